@@ -1,0 +1,14 @@
+//! automarket's connectors, one feature each: re-exports, no logic.
+
+#[cfg(feature = "claude")]
+pub use automarket_connector_claude as claude;
+#[cfg(feature = "firecrawl")]
+pub use automarket_connector_firecrawl as firecrawl;
+#[cfg(feature = "mixpost")]
+pub use automarket_connector_mixpost as mixpost;
+#[cfg(feature = "slack")]
+pub use automarket_connector_slack as slack;
+#[cfg(feature = "twenty")]
+pub use automarket_connector_twenty as twenty;
+#[cfg(feature = "web")]
+pub use automarket_connector_web as web;

@@ -1,0 +1,129 @@
+use std::{fmt, path::PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
+
+/// An image, video or document of a post, with what is known about it. What is unknown is not checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Media {
+    /// Which kind.
+    pub kind: MediaKind,
+    /// Where its bytes are.
+    pub source: MediaSource,
+    /// Its MIME type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime: Option<String>,
+    /// Its file name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it shows, for those who cannot see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Its width in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Its height in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Its duration in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// Which kind of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MediaKind {
+    /// A still image.
+    Image,
+    /// An animated GIF.
+    Gif,
+    /// A video.
+    Video,
+    /// A document.
+    Document,
+}
+
+/// Where media bytes are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaSource {
+    /// In memory.
+    Bytes(#[serde(serialize_with = "write_base64", deserialize_with = "read_base64")] Bytes),
+    /// In a file of this machine.
+    File(PathBuf),
+    /// At an address.
+    Address(Url),
+}
+
+impl fmt::Debug for MediaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::File(path) => path.fmt(f),
+            Self::Address(url) => f.write_str(url.as_str()),
+        }
+    }
+}
+
+impl Media {
+    /// Media of a kind.
+    #[must_use]
+    pub fn new(kind: MediaKind, source: MediaSource) -> Self {
+        let bytes = match &source {
+            MediaSource::Bytes(bytes) => Some(bytes.len() as u64),
+            _ => None,
+        };
+        Self {
+            kind,
+            source,
+            mime: None,
+            name: None,
+            alt: None,
+            bytes,
+            width: None,
+            height: None,
+            seconds: None,
+        }
+    }
+
+    /// An image in memory.
+    #[must_use]
+    pub fn image(bytes: impl Into<Bytes>, mime: impl Into<String>) -> Self {
+        Self {
+            mime: Some(mime.into()),
+            ..Self::new(MediaKind::Image, MediaSource::Bytes(bytes.into()))
+        }
+    }
+
+    /// Media at an address.
+    #[must_use]
+    pub fn address(kind: MediaKind, url: Url) -> Self {
+        Self::new(kind, MediaSource::Address(url))
+    }
+
+    /// Says what it shows.
+    #[must_use]
+    pub fn alt(mut self, alt: impl Into<String>) -> Self {
+        self.alt = Some(alt.into());
+        self
+    }
+}
+
+fn write_base64<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(bytes))
+}
+
+fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    STANDARD
+        .decode(text)
+        .map(Bytes::from)
+        .map_err(serde::de::Error::custom)
+}

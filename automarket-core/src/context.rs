@@ -1,0 +1,261 @@
+//! The environment of a call: everything a connector needs that is not its input.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
+    http::{Body, Call, Effect, Reply, Transport},
+    steps::{self, MemorySteps, Steps},
+    store::Account,
+};
+
+/// Transport, clock, account, credential, deadline, idempotency key and the steps already done.
+///
+/// ```
+/// use automarket_core::{Context, Credential, testing::Script};
+/// let cx = Context::new(Script::new()).with_credential(Credential::token("t"));
+/// assert!(cx.token().is_ok());
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    account: Option<Arc<Account>>,
+    credential: Credential,
+    deadline: Option<DateTime<Utc>>,
+    key: Option<Arc<str>>,
+    steps: Arc<dyn Steps>,
+}
+
+impl Context {
+    /// A context that can reach the world and knows nobody.
+    #[must_use]
+    pub fn new(transport: impl Transport + 'static) -> Self {
+        Self::shared(Arc::new(transport))
+    }
+
+    /// As [`Context::new`] with a transport that others use too.
+    #[must_use]
+    pub fn shared(transport: Arc<dyn Transport>) -> Self {
+        Self {
+            transport,
+            clock: Arc::new(SystemClock),
+            account: None,
+            credential: Credential::None,
+            deadline: None,
+            key: None,
+            steps: Arc::new(MemorySteps::default()),
+        }
+    }
+
+    /// Sets where "now" comes from.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets for which account the call is.
+    #[must_use]
+    pub fn with_account(mut self, account: Account) -> Self {
+        self.account = Some(Arc::new(account));
+        self
+    }
+
+    /// Sets the opened credential.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = credential;
+        self
+    }
+
+    /// Sets until when everything has to be over.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: DateTime<Utc>) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the idempotency key: the same on every attempt of one intent.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets where steps are remembered.
+    #[must_use]
+    pub fn with_steps(mut self, steps: Arc<dyn Steps>) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// This instant.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The account of the call.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
+    }
+
+    /// The idempotency key.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The credential.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The token of a credential that is one.
+    ///
+    /// # Errors
+    /// `Config` when the context brings no token.
+    pub fn token(&self) -> Result<&Secret> {
+        match &self.credential {
+            Credential::Token(token) => Ok(token),
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                "this platform needs a token, and the account brings none",
+            )
+            .with_remedy("connect the account, or give the context a Credential::Token")),
+        }
+    }
+
+    /// A connector's configuration with the account's settings laid over it.
+    ///
+    /// # Errors
+    /// `Config` when the account's settings are not of the connector's shape.
+    pub fn config<C: Serialize + DeserializeOwned>(&self, base: &C) -> Result<C> {
+        let wrong = |error: serde_json::Error| {
+            Error::new(
+                ErrorKind::Config,
+                "the account's settings are not this connector's",
+            )
+            .with_source(error)
+        };
+        let mut config = serde_json::to_value(base).map_err(wrong)?;
+        if let (Value::Object(config), Some(Value::Object(settings))) =
+            (&mut config, self.account().map(|a| &a.settings))
+        {
+            config.extend(settings.clone());
+        }
+        serde_json::from_value(config).map_err(wrong)
+    }
+
+    /// Does one repeatable piece of work once; see [`steps::step`].
+    ///
+    /// # Errors
+    /// Those of `work` and of the steps.
+    pub async fn step<T, F>(&self, name: &str, work: impl FnOnce() -> F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+    {
+        steps::step(&*self.steps, name, work).await
+    }
+
+    /// Does one outside write at most once; see [`steps::once`].
+    ///
+    /// # Errors
+    /// Those of `find`, `act` and of the steps.
+    pub async fn once<T, F, G>(
+        &self,
+        name: &str,
+        find: impl FnOnce() -> G,
+        act: impl FnOnce() -> F,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+        G: Future<Output = Result<Option<T>>>,
+    {
+        steps::once(&*self.steps, name, find, act).await
+    }
+
+    /// Makes the call and reads the whole answer, of whatever status, within the call's time and size.
+    ///
+    /// # Errors
+    /// The transport's: `Network`, `Timeout`, `Refused`, `TooLarge`. `After` when nothing left, `Reconcile`
+    /// when a write may have.
+    pub async fn call(&self, call: Call) -> Result<Reply> {
+        let Call {
+            operation,
+            request,
+            effect,
+            max_body,
+            secrets,
+            timeout,
+        } = call;
+        let limit = self.limit(timeout);
+        let work = async {
+            let response = self.transport.send(request).await?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect(max_body).await?;
+            Ok(Reply::new(parts, body, operation, effect, secrets))
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(result) => result.map_err(|error: crate::http::TransportError| {
+                error.into_error(effect).with_operation(operation)
+            }),
+            Err(_) => Err(late(effect).with_operation(operation)),
+        }
+    }
+
+    /// Makes the call and returns the answer with its body still arriving; the call's time covers the
+    /// headers, the caller bounds the rest.
+    ///
+    /// # Errors
+    /// As [`Context::call`].
+    pub async fn open(&self, call: Call) -> Result<http::Response<Body>> {
+        let limit = self.limit(call.timeout);
+        let (effect, operation) = (call.effect, call.operation);
+        match tokio::time::timeout(limit, self.transport.send(call.request)).await {
+            Ok(result) => {
+                result.map_err(|error| error.into_error(effect).with_operation(operation))
+            }
+            Err(_) => Err(late(effect).with_operation(operation)),
+        }
+    }
+
+    fn limit(&self, timeout: std::time::Duration) -> std::time::Duration {
+        self.deadline.map_or(timeout, |deadline| {
+            timeout.min((deadline - self.now()).to_std().unwrap_or_default())
+        })
+    }
+}
+
+fn late(effect: Effect) -> Error {
+    let retry = if effect == Effect::Write {
+        Retry::Reconcile
+    } else {
+        Retry::After(None)
+    };
+    Error::new(
+        ErrorKind::Timeout,
+        "no whole answer within the time allowed",
+    )
+    .with_retry(retry)
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("account", &self.account)
+            .field("credential", &self.credential)
+            .field("deadline", &self.deadline)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,449 @@
+//! The one error type of the library: what happened, whether it may have taken effect, what to do.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Platform;
+
+/// What every fallible call of the library returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong. Stable: hosts may match on it, new kinds may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Input breaks a rule of ours or of the platform; [`Error::field`] and [`Error::rule`] name it.
+    InvalidInput,
+    /// The connector or platform does not do this at all.
+    Unsupported,
+    /// The step is switched off because something it needs is not configured.
+    Disabled,
+    /// No such record, here or on the platform, or not of this tenant.
+    NotFound,
+    /// The record changed meanwhile, or its state forbids this.
+    Conflict,
+    /// The platform says it already has this very thing.
+    Duplicate,
+    /// The credential is expired, revoked or wrong: reconnect the account.
+    Unauthorized,
+    /// The credential is good but may not do this.
+    Forbidden,
+    /// Too many requests for now.
+    RateLimited,
+    /// A plan, credit or daily quota is used up; waiting seconds will not help.
+    QuotaExhausted,
+    /// The platform is failing (5xx) or away.
+    Unavailable,
+    /// Not answered in time.
+    Timeout,
+    /// The connection could not be made, or broke.
+    Network,
+    /// More bytes than allowed, in either direction.
+    TooLarge,
+    /// The outbound guard refuses the address.
+    Refused,
+    /// The pinned API version is no longer served.
+    ApiVersionRetired,
+    /// The platform or model declines the content itself.
+    ContentRefused,
+    /// A generated answer stopped before its end.
+    Truncated,
+    /// The answer is not of the shape the platform documents.
+    UnexpectedReply,
+    /// The lease ran out or passed to another worker: nothing was changed.
+    LeaseLost,
+    /// The store cannot do it now (locked, full, away).
+    Storage,
+    /// Something is configured wrongly.
+    Config,
+    /// A fault of ours.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The stable spelling used in reports, rows and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Unsupported => "unsupported",
+            Self::Disabled => "disabled",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Duplicate => "duplicate",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::TooLarge => "too_large",
+            Self::Refused => "refused",
+            Self::ApiVersionRetired => "api_version_retired",
+            Self::ContentRefused => "content_refused",
+            Self::Truncated => "truncated",
+            Self::UnexpectedReply => "unexpected_reply",
+            Self::LeaseLost => "lease_lost",
+            Self::Storage => "storage",
+            Self::Config => "config",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What may be done next. Posting twice is the worst bug, so this is apart from what went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// It did not happen and will not: the platform said no, or we refuse.
+    Never,
+    /// It certainly did not happen: wait (the platform's own time where it named one), then send again.
+    After(Option<Duration>),
+    /// It may have happened: look it up before anything is sent again.
+    Reconcile,
+}
+
+/// One boxed error: kind, message and context. `Display` is one line and never repeats the source;
+/// [`Error::report`] prints the whole chain.
+///
+/// ```
+/// use automarket_core::{Error, ErrorKind, Retry};
+/// let error = Error::new(ErrorKind::RateLimited, "too many posts");
+/// assert_eq!(error.retry(), Retry::After(None));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    retry: Retry,
+    message: String,
+    platform: Option<Platform>,
+    operation: Option<&'static str>,
+    platform_code: Option<String>,
+    status: Option<u16>,
+    field: Option<String>,
+    rule: Option<String>,
+    remedy: Option<String>,
+    body: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error whose [`Retry`] follows from its kind: waiting helps for rate limits, outages, network
+    /// and storage; nothing else is repeated.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let retry = match kind {
+            ErrorKind::RateLimited
+            | ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Network
+            | ErrorKind::Storage => Retry::After(None),
+            _ => Retry::Never,
+        };
+        Self(Box::new(Inner {
+            kind,
+            retry,
+            message: message.into(),
+            platform: None,
+            operation: None,
+            platform_code: None,
+            status: None,
+            field: None,
+            rule: None,
+            remedy: None,
+            body: None,
+            source: None,
+        }))
+    }
+
+    /// Bad input: names the field and the rule it breaks.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::InvalidInput, message);
+        error.0.field = Some(field.into());
+        error
+    }
+
+    /// What the connector or platform cannot do.
+    #[must_use]
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, what)
+    }
+
+    /// Sets what may be done next.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// Names the platform, unless one is already named.
+    #[must_use]
+    pub fn with_platform(mut self, platform: &Platform) -> Self {
+        self.0.platform.get_or_insert_with(|| platform.clone());
+        self
+    }
+
+    /// Names the operation, unless one is already named.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// The code that the platform gave.
+    #[must_use]
+    pub fn with_platform_code(mut self, code: impl Into<String>) -> Self {
+        self.0.platform_code = Some(code.into());
+        self
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// The id of the rule that was broken.
+    #[must_use]
+    pub fn with_rule(mut self, rule: impl Into<String>) -> Self {
+        self.0.rule = Some(rule.into());
+        self
+    }
+
+    /// What the host or its user can do about it.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// A masked, bounded excerpt of the answer (see `http::Reply::excerpt`).
+    #[must_use]
+    pub fn with_body(mut self, excerpt: impl Into<String>) -> Self {
+        self.0.body = Some(excerpt.into());
+        self
+    }
+
+    /// The cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What may be done next.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// Whether the write may have taken effect.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.0.retry == Retry::Reconcile
+    }
+
+    /// The message alone, without context.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The platform that answered.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        self.0.platform.as_ref()
+    }
+
+    /// The operation that failed.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The code that the platform gave.
+    #[must_use]
+    pub fn platform_code(&self) -> Option<&str> {
+        self.0.platform_code.as_deref()
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The input field that is wrong.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The id of the rule that was broken.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        self.0.rule.as_deref()
+    }
+
+    /// What can be done about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+
+    /// The masked, bounded excerpt of the answer.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
+    }
+
+    /// The line of `Display` and those of all causes, joined by `: `.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        if let Some(platform) = &inner.platform {
+            write!(f, "{platform}")?;
+            if let Some(operation) = inner.operation {
+                write!(f, " {operation}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&inner.message)?;
+        if let Some(field) = &inner.field {
+            write!(f, " [field {field}]")?;
+        }
+        if let Some(status) = inner.status {
+            write!(f, " [HTTP {status}]")?;
+        }
+        if let Some(code) = &inner.platform_code {
+            write!(f, " [{code}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("retry", &inner.retry)
+            .field("text", &self.to_string())
+            .field("rule", &inner.rule)
+            .field("remedy", &inner.remedy)
+            .field("body", &inner.body)
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|error| error as _)
+    }
+}
+
+/// An error as it is kept in rows, events and reports: the same facts without the cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorRecord {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// What may be done next.
+    pub retry: Retry,
+    /// One line, with platform and operation.
+    pub message: String,
+    /// The rule that was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What can be done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The masked, bounded excerpt of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+impl From<&Error> for ErrorRecord {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            retry: error.retry(),
+            message: error.report(),
+            rule: error.rule().map(str::to_owned),
+            remedy: error.remedy().map(str::to_owned),
+            body: error.body().map(str::to_owned),
+        }
+    }
+}
+
+impl From<ErrorRecord> for Error {
+    fn from(record: ErrorRecord) -> Self {
+        let mut error = Self::new(record.kind, record.message).with_retry(record.retry);
+        error.0.rule = record.rule;
+        error.0.remedy = record.remedy;
+        error.0.body = record.body;
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_and_report_adds_the_causes() {
+        let cause = Error::new(ErrorKind::Network, "connection reset");
+        let error = Error::new(ErrorKind::Unavailable, "no answer")
+            .with_platform(&Platform::X)
+            .with_operation("posts.create")
+            .with_status(502)
+            .with_source(cause);
+        assert_eq!(error.to_string(), "x posts.create: no answer [HTTP 502]");
+        assert_eq!(
+            error.report(),
+            "x posts.create: no answer [HTTP 502]: connection reset"
+        );
+    }
+
+    #[test]
+    fn a_record_keeps_what_decides_the_next_step() {
+        let error = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+        let back = Error::from(ErrorRecord::from(&error));
+        assert_eq!(
+            (back.kind(), back.retry()),
+            (ErrorKind::Timeout, Retry::Reconcile)
+        );
+    }
+}

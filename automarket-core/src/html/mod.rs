@@ -1,0 +1,1 @@
+//! Reading, extracting and sanitising HTML from anywhere, in bounded time and memory.

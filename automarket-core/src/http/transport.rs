@@ -1,0 +1,124 @@
+use std::{fmt, pin::Pin};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+
+use crate::{Error, ErrorKind, Result, Retry, http::Effect};
+
+/// Sends requests. The one real one is `ReqwestTransport`; tests script theirs.
+///
+/// An implementation follows no redirects, adds no credentials, keeps no cookies, and refuses addresses
+/// that the outbound guard refuses.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends the request and returns the answer whatever its status. The body may still be on its way.
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Body>, TransportError>;
+}
+
+const _: Option<&dyn Transport> = None;
+
+/// Pieces of a body as they arrive, decompressed.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it.
+    Full(Bytes),
+    /// Still arriving.
+    Stream(ByteStream),
+}
+
+impl Body {
+    /// Reads it to its end, refusing more than `cap` decoded bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`, and what the stream gives.
+    pub async fn collect(self, cap: usize) -> Result<Bytes, TransportError> {
+        let too_large = || {
+            TransportError::new(
+                ErrorKind::TooLarge,
+                true,
+                format!("the answer is larger than {cap} bytes"),
+            )
+        };
+        match self {
+            Self::Full(bytes) if bytes.len() > cap => Err(too_large()),
+            Self::Full(bytes) => Ok(bytes),
+            Self::Stream(mut stream) => {
+                let mut whole = BytesMut::new();
+                while let Some(piece) = stream.next().await {
+                    let piece = piece?;
+                    if whole.len() + piece.len() > cap {
+                        return Err(too_large());
+                    }
+                    whole.extend_from_slice(&piece);
+                }
+                Ok(whole.freeze())
+            }
+        }
+    }
+
+    /// The body as a stream.
+    #[must_use]
+    pub fn into_stream(self) -> ByteStream {
+        match self {
+            Self::Full(bytes) => Box::pin(futures_util::stream::once(async move { Ok(bytes) })),
+            Self::Stream(stream) => stream,
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Stream(_) => f.write_str("stream"),
+        }
+    }
+}
+
+/// Why a transport gave no answer, and whether the request may have left.
+#[derive(Debug)]
+pub struct TransportError {
+    /// `Network`, `Timeout`, `Refused`, `TooLarge` or `UnexpectedReply`.
+    pub kind: ErrorKind,
+    /// Whether any byte of the request may have reached the other side.
+    pub sent: bool,
+    /// What happened, without addresses' queries and without secrets.
+    pub message: String,
+}
+
+impl TransportError {
+    /// An error of these facts.
+    #[must_use]
+    pub fn new(kind: ErrorKind, sent: bool, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            sent,
+            message: message.into(),
+        }
+    }
+
+    /// What it means for a call with this effect: a write that may have left is to be looked up.
+    #[must_use]
+    pub fn into_error(self, effect: Effect) -> Error {
+        let retry = match (self.kind, self.sent, effect) {
+            (ErrorKind::Refused, ..) | (ErrorKind::TooLarge, _, Effect::Read) => Retry::Never,
+            (_, true, Effect::Write) => Retry::Reconcile,
+            _ => Retry::After(None),
+        };
+        Error::new(self.kind, self.message).with_retry(retry)
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TransportError {}

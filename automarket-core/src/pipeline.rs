@@ -1,0 +1,137 @@
+//! Durable functions: a pipeline crashes anywhere and resumes after its last finished step.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    Clock, JobId, Result, TenantId,
+    steps::{self, Steps},
+};
+
+/// A durable function from JSON to JSON. It runs as a job: leased, fenced, retried.
+///
+/// Whatever it does to the world stands in a step of [`Run`]; everything between steps is computed again
+/// on resumption and must follow from the input and the steps' results.
+#[async_trait]
+pub trait Pipeline: Send + Sync {
+    /// The name stored in the job's row: never rename it.
+    fn name(&self) -> &'static str;
+
+    /// Runs from the beginning, or goes on: finished steps answer from memory.
+    ///
+    /// # Errors
+    /// An error whose retry is `After` or `Reconcile` runs the pipeline again later; `Never` ends the job.
+    async fn run(&self, run: &Run, input: Value) -> Result<Value>;
+}
+
+const _: Option<&dyn Pipeline> = None;
+
+/// One execution of a pipeline.
+#[derive(Clone)]
+pub struct Run {
+    /// The job it runs as.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    steps: Arc<dyn Steps>,
+    clock: Arc<dyn Clock>,
+    progress: Arc<dyn Fn(Progress<'_>) + Send + Sync>,
+}
+
+/// What a pipeline is doing, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A step begins (or is answered from memory).
+    Begins(&'a str),
+    /// A step ended well.
+    Ended(&'a str),
+    /// A step failed.
+    Failed(&'a str),
+}
+
+impl Run {
+    /// An execution that remembers its steps in `steps`.
+    #[must_use]
+    pub fn new(id: JobId, tenant: TenantId, steps: Arc<dyn Steps>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            id,
+            tenant,
+            steps,
+            clock,
+            progress: Arc::new(|_| {}),
+        }
+    }
+
+    /// Tells `watch` what it is doing.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<dyn Fn(Progress<'_>) + Send + Sync>) -> Self {
+        self.progress = watch;
+        self
+    }
+
+    /// This instant. Not the same after a resumption: remember it in a step where it matters.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Where its steps are remembered, to hand on to a `Context`.
+    #[must_use]
+    pub fn steps(&self) -> Arc<dyn Steps> {
+        self.steps.clone()
+    }
+
+    /// Does one repeatable piece of work once; see [`steps::step`].
+    ///
+    /// # Errors
+    /// Those of `work` and of the steps.
+    pub async fn step<T, F>(&self, name: &str, work: impl FnOnce() -> F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+    {
+        (self.progress)(Progress::Begins(name));
+        self.told(name, steps::step(&*self.steps, name, work).await)
+    }
+
+    /// Does one outside write at most once; see [`steps::once`].
+    ///
+    /// # Errors
+    /// Those of `find`, `act` and of the steps.
+    pub async fn once<T, F, G>(
+        &self,
+        name: &str,
+        find: impl FnOnce() -> G,
+        act: impl FnOnce() -> F,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+        G: Future<Output = Result<Option<T>>>,
+    {
+        (self.progress)(Progress::Begins(name));
+        self.told(name, steps::once(&*self.steps, name, find, act).await)
+    }
+
+    fn told<T>(&self, name: &str, result: Result<T>) -> Result<T> {
+        (self.progress)(if result.is_ok() {
+            Progress::Ended(name)
+        } else {
+            Progress::Failed(name)
+        });
+        result
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("id", &self.id)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}

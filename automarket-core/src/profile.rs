@@ -1,0 +1,281 @@
+//! What a platform takes and a connector can do, as data.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::Platform;
+
+/// Limits and abilities of one platform. Declared means it works; what is not declared answers
+/// `ErrorKind::Unsupported`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Which platform.
+    pub platform: Platform,
+    /// Its name for people.
+    pub name: &'static str,
+    /// Whether it can be used today.
+    pub status: Status,
+    /// The API version that we speak.
+    pub api: ApiVersion,
+    /// What text it takes.
+    pub text: TextRules,
+    /// What media it takes.
+    pub media: MediaRules,
+    /// What the connector can do.
+    pub abilities: Abilities,
+}
+
+impl Profile {
+    /// A live platform that takes any text and no media, and can do nothing yet: the start of a
+    /// connector's own profile. Set what is true with struct update on the public fields.
+    #[must_use]
+    pub fn new(platform: Platform, name: &'static str, api: ApiVersion) -> Self {
+        Self {
+            platform,
+            name,
+            status: Status::Live,
+            api,
+            text: TextRules::default(),
+            media: MediaRules::default(),
+            abilities: Abilities::default(),
+        }
+    }
+}
+
+/// Whether a platform can be used today.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Status {
+    /// In service.
+    Live,
+    /// Works, but goes away or is no longer developed; the text says which.
+    Legacy(&'static str),
+    /// Connecting fails at once with this reason.
+    Closed(&'static str),
+}
+
+/// The pinned API version, its end and where both facts come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiVersion {
+    /// As the platform spells it; `"unversioned"` where it has none.
+    pub version: &'static str,
+    /// The day it stops being served, where announced.
+    pub sunset: Option<NaiveDate>,
+    /// The page or description that says so.
+    pub source: &'static str,
+}
+
+impl ApiVersion {
+    /// A version without an announced end.
+    #[must_use]
+    pub const fn new(version: &'static str, source: &'static str) -> Self {
+        Self {
+            version,
+            sunset: None,
+            source,
+        }
+    }
+}
+
+/// The unit in which a platform counts text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextUnit {
+    /// X's weighted characters (twitter-text configuration v3).
+    Weighted,
+    /// What a reader takes for one character (extended grapheme clusters).
+    Graphemes,
+    /// UTF-16 code units.
+    Utf16,
+    /// Unicode code points.
+    CodePoints,
+    /// Bytes of UTF-8.
+    Bytes,
+}
+
+/// How a platform wants formatted text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Markup {
+    /// No formatting: Markdown is flattened.
+    Plain,
+    /// HTML.
+    Html,
+    /// CommonMark.
+    Markdown,
+    /// Telegram's MarkdownV2.
+    MarkdownV2,
+    /// Slack's mrkdwn.
+    Mrkdwn,
+    /// LinkedIn's little text.
+    LittleText,
+}
+
+/// Where a post's link goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkPlace {
+    /// Into the text, where it counts against the limit.
+    Text,
+    /// Beside the text, as an attachment of its own.
+    Attachment,
+    /// Nowhere clickable: links in the text are only letters.
+    NotClickable,
+}
+
+/// What text a platform takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TextRules {
+    /// How it counts.
+    pub unit: TextUnit,
+    /// The most it takes, in that unit; `None` where no limit is known.
+    pub limit: Option<usize>,
+    /// A further limit that holds as well (Bluesky: 300 graphemes and 3,000 bytes).
+    pub also: Option<(TextUnit, usize)>,
+    /// What each address counts, where the platform shortens them (X 23, Mastodon 23).
+    pub url_length: Option<usize>,
+    /// How it wants formatted text.
+    pub markup: Markup,
+    /// Where a post's link goes.
+    pub link: LinkPlace,
+    /// Whether a text is needed when there is media.
+    pub required: bool,
+    /// Hashtags at the most.
+    pub max_hashtags: Option<usize>,
+    /// Mentions at the most.
+    pub max_mentions: Option<usize>,
+    /// Cashtags at the most.
+    pub max_cashtags: Option<usize>,
+    /// How many characters show before "see more", where the platform folds.
+    pub fold: Option<usize>,
+}
+
+impl Default for TextRules {
+    fn default() -> Self {
+        Self {
+            unit: TextUnit::CodePoints,
+            limit: None,
+            also: None,
+            url_length: None,
+            markup: Markup::Plain,
+            link: LinkPlace::Text,
+            required: false,
+            max_hashtags: None,
+            max_mentions: None,
+            max_cashtags: None,
+            fold: None,
+        }
+    }
+}
+
+/// How media reaches a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaTransfer {
+    /// We upload bytes.
+    Bytes,
+    /// It fetches a public address.
+    Address,
+    /// Either.
+    Both,
+}
+
+/// What one kind of media may be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MediaLimit {
+    /// MIME types taken.
+    pub mime: &'static [&'static str],
+    /// Bytes at the most.
+    pub max_bytes: u64,
+    /// How many of this kind in one post.
+    pub max_count: usize,
+    /// Shortest and longest duration in seconds, for video and audio.
+    pub seconds: Option<(f64, f64)>,
+    /// Narrowest and widest width divided by height.
+    pub aspect: Option<(f64, f64)>,
+    /// Largest width and height in pixels.
+    pub max_pixels: Option<(u32, u32)>,
+}
+
+impl MediaLimit {
+    /// A limit of types, size and number.
+    #[must_use]
+    pub const fn new(mime: &'static [&'static str], max_bytes: u64, max_count: usize) -> Self {
+        Self {
+            mime,
+            max_bytes,
+            max_count,
+            seconds: None,
+            aspect: None,
+            max_pixels: None,
+        }
+    }
+}
+
+/// What media a platform takes; a kind without a limit is not taken.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct MediaRules {
+    /// How media reaches it.
+    pub transfer: MediaTransfer,
+    /// Still images.
+    pub image: Option<MediaLimit>,
+    /// Animated GIFs, where they differ from images.
+    pub gif: Option<MediaLimit>,
+    /// Video.
+    pub video: Option<MediaLimit>,
+    /// Documents (PDF carousels).
+    pub document: Option<MediaLimit>,
+    /// Whether a post without media is refused.
+    pub required: bool,
+    /// Whether kinds may stand together in one post.
+    pub mixed: bool,
+    /// How many in all.
+    pub max_count: usize,
+    /// Characters of alternative text at the most; `None` where it takes none.
+    pub alt_limit: Option<usize>,
+}
+
+impl Default for MediaRules {
+    fn default() -> Self {
+        Self {
+            transfer: MediaTransfer::Bytes,
+            image: None,
+            gif: None,
+            video: None,
+            document: None,
+            required: false,
+            mixed: false,
+            max_count: 0,
+            alt_limit: None,
+        }
+    }
+}
+
+/// What a connector can do. Each is a promise that the conformance suite checks both ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// Publishes posts.
+    pub publish: bool,
+    /// Takes [`Delivery::At`](crate::content::Delivery::At): the platform publishes later by itself.
+    pub schedule: bool,
+    /// Takes [`Delivery::Draft`](crate::content::Delivery::Draft).
+    pub draft: bool,
+    /// Takes [`Delivery::Queue`](crate::content::Delivery::Queue).
+    pub queue: bool,
+    /// Takes a thread of several parts.
+    pub thread: bool,
+    /// A repeated write with the same key has one effect.
+    pub idempotency_key: bool,
+    /// Can tell after a lost answer whether the post exists.
+    pub find: bool,
+    /// Reads metrics.
+    pub measure: bool,
+    /// Deletes what it published.
+    pub delete: bool,
+}

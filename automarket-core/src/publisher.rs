@@ -1,0 +1,213 @@
+//! Publishing: the trait, and what an outside write ends in.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Context, Error, ErrorRecord, Platform, Result, content::Post, profile::Profile};
+
+/// A place where posts appear.
+///
+/// Contract for all operations:
+/// - Nothing is sent unless the input passes the platform's rules: bad input is `InvalidInput` before the
+///   first request.
+/// - What [`Profile::abilities`](crate::profile::Abilities) does not declare answers `Unsupported`.
+/// - An error whose [`Retry`](crate::Retry) is `Reconcile` says the write may have happened; it is never
+///   turned into a failure or repeated by the connector.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Limits and abilities; no I/O.
+    fn profile(&self) -> &Profile;
+
+    /// Whose credential this is: every account it can speak for. Also the health check.
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>>;
+
+    /// Publishes the post as [`Context::account`] says it (`post.content_for`), in the way of
+    /// `post.delivery`. Work in several calls does each as a step of `cx`, so that a second call with the
+    /// same steps goes on where the first stopped.
+    ///
+    /// `Ok(Done)`: public. `Ok(Accepted)`: taken, not public yet; ask with [`poll`](Self::poll).
+    /// `Err` is a rejection, or unknown when its `retry()` is `Reconcile`.
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome>;
+
+    /// What became of something accepted. Never publishes. `Err` means the question failed, except
+    /// `ContentRefused`, `InvalidInput`, `NotFound` and `Forbidden`, which are the platform's final answer.
+    async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
+
+    /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that
+    /// [`publish`](Self::publish) would have left.
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup>;
+
+    /// What came of a published post, as of now.
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics>;
+
+    /// Deletes a published or scheduled post. What is already gone is `Ok`.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()>;
+}
+
+const _: Option<&dyn Publisher> = None;
+
+/// Who an account is on its platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The platform's id.
+    pub remote_id: String,
+    /// The network it speaks on: the platform itself, or one behind a scheduler.
+    pub network: Platform,
+    /// Its name for people.
+    pub name: String,
+    /// Its handle, where it has one.
+    pub handle: Option<String>,
+    /// Whether the platform says it must be connected again.
+    pub needs_reauth: bool,
+    /// What else the connector needs to use it (see [`Context::config`]).
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub settings: Value,
+}
+
+/// What an outside write that did not fail ended in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is public.
+    Done(Receipt),
+    /// It was taken and is not public yet.
+    Accepted(Handle),
+}
+
+impl Outcome {
+    /// The platform's id of what it took.
+    #[must_use]
+    pub fn remote_id(&self) -> &str {
+        match self {
+            Self::Done(receipt) => &receipt.remote_id,
+            Self::Accepted(handle) => &handle.remote_id,
+        }
+    }
+}
+
+/// The platform's word that something is public.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The platform's id.
+    pub remote_id: String,
+    /// Where it can be seen, where that is known.
+    pub url: Option<String>,
+    /// When it became public, where the platform says.
+    pub at: Option<DateTime<Utc>>,
+    /// What else the connector needs to measure or delete it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+impl Receipt {
+    /// A receipt of an id alone.
+    #[must_use]
+    pub fn new(remote_id: impl Into<String>) -> Self {
+        Self {
+            remote_id: remote_id.into(),
+            url: None,
+            at: None,
+            data: Value::Null,
+        }
+    }
+}
+
+/// Something a platform took and has not made public yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handle {
+    /// The platform's id: a container, an upload, a scheduled post or a draft.
+    pub remote_id: String,
+    /// When the platform will publish it, where known; there is no need to ask before.
+    pub due: Option<DateTime<Utc>>,
+    /// What else the connector needs to ask for it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+/// What was about to be sent, committed before the first byte left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The same on every attempt.
+    pub key: String,
+    /// What was to be said.
+    pub post: Post,
+    /// When the sending began, by our clock.
+    pub at: DateTime<Utc>,
+}
+
+/// The answer to "did it go through?".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookup {
+    /// It did.
+    Found(Outcome),
+    /// It surely did not: it may be sent again.
+    Absent,
+    /// The platform cannot be searched well enough; the text says why.
+    CannotTell(String),
+}
+
+/// The four ends of an outside write, as they are stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteEnd {
+    /// It is done.
+    Done(Receipt),
+    /// It was taken.
+    Accepted(Handle),
+    /// It did not happen.
+    Rejected(ErrorRecord),
+    /// It may have happened.
+    Unknown(ErrorRecord),
+}
+
+impl WriteEnd {
+    /// Sorts the result of a write into its four ends.
+    #[must_use]
+    pub fn of(result: &Result<Outcome>) -> Self {
+        match result {
+            Ok(Outcome::Done(receipt)) => Self::Done(receipt.clone()),
+            Ok(Outcome::Accepted(handle)) => Self::Accepted(handle.clone()),
+            Err(error) if error.is_unknown() => Self::Unknown(error.into()),
+            Err(error) => Self::Rejected(error.into()),
+        }
+    }
+}
+
+/// Numbers about a published post, in one vocabulary, with the platform's own beside them.
+/// A number that the platform does not give is absent, never zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// Times it was shown.
+    pub impressions: Option<u64>,
+    /// People it was shown to.
+    pub reach: Option<u64>,
+    /// Times a video was played.
+    pub views: Option<u64>,
+    /// Likes and other reactions.
+    pub likes: Option<u64>,
+    /// Replies and comments.
+    pub comments: Option<u64>,
+    /// Shares, reposts and quotes.
+    pub shares: Option<u64>,
+    /// Saves and bookmarks.
+    pub saves: Option<u64>,
+    /// Clicks on its link.
+    pub clicks: Option<u64>,
+    /// The platform's own names and values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub raw: BTreeMap<String, Value>,
+}
+
+/// The error for an operation that a profile does not declare.
+#[must_use]
+pub fn undeclared(profile: &Profile, operation: &'static str) -> Error {
+    Error::unsupported(format!("{} does not do this", profile.name))
+        .with_platform(&profile.platform)
+        .with_operation(operation)
+}

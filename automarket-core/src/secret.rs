@@ -1,0 +1,68 @@
+//! Secrets as types: no `Display`, no `Serialize`, no `PartialEq`, memory wiped on drop.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// A token, key, password or secret address. [`Secret::expose`] is the only way out.
+///
+/// ```
+/// let key = automarket_core::Secret::new("xoxb-1");
+/// assert_eq!(format!("{key:?}"), "[REDACTED]");
+/// ```
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes the value in.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(SecretString::from(value.into()))
+    }
+
+    /// The value, for the one line that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// Proof of who we are to a platform, already opened for use.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Credential {
+    /// The platform asks for none.
+    #[default]
+    None,
+    /// A bearer token or API key.
+    Token(Secret),
+    /// User name and password (HTTP Basic).
+    Basic {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// An address that is itself the secret (incoming webhooks).
+    Address(Secret),
+}
+
+impl Credential {
+    /// A bearer token or API key.
+    #[must_use]
+    pub fn token(value: impl Into<String>) -> Self {
+        Self::Token(Secret::new(value))
+    }
+
+    /// A secret address.
+    #[must_use]
+    pub fn address(value: impl Into<String>) -> Self {
+        Self::Address(Secret::new(value))
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading pages: the trait and its words.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{Context, Result, content::Brand};
+
+/// Reads a page and extracts what it says. The page is data: nothing in it is ever an instruction.
+#[async_trait]
+pub trait PageSource: Send + Sync {
+    /// Reads the page at `address`.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`address`) for what is no address; `Refused` by the outbound guard; `NotFound`;
+    /// `TooLarge`; `UnexpectedReply` for what is not a page (a PDF, an image); `Timeout`, `Network`,
+    /// `Unavailable`. A page without title or text is not an error: what it lacks is empty.
+    async fn read(&self, cx: &Context, address: &str) -> Result<Page>;
+}
+
+const _: Option<&dyn PageSource> = None;
+
+/// What a page says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// Where it was read: the address after redirects, canonical where the page says so; absent for a
+    /// file without one.
+    pub url: Option<Url>,
+    /// Its title, without the site's name where that can be told apart.
+    pub title: Option<String>,
+    /// Its own summary (meta description or OpenGraph).
+    pub description: Option<String>,
+    /// The author.
+    pub byline: Option<String>,
+    /// The site's name.
+    pub site_name: Option<String>,
+    /// Its language (BCP 47), declared by the page.
+    pub language: Option<String>,
+    /// Its writing direction: `ltr` or `rtl`.
+    pub direction: Option<String>,
+    /// The beginning of the main text.
+    pub excerpt: Option<String>,
+    /// When it was published.
+    pub published: Option<DateTime<Utc>>,
+    /// Its picture for sharing.
+    pub image: Option<Url>,
+    /// Its icon.
+    pub icon: Option<Url>,
+    /// Colours it declares, `#rrggbb`, the main one first.
+    pub colors: Vec<String>,
+    /// The main text, plain: paragraphs parted by blank lines, without navigation and hidden text.
+    pub text: String,
+    /// The main text as Markdown.
+    pub markdown: String,
+    /// Whether something was left out for size or depth.
+    pub truncated: bool,
+}
+
+impl Page {
+    /// The brand as far as the page shows it.
+    #[must_use]
+    pub fn brand(&self) -> Brand {
+        Brand {
+            title: self
+                .title
+                .clone()
+                .or_else(|| self.site_name.clone())
+                .unwrap_or_default(),
+            description: self
+                .description
+                .clone()
+                .or_else(|| self.excerpt.clone())
+                .unwrap_or_default(),
+            language: self.language.clone(),
+            url: self.url.clone(),
+            image: self.image.clone(),
+            icon: self.icon.clone(),
+            colors: self.colors.clone(),
+            voice: crate::content::Voice::default(),
+        }
+    }
+}
+
+/// Answers questions from the web, with its sources.
+#[async_trait]
+pub trait Researcher: Send + Sync {
+    /// Researches a question. Costs money at most platforms: call it inside a step.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty question; `ContentRefused`; the transport's kinds.
+    async fn research(&self, cx: &Context, question: &str) -> Result<Research>;
+}
+
+const _: Option<&dyn Researcher> = None;
+
+/// An answer with its sources.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Research {
+    /// The answer.
+    pub text: String,
+    /// Where it comes from.
+    pub sources: Vec<Url>,
+}

@@ -1,0 +1,240 @@
+//! Remembered results: what makes work in several calls go on where it stopped.
+
+use std::{collections::BTreeMap, future::Future, sync::Mutex};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Error, ErrorKind, Result, Retry};
+
+/// Where the steps of one job are remembered. Writes are durable on return, and refused with `LeaseLost`
+/// once the job's lease has passed on.
+#[async_trait]
+pub trait Steps: Send + Sync {
+    /// What was remembered under this name.
+    async fn get(&self, name: &str) -> Result<Option<Value>>;
+    /// Remembers a value under this name.
+    async fn put(&self, name: &str, value: &Value) -> Result<()>;
+}
+
+const _: Option<&dyn Steps> = None;
+
+/// Steps that last as long as the value: for calls outside any job.
+#[derive(Debug, Default)]
+pub struct MemorySteps(Mutex<BTreeMap<String, Value>>);
+
+#[async_trait]
+impl Steps for MemorySteps {
+    async fn get(&self, name: &str) -> Result<Option<Value>> {
+        Ok(self.lock().get(name).cloned())
+    }
+
+    async fn put(&self, name: &str, value: &Value) -> Result<()> {
+        self.lock().insert(name.to_owned(), value.clone());
+        Ok(())
+    }
+}
+
+impl MemorySteps {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Value>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// How a step stands in its row.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StepState {
+    /// The outside write was about to be sent.
+    Begun,
+    /// It surely did not happen: it may be tried again.
+    Failed,
+    /// The result.
+    Done(Value),
+}
+
+/// Does work whose repetition is harmless, once: a result that is remembered is returned without doing
+/// it again.
+///
+/// # Errors
+/// Those of `work`, which is then not remembered, and those of the steps.
+pub async fn step<T, F>(steps: &dyn Steps, name: &str, work: impl FnOnce() -> F) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+    F: Future<Output = Result<T>>,
+{
+    if let Some(StepState::Done(value)) = state(steps, name).await? {
+        return decode(name, value);
+    }
+    let result = work().await?;
+    remember(steps, name, &result).await?;
+    Ok(result)
+}
+
+/// Does an outside write that must not be repeated blindly: its beginning is remembered before `act`
+/// runs. When an earlier attempt began and its end is not known, `find` is asked: `Some` is its result,
+/// `None` says that it surely did not happen.
+///
+/// # Errors
+/// Those of `act` and `find`. An error of `act` whose retry is `Reconcile` leaves the step begun, so that
+/// the next call asks `find`.
+pub async fn once<T, F, G>(
+    steps: &dyn Steps,
+    name: &str,
+    find: impl FnOnce() -> G,
+    act: impl FnOnce() -> F,
+) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+    F: Future<Output = Result<T>>,
+    G: Future<Output = Result<Option<T>>>,
+{
+    match state(steps, name).await? {
+        Some(StepState::Done(value)) => return decode(name, value),
+        Some(StepState::Begun) => {
+            if let Some(found) = find().await? {
+                remember(steps, name, &found).await?;
+                return Ok(found);
+            }
+        }
+        Some(StepState::Failed) | None => {}
+    }
+    put(steps, name, &StepState::Begun).await?;
+    match act().await {
+        Ok(result) => {
+            remember(steps, name, &result).await?;
+            Ok(result)
+        }
+        Err(error) => {
+            if error.retry() != Retry::Reconcile {
+                put(steps, name, &StepState::Failed).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn state(steps: &dyn Steps, name: &str) -> Result<Option<StepState>> {
+    steps
+        .get(name)
+        .await?
+        .map(|value| decode(name, value))
+        .transpose()
+}
+
+async fn remember<T: Serialize>(steps: &dyn Steps, name: &str, result: &T) -> Result<()> {
+    let value = encode(name, result)?;
+    put(steps, name, &StepState::Done(value)).await
+}
+
+async fn put(steps: &dyn Steps, name: &str, state: &StepState) -> Result<()> {
+    steps.put(name, &encode(name, state)?).await
+}
+
+fn encode<T: Serialize>(name: &str, value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("the result of step {name} cannot be written as JSON"),
+        )
+        .with_source(error)
+    })
+}
+
+fn decode<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| {
+        Error::new(
+            ErrorKind::Internal,
+            format!("the remembered result of step {name} is of another shape"),
+        )
+        .with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_finished_step_is_not_done_again() {
+        let steps = MemorySteps::default();
+        let runs = Cell::new(0);
+        for _ in 0..2 {
+            let got: u32 = step(&steps, "a", || async {
+                runs.set(runs.get() + 1);
+                Ok(7)
+            })
+            .await
+            .unwrap();
+            assert_eq!(got, 7);
+        }
+        assert_eq!(runs.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_end_is_looked_up_and_never_repeated_blindly() {
+        let steps = MemorySteps::default();
+        let unknown = || Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+        let first: Result<u32> = once(
+            &steps,
+            "post",
+            || async { panic!("nothing began") },
+            || async { Err(unknown()) },
+        )
+        .await;
+        assert!(first.unwrap_err().is_unknown());
+        let cannot_tell: Result<u32> = once(
+            &steps,
+            "post",
+            || async { Err(unknown()) },
+            || async { panic!("blind repeat") },
+        )
+        .await;
+        assert!(cannot_tell.unwrap_err().is_unknown());
+        let found: u32 = once(
+            &steps,
+            "post",
+            || async { Ok(Some(3)) },
+            || async { panic!("blind repeat") },
+        )
+        .await
+        .unwrap();
+        assert_eq!(found, 3);
+        let again: u32 = once(
+            &steps,
+            "post",
+            || async { panic!("known") },
+            || async { panic!("blind repeat") },
+        )
+        .await
+        .unwrap();
+        assert_eq!(again, 3);
+    }
+
+    #[tokio::test]
+    async fn a_sure_failure_is_tried_again_without_a_look_up() {
+        let steps = MemorySteps::default();
+        let refused: Result<u32> = once(
+            &steps,
+            "p",
+            || async { panic!() },
+            || async { Err(Error::new(ErrorKind::RateLimited, "slow")) },
+        )
+        .await;
+        assert!(refused.is_err());
+        let done: u32 = once(
+            &steps,
+            "p",
+            || async { panic!("it surely failed") },
+            || async { Ok(1) },
+        )
+        .await
+        .unwrap();
+        assert_eq!(done, 1);
+    }
+}

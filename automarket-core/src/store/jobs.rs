@@ -1,0 +1,340 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ErrorRecord, JobId, Result, TenantId};
+
+/// A job to be put into the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewJob {
+    /// Our id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What is to be done: the name of a registered handler.
+    pub kind: String,
+    /// With what.
+    pub payload: Value,
+    /// Not before this instant; `None` is at once.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Higher goes first; 0 is usual.
+    pub priority: i16,
+    /// How often it may fail before it is dead.
+    pub max_attempts: u32,
+    /// While a job of this tenant, kind and key is waiting or running, no second one is put in.
+    pub unique_key: Option<String>,
+}
+
+impl NewJob {
+    /// A job for now, priority 0, 20 attempts.
+    #[must_use]
+    pub fn new(tenant: TenantId, kind: impl Into<String>, payload: Value) -> Self {
+        Self {
+            id: JobId::new(),
+            tenant,
+            kind: kind.into(),
+            payload,
+            run_at: None,
+            priority: 0,
+            max_attempts: 20,
+            unique_key: None,
+        }
+    }
+
+    /// Not before this instant.
+    #[must_use]
+    pub fn run_at(mut self, at: DateTime<Utc>) -> Self {
+        self.run_at = Some(at);
+        self
+    }
+
+    /// Only one of this tenant, kind and key at a time.
+    #[must_use]
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique_key = Some(key.into());
+        self
+    }
+}
+
+/// What became of a job handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the queue.
+    New(JobId),
+    /// A job with its unique key is waiting or running: this one. (Also when the id itself is there.)
+    Existing(JobId),
+}
+
+impl Enqueued {
+    /// The id of the job that will run.
+    #[must_use]
+    pub fn id(self) -> JobId {
+        match self {
+            Self::New(id) | Self::Existing(id) => id,
+        }
+    }
+}
+
+/// A job as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Our id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What is to be done.
+    pub kind: String,
+    /// With what.
+    pub payload: Value,
+    /// Where it stands.
+    pub state: JobState,
+    /// Not before this instant.
+    pub run_at: DateTime<Utc>,
+    /// Higher goes first.
+    pub priority: i16,
+    /// Attempts that count: failures and crashes, and the one under way.
+    pub attempts: u32,
+    /// How many of those ended with the worker gone.
+    pub crashes: u32,
+    /// How often it may fail.
+    pub max_attempts: u32,
+    /// Its unique key.
+    pub unique_key: Option<String>,
+    /// The fencing token of the newest lease; 0 before the first.
+    pub fence: i64,
+    /// What it gave, once completed.
+    pub result: Option<Value>,
+    /// Why it failed, oldest first; the newest 20 are kept.
+    pub failures: Vec<Failure>,
+    /// When it was put in.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for its time or for a worker.
+    Waiting,
+    /// A worker holds it.
+    Leased,
+    /// Done.
+    Completed,
+    /// Given up; kept with its history until redriven.
+    Dead,
+    /// Called off.
+    Cancelled,
+}
+
+/// One failed attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which attempt.
+    pub attempt: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub error: ErrorRecord,
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The worker's name, for people.
+    pub worker: String,
+    /// Only these kinds; empty is any.
+    pub kinds: Vec<String>,
+    /// Only this job.
+    pub job: Option<JobId>,
+    /// How many at the most.
+    pub limit: usize,
+    /// For how long; a heartbeat prolongs it.
+    pub lease: Duration,
+    /// A job whose worker was gone this many times is dead instead of claimed.
+    pub max_crashes: u32,
+}
+
+impl Claim {
+    /// Up to `limit` jobs of any kind for 30 s, dead after 3 crashes.
+    #[must_use]
+    pub fn new(worker: impl Into<String>, limit: usize) -> Self {
+        Self {
+            worker: worker.into(),
+            kinds: Vec::new(),
+            job: None,
+            limit,
+            lease: Duration::from_secs(30),
+            max_crashes: 3,
+        }
+    }
+
+    /// Only this job.
+    #[must_use]
+    pub fn only(mut self, job: JobId) -> Self {
+        self.job = Some(job);
+        self
+    }
+
+    /// For this long.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+}
+
+/// Which lease of which job. An older fence than the row's has no power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeaseToken {
+    /// The job.
+    pub job: JobId,
+    /// The fencing token: higher with every lease of the job.
+    pub fence: i64,
+}
+
+/// A claimed job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// What proves the lease.
+    pub token: LeaseToken,
+    /// The job, its attempt counted.
+    pub job: Job,
+    /// Until when, by the store's clock.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of a claimed job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Done, with this result.
+    Complete(Value),
+    /// Failed: again at this instant, unless its attempts are used up; then dead.
+    Retry {
+        /// When.
+        at: DateTime<Utc>,
+        /// Why.
+        error: ErrorRecord,
+    },
+    /// Not now, through no fault of the job: again at this instant; the attempt is not counted.
+    Snooze {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Handed back unfinished: at once for the next worker; the attempt is not counted.
+    Release,
+    /// Failed for good.
+    Bury(ErrorRecord),
+}
+
+/// Whether a verdict took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It did; this is the new state.
+    Now(JobState),
+    /// The lease had passed on or run out and been taken: nothing was changed.
+    LeaseLost,
+}
+
+/// Why a job is dead, as its last failure's `rule` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadReason {
+    /// Its attempts were used up.
+    Attempts,
+    /// Its worker was gone too often.
+    Crashes,
+    /// It was buried.
+    Buried,
+}
+
+impl DeadReason {
+    /// The `rule` of the last failure.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Attempts => "queue.attempts",
+            Self::Crashes => "queue.crashes",
+            Self::Buried => "queue.buried",
+        }
+    }
+}
+
+/// How full the queue is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStats {
+    /// Jobs whose time has come and that nobody holds.
+    pub ready: u64,
+    /// Jobs whose time has not come.
+    pub later: u64,
+    /// Jobs that a worker holds.
+    pub leased: u64,
+    /// Jobs given up.
+    pub dead: u64,
+    /// Since when the oldest ready job is due.
+    pub oldest_due: Option<DateTime<Utc>>,
+}
+
+/// The queue: at least once, leased, fenced.
+///
+/// A job is *ready* when it waits and its time has come, or when its lease has run out. Ready jobs are
+/// claimed by priority (higher first), then by `run_at`, then by id, fairly between tenants: within one
+/// priority, no tenant's flood keeps another's jobs out of a claim.
+#[async_trait]
+pub trait JobStore: Send + Sync {
+    /// The store's clock.
+    async fn now(&self) -> Result<DateTime<Utc>>;
+
+    /// Puts jobs in, all or none; one answer per job, in order. Also within one call a unique key is
+    /// taken once.
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
+
+    /// Leases ready jobs: exclusive, each with a new fence and its attempt counted. A job found with a
+    /// lease that ran out counts a crash; at `max_crashes` it is dead instead.
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>>;
+
+    /// Prolongs leases from now on; returns those that could not be, because they passed on or ended. A
+    /// lease that ran out but that nobody took is prolonged.
+    async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>>;
+
+    /// Ends leases, each with its verdict; one answer per lease, in order. A lease that ran out but that
+    /// nobody took still counts.
+    async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>>;
+
+    /// The job with this id, ended or not.
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>>;
+
+    /// The newest job (by `created_at`, then id) of this kind and unique key, ended or not.
+    async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>>;
+
+    /// The tenant's jobs in one state, newest first, at most `limit`.
+    async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>>;
+
+    /// Calls a waiting job off. `false` when it is not waiting.
+    async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool>;
+
+    /// Puts a dead job back in, its attempts and crashes at zero, its history kept. `false` when it is not
+    /// dead, or a live job holds its unique key.
+    async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool>;
+
+    /// How full the queue is, over all tenants.
+    async fn queue_stats(&self) -> Result<QueueStats>;
+
+    /// When the earliest waiting job becomes ready, or the earliest lease runs out; for a worker's sleep.
+    async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>>;
+
+    /// The remembered steps of a job, by name.
+    async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>>;
+
+    /// Remembers a step of a leased job.
+    ///
+    /// # Errors
+    /// `LeaseLost` when the lease has passed on.
+    async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()>;
+
+    /// The steps of a job with their values, in the order in which they were first remembered.
+    async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>>;
+}

@@ -1,0 +1,33 @@
+//! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
+
+mod accounts;
+mod campaigns;
+mod events;
+mod jobs;
+mod memory;
+mod publications;
+
+pub use accounts::{Account, AccountStore};
+pub use campaigns::CampaignStore;
+pub use events::{Event, EventStore, NewEvent};
+pub use jobs::{
+    Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
+    QueueStats, Settled, Verdict,
+};
+pub use memory::MemoryStore;
+pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+
+/// Everything that is kept. Same behaviour on every implementation, proven by
+/// `testing::store_cases`, which each of them runs.
+///
+/// Contract for all of it:
+/// - Every method that takes a tenant sees only that tenant's rows; an id of another is `NotFound` or `None`.
+/// - A write that returned `Ok` survives a crash of the process; one that returned an error changed nothing.
+/// - Time is the store's own ([`JobStore::now`]), so that workers' clocks do not matter.
+/// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
+///   cannot be read.
+pub trait Store: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore {}
+
+impl<T: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore> Store for T {}
+
+const _: Option<&dyn Store> = None;

@@ -1,0 +1,17 @@
+//! The test kit: scripted wire, sandbox, fault plans, manual clock, conformance suites. Outside the semver
+//! promise.
+
+mod clock;
+pub mod conformance;
+mod fault;
+mod sandbox;
+mod script;
+mod serve;
+mod store_suite;
+
+pub use clock::ManualClock;
+pub use fault::{Fault, FaultPlan, FaultRule};
+pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
+pub use script::{Expectation, Script, ScriptedReply};
+pub use serve::serve;
+pub use store_suite::{StoreCase, StoreUnderTest, store_cases};

@@ -1,0 +1,178 @@
+//! Instants, and local times that name their zone. There is no type for a time without a zone.
+
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How a local time met its zone's clock changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocalKind {
+    /// It exists once.
+    Unique,
+    /// The clock jumped over it: the first valid instant after the gap is taken.
+    Gap,
+    /// It exists twice: the first is taken.
+    Fold,
+}
+
+/// An instant with the zone it was meant in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZonedTime {
+    /// The instant.
+    pub instant: DateTime<Utc>,
+    /// The IANA zone it was given in.
+    pub zone: Tz,
+    /// How the local time met the zone's clock changes.
+    pub kind: LocalKind,
+}
+
+impl ZonedTime {
+    /// A wall-clock time (`2027-01-11T09:00`, seconds optional, a blank may stand for the `T`) in an
+    /// IANA zone.
+    ///
+    /// ```
+    /// use automarket_core::ZonedTime;
+    /// let t = ZonedTime::parse("2027-03-28T02:30", "Europe/Berlin")?; // skipped by summer time
+    /// assert_eq!(t.instant.to_rfc3339(), "2027-03-28T01:00:00+00:00");
+    /// # Ok::<(), automarket_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `local` or `zone`.
+    pub fn parse(local: &str, zone: &str) -> Result<Self> {
+        let tz: Tz = zone
+            .parse()
+            .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        let text = local.replace(' ', "T");
+        let naive = [
+            "%Y-%m-%dT%H:%M",
+            "%Y-%m-%dT%H:%M:%S",
+            "%Y-%m-%dT%H:%M:%S%.f",
+        ]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
+        .ok_or_else(|| Error::invalid("local", "a local time is written 2027-01-11T09:00"))?;
+        Self::resolve(naive, tz)
+    }
+
+    fn resolve(naive: NaiveDateTime, zone: Tz) -> Result<Self> {
+        let (instant, kind) = match zone.from_local_datetime(&naive) {
+            LocalResult::Single(at) => (at.to_utc(), LocalKind::Unique),
+            LocalResult::Ambiguous(first, _) => (first.to_utc(), LocalKind::Fold),
+            LocalResult::None => (end_of_gap(naive, zone)?, LocalKind::Gap),
+        };
+        Ok(Self {
+            instant,
+            zone,
+            kind,
+        })
+    }
+}
+
+/// The first instant after the gap that swallowed `naive`: found by bisection, since gaps may be of
+/// any length up to a day (Samoa skipped one).
+fn end_of_gap(naive: NaiveDateTime, zone: Tz) -> Result<DateTime<Utc>> {
+    let outside = || Error::invalid("local", "outside the calendar");
+    let step = Duration::hours(25);
+    let mut low = naive;
+    let mut high = naive.checked_add_signed(step).ok_or_else(outside)?;
+    while (high - low) > Duration::seconds(1) {
+        let middle = low + Duration::seconds((high - low).num_seconds() / 2);
+        if matches!(zone.from_local_datetime(&middle), LocalResult::None) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    // Transitions fall on whole seconds, so drop the fraction that `naive` brought.
+    let high = chrono::Timelike::with_nanosecond(&high, 0).ok_or_else(outside)?;
+    zone.from_local_datetime(&high)
+        .earliest()
+        .map(|at| at.to_utc())
+        .ok_or_else(outside)
+}
+
+/// When something is to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// As soon as a worker takes it.
+    Now,
+    /// At an instant.
+    At(DateTime<Utc>),
+    /// At a local time of a zone.
+    Local(ZonedTime),
+}
+
+impl When {
+    /// At a local time of an IANA zone; see [`ZonedTime::parse`].
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `local` or `zone`.
+    pub fn at(local: &str, zone: &str) -> Result<Self> {
+        ZonedTime::parse(local, zone).map(Self::Local)
+    }
+
+    /// The instant, given what now is.
+    #[must_use]
+    pub fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Now => now,
+            Self::At(at) => at,
+            Self::Local(zoned) => zoned.instant,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(local: &str, zone: &str) -> (String, LocalKind) {
+        let time = ZonedTime::parse(local, zone).unwrap();
+        (
+            time.instant.format("%Y-%m-%dT%H:%M:%S").to_string(),
+            time.kind,
+        )
+    }
+
+    #[test]
+    fn gaps_go_forward_and_folds_take_the_first() {
+        assert_eq!(
+            utc("2027-01-11T09:00", "Europe/Berlin"),
+            ("2027-01-11T08:00:00".into(), LocalKind::Unique)
+        );
+        assert_eq!(
+            utc("2027-03-28 02:30:59.5", "Europe/Berlin"),
+            ("2027-03-28T01:00:00".into(), LocalKind::Gap)
+        );
+        assert_eq!(
+            utc("2027-10-31T02:30", "Europe/Berlin"),
+            ("2027-10-31T00:30:00".into(), LocalKind::Fold)
+        );
+        // Samoa skipped 30 December 2011 whole.
+        assert_eq!(
+            utc("2011-12-30T12:00", "Pacific/Apia"),
+            ("2011-12-30T10:00:00".into(), LocalKind::Gap)
+        );
+    }
+
+    #[test]
+    fn nonsense_names_its_field() {
+        assert_eq!(
+            ZonedTime::parse("2027-13-01T09:00", "UTC")
+                .unwrap_err()
+                .field(),
+            Some("local")
+        );
+        assert_eq!(
+            ZonedTime::parse("2027-01-01T09:00", "Mars/Base")
+                .unwrap_err()
+                .field(),
+            Some("zone")
+        );
+    }
+}
