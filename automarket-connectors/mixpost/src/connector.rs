@@ -1,0 +1,503 @@
+use std::collections::BTreeMap;
+
+use automarket_core::{
+    Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Platform, Post,
+    Profile, Publisher, Receipt, Result, Retry, async_trait,
+    chrono::{DateTime, Utc},
+    networks,
+    profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, MixpostTag, PLATFORM,
+    PostFilter,
+    api::Api,
+    compose::{BODY_LIMIT, account_number, compose},
+    error::{bounded, send},
+    media,
+    operations::{accounts, all_tags, page, resource},
+};
+
+/// Where the facts of the profile come from.
+const SOURCE: &str = "https://docs.mixpost.app/api";
+/// The colour of marker tags.
+const MARKER_COLOUR: &str = "#94a3b8";
+/// Pages of posts that a search reads on an instance that ignores its filter.
+const SEARCH_PAGES: u32 = 20;
+
+/// Publishes through a Mixpost instance on whatever networks its workspace is connected to.
+///
+/// One publication is one Mixpost post on one account: [`Context::account`] names the account by its
+/// number (`remote_id`) and the network behind it; [`Context::token`] is the access token.
+///
+/// - `Delivery::Now` is `schedule_now`, `At` is a schedule, `Draft` a draft, `Queue` the next free slot.
+/// - `At` is rounded up to the minute. A time that is not in the future is `InvalidInput` (`delivery`):
+///   whether a late post still goes out is the caller's decision, not the connector's.
+/// - Publishing answers `Accepted`; ask with [`poll`](Publisher::poll) after [`Handle::due`].
+/// - With an idempotency key ([`Context::with_key`]) the post carries the tag `am-<hash of the key>`,
+///   which `find` looks for. Without a key there is no tag, and a lost answer stays unknown.
+#[derive(Clone, Debug)]
+pub struct Mixpost {
+    config: MixpostConfig,
+    profile: Profile,
+}
+
+impl Mixpost {
+    /// A connector for this workspace; an account's settings may name another.
+    ///
+    /// # Errors
+    /// `Config` naming the value that is wrong.
+    pub fn new(config: MixpostConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self {
+            config,
+            profile: profile(),
+        })
+    }
+
+    pub(crate) fn api(&self, cx: &Context) -> Result<Api> {
+        let config: MixpostConfig = cx.config(&self.config)?;
+        Api::new(&config, cx.token()?).map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let account = cx.account().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "publishing needs an account in the context",
+            )
+        })?;
+        let number = account_number(account)?;
+        let content = post.content_for(&account.network, Some(account.id));
+        let rules = networks::profile(&account.network).unwrap_or_else(|| self.profile.clone());
+        let mut input = compose(&content, &account.network, number, &rules, post.delivery)?;
+        // Remembered, so that a later attempt first finds out what became of an earlier one.
+        cx.step("mixpost.time", || async { not_past(cx, &input.at) })
+            .await?;
+        let api = self.api(cx)?;
+        cx.step("mixpost.account", || authorized(cx, &api, number))
+            .await?;
+        let marker = cx.key().map(marker);
+        let mut tag = None;
+        if let Some(marker) = &marker {
+            let id = cx
+                .step("mixpost.tag", || tag_named(cx, &api, marker))
+                .await?;
+            input.tags.push(id);
+            tag = Some(id);
+        }
+        let mut ids = Vec::with_capacity(content.media.len());
+        for (index, file) in content.media.iter().enumerate() {
+            ids.push(media::bring(cx, &api, index, file).await?);
+        }
+        if let Some(first) = input
+            .versions
+            .first_mut()
+            .and_then(|v| v.content.first_mut())
+        {
+            first.media = ids;
+        }
+        cx.once(
+            "mixpost.create",
+            || async {
+                match self
+                    .search(cx, &api, marker.as_deref(), tag, number)
+                    .await?
+                {
+                    Lookup::Found(outcome) => Ok(Some(outcome)),
+                    Lookup::Absent => Ok(None),
+                    Lookup::CannotTell(why) => {
+                        Err(Error::new(ErrorKind::Unavailable, why).with_retry(Retry::Reconcile))
+                    }
+                }
+            },
+            || async {
+                let call = api.create_post(&input, post.delivery)?;
+                let created: MixpostPost = resource(&send(cx, call).await?)?;
+                Ok(accepted(&created, input.at, number))
+            },
+        )
+        .await
+    }
+
+    /// Looks for the post with this marker. Instances differ: the filter takes names or numbers of tags,
+    /// or is ignored. So both are asked, nothing is believed but the marker on the post itself, and the
+    /// trash counts too: what somebody threw away did go through.
+    async fn search(
+        &self,
+        cx: &Context,
+        api: &Api,
+        marker: Option<&str>,
+        tag: Option<u64>,
+        account: u64,
+    ) -> Result<Lookup> {
+        let Some(marker) = marker else {
+            return Ok(Lookup::CannotTell(
+                "the post was sent without an idempotency key, so it carries no marker".to_owned(),
+            ));
+        };
+        let tag = match tag {
+            Some(tag) => tag,
+            None => match existing(cx, api, marker).await? {
+                Some(tag) => tag.id,
+                // The tag is made before the post.
+                None => return Ok(Lookup::Absent),
+            },
+        };
+        for status in [None, Some("trash".to_owned())] {
+            for value in [marker.to_owned(), tag.to_string()] {
+                let filter = PostFilter {
+                    status: status.clone(),
+                    tags: vec![value],
+                    ..PostFilter::default()
+                };
+                match walk(cx, api, &filter, marker).await? {
+                    Walk::Found(post) => return Ok(Lookup::Found(outcome(&post, account))),
+                    Walk::Nothing { filtered: true } => {}
+                    // Every post was seen: asking by number shows the same ones.
+                    Walk::Nothing { filtered: false } => break,
+                    Walk::CannotTell(why) => return Ok(Lookup::CannotTell(why.to_owned())),
+                }
+            }
+        }
+        Ok(Lookup::Absent)
+    }
+}
+
+#[async_trait]
+impl Publisher for Mixpost {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let accounts = self.accounts(cx).await?;
+        Ok(accounts.into_iter().map(identity).collect())
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        self.create(cx, post)
+            .await
+            .map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
+        let account = handle.data.get("account").and_then(Value::as_u64);
+        let post = self.get_post(cx, &handle.remote_id).await;
+        let post = post.map_err(about_the_question)?;
+        if post.trashed {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "somebody moved the post to Mixpost's trash",
+            )
+            .with_platform(&PLATFORM)
+            .with_operation("posts.get"));
+        }
+        if let Some(error) = failure(cx, &post, account) {
+            return Err(error
+                .with_platform(&PLATFORM)
+                .with_operation("posts.publish"));
+        }
+        Ok(outcome(&post, account.unwrap_or_default()))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let account = match cx.account() {
+            Some(account) => account_number(account)?,
+            None => 0,
+        };
+        let api = self.api(cx)?;
+        self.search(cx, &api, Some(&marker(&intent.key)), None, account)
+            .await
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let call = self.api(cx)?.analytics(&receipt.remote_id)?;
+        match send(cx, call).await {
+            Ok(reply) => {
+                let value: Value = reply.json()?;
+                let raw = match value {
+                    Value::Object(fields) => fields.into_iter().collect(),
+                    other => BTreeMap::from([("analytics".to_owned(), other)]),
+                };
+                Ok(Metrics {
+                    raw,
+                    ..Metrics::default()
+                })
+            }
+            // Either the post is gone or the instance has no analytics.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.get_post(cx, &receipt.remote_id).await?;
+                Err(crate::operations::newer(error, "analytics"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let gone = |error: Error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        };
+        let post = match self.get_post(cx, &receipt.remote_id).await {
+            Ok(post) => post,
+            Err(error) => return gone(error),
+        };
+        let public = post.published_at.is_some()
+            || matches!(
+                post.status,
+                MixpostStatus::Published | MixpostStatus::Failed
+            );
+        let mode = if public {
+            DeleteMode::AppAndSocial
+        } else {
+            DeleteMode::AppOnly
+        };
+        match self.remove(cx, &post.uuid, false, mode).await {
+            Ok(deleted)
+                if post.status == MixpostStatus::Published
+                    && deleted.deleting_from_social_platforms.is_none() =>
+            {
+                Err(Error::unsupported(
+                    "this Mixpost deleted its own record and left the post on the network",
+                )
+                .with_platform(&PLATFORM)
+                .with_operation("posts.delete")
+                .with_remedy("delete it on the network by hand, and update the instance"))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => gone(error),
+        }
+    }
+}
+
+/// The tag that tells a post of ours from all others.
+fn marker(key: &str) -> String {
+    let hash = Sha256::digest(key.as_bytes());
+    let hex: String = hash
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("am-{hex}")
+}
+
+fn not_past(cx: &Context, at: &Option<DateTime<Utc>>) -> Result<()> {
+    match at {
+        Some(at) if *at <= cx.now() => Err(Error::invalid(
+            "delivery",
+            "the time is past; Mixpost schedules by the minute",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Mixpost takes posts for accounts that it cannot publish on; they fail when they are due.
+async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
+    let accounts = accounts(cx, api).await?;
+    let account = accounts.iter().find(|account| account.id == number);
+    match account {
+        Some(account) if account.authorized => Ok(()),
+        Some(account) => Err(Error::new(
+            ErrorKind::Unauthorized,
+            format!(
+                "Mixpost lost its connection to {}",
+                bounded(&account.name, cx)
+            ),
+        )
+        .with_remedy("reconnect the account in Mixpost under Social Accounts")),
+        None => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("the workspace has no account {number}"),
+        )),
+    }
+}
+
+async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Option<MixpostTag>> {
+    let tags = all_tags(cx, api).await?;
+    Ok(tags.into_iter().find(|tag| tag.name == name))
+}
+
+/// The number of the tag of this name, made where there is none.
+async fn tag_named(cx: &Context, api: &Api, name: &str) -> Result<u64> {
+    match send(cx, api.create_tag(name, MARKER_COLOUR)?).await {
+        Ok(reply) => Ok(resource::<MixpostTag>(&reply)?.id),
+        // An earlier attempt may have made it.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            match existing(cx, api, name).await? {
+                Some(tag) => Ok(tag.id),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What reading a list to its end came to.
+enum Walk {
+    Found(Box<MixpostPost>),
+    /// `filtered`: every post shown carried the marker's filter, so there was none at all.
+    Nothing {
+        filtered: bool,
+    },
+    CannotTell(&'static str),
+}
+
+async fn walk(cx: &Context, api: &Api, filter: &PostFilter, marker: &str) -> Result<Walk> {
+    let mut filtered = true;
+    for number in 1..=SEARCH_PAGES {
+        let reply = send(cx, api.posts(filter, number)?).await?;
+        let posts = page::<MixpostPost>(&reply, number)?;
+        let last = posts.is_last();
+        for post in posts.items {
+            match &post.tags {
+                Some(tags) if tags.iter().any(|tag| tag.name == marker) => {
+                    return Ok(Walk::Found(Box::new(post)));
+                }
+                Some(_) => filtered = false,
+                None => {
+                    return Ok(Walk::CannotTell(
+                        "this Mixpost lists posts without their tags",
+                    ));
+                }
+            }
+        }
+        if last {
+            return Ok(Walk::Nothing { filtered });
+        }
+    }
+    Ok(Walk::CannotTell(
+        "this Mixpost ignores the filter by tag, and holds more posts than are searched",
+    ))
+}
+
+/// What was just taken. A time that the answer leaves out is the one that was asked for.
+fn accepted(post: &MixpostPost, at: Option<DateTime<Utc>>, account: u64) -> Outcome {
+    let mut outcome = outcome(post, account);
+    if let Outcome::Accepted(handle) = &mut outcome
+        && post.status == MixpostStatus::Scheduled
+    {
+        handle.due = handle.due.or(at);
+    }
+    outcome
+}
+
+fn outcome(post: &MixpostPost, account: u64) -> Outcome {
+    let there = on(post, Some(account));
+    let url = there
+        .and_then(|account| account.external_url.clone())
+        .filter(|url| url.starts_with("http"));
+    let out = post.status == MixpostStatus::Published
+        || (post.status == MixpostStatus::Failed
+            && url.is_some()
+            && there.is_some_and(|account| account.errors.is_empty()));
+    if out && !post.trashed {
+        Outcome::Done(Receipt {
+            remote_id: post.uuid.clone(),
+            url,
+            at: post.published_at,
+            data: json!({"account": account}),
+        })
+    } else {
+        Outcome::Accepted(Handle {
+            remote_id: post.uuid.clone(),
+            due: post
+                .scheduled_at
+                .filter(|_| post.status == MixpostStatus::Scheduled),
+            data: json!({"account": account}),
+        })
+    }
+}
+
+/// `Forbidden` of a poll would be the network's last word on the post; not being allowed to ask is not.
+fn about_the_question(error: Error) -> Error {
+    if error.kind() == ErrorKind::Forbidden {
+        Error::new(ErrorKind::Unauthorized, "the token may not read the post")
+            .with_platform(&PLATFORM)
+            .with_operation("posts.get")
+            .with_source(error)
+    } else {
+        error
+    }
+}
+
+/// Why the post is not out on its account, once Mixpost gave up.
+fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) -> Option<Error> {
+    if post.status != MixpostStatus::Failed
+        || matches!(outcome(post, account.unwrap_or_default()), Outcome::Done(_))
+    {
+        return None;
+    }
+    let there = on(post, account);
+    let said = there
+        .map(|account| account.errors.join("; "))
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
+    let said = bounded(&said, cx);
+    Some(match there {
+        Some(account) if !account.authorized => {
+            Error::new(ErrorKind::Forbidden, format!("not published: {said}"))
+                .with_remedy("reconnect the account in Mixpost under Social Accounts")
+        }
+        _ => Error::new(
+            ErrorKind::ContentRefused,
+            format!("the network refused the post: {said}"),
+        ),
+    })
+}
+
+fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {
+    let id = account.filter(|id| *id != 0);
+    post.accounts
+        .iter()
+        .find(|account| id.is_none_or(|id| account.id == id))
+}
+
+fn identity(account: MixpostAccount) -> Identity {
+    Identity {
+        remote_id: account.id.to_string(),
+        network: network(&account.provider),
+        name: account.name,
+        handle: account.username,
+        needs_reauth: !account.authorized,
+        settings: json!({"uuid": account.uuid}),
+    }
+}
+
+/// The network behind one of Mixpost's providers.
+fn network(provider: &str) -> Platform {
+    match provider {
+        "twitter" => Platform::X,
+        "facebook_page" | "facebook_group" => Platform::FACEBOOK,
+        "linkedin_page" => Platform::LINKEDIN,
+        other => other.parse().unwrap_or(PLATFORM),
+    }
+}
+
+fn profile() -> Profile {
+    const MIB: u64 = 1024 * 1024;
+    let mut profile = Profile::new(PLATFORM, "Mixpost", ApiVersion::new("unversioned", SOURCE));
+    profile.text = TextRules::default();
+    profile.text.limit = Some(BODY_LIMIT);
+    let mut media = MediaRules::default();
+    media.transfer = MediaTransfer::Both;
+    media.image = Some(MediaLimit::new(&["image/jpeg", "image/png"], 5 * MIB, 10));
+    media.gif = Some(MediaLimit::new(&["image/gif"], 15 * MIB, 1));
+    media.video = Some(MediaLimit::new(&["video/mp4", "video/x-m4v"], 200 * MIB, 1));
+    media.max_count = 10;
+    media.alt_limit = Some(255);
+    profile.media = media;
+    let mut abilities = Abilities::default();
+    abilities.publish = true;
+    abilities.schedule = true;
+    abilities.draft = true;
+    abilities.queue = true;
+    abilities.thread = true;
+    abilities.find = true;
+    abilities.measure = true;
+    abilities.delete = true;
+    profile.abilities = abilities;
+    profile
+}
