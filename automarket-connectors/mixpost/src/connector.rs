@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use automarket_core::{
     Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Platform, Post,
-    Profile, Publisher, Receipt, Result, Retry, async_trait,
+    Profile, Publisher, Receipt, Result, async_trait,
     chrono::{DateTime, Utc},
     networks,
     profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
@@ -102,16 +102,9 @@ impl Mixpost {
         cx.once(
             "mixpost.create",
             || async {
-                match self
-                    .search(cx, &api, marker.as_deref(), tag, number)
+                self.search(cx, &api, marker.as_deref(), tag, number)
                     .await?
-                {
-                    Lookup::Found(outcome) => Ok(Some(outcome)),
-                    Lookup::Absent => Ok(None),
-                    Lookup::CannotTell(why) => {
-                        Err(Error::new(ErrorKind::Unavailable, why).with_retry(Retry::Reconcile))
-                    }
-                }
+                    .into_once()
             },
             || async {
                 let call = api.create_post(&input, post.delivery)?;

@@ -9,6 +9,8 @@ mod media;
 mod operations;
 pub mod options;
 mod records;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wire;
 
 use automarket_core::Platform;
