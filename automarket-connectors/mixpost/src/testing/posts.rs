@@ -71,7 +71,7 @@ pub(super) fn route(state: &mut State, call: &Incoming<'_>, path: &[&str]) -> Re
             }
             let body = call.json();
             match checked(state, &body) {
-                Err(refusal) => refusal,
+                Err(broken) => broken.reply(),
                 Ok(input) => {
                     let post = &mut state.posts[index];
                     post.accounts = input.accounts;
@@ -103,6 +103,19 @@ fn with_post(
     }
 }
 
+/// A field and what is wrong with it.
+struct Broken(String, String);
+
+impl Broken {
+    fn reply(&self) -> Response<Bytes> {
+        invalid(&self.0, &self.1)
+    }
+}
+
+fn broken(field: &str, text: &str) -> Broken {
+    Broken(field.to_owned(), text.to_owned())
+}
+
 /// The parts of a create or replace that passed Laravel's rules.
 struct Input {
     accounts: Vec<u64>,
@@ -111,14 +124,14 @@ struct Input {
     at: Option<DateTime<Utc>>,
 }
 
-fn checked(state: &State, body: &Value) -> Result<Input, Response<Bytes>> {
+fn checked(state: &State, body: &Value) -> Result<Input, Broken> {
     let versions = body["versions"].as_array().cloned().unwrap_or_default();
     let Some(original) = versions.first() else {
-        return Err(invalid("versions", "The versions field is required."));
+        return Err(broken("versions", "The versions field is required."));
     };
     if original["account_id"] != json!(0) || original["is_original"] != json!(true) {
         let text = "The first version must be the original.";
-        return Err(invalid("versions.0.account_id", text));
+        return Err(broken("versions.0.account_id", text));
     }
     for (v, version) in versions.iter().enumerate() {
         for (c, content) in version["content"]
@@ -131,13 +144,13 @@ fn checked(state: &State, body: &Value) -> Result<Input, Response<Bytes>> {
             if body.chars().count() > 5000 {
                 let field = format!("versions.{v}.content.{c}.body");
                 let text = format!("The {field} field must not be greater than 5000 characters.");
-                return Err(invalid(&field, &text));
+                return Err(broken(&field, &text));
             }
             for media in content["media"].as_array().into_iter().flatten() {
                 let known = state.media.iter().any(|m| media.as_u64() == Some(m.id));
                 if !known {
                     let field = format!("versions.{v}.content.{c}.media");
-                    return Err(invalid(&field, "The selected media is invalid."));
+                    return Err(broken(&field, "The selected media is invalid."));
                 }
             }
         }
@@ -152,52 +165,45 @@ fn checked(state: &State, body: &Value) -> Result<Input, Response<Bytes>> {
     })
 }
 
-fn numbers(
-    body: &Value,
-    field: &str,
-    known: impl Fn(u64) -> bool,
-) -> Result<Vec<u64>, Response<Bytes>> {
+fn numbers(body: &Value, field: &str, known: impl Fn(u64) -> bool) -> Result<Vec<u64>, Broken> {
     let values = body[field].as_array().into_iter().flatten().enumerate();
     values
         .map(|(index, value)| {
             let field = format!("{field}.{index}");
             match value.as_u64() {
-                None => Err(invalid(
+                None => Err(broken(
                     &field,
                     &format!("The {field} field must be an integer."),
                 )),
                 Some(id) if known(id) => Ok(id),
-                Some(_) => Err(invalid(
-                    &field,
-                    &format!("The selected {field} is invalid."),
-                )),
+                Some(_) => Err(broken(&field, &format!("The selected {field} is invalid."))),
             }
         })
         .collect()
 }
 
 /// `date`, `time` and `timezone` (UTC is the zone of the token's owner here).
-fn instant(body: &Value) -> Result<Option<DateTime<Utc>>, Response<Bytes>> {
+fn instant(body: &Value) -> Result<Option<DateTime<Utc>>, Broken> {
     let (Some(date), Some(time)) = (body["date"].as_str(), body["time"].as_str()) else {
         return Ok(None);
     };
     if date.len() != 10 {
-        return Err(invalid(
+        return Err(broken(
             "date",
             "The date field must match the format Y-m-d.",
         ));
     }
     if time.len() != 5 {
-        return Err(invalid("time", "The time field must match the format H:i."));
+        return Err(broken("time", "The time field must match the format H:i."));
     }
     let zone = body["timezone"].as_str().unwrap_or("UTC");
     match ZonedTime::parse(&format!("{date}T{time}"), zone) {
         Ok(at) => Ok(Some(at.instant)),
-        Err(error) if error.field() == Some("zone") => Err(invalid(
+        Err(error) if error.field() == Some("zone") => Err(broken(
             "timezone",
             "The timezone field must be a valid timezone.",
         )),
-        Err(_) => Err(invalid(
+        Err(_) => Err(broken(
             "date",
             "The date field must match the format Y-m-d.",
         )),
@@ -208,7 +214,7 @@ fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     let body = call.json();
     let input = match checked(state, &body) {
         Ok(input) => input,
-        Err(refusal) => return refusal,
+        Err(broken) => return broken.reply(),
     };
     let wants = |field: &str| body[field] == json!(true);
     let ways = ["schedule", "schedule_now", "queue"];
@@ -269,7 +275,7 @@ fn schedule(
     let given = match instant(body) {
         Ok(at) if !state.old => at,
         Ok(_) => None,
-        Err(refusal) => return refusal,
+        Err(broken) => return broken.reply(),
     };
     let at = given.or(state.posts[index].scheduled_at);
     if at.is_none_or(|at| at <= now) {

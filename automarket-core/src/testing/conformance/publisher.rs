@@ -196,9 +196,10 @@ pub async fn an_empty_post_is_refused_before_any_request(test: &PublisherUnderTe
 pub async fn declared_deliveries_work_and_others_are_unsupported(
     fresh: &impl Fn() -> PublisherUnderTest,
 ) {
+    type Change = fn(Post, DateTime<Utc>) -> Post;
     let able = fresh().publisher.profile().abilities;
     let hour = TimeDelta::hours(1);
-    let cases: [(&str, bool, fn(Post, DateTime<Utc>) -> Post); 4] = [
+    let cases: [(&str, bool, Change); 4] = [
         ("schedule", able.schedule, |post, at| {
             post.delivery(Delivery::At(at))
         }),
