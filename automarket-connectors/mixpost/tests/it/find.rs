@@ -3,8 +3,9 @@
 use automarket_connector_mixpost::testing::TagFilter;
 use automarket_core::{
     Context, Credential, ErrorKind, Intent, Lookup, Publisher, Retry,
-    testing::{Fault, FaultRule},
+    testing::{Fake, Fault, FaultRule},
 };
+use serde_json::json;
 
 use crate::world::{World, hello};
 
@@ -19,6 +20,14 @@ fn intent(key: &str, cx: &Context) -> Intent {
 /// Publishes and loses the answer.
 async fn lose(world: &World, cx: &Context) {
     let fault = FaultRule::on("/posts", Fault::CutAfter).method("POST".parse().unwrap());
+    world.sandbox.faults().add(fault);
+    let error = world.mixpost.publish(cx, &hello()).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Reconcile, "{error:?}");
+}
+
+/// Makes the tag and loses the post.
+async fn drop_before(world: &World, cx: &Context) {
+    let fault = FaultRule::on("/posts", Fault::CutBefore).method("POST".parse().unwrap());
     world.sandbox.faults().add(fault);
     let error = world.mixpost.publish(cx, &hello()).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Reconcile, "{error:?}");
@@ -52,12 +61,9 @@ async fn every_way_of_filtering_finds_it_and_absent_is_sure() {
         assert_eq!(world.effects().len(), 121, "{filter:?}");
         // The tag is there, its post is not: still sure.
         let never = world.x("never");
-        let name = "am-2aaf9a9a4a3e3ce3a8a2a0a6d1b1a0b0";
-        world
-            .mixpost
-            .create_tag(&never, name, "#000000")
-            .await
-            .unwrap();
+        drop_before(&world, &never).await;
+        let tags = world.mixpost.tags(&never).await.unwrap();
+        assert_eq!(tags.len(), 122);
         let lookup = world
             .mixpost
             .find(&never, &intent("never", &never))
@@ -72,14 +78,20 @@ async fn too_many_posts_without_a_filter_cannot_be_told() {
     let world = World::new();
     world.fake.set_tag_filter(TagFilter::Ignored);
     let cx = world.x("ours");
-    // The post itself never arrives, its tag does.
-    let fault = FaultRule::on("/posts", Fault::CutBefore).method("POST".parse().unwrap());
-    world.sandbox.faults().add(fault);
-    world.mixpost.publish(&cx, &hello()).await.unwrap_err();
-    for n in 0..1001 {
-        let cx = world.x(&format!("other-{n}"));
-        world.mixpost.publish(&cx, &hello()).await.unwrap();
+    drop_before(&world, &cx).await;
+    world
+        .mixpost
+        .publish(&world.x("other"), &hello())
+        .await
+        .unwrap();
+    let mut saved = world.fake.save();
+    let other = saved["posts"][0].clone();
+    for n in 1..=1000 {
+        let mut post = other.clone();
+        post["id"] = json!(1000 + n);
+        saved["posts"].as_array_mut().unwrap().push(post);
     }
+    world.fake.load(saved).unwrap();
     let lookup = world.mixpost.find(&cx, &intent("ours", &cx)).await.unwrap();
     assert!(matches!(lookup, Lookup::CannotTell(_)), "{lookup:?}");
     let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
