@@ -60,6 +60,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     an_empty_post_is_refused_before_any_request(&fresh()).await;
     declared_deliveries_work_and_others_are_unsupported(&fresh).await;
     faults_end_as_they_should(&fresh).await;
+    a_crash_at_any_request_leaves_one_effect(&fresh).await;
     polling_never_publishes(&fresh()).await;
     a_scheduled_post_becomes_public(&fresh()).await;
     find_picks_the_right_one(&fresh()).await;
@@ -274,6 +275,31 @@ pub async fn faults_end_as_they_should(fresh: &impl Fn() -> PublisherUnderTest) 
         test.expect_no_secret(&error);
         test.expect_effects(effects, &name);
         test.expect_recovery(&cx, at, &error, &name).await;
+    }
+}
+
+/// A process that ends at any request of publishing, or loses its answer, leaves one effect once another
+/// goes on with the same steps; where nothing can be looked up, at most one.
+///
+/// # Panics
+/// When there is another number.
+pub async fn a_crash_at_any_request_leaves_one_effect(fresh: &impl Fn() -> PublisherUnderTest) {
+    for fault in [Fault::HangAfter, Fault::CutBefore, Fault::StatusAfter(502)] {
+        for request in 0.. {
+            let test = fresh();
+            let name = format!("{fault:?} at request {request}");
+            let rule = FaultRule::on("", fault.clone()).after(request);
+            test.sandbox.faults().add(rule);
+            let cx = test.attempt("key-1");
+            // A future that is dropped is a process that ends: what it remembered is in its steps.
+            let attempt = test.publisher.publish(&cx, &test.post);
+            let _ = tokio::time::timeout(Duration::from_secs(5), attempt).await;
+            if test.sandbox.faults().hits().is_empty() {
+                assert!(request > 0, "publishing made no request");
+                break;
+            }
+            test.expect_resumption(&cx, &name).await;
+        }
     }
 }
 
@@ -532,6 +558,27 @@ impl PublisherUnderTest {
             ok(again, name);
             self.expect_effects(1, &format!("after {name} and a second attempt"));
         }
+    }
+
+    /// Goes on with the same steps until there is an end.
+    async fn expect_resumption(&self, cx: &Context, name: &str) {
+        let able = self.publisher.profile().abilities;
+        let searchable = able.find || able.idempotency_key;
+        for _ in 0..3 {
+            match self.publisher.publish(cx, &self.post).await {
+                Ok(_) => return self.expect_effects(1, &format!("after {name} and going on")),
+                Err(error) if error.is_unknown() && !searchable => {
+                    let effects = self.effects();
+                    assert!(
+                        effects.len() < 2,
+                        "after {name}, the platform has {effects:?}"
+                    );
+                    return;
+                }
+                Err(error) => assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}"),
+            }
+        }
+        panic!("{name}: going on comes to no end")
     }
 
     /// Polls something accepted to its end.
