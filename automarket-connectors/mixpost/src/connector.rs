@@ -8,24 +8,20 @@ use automarket_core::{
     profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, MixpostTag, PLATFORM,
-    PostFilter,
+    DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, PLATFORM,
     api::Api,
     compose::{BODY_LIMIT, account_number, compose},
     error::{bounded, send},
+    find::{marker, search, tag_named},
     media,
-    operations::{accounts, all_tags, page, resource},
+    operations::{accounts, newer, resource},
+    outcome::{accepted, failure, outcome},
 };
 
 /// Where the facts of the profile come from.
 const SOURCE: &str = "https://docs.mixpost.app/api";
-/// The colour of marker tags.
-const MARKER_COLOUR: &str = "#94a3b8";
-/// Pages of posts that a search reads on an instance that ignores its filter.
-const SEARCH_PAGES: u32 = 20;
 
 /// Publishes through a Mixpost instance on whatever networks its workspace is connected to.
 ///
@@ -102,7 +98,7 @@ impl Mixpost {
         cx.once(
             "mixpost.create",
             || async {
-                self.search(cx, &api, marker.as_deref(), tag, number)
+                search(cx, &api, marker.as_deref(), tag, number)
                     .await?
                     .into_once()
             },
@@ -113,49 +109,6 @@ impl Mixpost {
             },
         )
         .await
-    }
-
-    /// Looks for the post with this marker. Instances differ: the filter takes names or numbers of tags,
-    /// or is ignored. So both are asked, nothing is believed but the marker on the post itself, and the
-    /// trash counts too: what somebody threw away did go through.
-    async fn search(
-        &self,
-        cx: &Context,
-        api: &Api,
-        marker: Option<&str>,
-        tag: Option<u64>,
-        account: u64,
-    ) -> Result<Lookup> {
-        let Some(marker) = marker else {
-            return Ok(Lookup::CannotTell(
-                "the post was sent without an idempotency key, so it carries no marker".to_owned(),
-            ));
-        };
-        let tag = match tag {
-            Some(tag) => tag,
-            None => match existing(cx, api, marker).await? {
-                Some(tag) => tag.id,
-                // The tag is made before the post.
-                None => return Ok(Lookup::Absent),
-            },
-        };
-        for status in [None, Some("trash".to_owned())] {
-            for value in [marker.to_owned(), tag.to_string()] {
-                let filter = PostFilter {
-                    status: status.clone(),
-                    tags: vec![value],
-                    ..PostFilter::default()
-                };
-                match walk(cx, api, &filter, marker).await? {
-                    Walk::Found(post) => return Ok(Lookup::Found(outcome(&post, account))),
-                    Walk::Nothing { filtered: true } => {}
-                    // Every post was seen: asking by number shows the same ones.
-                    Walk::Nothing { filtered: false } => break,
-                    Walk::CannotTell(why) => return Ok(Lookup::CannotTell(why.to_owned())),
-                }
-            }
-        }
-        Ok(Lookup::Absent)
     }
 }
 
@@ -202,8 +155,7 @@ impl Publisher for Mixpost {
             None => 0,
         };
         let api = self.api(cx)?;
-        self.search(cx, &api, Some(&marker(&intent.key)), None, account)
-            .await
+        search(cx, &api, Some(&marker(&intent.key)), None, account).await
     }
 
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
@@ -223,7 +175,7 @@ impl Publisher for Mixpost {
             // Either the post is gone or the instance has no analytics.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.get_post(cx, &receipt.remote_id).await?;
-                Err(crate::operations::newer(error, "analytics"))
+                Err(newer(error, "analytics"))
             }
             Err(error) => Err(error),
         }
@@ -266,17 +218,6 @@ impl Publisher for Mixpost {
     }
 }
 
-/// The tag that tells a post of ours from all others.
-fn marker(key: &str) -> String {
-    let hash = Sha256::digest(key.as_bytes());
-    let hex: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("am-{hex}")
-}
-
 fn not_past(cx: &Context, at: &Option<DateTime<Utc>>) -> Result<()> {
     match at {
         Some(at) if *at <= cx.now() => Err(Error::invalid(
@@ -308,102 +249,6 @@ async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
     }
 }
 
-async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Option<MixpostTag>> {
-    let tags = all_tags(cx, api).await?;
-    Ok(tags.into_iter().find(|tag| tag.name == name))
-}
-
-/// The number of the tag of this name, made where there is none.
-async fn tag_named(cx: &Context, api: &Api, name: &str) -> Result<u64> {
-    match send(cx, api.create_tag(name, MARKER_COLOUR)?).await {
-        Ok(reply) => Ok(resource::<MixpostTag>(&reply)?.id),
-        // An earlier attempt may have made it.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            match existing(cx, api, name).await? {
-                Some(tag) => Ok(tag.id),
-                None => Err(error),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// What reading a list to its end came to.
-enum Walk {
-    Found(Box<MixpostPost>),
-    /// `filtered`: every post shown carried the marker's filter, so there was none at all.
-    Nothing {
-        filtered: bool,
-    },
-    CannotTell(&'static str),
-}
-
-async fn walk(cx: &Context, api: &Api, filter: &PostFilter, marker: &str) -> Result<Walk> {
-    let mut filtered = true;
-    for number in 1..=SEARCH_PAGES {
-        let reply = send(cx, api.posts(filter, number)?).await?;
-        let posts = page::<MixpostPost>(&reply, number)?;
-        let last = posts.is_last();
-        for post in posts.items {
-            match &post.tags {
-                Some(tags) if tags.iter().any(|tag| tag.name == marker) => {
-                    return Ok(Walk::Found(Box::new(post)));
-                }
-                Some(_) => filtered = false,
-                None => {
-                    return Ok(Walk::CannotTell(
-                        "this Mixpost lists posts without their tags",
-                    ));
-                }
-            }
-        }
-        if last {
-            return Ok(Walk::Nothing { filtered });
-        }
-    }
-    Ok(Walk::CannotTell(
-        "this Mixpost ignores the filter by tag, and holds more posts than are searched",
-    ))
-}
-
-/// What was just taken. A time that the answer leaves out is the one that was asked for.
-fn accepted(post: &MixpostPost, at: Option<DateTime<Utc>>, account: u64) -> Outcome {
-    let mut outcome = outcome(post, account);
-    if let Outcome::Accepted(handle) = &mut outcome
-        && post.status == MixpostStatus::Scheduled
-    {
-        handle.due = handle.due.or(at);
-    }
-    outcome
-}
-
-fn outcome(post: &MixpostPost, account: u64) -> Outcome {
-    let there = on(post, Some(account));
-    let url = there
-        .and_then(|account| account.external_url.clone())
-        .filter(|url| url.starts_with("http"));
-    let out = post.status == MixpostStatus::Published
-        || (post.status == MixpostStatus::Failed
-            && url.is_some()
-            && there.is_some_and(|account| account.errors.is_empty()));
-    if out && !post.trashed {
-        Outcome::Done(Receipt {
-            remote_id: post.uuid.clone(),
-            url,
-            at: post.published_at,
-            data: json!({"account": account}),
-        })
-    } else {
-        Outcome::Accepted(Handle {
-            remote_id: post.uuid.clone(),
-            due: post
-                .scheduled_at
-                .filter(|_| post.status == MixpostStatus::Scheduled),
-            data: json!({"account": account}),
-        })
-    }
-}
-
 /// `Forbidden` of a poll would be the network's last word on the post; not being allowed to ask is not.
 fn about_the_question(error: Error) -> Error {
     if error.kind() == ErrorKind::Forbidden {
@@ -414,38 +259,6 @@ fn about_the_question(error: Error) -> Error {
     } else {
         error
     }
-}
-
-/// Why the post is not out on its account, once Mixpost gave up.
-fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) -> Option<Error> {
-    if post.status != MixpostStatus::Failed
-        || matches!(outcome(post, account.unwrap_or_default()), Outcome::Done(_))
-    {
-        return None;
-    }
-    let there = on(post, account);
-    let said = there
-        .map(|account| account.errors.join("; "))
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
-    let said = bounded(&said, cx);
-    Some(match there {
-        Some(account) if !account.authorized => {
-            Error::new(ErrorKind::Forbidden, format!("not published: {said}"))
-                .with_remedy("reconnect the account in Mixpost under Social Accounts")
-        }
-        _ => Error::new(
-            ErrorKind::ContentRefused,
-            format!("the network refused the post: {said}"),
-        ),
-    })
-}
-
-fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {
-    let id = account.filter(|id| *id != 0);
-    post.accounts
-        .iter()
-        .find(|account| id.is_none_or(|id| account.id == id))
 }
 
 fn identity(account: MixpostAccount) -> Identity {

@@ -5,9 +5,11 @@ mod compose;
 mod config;
 mod connector;
 mod error;
+mod find;
 mod media;
 mod operations;
 pub mod options;
+mod outcome;
 mod records;
 #[cfg(feature = "testing")]
 pub mod testing;
