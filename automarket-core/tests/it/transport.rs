@@ -434,7 +434,8 @@ async fn what_cannot_be_decoded_is_an_unexpected_reply() {
         })
         .await;
         let error = context().call(get(server.base_url())).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{coding}");
+        let got = (error.kind(), error.retry());
+        assert_eq!(got, (ErrorKind::UnexpectedReply, Retry::Never), "{coding}");
         // The status does not need the body.
         let reply = context().call(post(server.base_url())).await.unwrap();
         assert_eq!(
