@@ -17,6 +17,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::alone;
+
 const CERTIFICATE: &[u8] = include_bytes!("../fixtures/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../fixtures/tls/server.key.pem");
 
@@ -81,7 +83,7 @@ async fn a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-#[ignore = "run by the next test, with the roots set"]
+#[ignore = "run alone by the next test"]
 async fn with_our_roots() {
     assert_eq!(post("tls.example.com").await.unwrap(), "safe");
     let error = post("other.example.com").await.unwrap_err();
@@ -93,18 +95,6 @@ async fn with_our_roots() {
 #[tokio::test]
 async fn a_certificate_of_the_systems_roots_is_good_for_its_name_only() {
     let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child
-        .args(["--ignored", "--exact", "tls::with_our_roots"])
-        .env("SSL_CERT_FILE", roots)
-        .env_remove("SSL_CERT_DIR");
-    let output = tokio::task::spawn_blocking(move || child.output())
-        .await
-        .unwrap()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    let variables = [("SSL_CERT_FILE", roots), ("SSL_CERT_DIR", "")];
+    alone::run("tls::with_our_roots", &variables).await;
 }

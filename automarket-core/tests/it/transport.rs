@@ -21,7 +21,9 @@ use flate2::{
     write::{DeflateEncoder, GzEncoder},
 };
 use futures_util::{StreamExt as _, stream};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::alone;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -222,10 +224,10 @@ async fn a_kept_connection_serves_its_own_host_only() {
 
 #[tokio::test]
 async fn what_was_not_sent_may_be_sent_again() {
-    // Refused: a port that was just given back.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let refused = listener.local_addr().unwrap();
-    drop(listener);
+    // Refused: a port that is taken and not listened on.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refused = socket.local_addr().unwrap();
     let error = context()
         .call(post(format!("http://{refused}/")))
         .await
@@ -432,7 +434,8 @@ async fn what_cannot_be_decoded_is_an_unexpected_reply() {
         })
         .await;
         let error = context().call(get(server.base_url())).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{coding}");
+        let got = (error.kind(), error.retry());
+        assert_eq!(got, (ErrorKind::UnexpectedReply, Retry::Never), "{coding}");
         // The status does not need the body.
         let reply = context().call(post(server.base_url())).await.unwrap();
         assert_eq!(
@@ -517,23 +520,64 @@ async fn errors_show_no_part_of_the_address_behind_its_host() {
 }
 
 #[tokio::test]
+#[ignore = "run alone by the next test"]
+async fn with_proxy_variables() {
+    assert!(std::env::var("http_proxy").is_ok());
+    let (server, _) = serve(|_| text(200, "direct")).await;
+    let reply = context().call(get(server.base_url())).await.unwrap();
+    assert_eq!(reply.body, "direct");
+}
+
+#[tokio::test]
 async fn proxy_variables_do_not_lead_round_the_guard() {
+    // A proxy that takes connections and never answers.
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
-    // This very program again, with the variables set, running one test that needs no proxy.
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "transport::a_plain_call_reaches_its_server"]);
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        child.env(name, &address).env(name.to_lowercase(), &address);
-    }
-    child.env_remove("NO_PROXY").env_remove("no_proxy");
-    let output = tokio::task::spawn_blocking(move || child.output())
-        .await
-        .unwrap()
+    let names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let mut variables = names.map(|name| (name, address.as_str())).to_vec();
+    variables.extend([("NO_PROXY", ""), ("no_proxy", "")]);
+    alone::run("transport::with_proxy_variables", &variables).await;
+}
+
+/// The most memory this process ever held, in KiB.
+#[cfg(target_os = "linux")]
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "run alone by the next test"]
+async fn a_bomb_measured() {
+    const CAP: usize = 16 * 1024 * 1024;
+    let body = bomb();
+    let (server, _) = serve(move |request| match request.uri().path() {
+        "/bomb" => reply(
+            200,
+            &[("content-encoding", "gzip")],
+            Body::Full(body.clone()),
+        ),
+        _ => text(200, "small"),
+    })
+    .await;
+    let cx = context();
+    cx.call(get(server.base_url())).await.unwrap();
+    let before = peak();
+    let call = get(format!("{}/bomb", server.base_url())).max_body(CAP);
+    let error = cx.call(call).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let growth = peak() - before;
+    assert!(growth < CAP / 1024 + 4 * 1024, "grew by {growth} KiB");
+    assert!(growth > CAP / 2048, "measured nothing: {growth} KiB");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_bomb_costs_its_cap_and_four_mebibytes_at_the_most() {
+    alone::run("transport::a_bomb_measured", &[]).await;
 }
