@@ -1,3 +1,6 @@
 //! The integration tests of the core, one module per subject.
 
+mod check;
+mod content;
 mod dialect;
+mod networks;

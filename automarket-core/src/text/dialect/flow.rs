@@ -2,64 +2,11 @@
 
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Tag, TagEnd};
 
-use super::{language, link_target};
-
-/// How one platform spells formatted text.
-pub(super) trait Dialect {
-    /// Literal text of one line.
-    fn text(&self, text: &str, at_line_start: bool) -> String;
-    /// The mark around a style; empty where there is none. `after` is the character before it.
-    fn mark(&self, style: Style, after: Option<char>) -> &'static str;
-    /// Code within a line; `None` where it can only be literal text.
-    fn code(&self, code: &str) -> Option<String>;
-    /// A block of code, without its last line end; `None` where it can only be literal text.
-    fn code_block(&self, language: &str, code: &str) -> Option<String>;
-    /// A link. `label` is in the dialect, `raw` is its letters.
-    fn link(&self, label: &str, raw: &str, url: &str) -> String;
-    /// An image.
-    fn image(&self, label: &str, raw: &str, url: &str) -> String {
-        self.link(label, raw, url)
-    }
-    /// What stands before a heading; `None` where a heading is a line in bold.
-    fn heading(&self, level: usize) -> Option<String>;
-    /// The marker of a list item. Lists that follow each other alternate.
-    fn marker(&self, number: Option<u64>, alternate: bool) -> String;
-    /// What stands before each quoted line.
-    fn quote(&self) -> &'static str {
-        "> "
-    }
-    /// A line between parts.
-    fn rule(&self) -> &'static str {
-        "———"
-    }
-    /// A line break that the author asked for.
-    fn hard_break(&self) -> &'static str {
-        "\n"
-    }
-    /// Between the cells of a table.
-    fn cell_border(&self) -> &'static str {
-        " | "
-    }
-    /// Whether styles run over line ends, hold code, and quotes nest and hold code.
-    fn nests(&self) -> bool {
-        false
-    }
-    /// Whether a link after `@` to this target is a mention; it then comes to [`Dialect::link`].
-    fn takes_mention(&self, _target: &str) -> bool {
-        false
-    }
-    /// Whether tables are tables.
-    fn tables(&self) -> bool {
-        false
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    Emphasis,
-    Strong,
-    Strike,
-}
+use super::{
+    frame::{Block, Frame, Kind},
+    language, link_target,
+    spelling::{Dialect, Style},
+};
 
 /// The document in a dialect.
 pub(super) fn write<'a>(events: impl Iterator<Item = Event<'a>>, dialect: &dyn Dialect) -> String {
@@ -80,60 +27,6 @@ pub(super) fn write<'a>(events: impl Iterator<Item = Event<'a>>, dialect: &dyn D
     }
     flow.close_styles();
     flow.page.out.trim().to_owned()
-}
-
-/// What is being written into.
-enum Kind {
-    Page,
-    Quote,
-    List {
-        next: Option<u64>,
-        alternate: bool,
-    },
-    Item,
-    Code {
-        language: String,
-    },
-    Table {
-        columns: usize,
-    },
-    Row {
-        cells: Vec<String>,
-    },
-    Cell,
-    Label {
-        url: Option<String>,
-        image: bool,
-        outer: usize,
-        open: Vec<(Style, &'static str)>,
-    },
-}
-
-struct Frame {
-    kind: Kind,
-    out: String,
-    /// The letters alone.
-    raw: String,
-    /// Whether a block has ended, so that what follows begins anew.
-    after_block: bool,
-    /// Whether paragraphs stand in it with space between.
-    loose: bool,
-    /// The list that ended last, if nothing came after: ordered, alternate.
-    last_list: Option<(bool, bool)>,
-}
-
-impl Frame {
-    fn new(kind: Kind) -> Self {
-        let loose = !matches!(kind, Kind::Item);
-        Self {
-            kind,
-            out: String::new(),
-            raw: String::new(),
-            after_block: false,
-            loose,
-            last_list: None,
-        }
-    }
 }
 
 struct Flow<'d> {
@@ -163,7 +56,7 @@ impl Flow<'_> {
             Event::SoftBreak => self.line_break("\n"),
             Event::HardBreak => self.line_break(self.dialect.hard_break()),
             Event::Rule => {
-                self.begin_block();
+                self.begin_block(Block::Other);
                 let rule = self.dialect.rule();
                 self.top().out.push_str(rule);
                 self.end_block();
@@ -174,38 +67,49 @@ impl Flow<'_> {
 
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
-            Tag::Paragraph => {
-                self.top().loose = true;
-                self.begin_block();
+            Tag::Paragraph | Tag::HtmlBlock => {
+                self.top().spaced = true;
+                self.begin_block(Block::Other);
             }
-            Tag::HtmlBlock => self.begin_block(),
             Tag::Heading { level, .. } => {
-                self.begin_block();
+                self.begin_block(Block::Other);
                 self.in_heading = true;
                 match self.dialect.heading(level as usize) {
                     Some(prefix) => self.top().out.push_str(&prefix),
                     None => self.wanted.push(Style::Strong),
                 }
             }
-            Tag::BlockQuote(_) => self.enter(Kind::Quote),
+            Tag::BlockQuote(_) => self.enter(Kind::Quote, Block::Quote),
             Tag::CodeBlock(kind) => {
                 let language = match &kind {
                     CodeBlockKind::Fenced(info) => language(info).to_owned(),
                     CodeBlockKind::Indented => String::new(),
                 };
-                self.enter(Kind::Code { language });
+                self.enter(Kind::Code { language }, Block::Other);
             }
             Tag::List(next) => {
-                let alternate = match self.top().last_list {
-                    Some((ordered, alternate)) if ordered == next.is_some() => !alternate,
-                    _ => false,
+                let ordered = next.is_some();
+                let after = Block::List {
+                    ordered,
+                    alternate: false,
                 };
-                self.enter(Kind::List { next, alternate });
+                let alternate = self.top().last == after;
+                self.enter(
+                    Kind::List {
+                        next,
+                        alternate,
+                        items: Vec::new(),
+                    },
+                    Block::List { ordered, alternate },
+                );
             }
             Tag::Item => self.frames.push(Frame::new(Kind::Item)),
-            Tag::Table(columns) => self.enter(Kind::Table {
-                columns: columns.len(),
-            }),
+            Tag::Table(columns) => self.enter(
+                Kind::Table {
+                    columns: columns.len(),
+                },
+                Block::Table,
+            ),
             Tag::TableHead | Tag::TableRow => {
                 self.frames
                     .push(Frame::new(Kind::Row { cells: Vec::new() }));
@@ -276,8 +180,8 @@ impl Flow<'_> {
     }
 
     /// Begins a block that is laid out as a whole when it ends.
-    fn enter(&mut self, kind: Kind) {
-        self.begin_block();
+    fn enter(&mut self, kind: Kind, block: Block) {
+        self.begin_block(block);
         self.frames.push(Frame::new(kind));
     }
 
@@ -307,28 +211,32 @@ impl Flow<'_> {
             Kind::Quote => {
                 let plain = !self.dialect.nests() && self.within_quote_or_item();
                 let prefix = if plain { "" } else { self.dialect.quote() };
-                self.push_lines(text, prefix, prefix);
+                let quoted = prefixed(text, prefix, prefix);
+                self.top().out.push_str(&quoted);
                 self.end_block();
             }
-            Kind::List { next, alternate } => {
-                self.top().out.push_str(text);
+            Kind::List { items, .. } => {
+                let between = if frame.spaced { "\n\n" } else { "\n" };
+                self.top().out.push_str(&items.join(between));
                 self.end_block();
-                self.top().last_list = Some((next.is_some(), alternate));
             }
             Kind::Item => {
-                let Some(list) = self.frames.last_mut() else {
+                let Kind::List {
+                    next, alternate, ..
+                } = &mut self.top().kind
+                else {
                     return;
                 };
-                let Kind::List { next, alternate } = &mut list.kind else {
-                    return;
-                };
-                let marker = self.dialect.marker(*next, *alternate);
+                let (number, alternate) = (*next, *alternate);
                 *next = next.map(|number| number.saturating_add(1));
-                if !list.out.is_empty() {
-                    list.out.push_str(if frame.loose { "\n\n" } else { "\n" });
-                }
+                let marker = self.dialect.marker(number, alternate);
                 let width = marker.chars().filter(|c| *c != '\\').count();
-                self.push_lines(text, &marker, &" ".repeat(width));
+                let item = prefixed(text, &marker, &" ".repeat(width));
+                let list = self.top();
+                list.spaced |= frame.spaced;
+                if let Kind::List { items, .. } = &mut list.kind {
+                    items.push(item);
+                }
             }
             Kind::Code { language } => {
                 let code = frame.raw.trim_end_matches('\n');
@@ -375,11 +283,10 @@ impl Flow<'_> {
                 self.open = open;
                 let label = frame.out.trim();
                 let raw = frame.raw.trim();
-                let in_label = matches!(self.top().kind, Kind::Label { .. });
+                let in_link = matches!(self.top().kind, Kind::Label { .. });
+                let pictured = self.dialect.nests() || !in_link;
                 let piece = match url {
-                    Some(url) if image && !(in_label && !self.dialect.nests()) => {
-                        self.dialect.image(label, raw, &url)
-                    }
+                    Some(url) if image && pictured => self.dialect.image(label, raw, &url),
                     Some(url) if !image => self.dialect.link(label, raw, &url),
                     _ => label.to_owned(),
                 };
@@ -393,29 +300,20 @@ impl Flow<'_> {
         self.frames.iter().any(holds)
     }
 
-    fn push_lines(&mut self, text: &str, first: &str, rest: &str) {
-        let out = &mut self.top().out;
-        for (n, line) in text.split('\n').enumerate() {
-            if n > 0 {
-                out.push('\n');
-            }
-            let prefix = if n == 0 { first } else { rest };
-            if line.is_empty() {
-                out.push_str(prefix.trim_end());
-            } else {
-                out.push_str(prefix);
-                out.push_str(line);
-            }
-        }
-    }
-
-    fn begin_block(&mut self) {
+    fn begin_block(&mut self, block: Block) {
         self.close_styles();
         let frame = self.top();
         if !frame.out.is_empty() {
-            frame.out.push_str(if frame.loose { "\n\n" } else { "\n" });
+            let joins = match block {
+                Block::Quote => frame.last == Block::Quote,
+                Block::Table => frame.last != Block::Other,
+                Block::List { .. } | Block::Other => false,
+            };
+            let apart = frame.spaced || joins;
+            frame.out.push_str(if apart { "\n\n" } else { "\n" });
         }
         frame.after_block = false;
+        frame.last = block;
     }
 
     fn end_block(&mut self) {
@@ -423,12 +321,11 @@ impl Flow<'_> {
         let frame = self.top();
         frame.out.truncate(frame.out.trim_end().len());
         frame.after_block = true;
-        frame.last_list = None;
     }
 
     fn begin_inline(&mut self) {
         if self.top().after_block {
-            self.begin_block();
+            self.begin_block(Block::Other);
         }
     }
 
@@ -552,4 +449,22 @@ impl Flow<'_> {
             out.insert_str(end, mark);
         }
     }
+}
+
+/// `text` with something before its first and before every other line.
+fn prefixed(text: &str, first: &str, rest: &str) -> String {
+    let mut out = String::with_capacity(text.len() + first.len());
+    for (n, line) in text.split('\n').enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        let prefix = if n == 0 { first } else { rest };
+        out.push_str(if line.is_empty() {
+            prefix.trim_end()
+        } else {
+            prefix
+        });
+        out.push_str(line);
+    }
+    out
 }

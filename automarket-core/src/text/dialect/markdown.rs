@@ -1,7 +1,7 @@
 //! CommonMark, each construct in one spelling.
 
 use super::{
-    flow::{Dialect, Style},
+    spelling::{Dialect, Style},
     with_backslashes,
 };
 
@@ -32,7 +32,8 @@ impl Dialect for Markdown {
 
     fn code_block(&self, language: &str, code: &str) -> Option<String> {
         let fence = "`".repeat((longest_run(code) + 1).max(3));
-        Some(format!("{fence}{language}\n{code}\n{fence}"))
+        let end = if code.is_empty() { "" } else { "\n" };
+        Some(format!("{fence}{language}\n{code}{end}{fence}"))
     }
 
     fn link(&self, label: &str, raw: &str, url: &str) -> String {

@@ -1,7 +1,7 @@
 //! Telegram's MarkdownV2.
 
 use super::{
-    flow::{Dialect, Style},
+    spelling::{Dialect, Style},
     with_backslashes,
 };
 

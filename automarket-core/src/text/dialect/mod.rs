@@ -5,12 +5,14 @@
 
 mod bounds;
 mod flow;
+mod frame;
 mod html;
 mod little_text;
 mod markdown;
 mod markdown_v2;
 mod mrkdwn;
 mod plain;
+mod spelling;
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, TextMergeStream};
 use url::Url;

@@ -1,6 +1,6 @@
 //! Slack's mrkdwn.
 
-use super::flow::{Dialect, Style};
+use super::spelling::{Dialect, Style};
 
 pub(super) struct Mrkdwn;
 

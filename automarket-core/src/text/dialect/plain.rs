@@ -1,8 +1,8 @@
 //! No formatting.
 
 use super::{
-    flow::{Dialect, Style},
     little_text,
+    spelling::{Dialect, Style},
 };
 
 pub(super) struct Plain {
