@@ -222,7 +222,7 @@ fn too_long(
 
 fn also_too_long(what: &str, text: &str, profile: &Profile, findings: &mut Vec<Finding>) {
     if let Some((unit, limit)) = profile.text.also {
-        let length = count(text, unit, profile.text.url_length);
+        let length = count(text, unit, None);
         if length > limit {
             let rule = "text.also_too_long";
             findings.push(too_long(rule, what, length, limit, unit, profile.name));

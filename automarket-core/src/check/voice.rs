@@ -1,7 +1,5 @@
 //! What a brand says of its own texts.
 
-use std::collections::BTreeSet;
-
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -46,16 +44,15 @@ pub(super) fn check(content: &Content, text: &str, voice: &Voice, findings: &mut
 /// A text in which phrases are found without regard to case, spelling of accents and width of spaces.
 struct Words {
     text: String,
-    /// Where a word may begin or end.
-    borders: BTreeSet<usize>,
+    /// Where a word may begin or end, in order.
+    borders: Vec<usize>,
 }
 
 impl Words {
     fn of(text: &str) -> Self {
         let text = plain(text);
-        let mut borders: BTreeSet<usize> =
-            text.split_word_bound_indices().map(|(at, _)| at).collect();
-        borders.insert(text.len());
+        let starts = text.split_word_bound_indices().map(|(at, _)| at);
+        let borders = starts.chain([text.len()]).collect();
         Self { text, borders }
     }
 
@@ -66,7 +63,7 @@ impl Words {
         }
         self.borders.iter().any(|at| {
             let rest = self.text.get(*at..).unwrap_or_default();
-            rest.starts_with(&phrase) && self.borders.contains(&(at + phrase.len()))
+            rest.starts_with(&phrase) && self.borders.binary_search(&(at + phrase.len())).is_ok()
         })
     }
 }

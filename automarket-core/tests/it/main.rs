@@ -4,3 +4,4 @@ mod check;
 mod content;
 mod dialect;
 mod networks;
+mod quote;
