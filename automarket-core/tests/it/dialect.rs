@@ -265,7 +265,7 @@ fn hostile_markdown_ends_soon() {
         ("quotes", ">".repeat(60_000)),
         (
             "quotes and lines",
-            format!("{}\n{}", ">".repeat(32), "a\n".repeat(30_000)),
+            format!("{}\n{}", ">".repeat(32), "a\n".repeat(10_000)),
         ),
         ("lists", "- ".repeat(30_000)),
         (
@@ -278,7 +278,7 @@ fn hostile_markdown_ends_soon() {
             let lists: String = (0..16)
                 .map(|n| format!("{}- a\n", " ".repeat(2 * n)))
                 .collect();
-            format!("{lists}{}", "a\n".repeat(30_000))
+            format!("{lists}{}", "a\n".repeat(10_000))
         }),
         ("brackets", "[".repeat(60_000)),
         ("images", "![".repeat(30_000)),
@@ -300,9 +300,9 @@ fn hostile_markdown_ends_soon() {
             "wide table",
             format!(
                 "{}\n{}\n{}",
-                "|a".repeat(5_000),
-                "|-".repeat(5_000),
-                "x\n".repeat(12_000)
+                "|a".repeat(2_000),
+                "|-".repeat(2_000),
+                "x\n".repeat(60)
             ),
         ),
         (
@@ -325,7 +325,7 @@ fn hostile_markdown_ends_soon() {
         for markup in ALL {
             let out = render(text, markup);
             assert!(
-                out.len() <= 40 * text.len() + 4_000_000,
+                out.len() <= 200 * text.len(),
                 "{name} in {markup:?}"
             );
         }
