@@ -1,5 +1,3 @@
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may fail")]
-
 use automarket_core::{
     Content, Media, Platform, Profile,
     check::{Report, Severity, check},

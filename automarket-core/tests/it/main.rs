@@ -1,7 +1,15 @@
 //! The integration tests of the core, one module per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod alone;
 mod check;
+mod classify;
 mod content;
+mod context;
 mod dialect;
+mod guard;
 mod networks;
 mod quote;
+mod retry_after;
+mod tls;
+mod transport;
