@@ -324,10 +324,7 @@ fn hostile_markdown_ends_soon() {
     for (name, text) in &patterns {
         for markup in ALL {
             let out = render(text, markup);
-            assert!(
-                out.len() <= 200 * text.len(),
-                "{name} in {markup:?}"
-            );
+            assert!(out.len() <= 200 * text.len(), "{name} in {markup:?}");
         }
     }
 }
