@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Platform, Post,
-    Profile, Publisher, Receipt, Result, async_trait,
+    Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post, Profile,
+    Publisher, Receipt, Result, async_trait,
     chrono::{DateTime, Utc},
     networks,
     profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
@@ -262,23 +262,17 @@ fn about_the_question(error: Error) -> Error {
 }
 
 fn identity(account: MixpostAccount) -> Identity {
+    // A network that is new to us keeps Mixpost's own name for it.
+    let network = networks::from_alias(&account.provider)
+        .or_else(|| account.provider.parse().ok())
+        .unwrap_or(PLATFORM);
     Identity {
         remote_id: account.id.to_string(),
-        network: network(&account.provider),
+        network,
         name: account.name,
         handle: account.username,
         needs_reauth: !account.authorized,
         settings: json!({"uuid": account.uuid}),
-    }
-}
-
-/// The network behind one of Mixpost's providers.
-fn network(provider: &str) -> Platform {
-    match provider {
-        "twitter" => Platform::X,
-        "facebook_page" | "facebook_group" => Platform::FACEBOOK,
-        "linkedin_page" => Platform::LINKEDIN,
-        other => other.parse().unwrap_or(PLATFORM),
     }
 }
 

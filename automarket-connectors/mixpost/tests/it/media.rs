@@ -103,15 +103,21 @@ async fn large_addresses_are_waited_for_and_not_fetched_twice() {
 
 #[tokio::test]
 async fn refused_media_posts_nothing() {
-    let too_large = {
-        let source = MediaSource::Bytes(Bytes::from(vec![7; 5 * MIB + 1]));
+    let large = |bytes: usize| {
+        let source = MediaSource::Bytes(Bytes::from(vec![7; bytes]));
         Media::new(MediaKind::Image, source)
+    };
+    // Of unknown size: only the instance notices.
+    let unmeasured = Media {
+        bytes: None,
+        ..large(5 * MIB + 1)
     };
     let missing = MediaSource::File("/nowhere/at.all".into());
     let document = MediaSource::Bytes(Bytes::from_static(b"%PDF"));
     for (media, field) in [
-        (too_large, "file"),
-        (Media::image(&b"x"[..], "image/tiff"), "file"),
+        (unmeasured, "file"),
+        (large(5 * MIB + 1), "media"),
+        (Media::image(&b"x"[..], "image/tiff"), "media"),
         (
             Media::address(MediaKind::Image, url("https://acme.dev/page")),
             "media",
