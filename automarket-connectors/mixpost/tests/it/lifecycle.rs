@@ -273,3 +273,72 @@ async fn a_stopped_worker_is_no_failure() {
         .unwrap_err();
     assert_eq!(error.platform_code(), Some("publishing"));
 }
+
+#[tokio::test]
+async fn the_rules_of_the_network_count_before_sending() {
+    let long = Post::text("a".repeat(281));
+    for (account, network, post, rule) in [
+        (
+            testing::X_ACCOUNT,
+            Platform::X,
+            long.clone(),
+            Some("text.too_long"),
+        ),
+        (testing::LINKEDIN_ACCOUNT, Platform::LINKEDIN, long, None),
+        (
+            testing::INSTAGRAM_ACCOUNT,
+            Platform::INSTAGRAM,
+            hello(),
+            Some("media.required"),
+        ),
+    ] {
+        let world = World::new();
+        let cx = world.context(account, network.clone(), "k");
+        let result = world.mixpost.publish(&cx, &post).await;
+        let broken = result.as_ref().err().and_then(|error| error.rule());
+        assert_eq!(broken, rule, "{network}: {result:?}");
+        assert_eq!(
+            world.effects().len(),
+            usize::from(rule.is_none()),
+            "{network}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_stands_in_one_place() {
+    let link = "https://acme.dev/blog/1";
+    for (account, network) in [
+        (testing::X_ACCOUNT, Platform::X),
+        (testing::LINKEDIN_ACCOUNT, Platform::LINKEDIN),
+        (testing::FACEBOOK_ACCOUNT, Platform::FACEBOOK),
+        (testing::MASTODON_ACCOUNT, Platform::MASTODON),
+    ] {
+        for text in ["Read this", "Read https://acme.dev/blog/1 now"] {
+            let world = World::new();
+            let cx = world.context(account, network.clone(), "k");
+            let post = Post::text(text).link(link).unwrap();
+            world.mixpost.publish(&cx, &post).await.unwrap();
+            let effect = world.the_effect();
+            let in_text = effect["text"].as_str().unwrap().matches(link).count();
+            let beside = usize::from(effect["link"] == link);
+            assert_eq!(in_text + beside, 1, "{network}: {effect}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    /// Whatever is taken arrives as it was said.
+    #[test]
+    fn text_arrives_as_it_was_said(text in "[a-zé日👍&<>;#\"' \n]{1,60}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let world = World::new();
+        let cx = world.x("k");
+        match runtime.block_on(world.mixpost.publish(&cx, &Post::text(&text))) {
+            Ok(_) => assert_eq!(world.the_effect()["text"], text.trim_end()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}"),
+        }
+    }
+}
