@@ -13,8 +13,20 @@ use crate::{PLATFORM, TwentyConfig, error};
 /// Records of one batch and of one page: documented for the batch, the default of the page.
 pub(crate) const MAX_BATCH: usize = 60;
 
-const PEOPLE_BY_EMAIL: &str = "query($values:[String!]!,$after:String){people(filter:{emails:{primaryEmail:{in:$values}}},first:60,after:$after){edges{node{id name{firstName lastName} emails{primaryEmail} phones{primaryPhoneNumber primaryPhoneCallingCode additionalPhones} linkedinLink{primaryLinkLabel primaryLinkUrl secondaryLinks}}} pageInfo{hasNextPage endCursor}}}";
 const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{domainName:{primaryLinkUrl:{in:$values}}},first:60,after:$after){edges{node{id domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+
+/// Composite fields of a person, with the parts that an update sends along.
+const COMPOSITES: [(&str, &str); 3] = [
+    ("name", "name{firstName lastName}"),
+    (
+        "phones",
+        "phones{primaryPhoneNumber primaryPhoneCallingCode additionalPhones}",
+    ),
+    (
+        "linkedinLink",
+        "linkedinLink{primaryLinkLabel primaryLinkUrl secondaryLinks}",
+    ),
+];
 
 /// A workspace: where it is, and the key to it.
 pub(crate) struct Site {
@@ -120,10 +132,24 @@ impl Site {
             .json(field)
     }
 
-    /// People with one of these addresses. The addresses travel as variables, so they are data whatever
-    /// they hold.
-    pub(crate) fn people_by_email(&self, emails: &[String], after: Option<&str>) -> Result<Call> {
-        self.graphql("people.lookup", PEOPLE_BY_EMAIL, emails, after)
+    /// People with one of these addresses, with those composite fields that are to be written: a workspace
+    /// may have switched the others off. The addresses travel as variables, so they are data whatever they
+    /// hold.
+    pub(crate) fn people_by_email(
+        &self,
+        emails: &[String],
+        written: &[&str],
+        after: Option<&str>,
+    ) -> Result<Call> {
+        let parts: String = COMPOSITES
+            .iter()
+            .filter(|(name, _)| written.contains(name))
+            .map(|(_, parts)| format!(" {parts}"))
+            .collect();
+        let query = format!(
+            "query($values:[String!]!,$after:String){{people(filter:{{emails:{{primaryEmail:{{in:$values}}}}}},first:60,after:$after){{edges{{node{{id emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+        );
+        self.graphql("people.lookup", &query, emails, after)
     }
 
     /// Companies with one of these domains.

@@ -1,6 +1,6 @@
 //! Batches: all-or-nothing on Twenty's side, one result per record on ours.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use automarket_core::{Context, Error, ErrorKind, ErrorRecord, Result, Retry, crm::Upserted};
 use serde_json::{Map, Value};
@@ -96,8 +96,9 @@ fn copy(error: &Error) -> Error {
     ErrorRecord::from(error).into()
 }
 
-/// Writes the rows. Where a batch is refused, it is halved until the bad records stand alone: about
-/// log2(60) more calls for each. An error that is not of a record (limits, network, credential) ends it.
+/// Writes the rows. A batch that is refused is halved until one bad record stands alone; the others go
+/// on together. So each bad record costs about log2(60) + 1 calls. An error that is not of a record
+/// (limits, network, credential) ends it.
 pub(crate) async fn write(
     cx: &Context,
     site: &Site,
@@ -106,36 +107,31 @@ pub(crate) async fn write(
     key_of: KeyOf,
     results: &mut Results,
 ) -> Result<()> {
-    // With an error: surely holds a bad record, and this is what was said of it.
-    let mut todo: Vec<(&[Row], Option<Error>)> = rows
-        .chunks(MAX_BATCH)
-        .rev()
-        .map(|rows| (rows, None))
-        .collect();
-    while let Some((rows, refused)) = todo.pop() {
-        match refused {
-            Some(error) if rows.len() == 1 => {
-                for row in rows {
-                    results.set(&row.at, Err(copy(&error)));
+    let mut waiting: VecDeque<&Row> = rows.iter().collect();
+    while !waiting.is_empty() {
+        let mut suspects: Vec<&Row> = waiting.drain(..waiting.len().min(MAX_BATCH)).collect();
+        let mut error = match send(cx, site, plural, &suspects, key_of, results).await {
+            Ok(()) => continue,
+            Err(error) if error::refuses_the_record(&error) => error,
+            Err(error) => return Err(error),
+        };
+        while suspects.len() > 1 {
+            let others = suspects.split_off(suspects.len() / 2);
+            match send(cx, site, plural, &suspects, key_of, results).await {
+                // This half is good, so the bad one is among the others.
+                Ok(()) => suspects = others,
+                Err(own) if error::refuses_the_record(&own) => {
+                    error = own;
+                    others
+                        .into_iter()
+                        .rev()
+                        .for_each(|row| waiting.push_front(row));
                 }
-            }
-            Some(error) => {
-                let (left, right) = rows.split_at(rows.len() / 2);
-                match send(cx, site, plural, left, key_of, results).await {
-                    // The left half is good, so the bad one is in the right half.
-                    Ok(()) => todo.push((right, Some(error))),
-                    Err(own) if error::refuses_the_record(&own) => {
-                        todo.push((right, None));
-                        todo.push((left, Some(own)));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            None => match send(cx, site, plural, rows, key_of, results).await {
-                Ok(()) => {}
-                Err(error) if error::refuses_the_record(&error) => todo.push((rows, Some(error))),
                 Err(error) => return Err(error),
-            },
+            }
+        }
+        for row in suspects {
+            results.set(&row.at, Err(copy(&error)));
         }
     }
     Ok(())
@@ -145,7 +141,7 @@ async fn send(
     cx: &Context,
     site: &Site,
     plural: &str,
-    rows: &[Row],
+    rows: &[&Row],
     key_of: KeyOf,
     results: &mut Results,
 ) -> Result<()> {

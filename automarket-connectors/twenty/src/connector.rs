@@ -108,7 +108,8 @@ impl CrmProvider for Twenty {
         for chunk in people.items().chunks(MAX_BATCH) {
             let written = async {
                 let emails: Vec<_> = chunk.iter().map(|(email, ..)| email.clone()).collect();
-                let find = |after: Option<&str>| site.people_by_email(&emails, after);
+                let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
+                let find = |after: Option<&str>| site.people_by_email(&emails, &written, after);
                 let known = lookup(cx, &site, find, rows::email_of).await?;
                 let body = |email: &str, contact: &Contact, known: Option<&Value>| {
                     rows::person(email, contact, known)

@@ -31,7 +31,7 @@ const BAD_VALUE: [&str; 8] = [
 pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
     let base = http::classify(reply, now).with_platform(&PLATFORM);
     let text = String::from_utf8_lossy(&reply.body);
-    match (refine(reply.status.as_u16(), &text), base.kind()) {
+    match (refine(reply, &text), base.kind()) {
         (Some(error), _) => dress(error, reply),
         // No Retry-After is ever sent: the window is a minute.
         (None, ErrorKind::RateLimited) if base.retry() == Retry::After(None) => {
@@ -46,7 +46,7 @@ pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
     let first = body["errors"].as_array()?.first()?;
     let text = first.to_string();
     let code = first["extensions"]["code"].as_str().unwrap_or_default();
-    let error = refine(reply.status.as_u16(), &text).unwrap_or_else(|| match code {
+    let error = refine(reply, &text).unwrap_or_else(|| match code {
         "UNAUTHENTICATED" => Error::new(
             ErrorKind::Unauthorized,
             "the API key is expired, revoked or wrong",
@@ -95,7 +95,9 @@ pub(crate) fn refuses_the_record(error: &Error) -> bool {
         )
 }
 
-fn refine(status: u16, text: &str) -> Option<Error> {
+fn refine(reply: &Reply, text: &str) -> Option<Error> {
+    let status = reply.status.as_u16();
+    let creates_schema = matches!(reply.operation(), "objects.create" | "fields.create");
     let lower = text.to_ascii_lowercase();
     let has = |word: &str| lower.contains(word);
     if has("limit reached (") {
@@ -125,7 +127,7 @@ fn refine(status: u16, text: &str) -> Option<Error> {
             "there is such a record already",
         ));
     }
-    if matches!(status, 200 | 400) && (has("already") || has("not_available")) {
+    if creates_schema && status == 400 && (has("already") || has("not_available")) {
         let error = Error::new(ErrorKind::InvalidInput, "the name is taken");
         return Some(error.with_rule("name_taken"));
     }

@@ -179,6 +179,23 @@ pub(crate) fn person(
     Ok(row)
 }
 
+/// The composite fields that these contacts write.
+pub(crate) fn composites<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Vec<&'static str> {
+    let mut written = Vec::new();
+    for contact in contacts {
+        if contact.first_name.is_some() || contact.last_name.is_some() {
+            written.push("name");
+        }
+        if contact.phone.is_some() {
+            written.push("phones");
+        }
+        if contact.linkedin.is_some() {
+            written.push("linkedinLink");
+        }
+    }
+    written
+}
+
 /// What a known record has of a composite field.
 fn parts(known: Option<&Value>, field: &str) -> Map<String, Value> {
     let composite = known.and_then(|known| known[field].as_object());

@@ -275,7 +275,13 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
         None => false,
     };
     let order = order(query.order_by)?;
-    let mut seen: Vec<&Record> = records
+    let sort_key = |record: &Record| -> Vec<Value> {
+        order
+            .iter()
+            .map(|(path, _)| at(record, path).clone())
+            .collect()
+    };
+    let mut seen: Vec<(Vec<Value>, &Record)> = records
         .iter()
         .filter(|record| deleted_too || record["deletedAt"].is_null())
         .filter(|record| {
@@ -284,13 +290,8 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
                 .as_ref()
                 .is_none_or(|filter| filter.holds(record))
         })
+        .map(|record| (sort_key(record), record))
         .collect();
-    let sort_key = |record: &Record| -> Vec<Value> {
-        order
-            .iter()
-            .map(|(path, _)| at(record, path).clone())
-            .collect()
-    };
     let by = |left: &[Value], right: &[Value]| {
         let mut turns = order.iter().zip(left.iter().zip(right));
         let decide = turns.find_map(|((_, down), (left, right))| {
@@ -300,7 +301,6 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
         });
         decide.unwrap_or(Ordering::Equal)
     };
-    seen.sort_by(|left, right| by(&sort_key(left), &sort_key(right)));
     let total = seen.len();
     if let Some(after) = query.after {
         let bytes = STANDARD.decode(after).unwrap_or_default();
@@ -309,16 +309,17 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
         if last.len() != order.len() {
             return Err(Refusal::bad("Invalid cursor: it is of another order"));
         }
-        seen.retain(|record| by(&sort_key(record), &last).is_gt());
+        seen.retain(|(key, _)| by(key, &last).is_gt());
     }
+    seen.sort_by(|(left, _), (right, _)| by(left, right));
     let more = seen.len() > query.limit;
     seen.truncate(query.limit);
-    let cursor = |record: &&Record| STANDARD.encode(Value::from(sort_key(record)).to_string());
+    let cursor = |(key, _): &(Vec<Value>, _)| STANDARD.encode(json!(key).to_string());
     Ok(Page {
         cursors: seen.iter().map(cursor).collect(),
         records: seen
             .into_iter()
-            .map(|record| record.clone().into())
+            .map(|(_, record)| record.clone().into())
             .collect(),
         more,
         total,

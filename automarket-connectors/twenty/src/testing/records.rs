@@ -1,5 +1,7 @@
 //! Records: checking, creating, upserting, deleting.
 
+use std::collections::HashMap;
+
 use automarket_core::chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -62,9 +64,7 @@ impl State {
             }
             touched.push(place);
         }
-        for place in &touched {
-            unique(&records, &paths, *place)?;
-        }
+        unique(&records, &paths, &touched)?;
         let answer = |place: &usize| records.get(*place).cloned().map(Value::from);
         // In no order to rely on.
         let answers = touched.iter().rev().filter_map(answer).collect();
@@ -116,7 +116,7 @@ impl State {
             record.extend(body);
             record.insert("updatedAt".into(), iso(at));
         }
-        unique(&records, &paths, place)?;
+        unique(&records, &paths, &[place])?;
         let answer = records.get(place).cloned().map(Value::from);
         self.records.insert(object.singular.clone(), records);
         Ok(answer.unwrap_or_default())
@@ -296,19 +296,21 @@ fn matching(records: &[Record], paths: &[&str], body: &Record) -> Result<Option<
     Ok(found)
 }
 
-fn unique(records: &[Record], paths: &[&str], place: usize) -> Result<(), Refusal> {
-    let Some(record) = records.get(place) else {
-        return Ok(());
-    };
+fn unique(records: &[Record], paths: &[&str], touched: &[usize]) -> Result<(), Refusal> {
     for path in paths {
-        let Some(value) = value_at(record, path) else {
-            continue;
-        };
-        let twice = records
+        let mut count: HashMap<String, usize> = HashMap::new();
+        let values = records.iter().filter_map(|record| value_at(record, path));
+        for value in values {
+            *count.entry(value.to_string()).or_default() += 1;
+        }
+        let mut mine = touched
             .iter()
-            .enumerate()
-            .any(|(other, record)| other != place && value_at(record, path) == Some(value));
-        if twice {
+            .filter_map(|place| value_at(records.get(*place)?, path));
+        if mine.any(|value| {
+            count
+                .get(&value.to_string())
+                .is_some_and(|count| *count > 1)
+        }) {
             return Err(Refusal::bad("A duplicate entry was detected"));
         }
     }
