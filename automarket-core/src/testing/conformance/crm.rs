@@ -177,7 +177,7 @@ pub async fn one_address_twice_in_a_batch_is_one_record(test: &CrmUnderTest) {
         later,
     ];
     let results = test.upsert_all(&batch).await;
-    let ids: Vec<_> = results.iter().map(|result| id_of(result)).collect();
+    let ids: Vec<_> = results.iter().map(id_of).collect();
     assert_eq!(ids[0], ids[2], "one address, two records");
     assert_ne!(ids[0], ids[1], "two addresses, one record");
     test.expect_holding("ann@example.com", 1);
