@@ -5,4 +5,5 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod publishing;
 mod workspace;
