@@ -6,7 +6,7 @@ use std::time::Duration;
 use automarket_core::{
     Error, ErrorKind, Retry,
     chrono::{DateTime, Utc},
-    http::{self, Reply},
+    http::{self, Effect, Reply},
 };
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
     let base = http::classify(reply, now).with_platform(&PLATFORM);
     let text = String::from_utf8_lossy(&reply.body);
     match (refine(reply, &text), base.kind()) {
-        (Some(error), _) => dress(error, reply),
+        (Some(error), _) => error.with_platform(&PLATFORM),
         // No Retry-After is ever sent: the window is a minute.
         (None, ErrorKind::RateLimited) if base.retry() == Retry::After(None) => {
             base.with_retry(Retry::After(Some(WINDOW)))
@@ -47,21 +47,21 @@ pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
     let text = first.to_string();
     let code = first["extensions"]["code"].as_str().unwrap_or_default();
     let error = refine(reply, &text).unwrap_or_else(|| match code {
-        "UNAUTHENTICATED" => Error::new(
+        "UNAUTHENTICATED" => reply.error(
             ErrorKind::Unauthorized,
             "the API key is expired, revoked or wrong",
         ),
-        "FORBIDDEN" => forbidden(),
-        "NOT_FOUND" => Error::new(ErrorKind::NotFound, "no such record"),
-        "BAD_USER_INPUT" | "GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" => Error::new(
+        "FORBIDDEN" => forbidden(reply),
+        "NOT_FOUND" => reply.error(ErrorKind::NotFound, "no such record"),
+        "BAD_USER_INPUT" | "GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" => reply.error(
             ErrorKind::InvalidInput,
             "the workspace's schema does not take this",
         ),
-        "CONFLICT" => Error::new(ErrorKind::Duplicate, "there is such a record already"),
+        "CONFLICT" => reply.error(ErrorKind::Duplicate, "there is such a record already"),
         "INTERNAL_SERVER_ERROR" => {
-            Error::new(ErrorKind::Unavailable, "the server failed on the query")
+            reply.error(ErrorKind::Unavailable, "the server failed on the query")
         }
-        _ => Error::new(
+        _ => reply.error(
             ErrorKind::UnexpectedReply,
             "the query was answered with an unknown error",
         ),
@@ -70,7 +70,20 @@ pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
         "" => error,
         code => error.with_platform_code(code),
     };
-    Some(dress(error, reply))
+    let unclear = matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::UnexpectedReply
+    );
+    // One document may hold several mutations: those with data were done.
+    let some_done = body["data"]
+        .as_object()
+        .is_some_and(|data| data.values().any(|value| !value.is_null()));
+    let error = if reply.effect() == Effect::Write && (unclear || some_done) {
+        error.with_retry(Retry::Reconcile)
+    } else {
+        error
+    };
+    Some(error.with_platform(&PLATFORM))
 }
 
 /// Whether a creation was refused since the name is taken.
@@ -102,7 +115,7 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
     let has = |word: &str| lower.contains(word);
     if has("limit reached (") {
         let wait = Retry::After(Some(window(&lower)));
-        let error = Error::new(
+        let error = reply.error(
             ErrorKind::RateLimited,
             "the workspace's request limit is reached",
         );
@@ -112,53 +125,43 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         return None;
     }
     if has("permission_denied") {
-        return Some(forbidden());
+        return Some(forbidden(reply));
     }
     if has("multiple records found with the same unique field") {
-        let error = Error::new(
+        let error = reply.error(
             ErrorKind::Conflict,
             "the input matches two different records",
         );
         return Some(error.with_remedy("merge the two records in Twenty, or look one up by id"));
     }
     if has("duplicate entry") || status == 409 {
-        return Some(Error::new(
-            ErrorKind::Duplicate,
-            "there is such a record already",
-        ));
+        return Some(reply.error(ErrorKind::Duplicate, "there is such a record already"));
     }
     if creates_schema && status == 400 && (has("already") || has("not_available")) {
-        let error = Error::new(ErrorKind::InvalidInput, "the name is taken");
+        let error = reply.error(ErrorKind::InvalidInput, "the name is taken");
         return Some(error.with_rule("name_taken"));
     }
     if matches!(status, 200 | 400 | 404) && has("object") && has("not found") {
-        let error = Error::new(
+        let error = reply.error(
             ErrorKind::NotFound,
             "the workspace does not have this object",
         );
         return Some(error.with_remedy("create it in Twenty, or with ensure_fields"));
     }
     if status == 400 && has("record not found") {
-        return Some(Error::new(ErrorKind::NotFound, "no such record"));
+        return Some(reply.error(ErrorKind::NotFound, "no such record"));
     }
     if matches!(status, 200 | 500) && BAD_VALUE.iter().any(|word| has(word)) {
-        let error = Error::new(ErrorKind::InvalidInput, "the database refuses a value");
+        let error = reply.error(ErrorKind::InvalidInput, "the database refuses a value");
         return Some(error.with_rule("database"));
     }
     None
 }
 
-fn forbidden() -> Error {
-    Error::new(ErrorKind::Forbidden, "the API key's role may not do this")
+fn forbidden(reply: &Reply) -> Error {
+    reply
+        .error(ErrorKind::Forbidden, "the API key's role may not do this")
         .with_remedy("give the key a role with this right in Settings -> Roles")
-}
-
-fn dress(error: Error, reply: &Reply) -> Error {
-    error
-        .with_platform(&PLATFORM)
-        .with_operation(reply.operation())
-        .with_status(reply.status.as_u16())
-        .with_body(reply.excerpt())
 }
 
 /// `limit reached (100 tokens per 60000 ms)`: the window, between a second and an hour.

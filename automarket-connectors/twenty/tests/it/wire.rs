@@ -602,7 +602,19 @@ async fn raw_passes_the_body_and_reads_errors_out_of_graphql() {
             .await
             .unwrap_err();
         assert_eq!((error.kind(), error.platform_code()), (kind, Some(code)));
+        // A mutation whose end is not clear may have happened.
+        let unclear = ["INTERNAL_SERVER_ERROR", "SOMETHING_NEW"].contains(&code);
+        assert_eq!(error.is_unknown(), unclear, "{code}");
     }
+    let half = json!({"data": {"a": {"id": "1"}, "b": null}, "errors": [{"message": "no", "extensions": {"code": "BAD_USER_INPUT"}}]});
+    let wire = Script::new()
+        .expect("POST", &format!("{BASE}/graphql"))
+        .reply(200, half.to_string());
+    let error = twenty()
+        .raw(&wire.context(), Method::POST, "graphql", None)
+        .await
+        .unwrap_err();
+    assert!(error.is_unknown(), "a part was done: {error:?}");
     // A lost answer of a write that we do not know is never repeated.
     let wire = Script::new()
         .expect("POST", &format!("{BASE}/rest/tasks"))
