@@ -7,6 +7,7 @@
 
 mod changes;
 mod conformance;
+mod edges;
 mod faults;
 mod sandbox;
 mod wire;
