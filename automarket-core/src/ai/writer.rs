@@ -1,11 +1,5 @@
-use super::{Brief, Drafts, LanguageModel, ModelRequest};
+use super::{Brief, Drafts, LanguageModel};
 use crate::{Context, Error, Result};
-
-/// The question that a brief puts to a model.
-#[must_use]
-pub fn prompt(_brief: &Brief) -> ModelRequest {
-    ModelRequest::default()
-}
 
 /// Asks a model for the texts of a brief, and at most twice to repair an answer that cannot be read.
 ///

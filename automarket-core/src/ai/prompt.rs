@@ -1,0 +1,6 @@
+use super::{Brief, ModelRequest};
+/// x
+#[must_use]
+pub fn prompt(_b: &Brief) -> ModelRequest {
+    ModelRequest::default()
+}

@@ -1,0 +1,3 @@
+//! The integration tests of the core, one module per subject.
+
+mod grounding;
