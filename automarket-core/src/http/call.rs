@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -28,7 +28,7 @@ pub enum Effect {
 /// assert_eq!(call.request().headers()["content-type"], "application/json");
 /// # Ok::<(), automarket_core::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Call {
     pub(crate) operation: &'static str,
     pub(crate) request: http::Request<Bytes>,
@@ -211,7 +211,7 @@ impl Call {
         self
     }
 
-    /// Decoded bytes of the answer at the most. 8 MiB unless said otherwise.
+    /// Decoded bytes of a successful answer at the most. 8 MiB unless said otherwise.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
@@ -234,6 +234,19 @@ impl Call {
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
+    }
+}
+
+/// Without path, query and body: the one may be a secret, the other is somebody's data.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("method", self.request.method())
+            .field("host", &self.request.uri().host())
+            .field("effect", &self.effect)
+            .field("body", &self.request.body().len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,5 +13,5 @@ pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
-pub use serve::serve;
+pub use serve::Server;
 pub use store_suite::{StoreCase, StoreUnderTest, store_cases};
