@@ -1,5 +1,6 @@
 //! Writing text with or without a model: the traits and their words.
 
+mod extract;
 mod grounding;
 mod model;
 mod prompt;

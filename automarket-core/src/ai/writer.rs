@@ -49,7 +49,9 @@ pub async fn write_with(
     let mut usage = Usage::default();
     let mut readable = None;
     let mut unread = None;
+    let mut repairs = 0;
     for turn in 0..=REPAIRS {
+        repairs = turn;
         let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
         let answer = cx.step(&step, || model.complete(cx, &request)).await?;
         usage += answer.usage;
@@ -63,7 +65,7 @@ pub async fn write_with(
         let problems = match decode(brief, &answer.text) {
             Ok(texts) => {
                 let problems = review(brief, &source, &texts);
-                readable = Some(texts.into_drafts(brief, name, &answer.model, turn));
+                readable = Some(texts.into_drafts(brief, name, &answer.model));
                 problems
             }
             Err(problem) => {
@@ -87,6 +89,7 @@ pub async fn write_with(
         return Err(error.with_body(unread.unwrap_or_default()));
     };
     drafts.usage = usage;
+    drafts.repairs = repairs;
     drafts.prompt_hash = Some(hash);
     Ok(drafts)
 }
@@ -96,14 +99,18 @@ pub(super) fn writable(brief: &Brief) -> Result<()> {
     let page = &brief.page;
     let title = page.title.as_deref().unwrap_or_default();
     if brief.targets.is_empty() {
-        return Err(Error::invalid("targets", "there is no network to write for"));
+        return Err(Error::invalid(
+            "targets",
+            "there is no network to write for",
+        ));
     }
     let says = |text: &str| super::sentences::clean(text).contains(char::is_alphanumeric);
     if !says(title) && !says(&page.text) {
-        return Err(
-            Error::invalid("page", "a page without title and text cannot be written about")
-                .with_rule("page.empty"),
-        );
+        return Err(Error::invalid(
+            "page",
+            "a page without title and text cannot be written about",
+        )
+        .with_rule("page.empty"));
     }
     Ok(())
 }
@@ -142,7 +149,11 @@ fn decode(brief: &Brief, text: &str) -> Result<Answer, String> {
         .map_err(|error| format!("The answer is not a JSON object of the schema: {error}."))?;
     let keys = keys(brief);
     for key in &keys {
-        if answer.texts.get(key).is_none_or(|text| text.trim().is_empty()) {
+        if answer
+            .texts
+            .get(key)
+            .is_none_or(|text| text.trim().is_empty())
+        {
             return Err(format!("The text of the target {key} is missing."));
         }
     }
@@ -172,7 +183,10 @@ fn review(brief: &Brief, source: &str, answer: &Answer) -> Vec<String> {
         }
         for banned in &brief.voice.banned {
             if holds_phrase(text, banned) {
-                problems.push(format!("{key} uses {}, which is banned.", data(&json!(banned))));
+                problems.push(format!(
+                    "{key} uses {}, which is banned.",
+                    data(&json!(banned))
+                ));
             }
         }
     }
@@ -189,7 +203,7 @@ fn repair(problems: &[String]) -> String {
 }
 
 impl Answer {
-    fn into_drafts(mut self, brief: &Brief, generator: &str, model: &str, repairs: u32) -> Drafts {
+    fn into_drafts(mut self, brief: &Brief, generator: &str, model: &str) -> Drafts {
         let texts = keys(brief)
             .iter()
             .zip(&brief.targets)
@@ -206,7 +220,7 @@ impl Answer {
             model: Some(model.to_owned()),
             prompt_hash: None,
             usage: Usage::default(),
-            repairs,
+            repairs: 0,
         }
     }
 }
