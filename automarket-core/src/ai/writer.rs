@@ -5,10 +5,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Brief, Completion, Draft, Drafts, LanguageModel, ModelRequest, StopReason, Usage, prompt,
+    Brief, Completion, Draft, Drafts, LanguageModel, ModelRequest, StopReason, Usage,
+    grounding::Source,
+    prompt,
     prompt::{data, keys, limit},
     sentences::holds_phrase,
-    source_text, ungrounded,
+    source_text,
 };
 use crate::{Context, Error, ErrorKind, Result};
 
@@ -23,7 +25,7 @@ const TOLD: usize = 20;
 
 /// Asks a model for the texts of a brief and, at most twice, to repair what is wrong: an answer that is no
 /// JSON of the schema, a text over its limit, a banned word, a figure, name or address that the page does not hold
-/// ([`ungrounded`]). When the repairs are used up, the last answer that could be read is returned as it is: the checks
+/// ([`ungrounded`](super::ungrounded)). When the repairs are used up, the last answer that could be read is returned as it is: the checks
 /// that every text passes will say what is left. `name` is the generator's name in the result.
 ///
 /// Each turn is a remembered [step](crate::steps::step) whose name holds the generator's name and the prompt's
@@ -45,7 +47,7 @@ pub async fn write_with(
     writable(brief)?;
     let mut request = prompt(brief);
     let hash = hash(&request)?;
-    let source = source_text(&brief.page);
+    let source = Source::new(&source_text(&brief.page));
     let mut usage = Usage::default();
     let mut readable = None;
     let mut unread = None;
@@ -164,7 +166,7 @@ fn decode(brief: &Brief, text: &str) -> Result<Answer, String> {
 }
 
 /// What is wrong with texts that can be read.
-fn review(brief: &Brief, source: &str, answer: &Answer) -> Vec<String> {
+fn review(brief: &Brief, source: &Source, answer: &Answer) -> Vec<String> {
     let mut problems = Vec::new();
     for (at, (key, target)) in keys(brief).iter().zip(&brief.targets).enumerate() {
         let Some(text) = answer.texts.get(key) else {
@@ -177,7 +179,7 @@ fn review(brief: &Brief, source: &str, answer: &Answer) -> Vec<String> {
             let over = length - limit;
             problems.push(format!("{key} is {over} over its limit of {limit}."));
         }
-        for claim in ungrounded(source, text) {
+        for claim in source.ungrounded(text) {
             let words = data(&json!(claim.text.chars().take(80).collect::<String>()));
             problems.push(format!("{key} says {words}, which the page does not."));
         }

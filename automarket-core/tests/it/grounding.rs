@@ -202,3 +202,20 @@ proptest! {
         prop_assert_eq!(ungrounded(&text, &text), []);
     }
 }
+
+#[test]
+fn long_texts_take_time_in_proportion() {
+    // Each would take minutes if it were read again from its beginning for every claim.
+    for one in [
+        "1 ",
+        "1 000 ",
+        "Acme Cloud, ",
+        "#AcmeCloud @acme ",
+        "a.) ",
+        "https://a.example ",
+        "e.g. Dr. ",
+    ] {
+        let text = one.repeat(20_000);
+        assert!(ungrounded(&text, &text).is_empty(), "{one}");
+    }
+}

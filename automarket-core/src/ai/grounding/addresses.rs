@@ -73,14 +73,15 @@ pub(super) fn masked(text: &str, addresses: &[Address]) -> String {
     out
 }
 
-pub(super) fn missing(source: &str, addresses: Vec<Address>) -> Vec<Claim> {
-    if addresses.is_empty() {
-        return Vec::new();
-    }
-    let known: HashSet<String> = find(source)
+/// The addresses of a source, as they are compared.
+pub(super) fn known(source: &str) -> HashSet<String> {
+    find(source)
         .iter()
         .map(|address| normal(&address.text))
-        .collect();
+        .collect()
+}
+
+pub(super) fn missing(known: &HashSet<String>, addresses: Vec<Address>) -> Vec<Claim> {
     addresses
         .into_iter()
         .filter(|address| !known.contains(&normal(&address.text)))

@@ -297,10 +297,10 @@ fn is_bullet(before: &str, after: &str, number: &Number<'_>) -> bool {
     if after.starts_with(['\u{fe0f}', '\u{20e3}']) {
         return true;
     }
-    let line = before.rsplit('\n').next().unwrap_or_default();
+    let line = before.trim_end_matches([' ', '\t']);
     number.groups.len() == 1
         && number.groups.first().is_some_and(|group| group.len() <= 2)
-        && line.trim().is_empty()
+        && (line.is_empty() || line.ends_with('\n'))
         && (after.starts_with(". ") || after.starts_with(") "))
 }
 
@@ -338,7 +338,7 @@ impl<'a> Number<'a> {
                 ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}' | '\u{2009}' => {
                     group.len() == 3
                         && first.len() <= 3
-                        && number.separators.iter().all(|one| *one == separator)
+                        && number.separators.last().is_none_or(|one| *one == separator)
                 }
                 _ => false,
             };

@@ -4,6 +4,8 @@ mod addresses;
 mod figures;
 mod names;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -52,31 +54,52 @@ pub enum UngroundedKind {
 /// ```
 #[must_use]
 pub fn ungrounded(source: &str, text: &str) -> Vec<Ungrounded> {
-    let read = |text: &str| figures::ascii_digits(&text.nfc().collect::<String>());
-    let (source, text) = (read(source), read(text));
-    let addresses = addresses::find(&text);
-    let rest = addresses::masked(&text, &addresses);
-    let figures = figures::Source::new(&source);
-    let (mut found, rest) = figures::missing(&figures, &rest);
-    found.extend(addresses::missing(&source, addresses));
-    found.extend(names::missing(
-        &names::Source::new(&source),
-        &figures,
-        &rest,
-    ));
-    found.sort_by_key(|claim| claim.start);
+    Source::new(source).ungrounded(text)
+}
 
-    let mut listed: Vec<Ungrounded> = Vec::new();
-    for claim in found {
-        let claim = Ungrounded {
-            text: claim.text,
-            kind: claim.kind,
-        };
-        if !listed.contains(&claim) {
-            listed.push(claim);
+/// A source made ready for several texts.
+pub(super) struct Source {
+    addresses: HashSet<String>,
+    figures: figures::Source,
+    names: names::Source,
+}
+
+impl Source {
+    pub(super) fn new(source: &str) -> Self {
+        let source = read(source);
+        Self {
+            addresses: addresses::known(&source),
+            figures: figures::Source::new(&source),
+            names: names::Source::new(&source),
         }
     }
-    listed
+
+    /// As [`ungrounded`].
+    pub(super) fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
+        let text = read(text);
+        let addresses = addresses::find(&text);
+        let rest = addresses::masked(&text, &addresses);
+        let (mut found, rest) = figures::missing(&self.figures, &rest);
+        found.extend(addresses::missing(&self.addresses, addresses));
+        found.extend(names::missing(&self.names, &self.figures, &rest));
+        found.sort_by_key(|claim| claim.start);
+
+        let mut listed: Vec<Ungrounded> = Vec::new();
+        for claim in found {
+            let claim = Ungrounded {
+                text: claim.text,
+                kind: claim.kind,
+            };
+            if !listed.contains(&claim) {
+                listed.push(claim);
+            }
+        }
+        listed
+    }
+}
+
+fn read(text: &str) -> String {
+    figures::ascii_digits(&text.nfc().collect::<String>())
 }
 
 /// All that a page says, as the source that texts about it are held against: title, summary, names,

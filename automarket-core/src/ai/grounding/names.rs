@@ -29,10 +29,8 @@ pub(super) struct Source {
     words: HashSet<String>,
     /// Words that stand there in lower case, which no name does.
     common: HashSet<String>,
-    /// All parts in a row, each between blanks.
-    sequence: String,
-    /// The source in lower case, for handles.
-    folded: String,
+    /// Each two parts in a row, with a blank between.
+    pairs: HashSet<String>,
 }
 
 impl Source {
@@ -40,14 +38,14 @@ impl Source {
         let mut found = Self {
             words: HashSet::new(),
             common: HashSet::new(),
-            sequence: String::from(" "),
-            folded: source.to_lowercase(),
+            pairs: HashSet::new(),
         };
+        let mut before = String::new();
         for word in words(source) {
             let lower = !word.text.chars().any(char::is_uppercase);
             for part in parts(word.text) {
-                found.sequence.push_str(&part);
-                found.sequence.push(' ');
+                found.pairs.insert(format!("{before} {part}"));
+                before.clone_from(&part);
                 if lower {
                     found.common.insert(part.clone());
                 }
@@ -77,16 +75,22 @@ impl Source {
                 let apart = row
                     .first()
                     .map_or_else(Vec::new, |word| camel_parts(word.text));
-                self.has(one) || self.sequence.contains(&format!(" {} ", apart.join(" ")))
+                self.has(one) || (apart.len() > 1 && self.in_a_row(&apart))
             }
             several => {
-                self.sequence.contains(&format!(" {} ", several.join(" ")))
+                self.in_a_row(several)
                     || self.words.contains(&several.concat())
                     || row
                         .iter()
                         .all(|word| is_strong(word) && self.has(&joined(word.text)))
             }
         }
+    }
+
+    /// Each two neighbours are neighbours in the source.
+    fn in_a_row(&self, row: &[String]) -> bool {
+        row.windows(2)
+            .all(|pair| self.pairs.contains(&pair.join(" ")))
     }
 
     fn is_common(&self, word: &Word<'_>) -> bool {
@@ -113,7 +117,7 @@ pub(super) fn missing(source: &Source, figures: &figures::Source, text: &str) ->
             match run {
                 [tag] if tag.marker == Some('#') => found.extend(judge_tag(source, tag)),
                 [handle] if handle.marker == Some('@') => {
-                    if !source.folded.contains(&handle.text.to_lowercase()) {
+                    if !source.has(&joined(handle.text)) {
                         found.push(claim(run, UngroundedKind::Name));
                     }
                 }
