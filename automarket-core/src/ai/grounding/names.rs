@@ -236,6 +236,8 @@ struct Word<'a> {
 fn words(text: &str) -> Vec<Word<'_>> {
     let mut found: Vec<Word<'_>> = Vec::new();
     let mut end = 0;
+    // Since the last word: a sentence ended, another script was written, a number stood.
+    let (mut anew, mut foreign, mut skipped) = (false, false, false);
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {
         if !in_word(c) {
@@ -257,20 +259,25 @@ fn words(text: &str) -> Vec<Word<'_>> {
         let word = text.get(start..stop).unwrap_or_default();
         let gap = text.get(end..start).unwrap_or_default();
         let marker = gap.chars().next_back().filter(|c| matches!(c, '#' | '@'));
-        let first = found.is_empty() && !gap.contains(char::is_alphabetic);
-        let opens = first
-            || (begins(gap)
-                && !(gap == ". " && ends_in_abbreviation(text.get(..start).unwrap_or_default())));
-        if word.chars().any(char::is_alphabetic) {
-            found.push(Word {
-                text: word,
-                start,
-                marker,
-                initial: opens,
-                joined: !found.is_empty() && matches!(gap, " " | "\u{a0}" | ". ") && !opens,
-            });
-            end = stop;
+        let abbreviated =
+            gap == ". " && ends_in_abbreviation(text.get(..start).unwrap_or_default());
+        anew |= begins(gap) && !abbreviated;
+        foreign |= gap.contains(char::is_alphabetic);
+        end = stop;
+        if !word.chars().any(char::is_alphabetic) {
+            skipped = true;
+            continue;
         }
+        let initial = anew || (found.is_empty() && !foreign);
+        let blank = matches!(gap, " " | "\u{a0}" | ". ");
+        found.push(Word {
+            text: word,
+            start,
+            marker,
+            initial,
+            joined: blank && !initial && !skipped && !found.is_empty(),
+        });
+        (anew, foreign, skipped) = (false, false, false);
     }
     found
 }
