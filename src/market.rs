@@ -236,6 +236,12 @@ impl Tenant {
         &self.id
     }
 
+    /// The library it belongs to.
+    #[must_use]
+    pub fn market(&self) -> &Automarket {
+        &self.market
+    }
+
     /// Keeps the account, and its credential for the life of this process: it is never written to the
     /// store. Call it again after a restart.
     ///

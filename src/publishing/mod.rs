@@ -6,7 +6,7 @@ pub(crate) mod send;
 pub use plan::{Plan, TargetPlan, rules_for};
 
 use automarket_core::{
-    AccountId, Error, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, JobId, Post, PostId, PublicationId, Result, When,
     check::Severity,
     content::Voice,
     store::{NewEvent, NewJob, NewPublishing, Publication, PublicationState, Target},
@@ -94,6 +94,12 @@ impl Tenant {
         self.engine().store.publications(&self.id, post).await
     }
 
+    /// The job that sends a publication, for [`Tenant::work_on`].
+    #[must_use]
+    pub fn publication_job(&self, publication: PublicationId) -> JobId {
+        publish_job_id(publication)
+    }
+
     /// The rows of a post that passed its checks.
     async fn publishing(&self, post: Post, plan: &Plan, when: When) -> Result<NewPublishing> {
         let now = self.engine().store.now().await?;
@@ -157,8 +163,8 @@ pub(crate) fn publish_job(publication: &Publication) -> Result<NewJob> {
     Ok(job.unique(publication.id.to_string()))
 }
 
-pub(crate) fn publish_job_id(publication: PublicationId) -> automarket_core::JobId {
-    automarket_core::JobId::derived(&format!("publish {publication}"))
+pub(crate) fn publish_job_id(publication: PublicationId) -> JobId {
+    JobId::derived(&format!("publish {publication}"))
 }
 
 /// What is said on an account, hashed, so that a changed content is seen.

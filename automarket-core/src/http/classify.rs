@@ -135,9 +135,7 @@ fn words(value: &Value, depth: u8) -> Option<&str> {
         return None;
     }
     match value {
-        Value::String(text) => Some(text)
-            .map(String::as_str)
-            .filter(|text| !text.trim().is_empty()),
+        Value::String(text) => (!text.trim().is_empty()).then_some(text),
         Value::Array(list) => list.first().and_then(|first| words(first, depth + 1)),
         Value::Object(map) => PLACES
             .iter()

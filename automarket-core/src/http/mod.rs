@@ -4,6 +4,7 @@ mod addresses;
 mod call;
 mod classify;
 mod guard;
+mod multipart;
 mod redirect;
 mod reply;
 #[cfg(feature = "reqwest")]
@@ -18,10 +19,11 @@ pub use self::{
     reqwest::{ReqwestTransport, ReqwestTransportBuilder},
     resolver::{Resolver, SystemResolver},
 };
-pub use call::{Call, Effect, Multipart, segment};
+pub use call::{Call, Effect, segment};
 pub use classify::classify;
 pub use guard::{Guard, Purpose, Verdict};
 pub use ipnet::IpNet;
+pub use multipart::Multipart;
 pub(crate) use redirect::next_hop;
 pub use reply::Reply;
 pub use retry_after::retry_after;

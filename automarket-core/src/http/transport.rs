@@ -132,7 +132,8 @@ impl TransportError {
     #[must_use]
     pub fn into_error(self, effect: Effect) -> Error {
         let retry = match (self.kind, self.sent, effect) {
-            (ErrorKind::Refused, ..) | (ErrorKind::TooLarge, _, Effect::Read) => Retry::Never,
+            (ErrorKind::Refused, ..)
+            | (ErrorKind::TooLarge | ErrorKind::UnexpectedReply, _, Effect::Read) => Retry::Never,
             (_, true, Effect::Write) => Retry::Reconcile,
             _ => Retry::After(None),
         };
