@@ -28,7 +28,7 @@ pub(crate) fn create(
     stream: bool,
 ) -> Result<Call> {
     // The last turn has to be the user's: models since 4.6 refuse to continue one of their own.
-    if request.turns.len() % 2 == 0 {
+    if request.turns.len().is_multiple_of(2) {
         return Err(
             Error::invalid("turns", "the turns begin and end with the user's")
                 .with_platform(&PLATFORM),

@@ -117,9 +117,8 @@ pub(super) fn missing(source: &Source, figures: &figures::Source, text: &str) ->
             match run {
                 [tag] if tag.marker == Some('#') => found.extend(judge_tag(source, tag)),
                 [handle] if handle.marker == Some('@') => {
-                    if !source.has(&joined(handle.text)) {
-                        found.push(claim(run, UngroundedKind::Name));
-                    }
+                    let known = source.has(&joined(handle.text));
+                    found.extend((!known).then(|| claim(run, UngroundedKind::Name)));
                 }
                 [first, ..] if is_capital(first) => {
                     let follows = after(sentence, run);
@@ -285,7 +284,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
 /// Whether what stands between two words lets the second begin anew.
 fn begins(gap: &str) -> bool {
     gap.chars().any(|c| {
-        !(c.is_whitespace() && c != '\n') && !",'’&/-@#".contains(c) && !c.is_alphanumeric()
+        let blank = c.is_whitespace() && c != '\n';
+        !(blank || c.is_alphanumeric() || ",'’&/-@#".contains(c))
     })
 }
 
