@@ -188,6 +188,13 @@ fn claims_come_once_and_in_order() {
     assert_eq!(words, ["2019", "Vercel", "https://a.example"]);
 }
 
+#[test]
+fn words_with_digits_are_read_alike_on_both_sides() {
+    for text in ["0'aA", "0aȨ\0", "aA'0", "Q3-2026", "20-year-old", "€5-Deal"] {
+        assert_eq!(ungrounded(text, text), [], "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_panics_and_a_text_is_grounded_in_itself(text in ".{0,200}") {

@@ -165,9 +165,11 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
     let mut claims = Vec::new();
     for figure in scan(text) {
         let span = figure.start..figure.end;
-        let alone = !text
-            .get(span.end..)
-            .is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+        // Inside a longer word it stays, for that word is judged whole.
+        let joins = |c: char| c.is_alphanumeric() || "-'’\u{2011}_&".contains(c);
+        let before = text.get(..span.start).unwrap_or_default();
+        let after = text.get(span.end..).unwrap_or_default();
+        let alone = !before.ends_with(joins) && !after.starts_with(joins);
         if alone {
             masked.replace_range(span.clone(), &" ".repeat(span.len()));
         }
