@@ -1,0 +1,63 @@
+//! Shortening a text to a limit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::profile::TextRules;
+
+use super::count::{fits, length};
+use super::cut::Cutter;
+
+const ELLIPSIS: &str = "…";
+
+/// A text that fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// The text.
+    pub text: String,
+    /// Its length as the platform counts it.
+    pub length: usize,
+    /// Whether something was cut off.
+    pub cut: bool,
+}
+
+/// Shortens `text` to the platform's limit, or to `limit` where that is given, at a sentence or word border with an ellipsis.
+///
+/// The further limit of the rules holds in any case. A text that fits stays as it is. A sentence border is
+/// taken if it keeps at least half of what a word border would; a word is cut only if it is longer than the
+/// limit by itself. Addresses, hashtags, mentions, cashtags and grapheme clusters are never broken: where
+/// nothing else fits, the text is the ellipsis alone, or empty where even that is too long.
+///
+/// ```
+/// use automarket_core::{profile::TextRules, text::fit};
+///
+/// let rules = TextRules::default();
+/// let fitted = fit("Version 2 is out. Read all about it.", &rules, Some(20));
+/// assert_eq!(fitted.text, "Version 2 is out. …");
+/// assert_eq!((fitted.length, fitted.cut), (19, true));
+/// let fitted = fit("Read more at https://example.com/news", &rules, Some(20));
+/// assert_eq!(fitted.text, "Read more at…");
+/// ```
+#[must_use]
+pub fn fit(text: &str, rules: &TextRules, limit: Option<usize>) -> Fitted {
+    let limit = limit.or(rules.limit);
+    let fitted = |text: String, cut| Fitted {
+        length: length(&text, rules),
+        text,
+        cut,
+    };
+    for whole in [text, text.trim()] {
+        if fits(whole, rules, limit) {
+            return fitted(whole.to_owned(), false);
+        }
+    }
+    let cutter = Cutter::new(text, rules, limit);
+    let start = cutter.skip_space(0);
+    let (head, sentence) = match cutter.head(start, ELLIPSIS) {
+        Some(head) => (&text[start..head.end], head.sentence),
+        None => ("", false),
+    };
+    let spaced = if sentence { " …" } else { ELLIPSIS };
+    let candidates = [[head, spaced].concat(), [head, ELLIPSIS].concat()];
+    let fitting = candidates.into_iter().find(|text| fits(text, rules, limit));
+    fitted(fitting.unwrap_or_default(), true)
+}
