@@ -68,13 +68,30 @@ impl<'a> Cutter<'a> {
             let head = self.best(from, &borders, taken)?;
             // Counting is not quite a sum: what stands side by side may become an address or an emoji.
             let piece = [&self.text[from..head.end], suffix].concat();
-            if self.within(self.size(&piece)) {
+            let size = self.size(&piece);
+            if self.within(size) {
                 return Some(head);
             }
             let left = borders.partition_point(|border| *border < head.end);
-            borders.truncate(if round < 4 { left } else { left - left / 8 });
+            borders.truncate(if round == 0 {
+                left
+            } else {
+                self.share(left, size)
+            });
         }
         None
+    }
+
+    /// How many of `left` borders to try next, when the piece up to the last of them has `size`: in
+    /// proportion, and an eighth less at least, so that few rounds are enough.
+    fn share(&self, left: usize, size: Size) -> usize {
+        let part = |limit: usize, size: usize| left.saturating_mul(limit) / size.max(1);
+        let main = self.limit.map_or(left, |limit| part(limit, size.0));
+        let also = self
+            .rules
+            .also
+            .map_or(left, |(_, limit)| part(limit, size.1));
+        main.min(also).min(left - left.div_ceil(8))
     }
 
     fn size(&self, text: &str) -> Size {

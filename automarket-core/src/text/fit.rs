@@ -45,10 +45,12 @@ pub fn fit(text: &str, rules: &TextRules, limit: Option<usize>) -> Fitted {
         text,
         cut,
     };
-    for whole in [text, text.trim()] {
-        if fits(whole, rules, limit) {
-            return fitted(whole.to_owned(), false);
-        }
+    if fits(text, rules, limit) {
+        return fitted(text.to_owned(), false);
+    }
+    let trimmed = text.trim();
+    if trimmed.len() < text.len() && fits(trimmed, rules, limit) {
+        return fitted(trimmed.to_owned(), false);
     }
     let cutter = Cutter::new(text, rules, limit);
     let start = cutter.skip_space(0);

@@ -1,6 +1,6 @@
 //! Where a top-level domain ends.
 
-use super::tlds::{ASCII, INTERNATIONAL};
+use super::tlds::{ASCII, CASED, UNCASED};
 
 /// The end of the top-level domain that begins at `at`, if one does. A name must not run on in an ASCII
 /// letter, a digit, `@`, `+` or `-`; an encoded name (`xn--...`) may be any.
@@ -11,9 +11,15 @@ pub(super) fn end(text: &str, at: usize) -> Option<usize> {
     let next = bytes.get(letters).copied();
     if !next.unwrap_or(b' ').is_ascii() {
         // A name with other letters, or an ASCII name before them.
-        let international = INTERNATIONAL
-            .iter()
-            .find_map(|name| international_len(rest, name));
+        let first = rest.chars().next()?;
+        let international = if first.is_lowercase() || first.is_uppercase() {
+            CASED.iter().find_map(|name| cased_len(rest, name))
+        } else {
+            uncased(first).iter().find_map(|name| {
+                let next = rest.strip_prefix(name)?.as_bytes().first().copied();
+                (!goes_on(next)).then_some(name.len())
+            })
+        };
         if let Some(len) = international {
             return Some(at + len);
         }
@@ -40,6 +46,17 @@ fn goes_on(next: Option<u8>) -> bool {
     next.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'+' | b'-'))
 }
 
+/// The names without case that begin with this letter.
+fn uncased(first: char) -> &'static [&'static str] {
+    let from = UNCASED.partition_point(|name| name.chars().next() > Some(first));
+    let names = UNCASED.get(from..).unwrap_or_default();
+    let count = names
+        .iter()
+        .take_while(|name| name.starts_with(first))
+        .count();
+    names.get(..count).unwrap_or_default()
+}
+
 fn is_ascii_name(letters: &str) -> bool {
     let mut lower = [0_u8; 24];
     let Some(lower) = lower.get_mut(..letters.len()) else {
@@ -53,11 +70,13 @@ fn is_ascii_name(letters: &str) -> bool {
 }
 
 /// The bytes of `name` in any case at the beginning of `rest`.
-fn international_len(rest: &str, name: &str) -> Option<usize> {
+fn cased_len(rest: &str, name: &str) -> Option<usize> {
     let mut chars = rest.char_indices();
     for wanted in name.chars() {
         let (_, found) = chars.next()?;
-        if found != wanted && upper(found) != upper(wanted) {
+        let same = found == wanted
+            || (found.is_ascii() == wanted.is_ascii() && upper(found) == upper(wanted));
+        if !same {
             return None;
         }
     }

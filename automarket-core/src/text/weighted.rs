@@ -41,6 +41,9 @@ fn counted_end(text: &str, found: &url::Found) -> (usize, usize) {
     for (at, c) in text[found.start..].char_indices() {
         let here = found.start + at;
         if here >= sequence {
+            if units == 0 {
+                return (here, 0);
+            }
             sequence = here + emoji::sequence_len(&text[here..]);
         }
         if units < c.len_utf16() {
