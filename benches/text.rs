@@ -45,7 +45,8 @@ console.log(JSON.stringify(classes.map((texts) => {
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let classes = ["ascii", "mixed", "cjk", "emoji", "addresses", "decomposed"].map(|name| (name, texts(name)));
+    let classes = ["ascii", "mixed", "cjk", "emoji", "addresses", "decomposed"]
+        .map(|name| (name, texts(name)));
     let reference = match reference(&classes) {
         Ok(reference) => Some(reference),
         Err(why) => {
@@ -53,7 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             None
         }
     };
-    println!("{:<12}{:>10}{:>12}{:>14}{:>8}", "class", "MB", "ours MB/s", "twitter-text", "ratio");
+    println!(
+        "{:<12}{:>10}{:>12}{:>14}{:>8}",
+        "class", "MB", "ours MB/s", "twitter-text", "ratio"
+    );
     for (at, (name, texts)) in classes.iter().enumerate() {
         let megabytes = texts.iter().map(String::len).sum::<usize>() as f64 / 1e6;
         let ours = megabytes / seconds(texts);
@@ -69,7 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name:<12}{megabytes:>10.2}{ours:>12.1}{theirs:>14}{ratio:>8}");
     }
     if reference.is_some() {
-        println!("Same weighted lengths and entities on all {} texts.", TEXTS * classes.len());
+        println!(
+            "Same weighted lengths and entities on all {} texts.",
+            TEXTS * classes.len()
+        );
     }
     Ok(())
 }
@@ -92,8 +99,15 @@ fn reference(classes: &[(&str, Vec<String>)]) -> Result<Vec<Value>, Box<dyn Erro
     let home = module()?;
     let corpus = home.join("automarket-bench.json");
     let texts: Vec<&Vec<String>> = classes.iter().map(|(_, texts)| texts).collect();
-    fs::write(&corpus, json!({ "classes": texts, "least": AT_LEAST.as_secs_f64() }).to_string())?;
-    let output = Command::new("node").current_dir(&home).args(["-e", REFERENCE]).arg(&corpus).output()?;
+    fs::write(
+        &corpus,
+        json!({ "classes": texts, "least": AT_LEAST.as_secs_f64() }).to_string(),
+    )?;
+    let output = Command::new("node")
+        .current_dir(&home)
+        .args(["-e", REFERENCE])
+        .arg(&corpus)
+        .output()?;
     fs::remove_file(&corpus)?;
     if !output.status.success() {
         return Err(format!("node failed: {}", String::from_utf8_lossy(&output.stderr)).into());
@@ -103,12 +117,17 @@ fn reference(classes: &[(&str, Vec<String>)]) -> Result<Vec<Value>, Box<dyn Erro
 
 /// The directory with the reference in its `node_modules`.
 fn module() -> Result<PathBuf, Box<dyn Error>> {
-    Command::new("node").arg("--version").output().map_err(|e| format!("node does not run: {e}"))?;
+    Command::new("node")
+        .arg("--version")
+        .output()
+        .map_err(|e| format!("node does not run: {e}"))?;
     if let Some(home) = std::env::var_os("TWITTER_TEXT_JS") {
         let home = PathBuf::from(home);
         return match home.join("node_modules/twitter-text").is_dir() {
             true => Ok(home),
-            false => Err("TWITTER_TEXT_JS names a directory without node_modules/twitter-text".into()),
+            false => {
+                Err("TWITTER_TEXT_JS names a directory without node_modules/twitter-text".into())
+            }
         };
     }
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/twitter-text");
@@ -123,7 +142,11 @@ fn module() -> Result<PathBuf, Box<dyn Error>> {
             .output()
             .map_err(|e| format!("npm does not run: {e}"))?;
         if !npm.status.success() {
-            return Err(format!("npm install failed: {}", String::from_utf8_lossy(&npm.stderr)).into());
+            return Err(format!(
+                "npm install failed: {}",
+                String::from_utf8_lossy(&npm.stderr)
+            )
+            .into());
         }
     }
     Ok(home)
@@ -131,7 +154,11 @@ fn module() -> Result<PathBuf, Box<dyn Error>> {
 
 /// Fails on the first text that the reference counts or reads in another way.
 fn same_answers(class: &str, texts: &[String], theirs: &Value) -> Result<(), Box<dyn Error>> {
-    let list = |all: &[Entity]| all.iter().map(|e| json!([e.text, e.start, e.end])).collect::<Vec<_>>();
+    let list = |all: &[Entity]| {
+        all.iter()
+            .map(|e| json!([e.text, e.start, e.end]))
+            .collect::<Vec<_>>()
+    };
     for (at, text) in texts.iter().enumerate() {
         let found = entities(text);
         let ours = json!([
@@ -142,7 +169,11 @@ fn same_answers(class: &str, texts: &[String], theirs: &Value) -> Result<(), Box
             list(&found.cashtags),
         ]);
         if ours != theirs[at] {
-            return Err(format!("{class}: {text:?}: we say {ours}, twitter-text says {}", theirs[at]).into());
+            return Err(format!(
+                "{class}: {text:?}: we say {ours}, twitter-text says {}",
+                theirs[at]
+            )
+            .into());
         }
     }
     Ok(())
@@ -153,7 +184,8 @@ fn texts(class: &str) -> Vec<String> {
     let mut dice = Dice(class.bytes().fold(7, |seed, b| seed * 31 + u64::from(b)));
     let latin = "the launch of our new version brings faster reports simple prices and friendly help to every team";
     let accents = "größer déjà señor über façade Zürich naïve Привет мир запуск версии Καλημέρα";
-    let kanji = "新しい製品を発表しました東京開発者向け機能改善価格中文社区发布한국어안녕하세요カタカナ";
+    let kanji =
+        "新しい製品を発表しました東京開発者向け機能改善価格中文社区发布한국어안녕하세요カタカナ";
     let faces = "🚀 👩🏽‍💻 👨‍👩‍👧‍👦 🇩🇪 1️⃣ ❤️ 🏳️‍🌈 😀 ✌🏽 🏃‍♀️ ⚡ ©️ 🥱";
     let addresses = "https://example.com/a/b?c=d#e example.org/path http://t.co/abc123 sub.domain.co.uk www.例え.jp \
                      https://ja.wikipedia.org/wiki/(foo) no.such.zzz mail@example.com";
@@ -174,7 +206,9 @@ fn texts(class: &str) -> Vec<String> {
                 ("mixed", 10..=39) => pick(dice, accents),
                 ("mixed", 40..=49) | ("cjk", 4..=94) => {
                     let letters: Vec<char> = kanji.chars().collect();
-                    (0..2 + dice.below(10)).map(|_| letters[dice.below(letters.len())]).collect()
+                    (0..2 + dice.below(10))
+                        .map(|_| letters[dice.below(letters.len())])
+                        .collect()
                 }
                 ("addresses", 4..=59) => pick(dice, addresses),
                 ("decomposed", 4..=59) => pick(dice, split),
