@@ -54,11 +54,12 @@ pub fn fit(text: &str, rules: &TextRules, limit: Option<usize>) -> Fitted {
     }
     let cutter = Cutter::new(text, rules, limit);
     let start = cutter.skip_space(0);
-    let (head, sentence) = match cutter.head(start, ELLIPSIS) {
-        Some(head) => (&text[start..head.end], head.sentence),
-        None => ("", false),
-    };
-    let spaced = if sentence { " …" } else { ELLIPSIS };
+    let head = cutter.head(start, ELLIPSIS);
+    let end = head.as_ref().map_or(start, |head| head.end);
+    let spaced =
+        head.is_some_and(|head| head.sentence) && text[end..].starts_with(char::is_whitespace);
+    let spaced = if spaced { " …" } else { ELLIPSIS };
+    let head = &text[start..end];
     let candidates = [[head, spaced].concat(), [head, ELLIPSIS].concat()];
     let fitting = candidates.into_iter().find(|text| fits(text, rules, limit));
     fitted(fitting.unwrap_or_default(), true)

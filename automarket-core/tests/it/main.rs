@@ -1,4 +1,3 @@
-mod text;
 //! The integration tests of the core, one module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -7,5 +6,6 @@ mod classify;
 mod context;
 mod guard;
 mod retry_after;
+mod text;
 mod tls;
 mod transport;

@@ -88,8 +88,8 @@ fn parts_end_at_sentences_then_words() {
         ["One two three. 1/3", "Four five six 2/3", "seven. 3/3"]
     );
     assert_eq!(
-        parts("a https://example.com b", &rules, false),
-        ["a https://example.co", "m b"],
+        parts("a https://example.com/page b", &rules, false),
+        ["a https://", "example.com/page b"],
         "too long for any part"
     );
     assert_eq!(
