@@ -121,7 +121,7 @@ fn module() -> Result<PathBuf, Box<dyn Error>> {
         .arg("--version")
         .output()
         .map_err(|e| format!("node does not run: {e}"))?;
-    if let Some(home) = std::env::var_os("TWITTER_TEXT_JS") {
+    if let Some(home) = std::env::var_os("TWITTER_TEXT_JS").filter(|home| !home.is_empty()) {
         let home = PathBuf::from(home);
         return match home.join("node_modules/twitter-text").is_dir() {
             true => Ok(home),
