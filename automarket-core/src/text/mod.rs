@@ -20,7 +20,7 @@ mod url;
 mod weighted;
 
 pub use count::{count, length, valid};
-pub use dialect::render;
+pub use dialect::{escape, render};
 pub use entities::{Entities, Entity, entities};
 pub use fit::{Fitted, fit};
 pub use split::{Part, split};
