@@ -13,6 +13,7 @@ mod guard;
 mod networks;
 mod quote;
 mod retry_after;
+mod text;
 mod tls;
 mod transport;
 mod writer;
