@@ -14,4 +14,4 @@ pub use fault::{Fault, FaultPlan, FaultRule};
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::serve;
-pub use store_suite::{StoreCase, StoreUnderTest, store_cases};
+pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};

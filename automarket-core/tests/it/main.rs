@@ -1,0 +1,3 @@
+//! What core promises, from the outside.
+
+mod store;
