@@ -277,7 +277,7 @@ pub struct QueueStats {
     pub leased: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Since when the oldest ready job is due: its `run_at`, or the end of its lease.
+    /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.
     pub oldest_due: Option<DateTime<Utc>>,
 }
 

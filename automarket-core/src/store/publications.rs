@@ -128,11 +128,18 @@ pub struct NewPublishing {
 }
 
 impl NewPublishing {
-    /// Whether all of it is of its tenant; stores call this first.
+    /// Whether all of it is of its tenant and post; stores call this first.
     ///
     /// # Errors
-    /// `InvalidInput` when a publication, job or event is of another tenant.
-    pub fn check_tenant(&self) -> Result<()> {
+    /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// post.
+    pub fn check(&self) -> Result<()> {
+        if self.publications.iter().any(|p| p.post != self.post.id) {
+            return Err(Error::invalid(
+                "publications",
+                "the publications are of the post that is written with them",
+            ));
+        }
         let publications = self.publications.iter().map(|p| &p.tenant);
         let jobs = self.jobs.iter().map(|job| &job.tenant);
         let events = self.events.iter().map(|event| &event.tenant);
@@ -158,6 +165,7 @@ impl Publication {
         }
         Ok(Self {
             revision: self.revision + 1,
+            post: self.post,
             created_at: self.created_at,
             updated_at: now,
             ..new.clone()
@@ -194,8 +202,8 @@ pub trait PublicationStore: Send + Sync {
     /// not written either: so a repeated call changes nothing.
     ///
     /// # Errors
-    /// `InvalidInput` when a publication, job or event is of another tenant; those of
-    /// [`JobStore::enqueue`](super::JobStore::enqueue).
+    /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()>;
     /// The post with this id.
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>>;
@@ -207,7 +215,7 @@ pub trait PublicationStore: Send + Sync {
     ) -> Result<Option<Publication>>;
     /// The publications of a post, in the order of their ids.
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>>;
-    /// Replaces the publication (but not its `created_at`) if its stored revision is
+    /// Replaces the publication (but not its `post` and `created_at`) if its stored revision is
     /// `publication.revision`, together with the events in one transaction. Returns it as stored, revision
     /// counted up and `updated_at` set.
     ///

@@ -169,10 +169,17 @@ impl Queue {
                 break;
             }
             for place in picked {
-                leases.extend(self.lease(place, claim, now));
+                leases.extend(self.lease(place, claim, now).map(|lease| (place, lease)));
             }
         }
-        leases
+        leases.sort_by_key(|(place, lease)| {
+            (
+                std::cmp::Reverse(lease.job.priority),
+                lease.job.run_at,
+                *place,
+            )
+        });
+        leases.into_iter().map(|(_, lease)| lease).collect()
     }
 
     /// Leases one job; `None` when it is dead instead.
@@ -269,7 +276,8 @@ impl Queue {
             match row.due() {
                 Some(due) if due <= now => {
                     stats.ready += 1;
-                    stats.oldest_due = Some(stats.oldest_due.map_or(due, |old| old.min(due)));
+                    let run_at = row.job.run_at;
+                    stats.oldest_due = Some(stats.oldest_due.map_or(run_at, |at| at.min(run_at)));
                 }
                 _ if row.job.state == JobState::Waiting => stats.later += 1,
                 _ if row.job.state == JobState::Leased => stats.leased += 1,

@@ -105,7 +105,7 @@ impl EventStore for MemoryStore {
 #[async_trait]
 impl PublicationStore for MemoryStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
-        publishing.check_tenant()?;
+        publishing.check()?;
         let (mut state, now) = self.lock();
         let tenant = &publishing.tenant;
         let post = (tenant.clone(), publishing.post.id);

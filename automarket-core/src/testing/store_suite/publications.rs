@@ -146,7 +146,10 @@ async fn all_or_nothing(s: &StoreUnderTest) {
         id: PublicationId::new(),
         ..foreign_publication.publications[0].clone()
     });
+    let mut foreign_post = publishing("a", s.now().await);
+    foreign_post.publications[0].post = crate::PostId::new();
     for (new, kind) in [
+        (foreign_post, ErrorKind::InvalidInput),
         (bad_job, ErrorKind::Conflict),
         (foreign_event, ErrorKind::InvalidInput),
         (foreign_publication, ErrorKind::InvalidInput),
@@ -183,6 +186,7 @@ async fn updated(s: &StoreUnderTest) {
     let change = Publication {
         state: PublicationState::Publishing,
         receipt: None,
+        post: crate::PostId::new(),
         created_at: publication.created_at + TimeDelta::days(1),
         ..publication.clone()
     };
@@ -192,6 +196,7 @@ async fn updated(s: &StoreUnderTest) {
         returned,
         Publication {
             revision: 2,
+            post: publication.post,
             created_at: publication.created_at,
             updated_at: returned.updated_at,
             ..change
