@@ -54,6 +54,9 @@ pub enum ErrorKind {
     UnexpectedReply,
     /// The lease ran out or passed to another worker: nothing was changed.
     LeaseLost,
+    /// It may have happened, and the platform cannot be searched well enough to tell: stays unknown until
+    /// somebody decides.
+    CannotTell,
     /// The store cannot do it now (locked, full, away).
     Storage,
     /// Something is configured wrongly.
@@ -87,6 +90,7 @@ impl ErrorKind {
             Self::Truncated => "truncated",
             Self::UnexpectedReply => "unexpected_reply",
             Self::LeaseLost => "lease_lost",
+            Self::CannotTell => "cannot_tell",
             Self::Storage => "storage",
             Self::Config => "config",
             Self::Internal => "internal",
@@ -110,6 +114,21 @@ pub enum Retry {
     After(Option<Duration>),
     /// It may have happened: look it up before anything is sent again.
     Reconcile,
+}
+
+impl Retry {
+    /// What follows from the kind alone.
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::RateLimited
+            | ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Network
+            | ErrorKind::Storage => Self::After(None),
+            ErrorKind::CannotTell => Self::Reconcile,
+            _ => Self::Never,
+        }
+    }
 }
 
 /// One boxed error: kind, message and context. `Display` is one line and never repeats the source;
@@ -139,20 +158,12 @@ struct Inner {
 
 impl Error {
     /// An error whose [`Retry`] follows from its kind: waiting helps for rate limits, outages, network
-    /// and storage; nothing else is repeated.
+    /// and storage; what cannot be told is to be looked up; nothing else is repeated.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retry = match kind {
-            ErrorKind::RateLimited
-            | ErrorKind::Unavailable
-            | ErrorKind::Timeout
-            | ErrorKind::Network
-            | ErrorKind::Storage => Retry::After(None),
-            _ => Retry::Never,
-        };
         Self(Box::new(Inner {
             kind,
-            retry,
+            retry: Retry::of(kind),
             message: message.into(),
             platform: None,
             operation: None,
@@ -178,6 +189,22 @@ impl Error {
     #[must_use]
     pub fn unsupported(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, what)
+    }
+
+    /// Another kind, known from the platform's own code; the rest stays. What may be done next then follows
+    /// from the new kind, with two exceptions: `Reconcile` stays, since a better name does not undo what may
+    /// have happened, and so does a wait that the platform named. A connector that knows that nothing
+    /// happened says so with [`with_retry`](Self::with_retry).
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        let by_kind = Retry::of(kind);
+        self.0.kind = kind;
+        self.0.retry = match (self.0.retry, by_kind) {
+            (Retry::Reconcile, _) => Retry::Reconcile,
+            (Retry::After(wait), Retry::After(_)) => Retry::After(wait),
+            _ => by_kind,
+        };
+        self
     }
 
     /// Sets what may be done next.
@@ -434,6 +461,25 @@ mod tests {
         assert_eq!(
             error.report(),
             "x posts.create: no answer [HTTP 502]: connection reset"
+        );
+    }
+
+    #[test]
+    fn another_kind_keeps_what_may_have_happened_and_the_named_wait() {
+        let retry = |from: Retry, kind| {
+            let error = Error::new(ErrorKind::Internal, "x").with_retry(from);
+            error.with_kind(kind).retry()
+        };
+        let wait = Retry::After(Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry(Retry::Reconcile, ErrorKind::Duplicate),
+            Retry::Reconcile
+        );
+        assert_eq!(retry(wait, ErrorKind::Unavailable), wait);
+        assert_eq!(retry(wait, ErrorKind::QuotaExhausted), Retry::Never);
+        assert_eq!(
+            retry(Retry::Never, ErrorKind::RateLimited),
+            Retry::After(None)
         );
     }
 

@@ -1,3 +1,16 @@
-//! What core promises, from the outside.
+//! The integration tests of the core, one module per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod alone;
+mod check;
+mod classify;
+mod content;
+mod context;
+mod dialect;
+mod guard;
+mod networks;
+mod quote;
+mod retry_after;
 mod store;
+mod tls;
+mod transport;
