@@ -14,6 +14,7 @@ mod networks;
 mod quote;
 mod retry_after;
 mod text;
+mod store;
 mod tls;
 mod transport;
 mod writer;
