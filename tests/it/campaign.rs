@@ -365,14 +365,23 @@ async fn draft_and_immediate_modes_do_what_they_say() {
 
     let mut world = World::new().await;
     world.request.mode = Mode::Immediate;
-    world.campaign().await.unwrap();
+    let report = world.campaign().await.unwrap();
     assert_eq!(world.count(&mixpost::PLATFORM), 4);
+    world.clock.advance(chrono::Duration::minutes(5));
+    finish_publications(&world).await;
+    let later = world.tenant.campaign_report(report.run_id).await.unwrap();
     assert!(
-        world
-            .sandbox
-            .effects(&mixpost::PLATFORM)
+        later
+            .targets
             .iter()
-            .all(|post| post["state"] != "scheduled")
+            .all(|target| target.status == "published"),
+        "{:?}",
+        later.targets
+    );
+    assert_eq!(
+        world.count(&mixpost::PLATFORM),
+        4,
+        "polling never publishes"
     );
 }
 
