@@ -1,4 +1,28 @@
 #![doc = include_str!("../README.md")]
 
+pub mod market;
+pub mod pipelines;
+pub mod publishing;
+pub mod worker;
+
 pub use automarket_connectors as connectors;
 pub use automarket_core as core;
+pub use automarket_core::{
+    AccountId, CampaignId, Clock, Context, Credential, CrmProvider, Delivery, EmailProvider, Error,
+    ErrorKind, Identity, JobId, Media, Notice, Notifier, Outcome, PageSource, Pipeline, Platform,
+    Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret, Store, TenantId,
+    Variant, When, ai, check, content, crm, email, http, networks, pipeline, profile, quote,
+    source, steps, text,
+};
+pub use market::{Automarket, Builder, Tenant};
+
+/// Where everything is kept.
+pub mod store {
+    pub use automarket_core::store::*;
+    #[cfg(feature = "sqlite")]
+    pub use automarket_store_sqlite as sqlite;
+}
+
+/// The test kit: see `automarket_core::testing`.
+#[cfg(feature = "testing")]
+pub use automarket_core::testing;

@@ -54,6 +54,9 @@ pub enum ErrorKind {
     UnexpectedReply,
     /// The lease ran out or passed to another worker: nothing was changed.
     LeaseLost,
+    /// It may have happened, and the platform cannot be searched well enough to tell: stays unknown until
+    /// somebody decides.
+    CannotTell,
     /// The store cannot do it now (locked, full, away).
     Storage,
     /// Something is configured wrongly.
@@ -87,6 +90,7 @@ impl ErrorKind {
             Self::Truncated => "truncated",
             Self::UnexpectedReply => "unexpected_reply",
             Self::LeaseLost => "lease_lost",
+            Self::CannotTell => "cannot_tell",
             Self::Storage => "storage",
             Self::Config => "config",
             Self::Internal => "internal",
@@ -139,7 +143,7 @@ struct Inner {
 
 impl Error {
     /// An error whose [`Retry`] follows from its kind: waiting helps for rate limits, outages, network
-    /// and storage; nothing else is repeated.
+    /// and storage; what cannot be told is to be looked up; nothing else is repeated.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retry = match kind {
@@ -148,6 +152,7 @@ impl Error {
             | ErrorKind::Timeout
             | ErrorKind::Network
             | ErrorKind::Storage => Retry::After(None),
+            ErrorKind::CannotTell => Retry::Reconcile,
             _ => Retry::Never,
         };
         Self(Box::new(Inner {

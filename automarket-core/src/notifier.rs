@@ -7,7 +7,8 @@ use url::Url;
 use crate::{Context, Outcome, Result, content::Media, profile::Profile};
 
 /// A channel on which a host's people are told something. Errors as for
-/// [`Publisher`](crate::Publisher): `Reconcile` means the notice may have arrived.
+/// [`Publisher`](crate::Publisher): `Reconcile` means the notice may have arrived. The sending stands in a
+/// [`Context::once`], so that a second call with the same steps never tells twice.
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Limits and abilities; no I/O.

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Context, Error, ErrorRecord, Platform, Result, content::Post, profile::Profile};
+use crate::{
+    Context, Error, ErrorKind, ErrorRecord, Platform, Result, content::Post, profile::Profile,
+};
 
 /// A place where posts appear.
 ///
@@ -26,8 +28,9 @@ pub trait Publisher: Send + Sync {
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>>;
 
     /// Publishes the post as [`Context::account`] says it (`post.content_for`), in the way of
-    /// `post.delivery`. Work in several calls does each as a step of `cx`, so that a second call with the
-    /// same steps goes on where the first stopped.
+    /// `post.delivery`. Every write that makes something public stands in a [`Context::once`] whose `find`
+    /// looks it up ([`Lookup::into_once`] fits there); the calls before it stand in a [`Context::step`]. So
+    /// a second call with the same steps goes on where the first stopped, and repeats nothing blindly.
     ///
     /// `Ok(Done)`: public. `Ok(Accepted)`: taken, not public yet; ask with [`poll`](Self::poll).
     /// `Err` is a rejection, or unknown when its `retry()` is `Reconcile`.
@@ -149,6 +152,20 @@ pub enum Lookup {
     Absent,
     /// The platform cannot be searched well enough; the text says why.
     CannotTell(String),
+}
+
+impl Lookup {
+    /// The answer as [`Context::once`] asks for it.
+    ///
+    /// # Errors
+    /// `CannotTell`.
+    pub fn into_once(self) -> Result<Option<Outcome>> {
+        match self {
+            Self::Found(outcome) => Ok(Some(outcome)),
+            Self::Absent => Ok(None),
+            Self::CannotTell(why) => Err(Error::new(ErrorKind::CannotTell, why)),
+        }
+    }
 }
 
 /// The four ends of an outside write, as they are stored.

@@ -1,9 +1,11 @@
-use std::{fmt, path::PathBuf};
+use std::{fmt, io::Read as _, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
+
+use crate::{Error, ErrorKind};
 
 /// An image, video or document of a post, with what is known about it. What is unknown is not checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +108,48 @@ impl Media {
     #[must_use]
     pub fn address(kind: MediaKind, url: Url) -> Self {
         Self::new(kind, MediaSource::Address(url))
+    }
+
+    /// Its bytes, from memory or from its file, at most `max` of them. A file is read on a thread of its
+    /// own.
+    ///
+    /// # Errors
+    /// `TooLarge`; `Unsupported` for media at an address; `InvalidInput` (`media`) when the file cannot be
+    /// read.
+    pub async fn read(&self, max: u64) -> crate::Result<Bytes> {
+        let too_large = || {
+            Error::new(
+                ErrorKind::TooLarge,
+                format!("the media is larger than {max} bytes"),
+            )
+        };
+        match &self.source {
+            MediaSource::Bytes(bytes) if bytes.len() as u64 > max => Err(too_large()),
+            MediaSource::Bytes(bytes) => Ok(bytes.clone()),
+            MediaSource::Address(_) => Err(Error::unsupported(
+                "this platform takes media as bytes, not by address",
+            )),
+            MediaSource::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || {
+                    let mut bytes = Vec::new();
+                    std::fs::File::open(path)?
+                        .take(max.saturating_add(1))
+                        .read_to_end(&mut bytes)?;
+                    Ok::<_, std::io::Error>(bytes)
+                });
+                let unreadable = || Error::invalid("media", "the file cannot be read");
+                let bytes = read
+                    .await
+                    .map_err(|error| unreadable().with_source(error))?;
+                let bytes = bytes.map_err(|error| unreadable().with_source(error))?;
+                if bytes.len() as u64 > max {
+                    Err(too_large())
+                } else {
+                    Ok(Bytes::from(bytes))
+                }
+            }
+        }
     }
 
     /// Says what it shows.

@@ -4,6 +4,7 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod recording;
 mod sandbox;
 mod script;
 mod serve;
@@ -11,6 +12,7 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::serve;

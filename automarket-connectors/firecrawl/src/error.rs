@@ -1,0 +1,74 @@
+//! What Firecrawl's answers mean.
+
+use automarket_core::{
+    Error, ErrorKind, Result, Retry,
+    chrono::{DateTime, Utc},
+    http::{Reply, classify},
+};
+use serde_json::Value;
+
+use crate::{
+    PLATFORM,
+    wire::{Data, Scraped},
+};
+
+/// The code of a page that has no branding to read.
+pub(crate) const NO_BRANDING: &str = "SCRAPE_BRANDING_NOT_SUPPORTED";
+
+/// Reads the answer to a scrape.
+pub(crate) fn scraped(reply: &Reply, now: DateTime<Utc>) -> Result<Data> {
+    let body: Option<Scraped> = reply.json().ok();
+    let code = body.as_ref().and_then(|body| body.code.clone());
+    if !reply.ok() {
+        return Err(named(classify(reply, now), code));
+    }
+    match body {
+        Some(Scraped {
+            success: true,
+            data: Some(data),
+            ..
+        }) => page_status(data, reply),
+        Some(Scraped {
+            success: false,
+            error,
+            ..
+        }) => {
+            let why = error.unwrap_or_else(|| "no reason given".into());
+            Err(named(
+                reply.unexpected(format!("Firecrawl could not read the page: {why}")),
+                code,
+            ))
+        }
+        _ => Err(named(reply.unexpected("the answer holds no page"), code)),
+    }
+}
+
+fn named(error: Error, code: Option<String>) -> Error {
+    let error = error.with_platform(&PLATFORM);
+    match code {
+        Some(code) => error.with_platform_code(code),
+        None => error,
+    }
+}
+
+/// A scrape that worked may still have read an error page.
+fn page_status(data: Data, reply: &Reply) -> Result<Data> {
+    let status = data
+        .metadata
+        .get("statusCode")
+        .and_then(Value::as_u64)
+        .unwrap_or(200);
+    let (kind, retry) = match status {
+        0..=399 => return Ok(data),
+        404 | 410 => (ErrorKind::NotFound, Retry::Never),
+        401 | 403 | 451 => (ErrorKind::Forbidden, Retry::Never),
+        408 | 429 | 500..=599 => (ErrorKind::Unavailable, Retry::After(None)),
+        _ => (ErrorKind::UnexpectedReply, Retry::Never),
+    };
+    Err(
+        Error::new(kind, format!("the page itself answered HTTP {status}"))
+            .with_retry(retry)
+            .with_platform(&PLATFORM)
+            .with_operation(reply.operation()),
+    )
+}

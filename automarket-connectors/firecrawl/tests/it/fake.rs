@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use automarket_connector_firecrawl::{
+    Firecrawl,
+    testing::{FakeFirecrawl, FakePage, KEY},
+};
+use automarket_core::{
+    Context, Credential, ErrorKind, PageSource as _, Retry,
+    testing::{Fake as _, Fault, FaultRule, Sandbox},
+};
+use serde_json::json;
+
+const PAGE: &str = "https://acme.example/launch";
+
+fn world() -> (Sandbox, Arc<FakeFirecrawl>, Context) {
+    let page = FakePage {
+        markdown: "# Launch\n\nWe **shipped** it.".into(),
+        metadata: json!({"title": ["Launch", "Launch"], "description": "We shipped.", "language": "en", "ogImage": "/og.png"}),
+        branding: Some(
+            json!({"colors": {"primary": "#FF6B35", "accent": "#FF6B35", "secondary": "teal"}, "images": {"favicon": "/i.ico"}}),
+        ),
+        status: 0,
+    };
+    let plain = FakePage {
+        markdown: "PDF".into(),
+        metadata: json!({}),
+        ..FakePage::default()
+    };
+    let gone = FakePage {
+        metadata: json!({}),
+        status: 404,
+        branding: Some(json!({})),
+        ..FakePage::default()
+    };
+    let fake = FakeFirecrawl::new().with_page(PAGE, page);
+    let fake = Arc::new(
+        fake.with_page("https://acme.example/pdf", plain)
+            .with_page("https://acme.example/gone", gone),
+    );
+    let sandbox = Sandbox::new().with(fake.clone());
+    let cx = Context::new(sandbox.clone()).with_credential(Credential::token(KEY));
+    (sandbox, fake, cx)
+}
+
+#[tokio::test]
+async fn a_page_comes_with_text_metadata_and_branding() {
+    let (_, _, cx) = world();
+    let page = Firecrawl::new().read(&cx, PAGE).await.unwrap();
+    assert_eq!(page.title.as_deref(), Some("Launch"));
+    assert_eq!(page.url.unwrap().as_str(), PAGE);
+    assert_eq!(page.image.unwrap().as_str(), "https://acme.example/og.png");
+    assert_eq!(page.icon.unwrap().as_str(), "https://acme.example/i.ico");
+    assert_eq!(page.colors, ["#ff6b35"]);
+    assert_eq!(page.markdown, "# Launch\n\nWe **shipped** it.");
+    assert!(page.text.contains("We shipped it."), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_page_without_branding_is_read_again_without_it() {
+    let (_, fake, cx) = world();
+    let page = Firecrawl::new()
+        .read(&cx, "https://acme.example/pdf")
+        .await
+        .unwrap();
+    assert_eq!(page.markdown, "PDF");
+    assert_eq!(fake.effects().len(), 1, "the refused scrape cost nothing");
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let (sandbox, fake, cx) = world();
+    let firecrawl = Firecrawl::new();
+    let kind = async |address: &str| firecrawl.read(&cx, address).await.unwrap_err().kind();
+    assert_eq!(kind("https://acme.example/gone").await, ErrorKind::NotFound);
+    assert_eq!(
+        kind("https://nowhere.example/").await,
+        ErrorKind::Unavailable
+    );
+    assert_eq!(kind("not an address").await, ErrorKind::InvalidInput);
+    assert_eq!(kind("file:///etc/passwd").await, ErrorKind::InvalidInput);
+    sandbox
+        .faults()
+        .add(FaultRule::on("/v2/scrape", Fault::RateLimited(Some("7"))));
+    let limited = firecrawl.read(&cx, PAGE).await.unwrap_err();
+    assert_eq!(
+        limited.retry(),
+        Retry::After(Some(std::time::Duration::from_secs(7)))
+    );
+    sandbox
+        .faults()
+        .add(FaultRule::on("/v2/scrape", Fault::CutAfter));
+    let cut = firecrawl.read(&cx, PAGE).await.unwrap_err();
+    assert_eq!(cut.retry(), Retry::After(None), "a read may be repeated");
+    fake.use_up_credits();
+    assert_eq!(kind(PAGE).await, ErrorKind::QuotaExhausted);
+    let stranger = Context::new(sandbox).with_credential(Credential::token("fc-marker-secret"));
+    let error = firecrawl.read(&stranger, PAGE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(!format!("{error:?}").contains("fc-marker-secret"));
+}
+
+#[tokio::test]
+async fn credits_are_told() {
+    let (_, _, cx) = world();
+    Firecrawl::new().read(&cx, PAGE).await.unwrap();
+    assert!((Firecrawl::new().credits(&cx).await.unwrap() - 499.0).abs() < f64::EPSILON);
+}

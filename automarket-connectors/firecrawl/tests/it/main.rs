@@ -1,0 +1,9 @@
+//! The crate's one integration-test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod fake;
+mod wire;

@@ -1,0 +1,280 @@
+use automarket_core::{
+    Context, Credential, Error, ErrorKind, Identity, Media, Notice, Notifier, Outcome, Profile,
+    Result, Secret, async_trait,
+    chrono::{DateTime, Utc},
+    http::Reply,
+    profile::{ApiVersion, Markup, TextUnit},
+    publisher::{Lookup, Receipt},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{PLATFORM, api, config::SlackConfig, error, wire};
+
+/// Files larger than this are refused before the first request: they are sent from memory.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// Pages of history that are searched for a lost message.
+const MAX_PAGES: usize = 20;
+
+/// Tells people on Slack: through an incoming webhook (`Credential::Address`) or as a bot
+/// (`Credential::Token`, with the channel's id as the account's `remote_id`).
+#[derive(Clone, Debug)]
+pub struct Slack {
+    config: SlackConfig,
+    profile: Profile,
+}
+
+impl Slack {
+    /// Slack at its usual address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_config(SlackConfig::default())
+    }
+
+    /// Slack elsewhere.
+    #[must_use]
+    pub fn with_config(config: SlackConfig) -> Self {
+        let api = ApiVersion::new("unversioned", "https://docs.slack.dev/reference/methods");
+        let mut profile = Profile::new(PLATFORM, "Slack", api);
+        profile.text.unit = TextUnit::Utf16;
+        profile.text.limit = Some(3000);
+        profile.text.markup = Markup::Mrkdwn;
+        profile.abilities.publish = true;
+        profile.abilities.find = true;
+        Self { config, profile }
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        call: automarket_core::http::Call,
+    ) -> Result<T> {
+        let reply: Reply = cx
+            .call(call)
+            .await
+            .map_err(|error| error.with_platform(&PLATFORM))?;
+        error::decode(&reply, cx.now())
+    }
+
+    async fn by_webhook(&self, cx: &Context, address: &Secret, notice: &Notice) -> Result<Outcome> {
+        if !notice.files.is_empty() {
+            return Err(
+                Error::unsupported("an incoming webhook takes no files").with_platform(&PLATFORM)
+            );
+        }
+        let sent = || async {
+            let reply = cx
+                .call(api::webhook(address, notice)?)
+                .await
+                .map_err(|error| error.with_platform(&PLATFORM))?;
+            error::webhook(&reply, cx.now())
+        };
+        let find = || async {
+            Err(Error::new(
+                ErrorKind::CannotTell,
+                "a webhook cannot be asked what it delivered",
+            )
+            .with_platform(&PLATFORM))
+        };
+        cx.once("slack.webhook", find, sent).await?;
+        Ok(Outcome::Done(Receipt::new("")))
+    }
+
+    async fn by_bot(&self, cx: &Context, token: &Secret, notice: &Notice) -> Result<Outcome> {
+        let config: SlackConfig = cx.config(&self.config)?;
+        let channel = cx
+            .account()
+            .map(|account| account.remote_id.as_str())
+            .filter(|id| !id.is_empty());
+        let channel = channel.ok_or_else(|| {
+            Error::invalid(
+                "account",
+                "a bot needs the channel's id as the account's remote_id",
+            )
+            .with_platform(&PLATFORM)
+        })?;
+        let begun: DateTime<Utc> = cx.step("slack.begun", || async { Ok(cx.now()) }).await?;
+        let find = || async {
+            self.sent(cx, &config, token, channel, begun)
+                .await?
+                .into_once()
+        };
+        let post = || async {
+            let call = api::post_message(&config, token, channel, notice, cx.key())?;
+            let posted: wire::Posted = self.ask(cx, call).await?;
+            Ok(Outcome::Done(receipt(&posted.channel, posted.ts)))
+        };
+        let outcome: Outcome = cx.once("slack.message", find, post).await?;
+        if !notice.files.is_empty() {
+            let thread = notice.thread.as_deref().unwrap_or(outcome.remote_id());
+            self.share(cx, &config, token, channel, thread, &notice.files)
+                .await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Whether a message with our key stands in the channel since `begun`.
+    async fn sent(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        token: &Secret,
+        channel: &str,
+        begun: DateTime<Utc>,
+    ) -> Result<Lookup> {
+        let Some(key) = cx.key() else {
+            return Ok(Lookup::CannotTell(
+                "the message was sent without a key to look for".into(),
+            ));
+        };
+        let mut cursor = String::new();
+        // Slack's clock may be a little behind ours.
+        let oldest = begun - automarket_core::chrono::Duration::minutes(5);
+        for _ in 0..MAX_PAGES {
+            let page: wire::History = match self
+                .ask(cx, api::history(config, token, channel, oldest, &cursor)?)
+                .await
+            {
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    return Ok(Lookup::CannotTell(
+                        "the bot may not read the channel's history".into(),
+                    ));
+                }
+                page => page?,
+            };
+            let ours = |message: &&wire::Message| {
+                message.metadata["event_type"] == api::EVENT_TYPE
+                    && message.metadata["event_payload"]["key"] == key
+            };
+            if let Some(message) = page.messages.iter().find(ours) {
+                return Ok(Lookup::Found(Outcome::Done(receipt(
+                    channel,
+                    message.ts.clone(),
+                ))));
+            }
+            cursor = page.response_metadata.next_cursor;
+            if cursor.is_empty() {
+                return Ok(Lookup::Absent);
+            }
+        }
+        Ok(Lookup::CannotTell(
+            "the channel's history is too long to search".into(),
+        ))
+    }
+
+    /// Uploads the files and shares them under the message.
+    async fn share(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        token: &Secret,
+        channel: &str,
+        thread: &str,
+        files: &[Media],
+    ) -> Result<()> {
+        let mut uploaded: Vec<(String, String)> = Vec::new();
+        for (n, file) in files.iter().enumerate() {
+            let name = file
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("file-{}", n + 1));
+            let id: String = cx
+                .step(&format!("slack.upload.{n}"), || async {
+                    let bytes = file.read(MAX_FILE).await?;
+                    let call = api::upload_address(
+                        config,
+                        token,
+                        &name,
+                        bytes.len(),
+                        file.alt.as_deref(),
+                    )?;
+                    let upload: wire::Upload = self.ask(cx, call).await?;
+                    let reply = cx.call(api::upload(&upload.upload_url, bytes)?).await?;
+                    if !reply.ok() {
+                        return Err(automarket_core::http::classify(&reply, cx.now())
+                            .with_platform(&PLATFORM));
+                    }
+                    Ok(upload.file_id)
+                })
+                .await?;
+            uploaded.push((id, name));
+        }
+        let find = || async { self.shared(cx, config, token, &uploaded).await };
+        let complete = || async {
+            let call = api::complete_upload(config, token, channel, Some(thread), &uploaded)?;
+            self.ask::<Value>(cx, call).await.map(drop)
+        };
+        cx.once("slack.share", find, complete).await
+    }
+
+    async fn shared(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        token: &Secret,
+        files: &[(String, String)],
+    ) -> Result<Option<()>> {
+        let Some((id, _)) = files.first() else {
+            return Ok(Some(()));
+        };
+        let info: wire::FileInfo = self.ask(cx, api::file_info(config, token, id)?).await?;
+        let shares = info
+            .file
+            .shares
+            .as_object()
+            .is_some_and(|shares| !shares.is_empty());
+        Ok(shares.then_some(()))
+    }
+}
+
+impl Default for Slack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Notifier for Slack {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        if matches!(cx.credential(), Credential::Address(_)) {
+            return Err(
+                Error::unsupported("a webhook cannot be asked who it is without sending")
+                    .with_platform(&PLATFORM),
+            );
+        }
+        let config: SlackConfig = cx.config(&self.config)?;
+        let who: wire::AuthTest = self.ask(cx, api::auth_test(&config, cx.token()?)?).await?;
+        Ok(vec![Identity {
+            remote_id: who.team_id,
+            network: PLATFORM,
+            name: who.team,
+            handle: Some(who.user),
+            needs_reauth: false,
+            settings: Value::Null,
+        }])
+    }
+
+    async fn notify(&self, cx: &Context, notice: &Notice) -> Result<Outcome> {
+        if notice.title.trim().is_empty() && notice.text.trim().is_empty() {
+            return Err(
+                Error::invalid("notice", "a notice has a title or a text").with_platform(&PLATFORM)
+            );
+        }
+        match cx.credential() {
+            Credential::Address(address) => self.by_webhook(cx, address, notice).await,
+            _ => self.by_bot(cx, cx.token()?, notice).await,
+        }
+    }
+}
+
+/// A message is named by channel and time stamp together.
+fn receipt(channel: &str, ts: String) -> Receipt {
+    Receipt {
+        data: json!({"channel": channel}),
+        ..Receipt::new(ts)
+    }
+}

@@ -1,0 +1,378 @@
+//! What a host holds: [`Automarket`], its builder, and [`Tenant`], to which every call is scoped.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use automarket_core::{
+    AccountId, Clock, Context, Credential, CrmProvider, Error, ErrorKind, Notifier, PageSource,
+    Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    ai::{Generator, TemplateGenerator},
+    http::Transport,
+    store::{Account, Event},
+};
+
+use crate::{pipelines::campaign::CampaignPipeline, worker::Worker};
+
+/// The library in a host's process: connectors, store and worker put together. Cheap to clone.
+#[derive(Clone)]
+pub struct Automarket {
+    pub(crate) engine: Arc<Engine>,
+}
+
+/// What all parts share.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    transport: Option<Arc<dyn Transport>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    publishers: BTreeMap<Platform, Arc<dyn Publisher>>,
+    crms: BTreeMap<Platform, Arc<dyn CrmProvider>>,
+    notifiers: BTreeMap<Platform, Arc<dyn Notifier>>,
+    sources: BTreeMap<Platform, Arc<dyn PageSource>>,
+    generators: BTreeMap<Platform, Arc<dyn Generator>>,
+    pub(crate) pipelines: BTreeMap<&'static str, Arc<dyn Pipeline>>,
+    credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) wake: tokio::sync::Notify,
+}
+
+/// Who is told what the library is doing, as it does it.
+pub type Watch = dyn Fn(&TenantId, automarket_core::pipeline::Progress<'_>) + Send + Sync;
+
+/// The generator that needs no key; a host may register another under the same name.
+pub const TEMPLATE: Platform = Platform::from_static("template");
+
+impl Automarket {
+    /// Begins with the store.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use automarket::{Automarket, store::MemoryStore};
+    /// let market = Automarket::builder(MemoryStore::new()).build()?;
+    /// assert!(market.tenant("acme")?.accounts().await?.is_empty());
+    /// # Ok::<(), automarket::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn builder(store: impl Store + 'static) -> Builder {
+        Self::shared(Arc::new(store))
+    }
+
+    /// As [`Automarket::builder`] with a store that others use too.
+    #[must_use]
+    pub fn shared(store: Arc<dyn Store>) -> Builder {
+        Builder {
+            engine: Engine {
+                store,
+                transport: None,
+                clock: Arc::new(SystemClock),
+                publishers: BTreeMap::new(),
+                crms: BTreeMap::new(),
+                notifiers: BTreeMap::new(),
+                sources: BTreeMap::new(),
+                generators: BTreeMap::from([(
+                    TEMPLATE,
+                    Arc::new(TemplateGenerator) as Arc<dyn Generator>,
+                )]),
+                pipelines: BTreeMap::new(),
+                credentials: RwLock::default(),
+                watch: Arc::new(|_, _| {}),
+                wake: tokio::sync::Notify::new(),
+            },
+        }
+    }
+
+    /// One of the host's customers. Nothing is looked up: a tenant is a name.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the name is not one (see [`TenantId::new`]).
+    pub fn tenant(&self, id: &str) -> Result<Tenant> {
+        Ok(Tenant {
+            id: TenantId::new(id)?,
+            market: self.clone(),
+        })
+    }
+
+    /// A worker that does what the queue holds; see [`Worker::run_until`].
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.clone())
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.engine.store
+    }
+}
+
+impl fmt::Debug for Automarket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Automarket")
+            .field("publishers", &self.engine.publishers.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts an [`Automarket`] together. Each connector is registered under its platform; the last one wins.
+pub struct Builder {
+    engine: Engine,
+}
+
+impl Builder {
+    /// Sets how requests are sent. Without it every connector call fails with `Config`.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.engine.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets where "now" comes from; the machine's clock otherwise.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.engine.clock = clock;
+        self
+    }
+
+    /// Adds a place where posts appear.
+    #[must_use]
+    pub fn publisher(mut self, publisher: impl Publisher + 'static) -> Self {
+        let platform = publisher.profile().platform.clone();
+        self.engine.publishers.insert(platform, Arc::new(publisher));
+        self
+    }
+
+    /// Adds a CRM.
+    #[must_use]
+    pub fn crm(mut self, crm: impl CrmProvider + 'static) -> Self {
+        let platform = crm.profile().platform.clone();
+        self.engine.crms.insert(platform, Arc::new(crm));
+        self
+    }
+
+    /// Adds a channel on which people are told something.
+    #[must_use]
+    pub fn notifier(mut self, notifier: impl Notifier + 'static) -> Self {
+        let platform = notifier.profile().platform.clone();
+        self.engine.notifiers.insert(platform, Arc::new(notifier));
+        self
+    }
+
+    /// Adds a reader of pages.
+    #[must_use]
+    pub fn page_source(mut self, platform: Platform, source: impl PageSource + 'static) -> Self {
+        self.engine.sources.insert(platform, Arc::new(source));
+        self
+    }
+
+    /// Adds a writer of texts, beside the built-in [`TEMPLATE`].
+    #[must_use]
+    pub fn generator(mut self, platform: Platform, generator: impl Generator + 'static) -> Self {
+        self.engine.generators.insert(platform, Arc::new(generator));
+        self
+    }
+
+    /// Adds a durable function, run as a job of the kind `pipeline.name()`.
+    #[must_use]
+    pub fn pipeline(mut self, pipeline: impl Pipeline + 'static) -> Self {
+        self.engine
+            .pipelines
+            .insert(pipeline.name(), Arc::new(pipeline));
+        self
+    }
+
+    /// Sets who is told of the steps of pipelines as they begin and end.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<Watch>) -> Self {
+        self.engine.watch = watch;
+        self
+    }
+
+    /// The finished library.
+    ///
+    /// # Errors
+    /// `Config` when a pipeline bears the name of a job kind of ours.
+    pub fn build(self) -> Result<Automarket> {
+        let engine = Arc::new_cyclic(|weak| {
+            let mut engine = self.engine;
+            let campaign = CampaignPipeline::new(weak.clone());
+            engine
+                .pipelines
+                .entry(campaign.name())
+                .or_insert_with(|| Arc::new(campaign));
+            engine
+        });
+        if engine
+            .pipelines
+            .contains_key(crate::publishing::PUBLISH_JOB)
+        {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "no pipeline may be called publish: that is a job kind of ours",
+            ));
+        }
+        Ok(Automarket { engine })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+/// One of the host's customers: every call is scoped to it.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) market: Automarket,
+}
+
+impl Tenant {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
+    /// The library it belongs to.
+    #[must_use]
+    pub fn market(&self) -> &Automarket {
+        &self.market
+    }
+
+    /// Keeps the account, and its credential for the life of this process: it is never written to the
+    /// store. Call it again after a restart.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`tenant`) when the account is another tenant's; those of the store.
+    pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
+        if account.tenant != self.id {
+            return Err(Error::invalid(
+                "tenant",
+                "the account belongs to another tenant",
+            ));
+        }
+        let account = self.engine().store.put_account(&account).await?;
+        let key = (self.id.clone(), account.id);
+        self.engine()
+            .credentials
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, credential);
+        Ok(account)
+    }
+
+    /// Its accounts.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn accounts(&self) -> Result<Vec<Account>> {
+        self.engine().store.accounts(&self.id).await
+    }
+
+    /// Removes an account and forgets its credential. `false` when there was none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
+        let key = (self.id.clone(), id);
+        self.engine()
+            .credentials
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+        self.engine().store.remove_account(&self.id, id).await
+    }
+
+    /// What happened after a sequence number, oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn events(&self, after: i64, limit: usize) -> Result<Vec<Event>> {
+        self.engine().store.events(&self.id, after, limit).await
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.market.engine
+    }
+}
+
+impl Engine {
+    /// The account, which must be there.
+    pub(crate) async fn account(&self, tenant: &TenantId, id: AccountId) -> Result<Account> {
+        self.store.account(tenant, id).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("the tenant has no account {id}"),
+            )
+        })
+    }
+
+    /// The environment for a call for this account.
+    pub(crate) fn context(&self, account: Account) -> Result<Context> {
+        let key = (account.tenant.clone(), account.id);
+        let credential = self
+            .credentials
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
+        let credential = credential.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unauthorized,
+                format!("no credential is held for the account {}", account.name),
+            )
+            .with_platform(&account.platform)
+            .with_remedy("call Tenant::add_account with its credential after every start")
+        })?;
+        Ok(self
+            .bare_context()?
+            .with_account(account)
+            .with_credential(credential))
+    }
+
+    /// The environment for a call for nobody.
+    pub(crate) fn bare_context(&self) -> Result<Context> {
+        let transport = self.transport.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "no transport is configured")
+                .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
+        })?;
+        Ok(Context::shared(transport).with_clock(self.clock.clone()))
+    }
+
+    pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {
+        registered(&self.publishers, platform, "publisher")
+    }
+
+    pub(crate) fn crm(&self, platform: &Platform) -> Result<&Arc<dyn CrmProvider>> {
+        registered(&self.crms, platform, "CRM")
+    }
+
+    pub(crate) fn notifier(&self, platform: &Platform) -> Result<&Arc<dyn Notifier>> {
+        registered(&self.notifiers, platform, "notifier")
+    }
+
+    pub(crate) fn page_source(&self, platform: &Platform) -> Result<&Arc<dyn PageSource>> {
+        registered(&self.sources, platform, "page source")
+    }
+
+    pub(crate) fn generator(&self, platform: &Platform) -> Result<&Arc<dyn Generator>> {
+        registered(&self.generators, platform, "generator")
+    }
+}
+
+fn registered<'a, T>(
+    map: &'a BTreeMap<Platform, T>,
+    platform: &Platform,
+    what: &str,
+) -> Result<&'a T> {
+    map.get(platform).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            format!("no {what} is registered for {platform}"),
+        )
+        .with_remedy("register its connector with the builder")
+    })
+}

@@ -1,0 +1,228 @@
+//! From drafts to a campaign that passes its checks: pure, so that a resumption comes to the same.
+
+use automarket_core::{
+    AccountId, CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
+    ai::{Brief, Drafts, UngroundedKind, ungrounded},
+    check::{Finding, Report, Severity, check},
+    chrono::{DateTime, Utc},
+    content::{Campaign, CampaignStatus, MediaKind, Utm},
+    profile::LinkPlace,
+    source::Page,
+    text,
+};
+use url::Url;
+
+use super::{CampaignRequest, Mode, REVIEW_TIME};
+
+/// One network of the request with its rules and, unless switched off, its account.
+pub(super) struct Lane {
+    pub(super) network: Platform,
+    pub(super) rules: Profile,
+    pub(super) account: Result<AccountId, String>,
+}
+
+/// A campaign and what the checks say of each of its texts, lane by lane.
+pub(super) struct Composed {
+    pub(super) campaign: Campaign,
+    pub(super) reports: Vec<Report>,
+    /// When the posts are to appear; `None` for drafts.
+    pub(super) due: Option<DateTime<Utc>>,
+}
+
+/// What the generator is asked.
+pub(super) fn brief(request: &CampaignRequest, page: &Page, lanes: &[Lane]) -> Brief {
+    let utm = utm(page);
+    Brief {
+        page: page.clone(),
+        voice: request.voice.clone(),
+        targets: lanes.iter().map(|lane| lane.rules.clone()).collect(),
+        reserve: lanes
+            .iter()
+            .map(|lane| reserve(lane, link(page, &utm, lane).as_ref(), request))
+            .collect(),
+    }
+}
+
+/// Units that the link and the brand's disclosure will take.
+fn reserve(lane: &Lane, link: Option<&Url>, request: &CampaignRequest) -> usize {
+    let in_text = lane.rules.text.link == LinkPlace::Text;
+    let link = link.filter(|_| in_text).map_or(0, |link| {
+        text::length(&format!("\n\n{link}"), &lane.rules.text)
+    });
+    let disclosure = request.voice.disclosure.as_ref();
+    link + disclosure.map_or(0, |words| {
+        text::length(&format!("\n\n{words}"), &lane.rules.text)
+    })
+}
+
+/// Puts the campaign together as of `at`.
+pub(super) fn compose(
+    request: &CampaignRequest,
+    run: JobId,
+    at: DateTime<Utc>,
+    page: &Page,
+    drafts: &Drafts,
+    lanes: &[Lane],
+) -> Composed {
+    let mut brand = page.brand();
+    brand.voice = request.voice.clone();
+    let utm = utm(page);
+    let native = |able: fn(&Profile) -> bool| {
+        lanes
+            .iter()
+            .filter(|l| l.account.is_ok())
+            .all(|l| able(&l.rules))
+    };
+    let due = match request.mode {
+        Mode::Review => Some(at + REVIEW_TIME),
+        Mode::Immediate => Some(at),
+        Mode::Draft => None,
+    };
+    let delivery = match (request.mode, due) {
+        (Mode::Review, Some(due)) if native(|profile| profile.abilities.schedule) => {
+            Delivery::At(due)
+        }
+        (Mode::Draft, _) => Delivery::Draft,
+        _ => Delivery::Now,
+    };
+    let mut post = Post::text("").delivery(delivery);
+    post.id = PostId::derived(&format!("campaign post {run}"));
+    post.campaign = Some(CampaignId::derived(&format!("campaign {run}")));
+    let mut reports = Vec::new();
+    for (lane, draft) in lanes.iter().zip(&drafts.texts) {
+        let (variant, report) = write(lane, &draft.text, page, &utm, request);
+        reports.push(report);
+        post = post.variant(lane.network.clone(), variant);
+    }
+    let campaign = Campaign {
+        id: CampaignId::derived(&format!("campaign {run}")),
+        name: drafts.name.clone(),
+        description: drafts.description.clone(),
+        source: page.url.clone(),
+        brand,
+        post,
+        utm,
+        status: match request.mode {
+            Mode::Review => CampaignStatus::Scheduled,
+            Mode::Immediate => CampaignStatus::Active,
+            Mode::Draft => CampaignStatus::Draft,
+        },
+        created_at: at,
+    };
+    Composed {
+        campaign,
+        reports,
+        due,
+    }
+}
+
+/// What one network says: the draft with disclosure, link and picture, shortened where it must be.
+fn write(
+    lane: &Lane,
+    draft: &str,
+    page: &Page,
+    utm: &Utm,
+    request: &CampaignRequest,
+) -> (Variant, Report) {
+    let mut words = draft.trim().to_owned();
+    if let Some(disclosure) = &request.voice.disclosure
+        && !words.contains(disclosure.as_str())
+    {
+        words = format!("{words}\n\n{disclosure}");
+    }
+    let image = page.image.clone().filter(|_| lane.rules.media.required);
+    let alt = page.title.clone().unwrap_or_default();
+    let mut variant = Variant {
+        link: link(page, utm, lane),
+        media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
+        ..Variant::text(words.clone())
+    };
+    let judge = |variant: &Variant| {
+        let post = Post::text("").variant(lane.network.clone(), variant.clone());
+        check(
+            &post.content_for(&lane.network, None),
+            &lane.rules,
+            &request.voice,
+        )
+    };
+    let mut report = judge(&variant);
+    if let Some(limit) = lane.rules.text.limit.filter(|limit| report.length > *limit) {
+        let beside = report
+            .length
+            .saturating_sub(text::length(&words, &lane.rules.text));
+        variant.text =
+            Some(text::fit(&words, &lane.rules.text, Some(limit.saturating_sub(beside))).text);
+        report = judge(&variant);
+        report.findings.push(Finding {
+            severity: Severity::Advice,
+            rule: "text.shortened".into(),
+            message: "the generated text was too long and was cut".into(),
+            remedy: "read it again before it goes out".into(),
+        });
+    }
+    report.findings.extend(unsupported(
+        page,
+        variant.text.as_deref().unwrap_or_default(),
+    ));
+    report.findings.sort_by_key(|finding| finding.severity);
+    (variant, report)
+}
+
+/// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
+fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
+    let said = [
+        &page.title,
+        &page.description,
+        &page.byline,
+        &page.site_name,
+    ];
+    let mut source: String = said
+        .into_iter()
+        .flatten()
+        .map(|part| format!("{part}\n"))
+        .collect();
+    source.push_str(&page.text);
+    if let Some(url) = &page.url {
+        source.push('\n');
+        source.push_str(url.as_str());
+    }
+    let finding = |claim: automarket_core::ai::Ungrounded| {
+        let (severity, rule, what) = match claim.kind {
+            UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
+            UngroundedKind::Url => (Severity::Blocker, "grounding.url", "address"),
+            UngroundedKind::Name => (Severity::Advice, "grounding.name", "name"),
+        };
+        Finding {
+            severity,
+            rule: rule.into(),
+            message: format!("the page does not contain the {what} \"{}\"", claim.text),
+            remedy: "take it out, or say it on the page".into(),
+        }
+    };
+    ungrounded(&source, text).into_iter().map(finding).collect()
+}
+
+fn utm(page: &Page) -> Utm {
+    let name = page
+        .title
+        .as_deref()
+        .or(page.site_name.as_deref())
+        .unwrap_or("campaign");
+    let mut slug = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            slug.push(c);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    let slug: String = slug.chars().take(60).collect();
+    Utm::campaign(slug.trim_end_matches('-'))
+}
+
+/// The page's address, tagged for the network.
+pub(super) fn link(page: &Page, utm: &Utm, lane: &Lane) -> Option<Url> {
+    page.url
+        .as_ref()
+        .map(|url| utm.with_source(lane.network.as_str()).tag(url))
+}

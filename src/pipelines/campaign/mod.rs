@@ -1,0 +1,307 @@
+//! From a page to a published campaign: read, generate, check, store, schedule, CRM, notify, report.
+
+mod compose;
+mod pipeline;
+mod report;
+
+use std::{collections::BTreeSet, time::Duration};
+
+pub use pipeline::CampaignPipeline;
+pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
+
+use automarket_core::{
+    AccountId, Error, ErrorKind, JobId, Platform, Result,
+    chrono::{self, DateTime, Utc},
+    content::{Voice, untag},
+    store::{Enqueued, Job, JobState, NewJob},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::Tenant;
+
+/// The kind of campaign jobs.
+pub const CAMPAIGN_JOB: &str = "campaign";
+
+/// How long a page that was made into a campaign is recognised.
+const RECOGNISED: chrono::Duration = chrono::Duration::hours(24);
+
+/// How long review mode leaves before posts go out.
+pub const REVIEW_TIME: chrono::Duration = chrono::Duration::hours(24);
+
+/// What a campaign is made from, and where it goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CampaignRequest {
+    /// The page's address, as its source takes it.
+    pub page: String,
+    /// Who reads it.
+    pub source: Tool,
+    /// Who writes the texts.
+    pub generator: Tool,
+    /// Where the posts go.
+    pub targets: Vec<CampaignTarget>,
+    /// Which CRM is told.
+    pub crm: Route,
+    /// Who is notified.
+    pub notify: Route,
+    /// When the posts go out.
+    pub mode: Mode,
+    /// How the brand speaks.
+    pub voice: Voice,
+    /// Make it anew although the page was made into a campaign within 24 hours.
+    pub again: bool,
+}
+
+impl CampaignRequest {
+    /// A campaign for review, written by the template, told to nobody.
+    #[must_use]
+    pub fn new(page: impl Into<String>, source: Tool, targets: Vec<CampaignTarget>) -> Self {
+        Self {
+            page: page.into(),
+            source,
+            generator: Tool::of(crate::market::TEMPLATE),
+            targets,
+            crm: Route::Disabled("no CRM was asked for".into()),
+            notify: Route::Disabled("no notice was asked for".into()),
+            mode: Mode::Review,
+            voice: Voice::default(),
+            again: false,
+        }
+    }
+}
+
+/// A connector that needs no account, or one with the account that pays for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Under which platform it is registered.
+    pub platform: Platform,
+    /// Whose credential it uses.
+    pub account: Option<AccountId>,
+}
+
+impl Tool {
+    /// A connector without an account.
+    #[must_use]
+    pub fn of(platform: Platform) -> Self {
+        Self {
+            platform,
+            account: None,
+        }
+    }
+
+    /// A connector with the account that pays for it.
+    #[must_use]
+    pub fn with(platform: Platform, account: AccountId) -> Self {
+        Self {
+            platform,
+            account: Some(account),
+        }
+    }
+}
+
+/// One network of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignTarget {
+    /// The network.
+    pub network: Platform,
+    /// The account that posts there.
+    pub route: Route,
+}
+
+/// Through which account something goes, or why it does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// Through this account.
+    Account(AccountId),
+    /// Switched off, for this reason: it stands in the report.
+    Disabled(String),
+}
+
+/// When the posts of a campaign go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// 24 hours ahead, on the platform's own timetable where it has one, so that people can look first.
+    #[default]
+    Review,
+    /// At once.
+    Immediate,
+    /// Not at all: drafts on the platform, or only here where it has none.
+    Draft,
+}
+
+impl Tenant {
+    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
+    /// `request.again`: then its job is answered, finished or not.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`targets`) without any, or with a network twice; those of the store.
+    pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
+        if request.targets.is_empty() {
+            return Err(Error::invalid(
+                "targets",
+                "a campaign needs at least one network",
+            ));
+        }
+        let networks: BTreeSet<&Platform> = request
+            .targets
+            .iter()
+            .map(|target| &target.network)
+            .collect();
+        if networks.len() < request.targets.len() {
+            return Err(Error::invalid(
+                "targets",
+                "a campaign speaks once on each network",
+            ));
+        }
+        let store = &self.engine().store;
+        let key = page_key(&request.page);
+        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
+        if let Some(job) = &earlier
+            && let Some(start) = self.recognised(job, request.again).await?
+        {
+            return Ok(start);
+        }
+        let payload = serde_json::to_value(request).map_err(|error| {
+            Error::invalid("request", "not representable as JSON").with_source(error)
+        })?;
+        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
+        // Whoever saw the same earlier job makes the same id, so that two callers at once start one campaign.
+        let after = earlier.map_or_else(|| "none".to_owned(), |job| job.id.to_string());
+        job.id = JobId::derived(&format!("campaign {} {key} after {after}", self.id));
+        let enqueued = store.enqueue(&[job]).await?;
+        self.engine().wake.notify_waiters();
+        match enqueued.first() {
+            Some(Enqueued::New(job)) => Ok(CampaignStart {
+                job: *job,
+                repeated: false,
+            }),
+            Some(Enqueued::Existing(job)) => {
+                let state = store.job(&self.id, *job).await?.map(|job| job.state);
+                Ok(CampaignStart {
+                    job: *job,
+                    repeated: state == Some(JobState::Completed),
+                })
+            }
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                "the store answered fewer jobs than it was given",
+            )),
+        }
+    }
+
+    /// The campaign that an earlier job of the same page stands for, if it still counts.
+    async fn recognised(&self, job: &Job, again: bool) -> Result<Option<CampaignStart>> {
+        let fresh = match job.finished_at {
+            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
+            None => true,
+        };
+        let counts = match job.state {
+            JobState::Waiting | JobState::Leased => true,
+            JobState::Completed => fresh && !again,
+            // Its finished steps are kept: going on is the only way not to do them twice.
+            JobState::Dead => {
+                fresh && !again && self.engine().store.redrive(&self.id, job.id).await?
+            }
+            JobState::Cancelled => false,
+        };
+        Ok(counts.then_some(CampaignStart {
+            job: job.id,
+            repeated: job.state == JobState::Completed,
+        }))
+    }
+
+    /// Makes a campaign here and now, without a worker, and reports. Resumes one that was cut off.
+    ///
+    /// # Errors
+    /// Those of [`Tenant::start_campaign`], of reading the page and of writing the texts; an error whose
+    /// retry is `After` says that the campaign waits in the queue for its next attempt.
+    pub async fn campaign(
+        &self,
+        request: &CampaignRequest,
+        lease: Duration,
+    ) -> Result<CampaignReport> {
+        let start = self.start_campaign(request).await?;
+        self.work_on(start.job, lease).await?;
+        let mut report = self.campaign_report(start.job).await?;
+        report.repeated = start.repeated;
+        Ok(report)
+    }
+
+    /// What a campaign's job gave, its publications as they stand now.
+    ///
+    /// # Errors
+    /// `NotFound`; the job's own error when it failed; `Unavailable` with a wait while it is not finished.
+    pub async fn campaign_report(&self, job: JobId) -> Result<CampaignReport> {
+        let found = self.engine().store.job(&self.id, job).await?;
+        let found = found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
+        })?;
+        let mut report = report_of(&found)?;
+        for target in &mut report.targets {
+            let Some(id) = target.publication else {
+                continue;
+            };
+            if let Some(publication) = self.engine().store.publication(&self.id, id).await? {
+                target.follow(&publication);
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// A campaign that is in the queue or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignStart {
+    /// Its job.
+    pub job: JobId,
+    /// Whether it was finished before.
+    pub repeated: bool,
+}
+
+fn report_of(job: &Job) -> Result<CampaignReport> {
+    if let (JobState::Completed, Some(result)) = (job.state, &job.result) {
+        return serde_json::from_value(result.clone()).map_err(|error| {
+            Error::new(ErrorKind::Internal, "not the report of a campaign").with_source(error)
+        });
+    }
+    let last = job
+        .failures
+        .last()
+        .map(|failure| Error::from(failure.error.clone()));
+    Err(match (job.state, last) {
+        (JobState::Dead | JobState::Cancelled, Some(error)) => error,
+        (_, last) => waiting(job.run_at, last),
+    })
+}
+
+fn waiting(until: DateTime<Utc>, last: Option<Error>) -> Error {
+    let error = Error::new(
+        ErrorKind::Unavailable,
+        format!("the campaign is not finished; its next attempt is at {until}"),
+    );
+    match last {
+        Some(last) => error.with_source(last),
+        None => error,
+    }
+}
+
+/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
+fn page_key(page: &str) -> String {
+    let normal = match Url::parse(page) {
+        Ok(url) => {
+            let mut url = untag(&url);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => page.trim().to_owned(),
+    };
+    let digest = Sha256::digest(normal.as_bytes());
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,408 @@
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use automarket_core::{
+    Context, Error, ErrorKind, ErrorRecord, Notice, Outcome, Pipeline, Result, Retry, When,
+    async_trait,
+    chrono::{DateTime, Utc},
+    crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
+    networks,
+    pipeline::Run,
+    store::Publication,
+};
+use serde_json::Value;
+
+use super::{
+    CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding, TargetReport,
+    Tool,
+    compose::{Composed, Lane, brief, compose, link},
+};
+use crate::{
+    Automarket, Tenant,
+    market::Engine,
+    publishing::{publication_id, publish_job_id, rules_for},
+};
+
+/// How long a publication started here belongs to this run without a heartbeat.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// The campaign pipeline: registered by the builder.
+pub struct CampaignPipeline {
+    engine: Weak<Engine>,
+}
+
+impl CampaignPipeline {
+    pub(crate) fn new(engine: Weak<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+#[async_trait]
+impl Pipeline for CampaignPipeline {
+    fn name(&self) -> &'static str {
+        CAMPAIGN_JOB
+    }
+
+    async fn run(&self, run: &Run, input: Value) -> Result<Value> {
+        let internal =
+            |message: &str, error| Error::new(ErrorKind::Internal, message).with_source(error);
+        let request: CampaignRequest = serde_json::from_value(input)
+            .map_err(|error| internal("not a campaign request", error))?;
+        let engine = self.engine.upgrade();
+        let engine = engine.ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "the library was dropped")
+                .with_retry(Retry::After(None))
+        })?;
+        let tenant = Tenant {
+            id: run.tenant.clone(),
+            market: Automarket { engine },
+        };
+        let report = Campaigning {
+            tenant: &tenant,
+            run,
+            request: &request,
+        }
+        .run()
+        .await?;
+        serde_json::to_value(report)
+            .map_err(|error| internal("the report cannot be written as JSON", error))
+    }
+}
+
+/// One run of the pipeline.
+struct Campaigning<'a> {
+    tenant: &'a Tenant,
+    run: &'a Run,
+    request: &'a CampaignRequest,
+}
+
+impl Campaigning<'_> {
+    async fn run(&self) -> Result<CampaignReport> {
+        let (run, request) = (self.run, self.request);
+        let engine = self.tenant.engine();
+        let lanes = self.lanes().await?;
+
+        let page = run
+            .step("read", || async {
+                let cx = self.tool(&request.source).await?;
+                engine
+                    .page_source(&request.source.platform)?
+                    .read(&cx, &request.page)
+                    .await
+            })
+            .await?;
+        let drafts = run
+            .step("generate", || async {
+                let cx = self.tool(&request.generator).await?.with_steps(run.steps());
+                let generator = engine.generator(&request.generator.platform)?;
+                let drafts = generator
+                    .generate(&cx, &brief(request, &page, &lanes))
+                    .await?;
+                let networks = drafts.texts.iter().map(|draft| &draft.network);
+                if networks.ne(lanes.iter().map(|lane| &lane.network)) {
+                    return Err(Error::new(
+                        ErrorKind::UnexpectedReply,
+                        "the generator did not write one text per network",
+                    ));
+                }
+                Ok(drafts)
+            })
+            .await?;
+        let at: DateTime<Utc> = run.step("check", || async { Ok(run.now()) }).await?;
+        let composed = compose(request, run.id, at, &page, &drafts, &lanes);
+        let campaign = &composed.campaign;
+
+        run.step("store", || async {
+            engine.store.put_campaign(&run.tenant, campaign).await
+        })
+        .await?;
+        let mut targets = self.schedule(&lanes, &composed).await?;
+        for (target, lane) in targets.iter_mut().zip(&lanes) {
+            target.link = link(&page, &campaign.utm, lane);
+        }
+        let crm = self.crm(&composed, &targets).await?;
+        let notice = self.notify(&composed, &targets).await?;
+
+        let scores = composed
+            .reports
+            .iter()
+            .map(|report| usize::from(report.score));
+        let score = scores.sum::<usize>() / composed.reports.len().max(1);
+        Ok(CampaignReport {
+            run_id: run.id,
+            campaign_id: campaign.id,
+            source_url: page.url.clone(),
+            brand: campaign.brand.clone(),
+            generator: drafts.generator.clone(),
+            usage: drafts.usage,
+            score: u8::try_from(score).unwrap_or(100),
+            findings: findings(&lanes, &composed),
+            targets,
+            crm,
+            notified: matches!(notice, Part::Done { .. }),
+            notice,
+            repeated: false,
+        })
+    }
+
+    /// The request's networks with their rules and accounts.
+    async fn lanes(&self) -> Result<Vec<Lane>> {
+        let mut lanes = Vec::new();
+        for target in &self.request.targets {
+            let network = target.network.clone();
+            lanes.push(match &target.route {
+                Route::Account(id) => {
+                    let account = self.tenant.engine().account(&self.run.tenant, *id).await?;
+                    let publisher = self.tenant.engine().publisher(&account.platform)?;
+                    Lane {
+                        network,
+                        rules: rules_for(&account, publisher.profile()),
+                        account: Ok(*id),
+                    }
+                }
+                Route::Disabled(reason) => {
+                    let rules = networks::profile(&network).ok_or_else(|| {
+                        Error::invalid(
+                            "targets",
+                            format!("nothing is known of the network {network}"),
+                        )
+                    })?;
+                    Lane {
+                        network,
+                        rules,
+                        account: Err(reason.clone()),
+                    }
+                }
+            });
+        }
+        Ok(lanes)
+    }
+
+    async fn tool(&self, tool: &Tool) -> Result<Context> {
+        let engine = self.tenant.engine();
+        match tool.account {
+            Some(id) => engine.context(engine.account(&self.run.tenant, id).await?),
+            None => engine.bare_context(),
+        }
+    }
+
+    /// Hands every text that passed to its account, and sees each of them on its way.
+    async fn schedule(&self, lanes: &[Lane], composed: &Composed) -> Result<Vec<TargetReport>> {
+        let post = &composed.campaign.post;
+        let here_only = self.request.mode == Mode::Draft
+            && lanes
+                .iter()
+                .any(|lane| lane.account.is_ok() && !lane.rules.abilities.draft);
+        let accounts: Vec<_> = lanes
+            .iter()
+            .zip(&composed.reports)
+            .filter(|(_, report)| report.passes() && !here_only)
+            .filter_map(|(lane, _)| lane.account.as_ref().ok().copied())
+            .collect();
+        self.run
+            .step("schedule", || async {
+                let ours = matches!(post.delivery, automarket_core::Delivery::Now);
+                let when = composed.due.filter(|_| ours).map_or(When::Now, When::At);
+                if !accounts.is_empty() {
+                    self.tenant
+                        .publish(post.clone(), accounts.clone(), when)
+                        .await?;
+                }
+                Ok(())
+            })
+            .await?;
+        let mut targets = Vec::new();
+        for (lane, report) in lanes.iter().zip(&composed.reports) {
+            let mut target = TargetReport {
+                platform: lane.network.clone(),
+                text: report.text.clone(),
+                length: report.length,
+                limit: report.limit,
+                unit: report.unit,
+                status: String::new(),
+                remote_id: None,
+                scheduled_at: composed.due,
+                publication: None,
+                reason: None,
+                link: None,
+            };
+            let blocker = report.findings.first().filter(|_| !report.passes());
+            match (&lane.account, blocker) {
+                (Err(reason), _) => {
+                    (target.status, target.reason) = ("disabled".into(), Some(reason.clone()))
+                }
+                (_, Some(blocker)) => {
+                    (target.status, target.reason) =
+                        ("refused".into(), Some(blocker.message.clone()));
+                }
+                (Ok(_), None) if here_only => target.status = "draft".into(),
+                (Ok(account), None) => {
+                    let publication = self
+                        .publish(lane, publication_id(post.id, *account))
+                        .await?;
+                    target.follow(&publication);
+                }
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
+    /// Sees one publication on its way: runs its job here unless a worker has it.
+    async fn publish(
+        &self,
+        lane: &Lane,
+        id: automarket_core::PublicationId,
+    ) -> Result<Publication> {
+        self.run
+            .step(&format!("publish {}", lane.network), || async {
+                self.tenant.work_on(publish_job_id(id), LEASE).await?;
+                let publication = self
+                    .tenant
+                    .engine()
+                    .store
+                    .publication(&self.run.tenant, id)
+                    .await?;
+                publication
+                    .ok_or_else(|| Error::new(ErrorKind::Internal, "the publication is gone"))
+            })
+            .await
+    }
+
+    async fn crm(
+        &self,
+        composed: &Composed,
+        targets: &[TargetReport],
+    ) -> Result<Part<CampaignRecorded>> {
+        let account = match &self.request.crm {
+            Route::Disabled(reason) => {
+                return Ok(Part::Disabled {
+                    reason: reason.clone(),
+                });
+            }
+            Route::Account(id) => *id,
+        };
+        self.run
+            .step("crm", || async {
+                let engine = self.tenant.engine();
+                let account = engine.account(&self.run.tenant, account).await?;
+                let crm = engine.crm(&account.platform)?.clone();
+                let cx = engine.context(account)?.with_steps(self.run.steps());
+                part(
+                    crm.record_campaign(&cx, &crm_record(composed, targets))
+                        .await,
+                )
+            })
+            .await
+    }
+
+    async fn notify(&self, composed: &Composed, targets: &[TargetReport]) -> Result<Part<String>> {
+        let account = match &self.request.notify {
+            Route::Disabled(reason) => {
+                return Ok(Part::Disabled {
+                    reason: reason.clone(),
+                });
+            }
+            Route::Account(id) => *id,
+        };
+        let notice = notice(composed, targets);
+        self.run
+            .step("notify", || async {
+                let engine = self.tenant.engine();
+                let account = engine.account(&self.run.tenant, account).await?;
+                let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
+                let cx = engine
+                    .context(account)?
+                    .with_key(&format!("notice {}", self.run.id));
+                part(
+                    notifier
+                        .notify(&cx, &notice)
+                        .await
+                        .map(|outcome: Outcome| outcome.remote_id().to_owned()),
+                )
+            })
+            .await
+    }
+}
+
+/// A part that was refused for good, or whose end cannot be told, does not stop the campaign; one that can
+/// be tried again does.
+fn part<T>(result: Result<T>) -> Result<Part<T>> {
+    match result {
+        Ok(result) => Ok(Part::Done { result }),
+        Err(error) => match error.retry() {
+            Retry::After(_) => Err(error),
+            Retry::Never | Retry::Reconcile => Ok(Part::Failed {
+                error: ErrorRecord::from(&error),
+            }),
+        },
+    }
+}
+
+fn findings(lanes: &[Lane], composed: &Composed) -> Vec<TargetFinding> {
+    let pairs = lanes.iter().zip(&composed.reports);
+    pairs
+        .flat_map(|(lane, report)| {
+            let found = report.findings.iter().cloned();
+            found.map(|finding| TargetFinding {
+                platform: lane.network.clone(),
+                finding,
+            })
+        })
+        .collect()
+}
+
+fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {
+    let campaign = &composed.campaign;
+    let key = campaign.id.to_string();
+    let posts = targets.iter().map(|target| CampaignPost {
+        key: format!("{key} post {}", target.platform),
+        network: target.platform.clone(),
+        text: target.text.clone(),
+        length: target.length,
+        scheduled_at: target.scheduled_at,
+        remote_id: target.remote_id.clone(),
+    });
+    let utms = targets.iter().filter_map(|target| {
+        Some(CampaignUtm {
+            key: format!("{key} utm {}", target.platform),
+            utm: campaign.utm.with_source(target.platform.as_str()),
+            href: target.link.clone()?,
+            networks: vec![target.platform.clone()],
+        })
+    });
+    CampaignRecord {
+        posts: posts.collect(),
+        utms: utms.collect(),
+        name: campaign.name.clone(),
+        description: campaign.description.clone(),
+        status: campaign.status,
+        kind: "website".into(),
+        source: campaign.source.clone(),
+        key,
+    }
+}
+
+fn notice(composed: &Composed, targets: &[TargetReport]) -> Notice {
+    let campaign = &composed.campaign;
+    let mut notice = Notice::new(
+        format!("Campaign: {}", campaign.name),
+        campaign.description.clone(),
+    );
+    for target in targets {
+        let status = target.reason.as_ref().map_or_else(
+            || target.status.clone(),
+            |why| format!("{}: {why}", target.status),
+        );
+        notice = notice.field(target.platform.as_str(), status);
+    }
+    if let Some(due) = composed.due {
+        notice = notice.field("goes out", due.to_rfc3339());
+    }
+    notice
+        .links
+        .extend(campaign.source.clone().map(|url| ("Page".to_owned(), url)));
+    notice
+}

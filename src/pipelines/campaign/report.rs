@@ -1,0 +1,116 @@
+use automarket_core::{
+    CampaignId, ErrorRecord, JobId, Platform, PublicationId,
+    ai::Usage,
+    check::Finding,
+    chrono::{DateTime, Utc},
+    content::Brand,
+    crm::CampaignRecorded,
+    profile::TextUnit,
+    store::Publication,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::publishing::remote_id;
+
+/// What a campaign came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CampaignReport {
+    /// The job it ran as.
+    pub run_id: JobId,
+    /// The stored campaign.
+    pub campaign_id: CampaignId,
+    /// The page, where it has an address.
+    pub source_url: Option<Url>,
+    /// Who speaks, as far as the page shows.
+    pub brand: Brand,
+    /// What wrote the texts.
+    pub generator: String,
+    /// What the texts cost.
+    pub usage: Usage,
+    /// The mean of the targets' scores, 0 to 100.
+    pub score: u8,
+    /// What the checks found.
+    pub findings: Vec<TargetFinding>,
+    /// What each network says.
+    pub targets: Vec<TargetReport>,
+    /// What the CRM recorded.
+    pub crm: Part<CampaignRecorded>,
+    /// Whether the notice arrived.
+    pub notified: bool,
+    /// What became of the notice.
+    pub notice: Part<String>,
+    /// Whether the campaign was finished before and nothing new was done.
+    pub repeated: bool,
+}
+
+/// A finding and the network it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetFinding {
+    /// The network.
+    pub platform: Platform,
+    /// What was found.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// What one network says, and how it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// The network, whichever way it travels.
+    pub platform: Platform,
+    /// The text as sent.
+    pub text: String,
+    /// Its length as the network counts it.
+    pub length: usize,
+    /// The network's limit.
+    pub limit: Option<usize>,
+    /// In which unit.
+    pub unit: TextUnit,
+    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept here).
+    pub status: String,
+    /// The platform's id.
+    pub remote_id: Option<String>,
+    /// When it is to appear.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// The publication.
+    pub publication: Option<PublicationId>,
+    /// Why it is not there.
+    pub reason: Option<String>,
+    /// The tracked link.
+    pub link: Option<Url>,
+}
+
+impl TargetReport {
+    /// Takes over how the publication stands.
+    pub(super) fn follow(&mut self, publication: &Publication) {
+        self.publication = Some(publication.id);
+        self.status = publication.state.as_str().into();
+        self.remote_id = remote_id(publication).map(str::to_owned);
+        self.reason = publication
+            .error
+            .as_ref()
+            .map(|error| error.message.clone());
+    }
+}
+
+/// How a part of the campaign ended that does not stop the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Part<T> {
+    /// It was done.
+    Done {
+        /// What it gave.
+        result: T,
+    },
+    /// It is switched off.
+    Disabled {
+        /// Why.
+        reason: String,
+    },
+    /// It was refused for good, or its end cannot be told.
+    Failed {
+        /// Why.
+        error: ErrorRecord,
+    },
+}

@@ -1,0 +1,3 @@
+//! The pipelines of the mission.
+
+pub mod campaign;

@@ -1,0 +1,78 @@
+use automarket_core::{
+    Delivery, Post, Profile,
+    check::{Finding, Report, Severity, check},
+    content::Voice,
+    networks,
+    store::Account,
+};
+use serde::Serialize;
+
+/// What a post would become on each account.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// One per account, in the order asked for.
+    pub targets: Vec<TargetPlan>,
+}
+
+/// What a post would become on one account.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetPlan {
+    /// The account.
+    pub account: Account,
+    /// The text as sent, its counted length, the findings.
+    pub report: Report,
+}
+
+impl TargetPlan {
+    pub(crate) fn of(post: &Post, account: &Account, publisher: &Profile, voice: &Voice) -> Self {
+        let rules = rules_for(account, publisher);
+        let content = post.content_for(&account.network, Some(account.id));
+        let mut report = check(&content, &rules, voice);
+        let able = match post.delivery {
+            Delivery::Now => publisher.abilities.publish,
+            Delivery::At(_) => publisher.abilities.schedule,
+            Delivery::Draft => publisher.abilities.draft,
+            Delivery::Queue => publisher.abilities.queue,
+        };
+        if !able {
+            report
+                .findings
+                .insert(0, undeliverable(post.delivery, publisher));
+        }
+        Self {
+            account: account.clone(),
+            report,
+        }
+    }
+}
+
+/// The rules a post has to keep on an account: those of the network it speaks on, with what its connector
+/// can do.
+#[must_use]
+pub fn rules_for(account: &Account, publisher: &Profile) -> Profile {
+    if account.network == publisher.platform {
+        return publisher.clone();
+    }
+    match networks::profile(&account.network) {
+        Some(mut network) => {
+            network.abilities = publisher.abilities;
+            network
+        }
+        None => publisher.clone(),
+    }
+}
+
+fn undeliverable(delivery: Delivery, publisher: &Profile) -> Finding {
+    let wanted = match delivery {
+        Delivery::Now => "publish",
+        Delivery::At(_) => "schedule posts itself",
+        Delivery::Draft => "keep drafts",
+        Delivery::Queue => "queue posts",
+    };
+    Finding {
+        severity: Severity::Blocker,
+        rule: "delivery.unsupported".into(),
+        message: format!("{} cannot {wanted}", publisher.name),
+        remedy: "use Delivery::Now, and let automarket schedule it (When::At)".into(),
+    }
+}

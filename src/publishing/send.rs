@@ -1,0 +1,216 @@
+//! One publication on its way: the intent first, then the platform, then the truth.
+
+use std::sync::Arc;
+
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
+    chrono::{DateTime, Duration, Utc},
+    steps::Steps,
+    store::{Publication, PublicationState},
+};
+
+use super::{event, rules_for};
+use crate::{market::Engine, worker::End};
+
+/// How late a publication may be sent; later it is missed.
+const GRACE: Duration = Duration::hours(1);
+/// How often something accepted is asked for, when the platform names no time.
+const POLL: Duration = Duration::minutes(1);
+/// How long a publication waits for its account to be usable again.
+const BLOCKED: Duration = Duration::hours(1);
+
+/// Takes the publication one move further; called by its job as often as that takes.
+pub(crate) async fn send(
+    engine: &Engine,
+    tenant: &TenantId,
+    id: automarket_core::PublicationId,
+    steps: Arc<dyn Steps>,
+) -> Result<End> {
+    let missing = || {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("the tenant has no publication {id}"),
+        )
+    };
+    let mut publication = engine
+        .store
+        .publication(tenant, id)
+        .await?
+        .ok_or_else(missing)?;
+    if publication.state.is_terminal() {
+        return Ok(End::done());
+    }
+    let now = engine.store.now().await?;
+    match publication.state {
+        PublicationState::Draft | PublicationState::AwaitingApproval => return Ok(End::done()),
+        PublicationState::Scheduled if now < publication.due => {
+            return Ok(End::Snooze(publication.due));
+        }
+        PublicationState::Scheduled
+            if now - publication.due > GRACE && publication.sent_at.is_none() =>
+        {
+            publication.state = PublicationState::Missed;
+            save(engine, publication).await?;
+            return Ok(End::done());
+        }
+        _ => {}
+    }
+
+    let account = engine.account(tenant, publication.target.account).await?;
+    let publisher = engine.publisher(&account.platform)?.clone();
+    let context = match engine.context(account.clone()) {
+        Ok(context) => context.with_steps(steps).with_key(&publication.key),
+        Err(error) => return ended(engine, publication, Err(error), now).await,
+    };
+
+    if publication.state == PublicationState::Accepted {
+        let polled = poll(&*publisher, &context, &publication).await;
+        return ended(engine, publication, polled, now).await;
+    }
+
+    let post = engine
+        .store
+        .post(tenant, publication.post)
+        .await?
+        .ok_or_else(missing)?;
+    if let Some(error) = refused(&post, &publication, &account, &*publisher) {
+        return ended(engine, publication, Err(error), now).await;
+    }
+    // The intent is committed before the first byte leaves.
+    publication.state = PublicationState::Publishing;
+    publication.sent_at.get_or_insert(now);
+    publication = save(engine, publication).await?;
+    let sent = publisher.publish(&context, &post).await;
+    ended(engine, publication, sent, now).await
+}
+
+/// What stands against sending now that it is read again: a content that is not the one that was meant.
+fn refused(
+    post: &Post,
+    publication: &Publication,
+    account: &automarket_core::store::Account,
+    publisher: &dyn Publisher,
+) -> Option<Error> {
+    if super::content_hash(post, account.id, &account.network) != publication.content_hash {
+        return Some(Error::new(
+            ErrorKind::Conflict,
+            "the post is no longer the one that was scheduled",
+        ));
+    }
+    let content = post.content_for(&account.network, Some(account.id));
+    let report = automarket_core::check::check(
+        &content,
+        &rules_for(account, publisher.profile()),
+        &automarket_core::content::Voice::default(),
+    );
+    let blocker = report
+        .findings
+        .into_iter()
+        .find(|f| f.severity == automarket_core::check::Severity::Blocker)?;
+    Some(
+        Error::invalid("post", blocker.message)
+            .with_rule(blocker.rule)
+            .with_remedy(blocker.remedy),
+    )
+}
+
+async fn poll(
+    publisher: &dyn Publisher,
+    context: &automarket_core::Context,
+    publication: &Publication,
+) -> Result<Outcome> {
+    match &publication.handle {
+        Some(handle) => publisher.poll(context, handle).await,
+        None => Err(Error::new(
+            ErrorKind::Internal,
+            "an accepted publication has no handle",
+        )),
+    }
+}
+
+/// Writes down what a call ended in, and says when the job is wanted again.
+async fn ended(
+    engine: &Engine,
+    mut publication: Publication,
+    result: Result<Outcome>,
+    now: DateTime<Utc>,
+) -> Result<End> {
+    let was_accepted = publication.state == PublicationState::Accepted;
+    publication.error = result.as_ref().err().map(ErrorRecord::from);
+    let end = match result {
+        Ok(Outcome::Done(receipt)) => {
+            publication.state = PublicationState::Published;
+            publication.receipt = Some(receipt);
+            End::done()
+        }
+        Ok(Outcome::Accepted(handle)) => {
+            let again = handle.due.map_or(now + POLL, |due| due.max(now) + POLL);
+            publication.state = PublicationState::Accepted;
+            publication.handle = Some(handle);
+            End::Snooze(again)
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
+            ) =>
+        {
+            if !was_accepted {
+                publication.state = PublicationState::Blocked;
+            }
+            End::Snooze(now + BLOCKED)
+        }
+        Err(error) if error.kind() == ErrorKind::CannotTell => {
+            publication.state = PublicationState::Unknown;
+            End::done()
+        }
+        Err(error) => match error.retry() {
+            // The state stays `publishing`: the next attempt looks before it sends.
+            Retry::Reconcile => End::Retry(error),
+            Retry::After(wait) => {
+                if !was_accepted {
+                    publication.state = PublicationState::Scheduled;
+                }
+                match wait {
+                    Some(wait) => End::Snooze(now + Duration::from_std(wait).unwrap_or(BLOCKED)),
+                    None => End::Retry(error),
+                }
+            }
+            Retry::Never => {
+                publication.state = PublicationState::Rejected;
+                End::done()
+            }
+        },
+    };
+    save(engine, publication).await?;
+    Ok(end)
+}
+
+/// Its attempts are used up: what is not known stays unknown, the rest did not happen.
+pub(crate) async fn give_up(
+    engine: &Engine,
+    tenant: &TenantId,
+    id: automarket_core::PublicationId,
+    error: &Error,
+) -> Result<()> {
+    let Some(mut publication) = engine.store.publication(tenant, id).await? else {
+        return Ok(());
+    };
+    if publication.state.is_terminal() || publication.state == PublicationState::Accepted {
+        return Ok(());
+    }
+    publication.state = match error.retry() {
+        Retry::Reconcile => PublicationState::Unknown,
+        _ => PublicationState::Rejected,
+    };
+    publication.error = Some(error.into());
+    save(engine, publication).await.map(drop)
+}
+
+async fn save(engine: &Engine, publication: Publication) -> Result<Publication> {
+    let event = event(&publication);
+    engine
+        .store
+        .update_publication(&publication, &[event])
+        .await
+}

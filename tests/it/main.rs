@@ -1,0 +1,9 @@
+//! The package's one integration-test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod publishing;
+mod workspace;
