@@ -48,7 +48,10 @@ fn answer(line: &[u8]) -> Value {
             Value::Object(whole)
         }
         Ok(Some(Err(error))) => {
-            let code = error.rule().unwrap_or_else(|| error.kind().as_str()).to_owned();
+            let code = error
+                .rule()
+                .unwrap_or_else(|| error.kind().as_str())
+                .to_owned();
             failed(&id, &code, &error.to_string())
         }
         Ok(None) => failed(&id, "unknown_op", &format!("there is no op {op}")),
@@ -98,11 +101,15 @@ fn reply(value: Value) -> Result<Reply> {
 }
 
 fn bytes(base64: &str) -> Result<Vec<u8>> {
-    STANDARD.decode(base64).map_err(|error| Error::invalid("base64", "not base64").with_source(error))
+    STANDARD
+        .decode(base64)
+        .map_err(|error| Error::invalid("base64", "not base64").with_source(error))
 }
 
 fn profile(network: &str) -> Result<Profile> {
     let platform: Platform = network.parse()?;
-    networks::profile(&platform)
-        .ok_or_else(|| Error::invalid("platform", format!("nothing is known of {network}")).with_rule("unknown_platform"))
+    networks::profile(&platform).ok_or_else(|| {
+        Error::invalid("platform", format!("nothing is known of {network}"))
+            .with_rule("unknown_platform")
+    })
 }

@@ -17,7 +17,11 @@ pub(crate) fn extract(request: &Value) -> Result<Reply> {
     let input: Input = input(request)?;
     let url = input.url.as_deref().map(Url::parse).transpose();
     let url = url.map_err(|error| Error::invalid("url", "not an address").with_source(error))?;
-    let page = html::extract(&bytes(&input.html_b64)?, url.as_ref(), input.content_type.as_deref())?;
+    let page = html::extract(
+        &bytes(&input.html_b64)?,
+        url.as_ref(),
+        input.content_type.as_deref(),
+    )?;
     reply(json!({
         "title": page.title, "byline": page.byline, "lang": page.language, "dir": page.direction,
         "site_name": page.site_name, "excerpt": page.excerpt, "published": page.published,

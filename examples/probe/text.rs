@@ -38,8 +38,15 @@ pub(crate) fn length(request: &Value) -> Result<Reply> {
     let valid = automarket::check::check(&content, &profile, &Voice::default())
         .findings
         .iter()
-        .all(|finding| !matches!(finding.rule.as_str(), "text.too_long" | "text.also_too_long" | "text.empty"));
-    reply(json!({"length": length, "limit": profile.text.limit, "unit": profile.text.unit, "valid": valid}))
+        .all(|finding| {
+            !matches!(
+                finding.rule.as_str(),
+                "text.too_long" | "text.also_too_long" | "text.empty"
+            )
+        });
+    reply(
+        json!({"length": length, "limit": profile.text.limit, "unit": profile.text.unit, "valid": valid}),
+    )
 }
 
 pub(crate) fn fit(request: &Value) -> Result<Reply> {
@@ -50,7 +57,11 @@ pub(crate) fn fit(request: &Value) -> Result<Reply> {
 
 pub(crate) fn split(request: &Value) -> Result<Reply> {
     let input: OnPlatform = input(request)?;
-    let parts = automarket::text::split(&input.text, &profile(&input.platform)?.text, input.numbered.unwrap_or(false));
+    let parts = automarket::text::split(
+        &input.text,
+        &profile(&input.platform)?.text,
+        input.numbered.unwrap_or(false),
+    );
     reply(json!({"parts": parts}))
 }
 
@@ -71,7 +82,10 @@ fn media(input: MediaInput) -> Media {
         Some("application") => MediaKind::Document,
         _ => MediaKind::Image,
     };
-    let mut media = Media::new(input.kind.unwrap_or(guessed), MediaSource::Bytes(Bytes::new()));
+    let mut media = Media::new(
+        input.kind.unwrap_or(guessed),
+        MediaSource::Bytes(Bytes::new()),
+    );
     media.bytes = input.bytes;
     media.mime = input.mime;
     media.width = input.width;
@@ -117,7 +131,8 @@ pub(crate) fn quote(request: &Value) -> Result<Reply> {
         "graphql" => automarket::quote::graphql(&input.value),
         "path-segment" => automarket::http::segment(&input.value)?,
         other => {
-            let error = automarket::Error::invalid("dialect", format!("there is no dialect {other} yet"));
+            let error =
+                automarket::Error::invalid("dialect", format!("there is no dialect {other} yet"));
             return Err(error.with_rule("unsupported_dialect"));
         }
     };

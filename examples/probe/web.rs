@@ -26,7 +26,9 @@ pub(crate) fn url(request: &Value) -> Result<Reply> {
     let input: Input = input(request)?;
     let wrong = |error| Error::invalid("url", "not an address").with_source(error);
     let mut url = match &input.base {
-        Some(base) => Url::parse(base).and_then(|base| base.join(&input.url)).map_err(wrong)?,
+        Some(base) => Url::parse(base)
+            .and_then(|base| base.join(&input.url))
+            .map_err(wrong)?,
         None => Url::parse(&input.url).map_err(wrong)?,
     };
     if input.without {
@@ -67,16 +69,29 @@ pub(crate) fn target(request: &Value) -> Result<Reply> {
     let purpose = match input.purpose.as_deref() {
         None | Some("fetch") => Purpose::Fetch,
         Some("webhook") => Purpose::Send,
-        Some(other) => return Err(Error::invalid("purpose", format!("{other} is neither webhook nor fetch"))),
+        Some(other) => {
+            return Err(Error::invalid(
+                "purpose",
+                format!("{other} is neither webhook nor fetch"),
+            ));
+        }
     };
     let Ok(url) = Url::parse(&input.url) else {
         return reply(json!({"allowed": false, "reason": "not an address"}));
     };
     let guard = Guard::default();
-    let Some(resolves) = input.resolves else { return verdict(guard.url(&url, purpose)) };
-    match resolves.iter().map(|ip| ip.parse::<IpAddr>()).collect::<Result<Vec<_>, _>>() {
+    let Some(resolves) = input.resolves else {
+        return verdict(guard.url(&url, purpose));
+    };
+    match resolves
+        .iter()
+        .map(|ip| ip.parse::<IpAddr>())
+        .collect::<Result<Vec<_>, _>>()
+    {
         Ok(addresses) => verdict(guard.target(&url, &addresses, purpose)),
-        Err(_) => reply(json!({"allowed": false, "reason": "it resolves to what is no IP address"})),
+        Err(_) => {
+            reply(json!({"allowed": false, "reason": "it resolves to what is no IP address"}))
+        }
     }
 }
 
@@ -98,7 +113,12 @@ pub(crate) fn retry_after(request: &Value) -> Result<Reply> {
     }
     let status = StatusCode::from_u16(input.status.unwrap_or(429))
         .map_err(|error| Error::invalid("status", "not an HTTP status").with_source(error))?;
-    let body = input.body_b64.as_deref().map(bytes).transpose()?.unwrap_or_default();
+    let body = input
+        .body_b64
+        .as_deref()
+        .map(bytes)
+        .transpose()?
+        .unwrap_or_default();
     let answer = HttpReply::recorded("probe", Effect::Read, status, headers, body);
     let wait = answer.retry_after(instant(&input.now)?);
     reply(json!({"seconds": wait.map(|wait| wait.as_secs_f64())}))
@@ -107,7 +127,9 @@ pub(crate) fn retry_after(request: &Value) -> Result<Reply> {
 /// Unix seconds or RFC 3339.
 fn instant(value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
     let parsed = match value {
-        Value::Number(seconds) => seconds.as_f64().and_then(|s| chrono::DateTime::from_timestamp_millis((s * 1000.0) as i64)),
+        Value::Number(seconds) => seconds
+            .as_f64()
+            .and_then(|s| chrono::DateTime::from_timestamp_millis((s * 1000.0) as i64)),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };

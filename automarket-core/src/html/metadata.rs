@@ -228,11 +228,15 @@ impl Metadata {
     }
 
     pub(super) fn title(&self, url: Option<&Url>) -> Option<String> {
+        let page = self.title.as_deref().unwrap_or_default();
+        // A headline in JSON-LD that the page's own title does not hold is often a category.
+        let headline = self.linked.title.as_deref();
         let title = self
             .tag(&["og:title", "twitter:title"])
-            .or(self.linked.title.as_deref())
+            .or(headline.filter(|headline| squeezed(page).contains(&squeezed(headline))))
             .or(self.title.as_deref())
             .or(self.tag(&["dc.title", "dcterms.title"]))
+            .or(headline)
             .or(self.heading.as_deref())?;
         let site = self.site_name();
         Some(without_site(
@@ -376,18 +380,23 @@ fn without_site(
                         .is_some_and(|label| same(part, label))
             })
     };
+    // A logo is often a heading too, so the heading counts as the longer part only.
+    let is_heading = |part: &str, rest: &str| {
+        part.chars().count() > rest.chars().count()
+            && heading.is_some_and(|heading| same(heading, part))
+    };
     for separator in [
         " | ", " — ", " – ", " - ", " · ", " • ", " :: ", " » ", " « ", " / ",
     ] {
         if let Some((head, tail)) = title.rsplit_once(separator)
             && !head.trim().is_empty()
-            && (is_site(tail) || heading.is_some_and(|heading| same(heading, head)))
+            && (is_site(tail) || is_heading(head, tail))
         {
             return head.trim().to_owned();
         }
         if let Some((head, tail)) = title.split_once(separator)
             && !tail.trim().is_empty()
-            && (is_site(head) || heading.is_some_and(|heading| same(heading, tail)))
+            && (is_site(head) || is_heading(tail, head))
         {
             return tail.trim().to_owned();
         }

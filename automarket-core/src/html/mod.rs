@@ -1,8 +1,8 @@
 //! Reading HTML that nobody vouches for: a page's main text, what it declares about itself, clean HTML,
 //! Markdown.
 //!
-//! Everything here is bounded by size, not by luck: at most 4 MiB of text, 50,000 elements and 256 levels
-//! reach a parser, elements are balanced before a tree is built, and hidden parts are left out. What
+//! Everything here is bounded by size, not by luck: of a page at most 4 MiB are read, and 2 MiB,
+//! 50,000 elements and 256 levels of that reach a parser; elements are balanced before a tree is built, and hidden parts are left out. What
 //! comes out is data, never an instruction.
 
 mod bytes;
@@ -17,11 +17,10 @@ mod walk;
 
 use std::time::Duration;
 
-use bytes::MAX_BYTES;
 use dom_smoothie::{Config, Readability};
 use metadata::Metadata;
 use url::Url;
-use walk::{Rewriter, walk};
+use walk::{Rewriter, masked, unmasked, walk};
 
 use crate::{Bytes, Error, ErrorKind, Result, source::Page};
 
@@ -29,6 +28,8 @@ pub use markdown::to_markdown;
 pub use sanitize::sanitize;
 pub use text::to_text;
 
+/// What is left of a page's markup when it is parsed, in bytes at the most.
+const MAX_MARKUP: usize = 2 * 1024 * 1024;
 /// How much of the main text the excerpt shows, in characters.
 const EXCERPT: usize = 240;
 
@@ -54,7 +55,7 @@ const EXCERPT: usize = 240;
 pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> Result<Page> {
     let (html, cut) = bytes::decode(bytes, content_type)?;
     let mut metadata = Metadata::default();
-    let mut rewriter = Rewriter::new(MAX_BYTES);
+    let mut rewriter = Rewriter::new(MAX_MARKUP);
     let walked = walk(&html, |event| {
         metadata.event(&event);
         rewriter.event(&event);
@@ -114,7 +115,7 @@ fn main_part(body: String, title: Option<&str>) -> String {
     if body.trim().is_empty() {
         return String::new();
     }
-    let title = title.unwrap_or_default().replace('<', "&lt;");
+    let title = masked(title.unwrap_or_default());
     let page = format!(
         "<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
     );
@@ -123,5 +124,5 @@ fn main_part(body: String, title: Option<&str>) -> String {
         ..Config::default()
     };
     let article = Readability::new(page, None, Some(config)).and_then(|mut reader| reader.parse());
-    article.map_or(body, |article| article.content.to_string())
+    unmasked(&article.map_or(body, |article| article.content.to_string()))
 }

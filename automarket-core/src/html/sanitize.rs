@@ -1,9 +1,9 @@
 //! HTML that is safe to embed.
 
-use super::walk::{Rewriter, walk};
-
-/// How much may come out before cleaning, in bytes.
-const MAX_OUTPUT: usize = 4 * 1024 * 1024;
+use super::{
+    MAX_MARKUP,
+    walk::{Rewriter, unmasked, walk},
+};
 
 /// The fragment with nothing left that runs, loads in the background or leaves the page's own area: an
 /// allow-list of elements and attributes; no scripts, styles, frames, forms or event handlers; links and
@@ -16,11 +16,12 @@ const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 /// ```
 #[must_use]
 pub fn sanitize(html: &str) -> String {
-    let mut rewriter = Rewriter::new(MAX_OUTPUT);
+    let mut rewriter = Rewriter::new(MAX_MARKUP);
     walk(html, |event| rewriter.event(&event));
-    ammonia::Builder::default()
+    let clean = ammonia::Builder::default()
         .url_schemes(["http", "https", "mailto"].into())
         .link_rel(Some("noopener noreferrer"))
         .clean(&rewriter.html)
-        .to_string()
+        .to_string();
+    unmasked(&clean)
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use encoding_rs::WINDOWS_1252;
+
 /// Attributes kept of one tag, name and value sizes in bytes. Real tags stay far below.
 const MAX_ATTRIBUTES: usize = 48;
 const MAX_NAME: usize = 64;
@@ -49,13 +51,26 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Resolves character references.
+/// Resolves character references. The C1 controls that old pages name (`&#146;`) are what Windows-1252 has
+/// in their place, as browsers read them.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
-    if text.contains('&') {
-        html_escape::decode_html_entities(text)
-    } else {
-        Cow::Borrowed(text)
+    if !text.contains('&') {
+        return Cow::Borrowed(text);
     }
+    let decoded = html_escape::decode_html_entities(text);
+    if !decoded.contains(|c| matches!(c, '\u{80}'..='\u{9f}')) {
+        return decoded;
+    }
+    let windows = |c: char| match u8::try_from(u32::from(c)) {
+        Ok(byte @ 0x80..=0x9f) => WINDOWS_1252
+            .decode_without_bom_handling(&[byte])
+            .0
+            .chars()
+            .next()
+            .unwrap_or(c),
+        _ => c,
+    };
+    decoded.chars().map(windows).collect::<String>().into()
 }
 
 /// Elements whose content is not parsed for tags.
@@ -80,8 +95,6 @@ pub(super) struct Scanner<'a> {
     at: usize,
     /// Inside `svg` and `math` a self-closed `script` or `title` is closed.
     foreign: usize,
-    /// Whether a tag had more than is kept of it.
-    pub(super) cut: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -90,7 +103,6 @@ impl<'a> Scanner<'a> {
             html,
             at: 0,
             foreign: 0,
-            cut: false,
         }
     }
 
@@ -165,10 +177,7 @@ impl<'a> Scanner<'a> {
                 Some(_) => {
                     let (key, value) = self.attribute();
                     if attributes.len() < MAX_ATTRIBUTES && key.len() <= MAX_NAME {
-                        self.cut |= value.len() > MAX_VALUE;
                         attributes.push((lower(key), clip(value, MAX_VALUE)));
-                    } else {
-                        self.cut = true;
                     }
                 }
             }

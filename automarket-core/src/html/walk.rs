@@ -4,16 +4,20 @@
 //! their trees by recursion. Here end tags are matched, implied ones added, and depth, number and size of
 //! what is passed on are capped, before any tree is built.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
     hidden::is_hidden,
-    scan::{Scanner, Tag, Token},
+    scan::{Scanner, Tag, Token, clip, decode},
 };
 
 /// What is passed on at the most.
 pub(super) const MAX_DEPTH: usize = 256;
 pub(super) const MAX_ELEMENTS: usize = 50_000;
+/// Elements open at once, passed on or not, and comparisons made while matching tags: what a page of nothing
+/// but tags may cost.
+const MAX_OPEN: usize = 150_000;
+const MAX_WORK: usize = 8_000_000;
 /// How far up an end tag looks for its start.
 const MAX_SEARCH: usize = 256;
 /// How many elements a misnested `</b>` or `</a>` may split.
@@ -42,19 +46,19 @@ pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool 
         hidden: 0,
         shown: 0,
         elements: 0,
+        work: 0,
         cut: false,
         visit,
     };
-    let mut scanner = Scanner::new(html);
-    for token in scanner.by_ref() {
-        if walk.elements >= MAX_ELEMENTS {
+    for token in Scanner::new(html) {
+        if walk.elements >= MAX_ELEMENTS || walk.open.len() >= MAX_OPEN || walk.work >= MAX_WORK {
             walk.cut = true;
             break;
         }
         walk.token(token);
     }
     walk.close_down_to(0);
-    walk.cut || scanner.cut
+    walk.cut
 }
 
 struct Walk<'a, V> {
@@ -63,7 +67,9 @@ struct Walk<'a, V> {
     hidden: usize,
     /// How many open elements were passed on.
     shown: usize,
+    /// How many elements were passed on.
     elements: usize,
+    work: usize,
     cut: bool,
     visit: V,
 }
@@ -83,9 +89,9 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
     }
 
     fn start(&mut self, tag: Tag<'a>) {
-        self.elements += 1;
         match &*tag.name {
             "html" | "head" | "body" | "meta" | "link" | "base" => {
+                self.elements += 1;
                 (self.visit)(Event::Page(&tag));
                 return;
             }
@@ -95,6 +101,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         self.imply_ends(&tag.name);
         if is_void(&tag.name) {
             if self.hidden == 0 && !is_hidden(&tag) {
+                self.elements += 1;
                 (self.visit)(Event::Open(&tag));
                 (self.visit)(Event::Close(&tag.name));
             }
@@ -110,6 +117,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         if shown {
             (self.visit)(Event::Open(&tag));
             self.shown += 1;
+            self.elements += 1;
         }
         self.cut |= self.hidden == 0 && !shown;
         self.open.push(Entry { tag, shown, hides });
@@ -132,8 +140,13 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
     }
 
     /// The innermost open element that `wanted` picks, unless a `barrier` comes first.
-    fn find(&self, wanted: impl Fn(&str) -> bool, barrier: impl Fn(&str) -> bool) -> Option<usize> {
+    fn find(
+        &mut self,
+        wanted: impl Fn(&str) -> bool,
+        barrier: impl Fn(&str) -> bool,
+    ) -> Option<usize> {
         for (i, entry) in self.open.iter().enumerate().rev().take(MAX_SEARCH) {
+            self.work += 1;
             if wanted(&entry.tag.name) {
                 return Some(i);
             }
@@ -177,7 +190,6 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         }
         self.pop();
         while let Some(tag) = again.pop() {
-            self.elements += 1;
             self.push(tag);
         }
     }
@@ -365,43 +377,63 @@ impl Rewriter {
     }
 
     fn text(&mut self, text: &str) {
-        if self.html.len() + text.len() > self.room {
-            self.cut = true;
-        } else if text.contains('<') {
-            self.html.push_str(&text.replace('<', "&lt;"));
-        } else {
-            self.html.push_str(text);
-        }
+        let text = masked(&decode(text));
+        let room = self.room.saturating_sub(self.html.len());
+        self.cut |= text.len() > room;
+        self.html.push_str(clip(&text, room));
     }
 
     fn open(&mut self, tag: &Tag<'_>) {
         self.html.push('<');
         self.html.push_str(&tag.name);
         for (name, value) in tag.attributes() {
+            if !is_telling(name) || value.starts_with("data:") {
+                continue;
+            }
+            let value = escaped(&decode(value)).into_owned();
             if self.html.len() + value.len() > self.room {
                 self.cut = true;
-            } else if is_telling(name) && !value.starts_with("data:") {
-                self.html.push(' ');
-                self.html.push_str(name);
-                self.html.push_str("=\"");
-                self.html.push_str(&escaped(value));
-                self.html.push('"');
+            } else {
+                let _ = write!(self.html, " {name}=\"{value}\"");
             }
         }
         self.html.push('>');
     }
 }
 
-fn escaped(value: &str) -> Cow<'_, str> {
-    if value.contains(['"', '<', '>']) {
-        value
-            .replace('"', "&quot;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .into()
-    } else {
-        value.into()
-    }
+fn escaped(text: &str) -> Cow<'_, str> {
+    html_escape::encode_double_quoted_attribute(text)
+}
+
+/// What stands for `&`, `<` and `>` of the text while other parsers have it: writers of HTML take time that
+/// grows with the square of their number. No text may hold these code points.
+const MASKS: [(char, &str); 3] = [
+    ('\u{fdd0}', "&amp;"),
+    ('\u{fdd1}', "&lt;"),
+    ('\u{fdd2}', "&gt;"),
+];
+
+/// Text as other parsers get it.
+pub(super) fn masked(text: &str) -> String {
+    text.chars()
+        .filter(|c| !matches!(c, '\u{fdd0}'..='\u{fdd2}'))
+        .map(|c| match c {
+            '&' => '\u{fdd0}',
+            '<' => '\u{fdd1}',
+            '>' => '\u{fdd2}',
+            '\u{a0}' => ' ',
+            c => c,
+        })
+        .collect()
+}
+
+/// What other parsers wrote, with the text's own characters as references.
+pub(super) fn unmasked(html: &str) -> String {
+    MASKS
+        .iter()
+        .fold(html.to_owned(), |html, (mask, reference)| {
+            html.replace(*mask, reference)
+        })
 }
 
 fn is_plain_name(name: &str) -> bool {
