@@ -2,13 +2,17 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
 
 use crate::{
     Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
-    http::{Body, Call, Effect, Reply, Transport},
+    http::{Body, Call, Effect, Reply, Transport, next_hop},
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -184,32 +188,42 @@ impl Context {
         steps::once(&*self.steps, name, find, act).await
     }
 
-    /// Makes the call and reads the whole answer, of whatever status, within the call's time and size.
+    /// Makes the call and reads the whole answer, of whatever status, within the call's time and size. Of
+    /// an answer that is no success as much is read as comes: its status counts also when its body breaks
+    /// off or is too large.
     ///
     /// # Errors
-    /// The transport's: `Network`, `Timeout`, `Refused`, `TooLarge`. `After` when nothing left, `Reconcile`
-    /// when a write may have.
+    /// The transport's: `Network`, `Timeout`, `Refused`, `TooLarge`, `UnexpectedReply`. `After` when nothing
+    /// left, `Reconcile` when a write may have.
     pub async fn call(&self, call: Call) -> Result<Reply> {
-        let Call {
-            operation,
-            request,
-            effect,
-            max_body,
-            secrets,
-            timeout,
-        } = call;
-        let limit = self.limit(timeout);
-        let work = async {
-            let response = self.transport.send(request).await?;
-            let (parts, body) = response.into_parts();
-            let body = body.collect(max_body).await?;
-            Ok(Reply::new(parts, body, operation, effect, secrets))
-        };
-        match tokio::time::timeout(limit, work).await {
-            Ok(result) => result.map_err(|error: crate::http::TransportError| {
-                error.into_error(effect).with_operation(operation)
-            }),
-            Err(_) => Err(late(effect).with_operation(operation)),
+        let until = self.until(&call)?;
+        self.exchange(call, until).await
+    }
+
+    /// As [`call`](Self::call) of a `GET` that follows at most `hops` redirects (5 for pages), and says which
+    /// address answered in the end. Each hop goes through the transport and so through its guard; across
+    /// origins credentials stay behind. The call's time covers all of it.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); `InvalidInput` (`method`) for other methods; `UnexpectedReply` for more
+    /// redirects, or for one to what is no http or https address.
+    pub async fn get_following(&self, mut call: Call, hops: usize) -> Result<(Url, Reply)> {
+        if call.request.method() != Method::GET {
+            return Err(Error::invalid("method", "only a GET follows redirects")
+                .with_operation(call.operation));
+        }
+        let until = self.until(&call)?;
+        let mut left = hops;
+        loop {
+            let reply = self.exchange(call.clone(), until).await?;
+            match next_hop(&call.request, &reply)? {
+                None => return Ok((url_of(&call)?, reply)),
+                Some(_) if left == 0 => {
+                    return Err(reply.unexpected(format!("more than {hops} redirects")));
+                }
+                Some(next) => call.request = next,
+            }
+            left -= 1;
         }
     }
 
@@ -219,21 +233,66 @@ impl Context {
     /// # Errors
     /// As [`Context::call`].
     pub async fn open(&self, call: Call) -> Result<http::Response<Body>> {
-        let limit = self.limit(call.timeout);
-        let (effect, operation) = (call.effect, call.operation);
-        match tokio::time::timeout(limit, self.transport.send(call.request)).await {
-            Ok(result) => {
-                result.map_err(|error| error.into_error(effect).with_operation(operation))
-            }
-            Err(_) => Err(late(effect).with_operation(operation)),
-        }
+        let until = self.until(&call)?;
+        self.send(call.request, call.effect, call.operation, until)
+            .await
     }
 
-    fn limit(&self, timeout: std::time::Duration) -> std::time::Duration {
-        self.deadline.map_or(timeout, |deadline| {
-            timeout.min((deadline - self.now()).to_std().unwrap_or_default())
-        })
+    async fn exchange(&self, call: Call, until: Instant) -> Result<Reply> {
+        let Call {
+            operation,
+            request,
+            effect,
+            max_body,
+            secrets,
+            ..
+        } = call;
+        let response = self.send(request, effect, operation, until).await?;
+        let (parts, body) = response.into_parts();
+        let body = if parts.status.is_success() {
+            tokio::time::timeout_at(until, body.collect(max_body))
+                .await
+                .map_err(|_| late(effect).with_operation(operation))?
+                .map_err(|error| error.into_error(effect).with_operation(operation))?
+        } else {
+            body.beginning(max_body, until).await
+        };
+        Ok(Reply::new(parts, body, operation, effect, secrets))
     }
+
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        effect: Effect,
+        operation: &'static str,
+        until: Instant,
+    ) -> Result<http::Response<Body>> {
+        tokio::time::timeout_at(until, self.transport.send(request))
+            .await
+            .map_err(|_| late(effect).with_operation(operation))?
+            .map_err(|error| error.into_error(effect).with_operation(operation))
+    }
+
+    /// When the call has to be over. Nothing is sent after the deadline.
+    fn until(&self, call: &Call) -> Result<Instant> {
+        let mut limit = call.timeout;
+        if let Some(deadline) = self.deadline {
+            limit = limit.min((deadline - self.now()).to_std().unwrap_or_default());
+        }
+        if limit.is_zero() {
+            return Err(
+                Error::new(ErrorKind::Timeout, "the time was over before the call")
+                    .with_operation(call.operation),
+            );
+        }
+        Ok(Instant::now() + limit)
+    }
+}
+
+fn url_of(call: &Call) -> Result<Url> {
+    Url::parse(&call.request.uri().to_string()).map_err(|error| {
+        Error::new(ErrorKind::Internal, "a sent address cannot be read").with_source(error)
+    })
 }
 
 fn late(effect: Effect) -> Error {

@@ -116,6 +116,21 @@ pub enum Retry {
     Reconcile,
 }
 
+impl Retry {
+    /// What follows from the kind alone.
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::RateLimited
+            | ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Network
+            | ErrorKind::Storage => Self::After(None),
+            ErrorKind::CannotTell => Self::Reconcile,
+            _ => Self::Never,
+        }
+    }
+}
+
 /// One boxed error: kind, message and context. `Display` is one line and never repeats the source;
 /// [`Error::report`] prints the whole chain.
 ///
@@ -146,18 +161,9 @@ impl Error {
     /// and storage; what cannot be told is to be looked up; nothing else is repeated.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retry = match kind {
-            ErrorKind::RateLimited
-            | ErrorKind::Unavailable
-            | ErrorKind::Timeout
-            | ErrorKind::Network
-            | ErrorKind::Storage => Retry::After(None),
-            ErrorKind::CannotTell => Retry::Reconcile,
-            _ => Retry::Never,
-        };
         Self(Box::new(Inner {
             kind,
-            retry,
+            retry: Retry::of(kind),
             message: message.into(),
             platform: None,
             operation: None,
@@ -183,6 +189,22 @@ impl Error {
     #[must_use]
     pub fn unsupported(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, what)
+    }
+
+    /// Another kind, known from the platform's own code; the rest stays. What may be done next then follows
+    /// from the new kind, with two exceptions: `Reconcile` stays, since a better name does not undo what may
+    /// have happened, and so does a wait that the platform named. A connector that knows that nothing
+    /// happened says so with [`with_retry`](Self::with_retry).
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        let by_kind = Retry::of(kind);
+        self.0.kind = kind;
+        self.0.retry = match (self.0.retry, by_kind) {
+            (Retry::Reconcile, _) => Retry::Reconcile,
+            (Retry::After(wait), Retry::After(_)) => Retry::After(wait),
+            _ => by_kind,
+        };
+        self
     }
 
     /// Sets what may be done next.
@@ -439,6 +461,25 @@ mod tests {
         assert_eq!(
             error.report(),
             "x posts.create: no answer [HTTP 502]: connection reset"
+        );
+    }
+
+    #[test]
+    fn another_kind_keeps_what_may_have_happened_and_the_named_wait() {
+        let retry = |from: Retry, kind| {
+            let error = Error::new(ErrorKind::Internal, "x").with_retry(from);
+            error.with_kind(kind).retry()
+        };
+        let wait = Retry::After(Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry(Retry::Reconcile, ErrorKind::Duplicate),
+            Retry::Reconcile
+        );
+        assert_eq!(retry(wait, ErrorKind::Unavailable), wait);
+        assert_eq!(retry(wait, ErrorKind::QuotaExhausted), Retry::Never);
+        assert_eq!(
+            retry(Retry::Never, ErrorKind::RateLimited),
+            Retry::After(None)
         );
     }
 

@@ -1,11 +1,12 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use url::Url;
 
+use super::Multipart;
 use crate::{Error, Result, Secret};
 
 /// What repeating a call would do.
@@ -28,7 +29,7 @@ pub enum Effect {
 /// assert_eq!(call.request().headers()["content-type"], "application/json");
 /// # Ok::<(), automarket_core::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Call {
     pub(crate) operation: &'static str,
     pub(crate) request: http::Request<Bytes>,
@@ -125,7 +126,10 @@ impl Call {
             .masking(&Secret::new(pair))
     }
 
-    /// A header that holds a key.
+    /// A header that holds a key. Its value stays out of logs, and behind on redirects to other origins.
+    ///
+    /// # Panics
+    /// When the name is not a header name in lower case.
     #[must_use]
     pub fn secret(self, name: &'static str, value: &Secret) -> Self {
         self.secret_header(HeaderName::from_static(name), value.expose().to_owned())
@@ -152,6 +156,9 @@ impl Call {
     ///
     /// # Errors
     /// `InvalidInput` naming the header when the value is not one.
+    ///
+    /// # Panics
+    /// When the name is not a header name in lower case.
     pub fn header(mut self, name: &'static str, value: &str) -> Result<Self> {
         let value = HeaderValue::from_str(value)
             .map_err(|error| Error::invalid(name, "not a header value").with_source(error))?;
@@ -211,7 +218,7 @@ impl Call {
         self
     }
 
-    /// Decoded bytes of the answer at the most. 8 MiB unless said otherwise.
+    /// Decoded bytes of a successful answer at the most. 8 MiB unless said otherwise.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
@@ -234,6 +241,19 @@ impl Call {
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
+    }
+}
+
+/// Without path, query and body: the one may be a secret, the other is somebody's data.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("method", self.request.method())
+            .field("host", &self.request.uri().host())
+            .field("effect", &self.effect)
+            .field("body", &self.request.body().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -263,75 +283,4 @@ pub fn segment(value: &str) -> Result<String> {
         }
     }
     Ok(out)
-}
-
-/// A `multipart/form-data` body.
-#[derive(Debug)]
-pub struct Multipart {
-    boundary: String,
-    body: BytesMut,
-}
-
-impl Multipart {
-    /// An empty form. The boundary follows from `seed`, so that requests can be compared; any text that
-    /// the parts do not hold will do.
-    #[must_use]
-    pub fn new(seed: &str) -> Self {
-        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, seed.as_bytes());
-        Self {
-            boundary: format!("automarket-{}", id.simple()),
-            body: BytesMut::new(),
-        }
-    }
-
-    /// Adds a text field.
-    #[must_use]
-    pub fn text(mut self, name: &str, value: &str) -> Self {
-        self.open(name, None);
-        self.body.put_slice(b"\r\n");
-        self.body.put_slice(value.as_bytes());
-        self.body.put_slice(b"\r\n");
-        self
-    }
-
-    /// Adds a file.
-    #[must_use]
-    pub fn file(mut self, name: &str, file_name: &str, mime: &str, bytes: &[u8]) -> Self {
-        self.open(name, Some(file_name));
-        let mime: String = mime.chars().filter(|c| !c.is_control()).collect();
-        self.body
-            .put_slice(format!("Content-Type: {mime}\r\n\r\n").as_bytes());
-        self.body.put_slice(bytes);
-        self.body.put_slice(b"\r\n");
-        self
-    }
-
-    fn open(&mut self, name: &str, file_name: Option<&str>) {
-        let mut head = format!(
-            "--{}\r\nContent-Disposition: form-data; name=\"{}\"",
-            self.boundary,
-            quoted(name)
-        );
-        if let Some(file_name) = file_name {
-            head.push_str(&format!("; filename=\"{}\"", quoted(file_name)));
-        }
-        head.push_str("\r\n");
-        self.body.put_slice(head.as_bytes());
-    }
-
-    fn finish(mut self) -> (String, Bytes) {
-        self.body
-            .put_slice(format!("--{}--\r\n", self.boundary).as_bytes());
-        (
-            format!("multipart/form-data; boundary={}", self.boundary),
-            self.body.freeze(),
-        )
-    }
-}
-
-/// Escapes as the HTML standard says for names in form data.
-fn quoted(text: &str) -> String {
-    text.replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
 }

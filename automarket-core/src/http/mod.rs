@@ -1,19 +1,30 @@
 //! HTTP as connectors speak it: calls and replies over `http` types, without a client.
 
+mod addresses;
 mod call;
 mod classify;
 mod guard;
+mod multipart;
+mod redirect;
 mod reply;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "reqwest")]
+mod resolver;
 mod retry_after;
 mod transport;
 
 #[cfg(feature = "reqwest")]
-pub use self::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
-pub use call::{Call, Effect, Multipart, segment};
+pub use self::{
+    reqwest::{ReqwestTransport, ReqwestTransportBuilder},
+    resolver::{Resolver, SystemResolver},
+};
+pub use call::{Call, Effect, segment};
 pub use classify::classify;
-pub use guard::{Guard, Purpose, Target, Verdict};
+pub use guard::{Guard, Purpose, Verdict};
+pub use ipnet::IpNet;
+pub use multipart::Multipart;
+pub(crate) use redirect::next_hop;
 pub use reply::Reply;
 pub use retry_after::retry_after;
 pub use transport::{Body, ByteStream, Transport, TransportError};

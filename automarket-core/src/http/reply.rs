@@ -1,20 +1,28 @@
+use std::{fmt, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{Error, ErrorKind, Result, Retry, Secret, http::Effect};
+use super::{
+    Effect,
+    retry_after::{retry_after, retry_after_any, wait},
+};
+use crate::{Error, ErrorKind, Result, Retry, Secret};
 
 /// How much of an answer is kept in errors, in characters.
 const EXCERPT: usize = 512;
 
 /// A platform's whole answer, of whatever status.
-#[derive(Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The decoded body.
+    /// The decoded body. Of an answer that is no success it may be only the beginning.
     pub body: Bytes,
     operation: &'static str,
     effect: Effect,
@@ -36,6 +44,25 @@ impl Reply {
             operation,
             effect,
             secrets,
+        }
+    }
+
+    /// An answer that came otherwise than by a call: recorded, or made up by a test.
+    #[must_use]
+    pub fn recorded(
+        operation: &'static str,
+        effect: Effect,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            operation,
+            effect,
+            secrets: Vec::new(),
         }
     }
 
@@ -63,6 +90,22 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// How long the platform asks to wait: by its headers (see [`retry_after`]), or else, of a 429, by
+    /// `retry_after` seconds in a JSON body, at the top (Discord) or under `parameters` (Telegram). A rate
+    /// limit's reset counts only for a 429 or where nothing remains.
+    #[must_use]
+    pub fn retry_after(&self, now: DateTime<Utc>) -> Option<Duration> {
+        if self.status != StatusCode::TOO_MANY_REQUESTS {
+            return retry_after_any(&self.headers, now);
+        }
+        retry_after(&self.headers, now).or_else(|| {
+            let body: Value = serde_json::from_slice(&self.body).ok()?;
+            ["/retry_after", "/parameters/retry_after"]
+                .iter()
+                .find_map(|place| wait(body.pointer(place)?.as_f64()?))
+        })
+    }
+
     /// Reads the body as JSON.
     ///
     /// # Errors
@@ -74,50 +117,83 @@ impl Reply {
         })
     }
 
-    /// The error for an answer that makes no sense: after a write it may have taken effect.
+    /// The error for an answer that certainly says no, whatever its status: what may be done next follows
+    /// from the kind, also after a write.
     #[must_use]
-    pub fn unexpected(&self, message: impl Into<String>) -> Error {
-        let retry = match self.effect {
-            Effect::Write if self.ok() || self.status.is_server_error() => Retry::Reconcile,
-            _ => Retry::Never,
-        };
-        Error::new(ErrorKind::UnexpectedReply, message)
-            .with_retry(retry)
+    pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, message)
             .with_operation(self.operation)
             .with_status(self.status.as_u16())
             .with_body(self.excerpt())
+    }
+
+    /// The error for an answer that makes no sense: after a write it may have taken effect, unless its
+    /// status is 4xx.
+    #[must_use]
+    pub fn unexpected(&self, message: impl Into<String>) -> Error {
+        let retry = match self.effect {
+            Effect::Write if !self.status.is_client_error() => Retry::Reconcile,
+            _ => Retry::Never,
+        };
+        self.error(ErrorKind::UnexpectedReply, message)
+            .with_retry(retry)
     }
 
     /// The beginning of the body as text, at most 512 characters, with the call's secrets masked and
     /// control characters replaced.
     #[must_use]
     pub fn excerpt(&self) -> String {
-        let head = &self.body[..self.body.len().min(EXCERPT * 8)];
-        let mut text = String::from_utf8_lossy(head).into_owned();
-        for secret in &self.secrets {
-            for form in spellings(secret.expose()) {
-                text = text.replace(&form, "[REDACTED]");
-            }
+        // Bytes enough that a secret which begins inside the excerpt is whole.
+        let enough = EXCERPT * 4 + self.spellings().iter().map(String::len).max().unwrap_or(0);
+        let head = &self.body[..self.body.len().min(enough)];
+        self.masked(&String::from_utf8_lossy(head), EXCERPT)
+    }
+
+    /// At most `limit` characters of the text, with the call's secrets masked and control characters
+    /// replaced.
+    pub(super) fn masked(&self, text: &str, limit: usize) -> String {
+        let mut text = text.to_owned();
+        for spelling in self.spellings() {
+            text = text.replace(&spelling, "[REDACTED]");
         }
         text.chars()
-            .take(EXCERPT)
+            .take(limit)
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect()
     }
+
+    /// How the secrets may stand in a body: as they are, JSON-escaped, percent-encoded, in base64 and hex;
+    /// the longest first, since one may hold another.
+    fn spellings(&self) -> Vec<String> {
+        let mut all: Vec<String> = self
+            .secrets
+            .iter()
+            .map(Secret::expose)
+            .filter(|secret| !secret.is_empty())
+            .flat_map(|secret| {
+                let json = serde_json::to_string(secret).unwrap_or_default();
+                let json = json.trim_matches('"').to_owned();
+                [
+                    json.replace('/', "\\/"),
+                    json,
+                    url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+                    STANDARD.encode(secret),
+                    secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+                    secret.to_owned(),
+                ]
+            })
+            .collect();
+        all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+        all
+    }
 }
 
-/// How a secret may stand in a body: as it is, JSON-escaped, percent-encoded.
-fn spellings(secret: &str) -> Vec<String> {
-    if secret.is_empty() {
-        return Vec::new();
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("operation", &self.operation)
+            .field("status", &self.status)
+            .field("body", &self.excerpt())
+            .finish_non_exhaustive()
     }
-    let json = serde_json::to_string(secret).unwrap_or_default();
-    let escaped = json.trim_matches('"').replace('/', "\\/");
-    let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    vec![
-        secret.to_owned(),
-        json.trim_matches('"').to_owned(),
-        escaped,
-        percent,
-    ]
 }

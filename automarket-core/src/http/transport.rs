@@ -1,15 +1,17 @@
 use std::{fmt, pin::Pin};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::Instant;
 
 use crate::{Error, ErrorKind, Result, Retry, http::Effect};
 
 /// Sends requests. The one real one is `ReqwestTransport`; tests script theirs.
 ///
-/// An implementation follows no redirects, adds no credentials, keeps no cookies, and refuses addresses
-/// that the outbound guard refuses.
+/// An implementation follows no redirects, adds no credentials, keeps no cookies, decodes compressed bodies
+/// as they arrive, and refuses addresses that the outbound guard refuses. It need not bound time and size:
+/// [`Context::call`](crate::Context::call) does.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends the request and returns the answer whatever its status. The body may still be on its way.
@@ -33,33 +35,41 @@ pub enum Body {
 }
 
 impl Body {
-    /// Reads it to its end, refusing more than `cap` decoded bytes.
+    /// Reads it to its end, refusing more than `cap` decoded bytes. Holds `cap` bytes and one piece at the
+    /// most.
     ///
     /// # Errors
     /// `TooLarge`, and what the stream gives.
     pub async fn collect(self, cap: usize) -> Result<Bytes, TransportError> {
-        let too_large = || {
-            TransportError::new(
-                ErrorKind::TooLarge,
-                true,
-                format!("the answer is larger than {cap} bytes"),
-            )
+        let mut stream = match self {
+            Self::Full(bytes) if bytes.len() <= cap => return Ok(bytes),
+            Self::Full(_) => return Err(too_large(cap)),
+            Self::Stream(stream) => stream,
         };
-        match self {
-            Self::Full(bytes) if bytes.len() > cap => Err(too_large()),
-            Self::Full(bytes) => Ok(bytes),
-            Self::Stream(mut stream) => {
-                let mut whole = BytesMut::new();
-                while let Some(piece) = stream.next().await {
-                    let piece = piece?;
-                    if whole.len() + piece.len() > cap {
-                        return Err(too_large());
-                    }
-                    whole.extend_from_slice(&piece);
-                }
-                Ok(whole.freeze())
+        let mut whole = Vec::new();
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            if piece.len() > cap - whole.len() {
+                return Err(too_large(cap));
+            }
+            append(&mut whole, &piece, cap);
+        }
+        Ok(whole.into())
+    }
+
+    /// As much of it as comes before `cap`, `until` or its breaking off: for answers whose status already
+    /// says all that matters.
+    pub(crate) async fn beginning(self, cap: usize, until: Instant) -> Bytes {
+        let mut stream = self.into_stream();
+        let mut whole = Vec::new();
+        while let Ok(Some(Ok(piece))) = tokio::time::timeout_at(until, stream.next()).await {
+            let room = cap - whole.len();
+            append(&mut whole, &piece[..piece.len().min(room)], cap);
+            if piece.len() >= room {
+                break;
             }
         }
+        whole.into()
     }
 
     /// The body as a stream.
@@ -70,6 +80,21 @@ impl Body {
             Self::Stream(stream) => stream,
         }
     }
+}
+
+fn too_large(cap: usize) -> TransportError {
+    let message = format!("the answer is larger than {cap} bytes");
+    TransportError::new(ErrorKind::TooLarge, true, message)
+}
+
+/// Grows by doubling, never beyond `cap`.
+fn append(whole: &mut Vec<u8>, piece: &[u8], cap: usize) {
+    let need = whole.len() + piece.len();
+    if need > whole.capacity() {
+        let capacity = need.max(whole.capacity() * 2).min(cap.max(need));
+        whole.reserve_exact(capacity - whole.len());
+    }
+    whole.extend_from_slice(piece);
 }
 
 impl fmt::Debug for Body {
@@ -107,7 +132,8 @@ impl TransportError {
     #[must_use]
     pub fn into_error(self, effect: Effect) -> Error {
         let retry = match (self.kind, self.sent, effect) {
-            (ErrorKind::Refused, ..) | (ErrorKind::TooLarge, _, Effect::Read) => Retry::Never,
+            (ErrorKind::Refused, ..)
+            | (ErrorKind::TooLarge | ErrorKind::UnexpectedReply, _, Effect::Read) => Retry::Never,
             (_, true, Effect::Write) => Retry::Reconcile,
             _ => Retry::After(None),
         };

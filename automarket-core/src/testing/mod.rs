@@ -15,5 +15,5 @@ pub use fault::{Fault, FaultPlan, FaultRule};
 pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
-pub use serve::serve;
+pub use serve::Server;
 pub use store_suite::{StoreCase, StoreUnderTest, store_cases};

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a publication started here belongs to this run without a heartbeat.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(3);
 
 /// The campaign pipeline: registered by the builder.
 pub struct CampaignPipeline {

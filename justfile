@@ -1,0 +1,13 @@
+# Each recipe is one line that you can also type. `just check` is what CI runs.
+check:
+    bash .ci/run
+test:
+    cargo test --workspace
+quick:
+    cargo nextest run --workspace
+lint:
+    cargo clippy --workspace --all-features --all-targets -- -D warnings
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+bench-text:
+    cargo bench --bench text
