@@ -44,14 +44,21 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<()> {
     let quiet = arguments.json;
-    let world = World::build(arguments, Arc::new(move |step: &str| print::progress(step, quiet))).await?;
+    let world = World::build(
+        arguments,
+        Arc::new(move |step: &str| print::progress(step, quiet)),
+    )
+    .await?;
     for missing in &world.disabled {
         eprintln!("disabled: {missing}");
     }
     let report = campaign(&world.tenant, &world).await?;
     if arguments.json {
         let json = serde_json::to_string(&report);
-        println!("{}", json.map_err(|error| Error::invalid("report", "not JSON").with_source(error))?);
+        println!(
+            "{}",
+            json.map_err(|error| Error::invalid("report", "not JSON").with_source(error))?
+        );
     } else {
         print::report(&report, &world, arguments);
     }

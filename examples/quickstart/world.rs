@@ -44,7 +44,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn build(arguments: &Arguments, say: Arc<dyn Fn(&str) + Send + Sync>) -> Result<Self> {
+    pub(crate) async fn build(
+        arguments: &Arguments,
+        say: Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> Result<Self> {
         let store = SqliteStore::open(&arguments.db).await?;
         let watch = move |_: &_, progress: Progress<'_>| match progress {
             Progress::Begins(step) => say(&format!("{step} ...")),
@@ -53,7 +56,10 @@ impl World {
         };
         let builder = Automarket::builder(store)
             .watch(Arc::new(watch))
-            .publisher(Mixpost::new(MixpostConfig::new(mixpost::testing::BASE_URL, mixpost::testing::WORKSPACE))?)
+            .publisher(Mixpost::new(MixpostConfig::new(
+                mixpost::testing::BASE_URL,
+                mixpost::testing::WORKSPACE,
+            ))?)
             .crm(Twenty::new(TwentyConfig::default()))
             .notifier(Slack::new())
             .generator(claude::PLATFORM, Claude::default())
@@ -64,7 +70,10 @@ impl World {
             live(builder.transport(real).build()?, page, source).await?
         } else {
             let sandbox = sandbox(&arguments.db)?;
-            let transport = SandboxFirst { sandbox: sandbox.clone(), real };
+            let transport = SandboxFirst {
+                sandbox: sandbox.clone(),
+                real,
+            };
             boxed(builder.transport(transport).build()?, sandbox, page, source).await?
         };
         world.request.mode = arguments.mode;
@@ -75,7 +84,10 @@ impl World {
     /// What each platform of the sandbox now holds.
     pub(crate) fn holdings(&self) -> Vec<(Platform, Vec<Value>)> {
         let fakes = self.sandbox.iter().flat_map(|sandbox| sandbox.fakes());
-        fakes.map(|fake| (fake.platform(), fake.effects())).filter(|(_, effects)| !effects.is_empty()).collect()
+        fakes
+            .map(|fake| (fake.platform(), fake.effects()))
+            .filter(|(_, effects)| !effects.is_empty())
+            .collect()
     }
 }
 
@@ -85,14 +97,21 @@ fn page(builder: Builder, arguments: &Arguments) -> Result<(Builder, String, Too
     let tool = Tool::of(web::PLATFORM);
     match &arguments.page {
         None => Ok((builder, BUNDLED_URL.to_owned(), tool)),
-        Some(page) if page.starts_with("http://") || page.starts_with("https://") => Ok((builder, page.clone(), tool)),
+        Some(page) if page.starts_with("http://") || page.starts_with("https://") => {
+            Ok((builder, page.clone(), tool))
+        }
         Some(file) => {
-            let unreadable = |error| Error::invalid("page", format!("{file} cannot be read")).with_source(error);
+            let unreadable =
+                |error| Error::invalid("page", format!("{file} cannot be read")).with_source(error);
             let path = std::fs::canonicalize(file).map_err(unreadable)?;
             // A file is read only because this program's own user named it: no tenant's address gets here.
             let files = Platform::from_static("file");
             let address = path.to_string_lossy().into_owned();
-            Ok((builder.page_source(files.clone(), FilePages::new()), address, Tool::of(files)))
+            Ok((
+                builder.page_source(files.clone(), FilePages::new()),
+                address,
+                Tool::of(files),
+            ))
         }
     }
 }
@@ -101,7 +120,11 @@ fn transport(arguments: &Arguments) -> Result<ReqwestTransport> {
     let mut guard = Guard::default();
     for network in &arguments.allow_network {
         let network = network.parse().map_err(|error| {
-            Error::invalid("allow-network", format!("{network} is no network such as 10.0.0.0/8")).with_source(error)
+            Error::invalid(
+                "allow-network",
+                format!("{network} is no network such as 10.0.0.0/8"),
+            )
+            .with_source(error)
         })?;
         guard = guard.allow(network).allow_http(true);
     }
@@ -117,7 +140,9 @@ fn sandbox(db: &Path) -> Result<Sandbox> {
         .with(Arc::new(mixpost::testing::FakeMixpost::new()))
         .with(Arc::new(twenty::testing::FakeTwenty::new()))
         .with(Arc::new(slack::testing::FakeSlack::new()))
-        .with(Arc::new(web::testing::FakeSite::new().with_page(BUNDLED_URL, BUNDLED)))
+        .with(Arc::new(
+            web::testing::FakeSite::new().with_page(BUNDLED_URL, BUNDLED),
+        ))
         .kept_at(Path::new(&file))
 }
 
@@ -125,19 +150,34 @@ async fn boxed(market: Automarket, sandbox: Sandbox, page: String, source: Tool)
     let tenant = market.tenant("quickstart")?;
     let mut targets = Vec::new();
     for (network, id) in NETWORKS {
-        let account = account(&tenant, mixpost::PLATFORM, &id.to_string()).on_network(network.clone());
-        let account = tenant.add_account(account, Credential::token(mixpost::testing::TOKEN)).await?;
-        targets.push(CampaignTarget { network, route: Route::Account(account.id) });
+        let account =
+            account(&tenant, mixpost::PLATFORM, &id.to_string()).on_network(network.clone());
+        let account = tenant
+            .add_account(account, Credential::token(mixpost::testing::TOKEN))
+            .await?;
+        targets.push(CampaignTarget {
+            network,
+            route: Route::Account(account.id),
+        });
     }
     let crm = account(&tenant, twenty::PLATFORM, "workspace")
         .with_settings(json!({"base_url": twenty::testing::FakeTwenty::BASE_URL}));
-    let crm = tenant.add_account(crm, Credential::token(twenty::testing::FakeTwenty::TOKEN)).await?;
+    let crm = tenant
+        .add_account(crm, Credential::token(twenty::testing::FakeTwenty::TOKEN))
+        .await?;
     let chat = account(&tenant, slack::PLATFORM, "webhook");
-    let chat = tenant.add_account(chat, Credential::address(slack::testing::WEBHOOK)).await?;
+    let chat = tenant
+        .add_account(chat, Credential::address(slack::testing::WEBHOOK))
+        .await?;
     let mut request = CampaignRequest::new(page, source, targets);
     request.crm = Route::Account(crm.id);
     request.notify = Route::Account(chat.id);
-    Ok(World { tenant, request, disabled: Vec::new(), sandbox: Some(sandbox) })
+    Ok(World {
+        tenant,
+        request,
+        disabled: Vec::new(),
+        sandbox: Some(sandbox),
+    })
 }
 
 /// The sandbox's hosts are played in process; everything else (a page of the user's) is the real network.
@@ -148,10 +188,21 @@ struct SandboxFirst {
 
 #[async_trait]
 impl Transport for SandboxFirst {
-    async fn send(&self, request: http_types::Request<Bytes>) -> Result<http_types::Response<Body>, TransportError> {
+    async fn send(
+        &self,
+        request: http_types::Request<Bytes>,
+    ) -> Result<http_types::Response<Body>, TransportError> {
         let host = request.uri().host().unwrap_or_default();
-        let boxed = self.sandbox.fakes().iter().any(|fake| fake.hosts().iter().any(|name| name == host));
-        if boxed { self.sandbox.send(request).await } else { self.real.send(request).await }
+        let boxed = self
+            .sandbox
+            .fakes()
+            .iter()
+            .any(|fake| fake.hosts().iter().any(|name| name == host));
+        if boxed {
+            self.sandbox.send(request).await
+        } else {
+            self.real.send(request).await
+        }
     }
 }
 
@@ -163,13 +214,24 @@ async fn live(market: Automarket, page: String, source: Tool) -> Result<World> {
     let mut targets = Vec::new();
     for (network, _) in NETWORKS {
         let name = format!("MIXPOST_{}_ACCOUNT_ID", network.as_str().to_uppercase());
-        let route = match variables(["MIXPOST_API_URL", "MIXPOST_API_KEY", "MIXPOST_WORKSPACE_ID", &name]) {
+        let route = match variables([
+            "MIXPOST_API_URL",
+            "MIXPOST_API_KEY",
+            "MIXPOST_WORKSPACE_ID",
+            &name,
+        ]) {
             Err(missing) => Route::Disabled(missing),
             Ok([url, key, workspace, id]) => {
                 let settings = json!({"base_url": url, "workspace": workspace});
-                let account =
-                    account(&tenant, mixpost::PLATFORM, &id).on_network(network.clone()).with_settings(settings);
-                Route::Account(tenant.add_account(account, Credential::token(key)).await?.id)
+                let account = account(&tenant, mixpost::PLATFORM, &id)
+                    .on_network(network.clone())
+                    .with_settings(settings);
+                Route::Account(
+                    tenant
+                        .add_account(account, Credential::token(key))
+                        .await?
+                        .id,
+                )
             }
         };
         note(&mut disabled, network.as_str(), &route);
@@ -179,9 +241,14 @@ async fn live(market: Automarket, page: String, source: Tool) -> Result<World> {
     request.crm = match variables(["TWENTY_CRM_URL", "TWENTY_CRM_TOKEN"]) {
         Err(missing) => Route::Disabled(missing),
         Ok([url, token]) => {
-            let account =
-                account(&tenant, twenty::PLATFORM, "workspace").with_settings(json!({"base_url": url}));
-            Route::Account(tenant.add_account(account, Credential::token(token)).await?.id)
+            let account = account(&tenant, twenty::PLATFORM, "workspace")
+                .with_settings(json!({"base_url": url}));
+            Route::Account(
+                tenant
+                    .add_account(account, Credential::token(token))
+                    .await?
+                    .id,
+            )
         }
     };
     note(&mut disabled, "CRM", &request.crm);
@@ -198,18 +265,31 @@ async fn live(market: Automarket, page: String, source: Tool) -> Result<World> {
         }
         Ok(_) => {}
     }
-    Ok(World { tenant, request, disabled, sandbox: None })
+    Ok(World {
+        tenant,
+        request,
+        disabled,
+        sandbox: None,
+    })
 }
 
 async fn live_slack(tenant: &Tenant) -> Result<Route> {
     let (account, credential) = match variables(["SLACK_WEBHOOK_URL"]) {
-        Ok([url]) => (account(tenant, slack::PLATFORM, "webhook"), Credential::address(url)),
+        Ok([url]) => (
+            account(tenant, slack::PLATFORM, "webhook"),
+            Credential::address(url),
+        ),
         Err(no_webhook) => match variables(["SLACK_BOT_TOKEN", "SLACK_CHANNEL"]) {
-            Ok([token, channel]) => (account(tenant, slack::PLATFORM, &channel), Credential::token(token)),
+            Ok([token, channel]) => (
+                account(tenant, slack::PLATFORM, &channel),
+                Credential::token(token),
+            ),
             Err(no_bot) => return Ok(Route::Disabled(format!("{no_webhook}, and {no_bot}"))),
         },
     };
-    Ok(Route::Account(tenant.add_account(account, credential).await?.id))
+    Ok(Route::Account(
+        tenant.add_account(account, credential).await?.id,
+    ))
 }
 
 async fn tool(tenant: &Tenant, platform: Platform, key: String) -> Result<Tool> {
@@ -230,7 +310,20 @@ fn note(disabled: &mut Vec<String>, step: &str, route: &Route) {
 
 /// All of these variables, or which are not set.
 fn variables<const N: usize>(names: [&str; N]) -> Result<[String; N], String> {
-    let values = names.map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
-    let missing: Vec<&str> = names.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
-    if missing.is_empty() { Ok(values.map(Option::unwrap_or_default)) } else { Err(format!("{} is not set", missing.join(", "))) }
+    let values = names.map(|name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    });
+    let missing: Vec<&str> = names
+        .iter()
+        .zip(&values)
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        Ok(values.map(Option::unwrap_or_default))
+    } else {
+        Err(format!("{} is not set", missing.join(", ")))
+    }
 }

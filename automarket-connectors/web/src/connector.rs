@@ -47,11 +47,20 @@ impl Web {
     async fn fetch(&self, cx: &Context, address: &str) -> Result<(Url, Reply)> {
         let call = Call::get("page.read", address.trim())
             .map_err(|error| {
-                Error::invalid("address", "a page's address is http or https, without user and password")
-                    .with_source(error)
+                Error::invalid(
+                    "address",
+                    "a page's address is http or https, without user and password",
+                )
+                .with_source(error)
             })?
-            .header("accept", "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5")?
-            .header("user-agent", concat!("automarket/", env!("CARGO_PKG_VERSION")))?
+            .header(
+                "accept",
+                "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5",
+            )?
+            .header(
+                "user-agent",
+                concat!("automarket/", env!("CARGO_PKG_VERSION")),
+            )?
             .timeout(self.timeout)
             .max_body(self.max_bytes);
         cx.get_following(call, REDIRECTS).await
@@ -83,11 +92,8 @@ impl PageSource for Web {
             }
             html::extract_bounded(reply.body, Some(url), content_type, EXTRACTION).await
         };
-        page.await.map_err(|error| {
-            error
-                .with_platform(&PLATFORM)
-                .with_operation("page.read")
-        })
+        page.await
+            .map_err(|error| error.with_platform(&PLATFORM).with_operation("page.read"))
     }
 }
 
@@ -100,7 +106,11 @@ fn no_page(content_type: &str) -> Option<String> {
         || mime.contains("html")
         || matches!(
             mime.as_str(),
-            "text/plain" | "application/xml" | "text/xml" | "application/octet-stream" | "unknown/unknown"
+            "text/plain"
+                | "application/xml"
+                | "text/xml"
+                | "application/octet-stream"
+                | "unknown/unknown"
         );
     (!page || media.iter().any(|kind| mime.starts_with(kind))).then_some(mime)
 }

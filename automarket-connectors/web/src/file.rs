@@ -44,8 +44,7 @@ impl PageSource for FilePages {
             let (bytes, cut) = reading.await.map_err(|panic| {
                 Error::new(ErrorKind::Internal, "reading the file failed").with_source(panic)
             })??;
-            let mut page =
-                html::extract_bounded(bytes, self.url.clone(), None, EXTRACTION).await?;
+            let mut page = html::extract_bounded(bytes, self.url.clone(), None, EXTRACTION).await?;
             page.truncated |= cut;
             Ok(page)
         };

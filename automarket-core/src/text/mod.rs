@@ -2,7 +2,7 @@
 
 mod dialect;
 
-pub use dialect::render;
+pub use dialect::{escape, render};
 
 use serde::{Deserialize, Serialize};
 

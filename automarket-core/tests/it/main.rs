@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod alone;
+mod check;
 mod classify;
+mod content;
 mod context;
+mod dialect;
 mod guard;
+mod networks;
+mod quote;
 mod retry_after;
 mod tls;
 mod transport;
