@@ -7,4 +7,5 @@
 
 mod campaign;
 mod publishing;
+mod quickstart;
 mod workspace;
