@@ -16,4 +16,4 @@ pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;
-pub use store_suite::{StoreCase, StoreUnderTest, store_cases};
+pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};
