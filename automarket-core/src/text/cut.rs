@@ -160,7 +160,7 @@ impl<'a> Cutter<'a> {
             return word_border(last_word);
         }
         let sentences = sentence::ends(self.text, from, last).into_iter();
-        if let Some(end) = sentences.filter(is_border).last().filter(keeps_half) {
+        if let Some(end) = sentences.filter(is_border).next_back().filter(keeps_half) {
             return Some(Head {
                 end,
                 sentence: true,
