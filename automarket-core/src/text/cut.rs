@@ -6,8 +6,9 @@ use crate::profile::TextRules;
 
 use super::count::{count, length};
 use super::entities::spans;
+use super::sentence;
 
-/// How far behind a border sentences and words look, in bytes.
+/// How far behind a piece words are looked at, in bytes.
 const LOOK_AHEAD: usize = 64;
 
 /// A text that is to be cut, and the limits that its pieces have to keep.
@@ -153,15 +154,13 @@ impl<'a> Cutter<'a> {
                 sentence: false,
             })
         };
-        if last == self.text.len() {
-            return word_border(Some(trimmed(last)).filter(is_border).unwrap_or(last));
+        // The last border may lie in white space.
+        let last_word = Some(trimmed(last)).filter(is_border).unwrap_or(last);
+        if self.text[last..].trim_start().is_empty() {
+            return word_border(last_word);
         }
-        let near = self.near(from, last);
-        let sentences = near.split_sentence_bound_indices();
-        let sentences = sentences
-            .map(|(at, s)| trimmed(from + at + s.len()))
-            .take_while(|end| *end <= last);
-        if let Some(end) = sentences.filter(is_border).last().filter(keeps_half) {
+        let sentences = sentence::ends(self.text, from, last).into_iter();
+        if let Some(end) = sentences.filter(is_border).next_back().filter(keeps_half) {
             return Some(Head {
                 end,
                 sentence: true,
@@ -178,20 +177,14 @@ impl<'a> Cutter<'a> {
         {
             return word_border(end);
         }
-        let words = near.split_word_bound_indices();
+        // A little more than the piece, so that what follows the last border is seen.
+        let near = self.text.floor_char_boundary(last + LOOK_AHEAD);
+        let words = self.text[from..near].split_word_bound_indices();
         let words = words
             .map(|(at, w)| trimmed(from + at + w.len()))
             .take_while(|end| *end <= last);
         let word = words.filter(is_border).last().filter(keeps_half);
-        word_border(word.unwrap_or(last))
-    }
-
-    /// The text from `from` to `last` and a little more, so that what follows the last border is seen.
-    fn near(&self, from: usize, last: usize) -> &'a str {
-        let rest = &self.text[last..];
-        let space = rest.len() - rest.trim_start().len();
-        let end = self.text.floor_char_boundary(last + space + LOOK_AHEAD);
-        &self.text[from..end]
+        word_border(word.unwrap_or(last_word))
     }
 
     /// Whether the word that begins at `start` fits into a piece of its own.

@@ -12,6 +12,7 @@ mod entities;
 mod fit;
 mod letters;
 mod punycode;
+mod sentence;
 mod split;
 mod tags;
 mod tld;

@@ -40,6 +40,15 @@ fn fitting_ends_at_a_sentence_or_a_word() {
         short("One. Two three four five six seven.", 25),
         "One. Two three four five…"
     );
+    assert_eq!(
+        short("He said “Yes, we do.” Then he went away again.", 30),
+        "He said “Yes, we do.” …"
+    );
+    assert_eq!(
+        short("It grew by 3.5 times, approx. ten in all.", 36),
+        "It grew by 3.5 times, approx. ten…"
+    );
+    assert_eq!(short("A line\nand another line of words", 12), "A line …");
     assert_eq!(short("first\n\nsecond third", 15), "first\n\nsecond…");
     assert_eq!(short("新製品です。今日から使えます。", 10), "新製品です。…");
     assert_eq!(short("unbelievablylongword", 8), "unbelie…");
@@ -133,7 +142,7 @@ fn numbers_grow_with_the_thread() {
 
 #[test]
 fn long_texts_split_in_linear_time() {
-    for pattern in [
+    let patterns = [
         "Some words here. And others, https://example.com/abc #tag. ",
         "x",
         "日本",
@@ -141,8 +150,11 @@ fn long_texts_split_in_linear_time() {
         "a\n",
         "\u{301}",
         "A. 1",
-    ] {
-        let text = pattern.repeat(60_000 / pattern.len());
+        "!)",
+    ];
+    let repeated = patterns.map(|pattern| pattern.repeat(60_000 / pattern.len()));
+    let spaces = format!("A.{}b", " ".repeat(60_000));
+    for text in repeated.into_iter().chain([spaces]) {
         let thread = split(&text, &x(), true);
         assert!(
             thread
