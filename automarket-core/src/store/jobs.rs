@@ -288,7 +288,8 @@ pub struct QueueStats {
 /// tenants: within one priority the tenants take turns, so that no tenant's flood keeps another's jobs out
 /// of a claim, nor out of the next ones when a claim is too small for all.
 ///
-/// What a verdict or a crash makes of a job is the same everywhere: [`Verdict::resolve`], [`Crash::new`].
+/// What a verdict or a crash makes of a job is the same everywhere: [`Verdict::resolve`],
+/// [`Crash::new`](super::Crash::new).
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// The store's clock.
