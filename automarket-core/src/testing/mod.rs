@@ -4,6 +4,8 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod openapi;
+mod recorder;
 mod recording;
 mod sandbox;
 mod script;
@@ -12,6 +14,8 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use openapi::Description;
+pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
