@@ -8,6 +8,7 @@ mod content;
 mod context;
 mod dialect;
 mod guard;
+mod html;
 mod networks;
 mod quote;
 mod retry_after;
