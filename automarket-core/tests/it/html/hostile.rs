@@ -186,7 +186,7 @@ async fn the_bounded_form_reads_the_same() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Any soup of tags is read, and cleaning it twice changes nothing.
+    /// Any soup of tags is read, and comes out clean.
     #[test]
     fn any_soup_is_read(parts in prop::collection::vec(prop::sample::select(vec![
         "<p>", "</p>", "<div>", "</div>", "<a href=/x>", "</a>", "<b>", "</b>", "<table>", "<tr>", "<td>", "</table>", "<ul>", "<li>",
@@ -197,6 +197,8 @@ proptest! {
         let page = html::extract(html.as_bytes(), None, None);
         prop_assert!(page.is_ok());
         let clean = html::sanitize(&html);
-        prop_assert_eq!(html::sanitize(&clean), clean);
+        for bad in ["<script", "<svg", "<form", "hidden", "<!--", "<title"] {
+            prop_assert!(!clean.contains(bad), "{} in {}", bad, clean);
+        }
     }
 }
