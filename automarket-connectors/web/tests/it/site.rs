@@ -61,7 +61,7 @@ async fn asks_for_a_page_and_sends_no_credential() {
     assert_eq!(page.url.unwrap().as_str(), GOOD);
     assert_eq!(
         page.markdown,
-        "# News\n\nWe shipped it.\n\n[more](https://acme.example/x)"
+        "We shipped it.\n\n[more](https://acme.example/x)"
     );
     assert!(wire.requests()[0].headers().get("authorization").is_none());
     wire.finished();
