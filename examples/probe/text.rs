@@ -90,10 +90,8 @@ fn media(input: MediaInput, address: &Url) -> Media {
         Some("application") => MediaKind::Document,
         _ => MediaKind::Image,
     };
-    let mut media = Media::new(
-        input.kind.unwrap_or(guessed),
-        MediaSource::Bytes(Bytes::new()),
-    );
+    // A request describes media and brings none: some networks want an address, all take one for a check.
+    let mut media = Media::address(input.kind.unwrap_or(guessed), address.clone());
     media.bytes = input.bytes;
     media.mime = input.mime;
     media.width = input.width;

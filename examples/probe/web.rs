@@ -121,7 +121,7 @@ pub(crate) fn retry_after(request: &Value) -> Result<Reply> {
         .unwrap_or_default();
     let answer = HttpReply::recorded("probe", Effect::Read, status, headers, body);
     let wait = answer.retry_after(instant(&input.now)?);
-    reply(json!({"seconds": wait.map(|wait| wait.as_secs_f64())}))
+    reply(json!({"seconds": wait.map(|wait| wait.as_secs())}))
 }
 
 /// Unix seconds or RFC 3339.

@@ -4,6 +4,8 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod openapi;
+mod recorder;
 mod recording;
 mod sandbox;
 mod script;
@@ -12,8 +14,10 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use openapi::Description;
+pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;
-pub use store_suite::{StoreCase, StoreUnderTest, store_cases};
+pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};

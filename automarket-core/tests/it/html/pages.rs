@@ -168,20 +168,10 @@ fn a_page_in_latin_1() {
 fn the_bundled_page_of_the_quickstart() {
     let bytes = include_bytes!("../../../../examples/pages/acme.html");
     let page = page(bytes, "https://acme.example/blog/acme-cloud-2");
-    assert_eq!(
-        page.title.as_deref(),
-        Some("Acme Cloud 2: deploys in eleven seconds")
-    );
-    assert_eq!(page.colors, ["#0f4c81", "#f2a541"]);
-    says(
-        &page,
-        &["48,000 deploys", "up to 25", "no card"],
-        &["two cookies", "Lisbon", "Imprint"],
-    );
-    assert!(
-        page.markdown
-            .contains("| Plan | Team size | Price a month |")
-    );
+    assert_eq!(page.title.as_deref(), Some("Acme Cloud 2 deploys in 40 seconds"));
+    assert_eq!(page.byline.as_deref(), Some("Mira Holt"));
+    assert_eq!(page.colors, ["#0f766e"]);
+    says(&page, &["commit to production in 40 seconds", "1,200 other teams"], &["Ignore all earlier", "Log in"]);
     assert!((400..=700).contains(&page.text.split_whitespace().count()));
 }
 
