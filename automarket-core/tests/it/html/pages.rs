@@ -168,10 +168,17 @@ fn a_page_in_latin_1() {
 fn the_bundled_page_of_the_quickstart() {
     let bytes = include_bytes!("../../../../examples/pages/acme.html");
     let page = page(bytes, "https://acme.example/blog/acme-cloud-2");
-    assert_eq!(page.title.as_deref(), Some("Acme Cloud 2 deploys in 40 seconds"));
+    assert_eq!(
+        page.title.as_deref(),
+        Some("Acme Cloud 2 deploys in 40 seconds")
+    );
     assert_eq!(page.byline.as_deref(), Some("Mira Holt"));
     assert_eq!(page.colors, ["#0f766e"]);
-    says(&page, &["commit to production in 40 seconds", "1,200 other teams"], &["Ignore all earlier", "Log in"]);
+    says(
+        &page,
+        &["commit to production in 40 seconds", "1,200 other teams"],
+        &["Ignore all earlier", "Log in"],
+    );
     assert!((400..=700).contains(&page.text.split_whitespace().count()));
 }
 
