@@ -11,6 +11,7 @@ mod email;
 mod generator;
 mod grounding;
 mod guard;
+mod html;
 mod networks;
 mod quote;
 mod retry_after;
