@@ -3,7 +3,7 @@
 use super::scan::Tag;
 
 /// Whether the element and all it holds are not shown: by element, by attribute, or by its own style.
-/// Style sheets are not looked at.
+/// What style sheets say is [`Sheet`](super::sheet::Sheet)'s.
 pub(super) fn is_hidden(tag: &Tag<'_>) -> bool {
     matches!(
         &*tag.name,
@@ -30,7 +30,7 @@ pub(super) fn is_hidden(tag: &Tag<'_>) -> bool {
 
 /// Whether a style attribute takes an element out of sight. Opacity and transforms are left alone: pages
 /// that fade and slide their content in begin with them.
-fn hides(style: &str) -> bool {
+pub(super) fn hides(style: &str) -> bool {
     let mut absolute = false;
     let mut clipped = false;
     let mut outside = false;
@@ -108,7 +108,7 @@ fn number(value: &str) -> Option<f64> {
     value.get(..end)?.parse().ok()
 }
 
-fn without_comments(style: &str) -> String {
+pub(super) fn without_comments(style: &str) -> String {
     let mut out = String::with_capacity(style.len());
     let mut rest = style;
     while let Some((before, after)) = rest.split_once("/*") {

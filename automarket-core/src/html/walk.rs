@@ -9,6 +9,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use super::{
     hidden::is_hidden,
     scan::{Scanner, Tag, Token, clip, decode},
+    sheet::Sheet,
 };
 
 /// What is passed on at the most.
@@ -43,6 +44,7 @@ struct Entry<'a> {
 pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool {
     let mut walk = Walk {
         open: Vec::new(),
+        sheet: Sheet::default(),
         hidden: 0,
         shown: 0,
         elements: 0,
@@ -63,6 +65,8 @@ pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool 
 
 struct Walk<'a, V> {
     open: Vec<Entry<'a>>,
+    /// What the page's style sheets hide.
+    sheet: Sheet,
     /// How many open elements hide what they hold.
     hidden: usize,
     /// How many open elements were passed on.
@@ -81,6 +85,9 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
             Token::Text(_) => {}
             Token::Raw(tag, content) => {
                 self.elements += 1;
+                if tag.name == "style" {
+                    self.sheet.read(content);
+                }
                 (self.visit)(Event::Raw(&tag, content));
             }
             Token::Close(name) => self.end(&name),
@@ -100,7 +107,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         }
         self.imply_ends(&tag.name);
         if is_void(&tag.name) {
-            if self.hidden == 0 && !is_hidden(&tag) {
+            if self.hidden == 0 && !self.hides(&tag) {
                 self.elements += 1;
                 (self.visit)(Event::Open(&tag));
                 (self.visit)(Event::Close(&tag.name));
@@ -110,8 +117,12 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         self.push(tag);
     }
 
+    fn hides(&self, tag: &Tag<'_>) -> bool {
+        is_hidden(tag) || self.sheet.hides(tag)
+    }
+
     fn push(&mut self, tag: Tag<'a>) {
-        let hides = is_hidden(&tag);
+        let hides = self.hides(&tag);
         self.hidden += usize::from(hides);
         let shown = self.hidden == 0 && self.shown < MAX_DEPTH;
         if shown {
