@@ -7,6 +7,7 @@ mod classify;
 mod content;
 mod context;
 mod dialect;
+mod email;
 mod generator;
 mod grounding;
 mod guard;
