@@ -12,7 +12,6 @@ mod markdown;
 mod metadata;
 mod sanitize;
 mod scan;
-mod sheet;
 mod text;
 mod walk;
 

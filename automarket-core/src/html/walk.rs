@@ -7,9 +7,8 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
-    hidden::is_hidden,
+    hidden::{Styles, is_hidden},
     scan::{Scanner, Tag, Token, clip, decode},
-    sheet::Sheet,
 };
 
 /// What is passed on at the most.
@@ -44,11 +43,11 @@ struct Entry<'a> {
 pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool {
     let mut walk = Walk {
         open: Vec::new(),
-        sheet: Sheet::default(),
         hidden: 0,
         shown: 0,
         elements: 0,
         work: 0,
+        styles: Styles::default(),
         cut: false,
         visit,
     };
@@ -65,8 +64,6 @@ pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool 
 
 struct Walk<'a, V> {
     open: Vec<Entry<'a>>,
-    /// What the page's style sheets hide.
-    sheet: Sheet,
     /// How many open elements hide what they hold.
     hidden: usize,
     /// How many open elements were passed on.
@@ -74,6 +71,7 @@ struct Walk<'a, V> {
     /// How many elements were passed on.
     elements: usize,
     work: usize,
+    styles: Styles,
     cut: bool,
     visit: V,
 }
@@ -86,7 +84,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
             Token::Raw(tag, content) => {
                 self.elements += 1;
                 if tag.name == "style" {
-                    self.sheet.read(content);
+                    self.styles.read(content);
                 }
                 (self.visit)(Event::Raw(&tag, content));
             }
@@ -107,7 +105,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         }
         self.imply_ends(&tag.name);
         if is_void(&tag.name) {
-            if self.hidden == 0 && !self.hides(&tag) {
+            if self.hidden == 0 && !is_hidden(&tag) && !self.styles.hide(&tag) {
                 self.elements += 1;
                 (self.visit)(Event::Open(&tag));
                 (self.visit)(Event::Close(&tag.name));
@@ -117,12 +115,8 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         self.push(tag);
     }
 
-    fn hides(&self, tag: &Tag<'_>) -> bool {
-        is_hidden(tag) || self.sheet.hides(tag)
-    }
-
     fn push(&mut self, tag: Tag<'a>) {
-        let hides = self.hides(&tag);
+        let hides = is_hidden(&tag) || self.styles.hide(&tag);
         self.hidden += usize::from(hides);
         let shown = self.hidden == 0 && self.shown < MAX_DEPTH;
         if shown {
