@@ -1,1 +1,15 @@
 #![doc = include_str!("../README.md")]
+
+mod accounts;
+mod campaigns;
+mod error;
+mod events;
+mod jobs;
+mod migrations;
+mod publications;
+mod readers;
+mod store;
+mod value;
+mod writer;
+
+pub use store::{SqliteStore, SqliteStoreBuilder, Synchronous};

@@ -26,7 +26,7 @@ pub struct Event {
     /// What it says.
     #[serde(flatten)]
     pub event: NewEvent,
-    /// Its place in the store's order.
+    /// Its place in the store's order: grows, with gaps; never given twice.
     pub sequence: i64,
     /// When, by the store's clock.
     pub at: DateTime<Utc>,
@@ -35,7 +35,7 @@ pub struct Event {
 /// Events: appended, never changed.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// Appends events, in order.
+    /// Appends events, in order, all or none.
     async fn append_events(&self, events: &[NewEvent]) -> Result<()>;
     /// The tenant's events after a sequence number, oldest first, at most `limit`.
     async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>>;

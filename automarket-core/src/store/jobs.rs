@@ -64,7 +64,8 @@ impl NewJob {
 pub enum Enqueued {
     /// It is in the queue.
     New(JobId),
-    /// A job with its unique key is waiting or running: this one. (Also when the id itself is there.)
+    /// A job with its unique key is waiting or running: this one. Also when the tenant has a job with the
+    /// id itself, ended or not.
     Existing(JobId),
 }
 
@@ -97,7 +98,7 @@ pub struct Job {
     pub priority: i16,
     /// Attempts that count: failures and crashes, and the one under way.
     pub attempts: u32,
-    /// How many of those ended with the worker gone.
+    /// How often its worker was gone.
     pub crashes: u32,
     /// How often it may fail.
     pub max_attempts: u32,
@@ -225,7 +226,8 @@ pub enum Verdict {
         /// When.
         at: DateTime<Utc>,
     },
-    /// Handed back unfinished: at once for the next worker; the attempt is not counted.
+    /// Handed back unfinished: at once for the next worker, in its old place in the line; the attempt is
+    /// not counted.
     Release,
     /// Failed for good.
     Bury(ErrorRecord),
@@ -240,7 +242,8 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// Why a job is dead, as its last failure's `rule` says it.
+/// Why a job is dead: the `rule` of its last failure. A rule which that error had itself moves to the end of
+/// its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadReason {
     /// Its attempts were used up.
@@ -266,7 +269,7 @@ impl DeadReason {
 /// How full the queue is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStats {
-    /// Jobs whose time has come and that nobody holds.
+    /// Jobs whose time has come and that nobody holds, also those whose lease ran out.
     pub ready: u64,
     /// Jobs whose time has not come.
     pub later: u64,
@@ -274,15 +277,18 @@ pub struct QueueStats {
     pub leased: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Since when the oldest ready job is due.
+    /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
 /// The queue: at least once, leased, fenced.
 ///
 /// A job is *ready* when it waits and its time has come, or when its lease has run out. Ready jobs are
-/// claimed by priority (higher first), then by `run_at`, then by id, fairly between tenants: within one
-/// priority, no tenant's flood keeps another's jobs out of a claim.
+/// claimed by priority (higher first), then by `run_at`, then in the order they were put in, fairly between
+/// tenants: within one priority the tenants take turns, so that no tenant's flood keeps another's jobs out
+/// of a claim, nor out of the next ones when a claim is too small for all.
+///
+/// What a verdict or a crash makes of a job is the same everywhere: [`Verdict::resolve`], [`Crash::new`].
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// The store's clock.
@@ -290,10 +296,14 @@ pub trait JobStore: Send + Sync {
 
     /// Puts jobs in, all or none; one answer per job, in order. Also within one call a unique key is
     /// taken once.
+    ///
+    /// # Errors
+    /// `Conflict` when a job of another tenant has one of the ids.
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
-    /// Leases ready jobs: exclusive, each with a new fence and its attempt counted. A job found with a
-    /// lease that ran out counts a crash; at `max_crashes` it is dead instead.
+    /// Leases ready jobs: exclusive, each with a new fence and its attempt counted, in the order of the
+    /// line. A job found with a lease that ran out counts a crash and a failure; at `max_crashes`, or with
+    /// its attempts used up, it is dead instead.
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>>;
 
     /// Prolongs leases from now on; returns those that could not be, because they passed on or ended. A
@@ -307,32 +317,34 @@ pub trait JobStore: Send + Sync {
     /// The job with this id, ended or not.
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>>;
 
-    /// The newest job (by `created_at`, then id) of this kind and unique key, ended or not.
+    /// The job of this kind and unique key that was put in last, ended or not.
     async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>>;
 
-    /// The tenant's jobs in one state, newest first, at most `limit`.
+    /// The tenant's jobs in one state, the one put in last first, at most `limit`. A job whose lease ran out
+    /// is `Leased` until it is claimed again.
     async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>>;
 
-    /// Calls a waiting job off. `false` when it is not waiting.
+    /// Calls a waiting job off, due or not. `false` when it is not waiting.
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool>;
 
-    /// Puts a dead job back in, its attempts and crashes at zero, its history kept. `false` when it is not
-    /// dead, or a live job holds its unique key.
+    /// Puts a dead job back in for now, its attempts and crashes at zero, its history and steps kept.
+    /// `false` when it is not dead, or a live job holds its unique key.
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool>;
 
     /// How full the queue is, over all tenants.
     async fn queue_stats(&self) -> Result<QueueStats>;
 
-    /// When the earliest waiting job becomes ready, or the earliest lease runs out; for a worker's sleep.
+    /// When the earliest waiting job of these kinds (empty is any) becomes ready, or the earliest lease runs
+    /// out; for a worker's sleep. Not after now when one is ready already; `None` when there is none.
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>>;
 
-    /// The remembered steps of a job, by name.
+    /// The remembered value of one step of a job.
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>>;
 
-    /// Remembers a step of a leased job.
+    /// Remembers a step of a leased job; a second value under the same name takes the place of the first.
     ///
     /// # Errors
-    /// `LeaseLost` when the lease has passed on.
+    /// `LeaseLost` when the lease has passed on or ended. One that ran out but that nobody took still counts.
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()>;
 
     /// The steps of a job with their values, in the order in which they were first remembered.

@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod memory;
 mod publications;
+mod rules;
 
 pub use accounts::{Account, AccountStore};
 pub use campaigns::CampaignStore;
@@ -16,14 +17,19 @@ pub use jobs::{
 };
 pub use memory::MemoryStore;
 pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
 /// `testing::store_cases`, which each of them runs.
 ///
 /// Contract for all of it:
-/// - Every method that takes a tenant sees only that tenant's rows; an id of another is `NotFound` or `None`.
-/// - A write that returned `Ok` survives a crash of the process; one that returned an error changed nothing.
-/// - Time is the store's own ([`JobStore::now`]), so that workers' clocks do not matter.
+/// - Every method that takes a tenant sees only that tenant's rows; an id of another is `NotFound`, `None`
+///   or `false`. Two tenants may use the same id, except of a job.
+/// - A write that returned `Ok` survives a crash of the process ([`MemoryStore`] cannot); one that returned
+///   an error changed nothing. A call whose future is dropped may still take effect, wholly.
+/// - A read sees every write that returned before it began.
+/// - Time is the store's own ([`JobStore::now`]), so that workers' clocks do not matter. Instants are kept to
+///   the microsecond.
 /// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
 ///   cannot be read.
 pub trait Store: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore {}

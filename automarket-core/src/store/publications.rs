@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{NewEvent, NewJob};
 use crate::{
-    AccountId, ErrorRecord, Handle, Platform, PostId, PublicationId, Receipt, Result, TenantId,
-    content::Post,
+    AccountId, Error, ErrorKind, ErrorRecord, Handle, Platform, PostId, PublicationId, Receipt,
+    Result, TenantId, content::Post,
 };
 
 /// One post on one account: the unit of publishing, retry and truth.
@@ -127,11 +127,83 @@ pub struct NewPublishing {
     pub events: Vec<NewEvent>,
 }
 
+impl NewPublishing {
+    /// Whether all of it is of its tenant and post; stores call this first.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// post.
+    pub fn check(&self) -> Result<()> {
+        if self.publications.iter().any(|p| p.post != self.post.id) {
+            return Err(Error::invalid(
+                "publications",
+                "the publications are of the post that is written with them",
+            ));
+        }
+        let publications = self.publications.iter().map(|p| &p.tenant);
+        let jobs = self.jobs.iter().map(|job| &job.tenant);
+        let events = self.events.iter().map(|event| &event.tenant);
+        check_tenant(&self.tenant, publications.chain(jobs).chain(events))
+    }
+}
+
+impl Publication {
+    /// What is stored when `new` replaces this stored publication; stores call this.
+    ///
+    /// # Errors
+    /// `Conflict` when `new` was made against another revision.
+    pub fn replaced_by(&self, new: &Self, now: DateTime<Utc>) -> Result<Self> {
+        if self.revision != new.revision {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the publication is at revision {}, the change was made against {}",
+                    self.revision, new.revision
+                ),
+            )
+            .with_rule("publication.revision"));
+        }
+        Ok(Self {
+            revision: self.revision + 1,
+            post: self.post,
+            created_at: self.created_at,
+            updated_at: now,
+            ..new.clone()
+        })
+    }
+
+    /// Whether these events are of its tenant; stores call this first.
+    ///
+    /// # Errors
+    /// `InvalidInput` when one is not.
+    pub fn check_events(&self, events: &[NewEvent]) -> Result<()> {
+        check_tenant(&self.tenant, events.iter().map(|event| &event.tenant))
+    }
+}
+
+fn check_tenant<'a>(
+    tenant: &TenantId,
+    mut others: impl Iterator<Item = &'a TenantId>,
+) -> Result<()> {
+    if others.any(|other| other != tenant) {
+        return Err(Error::invalid(
+            "tenant",
+            "what is written together is of one tenant",
+        ));
+    }
+    Ok(())
+}
+
 /// Posts and publications.
 #[async_trait]
 pub trait PublicationStore: Send + Sync {
-    /// Writes post, publications, jobs and events in one transaction. A publication whose id is there
-    /// already is left as it is, with its post: so a repeated call changes nothing.
+    /// Writes post, publications, jobs and events in one transaction, publications as given. A post or
+    /// publication whose id is there already is left as it is; when none of them is new, jobs and events are
+    /// not written either: so a repeated call changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()>;
     /// The post with this id.
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>>;
@@ -143,11 +215,12 @@ pub trait PublicationStore: Send + Sync {
     ) -> Result<Option<Publication>>;
     /// The publications of a post, in the order of their ids.
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>>;
-    /// Replaces the publication if its stored revision is `publication.revision`, together with the events
-    /// in one transaction. Returns it as stored, revision counted up and `updated_at` set.
+    /// Replaces the publication (but not its `post` and `created_at`) if its stored revision is
+    /// `publication.revision`, together with the events in one transaction. Returns it as stored, revision
+    /// counted up and `updated_at` set.
     ///
     /// # Errors
-    /// `Conflict` when the revision is another; `NotFound`.
+    /// `Conflict` when the revision is another; `NotFound`; `InvalidInput` when an event is of another tenant.
     async fn update_publication(
         &self,
         publication: &Publication,

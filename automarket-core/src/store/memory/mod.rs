@@ -1,0 +1,101 @@
+mod queue;
+mod records;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::{Account, Event, NewEvent, Publication};
+use crate::{
+    AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
+    content::{Campaign, Post},
+};
+use queue::Queue;
+
+/// The store in memory: for tests, examples and trying things out. It keeps the whole contract of
+/// [`Store`](super::Store) but one thing: nothing outlives the value.
+///
+/// ```
+/// use automarket_core::{TenantId, store::{Claim, JobStore, MemoryStore, NewJob, Verdict}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> automarket_core::Result<()> {
+/// let store = MemoryStore::new();
+/// store.enqueue(&[NewJob::new(TenantId::new("acme")?, "greet", "Ada".into())]).await?;
+/// for lease in store.claim(&Claim::new("worker", 10)).await? {
+///     store.settle(&[(lease.token, Verdict::Complete("done".into()))]).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    accounts: BTreeMap<(TenantId, AccountId), Account>,
+    campaigns: BTreeMap<(TenantId, CampaignId), Campaign>,
+    posts: BTreeMap<(TenantId, PostId), Post>,
+    publications: BTreeMap<(TenantId, PublicationId), Publication>,
+    events: Vec<Event>,
+    queue: Queue,
+}
+
+impl MemoryStore {
+    /// An empty store on the machine's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// An empty store on this clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The state, and the time at which it was locked.
+    fn lock(&self) -> (MutexGuard<'_, State>, DateTime<Utc>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.time();
+        (state, now)
+    }
+
+    fn time(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
+    }
+}
+
+impl State {
+    fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
+        for event in events {
+            let sequence = self.events.last().map_or(1, |last| last.sequence + 1);
+            self.events.push(Event {
+                id: EventId::new(),
+                event: event.clone(),
+                sequence,
+                at: now,
+            });
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,148 @@
+//! What becomes of a job when its lease ends: the rules of the queue, once for every store.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{DeadReason, JobState, LeaseToken, NewJob, Verdict};
+use crate::{Error, ErrorKind, ErrorRecord, Retry};
+
+/// How many failures a job keeps; older ones are dropped.
+pub const FAILURES_KEPT: usize = 20;
+
+/// What a verdict makes of a job; see [`Verdict::resolve`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    /// Its new state.
+    pub state: JobState,
+    /// Its new time; `None` leaves the old one.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Its attempts that count.
+    pub attempts: u32,
+    /// What is added to its history.
+    pub failure: Option<ErrorRecord>,
+    /// What it gave.
+    pub result: Option<Value>,
+}
+
+impl Verdict {
+    /// What this verdict makes of a leased job with these attempts (the one under way counted).
+    #[must_use]
+    pub fn resolve(self, attempts: u32, max_attempts: u32) -> Resolution {
+        let waiting = Resolution {
+            state: JobState::Waiting,
+            run_at: None,
+            attempts,
+            failure: None,
+            result: None,
+        };
+        let dead = |reason: DeadReason, error| Resolution {
+            state: JobState::Dead,
+            failure: Some(reason.sign(error)),
+            ..waiting.clone()
+        };
+        match self {
+            Self::Complete(result) => Resolution {
+                state: JobState::Completed,
+                result: Some(result),
+                ..waiting
+            },
+            Self::Retry { error, .. } if attempts >= max_attempts => {
+                dead(DeadReason::Attempts, error)
+            }
+            Self::Retry { at, error } => Resolution {
+                run_at: Some(at),
+                failure: Some(error),
+                ..waiting
+            },
+            Self::Snooze { at } => Resolution {
+                run_at: Some(at),
+                attempts: attempts.saturating_sub(1),
+                ..waiting
+            },
+            Self::Release => Resolution {
+                attempts: attempts.saturating_sub(1),
+                ..waiting
+            },
+            Self::Bury(error) => dead(DeadReason::Buried, error),
+        }
+    }
+}
+
+/// What a lease that ran out makes of a job; see [`Crash::new`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crash {
+    /// What is added to its history.
+    pub failure: ErrorRecord,
+    /// Whether it is dead instead of claimed.
+    pub dead: bool,
+}
+
+impl Crash {
+    /// Judges a job whose lease ran out: `crashes` and `attempts` with this one counted.
+    #[must_use]
+    pub fn new(crashes: u32, max_crashes: u32, attempts: u32, max_attempts: u32) -> Self {
+        let error = Error::new(
+            ErrorKind::LeaseLost,
+            format!("its worker was gone: the lease ran out (crash {crashes})"),
+        );
+        let error = ErrorRecord::from(&error.with_retry(Retry::Reconcile));
+        let reason = if crashes >= max_crashes {
+            Some(DeadReason::Crashes)
+        } else if attempts >= max_attempts {
+            Some(DeadReason::Attempts)
+        } else {
+            None
+        };
+        Self {
+            dead: reason.is_some(),
+            failure: match reason {
+                Some(reason) => reason.sign(error),
+                None => error,
+            },
+        }
+    }
+}
+
+impl DeadReason {
+    /// The last failure of a job that died for this reason: its rule becomes [`DeadReason::rule`], a rule
+    /// it had moves to the end of its message.
+    #[must_use]
+    pub fn sign(self, mut error: ErrorRecord) -> ErrorRecord {
+        if let Some(rule) = error.rule.replace(self.rule().to_owned())
+            && rule != self.rule()
+        {
+            error.message.push_str(&format!(" [rule {rule}]"));
+        }
+        error
+    }
+}
+
+/// When a lease taken or prolonged now ends: to the microsecond, at the end of the calendar at the latest.
+#[must_use]
+pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(lease)
+        .ok()
+        .and_then(|lease| now.checked_add_signed(lease))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        .trunc_subsecs(6)
+}
+
+impl LeaseToken {
+    /// The error of a write under a lease that passed on or ended.
+    #[must_use]
+    pub fn lost(self) -> Error {
+        let message = format!("the lease of job {} passed on or ended", self.job);
+        Error::new(ErrorKind::LeaseLost, message)
+    }
+}
+
+impl NewJob {
+    /// The error when a job of another tenant has this one's id.
+    #[must_use]
+    pub fn id_taken(&self) -> Error {
+        let message = format!("the job id {} is taken", self.id);
+        Error::new(ErrorKind::Conflict, message).with_rule("job.id")
+    }
+}

@@ -1,0 +1,244 @@
+use serde_json::json;
+
+use super::{
+    StoreCase, StoreUnderTest,
+    samples::{LEASE, error, job, retry, tenant},
+};
+use crate::{
+    ErrorKind, JobId, Retry,
+    store::{Claim, JobState, LeaseToken, NewJob, Settled, Verdict},
+};
+
+pub(super) fn cases() -> Vec<StoreCase> {
+    vec![
+        StoreCase::new(
+            "a lease that ran out is claimed again and counts a crash",
+            |s| Box::pin(crash_counted(s)),
+        ),
+        StoreCase::new(
+            "a job whose worker was gone too often is dead by queue.crashes",
+            |s| Box::pin(dead_by_crashes(s)),
+        ),
+        StoreCase::new(
+            "a crash with the attempts used up is dead by queue.attempts",
+            |s| Box::pin(dead_by_attempts(s)),
+        ),
+        StoreCase::new("a job found dead does not use up a claim's limit", |s| {
+            Box::pin(dead_leaves_room(s))
+        }),
+        StoreCase::new("a heartbeat prolongs a lease", |s| Box::pin(prolonged(s))),
+        StoreCase::new("a heartbeat tells which leases are lost", |s| {
+            Box::pin(told_lost(s))
+        }),
+        StoreCase::new(
+            "a lease that ran out still counts until somebody takes it",
+            |s| Box::pin(still_counts(s)),
+        ),
+        StoreCase::new("an old fence changes nothing", |s| Box::pin(fenced(s))),
+        StoreCase::new("a late claim racing a late verdict has one winner", |s| {
+            Box::pin(rescue_race(s))
+        }),
+    ]
+}
+
+async fn crash_counted(s: &StoreUnderTest) {
+    let id = s.put(job("a")).await;
+    let first = s.claim_one().await;
+    s.wait(29).await;
+    assert_eq!(s.claim(10).await, []);
+    s.wait(2).await;
+    let second = s.claim_one().await;
+    assert_eq!(second.job.id, id);
+    assert!(second.token.fence > first.token.fence);
+    assert_eq!((second.job.attempts, second.job.crashes), (2, 1));
+    let [failure] = second.job.failures.as_slice() else {
+        panic!("one failure")
+    };
+    assert_eq!(
+        (failure.attempt, failure.error.kind),
+        (1, ErrorKind::LeaseLost)
+    );
+    assert_eq!(
+        failure.error.retry,
+        Retry::Reconcile,
+        "nobody knows how far it came"
+    );
+    assert_eq!(failure.error.rule, None);
+    assert_eq!(s.job(id).await, second.job);
+}
+
+async fn dead_by_crashes(s: &StoreUnderTest) {
+    let id = s.put(job("a").unique("k")).await;
+    for _ in 0..3 {
+        assert_eq!(s.claim(10).await.len(), 1);
+        s.wait(31).await;
+    }
+    assert_eq!(s.claim(10).await, []);
+    let dead = s.job(id).await;
+    assert_eq!(
+        (dead.state, dead.crashes, dead.attempts),
+        (JobState::Dead, 3, 3)
+    );
+    let rules: Vec<_> = dead
+        .failures
+        .iter()
+        .map(|f| f.error.rule.as_deref())
+        .collect();
+    assert_eq!(rules, [None, None, Some("queue.crashes")]);
+    assert!(dead.finished_at.is_some());
+    assert_ne!(s.put(job("a").unique("k")).await, id, "its key is free");
+}
+
+async fn dead_by_attempts(s: &StoreUnderTest) {
+    let once = NewJob {
+        max_attempts: 1,
+        ..job("a")
+    };
+    let id = s.put(once).await;
+    s.claim_one().await;
+    s.wait(31).await;
+    assert_eq!(s.claim(10).await, []);
+    let dead = s.job(id).await;
+    assert_eq!((dead.state, dead.crashes), (JobState::Dead, 1));
+    let rule = dead.failures.last().and_then(|f| f.error.rule.clone());
+    assert_eq!(rule.as_deref(), Some("queue.attempts"));
+}
+
+async fn dead_leaves_room(s: &StoreUnderTest) {
+    let poison = s.put(job("a")).await;
+    s.claim_one().await;
+    s.wait(31).await;
+    let good = s.put(job("a")).await;
+    let mut claim = Claim::new("worker", 1).lease(LEASE);
+    claim.max_crashes = 1;
+    let leases = s.store.claim(&claim).await.unwrap();
+    assert_eq!(leases.iter().map(|l| l.job.id).collect::<Vec<_>>(), [good]);
+    assert_eq!(s.job(poison).await.state, JobState::Dead);
+}
+
+async fn prolonged(s: &StoreUnderTest) {
+    s.put(job("a")).await;
+    let token = s.claim_one().await.token;
+    for _ in 0..3 {
+        s.wait(20).await;
+        assert_eq!(s.store.heartbeat(&[token], LEASE).await.unwrap(), []);
+    }
+    s.wait(29).await;
+    assert_eq!(s.claim(10).await, []);
+    let long = LEASE * 4;
+    assert_eq!(s.store.heartbeat(&[token], long).await.unwrap(), []);
+    s.wait(100).await;
+    assert_eq!(s.claim(10).await, []);
+    s.wait(21).await;
+    assert_eq!(s.claim(10).await.len(), 1);
+}
+
+async fn told_lost(s: &StoreUnderTest) {
+    for _ in 0..3 {
+        s.put(job("a")).await;
+    }
+    let leases = s.claim(3).await;
+    let [held, ended, passed_on] = [0, 1, 2].map(|n| leases[n].token);
+    s.settle(ended, Verdict::Complete(json!(1))).await;
+    s.settle(passed_on, Verdict::Release).await;
+    let taken = s.claim_one().await.token;
+    let unknown = LeaseToken {
+        job: JobId::new(),
+        fence: 1,
+    };
+    let beat = [ended, held, unknown, passed_on, taken];
+    let lost = s.store.heartbeat(&beat, LEASE).await.unwrap();
+    assert_eq!(lost, [ended, unknown, passed_on]);
+    assert_eq!(s.store.heartbeat(&[], LEASE).await.unwrap(), []);
+}
+
+async fn still_counts(s: &StoreUnderTest) {
+    let (one, two) = (s.put(job("a")).await, s.put(job("a")).await);
+    let leases = s.claim(2).await;
+    s.wait(60).await;
+    assert_eq!(
+        s.store.heartbeat(&[leases[0].token], LEASE).await.unwrap(),
+        []
+    );
+    let settled = s.settle(leases[1].token, Verdict::Complete(json!(1))).await;
+    assert_eq!(settled, Settled::Now(JobState::Completed));
+    assert_eq!(s.job(two).await.crashes, 0);
+    assert_eq!(s.claim(10).await, [], "the other one was prolonged");
+    assert_eq!(s.job(one).await.crashes, 0);
+    // Also when a claim came by that was too small to take it.
+    s.wait(60).await;
+    let urgent = NewJob {
+        priority: 9,
+        ..job("a")
+    };
+    let urgent = s.put(urgent).await;
+    assert_eq!(s.claimed_ids(1).await, [urgent]);
+    assert_eq!(
+        s.store.heartbeat(&[leases[0].token], LEASE).await.unwrap(),
+        []
+    );
+    assert_eq!(s.claim(10).await, []);
+    let settled = s.settle(leases[0].token, Verdict::Complete(json!(1))).await;
+    assert_eq!(settled, Settled::Now(JobState::Completed));
+}
+
+async fn fenced(s: &StoreUnderTest) {
+    let now = s.now().await;
+    let id = s.put(job("a")).await;
+    let old = s.claim_one().await.token;
+    s.wait(31).await;
+    let new = s.claim_one().await.token;
+    let held = s.job(id).await;
+    let verdicts = [
+        Verdict::Complete(json!("zombie")),
+        retry(now),
+        Verdict::Snooze { at: now },
+        Verdict::Release,
+        Verdict::Bury(error("zombie")),
+    ];
+    for verdict in verdicts.clone() {
+        assert_eq!(s.settle(old, verdict).await, Settled::LeaseLost);
+    }
+    assert_eq!(s.store.heartbeat(&[old], LEASE * 9).await.unwrap(), [old]);
+    let not_yet = LeaseToken {
+        fence: new.fence + 1,
+        ..new
+    };
+    assert_eq!(
+        s.settle(not_yet, Verdict::Release).await,
+        Settled::LeaseLost
+    );
+    assert_eq!(s.job(id).await, held);
+    s.settle(new, Verdict::Complete(json!("done"))).await;
+    for verdict in verdicts {
+        assert_eq!(s.settle(old, verdict.clone()).await, Settled::LeaseLost);
+        assert_eq!(s.settle(new, verdict).await, Settled::LeaseLost);
+    }
+    let ended = s.store.job(&tenant("a"), id).await.unwrap();
+    assert_eq!(ended.and_then(|job| job.result), Some(json!("done")));
+}
+
+async fn rescue_race(s: &StoreUnderTest) {
+    for _ in 0..20 {
+        let id = s.put(job("a")).await;
+        let token = s.claim_one().await.token;
+        s.wait(31).await;
+        let (store, other) = (s.store.clone(), s.store.clone());
+        let settle = tokio::spawn(async move {
+            let done = (token, Verdict::Complete(json!("first")));
+            store.settle(&[done]).await.unwrap()[0]
+        });
+        let rescue =
+            tokio::spawn(async move { other.claim(&Claim::new("rescuer", 1)).await.unwrap() });
+        let (settled, rescued) = (settle.await.unwrap(), rescue.await.unwrap());
+        match (settled, rescued.as_slice()) {
+            (Settled::Now(JobState::Completed), []) => {}
+            (Settled::LeaseLost, [lease]) => {
+                s.settle(lease.token, Verdict::Complete(json!("second")))
+                    .await;
+            }
+            other => panic!("two winners or none: {other:?}"),
+        }
+        assert_eq!(s.job(id).await.state, JobState::Completed);
+    }
+}

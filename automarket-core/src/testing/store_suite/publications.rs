@@ -1,0 +1,261 @@
+use chrono::TimeDelta;
+
+use super::{
+    StoreCase, StoreUnderTest,
+    samples::{event, job, publishing, tenant},
+};
+use crate::{
+    ErrorKind, PublicationId,
+    store::{JobState, NewJob, NewPublishing, Publication, PublicationState},
+};
+
+pub(super) fn cases() -> Vec<StoreCase> {
+    vec![
+        StoreCase::new(
+            "a publishing comes back whole, with its jobs and events",
+            |s| Box::pin(comes_back_whole(s)),
+        ),
+        StoreCase::new("the same publishing twice is written once", |s| {
+            Box::pin(written_once(s))
+        }),
+        StoreCase::new("a publishing with a new target leaves what is there", |s| {
+            Box::pin(new_target(s))
+        }),
+        StoreCase::new("a publishing is written wholly or not at all", |s| {
+            Box::pin(all_or_nothing(s))
+        }),
+        StoreCase::new(
+            "publications of a post come in the order of their ids",
+            |s| Box::pin(in_order(s)),
+        ),
+        StoreCase::new(
+            "an update counts the revision up and tells its events",
+            |s| Box::pin(updated(s)),
+        ),
+        StoreCase::new(
+            "an update against an old revision changes and tells nothing",
+            |s| Box::pin(stale_update(s)),
+        ),
+        StoreCase::new("of many updates of one revision exactly one wins", |s| {
+            Box::pin(one_update_wins(s))
+        }),
+        StoreCase::new(
+            "an update of a publication that is not there is NotFound",
+            |s| Box::pin(update_of_nothing(s)),
+        ),
+    ]
+}
+
+async fn put(s: &StoreUnderTest) -> (NewPublishing, Publication) {
+    let new = publishing("a", s.now().await);
+    s.store.put_publishing(&new).await.unwrap();
+    let publication = new.publications[0].clone();
+    (new, publication)
+}
+
+async fn stored(s: &StoreUnderTest, id: PublicationId) -> Publication {
+    let found = s.store.publication(&tenant("a"), id).await.unwrap();
+    found.expect("the publication is there")
+}
+
+async fn count(s: &StoreUnderTest) -> (usize, usize) {
+    let a = tenant("a");
+    let jobs = s.store.jobs(&a, JobState::Waiting, 100).await.unwrap();
+    let events = s.store.events(&a, 0, 100).await.unwrap();
+    (jobs.len(), events.len())
+}
+
+async fn comes_back_whole(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let (new, publication) = put(s).await;
+    assert_eq!(stored(s, publication.id).await, publication);
+    assert_eq!(s.store.post(&a, new.post.id).await.unwrap(), Some(new.post));
+    let events = s
+        .store
+        .events_about(&a, &publication.id.to_string())
+        .await
+        .unwrap();
+    assert_eq!(events[0].event, new.events[0]);
+    let lease = s.claim_one().await;
+    assert_eq!(
+        (lease.job.id, lease.job.kind.as_str()),
+        (new.jobs[0].id, "publish")
+    );
+}
+
+async fn written_once(s: &StoreUnderTest) {
+    let (new, publication) = put(s).await;
+    let token = s.claim_one().await.token;
+    s.settle(token, crate::store::Verdict::Complete(1.into()))
+        .await;
+    let changed = Publication {
+        state: PublicationState::Published,
+        ..publication
+    };
+    let changed = s.store.update_publication(&changed, &[]).await.unwrap();
+    let mut again = new.clone();
+    again.jobs[0] = NewJob {
+        id: crate::JobId::new(),
+        ..again.jobs[0].clone()
+    };
+    again.post.base.text = Some("other".to_owned());
+    s.store.put_publishing(&again).await.unwrap();
+    assert_eq!(stored(s, changed.id).await, changed);
+    let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
+    assert_eq!(post, Some(new.post));
+    assert_eq!(count(s).await, (0, 1));
+}
+
+async fn new_target(s: &StoreUnderTest) {
+    let (mut new, old) = put(s).await;
+    let added = Publication {
+        id: PublicationId::new(),
+        ..old.clone()
+    };
+    new.post.base.text = Some("other".to_owned());
+    new.publications = vec![
+        Publication {
+            state: PublicationState::Cancelled,
+            ..old.clone()
+        },
+        added.clone(),
+    ];
+    new.jobs.push(job("a"));
+    new.events = vec![event("a", "publication.scheduled", &added.id.to_string())];
+    s.store.put_publishing(&new).await.unwrap();
+    assert_eq!(stored(s, old.id).await, old);
+    assert_eq!(stored(s, added.id).await, added);
+    let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
+    assert_ne!(post.map(|post| post.base), Some(new.post.base));
+    assert_eq!(count(s).await, (2, 2));
+}
+
+async fn all_or_nothing(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let taken = s.put(job("b")).await;
+    let mut bad_job = publishing("a", s.now().await);
+    bad_job.jobs.push(NewJob {
+        id: taken,
+        ..job("a")
+    });
+    let mut foreign_event = publishing("a", s.now().await);
+    foreign_event.events.push(event("b", "x", "x"));
+    let mut foreign_publication = publishing("a", s.now().await);
+    foreign_publication.publications.push(Publication {
+        tenant: tenant("b"),
+        id: PublicationId::new(),
+        ..foreign_publication.publications[0].clone()
+    });
+    let mut foreign_post = publishing("a", s.now().await);
+    foreign_post.publications[0].post = crate::PostId::new();
+    for (new, kind) in [
+        (foreign_post, ErrorKind::InvalidInput),
+        (bad_job, ErrorKind::Conflict),
+        (foreign_event, ErrorKind::InvalidInput),
+        (foreign_publication, ErrorKind::InvalidInput),
+    ] {
+        let refused = s.store.put_publishing(&new).await.unwrap_err();
+        assert_eq!(refused.kind(), kind);
+        assert_eq!(s.store.post(&a, new.post.id).await.unwrap(), None);
+        assert_eq!(s.store.publications(&a, new.post.id).await.unwrap(), []);
+        assert_eq!(count(s).await, (0, 0));
+    }
+}
+
+async fn in_order(s: &StoreUnderTest) {
+    let mut new = publishing("a", s.now().await);
+    let of = |name: &str| Publication {
+        id: PublicationId::derived(name),
+        ..new.publications[0].clone()
+    };
+    new.publications = ["one", "two", "three", "four"].map(of).into();
+    s.store.put_publishing(&new).await.unwrap();
+    let (_, _other_post) = put(s).await;
+    let listed = s
+        .store
+        .publications(&tenant("a"), new.post.id)
+        .await
+        .unwrap();
+    new.publications.sort_by_key(|p| p.id);
+    assert_eq!(listed, new.publications);
+}
+
+async fn updated(s: &StoreUnderTest) {
+    let (_, publication) = put(s).await;
+    s.wait(60).await;
+    let change = Publication {
+        state: PublicationState::Publishing,
+        receipt: None,
+        post: crate::PostId::new(),
+        created_at: publication.created_at + TimeDelta::days(1),
+        ..publication.clone()
+    };
+    let told = event("a", "publication.publishing", &publication.id.to_string());
+    let returned = s.store.update_publication(&change, &[told]).await.unwrap();
+    assert_eq!(
+        returned,
+        Publication {
+            revision: 2,
+            post: publication.post,
+            created_at: publication.created_at,
+            updated_at: returned.updated_at,
+            ..change
+        }
+    );
+    assert!((returned.updated_at - publication.updated_at).num_seconds() >= 60);
+    assert_eq!(stored(s, publication.id).await, returned);
+    assert_eq!(count(s).await.1, 2);
+}
+
+async fn stale_update(s: &StoreUnderTest) {
+    let (_, publication) = put(s).await;
+    let current = s.store.update_publication(&publication, &[]).await.unwrap();
+    let told = [event("a", "x", "x")];
+    for revision in [1, 3] {
+        let stale = Publication {
+            state: PublicationState::Published,
+            revision,
+            ..publication.clone()
+        };
+        let refused = s.store.update_publication(&stale, &told).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+    }
+    let foreign = [event("b", "x", "x")];
+    let refused = s
+        .store
+        .update_publication(&current, &foreign)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert_eq!(stored(s, publication.id).await, current);
+    assert_eq!(count(s).await.1, 1);
+}
+
+async fn one_update_wins(s: &StoreUnderTest) {
+    let (_, publication) = put(s).await;
+    let tries = (0..16).map(|_| {
+        let (store, publication) = (s.store.clone(), publication.clone());
+        tokio::spawn(async move {
+            let told = [event("a", "won", "x")];
+            store.update_publication(&publication, &told).await.is_ok()
+        })
+    });
+    let mut won = 0;
+    for attempt in tries.collect::<Vec<_>>() {
+        won += usize::from(attempt.await.unwrap());
+    }
+    assert_eq!(won, 1);
+    assert_eq!(stored(s, publication.id).await.revision, 2);
+    assert_eq!(count(s).await.1, 2);
+}
+
+async fn update_of_nothing(s: &StoreUnderTest) {
+    let new = publishing("a", s.now().await);
+    let told = [event("a", "x", "x")];
+    let refused = s
+        .store
+        .update_publication(&new.publications[0], &told)
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(count(s).await, (0, 0));
+}

@@ -1,0 +1,188 @@
+//! Jobs as they stand.
+
+use automarket_core::{
+    JobId, Result, TenantId,
+    chrono::{DateTime, Utc},
+    store::{Failure, Job, JobState, QueueStats},
+};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::collections::BTreeMap;
+
+use super::line;
+use crate::{
+    error::{Fault, Outcome},
+    value::{Columns, blob, damaged, from_json, instant, limit as sql_limit, micros},
+};
+
+const SELECT: &str = "
+    SELECT j.place, j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
+        j.created_at, q.leased, e.state, e.result, e.finished_at,
+        ifnull(q.run_at, e.run_at) AS run_at, ifnull(q.fence, e.fence) AS fence,
+        ifnull(q.attempts, e.attempts) AS attempts, ifnull(q.crashes, e.crashes) AS crashes
+    FROM automarket_jobs j
+    LEFT JOIN automarket_queue q ON q.place = j.place
+    LEFT JOIN automarket_ended e ON e.place = j.place ";
+
+/// The jobs that this end of a query finds.
+pub(super) fn query(db: &Connection, end: &str, params: impl Params) -> Outcome<Vec<Job>> {
+    db.prepare_cached(&format!("{SELECT}{end}"))?
+        .query_and_then(params, |row| {
+            let place = row.column("place")?;
+            decode(row, failures(db, place)?)
+        })?
+        .collect()
+}
+
+pub(super) fn job(db: &Connection, tenant: &TenantId, id: JobId) -> Outcome<Option<Job>> {
+    let params = params![blob(id), tenant.as_str()];
+    Ok(query(db, "WHERE j.id = ?1 AND j.tenant = ?2", params)?.pop())
+}
+
+pub(super) fn jobs(
+    db: &Connection,
+    tenant: &TenantId,
+    state: JobState,
+    limit: usize,
+) -> Outcome<Vec<Job>> {
+    let limit = sql_limit(limit);
+    match ended_state(state) {
+        Some(name) => query(
+            db,
+            "WHERE j.place IN (SELECT place FROM automarket_ended
+                WHERE tenant = ?1 AND state = ?2 ORDER BY place DESC LIMIT ?3)
+             ORDER BY j.place DESC",
+            params![tenant.as_str(), name, limit],
+        ),
+        // No index of its own: the queue is read from its newest row back.
+        None => query(
+            db,
+            "WHERE j.place IN (SELECT place FROM automarket_queue
+                WHERE +tenant = ?1 AND leased = ?2 ORDER BY place DESC LIMIT ?3)
+             ORDER BY j.place DESC",
+            params![tenant.as_str(), state == JobState::Leased, limit],
+        ),
+    }
+}
+
+pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> {
+    let counts = db
+        .prepare_cached(
+            "SELECT line.ready + due.ready AS ready,
+                    min(ifnull(line.oldest, due.oldest), ifnull(due.oldest, line.oldest)) AS oldest,
+                    later.waiting, later.leased,
+                    (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead
+             FROM (SELECT count(*) AS ready, min(run_at) AS oldest
+                   FROM automarket_queue WHERE ready = 1) AS line,
+                  (SELECT count(*) AS ready, min(run_at) AS oldest
+                   FROM automarket_queue WHERE ready = 0 AND due_at <= ?1) AS due,
+                  (SELECT count(*) FILTER (WHERE leased = 0) AS waiting,
+                          count(*) FILTER (WHERE leased = 1) AS leased
+                   FROM automarket_queue WHERE ready = 0 AND due_at > ?1) AS later",
+        )?
+        .query_row([micros(now)], |row| {
+            let oldest: Option<i64> = row.get("oldest")?;
+            let stats = QueueStats {
+                ready: count(row, "ready")?,
+                later: count(row, "waiting")?,
+                leased: count(row, "leased")?,
+                dead: count(row, "dead")?,
+                oldest_due: None,
+            };
+            Ok((stats, oldest))
+        })?;
+    let (stats, oldest) = counts;
+    Ok(QueueStats {
+        oldest_due: oldest.map(instant).transpose()?,
+        ..stats
+    })
+}
+
+fn count(row: &Row<'_>, name: &str) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(name)?.unsigned_abs())
+}
+
+pub(super) fn next_ready(db: &Connection, kinds: &[String]) -> Outcome<Option<DateTime<Utc>>> {
+    let ready = line::pick(db, kinds, 1, &mut BTreeMap::new())?;
+    let at: Option<i64> = if let Some(place) = ready.first() {
+        db.prepare_cached("SELECT run_at FROM automarket_queue WHERE place = ?1")?
+            .query_row([place], |row| row.get(0))
+            .optional()?
+    } else if kinds.is_empty() {
+        db.prepare_cached(
+            "SELECT due_at FROM automarket_queue WHERE ready = 0 ORDER BY due_at LIMIT 1",
+        )?
+        .query_row([], |row| row.get(0))
+        .optional()?
+    } else {
+        db.prepare_cached(
+            "SELECT due_at FROM automarket_queue
+             WHERE ready = 0 AND kind IN (SELECT value FROM json_each(?1))
+             ORDER BY due_at LIMIT 1",
+        )?
+        .query_row([crate::value::to_json(&kinds)?], |row| row.get(0))
+        .optional()?
+    };
+    at.map(instant).transpose()
+}
+
+pub(super) fn failures(db: &Connection, place: i64) -> Outcome<Vec<(u32, i64, String)>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT attempt, at, error FROM automarket_failures WHERE place = ?1 ORDER BY number",
+        )?
+        .query_map([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?)
+}
+
+fn decode(row: &Row<'_>, failures: Vec<(u32, i64, String)>) -> Outcome<Job> {
+    let leased: Option<bool> = row.column("leased")?;
+    let ended: Option<String> = row.column("state")?;
+    let finished_at: Option<i64> = row.column("finished_at")?;
+    Ok(Job {
+        id: row.id("id")?,
+        tenant: row.tenant()?,
+        kind: row.column("kind")?,
+        payload: row.json("payload")?,
+        state: match (leased, ended.as_deref()) {
+            (Some(false), _) => JobState::Waiting,
+            (Some(true), _) => JobState::Leased,
+            (None, Some("completed")) => JobState::Completed,
+            (None, Some("dead")) => JobState::Dead,
+            (None, Some("cancelled")) => JobState::Cancelled,
+            (None, _) => return Err(Fault::Ours(damaged("the state of a job"))),
+        },
+        run_at: row.instant("run_at")?,
+        priority: row.column("priority")?,
+        attempts: row.column("attempts")?,
+        crashes: row.column("crashes")?,
+        max_attempts: row.column("max_attempts")?,
+        unique_key: row.column("unique_key")?,
+        fence: row.column("fence")?,
+        result: row.value("result")?,
+        failures: decode_failures(failures)?,
+        created_at: row.instant("created_at")?,
+        finished_at: finished_at.map(instant).transpose()?,
+    })
+}
+
+pub(super) fn decode_failures(failures: Vec<(u32, i64, String)>) -> Result<Vec<Failure>> {
+    let decode = |(attempt, at, error): (u32, i64, String)| {
+        Ok::<_, Fault>(Failure {
+            attempt,
+            at: instant(at)?,
+            error: from_json(&error)?,
+        })
+    };
+    let failures = failures.into_iter().map(decode);
+    Ok(failures.collect::<Outcome<_>>()?)
+}
+
+/// How an ended state is spelled in its row.
+pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
+    match state {
+        JobState::Completed => Some("completed"),
+        JobState::Dead => Some("dead"),
+        JobState::Cancelled => Some("cancelled"),
+        JobState::Waiting | JobState::Leased => None,
+    }
+}

@@ -1,0 +1,194 @@
+//! Prolonging and ending leases; what else ends or revives a job.
+
+use std::time::Duration;
+
+use automarket_core::{
+    ErrorRecord, JobId, Result, TenantId,
+    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{enqueue::holder, read::ended_state};
+use crate::{
+    error::Outcome,
+    value::{blob, instant, limit as sql_limit, micros, to_json},
+    writer::Tx,
+};
+
+/// A verdict whose result is written out already, so that the writer need not.
+pub(super) struct VerdictRow {
+    token: LeaseToken,
+    verdict: Verdict,
+    result: Option<String>,
+}
+
+impl VerdictRow {
+    pub(super) fn new((token, verdict): &(LeaseToken, Verdict)) -> Result<Self> {
+        let (verdict, result) = match verdict {
+            Verdict::Complete(result) => (
+                Verdict::Complete(serde_json::Value::Null),
+                Some(to_json(result)?),
+            ),
+            other => (other.clone(), None),
+        };
+        Ok(Self {
+            token: *token,
+            verdict,
+            result,
+        })
+    }
+}
+
+pub(super) fn settle(tx: &Tx<'_>, rows: Vec<VerdictRow>) -> Outcome<Vec<Settled>> {
+    rows.into_iter().map(|row| settle_one(tx, row)).collect()
+}
+
+fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
+    let held: Option<(i64, u32, u32, i64)> = tx
+        .db
+        .prepare_cached(
+            "SELECT q.place, q.attempts, j.max_attempts, q.run_at
+             FROM automarket_jobs j JOIN automarket_queue q USING (place)
+             WHERE j.id = ?1 AND q.leased = 1 AND q.fence = ?2",
+        )?
+        .query_row(params![blob(row.token.job), row.token.fence], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    let Some((place, attempts, max_attempts, run_at)) = held else {
+        return Ok(Settled::LeaseLost);
+    };
+    let next = row.verdict.resolve(attempts, max_attempts);
+    if let Some(error) = &next.failure {
+        add_failure(tx, place, attempts, error)?;
+    }
+    if next.state == JobState::Waiting {
+        let run_at = next.run_at.map_or(run_at, micros);
+        tx.db
+            .prepare_cached(
+                "UPDATE automarket_queue SET leased = 0, run_at = ?2, due_at = ?2, ready = ?3,
+                    attempts = ?4
+                 WHERE place = ?1",
+            )?
+            .execute(params![place, run_at, run_at <= tx.now, next.attempts])?;
+    } else {
+        end(tx, place, next.state, row.result.as_deref())?;
+    }
+    Ok(Settled::Now(next.state))
+}
+
+/// Moves a live job out of the queue.
+pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState, result: Option<&str>) -> Outcome<()> {
+    tx.db
+        .prepare_cached(
+            "INSERT INTO automarket_ended
+                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
+             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3, ?4
+             FROM automarket_queue WHERE place = ?1",
+        )?
+        .execute(params![place, ended_state(state), result, tx.now])?;
+    tx.db
+        .prepare_cached("DELETE FROM automarket_queue WHERE place = ?1")?
+        .execute([place])?;
+    Ok(())
+}
+
+pub(super) fn set_attempts(tx: &Tx<'_>, place: i64, attempts: u32, crashes: u32) -> Outcome<()> {
+    tx.db
+        .prepare_cached("UPDATE automarket_queue SET attempts = ?2, crashes = ?3 WHERE place = ?1")?
+        .execute(params![place, attempts, crashes])?;
+    Ok(())
+}
+
+pub(super) fn add_failure(
+    tx: &Tx<'_>,
+    place: i64,
+    attempt: u32,
+    error: &ErrorRecord,
+) -> Outcome<()> {
+    let number: i64 = tx
+        .db
+        .prepare_cached(
+            "INSERT INTO automarket_failures (place, number, attempt, at, error)
+             SELECT ?1, ifnull(max(number), 0) + 1, ?2, ?3, ?4
+             FROM automarket_failures WHERE place = ?1
+             RETURNING number",
+        )?
+        .query_row(params![place, attempt, tx.now, to_json(error)?], |row| {
+            row.get(0)
+        })?;
+    tx.db
+        .prepare_cached("DELETE FROM automarket_failures WHERE place = ?1 AND number <= ?2")?
+        .execute(params![place, number - sql_limit(FAILURES_KEPT)])?;
+    Ok(())
+}
+
+/// Prolongs leases; returns those that could not be.
+pub(super) fn prolong(
+    tx: &Tx<'_>,
+    leases: Vec<LeaseToken>,
+    lease: Duration,
+) -> Outcome<Vec<LeaseToken>> {
+    let until = micros(lease_end(instant(tx.now)?, lease));
+    let mut update = tx.db.prepare_cached(
+        "UPDATE automarket_queue SET due_at = ?3, ready = 0
+         WHERE place = (SELECT place FROM automarket_jobs WHERE id = ?1)
+            AND leased = 1 AND fence = ?2",
+    )?;
+    let mut lost = Vec::new();
+    for token in leases {
+        if update.execute(params![blob(token.job), token.fence, until])? == 0 {
+            lost.push(token);
+        }
+    }
+    Ok(lost)
+}
+
+pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {
+    let waiting: Option<i64> = tx
+        .db
+        .prepare_cached(
+            "SELECT q.place FROM automarket_jobs j JOIN automarket_queue q USING (place)
+             WHERE j.id = ?1 AND j.tenant = ?2 AND q.leased = 0",
+        )?
+        .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
+        .optional()?;
+    if let Some(place) = waiting {
+        end(tx, place, JobState::Cancelled, None)?;
+    }
+    Ok(waiting.is_some())
+}
+
+pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {
+    let dead: Option<(i64, String, Option<String>)> = tx
+        .db
+        .prepare_cached(
+            "SELECT j.place, j.kind, j.unique_key
+             FROM automarket_jobs j JOIN automarket_ended e USING (place)
+             WHERE j.id = ?1 AND j.tenant = ?2 AND e.state = 'dead'",
+        )?
+        .query_row(params![blob(id), tenant.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((place, kind, key)) = dead else {
+        return Ok(false);
+    };
+    if let Some(key) = key
+        && holder(tx, tenant.as_str(), &kind, &key)?.is_some()
+    {
+        return Ok(false);
+    }
+    tx.db
+        .prepare_cached(
+            "INSERT INTO automarket_queue
+                (place, tenant, kind, priority, run_at, due_at, ready, fence, unique_key)
+             SELECT j.place, j.tenant, j.kind, j.priority, ?2, ?2, 1, e.fence, j.unique_key
+             FROM automarket_jobs j JOIN automarket_ended e USING (place) WHERE j.place = ?1",
+        )?
+        .execute(params![place, tx.now])?;
+    tx.db
+        .prepare_cached("DELETE FROM automarket_ended WHERE place = ?1")?
+        .execute([place])?;
+    Ok(true)
+}

@@ -1,0 +1,169 @@
+//! The one writer: a thread that owns the writing connection and commits what waits for it in groups.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+};
+
+use automarket_core::{Clock, Error, ErrorKind, ErrorRecord, Result};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::{
+    error::{Fault, Outcome},
+    value::micros,
+};
+
+/// So many calls share a transaction at the most, so that the first does not wait for ever.
+const GROUP: usize = 512;
+
+/// What a call works with inside the transaction.
+pub(crate) struct Tx<'a> {
+    pub(crate) db: &'a Connection,
+    /// The store's time in microseconds, the same for the whole transaction.
+    pub(crate) now: i64,
+    /// Which tenant's turn was last, by priority. Only fairness hangs on it, so it is not stored.
+    pub(crate) turns: &'a mut BTreeMap<i16, String>,
+}
+
+pub(crate) struct Writer {
+    calls: Option<mpsc::Sender<Box<dyn Work>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection that is ready to write.
+    pub(crate) fn start(db: Connection, clock: Arc<dyn Clock>) -> Result<Self> {
+        let (calls, waiting) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("automarket-sqlite".to_owned())
+            .spawn(move || write(&db, &*clock, &waiting))
+            .map_err(|e| {
+                Error::new(ErrorKind::Internal, "no thread for the writer").with_source(e)
+            })?;
+        Ok(Self {
+            calls: Some(calls),
+            thread: Some(thread),
+        })
+    }
+
+    /// Does this work in a transaction shared with other calls, wholly or not at all, and returns once
+    /// it is committed. Also done when the returned future is dropped after its first poll.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let call = Call {
+            work: Some(work),
+            result: None,
+            reply,
+        };
+        let calls = self.calls.as_ref().ok_or_else(stopped)?;
+        calls.send(Box::new(call)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until what was handed over is written and the connection is closed.
+    fn drop(&mut self) {
+        drop(self.calls.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Internal, "the store's writer has stopped")
+}
+
+/// A call waiting for the writer, whatever it returns.
+trait Work: Send {
+    /// Does it; whether it is to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Answers the caller; with the group's failure if it was not committed.
+    fn answer(self: Box<Self>, failure: Option<&Error>);
+}
+
+struct Call<F, T> {
+    work: Option<F>,
+    result: Option<Outcome<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.result = self.work.take().map(|work| work(tx));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&Error>) {
+        let result = match (self.result, failure) {
+            (Some(Err(own)), _) => Err(own.into()),
+            (Some(Ok(_)) | None, Some(failure)) => Err(ErrorRecord::from(failure).into()),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(stopped()),
+        };
+        // A caller that has gone does not want the answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn write(db: &Connection, clock: &dyn Clock, waiting: &mpsc::Receiver<Box<dyn Work>>) {
+    let mut turns = BTreeMap::new();
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(next) = waiting.try_recv()
+        {
+            group.push(next);
+        }
+        let failure = commit(db, clock, &mut turns, &mut group).err();
+        if failure.is_some() && !db.is_autocommit() {
+            // Nothing is left to do if this fails too: the next BEGIN will say so.
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        let failure = failure.map(Error::from);
+        for call in group {
+            call.answer(failure.as_ref());
+        }
+    }
+}
+
+fn commit(
+    db: &Connection,
+    clock: &dyn Clock,
+    turns: &mut BTreeMap<i16, String>,
+    group: &mut [Box<dyn Work>],
+) -> Outcome<()> {
+    run(db, "BEGIN IMMEDIATE")?;
+    let now = micros(clock.now());
+    for call in group.iter_mut() {
+        let mut tx = Tx {
+            db,
+            now,
+            turns: &mut *turns,
+        };
+        run(db, "SAVEPOINT call")?;
+        let keep = call.run(&mut tx);
+        if db.is_autocommit() {
+            // Out of space, I/O and memory errors may end the whole transaction.
+            return Err(Fault::Ours(Error::new(
+                ErrorKind::Storage,
+                "the database gave the transaction up",
+            )));
+        }
+        if !keep {
+            run(db, "ROLLBACK TO call")?;
+        }
+        run(db, "RELEASE call")?;
+    }
+    run(db, "COMMIT")
+}
+
+fn run(db: &Connection, sql: &str) -> Outcome<()> {
+    Ok(db.prepare_cached(sql)?.raw_execute().map(drop)?)
+}
