@@ -167,3 +167,74 @@ fn commit(
 fn run(db: &Connection, sql: &str) -> Outcome<()> {
     Ok(db.prepare_cached(sql)?.raw_execute().map(drop)?)
 }
+
+#[cfg(test)]
+mod tests {
+    //! Faults that only the writing connection can be brought into.
+
+    use automarket_core::{
+        Retry, SystemClock, TenantId,
+        store::{JobStore, NewJob},
+    };
+    use rusqlite::OpenFlags;
+
+    use super::*;
+    use crate::{
+        SqliteStore,
+        jobs::{NewRow, enqueue},
+    };
+
+    fn jobs(count: usize) -> Vec<NewJob> {
+        let tenant = TenantId::new("acme").unwrap();
+        let job = |_| NewJob::new(tenant.clone(), "work", "x".repeat(1_000).into());
+        (0..count).map(job).collect()
+    }
+
+    async fn max_pages(store: &SqliteStore, pages: i64) {
+        let set = store.inner.writer.call(move |tx| {
+            Ok(tx
+                .db
+                .pragma_update_and_check(None, "max_page_count", pages, |row| row.get(0))?)
+        });
+        let _: i64 = set.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_database_is_tried_again_and_work_resumes() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("a.db"))
+            .await
+            .unwrap();
+        store.enqueue(&jobs(10)).await.unwrap();
+        max_pages(&store, 1).await; // As many as it has.
+        let refused = store.enqueue(&jobs(1_000)).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.retry()),
+            (ErrorKind::Storage, Retry::After(None))
+        );
+        assert_eq!(refused.rule(), Some("sqlite.full"));
+        assert_eq!(store.queue_stats().await.unwrap().ready, 10);
+        max_pages(&store, 1_000_000).await;
+        store.enqueue(&jobs(1_000)).await.unwrap();
+        assert_eq!(store.queue_stats().await.unwrap().ready, 1_010);
+    }
+
+    #[tokio::test]
+    async fn a_read_only_database_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        let read_only =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let writer = Writer::start(read_only, Arc::new(SystemClock)).unwrap();
+        let rows = NewRow::all(&jobs(1)).unwrap();
+        let call = writer.call(move |tx| enqueue(tx, &rows));
+        let refused = call.await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.retry()),
+            (ErrorKind::Storage, Retry::After(None))
+        );
+        assert_eq!(refused.rule(), Some("sqlite.readonly"));
+        store.enqueue(&jobs(1)).await.unwrap();
+    }
+}

@@ -57,7 +57,7 @@ pub(super) fn jobs(
         None => query(
             db,
             "WHERE j.place IN (SELECT place FROM automarket_queue
-                WHERE +tenant = ?1 AND leased = ?2 ORDER BY place DESC LIMIT ?3)
+                WHERE tenant = ?1 AND leased = ?2 ORDER BY place DESC LIMIT ?3)
              ORDER BY j.place DESC",
             params![tenant.as_str(), state == JobState::Leased, limit],
         ),

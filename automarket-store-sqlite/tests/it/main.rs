@@ -1,3 +1,11 @@
 //! The store from the outside: its contract, its file, its faults, and what a kill leaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed assumption of a test is a panic"
+)]
 
 mod contract;
+mod faults;
+mod kill;
+mod schema;

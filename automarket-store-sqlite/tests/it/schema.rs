@@ -1,0 +1,120 @@
+//! The schema: ours alone, made once, never older than the binary's.
+
+use automarket_core::{
+    ErrorKind, TenantId,
+    store::{JobStore, NewJob},
+};
+use automarket_store_sqlite::SqliteStore;
+use rusqlite::Connection;
+
+fn job() -> NewJob {
+    NewJob::new(TenantId::new("acme").unwrap(), "work", 1.into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_openers_at_once_make_one_schema() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let openers = (0..8).map(|_| {
+        let path = path.clone();
+        tokio::spawn(async move {
+            let store = SqliteStore::open(path).await.unwrap();
+            store.enqueue(&[job()]).await.unwrap();
+        })
+    });
+    for opener in openers.collect::<Vec<_>>() {
+        opener.await.unwrap();
+    }
+    let again = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(again.queue_stats().await.unwrap().ready, 8);
+    drop(again);
+    let db = Connection::open(path).unwrap();
+    let rows: i64 = db
+        .query_row("SELECT count(*) FROM automarket_migrations", [], |r| {
+            r.get(0)
+        })
+        .unwrap();
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test]
+async fn the_hosts_tables_in_the_same_file_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("host.db");
+    let host = Connection::open(&path).unwrap();
+    host.execute_batch(
+        "PRAGMA user_version = 7;
+         CREATE TABLE jobs (id INTEGER PRIMARY KEY);
+         CREATE TABLE migrations (version TEXT);
+         CREATE TABLE _sqlx_migrations (version TEXT);
+         INSERT INTO jobs VALUES (1), (2);
+         INSERT INTO migrations VALUES ('host'); INSERT INTO _sqlx_migrations VALUES ('host');",
+    )
+    .unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.enqueue(&[job()]).await.unwrap();
+    host.execute("INSERT INTO jobs VALUES (3)", []).unwrap();
+    store.enqueue(&[job()]).await.unwrap();
+    let number = |sql: &str| host.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT count(*) FROM jobs"), 3);
+    assert_eq!(number("SELECT count(*) FROM migrations"), 1);
+    assert_eq!(number("SELECT count(*) FROM _sqlx_migrations"), 1);
+    assert_eq!(number("PRAGMA user_version"), 7);
+    let foreign =
+        "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'automarket\\_%' ESCAPE '\\'
+        AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    assert_eq!(number(foreign), 3, "every object of ours has our prefix");
+}
+
+#[tokio::test]
+async fn an_old_binary_refuses_a_newer_schema() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    drop(SqliteStore::open(&path).await.unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute("INSERT INTO automarket_migrations VALUES (99, 'x', 0)", [])
+        .unwrap();
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config);
+    assert_eq!(refused.rule(), Some("sqlite.newer_schema"));
+    assert!(refused.message().contains("99"), "{refused}");
+    db.execute("DELETE FROM automarket_migrations WHERE number = 99", [])
+        .unwrap();
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_migration_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    drop(SqliteStore::open(&path).await.unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute("UPDATE automarket_migrations SET checksum = 'x'", [])
+        .unwrap();
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config);
+    assert_eq!(refused.rule(), Some("sqlite.changed_migration"));
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_file_is_a_configuration_error() {
+    for path in ["", ":memory:", "/no/such/directory/a.db"] {
+        let refused = SqliteStore::open(path).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_leaves_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let other = store.clone();
+    store.enqueue(&[job()]).await.unwrap();
+    drop(store);
+    assert_eq!(other.queue_stats().await.unwrap().ready, 1);
+    drop(other);
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.db"], "the write-ahead log is folded back");
+}
