@@ -104,6 +104,12 @@ impl Context {
         self.clock.now()
     }
 
+    /// Until when everything has to be over.
+    #[must_use]
+    pub fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.deadline
+    }
+
     /// The account of the call.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {

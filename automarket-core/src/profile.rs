@@ -134,6 +134,8 @@ pub struct TextRules {
     pub unit: TextUnit,
     /// The most it takes, in that unit; `None` where no limit is known.
     pub limit: Option<usize>,
+    /// The limit of a text that stands with media, where it differs (Telegram's captions).
+    pub limit_with_media: Option<usize>,
     /// A further limit that holds as well (Bluesky: 300 graphemes and 3,000 bytes).
     pub also: Option<(TextUnit, usize)>,
     /// What each address counts, where the platform shortens them (X 23, Mastodon 23).
@@ -146,10 +148,14 @@ pub struct TextRules {
     pub required: bool,
     /// Hashtags at the most.
     pub max_hashtags: Option<usize>,
+    /// More hashtags than this do no good.
+    pub advised_hashtags: Option<usize>,
     /// Mentions at the most.
     pub max_mentions: Option<usize>,
     /// Cashtags at the most.
     pub max_cashtags: Option<usize>,
+    /// Different addresses at the most.
+    pub max_links: Option<usize>,
     /// How many characters show before "see more", where the platform folds.
     pub fold: Option<usize>,
 }
@@ -159,14 +165,17 @@ impl Default for TextRules {
         Self {
             unit: TextUnit::CodePoints,
             limit: None,
+            limit_with_media: None,
             also: None,
             url_length: None,
             markup: Markup::Plain,
             link: LinkPlace::Text,
             required: false,
             max_hashtags: None,
+            advised_hashtags: None,
             max_mentions: None,
             max_cashtags: None,
+            max_links: None,
             fold: None,
         }
     }
@@ -187,7 +196,7 @@ pub enum MediaTransfer {
 /// What one kind of media may be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MediaLimit {
-    /// MIME types taken.
+    /// MIME types taken; `image/*` is every image, `*/*` every file.
     pub mime: &'static [&'static str],
     /// Bytes at the most.
     pub max_bytes: u64,
@@ -197,7 +206,7 @@ pub struct MediaLimit {
     pub seconds: Option<(f64, f64)>,
     /// Narrowest and widest width divided by height.
     pub aspect: Option<(f64, f64)>,
-    /// Largest width and height in pixels.
+    /// Most pixels of the longer and of the shorter side.
     pub max_pixels: Option<(u32, u32)>,
 }
 

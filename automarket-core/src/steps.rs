@@ -79,8 +79,8 @@ where
 /// `None` says that it surely did not happen.
 ///
 /// # Errors
-/// Those of `act` and `find`. An error of `act` whose retry is `Reconcile` leaves the step begun, so that
-/// the next call asks `find`.
+/// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`.
+/// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
 pub async fn once<T, F, G>(
     steps: &dyn Steps,
     name: &str,
@@ -95,7 +95,9 @@ where
     match state(steps, name).await? {
         Some(StepState::Done(value)) => return decode(name, value),
         Some(StepState::Begun) => {
-            if let Some(found) = find().await? {
+            // Until that is answered the write may have happened, whatever kept the answer away.
+            let answer = find().await;
+            if let Some(found) = answer.map_err(|error| error.with_retry(Retry::Reconcile))? {
                 remember(steps, name, &found).await?;
                 return Ok(found);
             }
@@ -191,7 +193,7 @@ mod tests {
         let cannot_tell: Result<u32> = once(
             &steps,
             "post",
-            || async { Err(unknown()) },
+            || async { Err(Error::new(ErrorKind::Unauthorized, "cannot look")) },
             || async { panic!("blind repeat") },
         )
         .await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use automarket_core::{Clock, Error, ErrorKind, Result, SystemClock};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     error::{Fault, Outcome},
@@ -163,6 +163,8 @@ impl Settings {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(self.busy_timeout)?;
         db.set_prepared_statement_cache_capacity(64);
+        // Otherwise cached statements are planned anew whenever a value bound to them changes.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if create {
             self.write_ahead(&db)?;
         }

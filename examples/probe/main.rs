@@ -12,7 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use automarket::{Error, ErrorKind, Platform, Profile, Result, networks};
+use automarket::{Error, ErrorKind, Profile, Result, networks};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -106,10 +106,12 @@ fn bytes(base64: &str) -> Result<Vec<u8>> {
         .map_err(|error| Error::invalid("base64", "not base64").with_source(error))
 }
 
+/// The profile of a network by its id, or by the name that another system gives it.
 fn profile(network: &str) -> Result<Profile> {
-    let platform: Platform = network.parse()?;
-    networks::profile(&platform).ok_or_else(|| {
-        Error::invalid("platform", format!("nothing is known of {network}"))
-            .with_rule("unknown_platform")
-    })
+    networks::from_alias(network)
+        .and_then(|platform| networks::profile(&platform))
+        .ok_or_else(|| {
+            Error::invalid("platform", format!("nothing is known of {network}"))
+                .with_rule("unknown_platform")
+        })
 }

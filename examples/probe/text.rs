@@ -1,7 +1,7 @@
 use automarket::{
     Media, Post, Result,
-    content::{Content, MediaKind, MediaSource, Voice},
-    core::Bytes,
+    content::{Content, MediaKind, Voice},
+    core::Url,
     profile::Markup,
 };
 use serde::Deserialize;
@@ -69,12 +69,20 @@ pub(crate) fn check(request: &Value) -> Result<Reply> {
     let input: OnPlatform = input(request)?;
     let profile = profile(&input.platform)?;
     let mut content: Content = Post::text(&input.text).content_for(&profile.platform, None);
-    content.media = input.media.into_iter().map(media).collect();
+    let address = Url::parse("https://media.invalid/file");
+    let address = address.map_err(|error| {
+        automarket::Error::invalid("media", "not an address").with_source(error)
+    })?;
+    content.media = input
+        .media
+        .into_iter()
+        .map(|input| media(input, &address))
+        .collect();
     let report = automarket::check::check(&content, &profile, &Voice::default());
     reply(json!({"findings": report.findings, "score": report.score}))
 }
 
-fn media(input: MediaInput) -> Media {
+fn media(input: MediaInput, address: &Url) -> Media {
     let mime = input.mime.as_deref().unwrap_or_default();
     let guessed = match mime.split('/').next() {
         Some("video") => MediaKind::Video,
@@ -82,10 +90,8 @@ fn media(input: MediaInput) -> Media {
         Some("application") => MediaKind::Document,
         _ => MediaKind::Image,
     };
-    let mut media = Media::new(
-        input.kind.unwrap_or(guessed),
-        MediaSource::Bytes(Bytes::new()),
-    );
+    // A request describes media and brings none: some networks want an address, all take one for a check.
+    let mut media = Media::address(input.kind.unwrap_or(guessed), address.clone());
     media.bytes = input.bytes;
     media.mime = input.mime;
     media.width = input.width;

@@ -14,8 +14,9 @@ use crate::{market::Engine, worker::End};
 
 /// How late a publication may be sent; later it is missed.
 const GRACE: Duration = Duration::hours(1);
-/// How often something accepted is asked for, when the platform names no time.
-const POLL: Duration = Duration::minutes(1);
+/// Something accepted is asked for after a quarter of the time it has been waited for, within these bounds:
+/// an upload in minutes, a draft that nobody publishes every few hours.
+const POLL: (Duration, Duration) = (Duration::minutes(1), Duration::hours(6));
 /// How long a publication waits for its account to be usable again.
 const BLOCKED: Duration = Duration::hours(1);
 
@@ -144,7 +145,7 @@ async fn ended(
             End::done()
         }
         Ok(Outcome::Accepted(handle)) => {
-            let again = handle.due.map_or(now + POLL, |due| due.max(now) + POLL);
+            let again = next_poll(handle.due, publication.sent_at.unwrap_or(now), now);
             publication.state = PublicationState::Accepted;
             publication.handle = Some(handle);
             End::Snooze(again)
@@ -184,6 +185,19 @@ async fn ended(
     };
     save(engine, publication).await?;
     Ok(end)
+}
+
+/// When something accepted is worth asking for again.
+fn next_poll(
+    due: Option<DateTime<Utc>>,
+    sent_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let (shortest, longest) = POLL;
+    match due {
+        Some(due) if due > now => due + shortest,
+        due => now + ((now - due.unwrap_or(sent_at)) / 4).clamp(shortest, longest),
+    }
 }
 
 /// Its attempts are used up: what is not known stays unknown, the rest did not happen.

@@ -221,7 +221,7 @@ async fn something_accepted_is_polled_to_its_end_and_never_published_again() {
         world.publisher.poll_answer(Ok(Outcome::Accepted(handle())));
     }
     for _ in 0..101 {
-        world.clock.advance(chrono::Duration::minutes(2));
+        world.clock.advance(chrono::Duration::hours(7));
         world.turn(post).await;
     }
     let (publication, _) = world.turn(post).await;

@@ -1,16 +1,20 @@
 //! Writing text with or without a model: the traits and their words.
 
+mod extract;
 mod grounding;
 mod model;
+mod prompt;
+mod sentences;
 mod template;
 mod writer;
 
-pub use grounding::{Ungrounded, UngroundedKind, ungrounded};
+pub use grounding::{Ungrounded, UngroundedKind, source_text, ungrounded};
 pub use model::{
     Completion, LanguageModel, ModelRequest, StopReason, TextPiece, TextStream, Usage,
 };
+pub use prompt::prompt;
 pub use template::TemplateGenerator;
-pub use writer::{prompt, write_with};
+pub use writer::write_with;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,21 +1,245 @@
-use super::{Brief, Drafts, LanguageModel, ModelRequest};
-use crate::{Context, Error, Result};
+use std::collections::BTreeMap;
 
-/// The question that a brief puts to a model.
-#[must_use]
-pub fn prompt(_brief: &Brief) -> ModelRequest {
-    ModelRequest::default()
-}
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-/// Asks a model for the texts of a brief, and at most twice to repair an answer that cannot be read.
+use super::{
+    Brief, Completion, Draft, Drafts, LanguageModel, ModelRequest, StopReason, Usage,
+    grounding::Source,
+    prompt,
+    prompt::{data, keys, limit},
+    sentences::holds_phrase,
+    source_text,
+};
+use crate::{Context, Error, ErrorKind, Result};
+
+/// How often a model is told what is wrong with its answer.
+const REPAIRS: u32 = 2;
+
+/// Characters of an unreadable answer that are kept in the error.
+const KEPT: usize = 512;
+
+/// Findings that a model is told of at the most.
+const TOLD: usize = 20;
+
+/// Asks a model for the texts of a brief and, at most twice, to repair what is wrong: an answer that is no
+/// JSON of the schema, a text over its limit, a banned word, a figure, name or address that the page does not hold
+/// ([`ungrounded`](super::ungrounded)). When the repairs are used up, the last answer that could be read is returned as it is: the checks
+/// that every text passes will say what is left. `name` is the generator's name in the result.
+///
+/// Each turn is a remembered [step](crate::steps::step) whose name holds the generator's name and the prompt's
+/// hash, so an answer that arrived is never paid for twice. An answer that was cut off, or was on its way when the process
+/// died, is not known here and may have been paid for: calling again asks again. Asking has no effect but its
+/// price, so that is taken over being stuck.
 ///
 /// # Errors
-/// See [`Generator::generate`](super::Generator::generate).
+/// `InvalidInput` (`targets`, `page`) when there is nobody to write for or nothing to write about;
+/// `ContentRefused` when the model declines; `Truncated` when it stopped early; `UnexpectedReply` with
+/// [`Error::body`] holding the beginning of the answer when none could be read; those of
+/// [`LanguageModel::complete`].
 pub async fn write_with(
-    _model: &dyn LanguageModel,
-    _name: &str,
-    _cx: &Context,
-    _brief: &Brief,
+    model: &dyn LanguageModel,
+    name: &str,
+    cx: &Context,
+    brief: &Brief,
 ) -> Result<Drafts> {
-    Err(Error::unsupported("not yet"))
+    writable(brief)?;
+    let mut request = prompt(brief);
+    let hash = hash(&request)?;
+    let source = Source::new(&source_text(&brief.page));
+    let mut usage = Usage::default();
+    let mut readable = None;
+    let mut unread = None;
+    let mut repairs = 0;
+    for turn in 0..=REPAIRS {
+        repairs = turn;
+        let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
+        let answer = cx.step(&step, || model.complete(cx, &request)).await?;
+        usage += answer.usage;
+        if let Err(error) = whole(&answer) {
+            // What came before still stands.
+            if readable.is_some() {
+                break;
+            }
+            return Err(error);
+        }
+        let problems = match decode(brief, &answer.text) {
+            Ok(texts) => {
+                let problems = review(brief, &source, &texts);
+                readable = Some(texts.into_drafts(brief, name, &answer.model));
+                problems
+            }
+            Err(problem) => {
+                unread = Some(excerpt(&answer.text));
+                vec![problem]
+            }
+        };
+        if problems.is_empty() {
+            break;
+        }
+        request.turns.push(answer.text);
+        request.turns.push(repair(&problems));
+    }
+    let Some(mut drafts) = readable else {
+        let error = Error::new(
+            ErrorKind::UnexpectedReply,
+            "the model's answer is not the JSON that was asked for, and was not after two repairs",
+        )
+        .with_rule("generation.unreadable")
+        .with_remedy("try another model, or write the texts by hand");
+        return Err(error.with_body(unread.unwrap_or_default()));
+    };
+    drafts.usage = usage;
+    drafts.repairs = repairs;
+    drafts.prompt_hash = Some(hash);
+    Ok(drafts)
+}
+
+/// Whether there is somebody to write for and something to write about.
+pub(super) fn writable(brief: &Brief) -> Result<()> {
+    let page = &brief.page;
+    let title = page.title.as_deref().unwrap_or_default();
+    if brief.targets.is_empty() {
+        return Err(Error::invalid(
+            "targets",
+            "there is no network to write for",
+        ));
+    }
+    let says = |text: &str| super::sentences::clean(text).contains(char::is_alphanumeric);
+    if !says(title) && !says(&page.text) {
+        return Err(Error::invalid(
+            "page",
+            "a page without title and text cannot be written about",
+        )
+        .with_rule("page.empty"));
+    }
+    Ok(())
+}
+
+fn whole(answer: &Completion) -> Result<()> {
+    match &answer.stop {
+        StopReason::Done => Ok(()),
+        StopReason::Truncated => Err(Error::new(
+            ErrorKind::Truncated,
+            "the model stopped before the end of its answer",
+        )
+        .with_remedy("allow the model more tokens, or give it a shorter page")
+        .with_body(excerpt(&answer.text))),
+        StopReason::Refused(why) => Err(Error::new(
+            ErrorKind::ContentRefused,
+            match why {
+                Some(why) => format!("the model declines to write about this page: {why}"),
+                None => "the model declines to write about this page".to_owned(),
+            },
+        )
+        .with_body(excerpt(&answer.text))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    name: String,
+    description: String,
+    texts: BTreeMap<String, String>,
+}
+
+/// Reads an answer, or says for the model what is wrong with it.
+fn decode(brief: &Brief, text: &str) -> Result<Answer, String> {
+    let answer: Answer = serde_json::from_str(text)
+        .map_err(|error| format!("The answer is not a JSON object of the schema: {error}."))?;
+    let keys = keys(brief);
+    for key in &keys {
+        if answer
+            .texts
+            .get(key)
+            .is_none_or(|text| text.trim().is_empty())
+        {
+            return Err(format!("The text of the target {key} is missing."));
+        }
+    }
+    match answer.texts.keys().find(|key| !keys.contains(key)) {
+        Some(_) => Err("\"texts\" holds a key that is no target.".to_owned()),
+        None => Ok(answer),
+    }
+}
+
+/// What is wrong with texts that can be read.
+fn review(brief: &Brief, source: &Source, answer: &Answer) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (at, (key, target)) in keys(brief).iter().zip(&brief.targets).enumerate() {
+        let Some(text) = answer.texts.get(key) else {
+            continue;
+        };
+        let length = crate::text::length(text.trim(), &target.text);
+        if let Some(limit) = limit(brief, at)
+            && length > limit
+        {
+            let over = length - limit;
+            problems.push(format!("{key} is {over} over its limit of {limit}."));
+        }
+        for claim in source.ungrounded(text) {
+            let words = data(&json!(claim.text.chars().take(80).collect::<String>()));
+            problems.push(format!("{key} says {words}, which the page does not."));
+        }
+        for banned in &brief.voice.banned {
+            if holds_phrase(text, banned) {
+                problems.push(format!(
+                    "{key} uses {}, which is banned.",
+                    data(&json!(banned))
+                ));
+            }
+        }
+    }
+    problems.truncate(TOLD);
+    problems
+}
+
+fn repair(problems: &[String]) -> String {
+    format!(
+        "That answer cannot be used as it is:\n- {}\nAnswer again with the whole JSON object, everything else \
+         unchanged.",
+        problems.join("\n- ")
+    )
+}
+
+impl Answer {
+    fn into_drafts(mut self, brief: &Brief, generator: &str, model: &str) -> Drafts {
+        let texts = keys(brief)
+            .iter()
+            .zip(&brief.targets)
+            .map(|(key, target)| Draft {
+                network: target.platform.clone(),
+                text: self.texts.remove(key).unwrap_or_default().trim().to_owned(),
+            })
+            .collect();
+        Drafts {
+            name: self.name,
+            description: self.description,
+            texts,
+            generator: generator.to_owned(),
+            model: Some(model.to_owned()),
+            prompt_hash: None,
+            usage: Usage::default(),
+            repairs: 0,
+        }
+    }
+}
+
+fn hash(request: &ModelRequest) -> Result<String> {
+    let bytes = serde_json::to_vec(request).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the prompt cannot be written as JSON").with_source(error)
+    })?;
+    Ok(Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars()
+        .take(KEPT)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

@@ -1,10 +1,35 @@
 //! Checks before anything is sent: pure, without I/O or account.
+//!
+//! | rule | severity | says |
+//! | --- | --- | --- |
+//! | `platform.closed`, `platform.legacy` | blocker, advice | the platform cannot be used, or not for long |
+//! | `text.empty` | blocker | nothing to say, or media where a text is needed |
+//! | `text.too_long`, `text.also_too_long` | blocker | over the limit, or over the second one |
+//! | `text.hashtags`, `text.mentions`, `text.cashtags`, `text.links` | blocker | more than are taken |
+//! | `text.hashtags_many` | advice | more than do good |
+//! | `text.control` | blocker | a control character or one that is no character |
+//! | `text.invisible` | advice | a character that nobody sees, or that turns the direction of the text |
+//! | `text.fold` | advice | how much shows before "see more" |
+//! | `thread.unsupported` | blocker | further parts where the connector takes none |
+//! | `thread.part_empty`, `thread.part_too_long` | blocker | a part that cannot be sent |
+//! | `link.not_clickable` | advice | a link where links are only letters |
+//! | `media.required`, `media.count`, `media.mixed` | blocker | none, too many, or kinds that cannot stand together |
+//! | `media.kind`, `media.mime`, `media.bytes`, `media.seconds`, `media.aspect`, `media.pixels` | blocker | one that is not taken; what is unknown of it is not checked |
+//! | `media.address` | advice | bytes where the platform fetches media from an address |
+//! | `media.alt_missing`, `media.alt_too_long` | advice, blocker | an image without words, or with too many |
+//! | `voice.banned`, `voice.disclosure` | blocker | what the brand never says, or must say |
+
+mod media;
+mod score;
+mod text;
+mod voice;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     content::{Content, Voice},
-    profile::{Profile, TextUnit},
+    profile::{Profile, Status, TextUnit},
+    text::entities,
 };
 
 /// How bad a finding is.
@@ -30,7 +55,49 @@ pub struct Finding {
     pub remedy: String,
 }
 
+impl Finding {
+    /// Something that stands against sending it.
+    #[must_use]
+    pub fn blocker(
+        rule: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Blocker,
+            rule: rule.into(),
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Something that could be better.
+    #[must_use]
+    pub fn advice(
+        rule: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Advice,
+            ..Self::blocker(rule, message, remedy)
+        }
+    }
+}
+
 /// What the checks say of one content on one platform.
+///
+/// The score is the sum of these parts. With a blocker it is at most 40: what cannot go out is not complete.
+///
+/// | part | points | for |
+/// | --- | --- | --- |
+/// | text | 30 | there is a text |
+/// | length | 10 | it is as long as a tenth of the limit, or 100 where that is less |
+/// | link | 15 | a link, or a network where links are only letters |
+/// | media | 15 | an image, video or document, or a network that takes none |
+/// | alt | 10 | the share of images with alternative text; all without images |
+/// | hashtags | 10 | at least one and not too many |
+/// | voice | 10 | the brand's rules are kept |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The text as it would be sent.
@@ -58,16 +125,62 @@ impl Report {
 }
 
 /// Checks what one account will say against its platform and the brand's voice.
+///
+/// ```
+/// use automarket_core::{Platform, check::check, content::{Content, Media, MediaKind, Voice}, networks};
+/// let photo = Media {
+///     mime: Some("image/png".into()),
+///     bytes: Some(9_000_000),
+///     ..Media::address(MediaKind::Image, "https://acme.dev/photo.png".parse().unwrap())
+/// };
+/// let content = Content { media: vec![photo], ..Content::text("We shipped!") };
+/// let report = check(&content, &networks::profile(&Platform::X).unwrap(), &Voice::default());
+/// assert!(!report.passes());
+/// assert_eq!(report.findings[0].rule, "media.bytes");
+/// ```
 #[must_use]
-pub fn check(content: &Content, profile: &Profile, _voice: &Voice) -> Report {
+pub fn check(content: &Content, profile: &Profile, voice: &Voice) -> Report {
     let text = content.final_text(profile);
+    let entities = entities(&text);
     let length = crate::text::length(&text, &profile.text);
+    let limit = match profile.text.limit_with_media {
+        Some(limit) if !content.media.is_empty() => Some(limit),
+        _ => profile.text.limit,
+    };
+    let mut findings = Vec::new();
+    status(profile, &mut findings);
+    text::check(content, &text, length, limit, profile, &mut findings);
+    text::check_entities(&entities, "the text", profile, &mut findings);
+    text::check_link(content, &entities, profile, &mut findings);
+    text::check_thread(content, profile, &mut findings);
+    media::check(content, profile, &mut findings);
+    voice::check(content, &text, voice, &mut findings);
+    // Stable: within a severity they stay in the order of the rules.
+    findings.sort_by_key(|finding| finding.severity);
+    let score = score::score(content, profile, &entities, length, limit, &findings);
     Report {
         text,
         length,
-        limit: profile.text.limit,
+        limit,
         unit: profile.text.unit,
-        findings: Vec::new(),
-        score: 100,
+        findings,
+        score,
+    }
+}
+
+fn status(profile: &Profile, findings: &mut Vec<Finding>) {
+    let name = profile.name;
+    match profile.status {
+        Status::Live => {}
+        Status::Legacy(why) => findings.push(Finding::advice(
+            "platform.legacy",
+            format!("{name} still works: {why}"),
+            "Plan for another platform",
+        )),
+        Status::Closed(why) => findings.push(Finding::blocker(
+            "platform.closed",
+            format!("{name} cannot be used: {why}"),
+            "Take it out of the targets",
+        )),
     }
 }

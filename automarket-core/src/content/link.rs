@@ -41,8 +41,8 @@ impl Utm {
         }
     }
 
-    /// Sets the parameters on `url`: those it had are replaced in place, every other byte of the address
-    /// (order, escapes, fragment) stays. Empty values are not written. Only http and https are touched.
+    /// Sets the parameters on `url`, at the end of its query: those it had are taken out, every other byte of
+    /// the address (order, escapes, fragment) stays. Empty values are not written. Only http and https are touched.
     ///
     /// ```
     /// use automarket_core::content::Utm;
@@ -87,14 +87,15 @@ pub fn untag(url: &Url) -> Url {
     let Some(query) = url.query() else {
         return url.clone();
     };
-    let ours = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
+    let others = |pair: &&str| {
+        let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+        let name = decoded.map(|(name, _)| name.to_ascii_lowercase());
         !matches!(
-            name.to_ascii_lowercase().as_str(),
-            "utm_source" | "utm_medium" | "utm_campaign" | "utm_term" | "utm_content"
+            name.as_deref(),
+            Some("utm_source" | "utm_medium" | "utm_campaign" | "utm_term" | "utm_content")
         )
     };
-    let kept: Vec<&str> = query.split('&').filter(ours).collect();
+    let kept: Vec<&str> = query.split('&').filter(others).collect();
     if kept.len() == query.split('&').count() {
         return url.clone();
     }

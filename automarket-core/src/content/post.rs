@@ -87,7 +87,8 @@ pub enum Delivery {
 }
 
 /// What one account will say, all layers merged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Content {
     /// The text; of the first part in a thread.
     pub text: String,
@@ -207,13 +208,27 @@ impl Post {
 }
 
 impl Content {
-    /// The text as it is sent: the link stands at its end where the network wants links in the text and
-    /// the text does not hold it yet.
+    /// Content that is only a text.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The text as it is sent: the link stands at its end unless the text holds it already, where the network
+    /// wants links in the text, or beside it and media has taken that place.
     #[must_use]
     pub fn final_text(&self, profile: &Profile) -> String {
         let text = self.text.trim_end();
+        let in_text = match profile.text.link {
+            LinkPlace::Text => true,
+            LinkPlace::Attachment => !self.media.is_empty(),
+            LinkPlace::NotClickable => false,
+        };
         match &self.link {
-            Some(link) if profile.text.link == LinkPlace::Text && !text.contains(link.as_str()) => {
+            Some(link) if in_text && !holds(text, link) => {
                 if text.is_empty() {
                     link.to_string()
                 } else {
@@ -240,4 +255,26 @@ impl Content {
             },
         )
     }
+}
+
+/// Whether `text` holds `link`, be it without its last slash or with punctuation after it.
+fn holds(text: &str, link: &Url) -> bool {
+    let bare = |url: &str| url.trim_end_matches('/').to_owned();
+    let link = bare(link.as_str());
+    // No spelling of it is longer: a text of nothing but addresses shall not cost more than its length.
+    let longest = link.len() + 64;
+    text.match_indices("http").any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let end = rest
+            .char_indices()
+            .take(longest)
+            .find(|(_, c)| c.is_whitespace());
+        let end = end.map_or_else(|| rest.len().min(longest), |(end, _)| end);
+        let word = rest.get(..end).unwrap_or_default();
+        let trimmed = word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
+        [word, trimmed]
+            .iter()
+            .filter_map(|word| Url::parse(word).ok())
+            .any(|found| bare(found.as_str()) == link)
+    })
 }

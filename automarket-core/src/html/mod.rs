@@ -1,1 +1,128 @@
-//! Reading, extracting and sanitising HTML from anywhere, in bounded time and memory.
+//! Reading HTML that nobody vouches for: a page's main text, what it declares about itself, clean HTML,
+//! Markdown.
+//!
+//! Everything here is bounded by size, not by luck: of a page at most 4 MiB are read, and 2 MiB,
+//! 50,000 elements and 256 levels of that reach a parser; elements are balanced before a tree is built, and hidden parts are left out. What
+//! comes out is data, never an instruction.
+
+mod bytes;
+mod hidden;
+mod json_ld;
+mod markdown;
+mod metadata;
+mod sanitize;
+mod scan;
+mod text;
+mod walk;
+
+use std::time::Duration;
+
+use dom_smoothie::{Config, Readability};
+use metadata::Metadata;
+use url::Url;
+use walk::{Rewriter, masked, unmasked, walk};
+
+use crate::{Bytes, Error, ErrorKind, Result, source::Page};
+
+pub use markdown::to_markdown;
+pub use sanitize::sanitize;
+pub use text::to_text;
+
+/// What is left of a page's markup when it is parsed, in bytes at the most.
+const MAX_MARKUP: usize = 2 * 1024 * 1024;
+/// How much of the main text the excerpt shows, in characters.
+const EXCERPT: usize = 240;
+
+/// Reads a page: its main text and Markdown without navigation and hidden parts, and what it declares
+/// about itself. `url` is where it was read, for relative addresses; `content_type` is the answer's, for
+/// its charset.
+///
+/// Of a page beyond the bounds of this module the beginning is read, and [`Page::truncated`] says so. The
+/// work takes up to a second: in async code use [`extract_bounded`].
+///
+/// ```
+/// let html = b"<html lang=en><title>News - Acme</title><meta property=og:site_name content=Acme>
+///     <nav><a href=/>Home</a></nav><main><h1>News</h1><p>We shipped the thing you asked for.</p></main>";
+/// let page = automarket_core::html::extract(html, None, None)?;
+/// assert_eq!(page.title.as_deref(), Some("News"));
+/// assert!(page.text.contains("We shipped"));
+/// # Ok::<(), automarket_core::Error>(())
+/// ```
+///
+/// # Errors
+/// `UnexpectedReply` (rule `not-a-page`) for what is certainly no page: a PDF, an image, an archive,
+/// binary data. An empty page is none of these: everything in it is empty.
+pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> Result<Page> {
+    let (html, cut) = bytes::decode(bytes, content_type)?;
+    let mut metadata = Metadata::default();
+    let mut rewriter = Rewriter::new(MAX_MARKUP);
+    let walked = walk(&html, |event| {
+        metadata.event(&event);
+        rewriter.event(&event);
+    });
+    let truncated = cut || walked || rewriter.cut;
+    let main = main_part(rewriter.html, metadata.page_title());
+
+    let base = metadata.base(url);
+    let text = to_text(&main);
+    let address = metadata.url(url);
+    Ok(Page {
+        title: metadata.title(address.as_ref()),
+        description: metadata.description(),
+        byline: metadata.byline(),
+        site_name: metadata.site_name(),
+        language: metadata.language(),
+        direction: metadata.direction(),
+        excerpt: Some(text::beginning(&text, EXCERPT)).filter(|excerpt| !excerpt.is_empty()),
+        published: metadata.published(),
+        image: metadata.image(base.as_ref()),
+        icon: metadata.icon(base.as_ref()),
+        colors: metadata.colors(),
+        markdown: to_markdown(&main, base.as_ref()),
+        text,
+        truncated,
+        url: address,
+    })
+}
+
+/// As [`extract`], on a thread for blocking work, given up after `deadline`. The bounds of this module
+/// end the work; the deadline only frees the caller on a machine that is stalled.
+///
+/// # Errors
+/// As [`extract`]; `Timeout` after the deadline.
+pub async fn extract_bounded(
+    bytes: Bytes,
+    url: Option<Url>,
+    content_type: Option<String>,
+    deadline: Duration,
+) -> Result<Page> {
+    let work =
+        tokio::task::spawn_blocking(move || extract(&bytes, url.as_ref(), content_type.as_deref()));
+    match tokio::time::timeout(deadline, work).await {
+        Ok(Ok(page)) => page,
+        Ok(Err(panic)) => {
+            Err(Error::new(ErrorKind::Internal, "reading the page failed").with_source(panic))
+        }
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            "reading the page took too long",
+        )),
+    }
+}
+
+/// The markup of the main part of a tidied body. Where none stands out, all of it.
+fn main_part(body: String, title: Option<&str>) -> String {
+    if body.trim().is_empty() {
+        return String::new();
+    }
+    let title = masked(title.unwrap_or_default());
+    let page = format!(
+        "<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
+    );
+    let config = Config {
+        disable_json_ld: true,
+        ..Config::default()
+    };
+    let article = Readability::new(page, None, Some(config)).and_then(|mut reader| reader.parse());
+    unmasked(&article.map_or(body, |article| article.content.to_string()))
+}

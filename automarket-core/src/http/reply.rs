@@ -66,6 +66,13 @@ impl Reply {
         }
     }
 
+    /// Masks this value in everything that is kept of the answer.
+    #[must_use]
+    pub fn masking(mut self, secret: &Secret) -> Self {
+        self.secrets.push(secret.clone());
+        self
+    }
+
     /// Whether the status is 2xx. A 200 may still hold an error: the connector knows.
     #[must_use]
     pub fn ok(&self) -> bool {

@@ -15,10 +15,5 @@ pub use fault::{Fault, FaultPlan, FaultRule};
 pub use recording::RecordingPublisher;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
-<<<<<<< HEAD
 pub use serve::Server;
-pub use store_suite::{StoreCase, StoreUnderTest, store_cases};
-=======
-pub use serve::serve;
 pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};
->>>>>>> w-store

@@ -2,10 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod alone;
+mod check;
 mod classify;
+mod content;
 mod context;
+mod dialect;
+mod generator;
+mod grounding;
 mod guard;
+mod networks;
+mod quote;
 mod retry_after;
 mod store;
 mod tls;
 mod transport;
+mod text;
+mod tls;
+mod transport;
+mod writer;

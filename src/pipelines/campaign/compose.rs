@@ -2,7 +2,7 @@
 
 use automarket_core::{
     AccountId, CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
-    ai::{Brief, Drafts, UngroundedKind, ungrounded},
+    ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
     check::{Finding, Report, Severity, check},
     chrono::{DateTime, Utc},
     content::{Campaign, CampaignStatus, MediaKind, Utm},
@@ -170,22 +170,6 @@ fn write(
 
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
 fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
-    let said = [
-        &page.title,
-        &page.description,
-        &page.byline,
-        &page.site_name,
-    ];
-    let mut source: String = said
-        .into_iter()
-        .flatten()
-        .map(|part| format!("{part}\n"))
-        .collect();
-    source.push_str(&page.text);
-    if let Some(url) = &page.url {
-        source.push('\n');
-        source.push_str(url.as_str());
-    }
     let finding = |claim: automarket_core::ai::Ungrounded| {
         let (severity, rule, what) = match claim.kind {
             UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
@@ -199,7 +183,10 @@ fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
             remedy: "take it out, or say it on the page".into(),
         }
     };
-    ungrounded(&source, text).into_iter().map(finding).collect()
+    ungrounded(&source_text(page), text)
+        .into_iter()
+        .map(finding)
+        .collect()
 }
 
 fn utm(page: &Page) -> Utm {

@@ -1,1 +1,475 @@
-//! What every `Publisher` keeps.
+//! What every [`Publisher`] promises, as plain functions over a small harness.
+//!
+//! A connector's test builds a fresh world per case and runs them all:
+//!
+//! ```no_run
+//! # fn fresh() -> automarket_core::testing::conformance::publisher::PublisherUnderTest { todo!() }
+//! use automarket_core::testing::conformance::publisher;
+//!
+//! // #[tokio::test(start_paused = true)]: hanging answers then cost no time.
+//! # async fn doc() {
+//! publisher::all(fresh).await;
+//! # }
+//! ```
+
+mod faults;
+
+use std::{fmt::Debug, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::Method;
+
+use crate::{
+    Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
+    Receipt, Result,
+    steps::MemorySteps,
+    testing::{Fault, FaultRule, ManualClock, Sandbox},
+};
+
+pub use faults::{a_crash_at_any_request_leaves_one_effect, faults_end_as_they_should};
+
+/// A publisher in its world. Each case wants a fresh one.
+pub struct PublisherUnderTest {
+    /// The publisher.
+    pub publisher: Arc<dyn Publisher>,
+    /// The world, with the platform's fake in it; what the fake's `effects` list is what is counted.
+    pub sandbox: Sandbox,
+    /// The clock of the sandbox and of the context.
+    pub clock: ManualClock,
+    /// A context on the sandbox with a connected account and a good credential. The suite sets steps and
+    /// key itself.
+    pub context: Context,
+    /// The same for another account of the same platform, where there is one.
+    pub other: Option<Context>,
+    /// A credential that the platform refuses.
+    pub bad_credential: Credential,
+    /// Texts that no error may show: the secrets of both credentials.
+    pub secrets: Vec<String>,
+    /// A minimal good post with a text.
+    pub post: Post,
+    /// The request whose effect is the post: its method and a part of its path.
+    pub write: (Method, &'static str),
+}
+
+/// Runs every case, each in a fresh world.
+///
+/// # Panics
+/// When a promise is not kept.
+pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
+    the_profile_is_sane(&fresh());
+    identify_says_who(&fresh()).await;
+    publishing_leaves_one_effect(&fresh()).await;
+    the_same_steps_publish_once(&fresh()).await;
+    a_bad_credential_is_unauthorized(&fresh()).await;
+    an_empty_post_is_refused_before_any_request(&fresh()).await;
+    declared_deliveries_work_and_others_are_unsupported(&fresh).await;
+    faults_end_as_they_should(&fresh).await;
+    a_crash_at_any_request_leaves_one_effect(&fresh).await;
+    polling_never_publishes(&fresh()).await;
+    a_scheduled_post_becomes_public(&fresh()).await;
+    find_picks_the_right_one(&fresh()).await;
+    measuring_works_or_is_unsupported(&fresh()).await;
+    deleting_twice_is_fine(&fresh()).await;
+}
+
+/// The profile names its version and source, and its promises do not contradict each other.
+///
+/// # Panics
+/// When they do.
+pub fn the_profile_is_sane(test: &PublisherUnderTest) {
+    let profile = test.publisher.profile();
+    assert!(!profile.name.is_empty(), "the profile has no name");
+    assert!(
+        !profile.api.version.is_empty(),
+        "the API version is not pinned"
+    );
+    assert!(
+        !profile.api.source.is_empty(),
+        "the source of the version is missing"
+    );
+    assert_ne!(profile.text.limit, Some(0), "a limit of nothing");
+    let able = profile.abilities;
+    assert!(
+        able.publish || !(able.schedule || able.draft || able.queue || able.thread),
+        "a way of publishing is declared, publishing is not"
+    );
+}
+
+/// The credential's accounts are listed, the connected one among them.
+///
+/// # Panics
+/// When it is not.
+pub async fn identify_says_who(test: &PublisherUnderTest) {
+    let identities = ok(test.publisher.identify(&test.context).await, "identify");
+    assert!(
+        identities
+            .iter()
+            .all(|i| !i.remote_id.is_empty() && !i.name.is_empty()),
+        "an identity without id or name: {identities:?}"
+    );
+    if let Some(account) = test.context.account() {
+        assert!(
+            identities
+                .iter()
+                .any(|i| i.remote_id == account.remote_id && i.network == account.network),
+            "the connected account is not among {identities:?}"
+        );
+    }
+}
+
+/// One call, one effect.
+///
+/// # Panics
+/// When there is another number.
+pub async fn publishing_leaves_one_effect(test: &PublisherUnderTest) {
+    let outcome = ok(
+        test.publisher
+            .publish(&test.attempt("key-1"), &test.post)
+            .await,
+        "publish",
+    );
+    assert!(!outcome.remote_id().is_empty(), "no remote id: {outcome:?}");
+    test.expect_effects(1, "after one publish");
+}
+
+/// A second call with the same steps answers the same and sends nothing twice.
+///
+/// # Panics
+/// When it does.
+pub async fn the_same_steps_publish_once(test: &PublisherUnderTest) {
+    let cx = test.attempt("key-1");
+    let first = ok(test.publisher.publish(&cx, &test.post).await, "publish");
+    let second = ok(
+        test.publisher.publish(&cx, &test.post).await,
+        "publish again",
+    );
+    assert_eq!(
+        first.remote_id(),
+        second.remote_id(),
+        "another remote id the second time"
+    );
+    test.expect_effects(1, "after two calls with the same steps");
+}
+
+/// A refused credential is `Unauthorized`, has no effect and is never shown.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn a_bad_credential_is_unauthorized(test: &PublisherUnderTest) {
+    let cx = test
+        .attempt("key-1")
+        .with_credential(test.bad_credential.clone());
+    let error = err(test.publisher.identify(&cx).await, "identify");
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "identify: {error:?}");
+    test.expect_no_secret(&error);
+    let error = err(
+        test.publisher.publish(&cx, &test.post).await,
+        "publish with a bad credential",
+    );
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "publish: {error:?}");
+    assert!(
+        !error.is_unknown(),
+        "401 did not happen for sure: {error:?}"
+    );
+    test.expect_no_secret(&error);
+    test.expect_effects(0, "with a bad credential");
+}
+
+/// Nothing to say is `InvalidInput` naming the field, and no request leaves.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn an_empty_post_is_refused_before_any_request(test: &PublisherUnderTest) {
+    let faults = test.sandbox.faults();
+    faults.add(FaultRule::on("", Fault::NotSent).times(u32::MAX));
+    let error = err(
+        test.publisher
+            .publish(&test.attempt("key-1"), &Post::text(""))
+            .await,
+        "an empty post",
+    );
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+    assert!(error.field().is_some(), "no field is named: {error:?}");
+    assert_eq!(faults.hits(), Vec::<String>::new(), "a request left");
+}
+
+/// What the profile declares of schedule, draft, queue and thread works; what it does not is
+/// `Unsupported` and has no effect.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn declared_deliveries_work_and_others_are_unsupported(
+    fresh: &impl Fn() -> PublisherUnderTest,
+) {
+    type Change = fn(Post, DateTime<Utc>) -> Post;
+    let able = fresh().publisher.profile().abilities;
+    let hour = TimeDelta::hours(1);
+    let cases: [(&str, bool, Change); 4] = [
+        ("schedule", able.schedule, |post, at| {
+            post.delivery(Delivery::At(at))
+        }),
+        ("draft", able.draft, |post, _| {
+            post.delivery(Delivery::Draft)
+        }),
+        ("queue", able.queue, |post, _| {
+            post.delivery(Delivery::Queue)
+        }),
+        ("thread", able.thread, |mut post, _| {
+            post.base.thread = Some(vec!["The second part.".to_owned()]);
+            post
+        }),
+    ];
+    for (name, declared, change) in cases {
+        let test = fresh();
+        let post = change(test.post.clone(), test.now() + hour);
+        let result = test.publisher.publish(&test.attempt("key-1"), &post).await;
+        if declared {
+            ok(result, name);
+            assert!(!test.effects().is_empty(), "{name} left no effect");
+        } else {
+            assert_eq!(
+                err(result, name).kind(),
+                ErrorKind::Unsupported,
+                "{name} is not declared"
+            );
+            test.expect_effects(0, name);
+        }
+    }
+}
+
+/// A hundred questions publish nothing.
+///
+/// # Panics
+/// When they do.
+pub async fn polling_never_publishes(test: &PublisherUnderTest) {
+    let cx = test.attempt("key-1");
+    let outcome = ok(
+        test.publisher.publish(&cx, &test.waiting_post()).await,
+        "publish",
+    );
+    let Outcome::Accepted(handle) = outcome else {
+        return;
+    };
+    for _ in 0..100 {
+        ok(test.publisher.poll(&cx, &handle).await, "poll");
+    }
+    test.expect_effects(1, "after a hundred polls");
+}
+
+/// A post that the platform itself schedules is `Accepted` until its time, and `Done` after it.
+///
+/// # Panics
+/// When it is not.
+pub async fn a_scheduled_post_becomes_public(test: &PublisherUnderTest) {
+    if !test.publisher.profile().abilities.schedule {
+        return;
+    }
+    let cx = test.attempt("key-1");
+    let outcome = ok(
+        test.publisher.publish(&cx, &test.waiting_post()).await,
+        "schedule",
+    );
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("public before its time: {outcome:?}")
+    };
+    assert!(
+        handle.due.is_some_and(|due| due > test.now()),
+        "a scheduled post says when it is due: {handle:?}"
+    );
+    let before = ok(test.publisher.poll(&cx, &handle).await, "poll before");
+    assert!(
+        matches!(before, Outcome::Accepted(_)),
+        "public before its time: {before:?}"
+    );
+    test.clock.advance(TimeDelta::hours(2));
+    let receipt = test.wait_for(&cx, Outcome::Accepted(handle)).await;
+    assert!(!receipt.remote_id.is_empty());
+    test.expect_effects(1, "after its time");
+}
+
+/// `find` tells the asked-for intent from similar, older and foreign ones, and says `Absent` of one that
+/// never left.
+///
+/// # Panics
+/// When it does not.
+pub async fn find_picks_the_right_one(test: &PublisherUnderTest) {
+    let publisher = &test.publisher;
+    if !publisher.profile().abilities.find {
+        let error = err(
+            publisher
+                .find(&test.context, &test.intent("key-1", &test.post))
+                .await,
+            "find",
+        );
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "find is not declared");
+        return;
+    }
+    let lookup = |key: &'static str, post: Post, at| async move {
+        let intent = Intent {
+            key: key.to_owned(),
+            post,
+            at,
+        };
+        ok(publisher.find(&test.attempt(key), &intent).await, "find")
+    };
+    let absent = lookup("key-0", test.similar(0), test.now()).await;
+    assert_eq!(absent, Lookup::Absent, "nothing was ever published");
+    let mut sent = Vec::new();
+    for (n, key) in ["key-1", "key-2", "key-3"].into_iter().enumerate() {
+        let (post, at) = (test.similar(n + 1), test.now());
+        let outcome = ok(
+            publisher.publish(&test.attempt(key), &post).await,
+            "publish a similar post",
+        );
+        sent.push((key, post, at, outcome.remote_id().to_owned()));
+        test.clock.advance(TimeDelta::minutes(5));
+    }
+    if let Some(other) = &test.other {
+        let cx = other
+            .clone()
+            .with_key("key-foreign")
+            .with_steps(Arc::new(MemorySteps::default()));
+        ok(
+            publisher.publish(&cx, &test.similar(4)).await,
+            "publish on the other account",
+        );
+    }
+    for (key, post, at, remote_id) in sent {
+        match lookup(key, post, at).await {
+            Lookup::Found(outcome) => assert_eq!(outcome.remote_id(), remote_id, "of {key}"),
+            other => panic!("{key} was published as {remote_id}, but find says {other:?}"),
+        }
+    }
+    let absent = lookup("key-4", test.similar(4), test.now()).await;
+    assert_eq!(absent, Lookup::Absent, "key-4 never left this account");
+}
+
+/// Metrics of a published post can be read where that is declared.
+///
+/// # Panics
+/// When they cannot.
+pub async fn measuring_works_or_is_unsupported(test: &PublisherUnderTest) {
+    let cx = test.attempt("key-1");
+    let outcome = ok(test.publisher.publish(&cx, &test.post).await, "publish");
+    let receipt = test.wait_for(&cx, outcome).await;
+    let result = test.publisher.measure(&cx, &receipt).await;
+    if test.publisher.profile().abilities.measure {
+        ok(result, "measure");
+    } else {
+        assert_eq!(err(result, "measure").kind(), ErrorKind::Unsupported);
+    }
+}
+
+/// Deleting takes the effect away; doing it again is fine.
+///
+/// # Panics
+/// When it is not.
+pub async fn deleting_twice_is_fine(test: &PublisherUnderTest) {
+    let cx = test.attempt("key-1");
+    let outcome = ok(test.publisher.publish(&cx, &test.post).await, "publish");
+    let receipt = test.wait_for(&cx, outcome).await;
+    let result = test.publisher.delete(&cx, &receipt).await;
+    if !test.publisher.profile().abilities.delete {
+        assert_eq!(err(result, "delete").kind(), ErrorKind::Unsupported);
+        return;
+    }
+    ok(result, "delete");
+    test.expect_effects(0, "after deleting");
+    ok(
+        test.publisher.delete(&cx, &receipt).await,
+        "delete what is gone",
+    );
+}
+
+impl PublisherUnderTest {
+    fn now(&self) -> DateTime<Utc> {
+        self.context.now()
+    }
+
+    /// A context for a new intent: fresh steps and this key.
+    fn attempt(&self, key: &str) -> Context {
+        self.context
+            .clone()
+            .with_key(key)
+            .with_steps(Arc::new(MemorySteps::default()))
+    }
+
+    fn intent(&self, key: &str, post: &Post) -> Intent {
+        Intent {
+            key: key.to_owned(),
+            post: post.clone(),
+            at: self.now(),
+        }
+    }
+
+    /// The post with a text of its own, since platforms refuse exact repeats.
+    fn similar(&self, n: usize) -> Post {
+        let mut post = self.post.clone();
+        let text = post.base.text.unwrap_or_default();
+        post.base.text = Some(format!("{text} ({n})"));
+        post
+    }
+
+    /// The post in a way that is not public at once, where the platform has one.
+    fn waiting_post(&self) -> Post {
+        if self.publisher.profile().abilities.schedule {
+            let due = self.now() + TimeDelta::hours(1);
+            self.post.clone().delivery(Delivery::At(due))
+        } else {
+            self.post.clone()
+        }
+    }
+
+    fn effects(&self) -> Vec<serde_json::Value> {
+        self.sandbox.effects(&self.publisher.profile().platform)
+    }
+
+    fn expect_effects(&self, count: usize, when: &str) {
+        let effects = self.effects();
+        assert_eq!(effects.len(), count, "{when}, the platform has {effects:?}");
+    }
+
+    fn expect_no_secret(&self, error: &Error) {
+        let shown = format!("{error} {error:?} {} {:?}", error.report(), error.body());
+        for secret in &self.secrets {
+            assert!(!shown.contains(secret), "an error shows a secret");
+        }
+    }
+
+    /// Polls something accepted to its end.
+    async fn wait_for(&self, cx: &Context, outcome: Outcome) -> Receipt {
+        let mut outcome = outcome;
+        for _ in 0..20 {
+            match outcome {
+                Outcome::Done(receipt) => return receipt,
+                Outcome::Accepted(handle) => {
+                    self.clock.advance(TimeDelta::minutes(1));
+                    outcome = ok(self.publisher.poll(cx, &handle).await, "poll");
+                }
+            }
+        }
+        panic!("never public: {outcome:?}")
+    }
+}
+
+impl Debug for PublisherUnderTest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublisherUnderTest")
+            .field("profile", &self.publisher.profile().name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn ok<T>(result: Result<T>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{what}: {error:?}"),
+    }
+}
+
+fn err<T: Debug>(result: Result<T>, what: &str) -> Error {
+    match result {
+        Err(error) => error,
+        Ok(value) => panic!("{what} should have failed, and gave {value:?}"),
+    }
+}

@@ -1,0 +1,215 @@
+//! From our words to Mixpost's: what one account says, as a post of one version.
+
+use automarket_core::{
+    Content, Delivery, Error, Platform, Profile, Result,
+    check::{Severity, check},
+    chrono::{DateTime, DurationRound as _, TimeDelta, Utc},
+    content::{MediaKind, Voice},
+    profile::LinkPlace,
+    store::Account,
+};
+
+use crate::{MixpostContent, MixpostOptions, MixpostPostInput, MixpostVersion};
+
+/// The most characters in one body (rule of Mixpost Lite 2.6).
+pub(crate) const BODY_LIMIT: usize = 5000;
+/// The most characters of an alternative text (docs.mixpost.app, remote upload).
+const ALT_LIMIT: usize = 255;
+
+/// The post without its media and tag, or what is wrong with it. `rules` are those of the network behind the account.
+pub(crate) fn compose(
+    content: &Content,
+    network: &Platform,
+    account: u64,
+    rules: &Profile,
+    delivery: Delivery,
+) -> Result<MixpostPostInput> {
+    let text = content.final_text(rules);
+    refuse_what_mixpost_cannot(content, &text, network)?;
+    refuse_what_the_network_will(content, rules)?;
+    // A link that the network shows beside the text goes where Mixpost attaches links, once.
+    let attached = content
+        .link
+        .as_ref()
+        .filter(|link| rules.text.link == LinkPlace::Attachment && !text.contains(link.as_str()));
+    let mut parts = vec![MixpostContent {
+        body: html("text", &text)?,
+        media: Vec::new(),
+        url: attached.map(ToString::to_string),
+    }];
+    for part in &content.thread {
+        parts.push(MixpostContent {
+            body: html("thread", part.trim_end())?,
+            ..MixpostContent::default()
+        });
+    }
+    let at = match delivery {
+        Delivery::At(at) => Some(whole_minute(at)?),
+        Delivery::Now | Delivery::Draft | Delivery::Queue => None,
+    };
+    Ok(MixpostPostInput {
+        accounts: vec![account],
+        tags: Vec::new(),
+        at,
+        versions: vec![MixpostVersion {
+            account_id: 0,
+            is_original: true,
+            content: parts,
+            options: content.options::<MixpostOptions>()?.for_account(account),
+        }],
+    })
+}
+
+/// Mixpost's number of the account.
+pub(crate) fn account_number(account: &Account) -> Result<u64> {
+    account.remote_id.parse().map_err(|_| {
+        Error::invalid(
+            "remote_id",
+            "the id of a Mixpost account is its number, as identify() lists it",
+        )
+    })
+}
+
+fn refuse_what_mixpost_cannot(content: &Content, text: &str, network: &Platform) -> Result<()> {
+    if text.is_empty() && content.media.is_empty() {
+        return Err(Error::invalid("text", "a post says or shows something"));
+    }
+    if content.first_comment.is_some() {
+        return Err(Error::unsupported("Mixpost places no first comments"));
+    }
+    if !content.thread.is_empty()
+        && !matches!(network.as_str(), "x" | "mastodon" | "threads" | "bluesky")
+    {
+        return Err(Error::invalid(
+            "thread",
+            format!("Mixpost publishes only the first part of a thread on {network}"),
+        ));
+    }
+    for media in &content.media {
+        if media.kind == MediaKind::Document {
+            return Err(Error::invalid("media", "Mixpost takes images and video"));
+        }
+        if media
+            .alt
+            .as_deref()
+            .is_some_and(|alt| alt.chars().count() > ALT_LIMIT)
+        {
+            return Err(Error::invalid(
+                "media",
+                format!("an alternative text has at most {ALT_LIMIT} characters"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Mixpost looks at the network's rules only when it publishes, which may be days later.
+fn refuse_what_the_network_will(content: &Content, rules: &Profile) -> Result<()> {
+    let report = check(content, rules, &Voice::default());
+    let blocker = report
+        .findings
+        .into_iter()
+        .find(|finding| finding.severity == Severity::Blocker);
+    match blocker {
+        None => Ok(()),
+        Some(finding) => {
+            let field = finding
+                .rule
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            Err(Error::invalid(field, finding.message)
+                .with_rule(finding.rule)
+                .with_remedy(finding.remedy))
+        }
+    }
+}
+
+/// Text as Mixpost's editor writes it: one `<div>` per line.
+fn html(field: &str, text: &str) -> Result<String> {
+    if opens_a_tag(text) {
+        return Err(Error::invalid(
+            field,
+            "Mixpost drops what follows a `<` that is not followed by a space",
+        )
+        .with_rule("mixpost.angle_bracket")
+        .with_remedy("put a space after `<`, or say it in words"));
+    }
+    let mut out = String::with_capacity(text.len() + 32);
+    if text.is_empty() {
+        return Ok(out);
+    }
+    for line in text.split('\n') {
+        out.push_str("<div>");
+        for c in line.trim_end_matches('\r').chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                c => out.push(c),
+            }
+        }
+        out.push_str("</div>");
+    }
+    if out.chars().count() > BODY_LIMIT {
+        return Err(Error::invalid(
+            field,
+            format!("one part has at most {BODY_LIMIT} characters, markup included"),
+        )
+        .with_rule("mixpost.body_length"));
+    }
+    Ok(out)
+}
+
+/// Mixpost decodes entities first and strips tags after (PostContentParser of Lite 2.6), so escaping does
+/// not save a `<`; PHP's strip_tags leaves it alone only before white space.
+fn opens_a_tag(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        text[at + 1..]
+            .chars()
+            .next()
+            .is_some_and(|next| !next.is_ascii_whitespace())
+    })
+}
+
+/// Mixpost schedules by the minute: never earlier than asked.
+fn whole_minute(at: DateTime<Utc>) -> Result<DateTime<Utc>> {
+    at.duration_round_up(TimeDelta::minutes(1))
+        .map_err(|error| Error::invalid("delivery", "outside the calendar").with_source(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_divs_and_markup_is_escaped() {
+        assert_eq!(
+            html("text", "a & b\r\n\nc > d < e").unwrap(),
+            "<div>a &amp; b</div><div></div><div>c &gt; d &lt; e</div>"
+        );
+        assert_eq!(html("text", "").unwrap(), "");
+    }
+
+    #[test]
+    fn what_would_be_dropped_is_refused() {
+        for text in ["I <3 you", "<b>bold</b>", "a <\u{a0}b"] {
+            let error = html("text", text).unwrap_err();
+            assert_eq!(error.rule(), Some("mixpost.angle_bracket"), "{text}");
+        }
+        assert!(html("text", "1 < 2, <").is_ok());
+    }
+
+    #[test]
+    fn times_round_up_to_the_minute() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        for (given, taken) in [
+            ("2026-12-01T14:00:00Z", "2026-12-01T14:00:00Z"),
+            ("2026-12-01T14:00:00.001Z", "2026-12-01T14:01:00Z"),
+            ("2026-12-31T23:59:30Z", "2027-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(whole_minute(at(given)).unwrap(), at(taken));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+use std::collections::BTreeMap;
+
+use automarket_core::{
+    Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post, Profile,
+    Publisher, Receipt, Result, async_trait,
+    chrono::{DateTime, Utc},
+    networks,
+    profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, PLATFORM,
+    api::Api,
+    compose::{BODY_LIMIT, account_number, compose},
+    error::{bounded, send},
+    find::{marker, search, tag_named},
+    media,
+    operations::{accounts, newer, resource},
+    outcome::{accepted, failure, outcome},
+};
+
+/// Where the facts of the profile come from.
+const SOURCE: &str = "https://docs.mixpost.app/api";
+
+/// Publishes through a Mixpost instance on whatever networks its workspace is connected to.
+///
+/// One publication is one Mixpost post on one account: [`Context::account`] names the account by its
+/// number (`remote_id`) and the network behind it; [`Context::token`] is the access token.
+///
+/// - `Delivery::Now` is `schedule_now`, `At` is a schedule, `Draft` a draft, `Queue` the next free slot.
+/// - `At` is rounded up to the minute. A time that is not in the future is `InvalidInput` (`delivery`):
+///   whether a late post still goes out is the caller's decision, not the connector's.
+/// - Publishing answers `Accepted`; ask with [`poll`](Publisher::poll) after [`Handle::due`].
+/// - With an idempotency key ([`Context::with_key`]) the post carries the tag `am-<hash of the key>`,
+///   which `find` looks for. Without a key there is no tag, and a lost answer stays unknown.
+#[derive(Clone, Debug)]
+pub struct Mixpost {
+    config: MixpostConfig,
+    profile: Profile,
+}
+
+impl Mixpost {
+    /// A connector for this workspace; an account's settings may name another.
+    ///
+    /// # Errors
+    /// `Config` naming the value that is wrong.
+    pub fn new(config: MixpostConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self {
+            config,
+            profile: profile(),
+        })
+    }
+
+    pub(crate) fn api(&self, cx: &Context) -> Result<Api> {
+        let config: MixpostConfig = cx.config(&self.config)?;
+        Api::new(&config, cx.token()?).map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let account = cx.account().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "publishing needs an account in the context",
+            )
+        })?;
+        let number = account_number(account)?;
+        let content = post.content_for(&account.network, Some(account.id));
+        let rules = networks::profile(&account.network).unwrap_or_else(|| self.profile.clone());
+        let mut input = compose(&content, &account.network, number, &rules, post.delivery)?;
+        // Remembered, so that a later attempt first finds out what became of an earlier one.
+        cx.step("mixpost.time", || async { not_past(cx, &input.at) })
+            .await?;
+        let api = self.api(cx)?;
+        cx.step("mixpost.account", || authorized(cx, &api, number))
+            .await?;
+        let marker = cx.key().map(marker);
+        let mut tag = None;
+        if let Some(marker) = &marker {
+            let id = cx
+                .step("mixpost.tag", || tag_named(cx, &api, marker))
+                .await?;
+            input.tags.push(id);
+            tag = Some(id);
+        }
+        let mut ids = Vec::with_capacity(content.media.len());
+        for (index, file) in content.media.iter().enumerate() {
+            ids.push(media::bring(cx, &api, index, file).await?);
+        }
+        if let Some(first) = input
+            .versions
+            .first_mut()
+            .and_then(|v| v.content.first_mut())
+        {
+            first.media = ids;
+        }
+        cx.once(
+            "mixpost.create",
+            || async {
+                search(cx, &api, marker.as_deref(), tag, number)
+                    .await?
+                    .into_once()
+            },
+            || async {
+                let call = api.create_post(&input, post.delivery)?;
+                let created: MixpostPost = resource(&send(cx, call).await?)?;
+                Ok(accepted(&created, input.at, number))
+            },
+        )
+        .await
+    }
+}
+
+#[async_trait]
+impl Publisher for Mixpost {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let accounts = self.accounts(cx).await?;
+        Ok(accounts.into_iter().map(identity).collect())
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        self.create(cx, post)
+            .await
+            .map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
+        let account = handle.data.get("account").and_then(Value::as_u64);
+        let post = self.get_post(cx, &handle.remote_id).await;
+        let post = post.map_err(about_the_question)?;
+        if post.trashed {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "somebody moved the post to Mixpost's trash",
+            )
+            .with_platform(&PLATFORM)
+            .with_operation("posts.get"));
+        }
+        if let Some(error) = failure(cx, &post, account) {
+            return Err(error
+                .with_platform(&PLATFORM)
+                .with_operation("posts.publish"));
+        }
+        Ok(outcome(&post, account.unwrap_or_default()))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let account = match cx.account() {
+            Some(account) => account_number(account)?,
+            None => 0,
+        };
+        let api = self.api(cx)?;
+        search(cx, &api, Some(&marker(&intent.key)), None, account).await
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let call = self.api(cx)?.analytics(&receipt.remote_id)?;
+        match send(cx, call).await {
+            Ok(reply) => {
+                let value: Value = reply.json()?;
+                let raw = match value {
+                    Value::Object(fields) => fields.into_iter().collect(),
+                    other => BTreeMap::from([("analytics".to_owned(), other)]),
+                };
+                Ok(Metrics {
+                    raw,
+                    ..Metrics::default()
+                })
+            }
+            // Either the post is gone or the instance has no analytics.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.get_post(cx, &receipt.remote_id).await?;
+                Err(newer(error, "analytics"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let gone = |error: Error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        };
+        let post = match self.get_post(cx, &receipt.remote_id).await {
+            Ok(post) => post,
+            Err(error) => return gone(error),
+        };
+        let public = post.published_at.is_some()
+            || matches!(
+                post.status,
+                MixpostStatus::Published | MixpostStatus::Failed
+            );
+        let mode = if public {
+            DeleteMode::AppAndSocial
+        } else {
+            DeleteMode::AppOnly
+        };
+        match self.remove(cx, &post.uuid, false, mode).await {
+            Ok(deleted)
+                if post.status == MixpostStatus::Published
+                    && deleted.deleting_from_social_platforms.is_none() =>
+            {
+                Err(Error::unsupported(
+                    "this Mixpost deleted its own record and left the post on the network",
+                )
+                .with_platform(&PLATFORM)
+                .with_operation("posts.delete")
+                .with_remedy("delete it on the network by hand, and update the instance"))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => gone(error),
+        }
+    }
+}
+
+fn not_past(cx: &Context, at: &Option<DateTime<Utc>>) -> Result<()> {
+    match at {
+        Some(at) if *at <= cx.now() => Err(Error::invalid(
+            "delivery",
+            "the time is past; Mixpost schedules by the minute",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Mixpost takes posts for accounts that it cannot publish on; they fail when they are due.
+async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
+    let accounts = accounts(cx, api).await?;
+    let account = accounts.iter().find(|account| account.id == number);
+    match account {
+        Some(account) if account.authorized => Ok(()),
+        Some(account) => Err(Error::new(
+            ErrorKind::Unauthorized,
+            format!(
+                "Mixpost lost its connection to {}",
+                bounded(&account.name, cx)
+            ),
+        )
+        .with_remedy("reconnect the account in Mixpost under Social Accounts")),
+        None => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("the workspace has no account {number}"),
+        )),
+    }
+}
+
+/// `Forbidden` of a poll would be the network's last word on the post; not being allowed to ask is not.
+fn about_the_question(error: Error) -> Error {
+    if error.kind() == ErrorKind::Forbidden {
+        Error::new(ErrorKind::Unauthorized, "the token may not read the post")
+            .with_platform(&PLATFORM)
+            .with_operation("posts.get")
+            .with_source(error)
+    } else {
+        error
+    }
+}
+
+fn identity(account: MixpostAccount) -> Identity {
+    // A network that is new to us keeps Mixpost's own name for it.
+    let network = networks::from_alias(&account.provider)
+        .or_else(|| account.provider.parse().ok())
+        .unwrap_or(PLATFORM);
+    Identity {
+        remote_id: account.id.to_string(),
+        network,
+        name: account.name,
+        handle: account.username,
+        needs_reauth: !account.authorized,
+        settings: json!({"uuid": account.uuid}),
+    }
+}
+
+fn profile() -> Profile {
+    const MIB: u64 = 1024 * 1024;
+    let mut profile = Profile::new(PLATFORM, "Mixpost", ApiVersion::new("unversioned", SOURCE));
+    profile.text = TextRules::default();
+    profile.text.limit = Some(BODY_LIMIT);
+    let mut media = MediaRules::default();
+    media.transfer = MediaTransfer::Both;
+    media.image = Some(MediaLimit::new(&["image/jpeg", "image/png"], 5 * MIB, 10));
+    media.gif = Some(MediaLimit::new(&["image/gif"], 15 * MIB, 1));
+    media.video = Some(MediaLimit::new(&["video/mp4", "video/x-m4v"], 200 * MIB, 1));
+    media.max_count = 10;
+    media.alt_limit = Some(255);
+    profile.media = media;
+    let mut abilities = Abilities::default();
+    abilities.publish = true;
+    abilities.schedule = true;
+    abilities.draft = true;
+    abilities.queue = true;
+    abilities.thread = true;
+    abilities.find = true;
+    abilities.measure = true;
+    abilities.delete = true;
+    profile.abilities = abilities;
+    profile
+}

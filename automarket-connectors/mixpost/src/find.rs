@@ -1,0 +1,128 @@
+//! The marker tag, and finding a post by it.
+
+use automarket_core::{Context, ErrorKind, Lookup, Result};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    MixpostPost, MixpostTag, PostFilter,
+    api::Api,
+    error::send,
+    operations::{all_tags, page, resource},
+    outcome::outcome,
+};
+
+/// The colour of marker tags.
+const MARKER_COLOUR: &str = "#94a3b8";
+/// Pages of posts that a search reads on an instance that ignores its filter.
+const SEARCH_PAGES: u32 = 20;
+
+/// The tag that tells a post of ours from all others.
+pub(crate) fn marker(key: &str) -> String {
+    let hash = Sha256::digest(key.as_bytes());
+    let hex: String = hash
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("am-{hex}")
+}
+
+/// Looks for the post with this marker. Instances differ: the filter takes names or numbers of tags,
+/// or is ignored. So both are asked, nothing is believed but the marker on the post itself, and the
+/// trash counts too: what somebody threw away did go through.
+pub(crate) async fn search(
+    cx: &Context,
+    api: &Api,
+    marker: Option<&str>,
+    tag: Option<u64>,
+    account: u64,
+) -> Result<Lookup> {
+    let Some(marker) = marker else {
+        return Ok(Lookup::CannotTell(
+            "the post was sent without an idempotency key, so it carries no marker".to_owned(),
+        ));
+    };
+    let tag = match tag {
+        Some(tag) => tag,
+        None => match existing(cx, api, marker).await? {
+            Some(tag) => tag.id,
+            // The tag is made before the post.
+            None => return Ok(Lookup::Absent),
+        },
+    };
+    for status in [None, Some("trash".to_owned())] {
+        for value in [marker.to_owned(), tag.to_string()] {
+            let filter = PostFilter {
+                status: status.clone(),
+                tags: vec![value],
+                ..PostFilter::default()
+            };
+            match walk(cx, api, &filter, marker).await? {
+                Walk::Found(post) => return Ok(Lookup::Found(outcome(&post, account))),
+                Walk::Nothing { filtered: true } => {}
+                // Every post was seen: asking by number shows the same ones.
+                Walk::Nothing { filtered: false } => break,
+                Walk::CannotTell(why) => return Ok(Lookup::CannotTell(why.to_owned())),
+            }
+        }
+    }
+    Ok(Lookup::Absent)
+}
+
+async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Option<MixpostTag>> {
+    let tags = all_tags(cx, api).await?;
+    Ok(tags.into_iter().find(|tag| tag.name == name))
+}
+
+/// The number of the tag of this name, made where there is none.
+pub(crate) async fn tag_named(cx: &Context, api: &Api, name: &str) -> Result<u64> {
+    match send(cx, api.create_tag(name, MARKER_COLOUR)?).await {
+        Ok(reply) => Ok(resource::<MixpostTag>(&reply)?.id),
+        // An earlier attempt may have made it.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            match existing(cx, api, name).await? {
+                Some(tag) => Ok(tag.id),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What reading a list to its end came to.
+enum Walk {
+    Found(Box<MixpostPost>),
+    /// `filtered`: every post shown carried the marker's filter, so there was none at all.
+    Nothing {
+        filtered: bool,
+    },
+    CannotTell(&'static str),
+}
+
+async fn walk(cx: &Context, api: &Api, filter: &PostFilter, marker: &str) -> Result<Walk> {
+    let mut filtered = true;
+    for number in 1..=SEARCH_PAGES {
+        let reply = send(cx, api.posts(filter, number)?).await?;
+        let posts = page::<MixpostPost>(&reply, number)?;
+        let last = posts.is_last();
+        for post in posts.items {
+            match &post.tags {
+                Some(tags) if tags.iter().any(|tag| tag.name == marker) => {
+                    return Ok(Walk::Found(Box::new(post)));
+                }
+                Some(_) => filtered = false,
+                None => {
+                    return Ok(Walk::CannotTell(
+                        "this Mixpost lists posts without their tags",
+                    ));
+                }
+            }
+        }
+        if last {
+            return Ok(Walk::Nothing { filtered });
+        }
+    }
+    Ok(Walk::CannotTell(
+        "this Mixpost ignores the filter by tag, and holds more posts than are searched",
+    ))
+}

@@ -1,0 +1,79 @@
+//! What a post's status means for the publication.
+
+use automarket_core::{
+    Context, Error, ErrorKind, Handle, Outcome, Receipt,
+    chrono::{DateTime, Utc},
+};
+use serde_json::json;
+
+use crate::{MixpostAccount, MixpostPost, MixpostStatus, error::bounded};
+
+/// What was just taken. A time that the answer leaves out is the one that was asked for.
+pub(crate) fn accepted(post: &MixpostPost, at: Option<DateTime<Utc>>, account: u64) -> Outcome {
+    let mut outcome = outcome(post, account);
+    if let Outcome::Accepted(handle) = &mut outcome
+        && post.status == MixpostStatus::Scheduled
+    {
+        handle.due = handle.due.or(at);
+    }
+    outcome
+}
+
+pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
+    let there = on(post, Some(account));
+    let url = there
+        .and_then(|account| account.external_url.clone())
+        .filter(|url| url.starts_with("http"));
+    let out = post.status == MixpostStatus::Published
+        || (post.status == MixpostStatus::Failed
+            && url.is_some()
+            && there.is_some_and(|account| account.errors.is_empty()));
+    if out && !post.trashed {
+        Outcome::Done(Receipt {
+            remote_id: post.uuid.clone(),
+            url,
+            at: post.published_at,
+            data: json!({"account": account}),
+        })
+    } else {
+        Outcome::Accepted(Handle {
+            remote_id: post.uuid.clone(),
+            due: post
+                .scheduled_at
+                .filter(|_| post.status == MixpostStatus::Scheduled),
+            data: json!({"account": account}),
+        })
+    }
+}
+
+/// Why the post is not out on its account, once Mixpost gave up.
+pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) -> Option<Error> {
+    if post.status != MixpostStatus::Failed
+        || matches!(outcome(post, account.unwrap_or_default()), Outcome::Done(_))
+    {
+        return None;
+    }
+    let there = on(post, account);
+    let said = there
+        .map(|account| account.errors.join("; "))
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
+    let said = bounded(&said, cx);
+    Some(match there {
+        Some(account) if !account.authorized => {
+            Error::new(ErrorKind::Forbidden, format!("not published: {said}"))
+                .with_remedy("reconnect the account in Mixpost under Social Accounts")
+        }
+        _ => Error::new(
+            ErrorKind::ContentRefused,
+            format!("the network refused the post: {said}"),
+        ),
+    })
+}
+
+fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {
+    let id = account.filter(|id| *id != 0);
+    post.accounts
+        .iter()
+        .find(|account| id.is_none_or(|id| account.id == id))
+}

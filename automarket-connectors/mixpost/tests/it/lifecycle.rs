@@ -1,0 +1,344 @@
+//! From sending to the end, with what can come between.
+
+use automarket_connector_mixpost::{DeleteMode, MixpostConfig, testing};
+use automarket_core::{
+    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt,
+    chrono::TimeDelta,
+    testing::{Fake, Fault, FaultRule},
+};
+use serde_json::json;
+
+use crate::world::{World, account_on, at, hello, mixpost};
+
+#[tokio::test]
+async fn now_becomes_public_with_a_link() {
+    let world = World::new();
+    let cx = world.x("k");
+    let outcome = world.mixpost.publish(&cx, &hello()).await.unwrap();
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("the server's queue does it: {outcome:?}")
+    };
+    world.clock.advance(TimeDelta::seconds(5));
+    let Outcome::Done(receipt) = world.mixpost.poll(&cx, &handle).await.unwrap() else {
+        panic!("not public")
+    };
+    assert!(
+        receipt
+            .url
+            .unwrap()
+            .starts_with("https://x.example/acme/status/")
+    );
+    let effect = world.the_effect();
+    assert_eq!(effect["text"], "Hello from Acme & friends");
+    assert_eq!(effect["network"], "x");
+    assert_eq!(effect["state"], "published");
+}
+
+#[tokio::test]
+async fn a_past_time_is_refused_before_any_request_but_a_resumed_one_is_looked_up() {
+    let world = World::new();
+    for past in ["2026-11-20T09:00:00Z", "2020-01-01T00:00:00Z"] {
+        let post = hello().delivery(Delivery::At(at(past)));
+        let all = FaultRule::on("", Fault::NotSent);
+        world.sandbox.faults().add(all);
+        let error = world
+            .mixpost
+            .publish(&world.x("k"), &post)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::InvalidInput, Some("delivery"))
+        );
+        assert!(world.sandbox.faults().hits().is_empty());
+    }
+    // Sent in time, its answer lost, asked again when its time is past: it did go through.
+    let world = World::new();
+    let cx = world.x("k");
+    let post = hello().delivery(Delivery::At(at("2026-11-20T09:30:00Z")));
+    let lost = FaultRule::on("/posts", Fault::CutAfter).method("POST".parse().unwrap());
+    world.sandbox.faults().add(lost);
+    world.mixpost.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(2));
+    let outcome = world.mixpost.publish(&cx, &post).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    world.the_effect();
+    // Never arrived, and its time is past: Mixpost refuses it for sure.
+    let world = World::new();
+    let cx = world.x("k");
+    let lost = FaultRule::on("/posts", Fault::CutBefore).method("POST".parse().unwrap());
+    world.sandbox.faults().add(lost);
+    world.mixpost.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(2));
+    let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.platform_code(), Some("cannot_scheduled"));
+    assert!(!error.is_unknown());
+    assert!(world.effects().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_connection_of_the_account_is_noticed_before_sending() {
+    let world = World::new();
+    world.fake.set_authorized(testing::X_ACCOUNT, false);
+    let cx = world.x("k");
+    let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(error.remedy().unwrap().contains("reconnect"));
+    assert!(world.effects().is_empty());
+    let identities = world.mixpost.identify(&cx).await.unwrap();
+    let needy: Vec<_> = identities.iter().filter(|i| i.needs_reauth).collect();
+    assert_eq!(needy.len(), 1);
+    // Connected again, the same steps go on.
+    world.fake.set_authorized(testing::X_ACCOUNT, true);
+    world.mixpost.publish(&cx, &hello()).await.unwrap();
+    world.the_effect();
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_network_is_told_by_poll_and_can_be_retried() {
+    let world = World::new();
+    world
+        .fake
+        .refuse_on(testing::X_ACCOUNT, Some("Status is a duplicate."));
+    let cx = world.x("k");
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentRefused);
+    assert!(error.message().contains("Status is a duplicate."));
+    world.fake.refuse_on(testing::X_ACCOUNT, None);
+    let accounts = world.mixpost.accounts(&cx).await.unwrap();
+    world
+        .mixpost
+        .retry(&cx, &handle.remote_id, &accounts[0].uuid)
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.mixpost.poll(&cx, &handle).await.unwrap(),
+        Outcome::Done(_)
+    ));
+    world.the_effect();
+}
+
+#[tokio::test]
+async fn what_mixpost_would_lose_is_refused_before_any_request() {
+    let world = World::new();
+    let mut thread = hello();
+    thread.base.thread = Some(vec!["two".into()]);
+    let mut comment = hello();
+    comment.base.first_comment = Some("first!".into());
+    let long = Post::text("é".repeat(5001));
+    let facebook = (testing::FACEBOOK_ACCOUNT, Platform::FACEBOOK);
+    for (post, kind, field) in [
+        (thread, ErrorKind::InvalidInput, Some("thread")),
+        (comment, ErrorKind::Unsupported, None),
+        (long, ErrorKind::InvalidInput, Some("text")),
+        (
+            Post::text("we <3 you"),
+            ErrorKind::InvalidInput,
+            Some("text"),
+        ),
+    ] {
+        let cx = world.context(facebook.0, facebook.1.clone(), "k");
+        world
+            .sandbox
+            .faults()
+            .add(FaultRule::on("", Fault::NotSent));
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        assert_eq!((error.kind(), error.field()), (kind, field), "{error:?}");
+        assert!(world.sandbox.faults().hits().is_empty(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_numbers_of_this_workspace() {
+    let world = World::new();
+    let error = world
+        .mixpost
+        .publish(&world.context(99, Platform::X, "k"), &hello())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let mut account = account_on(1, Platform::X);
+    account.remote_id = "acme".into();
+    let cx = world.x("k").with_account(account);
+    let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.field(), Some("remote_id"));
+    let nobody =
+        Context::new(world.sandbox.clone()).with_credential(Credential::token(world.token));
+    let error = world.mixpost.publish(&nobody, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_wrong_address_says_what_to_mend() {
+    let world = World::new();
+    for (base, workspace) in [
+        ("https://mixpost.example", testing::WORKSPACE),
+        ("https://mixpost.example/os", testing::WORKSPACE),
+        (testing::BASE_URL, "another-workspace"),
+    ] {
+        let settings = json!(MixpostConfig::new(base, workspace));
+        let account = account_on(1, Platform::X).with_settings(settings);
+        let cx = world.x("k").with_account(account);
+        let error = mixpost().identify(&cx).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{base}: {error:?}");
+        assert!(error.remedy().is_some());
+        // A wrong address is never taken for "already gone".
+        let error = mixpost().delete(&cx, &Receipt::new("u")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{base}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_the_account_win_and_may_hold_more() {
+    let world = World::new();
+    let settings = json!({"workspace": testing::WORKSPACE, "uuid": "a1"});
+    let account = account_on(1, Platform::X).with_settings(settings);
+    let elsewhere = MixpostConfig::new(testing::BASE_URL, "not-this-one");
+    let mixpost = automarket_connector_mixpost::Mixpost::new(elsewhere).unwrap();
+    mixpost
+        .identify(&world.x("k").with_account(account))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn older_instances_say_what_they_lack() {
+    let world = World::new();
+    let cx = world.x("k");
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.fake.set_old(true);
+    let Outcome::Done(receipt) = world.mixpost.poll(&cx, &handle).await.unwrap() else {
+        panic!("not public")
+    };
+    let error = world.mixpost.measure(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    let error = world.mixpost.workspaces(&cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let gone = Receipt::new("00000000-0000-4000-8004-00000000ffff");
+    let error = world.mixpost.measure(&cx, &gone).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    // It forgets the post and leaves it on the network: no silent success.
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    world.mixpost.delete(&cx, &receipt).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_world_saved_and_loaded_goes_on() {
+    let world = World::new();
+    let cx = world.x("k");
+    let later = hello().delivery(Delivery::At(at("2026-11-20T10:00:00Z")));
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &later).await.unwrap() else {
+        panic!("accepted")
+    };
+    let saved = world.fake.save().to_string();
+    let next = World::new();
+    next.fake
+        .load(serde_json::from_str(&saved).unwrap())
+        .unwrap();
+    next.clock.advance(TimeDelta::hours(3));
+    assert!(matches!(
+        next.mixpost.poll(&next.x("k"), &handle).await.unwrap(),
+        Outcome::Done(_)
+    ));
+    assert_eq!(next.effects().len(), 1);
+    assert!(next.fake.load(json!({"posts": 1})).is_err());
+}
+
+#[tokio::test]
+async fn a_stopped_worker_is_no_failure() {
+    let world = World::new();
+    world.fake.set_worker(false);
+    let cx = world.x("k");
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.clock.advance(TimeDelta::hours(5));
+    let outcome = world.mixpost.poll(&cx, &handle).await.unwrap();
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+    let receipt = Receipt::new(&handle.remote_id);
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let mode = DeleteMode::AppOnly;
+    let error = world
+        .mixpost
+        .delete_post(&cx, &handle.remote_id, false, mode)
+        .await
+        .unwrap_err();
+    assert_eq!(error.platform_code(), Some("publishing"));
+}
+
+#[tokio::test]
+async fn the_rules_of_the_network_count_before_sending() {
+    let long = Post::text("a".repeat(281));
+    for (account, network, post, rule) in [
+        (
+            testing::X_ACCOUNT,
+            Platform::X,
+            long.clone(),
+            Some("text.too_long"),
+        ),
+        (testing::LINKEDIN_ACCOUNT, Platform::LINKEDIN, long, None),
+        (
+            testing::INSTAGRAM_ACCOUNT,
+            Platform::INSTAGRAM,
+            hello(),
+            Some("media.required"),
+        ),
+    ] {
+        let world = World::new();
+        let cx = world.context(account, network.clone(), "k");
+        let result = world.mixpost.publish(&cx, &post).await;
+        let broken = result.as_ref().err().and_then(|error| error.rule());
+        assert_eq!(broken, rule, "{network}: {result:?}");
+        assert_eq!(
+            world.effects().len(),
+            usize::from(rule.is_none()),
+            "{network}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_stands_in_one_place() {
+    let link = "https://acme.dev/blog/1";
+    for (account, network) in [
+        (testing::X_ACCOUNT, Platform::X),
+        (testing::LINKEDIN_ACCOUNT, Platform::LINKEDIN),
+        (testing::FACEBOOK_ACCOUNT, Platform::FACEBOOK),
+        (testing::MASTODON_ACCOUNT, Platform::MASTODON),
+    ] {
+        for text in ["Read this", "Read https://acme.dev/blog/1 now"] {
+            let world = World::new();
+            let cx = world.context(account, network.clone(), "k");
+            let post = Post::text(text).link(link).unwrap();
+            world.mixpost.publish(&cx, &post).await.unwrap();
+            let effect = world.the_effect();
+            let in_text = effect["text"].as_str().unwrap().matches(link).count();
+            let beside = usize::from(effect["link"] == link);
+            assert_eq!(in_text + beside, 1, "{network}: {effect}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    /// Whatever is taken arrives as it was said.
+    #[test]
+    fn text_arrives_as_it_was_said(text in "[a-zé日👍&<>;#\"' \n]{1,60}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let world = World::new();
+        let cx = world.x("k");
+        match runtime.block_on(world.mixpost.publish(&cx, &Post::text(&text))) {
+            Ok(_) => assert_eq!(world.the_effect()["text"], text.trim_end()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}"),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The connector against scripted wires and against its fake.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod conformance;
+mod find;
+mod lifecycle;
+mod media;
+mod operations;
+mod wire;
+mod world;

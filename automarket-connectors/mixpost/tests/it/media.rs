@@ -1,0 +1,186 @@
+//! Media on its way into the library.
+
+use automarket_connector_mixpost::testing;
+use automarket_core::{
+    Bytes, ErrorKind, Media, Publisher, Retry, Url,
+    content::{MediaKind, MediaSource},
+    testing::{Fault, FaultRule},
+};
+use serde_json::json;
+
+use crate::world::{World, hello};
+
+const MIB: usize = 1024 * 1024;
+
+fn url(text: &str) -> Url {
+    text.parse().unwrap()
+}
+
+fn video(bytes: usize) -> Media {
+    let source = MediaSource::Bytes(Bytes::from(vec![7; bytes]));
+    let mut media = Media::new(MediaKind::Video, source);
+    media.mime = Some("video/mp4".into());
+    media
+}
+
+#[tokio::test]
+async fn bytes_files_and_addresses_end_in_the_post_in_order() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.png");
+    std::fs::write(&path, b"png").unwrap();
+    let mut file = Media::new(MediaKind::Image, MediaSource::File(path)).alt("Two");
+    file.mime = Some("image/png".into());
+    let post = hello()
+        .media(Media::image(&b"jpg"[..], "image/jpeg").alt("One \"quoted\""))
+        .media(file)
+        .media(Media::address(
+            MediaKind::Image,
+            url("https://acme.dev/three.jpg"),
+        ));
+    let cx = world.x("k");
+    world.mixpost.publish(&cx, &post).await.unwrap();
+    let library = world.mixpost.media(&cx, 1).await.unwrap();
+    let mut names: Vec<_> = library.items.iter().map(|m| m.name.as_str()).collect();
+    names.reverse();
+    assert_eq!(names, ["media.jpg", "two.png", "three.jpg"]);
+    let alts: Vec<_> = library
+        .items
+        .iter()
+        .rev()
+        .map(|m| m.alt_text.as_deref())
+        .collect();
+    assert_eq!(alts, [Some("One \"quoted\""), Some("Two"), None]);
+    let ids: Vec<u64> = library.items.iter().rev().map(|m| m.id).collect();
+    assert_eq!(world.the_effect()["media"], json!(ids));
+}
+
+#[tokio::test]
+async fn large_files_go_in_chunks_and_keep_their_alternative_text() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    std::fs::write(&path, vec![7; 21 * MIB]).unwrap();
+    let mut file = Media::new(MediaKind::Video, MediaSource::File(path)).alt("A film");
+    file.mime = Some("video/mp4".into());
+    let cx = world.x("k");
+    // The middle chunk is lost once: the attempt ends, nothing is posted, the next one does it.
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/upload", Fault::CutBefore).after(1));
+    let post = hello().media(file);
+    let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+    assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+    assert!(world.effects().is_empty());
+    world.mixpost.publish(&cx, &post).await.unwrap();
+    let library = world.mixpost.media(&cx, 1).await.unwrap();
+    assert_eq!(library.items.len(), 1);
+    assert_eq!(library.items[0].name, "film.mp4");
+    assert_eq!(library.items[0].alt_text.as_deref(), Some("A film"));
+    assert_eq!(world.the_effect()["media"], json!([library.items[0].id]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_addresses_are_waited_for_and_not_fetched_twice() {
+    let world = World::new();
+    let film = "https://acme.dev/film.mp4";
+    world.fake.put_remote(film, "video/mp4", 50 * MIB as u64);
+    let cx = world.x("k");
+    let post = hello().media(Media::address(MediaKind::Video, url(film)));
+    // While waiting, the instance goes away once: the next attempt asks for the same download.
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/status", Fault::StatusBefore(503)));
+    let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+    assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+    world.mixpost.publish(&cx, &post).await.unwrap();
+    let library = world.mixpost.media(&cx, 1).await.unwrap();
+    assert_eq!(library.items.len(), 1);
+    assert_eq!(world.the_effect()["media"], json!([library.items[0].id]));
+}
+
+#[tokio::test]
+async fn refused_media_posts_nothing() {
+    let large = |bytes: usize| {
+        let source = MediaSource::Bytes(Bytes::from(vec![7; bytes]));
+        Media::new(MediaKind::Image, source)
+    };
+    // Of unknown size: only the instance notices.
+    let unmeasured = Media {
+        bytes: None,
+        ..large(5 * MIB + 1)
+    };
+    let missing = MediaSource::File("/nowhere/at.all".into());
+    let document = MediaSource::Bytes(Bytes::from_static(b"%PDF"));
+    for (media, field) in [
+        (unmeasured, "file"),
+        (large(5 * MIB + 1), "media"),
+        (Media::image(&b"x"[..], "image/tiff"), "media"),
+        (
+            Media::address(MediaKind::Image, url("https://acme.dev/page")),
+            "media",
+        ),
+        (Media::new(MediaKind::Image, missing), "media"),
+        (Media::new(MediaKind::Document, document), "media"),
+        (
+            Media::image(&b"x"[..], "image/png").alt("é".repeat(256)),
+            "media",
+        ),
+    ] {
+        let world = World::new();
+        let post = hello().media(media.clone());
+        let error = world
+            .mixpost
+            .publish(&world.x("k"), &post)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field(), error.retry()),
+            (ErrorKind::InvalidInput, Some(field), Retry::Never),
+            "{media:?}: {error:?}"
+        );
+        assert!(world.effects().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn older_instances_take_small_files_only() {
+    let world = World::new();
+    world.fake.set_old(true);
+    for media in [
+        video(11 * MIB),
+        Media::address(MediaKind::Image, url("https://acme.dev/a.jpg")),
+    ] {
+        let post = hello().media(media);
+        let error = world
+            .mixpost
+            .publish(&world.x("k"), &post)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    }
+    let cx = world.x("small");
+    world
+        .mixpost
+        .publish(&cx, &hello().media(video(3)))
+        .await
+        .unwrap();
+    assert_eq!(world.the_effect()["accounts"], json!([testing::X_ACCOUNT]));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_upload_is_sent_again() {
+    let world = World::new();
+    let cx = world.x("k");
+    let post = hello().media(Media::image(&b"jpg"[..], "image/jpeg"));
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/media", Fault::CutAfter));
+    let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+    assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+    world.mixpost.publish(&cx, &post).await.unwrap();
+    world.the_effect();
+}

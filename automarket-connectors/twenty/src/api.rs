@@ -1,0 +1,190 @@
+//! One pure function per endpoint.
+
+use automarket_core::{
+    Context, Error, ErrorKind, Result, Secret, Url,
+    http::{Call, Reply, segment},
+    http_types::Method,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::{PLATFORM, TwentyConfig, error};
+
+/// Records of one batch and of one page: documented for the batch, the default of the page.
+pub(crate) const MAX_BATCH: usize = 60;
+
+const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{domainName:{primaryLinkUrl:{in:$values}}},first:60,after:$after){edges{node{id domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+
+/// Composite fields of a person, with the parts that an update sends along.
+const COMPOSITES: [(&str, &str); 3] = [
+    ("name", "name{firstName lastName}"),
+    (
+        "phones",
+        "phones{primaryPhoneNumber primaryPhoneCallingCode additionalPhones}",
+    ),
+    (
+        "linkedinLink",
+        "linkedinLink{primaryLinkLabel primaryLinkUrl secondaryLinks}",
+    ),
+];
+
+/// A workspace: where it is, and the key to it.
+pub(crate) struct Site {
+    pub(crate) base: String,
+    host: String,
+    token: Secret,
+}
+
+impl Site {
+    pub(crate) fn of(cx: &Context, config: &TwentyConfig) -> Result<Self> {
+        let named = |error: Error| error.with_platform(&PLATFORM);
+        let config = cx.config(config).map_err(named)?;
+        Ok(Self {
+            base: config.base()?,
+            host: config.host().to_owned(),
+            token: cx.token().map_err(named)?.clone(),
+        })
+    }
+
+    /// The workspace's id, read from the key without verifying it; the host's name where it cannot be.
+    pub(crate) fn workspace(&self) -> String {
+        let id = || {
+            let payload = self.token.expose().split('.').nth(1)?;
+            let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+            let claims: Value = serde_json::from_slice(&bytes).ok()?;
+            let id = claims["workspaceId"].as_str()?;
+            let plain = (1..=100).contains(&id.len())
+                && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            plain.then(|| id.to_owned())
+        };
+        id().unwrap_or_else(|| self.host.clone())
+    }
+
+    /// Sends a call and sorts out what is no success.
+    pub(crate) async fn send(&self, cx: &Context, call: Call) -> Result<Reply> {
+        let reply = cx
+            .call(call)
+            .await
+            .map_err(|error| error.with_platform(&PLATFORM))?;
+        if reply.ok() {
+            Ok(reply)
+        } else {
+            Err(error::classify(&reply, cx.now()))
+        }
+    }
+
+    pub(crate) fn list(&self, plural: &str, query: &[(&str, &str)]) -> Result<Call> {
+        let query: Vec<_> = query.iter().copied().chain([("depth", "0")]).collect();
+        let path = format!("/rest/{}", segment(plural)?);
+        self.call("records.list", Method::GET, &path, &query)
+    }
+
+    /// Creates or updates one record; repeating it changes nothing.
+    pub(crate) fn upsert(&self, plural: &str, row: &Value) -> Result<Call> {
+        let path = format!("/rest/{}", segment(plural)?);
+        self.call("records.upsert", Method::POST, &path, &[("upsert", "true")])?
+            .repeatable()
+            .json(row)
+    }
+
+    /// Creates or updates up to [`MAX_BATCH`] records, all or none; repeating it changes nothing.
+    pub(crate) fn upsert_batch(&self, plural: &str, rows: &Value) -> Result<Call> {
+        let path = format!("/rest/batch/{}", segment(plural)?);
+        self.call("records.batch", Method::POST, &path, &[("upsert", "true")])?
+            .repeatable()
+            .json(rows)
+    }
+
+    /// Always soft: without the parameter the record would be destroyed.
+    pub(crate) fn archive(&self, plural: &str, id: &str) -> Result<Call> {
+        let path = format!("/rest/{}/{}", segment(plural)?, segment(id)?);
+        let soft = [("soft_delete", "true")];
+        self.call("records.archive", Method::DELETE, &path, &soft)
+    }
+
+    pub(crate) fn objects(&self, after: Option<&str>) -> Result<Call> {
+        let mut query = vec![("limit", "1000")];
+        query.extend(after.map(|after| ("starting_after", after)));
+        self.call(
+            "objects.list",
+            Method::GET,
+            "/rest/metadata/objects",
+            &query,
+        )
+    }
+
+    /// Names are unique, so a repeated creation is refused as existing.
+    pub(crate) fn create_object(&self, object: &Value) -> Result<Call> {
+        self.call(
+            "objects.create",
+            Method::POST,
+            "/rest/metadata/objects",
+            &[],
+        )?
+        .repeatable()
+        .json(object)
+    }
+
+    /// As [`create_object`](Self::create_object).
+    pub(crate) fn create_field(&self, field: &Value) -> Result<Call> {
+        self.call("fields.create", Method::POST, "/rest/metadata/fields", &[])?
+            .repeatable()
+            .json(field)
+    }
+
+    /// People with one of these addresses, with those composite fields that are to be written: a workspace
+    /// may have switched the others off. The addresses travel as variables, so they are data whatever they
+    /// hold.
+    pub(crate) fn people_by_email(
+        &self,
+        emails: &[String],
+        written: &[&str],
+        after: Option<&str>,
+    ) -> Result<Call> {
+        let parts: String = COMPOSITES
+            .iter()
+            .filter(|(name, _)| written.contains(name))
+            .map(|(_, parts)| format!(" {parts}"))
+            .collect();
+        let query = format!(
+            "query($values:[String!]!,$after:String){{people(filter:{{emails:{{primaryEmail:{{in:$values}}}}}},first:60,after:$after){{edges{{node{{id emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+        );
+        self.graphql("people.lookup", &query, emails, after)
+    }
+
+    /// Companies with one of these domains.
+    pub(crate) fn companies_by_domain(&self, urls: &[String], after: Option<&str>) -> Result<Call> {
+        self.graphql("companies.lookup", COMPANIES_BY_DOMAIN, urls, after)
+    }
+
+    fn graphql(
+        &self,
+        operation: &'static str,
+        query: &str,
+        values: &[String],
+        after: Option<&str>,
+    ) -> Result<Call> {
+        let body = json!({"query": query, "variables": {"values": values, "after": after}});
+        self.call(operation, Method::POST, "/graphql", &[])?
+            .repeatable()
+            .json(&body)
+    }
+
+    pub(crate) fn call(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Call> {
+        let mut url = Url::parse(&format!("{}{path}", self.base)).map_err(|error| {
+            Error::new(ErrorKind::Config, "base_url and path make no address").with_source(error)
+        })?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(Call::new(operation, method, url.as_str())
+            .map_err(|error| error.with_platform(&PLATFORM))?
+            .bearer(&self.token))
+    }
+}

@@ -1,0 +1,401 @@
+use std::{collections::HashMap, time::Duration};
+
+use automarket_core::{
+    Context, CrmProvider, Error, ErrorKind, Identity, Result, Retry, async_trait,
+    crm::{
+        Activity, CampaignRecord, CampaignRecorded, Changes, Company, Contact, CrmProfile, Field,
+        Lead, Record, Upserted,
+    },
+    http::Call,
+    http_types::Method,
+    profile::ApiVersion,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    PLATFORM, TwentyConfig,
+    api::{MAX_BATCH, Site},
+    batch::{self, Results, Row, upserted},
+    changes::{self, Cursor},
+    error, raw,
+    rows::{self, Distinct, invalid},
+    schema::{self, Wanted},
+    wire,
+};
+
+/// How long a new object may be missing from the API.
+const SCHEMA_DELAY: Duration = Duration::from_secs(5);
+
+/// Twenty as a CRM.
+#[derive(Clone, Debug)]
+pub struct Twenty {
+    config: TwentyConfig,
+    profile: CrmProfile,
+}
+
+impl Twenty {
+    /// A connector to the workspaces of this instance. The API key comes with the context.
+    #[must_use]
+    pub fn new(config: TwentyConfig) -> Self {
+        let api = ApiVersion::new("unversioned", "https://docs.twenty.com/developers");
+        let mut profile = CrmProfile::new(PLATFORM, "Twenty", api);
+        profile.max_batch = MAX_BATCH;
+        profile.idempotent = true;
+        profile.campaigns = true;
+        profile.provisioning = true;
+        profile.changes = true;
+        Self { config, profile }
+    }
+
+    fn site(&self, cx: &Context) -> Result<Site> {
+        Site::of(cx, &self.config)
+    }
+}
+
+#[async_trait]
+impl CrmProvider for Twenty {
+    fn profile(&self) -> &CrmProfile {
+        &self.profile
+    }
+
+    /// Reads one person; API keys have no "who am I".
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let site = self.site(cx)?;
+        let reply = site
+            .send(cx, site.list("people", &[("limit", "1")])?)
+            .await?;
+        wire::page(&reply)?;
+        let config = cx.config(&self.config)?;
+        Ok(vec![Identity {
+            remote_id: site.workspace(),
+            network: PLATFORM,
+            name: config.host().to_owned(),
+            handle: None,
+            needs_reauth: false,
+            settings: json!({"base_url": site.base}),
+        }])
+    }
+
+    async fn find_contact(&self, cx: &Context, email: &str) -> Result<Option<Record>> {
+        let email = rows::email(email)?;
+        let site = self.site(cx)?;
+        let filter = format!("emails.primaryEmail[eq]:\"{email}\"");
+        let call = site.list("people", &[("filter", &filter), ("limit", "2")])?;
+        let page = wire::page(&site.send(cx, call).await?)?;
+        page.records
+            .into_iter()
+            .next()
+            .map(changes::record)
+            .transpose()
+    }
+
+    /// Per 60 contacts: one GraphQL query for those that are there, one batch for all. Contacts with the
+    /// same address are one record; what the later says lays over the earlier.
+    async fn upsert_contacts(
+        &self,
+        cx: &Context,
+        contacts: &[Contact],
+    ) -> Result<Vec<Result<Upserted>>> {
+        let site = self.site(cx)?;
+        let mut results = Results::new(contacts.len());
+        let mut people = Distinct::new();
+        for (at, contact) in contacts.iter().enumerate() {
+            match rows::email(&contact.email) {
+                Ok(email) => people.add(email, at, contact.clone(), rows::lay_contact),
+                Err(error) => results.set(&[at], Err(error)),
+            }
+        }
+        for chunk in people.items().chunks(MAX_BATCH) {
+            let written = async {
+                let emails: Vec<_> = chunk.iter().map(|(email, ..)| email.clone()).collect();
+                let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
+                let find = |after: Option<&str>| site.people_by_email(&emails, &written, after);
+                let known = lookup(cx, &site, find, rows::email_of).await?;
+                let body = |email: &str, contact: &Contact, known: Option<&Value>| {
+                    rows::person(email, contact, known)
+                };
+                let people = batch_of(chunk, &known, body, &mut results);
+                batch::write(cx, &site, "people", &people, rows::email_of, &mut results).await
+            };
+            if let Err(error) = written.await {
+                return results.finish(Some(error));
+            }
+        }
+        results.finish(None)
+    }
+
+    /// A lead is a person with an opportunity, whose id follows from the lead's key.
+    async fn upsert_leads(&self, cx: &Context, leads: &[Lead]) -> Result<Vec<Result<Upserted>>> {
+        let site = self.site(cx)?;
+        let contacts: Vec<_> = leads.iter().map(|lead| lead.contact.clone()).collect();
+        let people = self.upsert_contacts(cx, &contacts).await?;
+        let mut results = Results::new(leads.len());
+        let mut sales = Vec::new();
+        for (at, (lead, person)) in leads.iter().zip(people).enumerate() {
+            let sale = person.and_then(|person| sale(at, lead, &person.id));
+            match sale {
+                Ok(row) => sales.push(row),
+                Err(error) => results.set(&[at], Err(error)),
+            }
+        }
+        let sales = batch::merged(sales);
+        let key = |_: &Value| None;
+        let written = batch::write(cx, &site, "opportunities", &sales, key, &mut results).await;
+        results.finish(written.err())
+    }
+
+    async fn upsert_companies(
+        &self,
+        cx: &Context,
+        companies: &[Company],
+    ) -> Result<Vec<Result<Upserted>>> {
+        let site = self.site(cx)?;
+        let mut results = Results::new(companies.len());
+        let mut distinct = Distinct::new();
+        for (at, company) in companies.iter().enumerate() {
+            match rows::domain(&company.domain) {
+                Ok(domain) => distinct.add(domain, at, company.clone(), rows::lay_company),
+                Err(error) => results.set(&[at], Err(error)),
+            }
+        }
+        for chunk in distinct.items().chunks(MAX_BATCH) {
+            let written = async {
+                let urls: Vec<_> = chunk
+                    .iter()
+                    .flat_map(|(domain, ..)| rows::domain_urls(domain))
+                    .collect();
+                let find = |after: Option<&str>| site.companies_by_domain(&urls, after);
+                let known = lookup(cx, &site, find, rows::domain_of).await?;
+                let companies = batch_of(chunk, &known, rows::company, &mut results);
+                let key = rows::domain_of;
+                batch::write(cx, &site, "companies", &companies, key, &mut results).await
+            };
+            if let Err(error) = written.await {
+                return results.finish(Some(error));
+            }
+        }
+        results.finish(None)
+    }
+
+    /// A note on the record; both its parts have ids that follow from the activity's key.
+    async fn record_activity(&self, cx: &Context, activity: &Activity) -> Result<Upserted> {
+        let site = self.site(cx)?;
+        let note = |plain| site.upsert("notes", &rows::note(activity, plain));
+        let note = new_or_old(cx, &site, "bodyV2", note).await?;
+        let note = upserted(&note, false)?;
+        let target = capitalised(&activity.object);
+        let target_field = format!("target{target}Id");
+        let tie = |old| {
+            let old_field = format!("{}Id", activity.object);
+            let field = if old { &old_field } else { &target_field };
+            site.upsert("noteTargets", &rows::note_target(activity, &note.id, field))
+        };
+        new_or_old(cx, &site, &target_field, tie).await?;
+        Ok(note)
+    }
+
+    /// Creates the objects `campaign`, `campaignPost` and `utmRecord` where they are missing (remembered as
+    /// a step), then the records, under ids that follow from their keys.
+    async fn record_campaign(
+        &self,
+        cx: &Context,
+        campaign: &CampaignRecord,
+    ) -> Result<CampaignRecorded> {
+        let site = self.site(cx)?;
+        let step = format!("twenty.schema.{}", site.workspace());
+        let created: Vec<String> = cx
+            .step(&step, || async {
+                let objects = schema::campaign_objects();
+                let wanted = objects
+                    .each_ref()
+                    .map(|(object, fields)| Wanted { object, fields });
+                schema::ensure(cx, &site, &wanted).await
+            })
+            .await?;
+        record_campaign(cx, &site, campaign).await.map_err(|error| {
+            if error::unknown_object(&error) && !created.is_empty() {
+                error.with_retry(Retry::After(Some(SCHEMA_DELAY)))
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn fields(&self, cx: &Context, object: &str) -> Result<Vec<Field>> {
+        let site = self.site(cx)?;
+        let objects = schema::read(cx, &site).await?;
+        let object = schema::object(&objects, object)?;
+        Ok(object.fields.iter().map(schema::field_of).collect())
+    }
+
+    async fn ensure_fields(
+        &self,
+        cx: &Context,
+        object: &str,
+        fields: &[Field],
+    ) -> Result<Vec<String>> {
+        let site = self.site(cx)?;
+        let created = schema::ensure(cx, &site, &[Wanted { object, fields }]).await?;
+        let short = |name: String| name.rsplit('.').next().unwrap_or_default().to_owned();
+        Ok(created.into_iter().map(short).collect())
+    }
+
+    async fn changes_since(
+        &self,
+        cx: &Context,
+        object: &str,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        let cursor = Cursor::parse(cursor)?;
+        let site = self.site(cx)?;
+        let reply = site
+            .send(cx, cursor.call(&site, &schema::plural(object))?)
+            .await?;
+        cursor.take(cx, &reply)
+    }
+
+    async fn archive(&self, cx: &Context, object: &str, id: &str) -> Result<()> {
+        let site = self.site(cx)?;
+        let call = site.archive(&schema::plural(object), id)?;
+        match site.send(cx, call).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn raw(
+        &self,
+        cx: &Context,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let site = self.site(cx)?;
+        let reply = site.send(cx, raw::call(&site, method, path, body)?).await?;
+        raw::decode(&reply)
+    }
+}
+
+/// The records that are there already, by natural key; of several with one key the first.
+async fn lookup(
+    cx: &Context,
+    site: &Site,
+    call: impl Fn(Option<&str>) -> Result<Call>,
+    key_of: batch::KeyOf,
+) -> Result<HashMap<String, Value>> {
+    let mut known = HashMap::new();
+    let mut after: Option<String> = None;
+    loop {
+        let reply = site.send(cx, call(after.as_deref())?).await?;
+        if let Some(error) = error::graphql(&reply, &wire::json(&reply)?) {
+            return Err(error);
+        }
+        let page = wire::page(&reply)?;
+        for record in page.records {
+            if let Some(key) = key_of(&record) {
+                known.entry(key).or_insert(record);
+            }
+        }
+        if page.next.is_none() || page.next == after {
+            return Ok(known);
+        }
+        after = page.next;
+    }
+}
+
+/// The rows of a chunk; what cannot be one gets its error.
+fn batch_of<T>(
+    chunk: &[(String, T, Vec<usize>)],
+    known: &HashMap<String, Value>,
+    body: impl Fn(&str, &T, Option<&Value>) -> Result<serde_json::Map<String, Value>>,
+    results: &mut Results,
+) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(chunk.len());
+    for (key, value, at) in chunk {
+        let there = known.get(key);
+        match body(key, value, there) {
+            Ok(body) => rows.push(Row {
+                at: at.clone(),
+                key: key.clone(),
+                id: there.and_then(|record| record["id"].as_str().map(str::to_owned)),
+                known: there.is_some(),
+                body,
+            }),
+            Err(error) => results.set(at, Err(error)),
+        }
+    }
+    rows
+}
+
+fn sale(at: usize, lead: &Lead, person_id: &str) -> Result<Row> {
+    if lead.key.is_empty() {
+        return Err(invalid("key", "a lead needs a key"));
+    }
+    Ok(Row {
+        at: vec![at],
+        key: lead.key.clone(),
+        id: Some(rows::derived("opportunity", &lead.key)),
+        known: false,
+        body: rows::opportunity(lead, person_id)?,
+    })
+}
+
+/// Writes as current servers take it, and as older ones do when the answer says that `field` is unknown.
+async fn new_or_old(
+    cx: &Context,
+    site: &Site,
+    field: &str,
+    call: impl Fn(bool) -> Result<Call>,
+) -> Result<Value> {
+    let reply = match site.send(cx, call(false)?).await {
+        Err(error) if names(&error, field) => site.send(cx, call(true)?).await?,
+        other => other?,
+    };
+    wire::record(&reply)
+}
+
+fn names(error: &Error, field: &str) -> bool {
+    error.status() == Some(400) && error.body().is_some_and(|body| body.contains(field))
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+async fn record_campaign(
+    cx: &Context,
+    site: &Site,
+    campaign: &CampaignRecord,
+) -> Result<CampaignRecorded> {
+    let call = site.upsert("campaigns", &rows::campaign(campaign))?;
+    let id = wire::id(&wire::record(&site.send(cx, call).await?)?)?;
+    let posts = campaign.posts.iter().enumerate();
+    let posts = posts
+        .map(|(at, post)| rows::campaign_post(at, post, &id))
+        .collect();
+    let utms = campaign.utms.iter().enumerate();
+    let utms = utms
+        .map(|(at, utm)| rows::utm_record(at, utm, &id))
+        .collect();
+    Ok(CampaignRecorded {
+        posts: write_all(cx, site, "campaignPosts", posts).await?,
+        utms: write_all(cx, site, "utmRecords", utms).await?,
+        campaign: id,
+    })
+}
+
+/// Writes rows that belong together: the first refusal is the answer.
+async fn write_all(cx: &Context, site: &Site, plural: &str, rows: Vec<Row>) -> Result<Vec<String>> {
+    let mut results = Results::new(rows.len());
+    let rows = batch::merged(rows);
+    let written = batch::write(cx, site, plural, &rows, |_| None, &mut results).await;
+    let ids = |result: Result<Upserted>| result.map(|upserted| upserted.id);
+    results
+        .finish(written.err())?
+        .into_iter()
+        .map(ids)
+        .collect()
+}

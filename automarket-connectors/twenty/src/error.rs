@@ -1,0 +1,176 @@
+//! What Twenty's answers mean. Permission failures and rate limits may come as HTTP 400, so the text
+//! decides where the status does not.
+
+use std::time::Duration;
+
+use automarket_core::{
+    Error, ErrorKind, Retry,
+    chrono::{DateTime, Utc},
+    http::{self, Effect, Reply},
+};
+use serde_json::Value;
+
+use crate::PLATFORM;
+
+/// The rate window where the message names none.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Postgres' words for a value that it will never take.
+const BAD_VALUE: [&str; 8] = [
+    "invalid input syntax",
+    "invalid input value",
+    "invalid byte sequence",
+    "unsupported unicode escape",
+    "violates",
+    "value too long",
+    "out of range",
+    "malformed array literal",
+];
+
+/// The error of an answer that is no success.
+pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
+    let base = http::classify(reply, now).with_platform(&PLATFORM);
+    let text = String::from_utf8_lossy(&reply.body);
+    match (refine(reply, &text), base.kind()) {
+        (Some(error), _) => error.with_platform(&PLATFORM),
+        // No Retry-After is ever sent: the window is a minute.
+        (None, ErrorKind::RateLimited) if base.retry() == Retry::After(None) => {
+            base.with_retry(Retry::After(Some(WINDOW)))
+        }
+        (None, _) => base,
+    }
+}
+
+/// The first of a GraphQL answer's errors: they come with HTTP 200.
+pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
+    let first = body["errors"].as_array()?.first()?;
+    let text = first.to_string();
+    let code = first["extensions"]["code"].as_str().unwrap_or_default();
+    let error = refine(reply, &text).unwrap_or_else(|| match code {
+        "UNAUTHENTICATED" => reply.error(
+            ErrorKind::Unauthorized,
+            "the API key is expired, revoked or wrong",
+        ),
+        "FORBIDDEN" => forbidden(reply),
+        "NOT_FOUND" => reply.error(ErrorKind::NotFound, "no such record"),
+        "BAD_USER_INPUT" | "GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" => reply.error(
+            ErrorKind::InvalidInput,
+            "the workspace's schema does not take this",
+        ),
+        "CONFLICT" => reply.error(ErrorKind::Duplicate, "there is such a record already"),
+        "INTERNAL_SERVER_ERROR" => {
+            reply.error(ErrorKind::Unavailable, "the server failed on the query")
+        }
+        _ => reply.error(
+            ErrorKind::UnexpectedReply,
+            "the query was answered with an unknown error",
+        ),
+    });
+    let error = match code {
+        "" => error,
+        code => error.with_platform_code(code),
+    };
+    let unclear = matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::UnexpectedReply
+    );
+    // One document may hold several mutations: those with data were done.
+    let some_done = body["data"]
+        .as_object()
+        .is_some_and(|data| data.values().any(|value| !value.is_null()));
+    let error = if reply.effect() == Effect::Write && (unclear || some_done) {
+        error.with_retry(Retry::Reconcile)
+    } else {
+        error
+    };
+    Some(error.with_platform(&PLATFORM))
+}
+
+/// Whether a creation was refused since the name is taken.
+pub(crate) fn already(error: &Error) -> bool {
+    error.kind() == ErrorKind::Duplicate || error.rule() == Some("name_taken")
+}
+
+/// Whether the workspace does not know the object (yet).
+pub(crate) fn unknown_object(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
+/// Whether the answer refuses this input, so that other records may still pass.
+pub(crate) fn refuses_the_record(error: &Error) -> bool {
+    error.retry() == Retry::Never
+        && matches!(
+            error.kind(),
+            ErrorKind::InvalidInput
+                | ErrorKind::Duplicate
+                | ErrorKind::Conflict
+                | ErrorKind::TooLarge
+        )
+}
+
+fn refine(reply: &Reply, text: &str) -> Option<Error> {
+    let status = reply.status.as_u16();
+    let creates_schema = matches!(reply.operation(), "objects.create" | "fields.create");
+    let lower = text.to_ascii_lowercase();
+    let has = |word: &str| lower.contains(word);
+    if has("limit reached (") {
+        let wait = Retry::After(Some(window(&lower)));
+        let error = reply.error(
+            ErrorKind::RateLimited,
+            "the workspace's request limit is reached",
+        );
+        return Some(error.with_retry(wait));
+    }
+    if status == 401 || status == 403 || status == 429 {
+        return None;
+    }
+    if has("permission_denied") {
+        return Some(forbidden(reply));
+    }
+    if has("multiple records found with the same unique field") {
+        let error = reply.error(
+            ErrorKind::Conflict,
+            "the input matches two different records",
+        );
+        return Some(error.with_remedy("merge the two records in Twenty, or look one up by id"));
+    }
+    if has("duplicate entry") || status == 409 {
+        return Some(reply.error(ErrorKind::Duplicate, "there is such a record already"));
+    }
+    if creates_schema && status == 400 && (has("already") || has("not_available")) {
+        let error = reply.error(ErrorKind::InvalidInput, "the name is taken");
+        return Some(error.with_rule("name_taken"));
+    }
+    if matches!(status, 200 | 400 | 404) && has("object") && has("not found") {
+        let error = reply.error(
+            ErrorKind::NotFound,
+            "the workspace does not have this object",
+        );
+        return Some(error.with_remedy("create it in Twenty, or with ensure_fields"));
+    }
+    if status == 400 && has("record not found") {
+        return Some(reply.error(ErrorKind::NotFound, "no such record"));
+    }
+    if matches!(status, 200 | 500) && BAD_VALUE.iter().any(|word| has(word)) {
+        let error = reply.error(ErrorKind::InvalidInput, "the database refuses a value");
+        return Some(error.with_rule("database"));
+    }
+    None
+}
+
+fn forbidden(reply: &Reply) -> Error {
+    reply
+        .error(ErrorKind::Forbidden, "the API key's role may not do this")
+        .with_remedy("give the key a role with this right in Settings -> Roles")
+}
+
+/// `limit reached (100 tokens per 60000 ms)`: the window, between a second and an hour.
+fn window(lower: &str) -> Duration {
+    let millis = lower
+        .split_once("tokens per ")
+        .and_then(|(_, rest)| rest.split_once(" ms"))
+        .and_then(|(number, _)| number.trim().parse().ok());
+    millis.map_or(WINDOW, |millis: u64| {
+        Duration::from_millis(millis.clamp(1_000, 3_600_000))
+    })
+}

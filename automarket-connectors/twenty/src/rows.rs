@@ -1,0 +1,362 @@
+//! Our words as Twenty's records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use automarket_core::{
+    Error, Result,
+    crm::{Activity, CampaignPost, CampaignRecord, CampaignUtm, Company, Contact, Lead},
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{PLATFORM, batch::Row, wire::object};
+
+/// An id that follows from our key, so that a repeated write meets the same record. Twenty takes versions
+/// 1 to 5 only.
+pub(crate) fn derived(object: &str, key: &str) -> String {
+    let space = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"automarket.twenty");
+    Uuid::new_v5(&space, json!([object, key]).to_string().as_bytes()).to_string()
+}
+
+/// An address, trimmed and in lower case. Quoted local parts are not taken: what is left holds no
+/// character that has a meaning in a filter.
+pub(crate) fn email(text: &str) -> Result<String> {
+    let email = text.trim().to_lowercase();
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "\"\\,;:()<>[]".contains(c);
+    let plain = email.len() <= 254
+        && !email.chars().any(odd)
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        });
+    if plain {
+        Ok(email)
+    } else {
+        Err(invalid("email", "an address is written name@example.com"))
+    }
+}
+
+/// A domain without scheme, path and port, in lower case.
+pub(crate) fn domain(text: &str) -> Result<String> {
+    let lower = text.trim().to_lowercase();
+    let rest = lower.split_once("://").map_or(&*lower, |(_, rest)| rest);
+    let name = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let name = name.trim_end_matches('.');
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "\"\\,;()<>[]@".contains(c);
+    if name.is_empty() || name.len() > 253 || name.chars().any(odd) {
+        Err(invalid("domain", "a domain is written example.com"))
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+/// How Twenty itself writes a domain, and the other ways in which it may stand there.
+pub(crate) fn domain_urls(domain: &str) -> [String; 3] {
+    [
+        format!("https://{domain}"),
+        format!("http://{domain}"),
+        domain.to_owned(),
+    ]
+}
+
+pub(crate) fn email_of(person: &Value) -> Option<String> {
+    let email = person.pointer("/emails/primaryEmail")?.as_str()?;
+    Some(email.trim().to_lowercase())
+}
+
+pub(crate) fn domain_of(company: &Value) -> Option<String> {
+    domain(company.pointer("/domainName/primaryLinkUrl")?.as_str()?).ok()
+}
+
+/// Inputs with the same key become one: what the later says lays over the earlier.
+pub(crate) struct Distinct<T>(Vec<(String, T, Vec<usize>)>, HashMap<String, usize>);
+
+impl<T> Distinct<T> {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new(), HashMap::new())
+    }
+
+    pub(crate) fn add(&mut self, key: String, at: usize, value: T, lay: fn(&mut T, T)) {
+        let known = self.1.get(&key).and_then(|index| self.0.get_mut(*index));
+        if let Some((_, earlier, places)) = known {
+            lay(earlier, value);
+            places.push(at);
+        } else {
+            self.1.insert(key.clone(), self.0.len());
+            self.0.push((key, value, vec![at]));
+        }
+    }
+
+    pub(crate) fn items(&self) -> &[(String, T, Vec<usize>)] {
+        &self.0
+    }
+}
+
+pub(crate) fn lay_contact(earlier: &mut Contact, later: Contact) {
+    fn lay<T>(earlier: &mut Option<T>, later: Option<T>) {
+        if later.is_some() {
+            *earlier = later;
+        }
+    }
+    lay(&mut earlier.first_name, later.first_name);
+    lay(&mut earlier.last_name, later.last_name);
+    lay(&mut earlier.phone, later.phone);
+    lay(&mut earlier.job_title, later.job_title);
+    lay(&mut earlier.city, later.city);
+    lay(&mut earlier.linkedin, later.linkedin);
+    lay(&mut earlier.company_id, later.company_id);
+    earlier.fields.extend(later.fields);
+}
+
+pub(crate) fn lay_company(earlier: &mut Company, later: Company) {
+    if !later.name.is_empty() {
+        earlier.name = later.name;
+    }
+    earlier.employees = later.employees.or(earlier.employees);
+    earlier.fields.extend(later.fields);
+}
+
+/// The further fields of a record; the id is not theirs to give.
+pub(crate) fn extra(fields: &BTreeMap<String, Value>) -> Result<Map<String, Value>> {
+    if fields.contains_key("id") {
+        return Err(invalid("fields.id", "the id is found by the natural key"));
+    }
+    Ok(fields.clone().into_iter().collect())
+}
+
+/// The person as it is sent. A known one keeps the parts of its composite fields that the contact does not
+/// speak of; a new one gets no id, so that it can only meet a record of the same address.
+pub(crate) fn person(
+    email: &str,
+    contact: &Contact,
+    known: Option<&Value>,
+) -> Result<Map<String, Value>> {
+    let mut row = extra(&contact.fields)?;
+    match known {
+        Some(known) => row.insert("id".into(), known["id"].clone()),
+        None => row.insert(
+            "emails".into(),
+            json!({"primaryEmail": email, "additionalEmails": []}),
+        ),
+    };
+    if contact.first_name.is_some() || contact.last_name.is_some() {
+        let mut name = parts(known, "name");
+        for (part, value) in [
+            ("firstName", &contact.first_name),
+            ("lastName", &contact.last_name),
+        ] {
+            match value {
+                Some(value) => name.insert(part.into(), json!(value)),
+                None => Some(name.entry(part).or_insert_with(|| json!("")).clone()),
+            };
+        }
+        row.insert("name".into(), name.into());
+    }
+    if let Some(phone) = &contact.phone
+        && known.and_then(phone_of).as_ref() != Some(phone)
+    {
+        let mut phones = parts(known, "phones");
+        phones.extend(object([
+            ("primaryPhoneNumber", json!(phone)),
+            ("primaryPhoneCountryCode", json!("")),
+            ("primaryPhoneCallingCode", json!("")),
+        ]));
+        row.insert("phones".into(), phones.into());
+    }
+    if let Some(url) = &contact.linkedin {
+        let mut link = parts(known, "linkedinLink");
+        link.insert("primaryLinkUrl".into(), json!(url));
+        row.insert("linkedinLink".into(), link.into());
+    }
+    for (name, value) in [
+        ("jobTitle", &contact.job_title),
+        ("city", &contact.city),
+        ("companyId", &contact.company_id),
+    ] {
+        if let Some(value) = value {
+            row.insert(name.into(), json!(value));
+        }
+    }
+    Ok(row)
+}
+
+/// The composite fields that these contacts write.
+pub(crate) fn composites<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Vec<&'static str> {
+    let mut written = Vec::new();
+    for contact in contacts {
+        if contact.first_name.is_some() || contact.last_name.is_some() {
+            written.push("name");
+        }
+        if contact.phone.is_some() {
+            written.push("phones");
+        }
+        if contact.linkedin.is_some() {
+            written.push("linkedinLink");
+        }
+    }
+    written
+}
+
+/// What a known record has of a composite field.
+fn parts(known: Option<&Value>, field: &str) -> Map<String, Value> {
+    let composite = known.and_then(|known| known[field].as_object());
+    let mut parts = composite.cloned().unwrap_or_default();
+    parts.retain(|_, value| !value.is_null());
+    parts
+}
+
+/// The number of a known person in one piece: newer servers keep the calling code apart.
+fn phone_of(person: &Value) -> Option<String> {
+    let phones = &person["phones"];
+    let number = phones["primaryPhoneNumber"].as_str()?;
+    if number.starts_with('+') {
+        return Some(number.to_owned());
+    }
+    let code = phones["primaryPhoneCallingCode"]
+        .as_str()
+        .unwrap_or_default();
+    Some(format!("{code}{number}"))
+}
+
+pub(crate) fn company(
+    domain: &str,
+    company: &Company,
+    known: Option<&Value>,
+) -> Result<Map<String, Value>> {
+    let mut row = extra(&company.fields)?;
+    match known {
+        Some(known) => row.insert("id".into(), known["id"].clone()),
+        None => row.insert(
+            "domainName".into(),
+            json!({"primaryLinkUrl": format!("https://{domain}"), "primaryLinkLabel": "", "secondaryLinks": []}),
+        ),
+    };
+    if !company.name.is_empty() {
+        row.insert("name".into(), json!(company.name));
+    }
+    if let Some(employees) = company.employees {
+        row.insert("employees".into(), json!(employees));
+    }
+    Ok(row)
+}
+
+/// The sale of a lead, by the host's key.
+pub(crate) fn opportunity(lead: &Lead, person_id: &str) -> Result<Map<String, Value>> {
+    let mut row = extra(&lead.fields)?;
+    row.insert("id".into(), json!(derived("opportunity", &lead.key)));
+    row.insert("pointOfContactId".into(), json!(person_id));
+    if !lead.name.is_empty() {
+        row.insert("name".into(), json!(lead.name));
+    }
+    if let Some(stage) = &lead.stage {
+        row.insert("stage".into(), json!(stage));
+    }
+    if let Some((micros, currency)) = &lead.amount {
+        row.insert(
+            "amount".into(),
+            json!({"amountMicros": micros, "currencyCode": currency}),
+        );
+    }
+    Ok(row)
+}
+
+/// The note of an activity. Notes have no time of their own, so it stands at the end of the text.
+pub(crate) fn note(activity: &Activity, plain_body: bool) -> Value {
+    let at = activity.at.format("%Y-%m-%d %H:%M:%S UTC");
+    let text = format!("{}\n\n*{at}*", activity.body);
+    let mut note = object([
+        ("id", json!(derived("note", &activity.key))),
+        ("title", json!(activity.title)),
+    ]);
+    if plain_body {
+        note.insert("body".into(), json!(text));
+    } else {
+        note.insert("bodyV2".into(), json!({"markdown": text}));
+    }
+    note.into()
+}
+
+/// The tie between a note and its record; `field` is `targetPersonId`, or `personId` on older servers.
+pub(crate) fn note_target(activity: &Activity, note_id: &str, field: &str) -> Value {
+    let key = json!([activity.key, activity.object, activity.record_id]).to_string();
+    object([
+        ("id", json!(derived("noteTarget", &key))),
+        ("noteId", json!(note_id)),
+        (field, json!(activity.record_id)),
+    ])
+    .into()
+}
+
+pub(crate) fn campaign(record: &CampaignRecord) -> Value {
+    let status = serde_json::to_value(record.status).unwrap_or_default();
+    let status = status.as_str().unwrap_or("draft").to_uppercase();
+    json!({
+        "id": derived("campaign", &record.key),
+        "externalKey": record.key,
+        "name": record.name,
+        "description": record.description,
+        "campaignStatus": status,
+        "campaignType": record.kind,
+        "sourceUrl": record.source.as_ref().map_or("", |url| url.as_str()),
+    })
+}
+
+pub(crate) fn campaign_post(at: usize, post: &CampaignPost, campaign_id: &str) -> Row {
+    let body = object([
+        ("name", json!(headline(post.network.as_str(), &post.text))),
+        ("platform", json!(post.network)),
+        ("content", json!(post.text)),
+        ("characterCount", json!(post.length)),
+        ("scheduledAt", json!(post.scheduled_at)),
+        (
+            "remoteId",
+            json!(post.remote_id.as_deref().unwrap_or_default()),
+        ),
+        ("campaignId", json!(campaign_id)),
+    ]);
+    keyed("campaignPost", at, &post.key, body)
+}
+
+pub(crate) fn utm_record(at: usize, link: &CampaignUtm, campaign_id: &str) -> Row {
+    let utm = &link.utm;
+    let body = object([
+        ("name", json!(headline(&utm.campaign, &utm.source))),
+        ("utmSource", json!(utm.source)),
+        ("utmMedium", json!(utm.medium)),
+        ("utmCampaign", json!(utm.campaign)),
+        ("utmTerm", json!(utm.term.as_deref().unwrap_or_default())),
+        (
+            "utmContent",
+            json!(utm.content.as_deref().unwrap_or_default()),
+        ),
+        ("href", json!(link.href)),
+        ("platforms", json!(link.networks)),
+        ("campaignId", json!(campaign_id)),
+    ]);
+    keyed("utmRecord", at, &link.key, body)
+}
+
+/// A record known by our key alone.
+pub(crate) fn keyed(object: &str, at: usize, key: &str, mut body: Map<String, Value>) -> Row {
+    let id = derived(object, key);
+    body.insert("id".into(), json!(id));
+    body.insert("externalKey".into(), json!(key));
+    Row {
+        at: vec![at],
+        key: key.to_owned(),
+        id: Some(id),
+        known: false,
+        body,
+    }
+}
+
+/// `linkedin: We shipped ..`, for lists in Twenty's window.
+fn headline(label: &str, text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let head: String = line.chars().take(60).collect();
+    let dots = if head.len() < line.len() { ".." } else { "" };
+    format!("{label}: {head}{dots}")
+}
+
+pub(crate) fn invalid(field: &str, message: &str) -> Error {
+    Error::invalid(field, message).with_platform(&PLATFORM)
+}

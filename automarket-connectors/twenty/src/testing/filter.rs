@@ -1,0 +1,349 @@
+//! Filters, order and pages.
+
+use std::cmp::Ordering;
+
+use automarket_core::chrono::{DateTime, SecondsFormat, Utc};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::{Record, Refusal, schema::Object};
+
+/// Servers take no more per page.
+const MAX_PAGE: usize = 200;
+
+#[derive(Debug)]
+pub(super) enum Filter {
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
+    Test(Test),
+}
+
+#[derive(Debug)]
+pub(super) struct Test {
+    path: String,
+    comparator: String,
+    value: Value,
+}
+
+impl Filter {
+    /// `field[eq]:"value",and(..)`.
+    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+        let parts = split(text)?;
+        parts
+            .into_iter()
+            .map(Self::part)
+            .collect::<Result<_, _>>()
+            .map(Self::And)
+    }
+
+    fn part(text: &str) -> Result<Self, Refusal> {
+        for (word, all) in [("and(", true), ("or(", false)] {
+            if let Some(inner) = text
+                .strip_prefix(word)
+                .and_then(|rest| rest.strip_suffix(')'))
+            {
+                let parts = split(inner)?
+                    .into_iter()
+                    .map(Self::part)
+                    .collect::<Result<_, _>>()?;
+                return Ok(if all {
+                    Self::And(parts)
+                } else {
+                    Self::Or(parts)
+                });
+            }
+        }
+        if let Some(inner) = text
+            .strip_prefix("not(")
+            .and_then(|rest| rest.strip_suffix(')'))
+        {
+            return Ok(Self::Not(Box::new(Self::parse(inner)?)));
+        }
+        let bad = || Refusal::bad(format!("Invalid filter '{text}'. eg: price[gte]:10"));
+        let (path, rest) = text.split_once('[').ok_or_else(bad)?;
+        let (comparator, value) = rest.split_once("]:").ok_or_else(bad)?;
+        let value = match value.as_bytes().first() {
+            Some(b'"' | b'[') => serde_json::from_str(value).map_err(|_| bad())?,
+            Some(_) => json!(value),
+            None => return Err(bad()),
+        };
+        Self::test(path, comparator, value)
+    }
+
+    /// `{emails: {primaryEmail: {in: [..]}}}`.
+    pub(super) fn from_graphql(value: &Value) -> Result<Self, Refusal> {
+        let mut parts = Vec::new();
+        collect(value, "", &mut parts)?;
+        Ok(Self::And(parts))
+    }
+
+    fn test(path: &str, comparator: &str, value: Value) -> Result<Self, Refusal> {
+        let known = [
+            "eq",
+            "neq",
+            "in",
+            "gt",
+            "gte",
+            "lt",
+            "lte",
+            "is",
+            "startsWith",
+        ];
+        if !known.contains(&comparator) {
+            return Err(Refusal::bad(format!(
+                "comparator {comparator} not supported"
+            )));
+        }
+        Ok(Self::Test(Test {
+            path: path.to_owned(),
+            comparator: comparator.to_owned(),
+            value: instant(value),
+        }))
+    }
+
+    /// Whether it speaks of this field; refuses fields that the object lacks.
+    pub(super) fn names(&self, object: &Object, field: &str) -> Result<bool, Refusal> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => {
+                let mut named = false;
+                for part in parts {
+                    named |= part.names(object, field)?;
+                }
+                Ok(named)
+            }
+            Self::Not(part) => part.names(object, field),
+            Self::Test(test) => {
+                let head = test.path.split('.').next().unwrap_or_default();
+                if object.fields.iter().any(|field| field.column() == head) {
+                    Ok(head == field)
+                } else {
+                    Err(Refusal::bad(format!(
+                        "field '{head}' does not exist in '{}' object",
+                        object.singular
+                    )))
+                }
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, record: &Record) -> bool {
+        match self {
+            Self::And(parts) => parts.iter().all(|part| part.holds(record)),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(record)),
+            Self::Not(part) => !part.holds(record),
+            Self::Test(test) => test.holds(record),
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, record: &Record) -> bool {
+        let value = at(record, &self.path);
+        let order = || compare(value, &self.value);
+        match self.comparator.as_str() {
+            "eq" => *value == self.value,
+            "neq" => *value != self.value,
+            "in" => self
+                .value
+                .as_array()
+                .is_some_and(|list| list.contains(value)),
+            "is" => value.is_null() == (self.value == "NULL"),
+            "startsWith" => {
+                let start = self.value.as_str().unwrap_or_default();
+                value.as_str().is_some_and(|text| text.starts_with(start))
+            }
+            _ if value.is_null() => false,
+            "gt" => order().is_gt(),
+            "gte" => order().is_ge(),
+            "lt" => order().is_lt(),
+            _ => order().is_le(),
+        }
+    }
+}
+
+fn collect(value: &Value, path: &str, parts: &mut Vec<Filter>) -> Result<(), Refusal> {
+    let Value::Object(map) = value else {
+        return Err(Refusal::bad("a filter is an object"));
+    };
+    for (name, inner) in map {
+        if inner.is_object() {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            collect(inner, &path, parts)?;
+        } else {
+            parts.push(Filter::test(path, name, inner.clone())?);
+        }
+    }
+    Ok(())
+}
+
+/// Splits at commas outside quotes, brackets and parentheses.
+fn split(text: &str) -> Result<Vec<&str>, Refusal> {
+    let (mut quoted, mut depth, mut start) = (false, 0_i32, 0);
+    let mut parts = Vec::new();
+    for (place, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' | '[' if !quoted => depth += 1,
+            ')' | ']' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(&text[start..place]);
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    if quoted || depth != 0 {
+        return Err(Refusal::bad(format!("Invalid filter '{text}': unbalanced")));
+    }
+    parts.push(&text[start..]);
+    Ok(parts)
+}
+
+/// Times compare as the database has them.
+fn instant(value: Value) -> Value {
+    let at = value
+        .as_str()
+        .and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    at.map_or(value, |at| {
+        json!(at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    })
+}
+
+fn at<'a>(record: &'a Record, path: &str) -> &'a Value {
+    let mut parts = path.split('.');
+    let first = parts
+        .next()
+        .and_then(|name| record.get(name))
+        .unwrap_or(&Value::Null);
+    parts.fold(first, |value, part| value.get(part).unwrap_or(&Value::Null))
+}
+
+fn compare(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::String(left), Value::String(right)) => left.cmp(right),
+        (Value::Number(left), Value::Number(right)) => left
+            .as_f64()
+            .partial_cmp(&right.as_f64())
+            .unwrap_or(Ordering::Equal),
+        // Nulls come first, as AscNullsFirst says.
+        (Value::Null, Value::Null) => Ordering::Equal,
+        (Value::Null, _) => Ordering::Less,
+        (_, Value::Null) => Ordering::Greater,
+        _ => left.to_string().cmp(&right.to_string()),
+    }
+}
+
+/// One page of what the filter lets through.
+pub(super) struct Query<'a> {
+    pub(super) filter: Option<Filter>,
+    pub(super) order_by: &'a str,
+    pub(super) limit: usize,
+    pub(super) after: Option<&'a str>,
+}
+
+/// Records, cursors in step with them, whether there is more, and how many in all.
+pub(super) struct Page {
+    pub(super) records: Vec<Value>,
+    pub(super) cursors: Vec<String>,
+    pub(super) more: bool,
+    pub(super) total: usize,
+}
+
+impl Page {
+    pub(super) fn info(&self) -> Value {
+        json!({
+            "hasNextPage": self.more,
+            "startCursor": self.cursors.first(),
+            "endCursor": self.cursors.last(),
+        })
+    }
+}
+
+pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Result<Page, Refusal> {
+    if query.limit == 0 || query.limit > MAX_PAGE {
+        return Err(Refusal::bad(format!(
+            "limit must be between 1 and {MAX_PAGE}"
+        )));
+    }
+    let deleted_too = match &query.filter {
+        Some(filter) => filter.names(object, "deletedAt")?,
+        None => false,
+    };
+    let order = order(query.order_by)?;
+    let sort_key = |record: &Record| -> Vec<Value> {
+        order
+            .iter()
+            .map(|(path, _)| at(record, path).clone())
+            .collect()
+    };
+    let mut seen: Vec<(Vec<Value>, &Record)> = records
+        .iter()
+        .filter(|record| deleted_too || record["deletedAt"].is_null())
+        .filter(|record| {
+            query
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.holds(record))
+        })
+        .map(|record| (sort_key(record), record))
+        .collect();
+    let by = |left: &[Value], right: &[Value]| {
+        let mut turns = order.iter().zip(left.iter().zip(right));
+        let decide = turns.find_map(|((_, down), (left, right))| {
+            let turn = compare(left, right);
+            let turn = if *down { turn.reverse() } else { turn };
+            turn.is_ne().then_some(turn)
+        });
+        decide.unwrap_or(Ordering::Equal)
+    };
+    let total = seen.len();
+    if let Some(after) = query.after {
+        let bytes = STANDARD.decode(after).unwrap_or_default();
+        let last: Vec<Value> = serde_json::from_slice(&bytes)
+            .map_err(|_| Refusal::bad(format!("Invalid cursor: {after}")))?;
+        if last.len() != order.len() {
+            return Err(Refusal::bad("Invalid cursor: it is of another order"));
+        }
+        seen.retain(|(key, _)| by(key, &last).is_gt());
+    }
+    seen.sort_by(|(left, _), (right, _)| by(left, right));
+    let more = seen.len() > query.limit;
+    seen.truncate(query.limit);
+    let cursor = |(key, _): &(Vec<Value>, _)| STANDARD.encode(json!(key).to_string());
+    Ok(Page {
+        cursors: seen.iter().map(cursor).collect(),
+        records: seen
+            .into_iter()
+            .map(|(_, record)| record.clone().into())
+            .collect(),
+        more,
+        total,
+    })
+}
+
+/// `updatedAt[AscNullsFirst],name.lastName[DescNullsLast]`, and the id to decide; `true` is downwards.
+fn order(text: &str) -> Result<Vec<(String, bool)>, Refusal> {
+    let mut order = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let bad = || Refusal::bad(format!("Invalid order_by '{part}'"));
+        let (path, way) = part
+            .strip_suffix(']')
+            .and_then(|part| part.split_once('['))
+            .ok_or_else(bad)?;
+        let down = match way {
+            "AscNullsFirst" | "AscNullsLast" => false,
+            "DescNullsFirst" | "DescNullsLast" => true,
+            _ => return Err(bad()),
+        };
+        order.push((path.to_owned(), down));
+    }
+    if order.iter().all(|(path, _)| path != "id") {
+        order.push(("id".to_owned(), false));
+    }
+    Ok(order)
+}

@@ -1,0 +1,162 @@
+//! Addresses of pages and of e-mail.
+
+use std::{collections::HashSet, ops::Range};
+
+use super::{Claim, UngroundedKind};
+
+/// An address and where it stands.
+pub(super) struct Address {
+    span: Range<usize>,
+    text: String,
+}
+
+/// The addresses of a text, in order: all with a scheme or `www.`, bare domains, e-mail.
+pub(super) fn find(text: &str) -> Vec<Address> {
+    let mut found: Vec<Address> = Vec::new();
+    let mut word_start = 0;
+    for word in text.split_inclusive(breaks) {
+        let start = word_start;
+        word_start += word.len();
+        let word = word.trim_end_matches(breaks);
+        let lower = word.to_ascii_lowercase();
+        let at = ["https://", "http://", "www."]
+            .iter()
+            .filter_map(|begin| lower.find(begin))
+            .min();
+        let begin = match at {
+            Some(at) => at,
+            None if is_email(trimmed(word.trim_start_matches(opening))) => {
+                word.len() - word.trim_start_matches(opening).len()
+            }
+            None => continue,
+        };
+        let address = trimmed(word.get(begin..).unwrap_or_default());
+        found.push(Address {
+            span: start + begin..start + begin + address.len(),
+            text: address.to_owned(),
+        });
+    }
+    bare(text, &mut found);
+    found.sort_by_key(|address| address.span.start);
+    found
+}
+
+/// Addresses without a scheme, as platforms link them.
+fn bare(text: &str, found: &mut Vec<Address>) {
+    let urls = crate::text::entities(text).urls;
+    if urls.is_empty() {
+        return;
+    }
+    let mut at: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    at.push(text.len());
+    for url in urls {
+        let (Some(start), Some(end)) = (at.get(url.start), at.get(url.end)) else {
+            continue;
+        };
+        let inside = |address: &Address| address.span.start < *end && *start < address.span.end;
+        if !found.iter().any(inside) {
+            found.push(Address {
+                span: *start..*end,
+                text: url.text,
+            });
+        }
+    }
+}
+
+/// The text with its addresses blanked out, so that their words and figures are not judged again.
+pub(super) fn masked(text: &str, addresses: &[Address]) -> String {
+    let mut out = text.to_owned();
+    for address in addresses {
+        let blank = " ".repeat(address.span.len());
+        out.replace_range(address.span.clone(), &blank);
+    }
+    out
+}
+
+/// The addresses of a source, as they are compared.
+pub(super) fn known(source: &str) -> HashSet<String> {
+    find(source)
+        .iter()
+        .map(|address| normal(&address.text))
+        .collect()
+}
+
+pub(super) fn missing(known: &HashSet<String>, addresses: Vec<Address>) -> Vec<Claim> {
+    addresses
+        .into_iter()
+        .filter(|address| !known.contains(&normal(&address.text)))
+        .map(|address| Claim {
+            start: address.span.start,
+            text: address.text,
+            kind: UngroundedKind::Url,
+        })
+        .collect()
+}
+
+fn breaks(c: char) -> bool {
+    // Brackets of Markdown links end an address; so do quotes and CJK punctuation.
+    c.is_whitespace() || "<>\"“”„«»「」『』。，、！？（）[]|`".contains(c)
+}
+
+fn opening(c: char) -> bool {
+    c == '(' || c == '\'' || c == '*' || c == '_'
+}
+
+/// Without the punctuation that belongs to the sentence.
+fn trimmed(address: &str) -> &str {
+    let mut address = address;
+    loop {
+        let shorter = address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '’', '*', '_']);
+        let shorter = match shorter.strip_suffix(')') {
+            Some(rest) if !rest.contains('(') => rest,
+            _ => shorter,
+        };
+        // `](https://a.example) and` has its bracket inside the word only when nothing parts them.
+        let shorter = match shorter.split_once(")") {
+            Some((head, _)) if !head.contains('(') => head,
+            _ => shorter,
+        };
+        if shorter.len() == address.len() {
+            return address;
+        }
+        address = shorter;
+    }
+}
+
+fn is_email(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(user, host)| {
+        !user.is_empty()
+            && !host.contains('@')
+            && host.split('.').all(|label| !label.is_empty())
+            && host.contains('.')
+            && user
+                .chars()
+                .all(|c| c.is_alphanumeric() || "._%+-".contains(c))
+            && host
+                .chars()
+                .all(|c| c.is_alphanumeric() || ".-".contains(c))
+    })
+}
+
+/// What two spellings of one address have in common.
+fn normal(address: &str) -> String {
+    let lower = address.to_ascii_lowercase();
+    let scheme = ["https://", "http://", "mailto:"]
+        .iter()
+        .find(|scheme| lower.starts_with(**scheme))
+        .map_or(0, |scheme| scheme.len());
+    let rest = address.get(scheme..).unwrap_or(address);
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (host, path) = path.split_once('/').unwrap_or((path, ""));
+    let host = host.to_lowercase();
+    let host = host.strip_prefix("www.").unwrap_or(&host);
+    let mut out = format!("{host}/{}", path.trim_end_matches('/'));
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        if !pair.to_ascii_lowercase().starts_with("utm_") {
+            out.push('&');
+            out.push_str(pair);
+        }
+    }
+    out
+}

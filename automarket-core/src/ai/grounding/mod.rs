@@ -1,0 +1,139 @@
+//! Whether a text says only what its source says.
+
+mod addresses;
+mod figures;
+mod names;
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::source::Page;
+
+/// Something in a generated text that its source does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ungrounded {
+    /// The words.
+    pub text: String,
+    /// Which sort.
+    pub kind: UngroundedKind,
+}
+
+/// Which sort of claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UngroundedKind {
+    /// A figure: a number with its percent sign, currency, factor or magnitude, or a date.
+    Figure,
+    /// A name: of a person, firm, product or place, a handle, the words of a hashtag.
+    Name,
+    /// An address: of a page or of e-mail.
+    Url,
+}
+
+/// Every figure, name and address of `text` that `source` does not contain, each once, in the order of
+/// the text.
+///
+/// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
+///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
+///   such; a bare number may stand there with any unit. Numbers of list items are not figures.
+/// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
+///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
+///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
+///   German nouns are not taken for names, nor is anything outside the Latin script.
+/// - A hashtag with capitals is judged by its words: each has to be in the source.
+/// - Addresses compare without scheme, `www.`, closing slash, fragment and `utm_` parameters.
+///
+/// ```
+/// use automarket_core::ai::{UngroundedKind, ungrounded};
+/// let source = "Acme Cloud cut costs by 20% for 1,000 teams.";
+/// assert!(ungrounded(source, "1000 teams save 20% with #AcmeCloud").is_empty());
+/// let found = ungrounded(source, "Loved by 2000 teams.");
+/// assert_eq!((found[0].text.as_str(), found[0].kind), ("2000", UngroundedKind::Figure));
+/// ```
+#[must_use]
+pub fn ungrounded(source: &str, text: &str) -> Vec<Ungrounded> {
+    Source::new(source).ungrounded(text)
+}
+
+/// A source made ready for several texts.
+pub(super) struct Source {
+    addresses: HashSet<String>,
+    figures: figures::Source,
+    names: names::Source,
+}
+
+impl Source {
+    pub(super) fn new(source: &str) -> Self {
+        let source = read(source);
+        Self {
+            addresses: addresses::known(&source),
+            figures: figures::Source::new(&source),
+            names: names::Source::new(&source),
+        }
+    }
+
+    /// As [`ungrounded`].
+    pub(super) fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
+        let text = read(text);
+        let addresses = addresses::find(&text);
+        let rest = addresses::masked(&text, &addresses);
+        let (mut found, rest) = figures::missing(&self.figures, &rest);
+        found.extend(addresses::missing(&self.addresses, addresses));
+        found.extend(names::missing(&self.names, &self.figures, &rest));
+        found.sort_by_key(|claim| claim.start);
+
+        let mut listed: Vec<Ungrounded> = Vec::new();
+        for claim in found {
+            let claim = Ungrounded {
+                text: claim.text,
+                kind: claim.kind,
+            };
+            if !listed.contains(&claim) {
+                listed.push(claim);
+            }
+        }
+        listed
+    }
+}
+
+fn read(text: &str) -> String {
+    figures::ascii_digits(&text.nfc().collect::<String>())
+}
+
+/// All that a page says, as the source that texts about it are held against: title, summary, names,
+/// address, main text with its links.
+#[must_use]
+pub fn source_text(page: &Page) -> String {
+    let mut all = String::new();
+    let said = [
+        &page.title,
+        &page.description,
+        &page.site_name,
+        &page.byline,
+        &page.excerpt,
+    ];
+    for part in said.into_iter().flatten() {
+        all.push_str(part);
+        all.push_str("\n\n");
+    }
+    if let Some(published) = page.published {
+        all.push_str(&published.format("%Y-%m-%d\n\n").to_string());
+    }
+    if let Some(url) = &page.url {
+        all.push_str(url.as_str());
+        all.push_str("\n\n");
+    }
+    all.push_str(&page.text);
+    all.push_str("\n\n");
+    all.push_str(&page.markdown);
+    all
+}
+
+/// A claim and where it stands in the text.
+struct Claim {
+    start: usize,
+    text: String,
+    kind: UngroundedKind,
+}

@@ -1,0 +1,141 @@
+//! Sentences and cleaned text, as the generator and the grounding check read them.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// Words that end in a full stop without ending a sentence, in the languages we meet most.
+const ABBREVIATIONS: &str = "mr mrs ms dr prof st sr jr vs inc ltd co corp no nr approx est dept fig e.g i.e \
+    a.m p.m u.s u.k bzw z.b d.h ca usw bspw abs tel mme mlle env etc sra sres ud art pág ex";
+
+/// The sentences of a text, trimmed and never empty. A line break ends one; an abbreviation, an initial
+/// (`J. Doe`) and a short ordinal (`3. Mai`) do not.
+pub(crate) fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut start = 0;
+        for (at, piece) in line.split_sentence_bound_indices() {
+            let end = at + piece.len();
+            let Some(so_far) = line.get(start..end) else {
+                continue;
+            };
+            if end < line.len() && ends_in_abbreviation(so_far) {
+                continue;
+            }
+            let sentence = so_far.trim();
+            if !sentence.is_empty() {
+                found.push(sentence);
+            }
+            start = end;
+        }
+    }
+    found
+}
+
+/// Whether the full stop at the end belongs to the last word.
+pub(crate) fn ends_in_abbreviation(text: &str) -> bool {
+    let Some(text) = text.trim_end().strip_suffix('.') else {
+        return false;
+    };
+    let word = text
+        .rsplit(|c: char| c.is_whitespace() || c == '(')
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    let mut chars = word.chars();
+    match (chars.next(), chars.next()) {
+        (Some(only), None) => only.is_alphanumeric(),
+        (Some(a), Some(b)) if word.len() == 2 => {
+            (a.is_ascii_digit() && b.is_ascii_digit()) || listed(&word)
+        }
+        _ => listed(&word),
+    }
+}
+
+fn listed(word: &str) -> bool {
+    ABBREVIATIONS.split_whitespace().any(|known| known == word)
+}
+
+/// Page text as data: one space for each run of blanks, line breaks kept, and none of the characters that
+/// show nothing but steer (controls, direction overrides, tag characters).
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let before = out.len();
+        for word in line.split(|c: char| c.is_whitespace() || c.is_control()) {
+            let visible = word.chars().filter(|c| !steers(*c));
+            let at = out.len();
+            if at > before {
+                out.push(' ');
+            }
+            let word_at = out.len();
+            out.extend(visible);
+            if out.len() == word_at {
+                out.truncate(at);
+            }
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn steers(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    ) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether `text` holds `phrase` on word borders, without regard to case.
+pub(crate) fn holds_phrase(text: &str, phrase: &str) -> bool {
+    let (text, phrase) = (text.to_lowercase(), phrase.trim().to_lowercase());
+    if phrase.is_empty() {
+        return false;
+    }
+    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(&phrase).any(|(at, found)| {
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        let after = text.get(at + found.len()..).and_then(|t| t.chars().next());
+        let starts = word(phrase.chars().next()) && word(before);
+        let ends = word(phrase.chars().next_back()) && word(after);
+        !starts && !ends
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_end_where_a_reader_ends_them() {
+        assert_eq!(
+            sentences("Dr. Roe met J. Doe at Acme Inc. in May. They signed.\n\nDone? Yes!"),
+            [
+                "Dr. Roe met J. Doe at Acme Inc. in May.",
+                "They signed.",
+                "Done?",
+                "Yes!"
+            ]
+        );
+        assert_eq!(
+            sentences("Am 3. Mai geht es los. 今日は。明日も。"),
+            ["Am 3. Mai geht es los.", "今日は。", "明日も。"]
+        );
+    }
+
+    #[test]
+    fn cleaned_text_shows_all_that_it_says() {
+        assert_eq!(
+            clean("a\u{202e}b\u{0}  c \r\n\u{e0041}\u{e0042}\n\nd\u{feff}"),
+            "ab c\n\n\nd"
+        );
+        assert_eq!(clean("👩\u{200d}💻"), "👩\u{200d}💻");
+    }
+
+    #[test]
+    fn phrases_are_found_on_word_borders() {
+        assert!(holds_phrase("The Cheap one", "cheap"));
+        assert!(!holds_phrase("cheaper", "cheap"));
+        assert!(holds_phrase("now #ad", "#ad"));
+        assert!(!holds_phrase("now #adventure", "#ad"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What a reader of the page does not see.
+
+use super::scan::Tag;
+
+/// Whether the element and all it holds are not shown: by element, by attribute, or by its own style.
+/// Style sheets are not looked at.
+pub(super) fn is_hidden(tag: &Tag<'_>) -> bool {
+    matches!(
+        &*tag.name,
+        "template"
+            | "svg"
+            | "object"
+            | "applet"
+            | "audio"
+            | "video"
+            | "canvas"
+            | "datalist"
+            | "select"
+            | "map"
+    ) || tag
+        .raw("hidden")
+        .is_some_and(|value| !value.eq_ignore_ascii_case("until-found"))
+        || (tag.name == "dialog" && !tag.has("open"))
+        || tag
+            .raw("aria-hidden")
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+        || (tag.name == "input")
+        || tag.get("style").is_some_and(|style| hides(&style))
+}
+
+/// Whether a style attribute takes an element out of sight. Opacity and transforms are left alone: pages
+/// that fade and slide their content in begin with them.
+fn hides(style: &str) -> bool {
+    let mut absolute = false;
+    let mut clipped = false;
+    let mut outside = false;
+    let mut empty = [false; 2];
+    let mut overflow = false;
+    for declaration in without_comments(style).split(';') {
+        let Some((name, value)) = declaration.split_once(':') else {
+            continue;
+        };
+        let name = name.trim().to_ascii_lowercase();
+        let value = value.to_ascii_lowercase();
+        let value = value.trim().trim_end_matches("!important").trim_end();
+        match name.as_str() {
+            "display" if value == "none" => return true,
+            "visibility" if matches!(value, "hidden" | "collapse") => return true,
+            "content-visibility" if value == "hidden" => return true,
+            "font-size" | "font" if size_is_zero(&name, value) => return true,
+            "text-indent" if number(value).is_some_and(|n| n <= -500.0) => return true,
+            "position" => absolute = matches!(value, "absolute" | "fixed"),
+            "left" | "right" | "top" | "bottom" | "margin-left" | "margin-top" | "inset" => {
+                let far = value
+                    .split_whitespace()
+                    .filter_map(number)
+                    .any(|n| n <= -500.0);
+                if name.starts_with("margin") && far {
+                    return true;
+                }
+                outside |= far;
+            }
+            "clip" => {
+                clipped = value.starts_with("rect(")
+                    && value
+                        .trim_start_matches("rect(")
+                        .split([',', ' ', ')'])
+                        .filter_map(number)
+                        .all(|n| n.abs() <= 1.0);
+            }
+            "clip-path"
+                if matches!(
+                    value.replace(' ', "").as_str(),
+                    "inset(100%)" | "inset(50%)" | "circle(0)"
+                ) =>
+            {
+                return true;
+            }
+            "width" | "max-width" => empty[0] |= number(value).is_some_and(|n| n.abs() <= 1.0),
+            "height" | "max-height" => empty[1] |= number(value).is_some_and(|n| n.abs() <= 1.0),
+            "overflow" | "overflow-x" | "overflow-y" => {
+                overflow |= matches!(value, "hidden" | "clip")
+            }
+            _ => {}
+        }
+    }
+    (absolute && (outside || clipped)) || (overflow && (empty[0] || empty[1]))
+}
+
+fn size_is_zero(name: &str, value: &str) -> bool {
+    if name == "font-size" {
+        return number(value) == Some(0.0);
+    }
+    // The shorthand: `font: 0/0 a`.
+    value
+        .split_whitespace()
+        .filter_map(|part| part.split('/').next())
+        .any(|part| number(part) == Some(0.0))
+}
+
+/// The number at the beginning of a CSS value, whatever its unit. `100%` and `auto` of a size are none of
+/// the numbers asked for here.
+fn number(value: &str) -> Option<f64> {
+    let value = value.trim();
+    let end = value
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+        .unwrap_or(value.len());
+    value.get(..end)?.parse().ok()
+}
+
+fn without_comments(style: &str) -> String {
+    let mut out = String::with_capacity(style.len());
+    let mut rest = style;
+    while let Some((before, after)) = rest.split_once("/*") {
+        out.push_str(before);
+        rest = after.split_once("*/").map_or("", |(_, after)| after);
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hides;
+
+    #[test]
+    fn styles_that_hide_and_styles_that_do_not() {
+        for style in [
+            "display:none",
+            "color:red; DISPLAY : None !important",
+            "display:/**/none",
+            "visibility: hidden",
+            "font-size:0",
+            "font-size: 0px",
+            "font:0/0 a",
+            "position:absolute;left:-9999px",
+            "top:-1000em; position:fixed",
+            "text-indent:-9999px",
+            "margin-left:-5000px",
+            "position:absolute;clip:rect(0 0 0 0)",
+            "position:absolute;clip:rect(1px, 1px, 1px, 1px)",
+            "height:0;overflow:hidden",
+            "width:1px;height:1px;overflow:hidden",
+        ] {
+            assert!(hides(style), "{style}");
+        }
+        for style in [
+            "",
+            "display:block",
+            "font-size:0.8em",
+            "opacity:0",
+            "transform:translateX(-2400px)",
+            "left:-20px;position:absolute",
+            "left:-9999px",
+            "height:10px;overflow:hidden",
+            "height:0",
+            "text-indent:2em",
+            "margin-left:-15px",
+            "font: 12px/1.5 Arial",
+            "transform: translateY(-50%)",
+            "background:url(display:none)",
+        ] {
+            assert!(!hides(style), "{style}");
+        }
+    }
+}

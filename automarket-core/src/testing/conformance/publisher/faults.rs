@@ -1,0 +1,162 @@
+//! The worst moments: lost answers, refusals, ends of processes.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{PublisherUnderTest, err, ok};
+use crate::{
+    Context, Error, ErrorKind, Intent, Lookup, Retry,
+    testing::{Fault, FaultRule},
+};
+
+/// Each fault on the publishing request ends in the state that is true (DESIGN, section 5), and the next
+/// attempt leaves exactly one effect.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn faults_end_as_they_should(fresh: &impl Fn() -> PublisherUnderTest) {
+    use End::{NotDone, NotRefused, RateLimited, Refused, Unknown};
+    let seven = Duration::from_secs(7);
+    for (fault, effects, end) in [
+        (Fault::NotSent, 0, NotDone),
+        (Fault::CutBefore, 0, Unknown),
+        (Fault::CutAfter, 1, Unknown),
+        (Fault::HangAfter, 1, Unknown),
+        (Fault::StatusAfter(500), 1, Unknown),
+        (Fault::StatusAfter(502), 1, Unknown),
+        (Fault::StatusBefore(500), 0, NotRefused),
+        (Fault::StatusBefore(503), 0, NotRefused),
+        (Fault::RateLimited(Some("7")), 0, RateLimited(Some(seven))),
+        (Fault::RateLimited(None), 0, RateLimited(None)),
+        (Fault::HalfAfter, 1, Unknown),
+        (Fault::GarbageAfter, 1, Unknown),
+        (Fault::Unauthorized, 0, Refused(ErrorKind::Unauthorized)),
+    ] {
+        let test = fresh();
+        let name = format!("{fault:?}");
+        let (method, path) = test.write.clone();
+        test.sandbox
+            .faults()
+            .add(FaultRule::on(path, fault).method(method));
+        let at = test.now();
+        let cx = test.attempt("key-1");
+        let short = cx.clone().with_deadline(at + TimeDelta::seconds(1));
+        let error = err(test.publisher.publish(&short, &test.post).await, &name);
+        assert_eq!(
+            test.sandbox.faults().hits().len(),
+            1,
+            "{name} did not hit: the request of `write` is another"
+        );
+        end.expect(&name, &error);
+        test.expect_no_secret(&error);
+        test.expect_effects(effects, &name);
+        test.expect_recovery(&cx, at, &error, &name).await;
+    }
+}
+
+/// A process that ends at any request of publishing, or loses its answer, leaves one effect once another
+/// goes on with the same steps; where nothing can be looked up, at most one.
+///
+/// # Panics
+/// When there is another number.
+pub async fn a_crash_at_any_request_leaves_one_effect(fresh: &impl Fn() -> PublisherUnderTest) {
+    for fault in [Fault::HangAfter, Fault::CutBefore, Fault::StatusAfter(502)] {
+        for request in 0.. {
+            let test = fresh();
+            let name = format!("{fault:?} at request {request}");
+            let rule = FaultRule::on("", fault.clone()).after(request);
+            test.sandbox.faults().add(rule);
+            let cx = test.attempt("key-1");
+            // A future that is dropped is a process that ends: what it remembered is in its steps.
+            let attempt = test.publisher.publish(&cx, &test.post);
+            let _ = tokio::time::timeout(Duration::from_secs(5), attempt).await;
+            if test.sandbox.faults().hits().is_empty() {
+                assert!(request > 0, "publishing made no request");
+                break;
+            }
+            test.expect_resumption(&cx, &name).await;
+        }
+    }
+}
+
+/// What a faulty publishing request ends in.
+#[derive(Clone, Copy)]
+enum End {
+    /// It surely did not happen: again, later.
+    NotDone,
+    /// It may have happened.
+    Unknown,
+    /// Either of the two above: a 5xx that did nothing cannot be told from one that did.
+    NotRefused,
+    /// Too many requests, with this wait where one was named.
+    RateLimited(Option<Duration>),
+    /// The platform said no.
+    Refused(ErrorKind),
+}
+
+impl End {
+    fn expect(self, name: &str, error: &Error) {
+        let fits = match self {
+            Self::NotDone => matches!(error.retry(), Retry::After(_)),
+            Self::Unknown => error.is_unknown(),
+            Self::NotRefused => error.retry() != Retry::Never,
+            Self::RateLimited(None) => {
+                error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(_))
+            }
+            Self::RateLimited(wait) => {
+                error.kind() == ErrorKind::RateLimited && error.retry() == Retry::After(wait)
+            }
+            Self::Refused(kind) => error.kind() == kind && !error.is_unknown(),
+        };
+        assert!(fits, "{name} ended in {error:?}");
+    }
+}
+
+impl PublisherUnderTest {
+    /// Goes on after a fault as the engine does, and ends with one effect wherever that can be known.
+    async fn expect_recovery(&self, cx: &Context, at: DateTime<Utc>, error: &Error, name: &str) {
+        let happened = !self.effects().is_empty();
+        let able = self.publisher.profile().abilities;
+        if error.is_unknown() && able.find {
+            let intent = Intent {
+                at,
+                ..self.intent("key-1", &self.post)
+            };
+            match ok(self.publisher.find(cx, &intent).await, name) {
+                Lookup::Found(_) => assert!(happened, "{name}: found what is not there"),
+                Lookup::Absent => assert!(!happened, "{name}: what is there was not found"),
+                Lookup::CannotTell(why) => panic!("{name}: find is declared, but: {why}"),
+            }
+        }
+        let again = self.publisher.publish(cx, &self.post).await;
+        if error.is_unknown() && !able.find && !able.idempotency_key {
+            assert!(err(again, name).is_unknown(), "{name}: sent again blindly");
+            self.expect_effects(usize::from(happened), name);
+        } else {
+            ok(again, name);
+            self.expect_effects(1, &format!("after {name} and a second attempt"));
+        }
+    }
+
+    /// Goes on with the same steps until there is an end.
+    async fn expect_resumption(&self, cx: &Context, name: &str) {
+        let able = self.publisher.profile().abilities;
+        let searchable = able.find || able.idempotency_key;
+        for _ in 0..3 {
+            match self.publisher.publish(cx, &self.post).await {
+                Ok(_) => return self.expect_effects(1, &format!("after {name} and going on")),
+                Err(error) if error.is_unknown() && !searchable => {
+                    let effects = self.effects();
+                    assert!(
+                        effects.len() < 2,
+                        "after {name}, the platform has {effects:?}"
+                    );
+                    return;
+                }
+                Err(error) => assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}"),
+            }
+        }
+        panic!("{name}: going on comes to no end")
+    }
+}

@@ -1,0 +1,227 @@
+//! Figures, names and addresses that a source does not hold.
+
+use automarket_core::ai::{UngroundedKind, ungrounded};
+use proptest::prelude::*;
+
+const SOURCE: &str = "Acme Cloud is a hosting platform by Jane Doe and Bob Smith. It runs on GitHub Actions. \
+    We cut costs by 20% for 1,000 teams, saving €1.5 million in three years. Deploys are 4x faster. \
+    Published on November 20, 2026. See https://acme.dev/pricing or write to hello@acme.dev. \
+    The API speaks OAuth2 and runs in Kubernetes clusters, open-source and self-hosted.";
+
+fn found(text: &str) -> Vec<(String, UngroundedKind)> {
+    ungrounded(SOURCE, text)
+        .into_iter()
+        .map(|claim| (claim.text, claim.kind))
+        .collect()
+}
+
+#[track_caller]
+fn grounded(text: &str) {
+    assert_eq!(found(text), [], "{text}");
+}
+
+#[track_caller]
+fn missing(text: &str, words: &str, kind: UngroundedKind) {
+    assert_eq!(found(text), [(words.to_owned(), kind)], "{text}");
+}
+
+#[test]
+fn figures_compare_by_value_and_unit() {
+    for text in [
+        "For 1000 teams",
+        "for 1.000 teams",
+        "for 1 000 teams",
+        "for 1\u{202f}000 teams",
+        "for 1'000 teams",
+        "for 1k teams",
+        "20 % less",
+        "20 percent less",
+        "saving €1,500,000",
+        "saving 1.5M EUR",
+        "saved 1,5 million euros",
+        "in 3 years",
+        "4x faster",
+        "deploys are 4 times faster",
+        "４x faster",
+        "since 2026",
+        "on 2026-11-20",
+        "1. Deploy\n2. Relax",
+        "1️⃣ deploy",
+    ] {
+        grounded(text);
+    }
+    for (text, words) in [
+        ("for 2,000 teams", "2,000"),
+        ("for 100 teams", "100"),
+        ("25% less", "25%"),
+        ("1000% less", "1000%"),
+        ("saving $1.5 million", "$1.5 million"),
+        ("saving €1.5 billion", "€1.5 billion"),
+        ("5x faster", "5x"),
+        ("a team of 7", "7"),
+        ("since 2019", "2019"),
+        ("version 2.1.3 is out", "2.1.3"),
+        ("in 5万 places", "5万"),
+    ] {
+        missing(text, words, UngroundedKind::Figure);
+    }
+    missing("on 2026-12-20", "12", UngroundedKind::Figure);
+}
+
+#[test]
+fn months_are_dates_not_names() {
+    grounded("It came in November.");
+    missing("It came in March.", "March", UngroundedKind::Figure);
+    grounded("It may come.");
+}
+
+#[test]
+fn names_have_to_stand_in_the_source() {
+    for text in [
+        "Meet Acme Cloud.",
+        "Made by Jane Doe.",
+        "Acme Cloud's platform",
+        "ACME Cloud runs it",
+        "AcmeCloud runs it",
+        "It runs on GitHub.",
+        "Ask Bob Smith!",
+        "The API speaks OAuth2.",
+        "self-hosted, Open-Source",
+        "Kubernetes cluster",
+        "Everyone loves hosting.",
+        "Today's teams ship faster.",
+        "Stop waiting. Ship now.",
+        "Why? Because it works.",
+        "Here: Faster deploys",
+        "• Cheap\n• Fast",
+        "\"Great\" they said",
+        "🚀 Launch day",
+        "Cut Costs And Ship Faster With Simple Cloud Hosting",
+        "BIG NEWS for teams",
+        "Dr. Jane Doe",
+    ] {
+        grounded(text);
+    }
+    for (text, words) in [
+        ("Made by Jane Smith.", "Jane Smith"),
+        ("Ask Alice Miller today", "Alice Miller"),
+        ("It runs on GitLab.", "GitLab"),
+        ("Better than Vercel, they say", "Vercel"),
+        ("Google's cloud is slower", "Google"),
+        ("Netflix announced it", "Netflix"),
+        ("loved by @vercel", "@vercel"),
+        ("It is built with AWS.", "AWS"),
+        ("Trained on GPT-5 data", "GPT-5"),
+        ("Microsoft Azure runs it", "Microsoft Azure"),
+        ("Mary Jones joined it", "Mary Jones"),
+    ] {
+        missing(text, words, UngroundedKind::Name);
+    }
+}
+
+#[test]
+fn hashtags_are_judged_by_their_words() {
+    grounded("#AcmeCloud #hosting #OpenSource #marketing #GitHubActions");
+    missing("#GoogleCloud", "#GoogleCloud", UngroundedKind::Name);
+    missing("now #Vercel", "#Vercel", UngroundedKind::Name);
+}
+
+#[test]
+fn addresses_compare_without_what_does_not_tell_them_apart() {
+    for text in [
+        "https://acme.dev/pricing",
+        "(see https://acme.dev/pricing).",
+        "http://www.acme.dev/pricing/",
+        "https://acme.dev/pricing?utm_source=x&utm_medium=social#plans",
+        "Mail hello@acme.dev!",
+        "[prices](https://acme.dev/pricing) here",
+    ] {
+        grounded(text);
+    }
+    for (text, words) in [
+        (
+            "https://acme.dev/pricing/enterprise",
+            "https://acme.dev/pricing/enterprise",
+        ),
+        ("see https://acme.de.", "https://acme.de"),
+        ("www.evil.example now", "www.evil.example"),
+        (
+            "https://acme.dev/pricing?plan=2",
+            "https://acme.dev/pricing?plan=2",
+        ),
+        ("sales@acme.dev", "sales@acme.dev"),
+        ("http://127.0.0.1:80/x", "http://127.0.0.1:80/x"),
+    ] {
+        missing(text, words, UngroundedKind::Url);
+    }
+}
+
+#[test]
+fn other_languages_are_judged_with_care() {
+    let german = "Die Plattform spart den Teams der Firma Acme viel Zeit und Geld.";
+    assert!(
+        ungrounded(
+            german,
+            "Mit der Plattform und ihrer Technik spart die Firma Geld."
+        )
+        .is_empty()
+    );
+    let claims = ungrounded(
+        german,
+        "Die Firma und das Produkt von PayPal sparen 30 % Zeit.",
+    );
+    let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+    assert_eq!(words, ["PayPal", "30 %"]);
+    assert!(ungrounded("Команда Москвы", "Привет из Казани, 東京タワー").is_empty());
+    let claims = ungrounded("新製品は3台", "新製品はGoogle社の5台");
+    assert_eq!(claims.len(), 2, "{claims:?}");
+    assert!(ungrounded("Cafe\u{301} Olé", "im Café Olé").is_empty());
+}
+
+#[test]
+fn claims_come_once_and_in_order() {
+    let claims = ungrounded(
+        "",
+        "In 2019 we met Vercel, in 2019 we left Vercel: https://a.example",
+    );
+    let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+    assert_eq!(words, ["2019", "Vercel", "https://a.example"]);
+}
+
+#[test]
+fn words_with_digits_are_read_alike_on_both_sides() {
+    for text in ["0'aA", "0aȨ\0", "aA'0", "Q3-2026", "20-year-old", "€5-Deal"] {
+        assert_eq!(ungrounded(text, text), [], "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_and_a_text_is_grounded_in_itself(text in ".{0,200}") {
+        prop_assert_eq!(ungrounded(&text, &text), []);
+    }
+
+    #[test]
+    fn a_text_made_of_claims_is_grounded_in_itself(
+        words in prop::collection::vec("[A-Z][a-z]{1,5}|[a-z]{1,6}|[0-9]{1,4}[.,' %x]?[0-9]{0,3}|#[A-Z][a-z]+[A-Z][a-z0-9]+|https?://[a-z]{2,5}\\.dev/[a-z]*|[€$][0-9]+[kM]?|[.!?:]", 0..20)
+    ) {
+        let text = words.join(" ");
+        prop_assert_eq!(ungrounded(&text, &text), []);
+    }
+}
+
+#[test]
+fn long_texts_are_grounded_in_themselves() {
+    for one in [
+        "1 ",
+        "1 000 ",
+        "Acme Cloud, ",
+        "#AcmeCloud @acme ",
+        "a.) ",
+        "https://a.example ",
+        "e.g. Dr. ",
+    ] {
+        let text = one.repeat(500);
+        assert!(ungrounded(&text, &text).is_empty(), "{one}");
+    }
+}

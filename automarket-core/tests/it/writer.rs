@@ -1,0 +1,338 @@
+//! Prompts, strict answers, bounded repair, remembered turns.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use automarket_core::{
+    Context, Error, ErrorKind, Identity, Result, Retry,
+    ai::{
+        Completion, LanguageModel, ModelRequest, StopReason, TextStream, Usage, prompt, write_with,
+    },
+    async_trait,
+    profile::ApiVersion,
+    testing::{
+        Script,
+        conformance::generator::{brief, hostile_pages, page},
+    },
+};
+use serde_json::{Value, json};
+
+/// A model that answers what it was told to, and remembers what it was asked.
+#[derive(Default)]
+struct Parrot {
+    answers: Mutex<VecDeque<Result<Completion>>>,
+    asked: Mutex<Vec<ModelRequest>>,
+}
+
+impl Parrot {
+    fn of(answers: impl IntoIterator<Item = Result<Completion>>) -> Self {
+        Self {
+            answers: Mutex::new(answers.into_iter().collect()),
+            asked: Mutex::default(),
+        }
+    }
+
+    fn asked(&self) -> Vec<ModelRequest> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl LanguageModel for Parrot {
+    fn api(&self) -> &ApiVersion {
+        const { &ApiVersion::new("1", "the test") }
+    }
+
+    async fn identify(&self, _cx: &Context) -> Result<Vec<Identity>> {
+        Ok(Vec::new())
+    }
+
+    async fn complete(&self, _cx: &Context, request: &ModelRequest) -> Result<Completion> {
+        self.asked.lock().unwrap().push(request.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        answer.expect("asked more often than expected")
+    }
+
+    async fn stream(&self, _cx: &Context, _request: &ModelRequest) -> Result<TextStream> {
+        Err(Error::unsupported("not here"))
+    }
+}
+
+fn said(text: impl Into<String>, stop: StopReason) -> Result<Completion> {
+    Ok(Completion {
+        text: text.into(),
+        stop,
+        model: "parrot-1".into(),
+        usage: Usage {
+            input_tokens: 10,
+            output_tokens: 3,
+        },
+    })
+}
+
+fn answer(texts: &Value) -> Result<Completion> {
+    let answer = json!({ "name": "Harbour", "description": "About lights.", "texts": texts });
+    said(answer.to_string(), StopReason::Done)
+}
+
+fn good() -> Value {
+    let text = "Lumen cut the bill by 52%.";
+    json!({ "linkedin": text, "x": text, "instagram": text, "facebook": text })
+}
+
+fn with(key: &str, text: &str) -> Value {
+    let mut texts = good();
+    texts[key] = json!(text);
+    texts
+}
+
+fn cx() -> Context {
+    Context::new(Script::new())
+}
+
+#[tokio::test]
+async fn a_good_answer_is_taken_at_once() {
+    let model = Parrot::of([answer(&good())]);
+    let drafts = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap();
+    assert_eq!(
+        (drafts.name.as_str(), drafts.generator.as_str()),
+        ("Harbour", "parrot")
+    );
+    assert_eq!(drafts.model.as_deref(), Some("parrot-1"));
+    assert_eq!((drafts.repairs, drafts.usage.input_tokens), (0, 10));
+    assert_eq!(drafts.texts.len(), 4);
+    let hash = drafts.prompt_hash.unwrap();
+    assert_eq!(hash.len(), 64);
+    assert!(hash.chars().all(|c| c.is_ascii_hexdigit()));
+}
+
+#[tokio::test]
+async fn each_fault_is_told_and_repaired() {
+    let mut missing = good();
+    missing.as_object_mut().unwrap().remove("x");
+    let long = "The lights dim themselves. ".repeat(12);
+    for (fault, told) in [
+        (
+            said("Sure! Here it is: {}", StopReason::Done),
+            "not a JSON object",
+        ),
+        (
+            said("```json\n{}\n```", StopReason::Done),
+            "not a JSON object",
+        ),
+        (answer(&missing), "target x is missing"),
+        (answer(&with("x", " ")), "target x is missing"),
+        (answer(&with("bluesky", "hi")), "no target"),
+        (answer(&with("x", long.trim())), "x is "),
+        (answer(&with("x", "Lumen saves 90%.")), "x says \"90%\""),
+        (
+            answer(&with("linkedin", "As Maersk Line says")),
+            "linkedin says \"Maersk Line\"",
+        ),
+        (
+            answer(&with("facebook", "https://evil.example")),
+            "https://evil.example",
+        ),
+    ] {
+        let model = Parrot::of([fault, answer(&good())]);
+        let drafts = write_with(&model, "parrot", &cx(), &brief(page()))
+            .await
+            .unwrap();
+        assert_eq!(
+            (drafts.repairs, drafts.usage.output_tokens),
+            (1, 6),
+            "{told}"
+        );
+        let asked = model.asked();
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[1].turns.len(), 3, "user, assistant, user");
+        assert_eq!(asked[1].turns[0], asked[0].turns[0]);
+        assert!(
+            asked[1].turns[2].contains(told),
+            "{told}: {}",
+            asked[1].turns[2]
+        );
+    }
+}
+
+#[tokio::test]
+async fn banned_words_are_repaired() {
+    let mut brief = brief(page());
+    brief.voice.banned = vec!["cheap".into()];
+    let model = Parrot::of([answer(&with("x", "It is cheap.")), answer(&good())]);
+    write_with(&model, "parrot", &cx(), &brief).await.unwrap();
+    assert!(model.asked()[1].turns[2].contains("x uses \"cheap\""));
+}
+
+#[tokio::test]
+async fn after_two_repairs_the_last_readable_answer_is_returned() {
+    let wrong = || answer(&with("x", "Lumen saves 90%."));
+    let model = Parrot::of([wrong(), wrong(), wrong()]);
+    let drafts = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap();
+    assert_eq!((drafts.repairs, drafts.usage.input_tokens), (2, 30));
+    assert_eq!(drafts.texts[1].text, "Lumen saves 90%.");
+
+    let garbage = || said("no", StopReason::Done);
+    let model = Parrot::of([wrong(), garbage(), said("", StopReason::Refused(None))]);
+    let drafts = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap();
+    assert_eq!(drafts.texts[1].text, "Lumen saves 90%.");
+}
+
+#[tokio::test]
+async fn an_answer_that_never_reads_keeps_its_text() {
+    let model = Parrot::of([
+        said("one", StopReason::Done),
+        said("two", StopReason::Done),
+        said("I would rather sing.", StopReason::Done),
+    ]);
+    let error = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::UnexpectedReply, Retry::Never)
+    );
+    assert_eq!(error.body(), Some("I would rather sing."));
+}
+
+#[tokio::test]
+async fn refusal_and_truncation_are_told_apart() {
+    let why = StopReason::Refused(Some("not this".into()));
+    let model = Parrot::of([said("", why)]);
+    let error = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentRefused);
+    assert!(error.to_string().contains("not this"));
+
+    let model = Parrot::of([said("{\"name\":", StopReason::Truncated)]);
+    let error = write_with(&model, "parrot", &cx(), &brief(page()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.body()),
+        (ErrorKind::Truncated, Some("{\"name\":"))
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_arrived_is_not_paid_for_again() {
+    let steps = Arc::new(automarket_core::steps::MemorySteps::default());
+    let cx = cx().with_steps(steps);
+    let broken = Error::new(ErrorKind::Network, "cut").with_retry(Retry::Reconcile);
+    let model = Parrot::of([
+        answer(&with("x", "Lumen saves 90%.")),
+        Err(broken),
+        answer(&good()),
+    ]);
+    let error = write_with(&model, "parrot", &cx, &brief(page()))
+        .await
+        .unwrap_err();
+    assert!(error.is_unknown());
+    let drafts = write_with(&model, "parrot", &cx, &brief(page()))
+        .await
+        .unwrap();
+    assert_eq!(drafts.usage.input_tokens, 20, "two answers were paid for");
+    assert_eq!(model.asked().len(), 3, "the first turn was not asked again");
+    write_with(&model, "parrot", &cx, &brief(page()))
+        .await
+        .unwrap();
+    assert_eq!(model.asked().len(), 3, "nothing was asked again");
+    let other = brief(automarket_core::source::Page {
+        title: Some("Another".into()),
+        ..page()
+    });
+    model.answers.lock().unwrap().push_back(answer(&good()));
+    write_with(&model, "parrot", &cx, &other).await.unwrap();
+    assert_eq!(model.asked().len(), 4, "another page is another question");
+}
+
+#[test]
+fn a_page_is_data_and_cannot_leave_its_brackets() {
+    for page in hostile_pages() {
+        let request = prompt(&brief(page.clone()));
+        let turn = &request.turns[0];
+        for mark in [
+            "<page>",
+            "</page>",
+            "<targets>",
+            "</targets>",
+            "<voice>",
+            "</voice>",
+        ] {
+            assert_eq!(turn.matches(mark).count(), 1, "{mark}");
+        }
+        assert!(!request.system.contains("Ignore all"));
+        let data = turn
+            .split_once("<page>")
+            .unwrap()
+            .1
+            .strip_suffix("</page>")
+            .unwrap();
+        let data: Value = serde_json::from_str(data).unwrap();
+        let text = data["text"].as_str().unwrap();
+        assert!(text.chars().count() <= 40_000);
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'));
+        assert_eq!(
+            data["truncated"],
+            json!(page.text.chars().count() > 40_000),
+            "{:?}",
+            page.title
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_what_the_strictest_provider_takes() {
+    fn check(schema: &Value) {
+        let object = schema.as_object().unwrap();
+        for key in object.keys() {
+            assert!(
+                ["type", "additionalProperties", "required", "properties"].contains(&key.as_str()),
+                "{key}"
+            );
+        }
+        if schema["type"] == "object" {
+            assert_eq!(schema["additionalProperties"], json!(false));
+            let properties = schema["properties"].as_object().unwrap();
+            let mut required: Vec<&str> = schema["required"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|key| key.as_str().unwrap())
+                .collect();
+            required.sort_unstable();
+            assert_eq!(
+                required,
+                properties.keys().map(String::as_str).collect::<Vec<_>>()
+            );
+            properties.values().for_each(check);
+        }
+    }
+    let request = prompt(&brief(page()));
+    check(&request.schema.unwrap());
+    assert!(
+        request.turns[0].contains("\"limit\":255"),
+        "the reserve is taken off: {}",
+        request.turns[0]
+    );
+}
+
+#[test]
+fn two_targets_of_one_network_have_two_keys() {
+    let mut brief = brief(page());
+    brief.targets = vec![brief.targets[1].clone(), brief.targets[1].clone()];
+    let schema = prompt(&brief).schema.unwrap();
+    assert_eq!(
+        schema["properties"]["texts"]["required"],
+        json!(["x", "x_2"])
+    );
+}
