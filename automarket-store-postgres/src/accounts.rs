@@ -32,8 +32,8 @@ impl AccountStore for PostgresStore {
                 &account.name,
                 &to_json(&account.settings)?,
             ],
-        );
-        let row = row.await?.ok_or_else(|| damaged("an account"))?;
+        ).await;
+        let row = row?.ok_or_else(|| damaged("an account"))?;
         Ok(Account {
             created_at: row.instant("created_at")?,
             ..account.clone()
@@ -55,8 +55,8 @@ impl AccountStore for PostgresStore {
 
     async fn remove_account(&self, tenant: &TenantId, id: AccountId) -> Result<bool> {
         let sql = "DELETE FROM automarket.accounts WHERE tenant = $1 AND id = $2";
-        let removed = self.inner.db.execute(sql, &[&tenant.as_str(), &id.uuid()]);
-        Ok(removed.await? > 0)
+        let removed = self.inner.db.execute(sql, &[&tenant.as_str(), &id.uuid()]).await;
+        Ok(removed? > 0)
     }
 }
 

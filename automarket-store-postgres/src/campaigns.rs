@@ -28,7 +28,7 @@ impl CampaignStore for PostgresStore {
     async fn campaigns(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Campaign>> {
         let sql = "SELECT body::text FROM automarket.campaigns WHERE tenant = $1
             ORDER BY id DESC LIMIT $2";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &sql_limit(limit)]);
-        decode(rows.await, |row| row.json("body"))
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &sql_limit(limit)]).await;
+        decode(rows, |row| row.json("body"))
     }
 }

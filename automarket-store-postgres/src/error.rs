@@ -183,13 +183,16 @@ fn by_code(code: &SqlState) -> Words {
 }
 
 fn caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
-        cause.is::<E>()
-            || cause
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-                .is_some_and(|inner| inner.is::<E>())
-    })
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let io = cause.downcast_ref::<std::io::Error>();
+        let inside = io.and_then(std::io::Error::get_ref);
+        if cause.is::<E>() || inside.is_some_and(|inner| inner.is::<E>()) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@ impl EventStore for PostgresStore {
         let told = self
             .inner
             .db
-            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas]);
-        told.await.map(drop).map_err(|fault| {
+            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas]).await;
+        told.map(drop).map_err(|fault| {
             // The one write that a repeat would double: nothing in it names it.
             let cut = fault.is_cut();
             let error = Error::from(fault);
@@ -67,8 +67,8 @@ impl EventStore for PostgresStore {
     async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {
         let sql = "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
             WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &after, &sql_limit(limit)]);
-        decode(rows.await, event)
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &after, &sql_limit(limit)]).await;
+        decode(rows, event)
     }
 
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
