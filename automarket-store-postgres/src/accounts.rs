@@ -21,18 +21,22 @@ impl AccountStore for PostgresStore {
                 platform = excluded.platform, network = excluded.network,
                 remote_id = excluded.remote_id, name = excluded.name, settings = excluded.settings
             RETURNING created_at";
-        let row = self.inner.db.row(
-            sql,
-            &[
-                &account.tenant.as_str(),
-                &account.id.uuid(),
-                &account.platform.as_str(),
-                &account.network.as_str(),
-                &account.remote_id,
-                &account.name,
-                &to_json(&account.settings)?,
-            ],
-        ).await;
+        let row = self
+            .inner
+            .db
+            .row(
+                sql,
+                &[
+                    &account.tenant.as_str(),
+                    &account.id.uuid(),
+                    &account.platform.as_str(),
+                    &account.network.as_str(),
+                    &account.remote_id,
+                    &account.name,
+                    &to_json(&account.settings)?,
+                ],
+            )
+            .await;
         let row = row?.ok_or_else(|| damaged("an account"))?;
         Ok(Account {
             created_at: row.instant("created_at")?,
@@ -43,7 +47,11 @@ impl AccountStore for PostgresStore {
     async fn account(&self, tenant: &TenantId, id: AccountId) -> Result<Option<Account>> {
         let sql = "SELECT *, settings::text AS set FROM automarket.accounts
             WHERE tenant = $1 AND id = $2";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id.uuid()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .await;
         Ok(decode(rows, account)?.pop())
     }
 
@@ -55,7 +63,11 @@ impl AccountStore for PostgresStore {
 
     async fn remove_account(&self, tenant: &TenantId, id: AccountId) -> Result<bool> {
         let sql = "DELETE FROM automarket.accounts WHERE tenant = $1 AND id = $2";
-        let removed = self.inner.db.execute(sql, &[&tenant.as_str(), &id.uuid()]).await;
+        let removed = self
+            .inner
+            .db
+            .execute(sql, &[&tenant.as_str(), &id.uuid()])
+            .await;
         Ok(removed? > 0)
     }
 }

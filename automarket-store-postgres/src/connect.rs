@@ -65,9 +65,7 @@ fn tls(roots: Option<&[u8]>) -> Result<rustls::ClientConfig> {
     let extra: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(roots.unwrap_or_default())
             .collect::<Result<_, _>>()
-            .map_err(|error| {
-                config("the root certificate is no PEM").with_source(error)
-            })?;
+            .map_err(|error| config("the root certificate is no PEM").with_source(error))?;
     let no_roots = |error: rustls::Error| {
         config("the system's root certificates cannot be loaded")
             .with_remedy("install the system's CA certificates (ca-certificates)")
@@ -75,8 +73,7 @@ fn tls(roots: Option<&[u8]>) -> Result<rustls::ClientConfig> {
     };
     // The provider is named here, so that no process-wide default is needed or touched.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_roots)?;
+    let verifier = Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_roots)?;
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(no_roots)?

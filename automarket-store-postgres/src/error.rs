@@ -83,7 +83,9 @@ fn classify(error: tokio_postgres::Error) -> Error {
             ErrorKind::Config,
             "no TLS connection to the database that can be trusted",
             "postgres.tls",
-            Some("hand the builder the server's root certificate, or set sslmode=disable in the URL"),
+            Some(
+                "hand the builder the server's root certificate, or set sslmode=disable in the URL",
+            ),
         ),
         None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
         None if error.to_string().contains("connect") => connection(),
@@ -101,12 +103,7 @@ fn classify(error: tokio_postgres::Error) -> Error {
     ours
 }
 
-type Words = (
-    ErrorKind,
-    &'static str,
-    &'static str,
-    Option<&'static str>,
-);
+type Words = (ErrorKind, &'static str, &'static str, Option<&'static str>);
 
 fn connection() -> Words {
     (

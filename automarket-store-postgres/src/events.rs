@@ -30,7 +30,10 @@ impl<'a> EventRows<'a> {
             tenants: events.iter().map(|e| e.tenant.as_str()).collect(),
             kinds: events.iter().map(|e| e.kind.as_str()).collect(),
             subjects: events.iter().map(|e| e.subject.as_str()).collect(),
-            datas: events.iter().map(|e| to_json(&e.data)).collect::<Result<_>>()?,
+            datas: events
+                .iter()
+                .map(|e| to_json(&e.data))
+                .collect::<Result<_>>()?,
         })
     }
 }
@@ -55,26 +58,40 @@ impl EventStore for PostgresStore {
         let told = self
             .inner
             .db
-            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas]).await;
+            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas])
+            .await;
         told.map(drop).map_err(|fault| {
             // The one write that a repeat would double: nothing in it names it.
             let cut = fault.is_cut();
             let error = Error::from(fault);
-            if cut { error.with_retry(Retry::Reconcile) } else { error }
+            if cut {
+                error.with_retry(Retry::Reconcile)
+            } else {
+                error
+            }
         })
     }
 
     async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {
-        let sql = "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
+        let sql =
+            "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
             WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &after, &sql_limit(limit)]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &after, &sql_limit(limit)])
+            .await;
         decode(rows, event)
     }
 
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
-        let sql = "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
+        let sql =
+            "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
             WHERE tenant = $1 AND subject = $2 ORDER BY sequence";
-        decode(self.inner.db.rows(sql, &[&tenant.as_str(), &subject]).await, event)
+        decode(
+            self.inner.db.rows(sql, &[&tenant.as_str(), &subject]).await,
+            event,
+        )
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) async fn run(db: &Database) -> Outcome<()> {
         )
         .await?;
     if !there.get::<_, bool>(0) {
-        tx.batch_execute(&format!("CREATE SCHEMA {}", db.schema)).await?;
+        tx.batch_execute(&format!("CREATE SCHEMA {}", db.schema))
+            .await?;
     }
     if !there.get::<_, bool>(1) {
         tx.batch_execute(&format!(
@@ -46,7 +47,12 @@ pub(crate) async fn run(db: &Database) -> Outcome<()> {
         .query(&format!("SELECT number, checksum FROM {ledger}"), &[])
         .await?;
     let applied: Vec<(i32, String)> = applied.iter().map(|r| (r.get(0), r.get(1))).collect();
-    if let Some(newer) = applied.iter().map(|(n, _)| *n).filter(|n| *n > newest()).max() {
+    if let Some(newer) = applied
+        .iter()
+        .map(|(n, _)| *n)
+        .filter(|n| *n > newest())
+        .max()
+    {
         return Err(newer_schema(newer));
     }
     for (number, sql) in (1_i32..).zip(MIGRATIONS) {

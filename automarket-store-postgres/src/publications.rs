@@ -37,7 +37,11 @@ impl PublicationStore for PostgresStore {
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
         let sql = "SELECT body::text FROM automarket.posts WHERE tenant = $1 AND id = $2";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id.uuid()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
 
@@ -47,14 +51,22 @@ impl PublicationStore for PostgresStore {
         id: PublicationId,
     ) -> Result<Option<Publication>> {
         let sql = "SELECT body::text FROM automarket.publications WHERE tenant = $1 AND id = $2";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id.uuid()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
 
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
         let sql = "SELECT body::text FROM automarket.publications WHERE tenant = $1 AND post = $2
             ORDER BY id";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &post.uuid()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &post.uuid()])
+            .await;
         decode(rows, |row| row.json("body"))
     }
 
@@ -73,11 +85,21 @@ impl PublicationStore for PostgresStore {
         let row = row.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such publication"))?;
         let old: Publication = row.json("body")?;
         let changed = old.replaced_by(publication, row.instant("now")?)?;
-        let sql = "UPDATE automarket.publications SET state = $3, revision = $4, body = $5::text::json
+        let sql =
+            "UPDATE automarket.publications SET state = $3, revision = $4, body = $5::text::json
             WHERE tenant = $1 AND id = $2";
         let body = to_json(&changed)?;
         let written = tx
-            .execute(sql, &[&tenant, &id, &changed.state.as_str(), &changed.revision, &body])
+            .execute(
+                sql,
+                &[
+                    &tenant,
+                    &id,
+                    &changed.state.as_str(),
+                    &changed.revision,
+                    &body,
+                ],
+            )
             .await?;
         if written != 1 {
             return Err(damaged("a publication"));

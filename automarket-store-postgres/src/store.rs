@@ -92,7 +92,10 @@ impl PostgresStoreBuilder {
         let starts_well = |c: char| c.is_ascii_lowercase() || c == '_';
         if !self.schema.starts_with(starts_well)
             || self.schema.len() > 63
-            || !self.schema.chars().all(|c| starts_well(c) || c.is_ascii_digit())
+            || !self
+                .schema
+                .chars()
+                .all(|c| starts_well(c) || c.is_ascii_digit())
         {
             return Err(Error::new(
                 ErrorKind::Config,

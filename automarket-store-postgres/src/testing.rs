@@ -77,7 +77,9 @@ pub struct TestClock {
 #[expect(clippy::expect_used, reason = "this is test code")]
 impl StoreClock for TestClock {
     async fn advance(&self, by: TimeDelta) {
-        let by = by.num_microseconds().expect("a step of less than 292,000 years");
+        let by = by
+            .num_microseconds()
+            .expect("a step of less than 292,000 years");
         let ahead = self.ahead.fetch_add(by, Ordering::SeqCst) + by;
         let sql = format!(
             "CREATE OR REPLACE FUNCTION automarket.clock() RETURNS timestamptz LANGUAGE sql STABLE

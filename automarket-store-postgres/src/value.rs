@@ -53,7 +53,9 @@ pub(crate) trait Columns {
     }
 
     fn value(&self, name: &str) -> Outcome<Option<Value>> {
-        self.column::<Option<&str>>(name)?.map(from_json).transpose()
+        self.column::<Option<&str>>(name)?
+            .map(from_json)
+            .transpose()
     }
 
     /// A count that is kept as a signed number.

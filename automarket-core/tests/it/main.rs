@@ -1,5 +1,9 @@
 //! The crate's one integration-test binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 mod alone;
 mod check;
@@ -14,9 +18,9 @@ mod networks;
 mod quote;
 mod retry_after;
 mod store;
-mod tls;
-mod transport;
 mod text;
 mod tls;
+mod tls;
+mod transport;
 mod transport;
 mod writer;

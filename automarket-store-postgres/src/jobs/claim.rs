@@ -67,7 +67,14 @@ pub(super) async fn claim(db: &Database, turns: &Turns, claim: &Claim) -> Outcom
         let rows = db
             .rows(
                 CLAIM,
-                &[&kinds, &only, &room, &micros(claim.lease), &priorities, &tenants],
+                &[
+                    &kinds,
+                    &only,
+                    &room,
+                    &micros(claim.lease),
+                    &priorities,
+                    &tenants,
+                ],
             )
             .await?;
         let mut taken = Vec::new();
@@ -93,7 +100,11 @@ pub(super) async fn claim(db: &Database, turns: &Turns, claim: &Claim) -> Outcom
         }
     }
     leases.sort_by_key(|(place, lease)| {
-        (std::cmp::Reverse(lease.job.priority), lease.job.run_at, *place)
+        (
+            std::cmp::Reverse(lease.job.priority),
+            lease.job.run_at,
+            *place,
+        )
     });
     Ok(leases.into_iter().map(|(_, lease)| lease).collect())
 }
@@ -126,7 +137,11 @@ async fn rescue(
         );
         failures.push((id, attempts, crash.failure));
         if crash.dead {
-            dead.push(End { id, state: JobState::Dead, crashed: true });
+            dead.push(End {
+                id,
+                state: JobState::Dead,
+                crashed: true,
+            });
         } else {
             live.push(id);
         }

@@ -78,7 +78,11 @@ impl<'a> Columns<'a> {
             let new: bool = row.column("is_new")?;
             let place = usize::try_from(n - 1).ok();
             if let Some(answer) = place.and_then(|place| answers.get_mut(place)) {
-                *answer = Some(if new { Enqueued::New(id) } else { Enqueued::Existing(id) });
+                *answer = Some(if new {
+                    Enqueued::New(id)
+                } else {
+                    Enqueued::Existing(id)
+                });
             }
         }
         let whole: Option<Vec<Enqueued>> = answers.into_iter().collect();
@@ -87,7 +91,11 @@ impl<'a> Columns<'a> {
 }
 
 fn id_taken() -> Error {
-    Error::new(ErrorKind::Conflict, "a job's id is taken by another tenant's").with_rule("job.id")
+    Error::new(
+        ErrorKind::Conflict,
+        "a job's id is taken by another tenant's",
+    )
+    .with_rule("job.id")
 }
 
 /// Puts jobs in inside a transaction.
@@ -145,7 +153,9 @@ impl Writer {
         };
         let (reply, answer) = oneshot::channel();
         let jobs = jobs.to_vec();
-        self.calls.send(Call { jobs, reply }).map_err(|_| stopped())?;
+        self.calls
+            .send(Call { jobs, reply })
+            .map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }

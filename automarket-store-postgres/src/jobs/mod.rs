@@ -29,7 +29,11 @@ pub(crate) use enqueue::{Writer, enqueue};
 #[async_trait]
 impl JobStore for PostgresStore {
     async fn now(&self) -> Result<DateTime<Utc>> {
-        let row = self.inner.db.row("SELECT automarket.clock() AS now", &[]).await;
+        let row = self
+            .inner
+            .db
+            .row("SELECT automarket.clock() AS now", &[])
+            .await;
         let row = row?.ok_or_else(|| damaged("the clock"))?;
         Ok(row.instant("now")?)
     }
@@ -51,12 +55,20 @@ impl JobStore for PostgresStore {
     }
 
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
-        let rows = self.inner.db.rows(read::BY_ID, &[&id.uuid(), &tenant.as_str()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(read::BY_ID, &[&id.uuid(), &tenant.as_str()])
+            .await;
         Ok(decode(rows, read::job)?.pop())
     }
 
     async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>> {
-        let rows = self.inner.db.rows(read::BY_KEY, &[&tenant.as_str(), &kind, &key]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(read::BY_KEY, &[&tenant.as_str(), &kind, &key])
+            .await;
         Ok(decode(rows, read::job)?.pop())
     }
 
@@ -86,15 +98,24 @@ impl JobStore for PostgresStore {
 
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         let kinds = (!kinds.is_empty()).then_some(kinds);
-        let row = self.inner.db.row("SELECT automarket.next_ready($1) AS at", &[&kinds]).await;
+        let row = self
+            .inner
+            .db
+            .row("SELECT automarket.next_ready($1) AS at", &[&kinds])
+            .await;
         let row = row?.ok_or_else(|| damaged("the next time"))?;
         Ok(row.column("at")?)
     }
 
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
-        let sql = "SELECT s.value::text FROM automarket.jobs j JOIN automarket.steps s ON s.job = j.id
+        let sql =
+            "SELECT s.value::text FROM automarket.jobs j JOIN automarket.steps s ON s.job = j.id
             WHERE j.id = $1 AND j.tenant = $2 AND s.name = $3";
-        let rows = self.inner.db.rows(sql, &[&job.uuid(), &tenant.as_str(), &name]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&job.uuid(), &tenant.as_str(), &name])
+            .await;
         Ok(decode(rows, |row| row.json("value"))?.pop())
     }
 
@@ -116,7 +137,11 @@ impl JobStore for PostgresStore {
         let sql = "SELECT s.name, s.value::text FROM automarket.jobs j
             JOIN automarket.steps s ON s.job = j.id
             WHERE j.id = $1 AND j.tenant = $2 ORDER BY s.number";
-        let rows = self.inner.db.rows(sql, &[&job.uuid(), &tenant.as_str()]).await;
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&job.uuid(), &tenant.as_str()])
+            .await;
         decode(rows, |row| Ok((row.column("name")?, row.json("value")?)))
     }
 }

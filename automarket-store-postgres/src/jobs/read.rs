@@ -95,7 +95,10 @@ pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
             min(q.run_at) FILTER (WHERE q.ready OR q.due_at <= c.now) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
         FROM automarket.queue q, (SELECT automarket.clock() AS now) c";
-    let row = db.row(sql, &[]).await?.ok_or_else(|| damaged("the stats"))?;
+    let row = db
+        .row(sql, &[])
+        .await?
+        .ok_or_else(|| damaged("the stats"))?;
     let count = |name| -> Outcome<u64> { Ok(row.column::<i64>(name)?.unsigned_abs()) };
     Ok(QueueStats {
         ready: count("ready")?,

@@ -30,11 +30,20 @@ pub(super) async fn settle(
     let mut firsts: Verdicts<'_> = verdicts.iter().map(|(t, v)| (*t, v)).collect();
     firsts.retain(|(token, _)| seen.insert(*token));
     firsts.sort_by_key(|(token, _)| token.job);
-    let took = if firsts.iter().all(|(_, v)| matches!(v, Verdict::Complete(_))) {
+    let took = if firsts
+        .iter()
+        .all(|(_, v)| matches!(v, Verdict::Complete(_)))
+    {
         let complete = Complete::new(&firsts)?;
         let rows = match firsts.is_empty() {
             true => Vec::new(),
-            false => db.rows(COMPLETE, &[&complete.ids, &complete.fences, &complete.results]).await?,
+            false => {
+                db.rows(
+                    COMPLETE,
+                    &[&complete.ids, &complete.fences, &complete.results],
+                )
+                .await?
+            }
         };
         complete.took(&rows)?
     } else {
@@ -82,7 +91,11 @@ impl Complete {
         // highest is the one that could.
         let mut took = HashMap::new();
         for id in done {
-            let fences = self.ids.iter().zip(&self.fences).filter(|(job, _)| **job == id);
+            let fences = self
+                .ids
+                .iter()
+                .zip(&self.fences)
+                .filter(|(job, _)| **job == id);
             if let Some(fence) = fences.map(|(_, fence)| *fence).max() {
                 let job: JobId = id.into();
                 took.insert(LeaseToken { job, fence }, JobState::Completed);
@@ -114,13 +127,21 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
         WHERE id = ANY ($1) AND leased ORDER BY id FOR UPDATE";
     let mut held = HashMap::new();
     for row in tx.rows(sql, &[&ids]).await? {
-        let token = LeaseToken { job: row.id("id")?, fence: row.column("fence")? };
-        held.insert(token, (row.count("attempts")?, row.long_count("max_attempts")?));
+        let token = LeaseToken {
+            job: row.id("id")?,
+            fence: row.column("fence")?,
+        };
+        held.insert(
+            token,
+            (row.count("attempts")?, row.long_count("max_attempts")?),
+        );
     }
     let (mut took, mut waiting) = (Took::new(), Waiting::default());
     let (mut completed, mut ended, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for (token, verdict) in verdicts {
-        let Some((attempts, max_attempts)) = held.get(&token).copied() else { continue };
+        let Some((attempts, max_attempts)) = held.get(&token).copied() else {
+            continue;
+        };
         let id = token.job.uuid();
         if matches!(verdict, Verdict::Complete(_)) {
             completed.push((token, verdict));
@@ -135,9 +156,15 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
         if next.state == JobState::Waiting {
             waiting.ids.push(id);
             waiting.run_ats.push(next.run_at);
-            waiting.attempts.push(i32::try_from(next.attempts).unwrap_or(i32::MAX));
+            waiting
+                .attempts
+                .push(i32::try_from(next.attempts).unwrap_or(i32::MAX));
         } else {
-            ended.push(End { id, state: next.state, crashed: false });
+            ended.push(End {
+                id,
+                state: next.state,
+                crashed: false,
+            });
         }
     }
     if !completed.is_empty() {
@@ -152,7 +179,8 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS t (id, run_at, attempts)
         WHERE q.id = ANY ($1) AND q.id = t.id";
     if !waiting.ids.is_empty() {
-        tx.execute(sql, &[&waiting.ids, &waiting.run_ats, &waiting.attempts]).await?;
+        tx.execute(sql, &[&waiting.ids, &waiting.run_ats, &waiting.attempts])
+            .await?;
     }
     Ok(took)
 }
@@ -185,7 +213,9 @@ pub(super) async fn add_failures(
         return Ok(());
     }
     let ids: Vec<Uuid> = failures.iter().map(|(id, ..)| *id).collect();
-    let attempts = failures.iter().map(|(_, n, _)| i32::try_from(*n).unwrap_or(i32::MAX));
+    let attempts = failures
+        .iter()
+        .map(|(_, n, _)| i32::try_from(*n).unwrap_or(i32::MAX));
     let attempts: Vec<i32> = attempts.collect();
     let errors = failures.iter().map(|(.., error)| to_json(error));
     let errors: Vec<String> = errors.collect::<Result<_, _>>()?;
@@ -196,7 +226,8 @@ pub(super) async fn add_failures(
     tx.execute(add, &[&ids, &attempts, &errors]).await?;
     let trim = "DELETE FROM automarket.failures f WHERE f.job = ANY ($1) AND f.number <= $2 +
         (SELECT max(n.number) FROM automarket.failures n WHERE n.job = f.job)";
-    tx.execute(trim, &[&ids, &-sql_limit(FAILURES_KEPT)]).await?;
+    tx.execute(trim, &[&ids, &-sql_limit(FAILURES_KEPT)])
+        .await?;
     Ok(())
 }
 
@@ -216,9 +247,16 @@ pub(super) async fn prolong(
     let sql = "SELECT job, held FROM automarket.prolong($1, $2, $3)";
     let mut held = HashSet::new();
     for row in db.rows(sql, &[&ids, &fences, &micros(lease)]).await? {
-        held.insert(LeaseToken { job: row.id("job")?, fence: row.column("held")? });
+        held.insert(LeaseToken {
+            job: row.id("job")?,
+            fence: row.column("held")?,
+        });
     }
-    Ok(leases.iter().filter(|token| !held.contains(token)).copied().collect())
+    Ok(leases
+        .iter()
+        .filter(|token| !held.contains(token))
+        .copied()
+        .collect())
 }
 
 pub(super) async fn cancel(db: &Database, tenant: &TenantId, id: JobId) -> Outcome<bool> {

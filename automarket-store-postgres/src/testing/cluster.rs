@@ -84,7 +84,10 @@ impl Cluster {
     async fn wait(&mut self) -> Result<()> {
         let give_up = Instant::now() + Duration::from_secs(60);
         while let Err(error) = tokio_postgres::connect(&self.url, NoTls).await {
-            let ended = self.server.as_mut().is_some_and(|s| !matches!(s.try_wait(), Ok(None)));
+            let ended = self
+                .server
+                .as_mut()
+                .is_some_and(|s| !matches!(s.try_wait(), Ok(None)));
             if ended || Instant::now() > give_up {
                 return Err(failed("the test server does not answer").with_source(error));
             }
@@ -116,7 +119,10 @@ fn binaries() -> Option<PathBuf> {
         return Some(found);
     }
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let mut versions: Vec<PathBuf> = versions.map(|v| v.path().join("bin")).filter(has_both).collect();
+    let mut versions: Vec<PathBuf> = versions
+        .map(|v| v.path().join("bin"))
+        .filter(has_both)
+        .collect();
     versions.sort_by_key(|dir| {
         let version = dir.parent().and_then(Path::file_name);
         version.and_then(|v| v.to_str()?.parse::<u32>().ok())
@@ -127,8 +133,14 @@ fn binaries() -> Option<PathBuf> {
 fn launch(binaries: &Path, fsync: &str) -> io::Result<(String, Child)> {
     // A socket's path has at most 107 bytes.
     let parent = env::temp_dir();
-    let parent = if parent.as_os_str().len() > 60 { Path::new("/tmp").to_owned() } else { parent };
-    let home = tempfile::Builder::new().prefix("automarket-pg-").tempdir_in(parent)?;
+    let parent = if parent.as_os_str().len() > 60 {
+        Path::new("/tmp").to_owned()
+    } else {
+        parent
+    };
+    let home = tempfile::Builder::new()
+        .prefix("automarket-pg-")
+        .tempdir_in(parent)?;
     let owner = unprivileged(home.path())?;
     let run_as = |command: &mut Command| {
         command.current_dir(home.path());
@@ -137,19 +149,37 @@ fn launch(binaries: &Path, fsync: &str) -> io::Result<(String, Child)> {
         }
     };
     let mut init = Command::new(binaries.join("initdb"));
-    init.args(["-U", "automarket", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
-        .arg(home.path().join("data"))
-        .stdin(Stdio::null())
-        .stdout(File::create(home.path().join("initdb.log"))?)
-        .stderr(Stdio::null());
+    init.args([
+        "-U",
+        "automarket",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "-D",
+    ])
+    .arg(home.path().join("data"))
+    .stdin(Stdio::null())
+    .stdout(File::create(home.path().join("initdb.log"))?)
+    .stderr(Stdio::null());
     run_as(&mut init);
     if !init.status()?.success() {
         return Err(io::Error::other("initdb failed"));
     }
     let mut keeper = Command::new("sh");
-    keeper.args(["-c", KEEPER]).arg(binaries).arg(home.path()).arg(fsync);
+    keeper
+        .args(["-c", KEEPER])
+        .arg(binaries)
+        .arg(home.path())
+        .arg(fsync);
     // A group of its own, so that Ctrl-C in a terminal does not end it before its turn.
-    keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    keeper
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
     run_as(&mut keeper);
     let child = keeper.spawn()?;
     let socket = home.keep();
@@ -164,7 +194,9 @@ fn unprivileged(home: &Path) -> io::Result<Option<(u32, u32)>> {
     }
     let users = fs::read_to_string("/etc/passwd")?;
     let ids = |name: &str| {
-        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let line = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
         let mut ids = line.split(':').skip(2).map(str::parse);
         Some((ids.next()?.ok()?, ids.next()?.ok()?))
     };
