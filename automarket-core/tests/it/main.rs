@@ -22,7 +22,5 @@ mod retry_after;
 mod store;
 mod text;
 mod tls;
-mod tls;
-mod transport;
 mod transport;
 mod writer;
