@@ -6,6 +6,7 @@
 )]
 
 mod campaign;
+mod live;
 mod publishing;
 mod quickstart;
 mod workspace;

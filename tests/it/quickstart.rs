@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Examples are built by `cargo test` and stand beside the tests.
-fn quickstart(db: &Path) -> Command {
+pub(crate) fn quickstart(db: &Path) -> Command {
     let tests = std::env::current_exe().unwrap();
     let program = tests
         .parent()
