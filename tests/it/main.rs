@@ -8,4 +8,5 @@
 mod campaign;
 mod publishing;
 mod quickstart;
+mod worker;
 mod workspace;
