@@ -112,12 +112,13 @@ impl Worker {
     /// # Errors
     /// None today: a store that is away is asked again after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
         // A task of its own, so that no slow claim or verdict is between a job and its heartbeat; dropped, and
         // so ended, with this future.
         let mut heart = JoinSet::new();
         heart.spawn({
-            let (held, store) = (held.clone(), self.market.engine.store.clone());
+            let (held, store) = (held.clone(), engine.store.clone());
             async move { held.beat(&*store).await }
         });
         let mut shift = Shift {
@@ -128,6 +129,8 @@ impl Worker {
         };
         shift.work(shutdown).await;
         shift.stop().await;
+        // What was handed back is there for the other workers of this process.
+        engine.wake.notify_waiters();
         Ok(())
     }
 }
@@ -248,7 +251,9 @@ impl Shift {
         }
         if first < free {
             let unlimited = self.known(|kind| !self.worker.limits.contains_key(kind));
-            self.claim(unlimited, free - first).await;
+            if !unlimited.is_empty() {
+                self.claim(unlimited, free - first).await;
+            }
         }
         Took::More
     }

@@ -290,6 +290,23 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
 }
 
 #[tokio::test]
+async fn a_job_put_in_wakes_a_sleeping_worker() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let done = async {
+        store.until(|calls| calls.looks >= 1).await;
+        let id = put(&tenant, "quick", Value::Null).await;
+        ended(&tenant, &[id]).await;
+    };
+    let run = worker.run_until(done);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
+}
+
+#[tokio::test]
 async fn an_idle_worker_asks_once_and_looks_once_each_time() {
     let store = Watched::new(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| b);
