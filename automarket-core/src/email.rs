@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Context, Identity, Outcome, Result, content::Media, profile::ApiVersion};
+use crate::{Context, Error, Identity, Outcome, Result, content::Media, profile::ApiVersion};
 
 /// An e-mail provider. What one does not do answers `Unsupported`; a batch gives one result per recipient
 /// or member, in order, and never fewer.
@@ -137,6 +137,72 @@ pub struct EmailMessage {
     /// Further headers, such as `List-Unsubscribe`.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+}
+
+impl EmailMessage {
+    /// A message without recipients and body.
+    #[must_use]
+    pub fn new(from: Mailbox, subject: impl Into<String>) -> Self {
+        Self {
+            from,
+            to: Vec::new(),
+            cc: Vec::new(),
+            bcc: Vec::new(),
+            reply_to: None,
+            subject: subject.into(),
+            text: None,
+            html: None,
+            attachments: Vec::new(),
+            headers: BTreeMap::new(),
+        }
+    }
+
+    /// Checks what every provider needs: a recipient, a body, and no line break in any header.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `to`, `text`, `subject` or the header.
+    pub fn check(&self) -> Result<()> {
+        if self.to.is_empty() && self.cc.is_empty() && self.bcc.is_empty() {
+            return Err(Error::invalid("to", "a message has at least one recipient"));
+        }
+        if self.text.is_none() && self.html.is_none() {
+            return Err(Error::invalid("text", "a message has a text or HTML"));
+        }
+        let broken = |text: &str| text.chars().any(|c| c.is_control() && c != '\t');
+        if broken(&self.subject) {
+            return Err(Error::invalid(
+                "subject",
+                "a subject has no line breaks and control characters",
+            ));
+        }
+        let boxes = self
+            .to
+            .iter()
+            .chain(&self.cc)
+            .chain(&self.bcc)
+            .chain(&self.reply_to)
+            .chain([&self.from]);
+        for mailbox in boxes {
+            let name = mailbox.name.as_deref().unwrap_or_default();
+            if broken(&mailbox.email) || broken(name) || !mailbox.email.contains('@') {
+                return Err(Error::invalid(
+                    "to",
+                    "an address has an @ and no line breaks",
+                ));
+            }
+        }
+        match self
+            .headers
+            .iter()
+            .find(|(name, value)| broken(value) || broken(name) || name.is_empty())
+        {
+            Some((name, _)) => Err(Error::invalid(
+                name.clone(),
+                "a header has a name and no line breaks",
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A member of an audience.

@@ -12,7 +12,7 @@ pub(crate) fn scrape(
     url: &Url,
     branding: bool,
 ) -> Result<Call> {
-    let mut formats = vec![json!("markdown")];
+    let mut formats = vec![json!({"type": "markdown"})];
     if branding {
         formats.push(json!({"type": "branding"}));
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use dom_smoothie::{Config, Readability};
 use metadata::Metadata;
 use url::Url;
-use walk::{Rewriter, masked, unmasked, walk};
+use walk::{Event, Rewriter, masked, unmasked, walk};
 
 use crate::{Bytes, Error, ErrorKind, Result, source::Page};
 
@@ -56,9 +56,12 @@ pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> R
     let (html, cut) = bytes::decode(bytes, content_type)?;
     let mut metadata = Metadata::default();
     let mut rewriter = Rewriter::new(MAX_MARKUP);
+    let mut frame = Frame::default();
     let walked = walk(&html, |event| {
         metadata.event(&event);
-        rewriter.event(&event);
+        if !frame.holds(&event) {
+            rewriter.event(&event);
+        }
     });
     let truncated = cut || walked || rewriter.cut;
     let main = main_part(rewriter.html, metadata.page_title());
@@ -107,6 +110,44 @@ pub async fn extract_bounded(
             ErrorKind::Timeout,
             "reading the page took too long",
         )),
+    }
+}
+
+/// What a page itself declares to stand round its content: navigation, dialogs, its own footer. Told apart
+/// here, since what finds the main part gives up doing so on short pages.
+#[derive(Default)]
+struct Frame {
+    /// Elements open inside an outer one that is frame.
+    depth: usize,
+    /// Open elements whose footers are part of the content.
+    content: usize,
+}
+
+impl Frame {
+    /// Whether the event belongs to the frame.
+    fn holds(&mut self, event: &Event<'_, '_>) -> bool {
+        let is_content = |name: &str| matches!(name, "article" | "main" | "blockquote" | "figure");
+        match event {
+            Event::Open(tag) => {
+                let role = tag.raw("role").unwrap_or_default();
+                let framing = tag.name == "nav"
+                    || matches!(
+                        role,
+                        "navigation" | "dialog" | "alertdialog" | "contentinfo"
+                    )
+                    || (tag.name == "footer" && self.content == 0);
+                self.content += usize::from(is_content(&tag.name));
+                self.depth += usize::from(self.depth > 0 || framing);
+                self.depth > 0
+            }
+            Event::Close(name) => {
+                self.content -= usize::from(is_content(name));
+                let held = self.depth > 0;
+                self.depth -= usize::from(held);
+                held
+            }
+            _ => self.depth > 0,
+        }
     }
 }
 

@@ -250,9 +250,12 @@ impl<'a> Iterator for Scanner<'a> {
             if rest.is_empty() {
                 return None;
             }
-            let Some(markup) = rest.strip_prefix('<') else {
-                return Some(Token::Text(self.until(|b| b == b'<')));
-            };
+            let text = text_length(rest);
+            if text > 0 {
+                self.at += text;
+                return rest.get(..text).map(Token::Text);
+            }
+            let markup = rest.get(1..).unwrap_or_default();
             if markup.starts_with("!--") {
                 self.skip_comment();
             } else if markup.starts_with(['!', '?']) {
@@ -268,7 +271,7 @@ impl<'a> Iterator for Scanner<'a> {
                     self.foreign = self.foreign.saturating_sub(1);
                 }
                 return Some(Token::Close(tag.name));
-            } else if markup.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            } else {
                 self.at += 1;
                 let (tag, closed) = self.tag();
                 if matches!(&*tag.name, "svg" | "math") {
@@ -282,12 +285,20 @@ impl<'a> Iterator for Scanner<'a> {
                     return Some(Token::Raw(tag, content));
                 }
                 return Some(Token::Open(tag));
-            } else {
-                self.at += 1;
-                return Some(Token::Text("<"));
             }
         }
     }
+}
+
+/// How far the text reaches: up to a `<` that begins markup.
+fn text_length(rest: &str) -> usize {
+    rest.as_bytes()
+        .windows(2)
+        .position(|pair| match pair {
+            [b'<', next] => next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?'),
+            _ => false,
+        })
+        .unwrap_or(rest.len())
 }
 
 fn lower(text: &str) -> Cow<'_, str> {

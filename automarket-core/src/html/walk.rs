@@ -17,7 +17,7 @@ pub(super) const MAX_ELEMENTS: usize = 50_000;
 /// Elements open at once, passed on or not, and comparisons made while matching tags: what a page of nothing
 /// but tags may cost.
 const MAX_OPEN: usize = 150_000;
-const MAX_WORK: usize = 8_000_000;
+const MAX_WORK: usize = 4_000_000;
 /// How far up an end tag looks for its start.
 const MAX_SEARCH: usize = 256;
 /// How many elements a misnested `</b>` or `</a>` may split.

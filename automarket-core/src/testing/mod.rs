@@ -4,7 +4,10 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod openapi;
+mod recorder;
 mod recording;
+mod recording_email;
 mod sandbox;
 mod script;
 mod serve;
@@ -12,7 +15,10 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use openapi::Description;
+pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
+pub use recording_email::RecordingEmail;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;

@@ -159,8 +159,8 @@ impl<'a> Cutter<'a> {
         if self.text[last..].trim_start().is_empty() {
             return word_border(last_word);
         }
-        let sentences = sentence::ends(self.text, from, last).into_iter();
-        if let Some(end) = sentences.filter(is_border).next_back().filter(keeps_half) {
+        let mut sentences = sentence::ends(self.text, from, last).into_iter();
+        if let Some(end) = sentences.rfind(is_border).filter(keeps_half) {
             return Some(Head {
                 end,
                 sentence: true,

@@ -5,5 +5,6 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod contract;
 mod fake;
 mod wire;

@@ -9,7 +9,7 @@ async fn a_scrape_asks_for_fresh_main_content() {
     let wire = Script::new()
         .expect("POST", "https://api.firecrawl.dev/v2/scrape")
         .header("authorization", "Bearer test-token")
-        .json(json!({"url": "https://example.com/", "formats": ["markdown", {"type": "branding"}],
+        .json(json!({"url": "https://example.com/", "formats": [{"type": "markdown"}, {"type": "branding"}],
                      "onlyMainContent": true, "maxAge": 0, "timeout": 60000, "skipTlsVerification": false}))
         .reply(
             200,

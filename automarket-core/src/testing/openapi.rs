@@ -1,0 +1,281 @@
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+
+const UNKNOWN: &str = " is unknown";
+
+/// A platform's official API description (OpenAPI 3 in JSON), to hold requests and fakes against: a fake
+/// written beside its connector can share its mistakes.
+#[derive(Debug)]
+pub struct Description {
+    root: Value,
+    prefix: &'static str,
+}
+
+impl Description {
+    /// The description `<name>.json` in the folder that `AUTOMARKET_SPECS` names; `None`, said plainly on
+    /// standard output, when it names none. `prefix` is what requests' paths have before the described ones.
+    ///
+    /// # Panics
+    /// When the folder is named and holds no such description.
+    #[must_use]
+    pub fn load(name: &str, prefix: &'static str) -> Option<Self> {
+        let Some(folder) = std::env::var_os("AUTOMARKET_SPECS") else {
+            println!("skipped: AUTOMARKET_SPECS names no folder with the official descriptions");
+            return None;
+        };
+        let path = PathBuf::from(folder).join(format!("{name}.json"));
+        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        match read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()))
+        {
+            Ok(root) => Some(Self { root, prefix }),
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
+    }
+
+    /// A description made up by a test.
+    #[must_use]
+    pub fn of(root: Value) -> Self {
+        Self { root, prefix: "" }
+    }
+
+    /// Why a request does not follow the description; empty when it does.
+    #[must_use]
+    pub fn request_faults(&self, request: &Request<Bytes>) -> Vec<String> {
+        let Some(operation) = self.operation(request) else {
+            return vec![format!(
+                "{} {} is not described",
+                request.method(),
+                request.uri().path()
+            )];
+        };
+        let mut found = Vec::new();
+        let parameters = operation["parameters"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        for parameter in parameters
+            .iter()
+            .filter(|p| p["in"] == "header" && p["required"] == true)
+        {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            match request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+            {
+                Some(value) => {
+                    found.extend(self.faults(&parameter["schema"], &Value::from(value), name))
+                }
+                None => found.push(format!("the header {name} is missing")),
+            }
+        }
+        for pair in request
+            .uri()
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
+            let name = pair.split('=').next().unwrap_or_default();
+            if !parameters
+                .iter()
+                .any(|p| p["in"] == "query" && p["name"] == name)
+            {
+                found.push(format!("the query parameter {name} is unknown"));
+            }
+        }
+        if let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") {
+            match serde_json::from_slice(request.body()) {
+                Ok(body) => found.extend(self.faults(schema, &body, "body")),
+                Err(error) => found.push(format!("the body is not JSON: {error}")),
+            }
+        }
+        found
+    }
+
+    /// Why a JSON answer to a request does not follow the description of its status; empty when it does, or
+    /// when nothing is said of it.
+    #[must_use]
+    pub fn reply_faults(&self, request: &Request<Bytes>, reply: &Response<Bytes>) -> Vec<String> {
+        let place = format!(
+            "/responses/{}/content/application~1json/schema",
+            reply.status().as_u16()
+        );
+        let schema = self
+            .operation(request)
+            .and_then(|operation| operation.pointer(&place));
+        match (schema, serde_json::from_slice(reply.body())) {
+            // An answer may hold more than is described: platforms add to theirs at any time.
+            (Some(schema), Ok(body)) => {
+                let mut found = self.faults(schema, &body, "answer");
+                found.retain(|fault| !fault.ends_with(UNKNOWN));
+                found
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn operation(&self, request: &Request<Bytes>) -> Option<&Value> {
+        let path = request.uri().path().strip_prefix(self.prefix)?;
+        let method = request.method().as_str().to_lowercase();
+        self.root.get("paths")?.get(path)?.get(method)
+    }
+
+    /// Why a value does not follow a schema. The part of JSON Schema that descriptions use; an object of a
+    /// schema that names properties may hold no other, unless the schema allows more.
+    #[must_use]
+    pub fn faults(&self, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+        if let Some(target) = schema["$ref"].as_str() {
+            return match self.root.pointer(target.trim_start_matches('#')) {
+                Some(schema) => self.faults(schema, value, at),
+                None => vec![format!("{at}: the description lacks {target}")],
+            };
+        }
+        if let Some(any) = schema["anyOf"]
+            .as_array()
+            .or_else(|| schema["oneOf"].as_array())
+        {
+            let tries: Vec<_> = any.iter().map(|one| self.faults(one, value, at)).collect();
+            return if tries.iter().any(Vec::is_empty) {
+                Vec::new()
+            } else {
+                tries.concat()
+            };
+        }
+        if let Some(all) = schema["allOf"].as_array() {
+            return self.faults(&merged(&self.root, all), value, at);
+        }
+        let mut found = Vec::new();
+        if let Some(allowed) = schema["enum"].as_array()
+            && !allowed.contains(value)
+        {
+            found.push(format!("{at}: {value} is none of {allowed:?}"));
+        }
+        let nullable = schema["nullable"] == true && value.is_null();
+        let kinds = &schema["type"];
+        let fits = kinds.as_array().map_or_else(
+            || is(kinds, value),
+            |kinds| kinds.iter().any(|kind| is(kind, value)),
+        );
+        if !fits && !nullable {
+            found.push(format!("{at}: not {kinds}"));
+        }
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if value.is_object() && value.get(name).is_none() {
+                found.push(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, inner) in value.as_object().into_iter().flatten() {
+            let place = format!("{at}.{name}");
+            let named = schema["properties"].as_object();
+            match (
+                named.and_then(|properties| properties.get(name)),
+                schema.get("additionalProperties"),
+            ) {
+                (Some(property), _) => found.extend(self.faults(property, inner, &place)),
+                (None, Some(Value::Bool(true))) => {}
+                (None, Some(more)) if more.is_object() => {
+                    found.extend(self.faults(more, inner, &place))
+                }
+                (None, _) if named.is_some() => found.push(format!("{at}: {name}{UNKNOWN}")),
+                (None, _) => {}
+            }
+        }
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            if let Some(items) = schema.get("items") {
+                found.extend(self.faults(items, item, &format!("{at}[{index}]")));
+            }
+        }
+        found
+    }
+}
+
+fn is(kind: &Value, value: &Value) -> bool {
+    match kind.as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        Some("null") => value.is_null(),
+        _ => true,
+    }
+}
+
+/// The parts of an `allOf` as one schema: their properties and required names together.
+fn merged(root: &Value, parts: &[Value]) -> Value {
+    let mut whole = serde_json::json!({"type": "object", "properties": {}, "required": []});
+    for part in parts {
+        let part = part["$ref"]
+            .as_str()
+            .and_then(|target| root.pointer(target.trim_start_matches('#')))
+            .unwrap_or(part);
+        let part = part["allOf"]
+            .as_array()
+            .map_or_else(|| part.clone(), |inner| merged(root, inner));
+        if let (Some(into), Some(from)) = (
+            whole["properties"].as_object_mut(),
+            part["properties"].as_object(),
+        ) {
+            into.extend(from.clone());
+        }
+        if let (Some(into), Some(from)) = (
+            whole["required"].as_array_mut(),
+            part["required"].as_array(),
+        ) {
+            into.extend(from.clone());
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_follow_is_named() {
+        let root = json!({"paths": {"/posts": {"post": {"requestBody": {"content": {"application/json": {
+            "schema": {"type": "object", "required": ["text"], "properties": {
+                "text": {"type": "string"}, "kind": {"enum": ["a", "b"]},
+                "tags": {"type": "array", "items": {"type": "string"}}}}}}}}}}});
+        let description = Description::of(root);
+        let faults = |body: Value| {
+            let request = Request::post("https://api.example.com/posts")
+                .body(Bytes::from(body.to_string()))
+                .unwrap();
+            description.request_faults(&request)
+        };
+        assert_eq!(
+            faults(json!({"text": "x", "kind": "a", "tags": ["t"]})),
+            [""; 0]
+        );
+        let wrong = faults(json!({"kind": "c", "tags": [1], "unheard": 1}));
+        for part in [
+            "text is missing",
+            "none of",
+            "tags[0]: not",
+            "unheard is unknown",
+        ] {
+            assert!(
+                wrong.iter().any(|fault| fault.contains(part)),
+                "{part}: {wrong:?}"
+            );
+        }
+        let stray = Request::get("https://api.example.com/elsewhere")
+            .body(Bytes::new())
+            .unwrap();
+        assert_eq!(description.request_faults(&stray).len(), 1);
+    }
+}

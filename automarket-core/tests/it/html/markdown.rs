@@ -1,0 +1,78 @@
+//! Markdown out of HTML, and nothing that the page's own text makes of it.
+
+use automarket_core::{Url, html::to_markdown};
+use proptest::prelude::*;
+
+fn markdown(html: &str) -> String {
+    let base: Url = "https://acme.example/".parse().unwrap();
+    to_markdown(html, Some(&base))
+}
+
+#[test]
+fn elements_become_their_marks() {
+    let cases = [
+        ("<h1>A</h1><h3>B</h3>", "# A\n\n### B"),
+        ("<p>a<br>b", "a\\\nb"),
+        ("<p><b>a </b><i>b</i><code>c*d</code>", "**a** *b*`c*d`"),
+        (
+            "<ul><li>a<li>b<ul><li>c</ul></ul><p>d",
+            "- a\n- b\n  - c\n\nd",
+        ),
+        ("<ol start=3><li>a<li><p>b<p>c</ol>", "3. a\n4. b\n\n   c"),
+        ("<blockquote><p>a<p>b</blockquote>", "> a\n>\n> b"),
+        ("<pre>x\n  y</pre>", "```\nx\n  y\n```"),
+        ("<pre>```</pre>", "````\n```\n````"),
+        (
+            "<table><tr><th>a<th>b<tr><td>1|<td>2</table>",
+            "| a | b |\n| --- | --- |\n| 1\\\\| | 2 |",
+        ),
+        (
+            "<p>a<img src=/i.png alt='the [i]'>",
+            "a![the \\[i\\]](https://acme.example/i.png)",
+        ),
+        (
+            "<p><a href='/x(1)'>a</a>",
+            "[a](https://acme.example/x%281%29)",
+        ),
+        ("<hr><p>a", "---\n\na"),
+    ];
+    for (html, expected) in cases {
+        assert_eq!(markdown(html), expected, "{html}");
+    }
+}
+
+#[test]
+fn text_cannot_fake_structure() {
+    let cases = [
+        ("<p># a", "\\# a"),
+        ("<p>1. a", "1\\. a"),
+        ("<p>- a<br>- b", "\\- a\\\n\\- b"),
+        ("<p>[a](javascript:x)", "\\[a\\](javascript:x)"),
+        ("<p>&lt;script&gt; &amp;lt;", "\\<script\\> \\&lt;"),
+        ("<p>```", "\\`\\`\\`"),
+        ("<p>a_b*c", "a\\_b\\*c"),
+    ];
+    for (html, expected) in cases {
+        assert_eq!(markdown(html), expected, "{html}");
+    }
+}
+
+proptest! {
+    /// Whatever stands in a paragraph, a reader of the Markdown sees one paragraph of that text.
+    #[test]
+    fn any_text_stays_text(text in "[ -~\n]{0,40}") {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+        let rendered = markdown(&format!("<p>{escaped}</p>"));
+        let mut seen = String::new();
+        for event in pulldown_cmark::Parser::new_ext(&rendered, pulldown_cmark::Options::ENABLE_TABLES | pulldown_cmark::Options::ENABLE_STRIKETHROUGH) {
+            use pulldown_cmark::{Event, Tag, TagEnd};
+            match event {
+                Event::Text(text) => seen.push_str(&text),
+                Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) => {}
+                other => prop_assert!(false, "{other:?} in {rendered:?}"),
+            }
+        }
+        let words: Vec<_> = text.split_whitespace().collect();
+        prop_assert_eq!(seen, words.join(" "));
+    }
+}

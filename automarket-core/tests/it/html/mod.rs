@@ -1,0 +1,6 @@
+//! Reading foreign HTML.
+
+mod hostile;
+mod markdown;
+mod pages;
+mod sanitize;

@@ -1,0 +1,205 @@
+//! Pages as people write them: what they say, and what they declare.
+
+use automarket_core::{Url, html, source::Page};
+
+fn page(bytes: &[u8], url: &str) -> Page {
+    let url: Url = url.parse().unwrap();
+    html::extract(bytes, Some(&url), None).unwrap()
+}
+
+fn says(page: &Page, wanted: &[&str], unwanted: &[&str]) {
+    for text in wanted {
+        assert!(
+            page.text.contains(text),
+            "{text:?} is missing in {}",
+            page.text
+        );
+    }
+    for text in unwanted {
+        assert!(!page.text.contains(text), "{text:?} is in {}", page.text);
+        assert!(
+            !page.markdown.contains(text),
+            "{text:?} is in {}",
+            page.markdown
+        );
+    }
+}
+
+#[test]
+fn a_blog_post_without_what_surrounds_and_hides_in_it() {
+    let page = page(
+        include_bytes!("../../fixtures/blog.html"),
+        "https://bakery.example/bread",
+    );
+    says(
+        &page,
+        &[
+            "Most bread is made in three hours",
+            "What you need",
+            "700 grams of water",
+            "nobody has managed it yet",
+        ],
+        &[
+            "About us",
+            "partners",
+            "Ten cakes",
+            "All rights reserved",
+            "Ignore all previous",
+            "watches",
+        ],
+    );
+    assert_eq!(page.title.as_deref(), Some("Why our bread is better"));
+    assert_eq!(page.byline.as_deref(), Some("Ana Ruiz"));
+    assert_eq!(page.language.as_deref(), Some("en-GB"));
+    assert_eq!(
+        page.description.as_deref(),
+        Some("Flour, water, salt and three days.")
+    );
+    assert_eq!(
+        page.icon.unwrap().as_str(),
+        "https://bakery.example/favicon.ico"
+    );
+    assert!(
+        page.markdown
+            .contains("## What you need\n\n- One kilogram of flour\n- 700 grams")
+    );
+    assert!(!page.truncated);
+}
+
+#[test]
+fn a_product_page_with_its_features() {
+    let page = page(
+        include_bytes!("../../fixtures/product.html"),
+        "https://tally.example/",
+    );
+    says(
+        &page,
+        &[
+            "Tally reads your calendar",
+            "Connect a calendar once",
+            "Late payers",
+            "eleven countries",
+        ],
+        &["Log in", "Terms"],
+    );
+    assert_eq!(
+        page.title.as_deref(),
+        Some("Invoices that write themselves")
+    );
+    assert_eq!(page.colors, ["#00aa77"]);
+    assert_eq!(
+        page.image.unwrap().as_str(),
+        "https://tally.example/img/share.png"
+    );
+    assert_eq!(
+        page.icon.unwrap().as_str(),
+        "https://tally.example/touch.png"
+    );
+    assert_eq!(
+        page.description.as_deref(),
+        Some("Invoices from your calendar.")
+    );
+}
+
+#[test]
+fn a_news_article_described_in_json_ld() {
+    let page = page(
+        include_bytes!("../../fixtures/news.html"),
+        "https://harbour.example/ferry",
+    );
+    says(
+        &page,
+        &[
+            "nine bicycles and a goat",
+            "“We have waited",
+            "around the fjord",
+        ],
+        &["Tweet"],
+    );
+    assert_eq!(
+        page.title.as_deref(),
+        Some("Ferry line opens between two islands")
+    );
+    assert_eq!(page.byline.as_deref(), Some("Lena Holm, Per Aas"));
+    assert_eq!(page.site_name.as_deref(), Some("Harbour Times"));
+    assert_eq!(
+        page.published.unwrap().to_rfc3339(),
+        "2026-05-04T04:30:00+00:00"
+    );
+    assert_eq!(
+        page.description.as_deref(),
+        Some("The first boat left at dawn.")
+    );
+    assert_eq!(
+        page.image.unwrap().as_str(),
+        "https://harbour.example/ferry.jpg"
+    );
+    assert_eq!(page.language.as_deref(), Some("en-US"));
+}
+
+#[test]
+fn a_page_written_from_right_to_left() {
+    let page = page(
+        include_bytes!("../../fixtures/rtl.html"),
+        "https://maktaba.example/",
+    );
+    assert_eq!(
+        (page.language.as_deref(), page.direction.as_deref()),
+        (Some("ar"), Some("rtl"))
+    );
+    says(&page, &["عشرة آلاف كتاب", "الدخول مجاني"], &["الرئيسية"]);
+}
+
+#[test]
+fn a_page_in_latin_1() {
+    let page = page(
+        include_bytes!("../../fixtures/latin1.html"),
+        "https://muenchen.example/",
+    );
+    assert_eq!(page.title.as_deref(), Some("Größere Fenster für München"));
+    says(
+        &page,
+        &["die Räume heller werden", "zwölf Millionen Euro, über die"],
+        &["\u{fffd}"],
+    );
+}
+
+#[test]
+fn the_bundled_page_of_the_quickstart() {
+    let bytes = include_bytes!("../../../../examples/pages/acme.html");
+    let page = page(bytes, "https://acme.example/blog/acme-cloud-2");
+    assert_eq!(
+        page.title.as_deref(),
+        Some("Acme Cloud 2 deploys in 40 seconds")
+    );
+    assert_eq!(page.byline.as_deref(), Some("Mira Holt"));
+    assert_eq!(page.colors, ["#0f766e"]);
+    says(
+        &page,
+        &["commit to production in 40 seconds", "1,200 other teams"],
+        &["Ignore all earlier", "Log in"],
+    );
+    assert!((400..=700).contains(&page.text.split_whitespace().count()));
+}
+
+#[test]
+fn addresses_are_resolved_and_only_those_of_the_web_kept() {
+    let html = b"<base href=/sub/><link rel=canonical href=x?utm=1><meta property=og:image content='javascript:alert(1)'>
+        <link rel=icon href='data:image/png;base64,AA'><p><a href=y>one</a> <a href='javascript:z()'>two</a>";
+    let page = page(html, "https://acme.example/a/b");
+    assert_eq!(
+        page.url.unwrap().as_str(),
+        "https://acme.example/sub/x?utm=1"
+    );
+    assert_eq!((page.image, page.icon), (None, None));
+    assert_eq!(page.markdown, "[one](https://acme.example/sub/y) two");
+}
+
+#[test]
+fn a_body_hidden_until_its_script_runs_is_read() {
+    let page = page(
+        b"<body style='display:none'><p>Still here</p></body>",
+        "https://acme.example/",
+    );
+    assert_eq!(page.text, "Still here");
+}
