@@ -59,10 +59,9 @@ impl World {
 
     /// Runs the job until its worker is gone, in the middle of remembering a step.
     async fn crash(&self, job: JobId) {
+        let attempts = job_attempts(&self.tenant, job).await + 1;
         let running = async {
-            while self.job_state(job).await != JobState::Leased
-                || self.publishing(job).await.is_none()
-            {
+            while self.intents().await < attempts {
                 tokio::task::yield_now().await;
             }
         };
@@ -77,13 +76,16 @@ impl World {
         job(&self.tenant, id).await.state
     }
 
-    async fn publishing(&self, id: JobId) -> Option<()> {
+    /// How often a sending began.
+    async fn intents(&self) -> usize {
         let events = self.tenant.events(0, 1000).await.unwrap();
-        let intents = events
-            .iter()
-            .filter(|e| e.event.kind == "publication.publishing");
-        (intents.count() as u32 >= job(&self.tenant, id).await.attempts).then_some(())
+        let begun = |e: &&automarket::store::Event| e.event.kind == "publication.publishing";
+        events.iter().filter(begun).count()
     }
+}
+
+async fn job_attempts(tenant: &Tenant, id: JobId) -> usize {
+    job(tenant, id).await.attempts as usize
 }
 
 #[tokio::test]
