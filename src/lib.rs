@@ -19,6 +19,8 @@ pub use market::{Automarket, Builder, Tenant};
 /// Where everything is kept.
 pub mod store {
     pub use automarket_core::store::*;
+    #[cfg(feature = "postgres")]
+    pub use automarket_store_postgres as postgres;
     #[cfg(feature = "sqlite")]
     pub use automarket_store_sqlite as sqlite;
 }

@@ -113,8 +113,8 @@ fn connectors_and_stores_see_core_and_nothing_else_of_ours() {
     }
     assert_eq!(
         seen,
-        connector_folders().len() + 1,
-        "every connector, and the SQLite store"
+        connector_folders().len() + 2,
+        "every connector, and two stores"
     );
 }
 
@@ -165,7 +165,9 @@ fn a_build_with_one_connector_holds_nothing_of_the_others() {
         );
     }
     assert!(
-        !tree.contains("rusqlite") && !tree.contains("reqwest"),
+        !["rusqlite", "tokio-postgres", "reqwest"]
+            .iter()
+            .any(|unasked| tree.contains(unasked)),
         "no store and no client was asked for"
     );
 }
@@ -179,7 +181,7 @@ fn folders_features_and_the_readme_table_name_the_same_connectors() {
     assert_eq!(umbrella, folders, "the umbrella's features");
 
     let mut facade = features("automarket");
-    for other in ["default", "sqlite", "reqwest", "testing"] {
+    for other in ["default", "postgres", "sqlite", "reqwest", "testing"] {
         assert!(facade.remove(other), "the facade has no feature {other}");
     }
     assert_eq!(facade, folders, "the facade's features");

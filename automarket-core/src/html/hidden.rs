@@ -1,9 +1,113 @@
 //! What a reader of the page does not see.
 
-use super::scan::Tag;
+use std::collections::HashSet;
+
+use super::scan::{Tag, clip};
+
+/// How much of a page's style sheets is looked at, in bytes.
+const MAX_STYLES: usize = 256 * 1024;
+
+/// Classes and ids that the page's own style sheets hide. Only rules of one plain class or id count, and
+/// none that another rule shows again: a tab or a menu is hidden by its class and shown by two.
+#[derive(Default)]
+pub(super) struct Styles {
+    /// `.name` and `#name`.
+    hidden: HashSet<String>,
+    shown: HashSet<String>,
+    room: Option<usize>,
+}
+
+impl Styles {
+    /// Takes up a style sheet of the page.
+    pub(super) fn read(&mut self, sheet: &str) {
+        let room = self.room.unwrap_or(MAX_STYLES);
+        let sheet = clip(sheet, room);
+        self.room = Some(room - sheet.len());
+        let sheet = without_comments(sheet);
+        // Blocks in blocks are those of `@media` and its kind: they hold at times only.
+        let mut depth = 0_usize;
+        let mut start = 0;
+        let mut selector = "";
+        for (at, c) in sheet.char_indices() {
+            if !matches!(c, '{' | '}' | ';') {
+                continue;
+            }
+            let before = sheet.get(start..at).unwrap_or_default().trim();
+            match c {
+                '{' => {
+                    depth += 1;
+                    selector = before;
+                    start = at + 1;
+                }
+                '}' => {
+                    self.rule(selector, before, depth <= 1);
+                    depth = depth.saturating_sub(1);
+                    selector = "";
+                    start = at + 1;
+                }
+                // `@import "x";` stands before a selector; inside a rule declarations go on.
+                _ if selector.is_empty() => start = at + 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn rule(&mut self, selector: &str, declarations: &str, always: bool) {
+        if selector.starts_with('@') || declarations.is_empty() {
+            return;
+        }
+        let hiding = hides(declarations);
+        for selector in selector.split(',').map(str::trim) {
+            let name = selector.get(1..).unwrap_or_default();
+            let plain =
+                selector.starts_with(['.', '#']) && !name.is_empty() && name.chars().all(is_name);
+            if hiding && plain && always {
+                self.hidden.insert(selector.to_owned());
+            } else if !hiding && shows(declarations) {
+                let names = selector.split_inclusive(|c: char| !is_name(c));
+                let mut mark = "";
+                for part in names {
+                    let name = part.trim_end_matches(|c: char| !is_name(c));
+                    if !name.is_empty() && matches!(mark, "." | "#") {
+                        self.shown.insert(format!("{mark}{name}"));
+                    }
+                    mark = part.get(name.len()..).unwrap_or_default();
+                }
+            }
+        }
+    }
+
+    /// Whether the element is of a class or id that is hidden.
+    pub(super) fn hide(&self, tag: &Tag<'_>) -> bool {
+        let hides = |mark: char, name: &str| {
+            let name = format!("{mark}{name}");
+            self.hidden.contains(&name) && !self.shown.contains(&name)
+        };
+        !self.hidden.is_empty()
+            && (tag.raw("id").is_some_and(|id| hides('#', id.trim()))
+                || tag.raw("class").is_some_and(|classes| {
+                    classes.split_whitespace().any(|class| hides('.', class))
+                }))
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Whether declarations bring into sight what other rules hide.
+fn shows(declarations: &str) -> bool {
+    declarations.split(';').any(|declaration| {
+        declaration.split_once(':').is_some_and(|(name, _)| {
+            matches!(
+                name.trim().to_ascii_lowercase().as_str(),
+                "display" | "visibility" | "position" | "clip" | "height" | "max-height" | "width"
+            )
+        })
+    })
+}
 
 /// Whether the element and all it holds are not shown: by element, by attribute, or by its own style.
-/// Style sheets are not looked at.
 pub(super) fn is_hidden(tag: &Tag<'_>) -> bool {
     matches!(
         &*tag.name,
@@ -121,7 +225,22 @@ fn without_comments(style: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::hides;
+    use super::{Styles, hides};
+
+    #[test]
+    fn style_sheets_that_hide_for_good() {
+        let mut styles = Styles::default();
+        styles.read(
+            "@import 'x'; .gone{display:none} p, #gone { color: red; visibility: hidden }
+             .tab { display: none } .tab.open { display: block } /* .note{display:none} */
+             @media print { .screen { display: none } } .a .b { display: none }
+             @media (min-width: 1px) { .wide { display: block } } .wide { display: none }
+             .off { position: absolute; left: -9999px }",
+        );
+        let mut hidden: Vec<_> = styles.hidden.difference(&styles.shown).collect();
+        hidden.sort();
+        assert_eq!(hidden, ["#gone", ".gone", ".off"]);
+    }
 
     #[test]
     fn styles_that_hide_and_styles_that_do_not() {

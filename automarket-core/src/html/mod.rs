@@ -30,6 +30,9 @@ pub use text::to_text;
 
 /// What is left of a page's markup when it is parsed, in bytes at the most.
 const MAX_MARKUP: usize = 2 * 1024 * 1024;
+/// How much of the main text is kept, in characters: more than any article, and little enough to be stored,
+/// counted and compared at once.
+const MAX_TEXT: usize = 200_000;
 /// How much of the main text the excerpt shows, in characters.
 const EXCERPT: usize = 240;
 
@@ -63,11 +66,11 @@ pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> R
             rewriter.event(&event);
         }
     });
-    let truncated = cut || walked || rewriter.cut;
     let main = main_part(rewriter.html, metadata.page_title());
 
     let base = metadata.base(url);
-    let text = to_text(&main);
+    let (text, text_cut) = capped(to_text(&main));
+    let (markdown, markdown_cut) = capped(to_markdown(&main, base.as_ref()));
     let address = metadata.url(url);
     Ok(Page {
         title: metadata.title(address.as_ref()),
@@ -81,11 +84,21 @@ pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> R
         image: metadata.image(base.as_ref()),
         icon: metadata.icon(base.as_ref()),
         colors: metadata.colors(),
-        markdown: to_markdown(&main, base.as_ref()),
+        markdown,
         text,
-        truncated,
+        truncated: cut || walked || rewriter.cut || text_cut || markdown_cut,
         url: address,
     })
+}
+
+/// The beginning of an over-long text, up to the end of a line, and whether something was left out.
+fn capped(mut text: String) -> (String, bool) {
+    let Some((end, _)) = text.char_indices().nth(MAX_TEXT) else {
+        return (text, false);
+    };
+    let line = text[..end].rfind('\n').filter(|at| *at > end / 2);
+    text.truncate(line.unwrap_or(end));
+    (text, true)
 }
 
 /// As [`extract`], on a thread for blocking work, given up after `deadline`. The bounds of this module

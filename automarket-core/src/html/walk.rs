@@ -7,7 +7,7 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
-    hidden::is_hidden,
+    hidden::{Styles, is_hidden},
     scan::{Scanner, Tag, Token, clip, decode},
 };
 
@@ -47,6 +47,7 @@ pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool 
         shown: 0,
         elements: 0,
         work: 0,
+        styles: Styles::default(),
         cut: false,
         visit,
     };
@@ -70,6 +71,7 @@ struct Walk<'a, V> {
     /// How many elements were passed on.
     elements: usize,
     work: usize,
+    styles: Styles,
     cut: bool,
     visit: V,
 }
@@ -81,6 +83,9 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
             Token::Text(_) => {}
             Token::Raw(tag, content) => {
                 self.elements += 1;
+                if tag.name == "style" {
+                    self.styles.read(content);
+                }
                 (self.visit)(Event::Raw(&tag, content));
             }
             Token::Close(name) => self.end(&name),
@@ -100,7 +105,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         }
         self.imply_ends(&tag.name);
         if is_void(&tag.name) {
-            if self.hidden == 0 && !is_hidden(&tag) {
+            if self.hidden == 0 && !is_hidden(&tag) && !self.styles.hide(&tag) {
                 self.elements += 1;
                 (self.visit)(Event::Open(&tag));
                 (self.visit)(Event::Close(&tag.name));
@@ -111,7 +116,7 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
     }
 
     fn push(&mut self, tag: Tag<'a>) {
-        let hides = is_hidden(&tag);
+        let hides = is_hidden(&tag) || self.styles.hide(&tag);
         self.hidden += usize::from(hides);
         let shown = self.hidden == 0 && self.shown < MAX_DEPTH;
         if shown {

@@ -1,5 +1,9 @@
-//! The integration tests of the core, one module per subject.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+//! The crate's one integration-test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 mod alone;
 mod check;

@@ -1,0 +1,112 @@
+//! Connections: TLS, and the pool.
+
+use std::{sync::Arc, time::Duration};
+
+use automarket_core::{Error, ErrorKind, Result};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls_platform_verifier::Verifier;
+use tokio_postgres::{
+    Config, NoTls,
+    config::{Host, SslMode},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a connection may take to be made, where the URL says nothing.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a call waits for a connection to become free.
+const WAIT: Duration = Duration::from_secs(30);
+
+pub(crate) fn pool(url: &str, roots: Option<&[u8]>, size: usize) -> Result<Pool> {
+    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        Error::new(ErrorKind::Config, "the PostgreSQL URL cannot be read").with_source(error)
+    })?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("automarket");
+    }
+    let options = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = if wants_tls(&config) {
+        Manager::from_config(config, MakeRustlsConnect::new(tls(roots)?), options)
+    } else {
+        Manager::from_config(config, NoTls, options)
+    };
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(WAIT))
+        .build()
+        .map_err(|error| {
+            Error::new(ErrorKind::Config, "the pool cannot be built").with_source(error)
+        })
+}
+
+/// Not when the URL says `disable`, nor, unless it says `require`, to a server on this machine, whose
+/// certificate is nearly always one that it signed itself.
+fn wants_tls(config: &Config) -> bool {
+    let on_this_machine = |host: &Host| match host {
+        Host::Tcp(name) => ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    match config.get_ssl_mode() {
+        SslMode::Disable => false,
+        SslMode::Prefer => !config.get_hosts().iter().all(on_this_machine),
+        _ => true,
+    }
+}
+
+fn tls(roots: Option<&[u8]>) -> Result<rustls::ClientConfig> {
+    let config = |message: &str| Error::new(ErrorKind::Config, message);
+    let extra: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(roots.unwrap_or_default())
+            .collect::<Result<_, _>>()
+            .map_err(|error| config("the root certificate is no PEM").with_source(error))?;
+    let no_roots = |error: rustls::Error| {
+        config("the system's root certificates cannot be loaded")
+            .with_remedy("install the system's CA certificates (ca-certificates)")
+            .with_source(error)
+    };
+    // The provider is named here, so that no process-wide default is needed or touched.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_roots)?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(no_roots)?
+        .dangerous() // rustls' word for any verifier that is not its own; this is the system's.
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_follows_the_url() {
+        for (url, wanted) in [
+            ("postgres://u@db.example/a", true),
+            ("postgres://u@db.example/a?sslmode=require", true),
+            ("postgres://u@db.example/a?sslmode=disable", false),
+            ("postgres://u@localhost/a", false),
+            ("postgres://u@localhost/a?sslmode=require", true),
+            ("host=/tmp user=u", false),
+            ("host=localhost,db.example user=u", true),
+        ] {
+            assert_eq!(wants_tls(&url.parse().unwrap()), wanted, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bad_url_or_certificate_is_a_configuration_error_that_keeps_the_password() {
+        let refused = pool("postgres://u:hunter2@h:port/", None, 1).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config);
+        assert!(!format!("{refused:?} {}", refused.report()).contains("hunter2"));
+        let damaged = b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n";
+        assert_eq!(tls(Some(damaged)).unwrap_err().kind(), ErrorKind::Config);
+    }
+}

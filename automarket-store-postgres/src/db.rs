@@ -1,0 +1,114 @@
+//! One connection of the pool, or a transaction on it, speaking to our schema.
+
+use std::borrow::Cow;
+
+use automarket_core::Result;
+use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
+use tokio_postgres::{Row, types::ToSql};
+
+use crate::error::{Fault, Outcome};
+
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The usual name of our schema, as it stands in every statement.
+pub(crate) const SCHEMA: &str = "automarket";
+
+/// The pool, and what our schema is called in this database.
+pub(crate) struct Database {
+    pub(crate) pool: Pool,
+    pub(crate) schema: String,
+}
+
+impl Database {
+    /// A connection; each statement on it is a transaction.
+    pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
+        Ok(Connection {
+            client: self.pool.get().await?,
+            schema: &self.schema,
+        })
+    }
+
+    pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        let db = self.connection().await?;
+        rows(&db.client, db.schema, sql, params).await
+    }
+
+    pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
+        Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    /// How many rows it wrote.
+    pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
+        let db = self.connection().await?;
+        let statement = db.client.prepare_cached(&in_schema(db.schema, sql)).await?;
+        Ok(db.client.execute(&statement, params).await?)
+    }
+}
+
+pub(crate) struct Connection<'a> {
+    client: Object,
+    schema: &'a str,
+}
+
+impl Connection<'_> {
+    pub(crate) async fn begin(&mut self) -> Outcome<Tx<'_>> {
+        Ok(Tx {
+            transaction: self.client.transaction().await?,
+            schema: self.schema,
+        })
+    }
+}
+
+/// A transaction; rolled back unless committed.
+pub(crate) struct Tx<'a> {
+    transaction: Transaction<'a>,
+    schema: &'a str,
+}
+
+impl Tx<'_> {
+    pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        rows(&self.transaction, self.schema, sql, params).await
+    }
+
+    pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
+        Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
+        let sql = in_schema(self.schema, sql);
+        let statement = self.transaction.prepare_cached(&sql).await?;
+        Ok(self.transaction.execute(&statement, params).await?)
+    }
+
+    pub(crate) async fn commit(self) -> Outcome<()> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+async fn rows(
+    client: &impl GenericClient,
+    schema: &str,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Outcome<Vec<Row>> {
+    let statement = client.prepare_cached(&in_schema(schema, sql)).await?;
+    Ok(client.query(&statement, params).await?)
+}
+
+/// Statements name our schema `automarket`; it may have another name in this database.
+pub(crate) fn in_schema<'a>(schema: &str, sql: &'a str) -> Cow<'a, str> {
+    if schema == SCHEMA {
+        Cow::Borrowed(sql)
+    } else {
+        Cow::Owned(sql.replace("automarket.", &format!("{schema}.")))
+    }
+}
+
+/// The rows decoded, or core's error.
+pub(crate) fn decode<T>(
+    rows: Outcome<Vec<Row>>,
+    decode: impl Fn(&Row) -> Outcome<T>,
+) -> Result<Vec<T>> {
+    let decoded: Outcome<Vec<T>> = rows.and_then(|rows| rows.iter().map(decode).collect());
+    decoded.map_err(Fault::into)
+}

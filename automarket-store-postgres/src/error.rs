@@ -1,0 +1,221 @@
+//! What PostgreSQL says, in core's words.
+
+use std::error::Error as StdError;
+
+use automarket_core::{Error, ErrorKind};
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// What may go wrong on the way; becomes core's error at the crate's edge.
+pub(crate) enum Fault {
+    Postgres(tokio_postgres::Error),
+    Ours(Error),
+}
+
+pub(crate) type Outcome<T> = Result<T, Fault>;
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<PoolError> for Fault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Postgres(error),
+            PoolError::Timeout(_) => Self::Ours(
+                Error::new(
+                    ErrorKind::Storage,
+                    "no connection to the database became free in time",
+                )
+                .with_rule("postgres.pool"),
+            ),
+            other => Self::Ours(
+                Error::new(ErrorKind::Internal, "the pool of connections failed")
+                    .with_source(other),
+            ),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Ours(error) => error,
+            Fault::Postgres(error) => classify(error),
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the database refused it because another tenant's job has the id.
+    pub(crate) fn is_id_taken(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code().map(SqlState::code) == Some("AM001"))
+    }
+
+    /// Whether the connection was lost, so that a commit under way may have happened.
+    pub(crate) fn is_cut(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code().is_none_or(is_end_of_connection))
+    }
+}
+
+fn is_end_of_connection(code: &SqlState) -> bool {
+    code.code().starts_with("08")
+        || [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+        ]
+        .contains(code)
+}
+
+fn classify(error: tokio_postgres::Error) -> Error {
+    let (kind, message, rule, remedy) = match error.code() {
+        Some(code) => by_code(code),
+        None if caused_by::<rustls::Error>(&error) => (
+            ErrorKind::Config,
+            "no TLS connection to the database that can be trusted",
+            "postgres.tls",
+            Some(
+                "hand the builder the server's root certificate, or set sslmode=disable in the URL",
+            ),
+        ),
+        None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
+        None if error.to_string().contains("connect") => connection(),
+        None => (
+            ErrorKind::Internal,
+            "the database did not do what was asked",
+            "postgres.other",
+            None,
+        ),
+    };
+    let mut ours = Error::new(kind, message).with_rule(rule).with_source(error);
+    if let Some(remedy) = remedy {
+        ours = ours.with_remedy(remedy);
+    }
+    ours
+}
+
+type Words = (ErrorKind, &'static str, &'static str, Option<&'static str>);
+
+fn connection() -> Words {
+    (
+        ErrorKind::Storage,
+        "the connection to the database could not be made, or broke",
+        "postgres.connection",
+        None,
+    )
+}
+
+/// By SQLSTATE: its class, the first two characters, and the few codes that say more.
+fn by_code(code: &SqlState) -> Words {
+    use ErrorKind::{Config, Internal, InvalidInput, Storage};
+    match code.code() {
+        "57P01" | "57P02" | "57P03" | "57P05" => connection(),
+        "25006" => (
+            Config,
+            "the database is read-only",
+            "postgres.readonly",
+            Some("connect to the primary: target_session_attrs=read-write"),
+        ),
+        "55P03" | "57014" | "25P03" => (
+            Storage,
+            "the database did not finish in time",
+            "postgres.timeout",
+            None,
+        ),
+        "42501" => (
+            Config,
+            "the role may not do this",
+            "postgres.privilege",
+            Some("grant the role the schema, or run the migrations with one that may create it"),
+        ),
+        "22021" | "22P05" | "22008" | "22003" | "22P02" | "22023" | "54000" => (
+            InvalidInput,
+            "the database cannot hold this value",
+            "postgres.value",
+            None,
+        ),
+        code => match code.get(..2) {
+            Some("08") => connection(),
+            Some("40") => (
+                Storage,
+                "the transaction met another one",
+                "postgres.conflict",
+                None,
+            ),
+            Some("53") => (
+                Storage,
+                "the database is out of connections, memory or disk",
+                "postgres.full",
+                None,
+            ),
+            Some("58" | "57") => (
+                Storage,
+                "the database could not finish",
+                "postgres.system",
+                None,
+            ),
+            Some("28" | "3D") => (
+                Config,
+                "the database refuses this user, password or database name",
+                "postgres.login",
+                None,
+            ),
+            _ => (
+                Internal,
+                "the database did not do what was asked",
+                "postgres.other",
+                None,
+            ),
+        },
+    }
+}
+
+fn caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let io = cause.downcast_ref::<std::io::Error>();
+        let inside = io.and_then(std::io::Error::get_ref);
+        if cause.is::<E>() || inside.is_some_and(|inner| inner.is::<E>()) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_kinds() {
+        use ErrorKind::{Config, Internal, InvalidInput, Storage};
+        for (code, kind) in [
+            ("08006", Storage),
+            ("57P01", Storage),
+            ("53300", Storage),
+            ("53100", Storage),
+            ("40001", Storage),
+            ("40P01", Storage),
+            ("55P03", Storage),
+            ("25006", Config),
+            ("28P01", Config),
+            ("3D000", Config),
+            ("42501", Config),
+            ("22021", InvalidInput),
+            ("42P01", Internal),
+            ("XX000", Internal),
+        ] {
+            assert_eq!(by_code(&SqlState::from_code(code)).0, kind, "{code}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use automarket_core::{
+    Error, EventId, Result, Retry, TenantId, async_trait,
+    store::{Event, EventStore, NewEvent},
+};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::{Tx, decode},
+    error::Outcome,
+    value::{Columns, limit as sql_limit, to_json},
+};
+
+const TELL: &str = "SELECT automarket.tell($1, $2, $3, $4, $5)";
+
+/// Events as columns.
+struct EventRows<'a> {
+    ids: Vec<Uuid>,
+    tenants: Vec<&'a str>,
+    kinds: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    datas: Vec<String>,
+}
+
+impl<'a> EventRows<'a> {
+    fn new(events: &'a [NewEvent]) -> Result<Self> {
+        Ok(Self {
+            ids: events.iter().map(|_| EventId::new().uuid()).collect(),
+            tenants: events.iter().map(|e| e.tenant.as_str()).collect(),
+            kinds: events.iter().map(|e| e.kind.as_str()).collect(),
+            subjects: events.iter().map(|e| e.subject.as_str()).collect(),
+            datas: events
+                .iter()
+                .map(|e| to_json(&e.data))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+pub(crate) async fn append(tx: &Tx<'_>, events: &[NewEvent]) -> Outcome<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let r = EventRows::new(events)?;
+    tx.rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas])
+        .await?;
+    Ok(())
+}
+
+#[async_trait]
+impl EventStore for PostgresStore {
+    async fn append_events(&self, events: &[NewEvent]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let r = EventRows::new(events)?;
+        let told = self
+            .inner
+            .db
+            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas])
+            .await;
+        told.map(drop).map_err(|fault| {
+            // The one write that a repeat would double: nothing in it names it.
+            let cut = fault.is_cut();
+            let error = Error::from(fault);
+            if cut {
+                error.with_retry(Retry::Reconcile)
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {
+        let sql =
+            "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
+            WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&tenant.as_str(), &after, &sql_limit(limit)])
+            .await;
+        decode(rows, event)
+    }
+
+    async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
+        let sql =
+            "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events
+            WHERE tenant = $1 AND subject = $2 ORDER BY sequence";
+        decode(
+            self.inner.db.rows(sql, &[&tenant.as_str(), &subject]).await,
+            event,
+        )
+    }
+}
+
+fn event(row: &Row) -> Outcome<Event> {
+    Ok(Event {
+        id: row.id("id")?,
+        event: NewEvent {
+            tenant: row.tenant()?,
+            kind: row.column("kind")?,
+            subject: row.column("subject")?,
+            data: row.json("data")?,
+        },
+        sequence: row.column("sequence")?,
+        at: row.instant("at")?,
+    })
+}

@@ -1,0 +1,186 @@
+//! Putting jobs in, and the writer that groups callers who each put in one.
+
+use std::sync::Arc;
+
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord, Result,
+    chrono::{DateTime, Utc},
+    store::{Enqueued, NewJob},
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
+
+use crate::{
+    db::{Database, Tx},
+    error::{Fault, Outcome},
+    value::{Columns as _, damaged, to_json},
+};
+
+const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// So many calls share an insert at the most, so that the first does not wait for ever.
+const GROUP: usize = 256;
+/// A call with more jobs than this gains nothing from company.
+const SMALL: usize = 16;
+
+/// Jobs as columns.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    tenants: Vec<&'a str>,
+    kinds: Vec<&'a str>,
+    payloads: Vec<String>,
+    run_ats: Vec<Option<DateTime<Utc>>>,
+    priorities: Vec<i16>,
+    max_attempts: Vec<i64>,
+    keys: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
+        let mut columns = Self::default();
+        for job in jobs {
+            columns.ids.push(job.id.uuid());
+            columns.tenants.push(job.tenant.as_str());
+            columns.kinds.push(&job.kind);
+            columns.payloads.push(to_json(&job.payload)?);
+            columns.run_ats.push(job.run_at);
+            columns.priorities.push(job.priority);
+            columns.max_attempts.push(job.max_attempts.into());
+            columns.keys.push(job.unique_key.as_deref());
+        }
+        Ok(columns)
+    }
+
+    fn params(&self) -> [&(dyn ToSql + Sync); 8] {
+        [
+            &self.ids,
+            &self.tenants,
+            &self.kinds,
+            &self.payloads,
+            &self.run_ats,
+            &self.priorities,
+            &self.max_attempts,
+            &self.keys,
+        ]
+    }
+
+    /// One answer per job, in order.
+    fn answers(&self, rows: Outcome<Vec<Row>>) -> Outcome<Vec<Enqueued>> {
+        let rows = rows.map_err(|fault| match fault {
+            taken if taken.is_id_taken() => Fault::Ours(id_taken()),
+            other => other,
+        })?;
+        let mut answers = vec![None; self.ids.len()];
+        for row in rows {
+            let (n, id): (i64, _) = (row.column("n")?, row.id("job")?);
+            let new: bool = row.column("is_new")?;
+            let place = usize::try_from(n - 1).ok();
+            if let Some(answer) = place.and_then(|place| answers.get_mut(place)) {
+                *answer = Some(if new {
+                    Enqueued::New(id)
+                } else {
+                    Enqueued::Existing(id)
+                });
+            }
+        }
+        let whole: Option<Vec<Enqueued>> = answers.into_iter().collect();
+        Ok(whole.ok_or_else(|| damaged("the answer of put_jobs"))?)
+    }
+}
+
+fn id_taken() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "a job's id is taken by another tenant's",
+    )
+    .with_rule("job.id")
+}
+
+/// Puts jobs in inside a transaction.
+pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueued>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = Columns::new(jobs)?;
+    columns.answers(tx.rows(PUT, &columns.params()).await)
+}
+
+async fn put<'a>(
+    db: &Database,
+    jobs: impl IntoIterator<Item = &'a NewJob>,
+) -> Outcome<Vec<Enqueued>> {
+    let columns = Columns::new(jobs)?;
+    columns.answers(db.rows(PUT, &columns.params()).await)
+}
+
+struct Call {
+    jobs: Vec<NewJob>,
+    reply: oneshot::Sender<Result<Vec<Enqueued>>>,
+}
+
+/// Calls that wait at the same time share one insert and one commit. While one group is on its way the next
+/// one gathers, so a lone caller waits for nobody.
+pub(crate) struct Writer {
+    calls: mpsc::UnboundedSender<Call>,
+}
+
+impl Writer {
+    /// Starts the task; it ends with the store.
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        let (calls, mut waiting) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while waiting.recv_many(&mut group, GROUP).await > 0 {
+                write(&db, std::mem::take(&mut group)).await;
+            }
+        });
+        Self { calls }
+    }
+
+    pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        // A unique key may have to wait for somebody's open transaction: not in company.
+        if jobs.len() > SMALL || jobs.iter().any(|job| job.unique_key.is_some()) {
+            return Ok(put(db, jobs).await?);
+        }
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stopped = || {
+            let message = "the runtime that the store was opened in has ended";
+            Error::new(ErrorKind::Internal, message)
+        };
+        let (reply, answer) = oneshot::channel();
+        let jobs = jobs.to_vec();
+        self.calls
+            .send(Call { jobs, reply })
+            .map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
+/// nobody pays for another's mistake.
+async fn write(db: &Database, group: Vec<Call>) {
+    match put(db, group.iter().flat_map(|call| &call.jobs)).await {
+        Ok(answers) => {
+            let mut answers = answers.into_iter();
+            for call in group {
+                let own = answers.by_ref().take(call.jobs.len()).collect();
+                // A caller that has gone does not want the answer.
+                let _ = call.reply.send(Ok(own));
+            }
+        }
+        Err(fault) => {
+            let error = Error::from(fault);
+            for call in group {
+                let answer = match error.kind() {
+                    ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
+                    _ => put(db, &call.jobs).await.map_err(Error::from),
+                };
+                let _ = call.reply.send(answer);
+            }
+        }
+    }
+}

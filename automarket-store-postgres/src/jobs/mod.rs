@@ -1,0 +1,147 @@
+//! The queue. Its tables are explained in `migrations/0001_tables.sql`, its hot statements are the functions
+//! of `migrations/0002_functions.sql`.
+
+mod claim;
+mod enqueue;
+mod read;
+mod settle;
+
+use std::time::Duration;
+
+use automarket_core::{
+    JobId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
+    store::{
+        Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
+        Verdict,
+    },
+};
+use serde_json::Value;
+
+use crate::{
+    PostgresStore,
+    db::decode,
+    value::{Columns, damaged, limit as sql_limit, to_json},
+};
+pub(crate) use claim::Turns;
+pub(crate) use enqueue::{Writer, enqueue};
+
+#[async_trait]
+impl JobStore for PostgresStore {
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        let row = self
+            .inner
+            .db
+            .row("SELECT automarket.clock() AS now", &[])
+            .await;
+        let row = row?.ok_or_else(|| damaged("the clock"))?;
+        Ok(row.instant("now")?)
+    }
+
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        self.inner.writer.enqueue(&self.inner.db, jobs).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
+        Ok(claim::claim(&self.inner.db, &self.inner.turns, claim).await?)
+    }
+
+    async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
+        Ok(settle::prolong(&self.inner.db, leases, lease).await?)
+    }
+
+    async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
+        Ok(settle::settle(&self.inner.db, verdicts).await?)
+    }
+
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        let rows = self
+            .inner
+            .db
+            .rows(read::BY_ID, &[&id.uuid(), &tenant.as_str()])
+            .await;
+        Ok(decode(rows, read::job)?.pop())
+    }
+
+    async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>> {
+        let rows = self
+            .inner
+            .db
+            .rows(read::BY_KEY, &[&tenant.as_str(), &kind, &key])
+            .await;
+        Ok(decode(rows, read::job)?.pop())
+    }
+
+    async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>> {
+        let (db, tenant, limit) = (&self.inner.db, tenant.as_str(), sql_limit(limit));
+        let rows = match read::ended_state(state) {
+            Some(state) => db.rows(read::ENDED, &[&tenant, &state, &limit]).await,
+            None => {
+                let leased = state == JobState::Leased;
+                db.rows(read::LIVE, &[&tenant, &leased, &limit]).await
+            }
+        };
+        decode(rows, read::job)
+    }
+
+    async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        Ok(settle::cancel(&self.inner.db, tenant, id).await?)
+    }
+
+    async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        Ok(settle::redrive(&self.inner.db, tenant, id).await?)
+    }
+
+    async fn queue_stats(&self) -> Result<QueueStats> {
+        read::stats(&self.inner.db).await
+    }
+
+    async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
+        let kinds = (!kinds.is_empty()).then_some(kinds);
+        let row = self
+            .inner
+            .db
+            .row("SELECT automarket.next_ready($1) AS at", &[&kinds])
+            .await;
+        let row = row?.ok_or_else(|| damaged("the next time"))?;
+        Ok(row.column("at")?)
+    }
+
+    async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
+        let sql =
+            "SELECT s.value::text FROM automarket.jobs j JOIN automarket.steps s ON s.job = j.id
+            WHERE j.id = $1 AND j.tenant = $2 AND s.name = $3";
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&job.uuid(), &tenant.as_str(), &name])
+            .await;
+        Ok(decode(rows, |row| row.json("value"))?.pop())
+    }
+
+    async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
+        // The row of the lease stays locked until the step is in, so that nobody takes it between.
+        let sql = "INSERT INTO automarket.steps (job, name, value)
+            SELECT q.id, $3, $4::text::json FROM automarket.queue q
+            WHERE q.id = $1 AND q.fence = $2 AND q.leased FOR NO KEY UPDATE
+            ON CONFLICT (job, name) DO UPDATE SET value = excluded.value";
+        let params: crate::db::Params<'_> =
+            &[&lease.job.uuid(), &lease.fence, &name, &to_json(value)?];
+        match self.inner.db.execute(sql, params).await? {
+            0 => Err(lease.lost()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
+        let sql = "SELECT s.name, s.value::text FROM automarket.jobs j
+            JOIN automarket.steps s ON s.job = j.id
+            WHERE j.id = $1 AND j.tenant = $2 ORDER BY s.number";
+        let rows = self
+            .inner
+            .db
+            .rows(sql, &[&job.uuid(), &tenant.as_str()])
+            .await;
+        decode(rows, |row| Ok((row.column("name")?, row.json("value")?)))
+    }
+}

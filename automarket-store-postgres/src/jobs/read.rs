@@ -1,0 +1,110 @@
+//! Jobs as they stand.
+
+use automarket_core::{
+    Result,
+    chrono::{DateTime, Utc},
+    store::{Job, JobState, QueueStats},
+};
+use tokio_postgres::Row;
+
+use super::claim::failures;
+use crate::{
+    db::Database,
+    error::{Fault, Outcome},
+    value::{Columns, damaged},
+};
+
+/// A job with its state; the end of the query says which.
+macro_rules! select {
+    ($end:literal) => {
+        concat!(
+            "SELECT j.id, j.tenant, j.kind, j.payload::text, j.priority, j.max_attempts, j.unique_key,
+                j.created_at, q.leased, e.state, e.result::text AS result, e.finished_at,
+                coalesce(q.run_at, e.run_at) AS run_at, coalesce(q.fence, e.fence) AS fence,
+                coalesce(q.attempts, e.attempts) AS attempts, coalesce(q.crashes, e.crashes) AS crashes,
+                automarket.failures_of(j.id) AS failures
+            FROM automarket.jobs j
+            LEFT JOIN automarket.queue q ON q.id = j.id
+            LEFT JOIN automarket.ended e ON e.id = j.id ",
+            $end
+        )
+    };
+}
+
+pub(super) const BY_ID: &str = select!("WHERE j.id = $1 AND j.tenant = $2");
+pub(super) const BY_KEY: &str = select!(
+    "WHERE j.tenant = $1 AND j.kind = $2 AND j.unique_key = $3 ORDER BY j.place DESC LIMIT 1"
+);
+pub(super) const ENDED: &str = select!(
+    "WHERE j.id IN (SELECT id FROM automarket.ended WHERE tenant = $1 AND state = $2
+        ORDER BY place DESC LIMIT $3)
+     ORDER BY j.place DESC"
+);
+/// No index of its own: it is for people, and would cost every claim.
+pub(super) const LIVE: &str = select!(
+    "WHERE j.id IN (SELECT id FROM automarket.queue WHERE tenant = $1 AND leased = $2
+        ORDER BY place DESC LIMIT $3)
+     ORDER BY j.place DESC"
+);
+
+pub(super) fn job(row: &Row) -> Outcome<Job> {
+    let leased: Option<bool> = row.column("leased")?;
+    let ended: Option<&str> = row.column("state")?;
+    let finished_at: Option<DateTime<Utc>> = row.column("finished_at")?;
+    Ok(Job {
+        id: row.id("id")?,
+        tenant: row.tenant()?,
+        kind: row.column("kind")?,
+        payload: row.json("payload")?,
+        state: match (leased, ended) {
+            (Some(false), _) => JobState::Waiting,
+            (Some(true), _) => JobState::Leased,
+            (None, Some("completed")) => JobState::Completed,
+            (None, Some("dead")) => JobState::Dead,
+            (None, Some("cancelled")) => JobState::Cancelled,
+            (None, _) => return Err(Fault::Ours(damaged("the state of a job"))),
+        },
+        run_at: row.instant("run_at")?,
+        priority: row.column("priority")?,
+        attempts: row.count("attempts")?,
+        crashes: row.count("crashes")?,
+        max_attempts: row.long_count("max_attempts")?,
+        unique_key: row.column("unique_key")?,
+        fence: row.column("fence")?,
+        result: row.value("result")?,
+        failures: failures(row)?,
+        created_at: row.instant("created_at")?,
+        finished_at,
+    })
+}
+
+/// How an ended state is spelled in its row.
+pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
+    match state {
+        JobState::Completed => Some("completed"),
+        JobState::Dead => Some("dead"),
+        JobState::Cancelled => Some("cancelled"),
+        JobState::Waiting | JobState::Leased => None,
+    }
+}
+
+pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
+    let sql = "SELECT count(*) FILTER (WHERE q.ready OR q.due_at <= c.now) AS ready,
+            count(*) FILTER (WHERE NOT q.ready AND q.due_at > c.now AND NOT q.leased) AS later,
+            count(*) FILTER (WHERE NOT q.ready AND q.due_at > c.now AND q.leased) AS leased,
+            min(q.run_at) FILTER (WHERE q.ready OR q.due_at <= c.now) AS oldest,
+            (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
+        FROM automarket.queue q, (SELECT automarket.clock() AS now) c";
+    let row = db
+        .row(sql, &[])
+        .await?
+        .ok_or_else(|| damaged("the stats"))?;
+    let count = |name| -> Outcome<u64> { Ok(row.column::<i64>(name)?.unsigned_abs()) };
+    Ok(QueueStats {
+        ready: count("ready")?,
+        later: count("later")?,
+        leased: count("leased")?,
+        dead: count("dead")?,
+        oldest_due: row.column("oldest")?,
+    })
+}

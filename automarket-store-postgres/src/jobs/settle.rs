@@ -1,0 +1,285 @@
+//! Prolonging and ending leases; what else ends or revives a job.
+
+use std::{collections::HashMap, collections::HashSet, time::Duration};
+
+use automarket_core::{
+    ErrorRecord, JobId, TenantId,
+    chrono::{DateTime, Utc},
+    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict},
+};
+use uuid::Uuid;
+
+use super::{claim::micros, read::ended_state};
+use crate::{
+    db::{Database, Tx},
+    error::Outcome,
+    value::{Columns, limit as sql_limit, to_json},
+};
+
+const COMPLETE: &str = "SELECT automarket.complete($1, $2, $3) AS id";
+
+type Verdicts<'a> = Vec<(LeaseToken, &'a Verdict)>;
+
+pub(super) async fn settle(
+    db: &Database,
+    verdicts: &[(LeaseToken, Verdict)],
+) -> Outcome<Vec<Settled>> {
+    // The first verdict of a lease ends it. Locked in the order of the ids, so that calls do not block each
+    // other for good.
+    let mut seen = HashSet::new();
+    let mut firsts: Verdicts<'_> = verdicts.iter().map(|(t, v)| (*t, v)).collect();
+    firsts.retain(|(token, _)| seen.insert(*token));
+    firsts.sort_by_key(|(token, _)| token.job);
+    let took = if firsts
+        .iter()
+        .all(|(_, v)| matches!(v, Verdict::Complete(_)))
+    {
+        let complete = Complete::new(&firsts)?;
+        let rows = match firsts.is_empty() {
+            true => Vec::new(),
+            false => {
+                db.rows(
+                    COMPLETE,
+                    &[&complete.ids, &complete.fences, &complete.results],
+                )
+                .await?
+            }
+        };
+        complete.took(&rows)?
+    } else {
+        let mut connection = db.connection().await?;
+        let tx = connection.begin().await?;
+        let took = settle_mixed(&tx, firsts).await?;
+        tx.commit().await?;
+        took
+    };
+    let mut took = took;
+    let answer = |(token, _): &(LeaseToken, Verdict)| match took.remove(token) {
+        Some(state) => Settled::Now(state),
+        None => Settled::LeaseLost,
+    };
+    Ok(verdicts.iter().map(answer).collect())
+}
+
+type Took = HashMap<LeaseToken, JobState>;
+
+/// Completions as columns.
+#[derive(Default)]
+struct Complete {
+    ids: Vec<Uuid>,
+    fences: Vec<i64>,
+    results: Vec<String>,
+}
+
+impl Complete {
+    fn new(verdicts: &[(LeaseToken, &Verdict)]) -> Outcome<Self> {
+        let mut columns = Self::default();
+        for (token, verdict) in verdicts {
+            if let Verdict::Complete(result) = verdict {
+                columns.ids.push(token.job.uuid());
+                columns.fences.push(token.fence);
+                columns.results.push(to_json(result)?);
+            }
+        }
+        Ok(columns)
+    }
+
+    fn took(&self, rows: &[tokio_postgres::Row]) -> Outcome<Took> {
+        let done = rows.iter().map(|row| row.column::<Uuid>("id"));
+        let done: HashSet<Uuid> = done.collect::<Outcome<_>>()?;
+        // Of several fences of one job only the one in the row held it; completion removed that row, so the
+        // highest is the one that could.
+        let mut took = HashMap::new();
+        for id in done {
+            let fences = self
+                .ids
+                .iter()
+                .zip(&self.fences)
+                .filter(|(job, _)| **job == id);
+            if let Some(fence) = fences.map(|(_, fence)| *fence).max() {
+                let job: JobId = id.into();
+                took.insert(LeaseToken { job, fence }, JobState::Completed);
+            }
+        }
+        Ok(took)
+    }
+}
+
+/// How a live job ends without a result.
+pub(super) struct End {
+    pub(super) id: Uuid,
+    pub(super) state: JobState,
+    /// Whether this end counts a crash.
+    pub(super) crashed: bool,
+}
+
+/// A job that waits again.
+#[derive(Default)]
+struct Waiting {
+    ids: Vec<Uuid>,
+    run_ats: Vec<Option<DateTime<Utc>>>,
+    attempts: Vec<i32>,
+}
+
+async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
+    let ids: Vec<Uuid> = verdicts.iter().map(|(token, _)| token.job.uuid()).collect();
+    let sql = "SELECT id, fence, attempts, max_attempts FROM automarket.queue
+        WHERE id = ANY ($1) AND leased ORDER BY id FOR UPDATE";
+    let mut held = HashMap::new();
+    for row in tx.rows(sql, &[&ids]).await? {
+        let token = LeaseToken {
+            job: row.id("id")?,
+            fence: row.column("fence")?,
+        };
+        held.insert(
+            token,
+            (row.count("attempts")?, row.long_count("max_attempts")?),
+        );
+    }
+    let (mut took, mut waiting) = (Took::new(), Waiting::default());
+    let (mut completed, mut ended, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (token, verdict) in verdicts {
+        let Some((attempts, max_attempts)) = held.get(&token).copied() else {
+            continue;
+        };
+        let id = token.job.uuid();
+        if matches!(verdict, Verdict::Complete(_)) {
+            completed.push((token, verdict));
+            took.insert(token, JobState::Completed);
+            continue;
+        }
+        let next = verdict.clone().resolve(attempts, max_attempts);
+        took.insert(token, next.state);
+        if let Some(error) = next.failure {
+            failures.push((id, attempts, error));
+        }
+        if next.state == JobState::Waiting {
+            waiting.ids.push(id);
+            waiting.run_ats.push(next.run_at);
+            waiting
+                .attempts
+                .push(i32::try_from(next.attempts).unwrap_or(i32::MAX));
+        } else {
+            ended.push(End {
+                id,
+                state: next.state,
+                crashed: false,
+            });
+        }
+    }
+    if !completed.is_empty() {
+        let c = Complete::new(&completed)?;
+        tx.rows(COMPLETE, &[&c.ids, &c.fences, &c.results]).await?;
+    }
+    add_failures(tx, &failures).await?;
+    end(tx, &ended).await?;
+    let sql = "UPDATE automarket.queue q SET leased = false, run_at = coalesce(t.run_at, q.run_at),
+            due_at = coalesce(t.run_at, q.run_at), attempts = t.attempts,
+            ready = coalesce(t.run_at, q.run_at) <= automarket.clock()
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS t (id, run_at, attempts)
+        WHERE q.id = ANY ($1) AND q.id = t.id";
+    if !waiting.ids.is_empty() {
+        tx.execute(sql, &[&waiting.ids, &waiting.run_ats, &waiting.attempts])
+            .await?;
+    }
+    Ok(took)
+}
+
+/// Moves live jobs out of the queue.
+pub(super) async fn end(tx: &Tx<'_>, ends: &[End]) -> Outcome<()> {
+    let sql = "WITH gone AS (
+            DELETE FROM automarket.queue q
+            USING unnest($1::uuid[], $2::text[], $3::integer[]) AS t (id, state, crashes)
+            WHERE q.id = ANY ($1) AND q.id = t.id RETURNING q.*, t.state, t.crashes AS more)
+        INSERT INTO automarket.ended
+            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state)
+        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes + more, tenant, state FROM gone";
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = ends.iter().map(|end| end.id).collect();
+    let states: Vec<Option<&str>> = ends.iter().map(|end| ended_state(end.state)).collect();
+    let crashes: Vec<i32> = ends.iter().map(|end| i32::from(end.crashed)).collect();
+    tx.execute(sql, &[&ids, &states, &crashes]).await?;
+    Ok(())
+}
+
+/// Adds a failure to the history of each job, and drops what is too old.
+pub(super) async fn add_failures(
+    tx: &Tx<'_>,
+    failures: &[(Uuid, u32, ErrorRecord)],
+) -> Outcome<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = failures.iter().map(|(id, ..)| *id).collect();
+    let attempts = failures
+        .iter()
+        .map(|(_, n, _)| i32::try_from(*n).unwrap_or(i32::MAX));
+    let attempts: Vec<i32> = attempts.collect();
+    let errors = failures.iter().map(|(.., error)| to_json(error));
+    let errors: Vec<String> = errors.collect::<Result<_, _>>()?;
+    let add = "INSERT INTO automarket.failures (job, number, attempt, at, error)
+        SELECT t.id, coalesce((SELECT max(f.number) FROM automarket.failures f WHERE f.job = t.id), 0) + 1,
+            t.attempt, automarket.clock(), t.error::json
+        FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS t (id, attempt, error)";
+    tx.execute(add, &[&ids, &attempts, &errors]).await?;
+    let trim = "DELETE FROM automarket.failures f WHERE f.job = ANY ($1) AND f.number <= $2 +
+        (SELECT max(n.number) FROM automarket.failures n WHERE n.job = f.job)";
+    tx.execute(trim, &[&ids, &-sql_limit(FAILURES_KEPT)])
+        .await?;
+    Ok(())
+}
+
+/// Prolongs leases; returns those that could not be.
+pub(super) async fn prolong(
+    db: &Database,
+    leases: &[LeaseToken],
+    lease: Duration,
+) -> Outcome<Vec<LeaseToken>> {
+    if leases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sorted = leases.to_vec();
+    sorted.sort_by_key(|token| token.job);
+    let ids: Vec<Uuid> = sorted.iter().map(|token| token.job.uuid()).collect();
+    let fences: Vec<i64> = sorted.iter().map(|token| token.fence).collect();
+    let sql = "SELECT job, held FROM automarket.prolong($1, $2, $3)";
+    let mut held = HashSet::new();
+    for row in db.rows(sql, &[&ids, &fences, &micros(lease)]).await? {
+        held.insert(LeaseToken {
+            job: row.id("job")?,
+            fence: row.column("held")?,
+        });
+    }
+    Ok(leases
+        .iter()
+        .filter(|token| !held.contains(token))
+        .copied()
+        .collect())
+}
+
+pub(super) async fn cancel(db: &Database, tenant: &TenantId, id: JobId) -> Outcome<bool> {
+    let sql = "WITH gone AS (
+            DELETE FROM automarket.queue WHERE id = $1 AND tenant = $2 AND NOT leased RETURNING *)
+        INSERT INTO automarket.ended
+            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state)
+        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes, tenant, 'cancelled' FROM gone";
+    Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)
+}
+
+pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outcome<bool> {
+    // The ended row is locked first, so that two redrives do not both find it.
+    let sql = "WITH dead AS (
+            SELECT e.id, e.fence FROM automarket.ended e
+            WHERE e.id = $1 AND e.tenant = $2 AND e.state = 'dead' FOR UPDATE
+        ), back AS (
+            INSERT INTO automarket.queue
+                (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key)
+            SELECT j.id, j.place, automarket.clock(), automarket.clock(), d.fence, j.max_attempts, j.priority,
+                true, j.tenant, j.kind, j.unique_key
+            FROM dead d JOIN automarket.jobs j USING (id)
+            ON CONFLICT DO NOTHING RETURNING id)
+        DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
+    Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)
+}

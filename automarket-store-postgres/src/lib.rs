@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod campaigns;
+mod connect;
+mod db;
+mod error;
+mod events;
+mod jobs;
+mod migrations;
+mod publications;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod value;
+
+pub use store::{PostgresStore, PostgresStoreBuilder};

@@ -1,0 +1,96 @@
+//! Our own schema and the ledger of what made it.
+
+use automarket_core::{Error, ErrorKind};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    db::{Database, in_schema},
+    error::{Fault, Outcome},
+};
+
+/// Every migration, in order. A file that was released never changes.
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_tables.sql"),
+    include_str!("../migrations/0002_functions.sql"),
+];
+
+/// Brings the schema up to date in one transaction; others at the same work wait. A role without the right
+/// to create anything may run it when nothing is left to do.
+pub(crate) async fn run(db: &Database) -> Outcome<()> {
+    let mut client = db.pool.get().await?;
+    let tx = client.transaction().await?;
+    let lock = format!("automarket migrations {}", db.schema);
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+    tx.execute(sql, &[&lock]).await?;
+    let ledger = format!("{}.migrations", db.schema);
+    let there = tx
+        .query_one(
+            "SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL",
+            &[&db.schema, &ledger],
+        )
+        .await?;
+    if !there.get::<_, bool>(0) {
+        tx.batch_execute(&format!("CREATE SCHEMA {}", db.schema))
+            .await?;
+    }
+    if !there.get::<_, bool>(1) {
+        tx.batch_execute(&format!(
+            "CREATE TABLE {ledger} (
+                number     integer PRIMARY KEY,
+                checksum   text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now()
+            )"
+        ))
+        .await?;
+    }
+    let applied = tx
+        .query(&format!("SELECT number, checksum FROM {ledger}"), &[])
+        .await?;
+    let applied: Vec<(i32, String)> = applied.iter().map(|r| (r.get(0), r.get(1))).collect();
+    if let Some(newer) = applied
+        .iter()
+        .map(|(n, _)| *n)
+        .filter(|n| *n > newest())
+        .max()
+    {
+        return Err(newer_schema(newer));
+    }
+    for (number, sql) in (1_i32..).zip(MIGRATIONS) {
+        match applied.iter().find(|(applied, _)| *applied == number) {
+            Some((_, checksum)) if *checksum == checksum_of(sql) => continue,
+            Some(_) => return Err(changed(number)),
+            None => tx.batch_execute(&in_schema(&db.schema, sql)).await?,
+        }
+        let record = format!("INSERT INTO {ledger} (number, checksum) VALUES ($1, $2)");
+        tx.execute(&record, &[&number, &checksum_of(sql)]).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+fn newest() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+fn checksum_of(sql: &str) -> String {
+    let digest = Sha256::digest(sql.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn newer_schema(number: i32) -> Fault {
+    let message = format!(
+        "the database has migration {number}, this version of automarket knows {}",
+        newest()
+    );
+    let error = Error::new(ErrorKind::Config, message)
+        .with_rule("postgres.newer_schema")
+        .with_remedy("run the newer version of automarket that made it");
+    Fault::Ours(error)
+}
+
+fn changed(number: i32) -> Fault {
+    let message = format!("migration {number} of the database is not the one this version knows");
+    let error = Error::new(ErrorKind::Config, message)
+        .with_rule("postgres.changed_migration")
+        .with_remedy("run a released version of automarket on this database");
+    Fault::Ours(error)
+}

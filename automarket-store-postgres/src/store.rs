@@ -1,0 +1,128 @@
+use std::{fmt, sync::Arc};
+
+use automarket_core::{Error, ErrorKind, Result};
+
+use crate::{
+    connect,
+    db::{Database, SCHEMA},
+    jobs::{Turns, Writer},
+    migrations,
+};
+
+/// The store on PostgreSQL. Clones are handles to the same store and its pool of connections. Everything of
+/// ours is in one schema, `automarket` unless another is named; nothing else is touched.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) db: Arc<Database>,
+    pub(crate) writer: Writer,
+    pub(crate) turns: Turns,
+}
+
+impl PostgresStore {
+    /// Connects to `postgres://user:password@host:port/database?sslmode=require`, and brings the schema up to
+    /// date. `sslmode`: `disable`; `prefer` (default: TLS if the server has it); `require`. Where TLS is
+    /// spoken, the certificate is verified; to a server on this machine it is spoken only if required.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::build`].
+    pub async fn connect(url: impl Into<String>) -> Result<Self> {
+        Self::builder(url).build().await
+    }
+
+    /// Connects with other settings than the usual.
+    pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
+        PostgresStoreBuilder {
+            url: url.into(),
+            schema: SCHEMA.to_owned(),
+            pool_size: 10,
+            roots: None,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("schema", &self.inner.db.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`PostgresStore`].
+pub struct PostgresStoreBuilder {
+    url: String,
+    schema: String,
+    pool_size: usize,
+    roots: Option<Vec<u8>>,
+}
+
+impl PostgresStoreBuilder {
+    /// Our schema; `automarket` unless set. Several stores may live in one database.
+    #[must_use]
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = name.into();
+        self
+    }
+
+    /// At most this many connections; 10 unless set.
+    #[must_use]
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections;
+        self
+    }
+
+    /// Root certificates (PEM) to trust beside the system's, such as those of a cloud's databases.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Some(pem.into());
+        self
+    }
+
+    /// Connects, creates the schema if it is not there, and brings it up to date.
+    ///
+    /// # Errors
+    /// `Config` when the URL, the schema's name or the certificates cannot be used, the server refuses the
+    /// login or the role's rights, the schema is newer than this version of the crate, or a migration that
+    /// ran is not the one this version knows. `Storage` when the server is away or full.
+    pub async fn build(self) -> Result<PostgresStore> {
+        let starts_well = |c: char| c.is_ascii_lowercase() || c == '_';
+        if !self.schema.starts_with(starts_well)
+            || self.schema.len() > 63
+            || !self
+                .schema
+                .chars()
+                .all(|c| starts_well(c) || c.is_ascii_digit())
+        {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "a schema's name is 1 to 63 of a-z, 0-9 and _, and starts with no digit",
+            ));
+        }
+        let size = self.pool_size.max(1);
+        let db = Arc::new(Database {
+            pool: connect::pool(&self.url, self.roots.as_deref(), size)?,
+            schema: self.schema,
+        });
+        migrations::run(&db).await?;
+        Ok(PostgresStore {
+            inner: Arc::new(Inner {
+                writer: Writer::start(db.clone()),
+                turns: Turns::default(),
+                db,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for PostgresStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreBuilder")
+            .field("schema", &self.schema)
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
+}

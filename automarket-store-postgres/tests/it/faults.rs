@@ -1,0 +1,106 @@
+//! Connections that are ended at random while work goes on.
+
+use std::collections::HashSet;
+
+use automarket_core::{
+    ErrorKind, Retry,
+    store::{Claim, JobState, JobStore, NewJob, Verdict},
+};
+
+use crate::{acme, client, cluster, job};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_connections_give_typed_errors_and_lose_nothing() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let admin = client(cluster.url()).await;
+    let store = test.store.clone();
+    let producers = (0..4).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (mut put, mut hits) = (Vec::new(), 0);
+            for _ in 0..300 {
+                let new: NewJob = job();
+                loop {
+                    match store.enqueue(std::slice::from_ref(&new)).await {
+                        Ok(answers) => break put.push(answers[0].id()),
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report());
+                            assert_eq!(error.retry(), Retry::After(None));
+                            hits += 1;
+                        }
+                    }
+                }
+            }
+            (put, hits)
+        })
+    });
+    let producers: Vec<_> = producers.collect();
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE application_name = 'automarket' AND query LIKE $1 AND random() < 0.5";
+    let pattern = format!("%{}%", test.schema());
+    while producers.iter().any(|task| !task.is_finished()) {
+        admin.query_one(sql, &[&pattern]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let (mut put, mut hits) = (HashSet::new(), 0);
+    for task in producers {
+        let (ids, errors) = task.await.unwrap();
+        put.extend(ids);
+        hits += errors;
+    }
+    assert!(hits > 5, "void: only {hits} calls were hit");
+    assert_eq!(
+        put.len(),
+        1_200,
+        "a repeat with the same id is the same job"
+    );
+    let mut done = HashSet::new();
+    loop {
+        let leases = store.claim(&Claim::new("worker", 100)).await.unwrap();
+        if leases.is_empty() {
+            break;
+        }
+        done.extend(leases.iter().map(|lease| lease.job.id));
+        let verdicts = leases
+            .into_iter()
+            .map(|l| (l.token, Verdict::Complete(1.into())));
+        store.settle(&verdicts.collect::<Vec<_>>()).await.unwrap();
+    }
+    assert_eq!(done, put);
+    let completed = store
+        .jobs(&acme(), JobState::Completed, 10_000)
+        .await
+        .unwrap();
+    assert_eq!(completed.len(), 1_200);
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_held_is_refused_and_company_is_not_harmed() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let tasks = (0..64).map(|n| {
+        let store = test.store.clone();
+        let kind = if n == 7 { "a\0b" } else { "work" };
+        let new = NewJob::new(acme(), kind, "\0".into());
+        tokio::spawn(async move { (n, store.enqueue(&[new]).await) })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            (7, refused) => assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput),
+            (_, answer) => drop(answer.unwrap()),
+        }
+    }
+    assert_eq!(test.store.queue_stats().await.unwrap().ready, 63);
+    test.run("ALTER TABLE automarket.queue RENAME TO gone")
+        .await
+        .unwrap();
+    let broken = test.store.enqueue(&[job()]).await.unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::Internal);
+    test.remove().await.unwrap();
+}

@@ -1,0 +1,41 @@
+//! The store from the outside: its contract, its schema, the host's transactions, its faults, and what a kill
+//! leaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed assumption of a test is a panic"
+)]
+
+mod contract;
+mod faults;
+mod kill;
+mod schema;
+mod transaction;
+mod unique;
+
+use automarket_core::{TenantId, store::NewJob};
+use automarket_store_postgres::testing::Cluster;
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, NoTls};
+
+/// The one server of these tests; `None` when there is none to be had.
+async fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceCell<Option<Cluster>> = OnceCell::const_new();
+    let start = || async { Cluster::start().await.unwrap() };
+    CLUSTER.get_or_init(start).await.as_ref()
+}
+
+/// A plain connection, as a host would have.
+async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn acme() -> TenantId {
+    TenantId::new("acme").unwrap()
+}
+
+fn job() -> NewJob {
+    NewJob::new(acme(), "work", "x".into())
+}

@@ -1,0 +1,62 @@
+//! Unique keys under concurrency: two stores with pools of their own, as two processes have, and hosts whose
+//! transactions roll back at random.
+
+use automarket_core::store::{Claim, Enqueued, JobStore, Verdict};
+use automarket_store_postgres::PostgresStore;
+
+use crate::{client, cluster, job};
+
+const SEED: u64 = 20_270_101;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn never_two_live_never_none() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
+    let stores = [test.store.clone(), other.build().await.unwrap()];
+    for round in 0..10_u64 {
+        let key = format!("round {round}");
+        let tasks = (0..128).map(|task| {
+            let (store, key) = (stores[task % 2].clone(), key.clone());
+            tokio::spawn(async move { store.enqueue(&[job().unique(key)]).await.unwrap()[0] })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let sql = format!(
+            "SELECT {}.enqueue('acme', 'work', '1', unique_key => '{key}')",
+            test.schema()
+        );
+        let mut random = fastrand::Rng::with_seed(SEED + round);
+        let hosts = (0..8).map(|_| {
+            let (sql, commits) = (sql.clone(), random.bool());
+            tokio::spawn(async move {
+                let mut host = client(cluster.url()).await;
+                let tx = host.transaction().await.unwrap();
+                tx.query_one(&sql, &[]).await.unwrap();
+                if commits {
+                    tx.commit().await.unwrap()
+                } else {
+                    tx.rollback().await.unwrap()
+                }
+            })
+        });
+        for host in hosts.collect::<Vec<_>>() {
+            host.await.unwrap();
+        }
+        let (mut new, mut named) = (0, Vec::new());
+        for task in tasks {
+            let answer = task.await.unwrap();
+            new += usize::from(matches!(answer, Enqueued::New(_)));
+            named.push(answer.id());
+        }
+        let live = stores[0].claim(&Claim::new("worker", 10)).await.unwrap();
+        assert_eq!(live.len(), 1, "seed {SEED}, round {round}");
+        assert!(new <= 1 && named.iter().all(|id| *id == live[0].job.id));
+        stores[1]
+            .settle(&[(live[0].token, Verdict::Complete(1.into()))])
+            .await
+            .unwrap();
+    }
+    test.remove().await.unwrap();
+}
