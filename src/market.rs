@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    future::Future,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -14,7 +15,12 @@ use automarket_core::{
     store::{Account, Event},
 };
 
-use crate::{pipelines::campaign::CampaignPipeline, worker::Worker};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    pipelines::campaign::CampaignPipeline,
+    worker::{self, JobContext, Worker},
+};
 
 /// The library in a host's process: connectors, store and worker put together. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +39,7 @@ pub(crate) struct Engine {
     sources: BTreeMap<Platform, Arc<dyn PageSource>>,
     generators: BTreeMap<Platform, Arc<dyn Generator>>,
     pub(crate) pipelines: BTreeMap<&'static str, Arc<dyn Pipeline>>,
+    pub(crate) jobs: BTreeMap<String, worker::Handler>,
     credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
@@ -76,6 +83,7 @@ impl Automarket {
                     Arc::new(TemplateGenerator) as Arc<dyn Generator>,
                 )]),
                 pipelines: BTreeMap::new(),
+                jobs: BTreeMap::new(),
                 credentials: RwLock::default(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
@@ -182,6 +190,48 @@ impl Builder {
         self
     }
 
+    /// Adds a kind of jobs of the host's own; put one in with [`Tenant::enqueue`]. The kind is stored in each
+    /// job's row: never rename it.
+    ///
+    /// A job runs at least once: whatever it does to the world stands in a [`JobContext::step`] or
+    /// [`JobContext::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic; one
+    /// whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
+    /// result is kept with it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use automarket::{Automarket, store::MemoryStore, worker::JobContext};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Greeting { name: String }
+    ///
+    /// let market = Automarket::builder(MemoryStore::new())
+    ///     .job("greet", |job: Greeting, _: JobContext| async move { Ok(format!("Hello {}", job.name)) })
+    ///     .build()?;
+    /// let tenant = market.tenant("acme")?;
+    /// let job = tenant.new_job("greet", &Greeting { name: "Ada".into() })?;
+    /// let id = tenant.enqueue(job).await?.id();
+    /// // In this process, now; a worker does it as well.
+    /// let done = tenant.work_on(id, std::time::Duration::from_secs(30)).await?;
+    /// assert_eq!(done.result, Some("Hello Ada".into()));
+    /// # Ok::<(), automarket::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn job<T, R, F>(
+        mut self,
+        kind: impl Into<String>,
+        handler: impl Fn(T, JobContext) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Future<Output = Result<R>> + Send + 'static,
+    {
+        let handler = worker::erase(handler);
+        self.engine.jobs.insert(kind.into(), handler);
+        self
+    }
+
     /// Sets who is told of the steps of pipelines as they begin and end.
     #[must_use]
     pub fn watch(mut self, watch: Arc<Watch>) -> Self {
@@ -192,7 +242,8 @@ impl Builder {
     /// The finished library.
     ///
     /// # Errors
-    /// `Config` when a pipeline bears the name of a job kind of ours.
+    /// `Config` when a pipeline, or a kind of jobs of the host's, bears the name of a job kind of ours, or
+    /// both have one name.
     pub fn build(self) -> Result<Automarket> {
         let engine = Arc::new_cyclic(|weak| {
             let mut engine = self.engine;
@@ -203,15 +254,18 @@ impl Builder {
                 .or_insert_with(|| Arc::new(campaign));
             engine
         });
-        if engine
-            .pipelines
-            .contains_key(crate::publishing::PUBLISH_JOB)
-        {
+        let pipelines = || engine.pipelines.keys().copied();
+        let hosts = || engine.jobs.keys().map(String::as_str);
+        let ours = |kind: &&str| worker::OURS.contains(kind);
+        let mut taken = pipelines().chain(hosts()).filter(ours);
+        let both = hosts().find(|kind| engine.pipelines.contains_key(kind));
+        if let Some(kind) = taken.next().or(both) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "no pipeline may be called publish: that is a job kind of ours",
+                format!("{kind} is the name of another kind of jobs already"),
             ));
         }
+        drop(taken);
         Ok(Automarket { engine })
     }
 }

@@ -30,6 +30,7 @@ pub mod store;
 pub mod testing;
 pub mod text;
 mod time;
+mod timetable;
 pub mod workflow;
 
 pub use ::http as http_types;
@@ -54,4 +55,5 @@ pub use secret::{Credential, Secret};
 pub use source::PageSource;
 pub use store::Store;
 pub use time::{LocalKind, When, ZonedTime};
+pub use timetable::Timetable;
 pub use url::Url;

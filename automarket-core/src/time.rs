@@ -58,7 +58,7 @@ impl ZonedTime {
         Self::resolve(naive, tz)
     }
 
-    fn resolve(naive: NaiveDateTime, zone: Tz) -> Result<Self> {
+    pub(crate) fn resolve(naive: NaiveDateTime, zone: Tz) -> Result<Self> {
         let (instant, kind) = match zone.from_local_datetime(&naive) {
             LocalResult::Single(at) => (at.to_utc(), LocalKind::Unique),
             LocalResult::Ambiguous(first, _) => (first.to_utc(), LocalKind::Fold),

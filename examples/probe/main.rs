@@ -5,6 +5,7 @@
 
 mod page;
 mod text;
+mod time;
 mod web;
 
 use std::{
@@ -81,6 +82,9 @@ fn run(op: &str, request: &Value) -> Option<Result<Reply>> {
         "ip" => web::ip(request),
         "target" => web::target(request),
         "retry_after" => web::retry_after(request),
+        "instant" => time::instant(request),
+        "timetable" => time::timetable(request),
+        "backoff" => time::backoff(request),
         "extract" => page::extract(request),
         "sanitize" => page::sanitize(request),
         _ => return None,

@@ -125,7 +125,7 @@ pub(crate) fn retry_after(request: &Value) -> Result<Reply> {
 }
 
 /// Unix seconds or RFC 3339.
-fn instant(value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
+pub(crate) fn instant(value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
     let parsed = match value {
         Value::Number(seconds) => seconds
             .as_f64()

@@ -1,8 +1,10 @@
 //! Plan, publish, and what becomes of it: one publication per post and account.
 
+pub(crate) mod guard;
 mod plan;
 pub(crate) mod send;
 
+pub(crate) use guard::GUARD_JOB;
 pub use plan::{Plan, TargetPlan, rules_for};
 
 use automarket_core::{

@@ -200,24 +200,26 @@ fn next_poll(
     }
 }
 
-/// Its attempts are used up: what is not known stays unknown, the rest did not happen.
+/// Its job is dead, of this: what may have happened is unknown, the rest did not happen.
 pub(crate) async fn give_up(
     engine: &Engine,
     tenant: &TenantId,
     id: automarket_core::PublicationId,
-    error: &Error,
+    error: &ErrorRecord,
 ) -> Result<()> {
     let Some(mut publication) = engine.store.publication(tenant, id).await? else {
         return Ok(());
     };
-    if publication.state.is_terminal() || publication.state == PublicationState::Accepted {
+    if publication.state.is_terminal() {
         return Ok(());
     }
-    publication.state = match error.retry() {
-        Retry::Reconcile => PublicationState::Unknown,
+    let sent = publication.sent_at.is_some() && error.retry == Retry::Reconcile;
+    publication.state = match publication.state {
+        PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
+        _ if sent => PublicationState::Unknown,
         _ => PublicationState::Rejected,
     };
-    publication.error = Some(error.into());
+    publication.error = Some(error.clone());
     save(engine, publication).await.map(drop)
 }
 

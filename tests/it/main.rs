@@ -9,4 +9,5 @@ mod campaign;
 mod live;
 mod publishing;
 mod quickstart;
+mod worker;
 mod workspace;

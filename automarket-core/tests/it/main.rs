@@ -21,6 +21,7 @@ mod quote;
 mod retry_after;
 mod store;
 mod text;
+mod timetable;
 mod tls;
 mod transport;
 mod writer;

@@ -1,0 +1,64 @@
+//! Recurring local times: a cron rule in an IANA zone.
+
+use std::str::FromStr as _;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+
+use crate::{Error, Result, ZonedTime};
+
+/// A cron rule that is read on the clocks of one zone.
+///
+/// Five fields (minute, hour, day of month, month, day of week), or six with seconds first; `L`, `W`, `#` and
+/// nicknames such as `@daily` too. When day of month and day of week are both set, either is enough.
+///
+/// A local time that the clock jumps over runs at the first valid instant after the gap; one that exists
+/// twice runs the first time only. So a daily rule runs once on every local day, and one that runs every few
+/// minutes pauses while an hour is repeated.
+///
+/// ```
+/// use automarket_core::Timetable;
+/// let daily = Timetable::parse("30 2 * * *", "Europe/Berlin")?;
+/// let at = daily.after("2027-03-27T12:00:00Z".parse().unwrap()).unwrap();
+/// assert_eq!(at.to_rfc3339(), "2027-03-28T01:00:00+00:00"); // 02:30 is skipped by summer time
+/// # Ok::<(), automarket_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Timetable {
+    rule: Cron,
+    zone: Tz,
+}
+
+impl Timetable {
+    /// Reads a rule and the name of its zone.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `rule` or `zone`.
+    pub fn parse(rule: &str, zone: &str) -> Result<Self> {
+        let zone = zone
+            .parse()
+            .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        let rule = Cron::from_str(rule).map_err(|error| {
+            Error::invalid("rule", "not a cron rule such as 0 9 * * MON-FRI").with_source(error)
+        })?;
+        Ok(Self { rule, zone })
+    }
+
+    /// The first run after an instant; `None` when there is none (30 February).
+    #[must_use]
+    pub fn after(&self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // The rule is matched on plain wall-clock time; what the zone makes of that is decided in one place.
+        let mut wall = instant.with_timezone(&self.zone).naive_local().and_utc();
+        loop {
+            wall = self.rule.find_next_occurrence(&wall, false).ok()?;
+            let run = ZonedTime::resolve(wall.naive_utc(), self.zone)
+                .ok()?
+                .instant;
+            // Not so in the second half of a repeated hour: those times were the first half's.
+            if run > instant {
+                return Some(run);
+            }
+        }
+    }
+}

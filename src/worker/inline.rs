@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+use automarket_core::{
+    Error, ErrorKind, JobId, Result,
+    store::{Claim, Job, JobState},
+};
+use tokio::time::Instant;
+
+use super::{held::Held, run, settle::settle};
+use crate::Tenant;
+
+impl Tenant {
+    /// Runs one job here, now, without a worker: until it has ended, or waits for a later time. A job that
+    /// another process holds is waited for until it is free or ended.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn work_on(&self, job: JobId, lease: Duration) -> Result<Job> {
+        let engine = &self.market.engine;
+        let claim = Claim::new("inline", 1).only(job).lease(lease);
+        let held = Held::new(lease);
+        loop {
+            let since = Instant::now();
+            for claimed in engine.store.claim(&claim).await? {
+                let token = claimed.token;
+                let stop = held.hold(&claimed, since);
+                let ended = tokio::select! {
+                    ended = run::run(engine, claimed, stop) => ended,
+                    never = held.beat(&*engine.store) => match never {},
+                };
+                held.let_go(token);
+                settle(engine, &[ended]).await?;
+                engine.wake.notify_waiters();
+            }
+            let found = engine.store.job(&self.id, job).await?;
+            let found = found.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
+            })?;
+            match found.state {
+                JobState::Waiting if found.run_at <= engine.store.now().await? => {}
+                // Another process holds it: look again soon.
+                JobState::Leased => {
+                    tokio::time::sleep((lease / 10).max(Duration::from_millis(20))).await;
+                }
+                _ => return Ok(found),
+            }
+        }
+    }
+}

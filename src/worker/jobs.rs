@@ -1,0 +1,162 @@
+//! The host's own kinds of jobs: typed where they are registered, erased inside.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use automarket_core::{
+    Error, ErrorKind, JobId, Result, Retry, TenantId,
+    steps::{self, Steps},
+    store::{Enqueued, NewJob},
+};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Tenant, publishing};
+
+/// The kinds of jobs that are the library's own.
+pub(crate) const OURS: [&str; 2] = [publishing::PUBLISH_JOB, publishing::GUARD_JOB];
+
+/// What runs the jobs of one kind.
+pub(crate) type Handler =
+    Arc<dyn Fn(Value, JobContext) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
+
+/// Makes a handler out of a typed one. A payload that is not a `T` is tried again, by a newer version of the
+/// program perhaps, until its attempts are used up.
+pub(crate) fn erase<T, R, F>(
+    handler: impl Fn(T, JobContext) -> F + Send + Sync + 'static,
+) -> Handler
+where
+    T: DeserializeOwned,
+    R: Serialize,
+    F: Future<Output = Result<R>> + Send + 'static,
+{
+    Arc::new(move |payload, context| {
+        let payload = match serde_json::from_value(payload) {
+            Ok(payload) => payload,
+            Err(error) => {
+                let error = Error::invalid("payload", "not what jobs of this kind carry")
+                    .with_source(error)
+                    .with_retry(Retry::After(None));
+                return std::future::ready(Err(error)).boxed();
+            }
+        };
+        handler(payload, context)
+            .map(|end| {
+                serde_json::to_value(end?).map_err(|error| {
+                    Error::new(ErrorKind::Internal, "the job's result is not JSON")
+                        .with_source(error)
+                })
+            })
+            .boxed()
+    })
+}
+
+/// One run of a job of the host's own.
+#[derive(Clone)]
+pub struct JobContext {
+    pub(super) id: JobId,
+    pub(super) tenant: TenantId,
+    pub(super) attempt: u32,
+    pub(super) steps: Arc<dyn Steps>,
+}
+
+impl JobContext {
+    /// The job.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Where its steps are remembered, to hand on to a `Context`.
+    #[must_use]
+    pub fn steps(&self) -> Arc<dyn Steps> {
+        self.steps.clone()
+    }
+
+    /// Does one repeatable piece of work once; see [`steps::step`].
+    ///
+    /// # Errors
+    /// Those of `work` and of the steps; `LeaseLost` when another worker has the job.
+    pub async fn step<T, F>(&self, name: &str, work: impl FnOnce() -> F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+    {
+        steps::step(&*self.steps, name, work).await
+    }
+
+    /// Does one outside write at most once; see [`steps::once`].
+    ///
+    /// # Errors
+    /// Those of `find`, `act` and of the steps; `LeaseLost` when another worker has the job.
+    pub async fn once<T, F, G>(
+        &self,
+        name: &str,
+        find: impl FnOnce() -> G,
+        act: impl FnOnce() -> F,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+        G: Future<Output = Result<Option<T>>>,
+    {
+        steps::once(&*self.steps, name, find, act).await
+    }
+}
+
+impl fmt::Debug for JobContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobContext")
+            .field("id", &self.id)
+            .field("tenant", &self.tenant)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tenant {
+    /// A job of this tenant for [`Tenant::enqueue`]: for now, priority 0, 20 attempts.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`payload`) when it cannot be written as JSON.
+    pub fn new_job(&self, kind: &str, payload: &impl Serialize) -> Result<NewJob> {
+        let payload = serde_json::to_value(payload)
+            .map_err(|error| Error::invalid("payload", "not JSON").with_source(error))?;
+        Ok(NewJob::new(self.id.clone(), kind, payload))
+    }
+
+    /// Puts a job into the queue: durable on return, run by a worker of a process in which its kind is
+    /// registered with [`Builder::job`](crate::Builder::job).
+    ///
+    /// # Errors
+    /// `InvalidInput` when the job is another tenant's (`tenant`) or of a kind that is the library's own
+    /// (`kind`); `Conflict` when another tenant has a job with its id; those of the store.
+    pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
+        if job.tenant != self.id {
+            return Err(Error::invalid("tenant", "the job is another tenant's"));
+        }
+        if OURS.contains(&job.kind.as_str()) {
+            return Err(Error::invalid(
+                "kind",
+                "jobs of this kind are put in by the library",
+            ));
+        }
+        let put = self.engine().store.enqueue(&[job]).await?;
+        self.engine().wake.notify_waiters();
+        put.first()
+            .copied()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the store gave no answer for the job"))
+    }
+}

@@ -1,0 +1,104 @@
+//! What running jobs ended in, judged and written.
+
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord, Result, Retry,
+    chrono::{DateTime, Duration, Utc},
+    store::{JobState, Lease, LeaseToken, Settled, Verdict},
+};
+use serde_json::Value;
+
+use super::{SharedEngine, retry_at};
+use crate::publishing::guard;
+
+/// What running a job ended in.
+pub(crate) enum End {
+    /// Done, with this result.
+    Done(Value),
+    /// Wanted again at this instant, through no fault of the job.
+    Snooze(DateTime<Utc>),
+    /// To be tried again after a back-off.
+    Retry(Error),
+    /// Not finished: for the next worker.
+    Release,
+}
+
+impl End {
+    pub(crate) fn done() -> Self {
+        Self::Done(Value::Null)
+    }
+}
+
+/// A job that was run.
+pub(super) struct Ended {
+    pub(super) lease: Lease,
+    pub(super) end: Result<End>,
+}
+
+/// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
+pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()> {
+    let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
+    let mut now = None;
+    for Ended { lease, end } in ended {
+        let verdict = match end {
+            Ok(End::Done(result)) => Verdict::Complete(result.clone()),
+            Ok(End::Snooze(at)) => Verdict::Snooze { at: *at },
+            Ok(End::Release) => Verdict::Release,
+            Err(error) if error.kind() == ErrorKind::LeaseLost => continue,
+            Err(error) if error.retry() == Retry::Never => Verdict::Bury(ErrorRecord::from(error)),
+            Ok(End::Retry(error)) | Err(error) => {
+                let now = match now {
+                    Some(now) => now,
+                    None => *now.insert(engine.store.now().await?),
+                };
+                again(error, lease.job.attempts, now)
+            }
+        };
+        let job = &lease.job;
+        let dies = verdict
+            .clone()
+            .resolve(job.attempts, job.max_attempts)
+            .state
+            == JobState::Dead;
+        if dies {
+            guard::set(engine, job, std::time::Duration::ZERO).await?;
+        }
+        verdicts.push((lease.token, verdict));
+    }
+    if verdicts.is_empty() {
+        return Ok(());
+    }
+    let settled = engine.store.settle(&verdicts).await?;
+    for ((token, _), settled) in verdicts.iter().zip(settled) {
+        match settled {
+            Settled::LeaseLost => {
+                tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
+            }
+            Settled::Now(JobState::Dead) => {
+                let dead = ended.iter().find(|e| e.lease.token == *token);
+                if let Some(Ended { lease, .. }) = dead
+                    && let Err(error) = guard::look(engine, &lease.job).await
+                {
+                    tracing::warn!(error = %error.report(), "left to the guard of the publication");
+                }
+            }
+            Settled::Now(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A failure that may pass: again after the platform's own time or a back-off. Waiting out a rate limit
+/// uses up no attempt.
+fn again(error: &Error, attempts: u32, now: DateTime<Utc>) -> Verdict {
+    let at = match error.retry() {
+        Retry::After(Some(wait)) => now + Duration::from_std(wait).unwrap_or(Duration::days(1)),
+        _ => retry_at(now, attempts),
+    };
+    if error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(Some(_))) {
+        return Verdict::Snooze { at };
+    }
+    Verdict::Retry {
+        at,
+        error: ErrorRecord::from(error),
+    }
+}

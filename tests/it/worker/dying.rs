@@ -1,0 +1,160 @@
+//! Publications whose jobs die.
+
+use automarket::{
+    Credential, Platform, Post, When,
+    store::{Account, JobStore as _, Publication, PublicationState},
+    testing::{RecordingPublisher, Script},
+};
+
+use super::*;
+
+struct World {
+    tenant: Tenant,
+    account: Account,
+    clock: ManualClock,
+    store: Arc<Watched>,
+    publisher: RecordingPublisher,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+        let store = Watched::new(Arc::new(clock.clone()));
+        let publisher = RecordingPublisher::new(Platform::X);
+        let tenant = on(store.clone(), |b| {
+            b.clock(Arc::new(clock.clone()))
+                .transport(Script::new())
+                .publisher(publisher.clone())
+        });
+        let account = Account::new(tenant.id().clone(), Platform::X, "1");
+        let account = tenant
+            .add_account(account, Credential::token("t"))
+            .await
+            .unwrap();
+        Self {
+            tenant,
+            account,
+            clock,
+            store,
+            publisher,
+        }
+    }
+
+    async fn publish(&self) -> (Publication, JobId) {
+        let post = Post::text("We shipped!");
+        let id = self
+            .tenant
+            .publish(post, [self.account.id], When::Now)
+            .await
+            .unwrap();
+        let publication = self.tenant.publications(id).await.unwrap().remove(0);
+        let job = self.tenant.publication_job(publication.id);
+        (publication, job)
+    }
+
+    async fn now(&self, publication: &Publication) -> Publication {
+        let mut all = self.tenant.publications(publication.post).await.unwrap();
+        all.remove(0)
+    }
+
+    /// Runs the job until its worker is gone, in the middle of remembering a step.
+    async fn crash(&self, job: JobId) {
+        let attempts = job_attempts(&self.tenant, job).await + 1;
+        let running = async {
+            while self.intents().await < attempts {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = self.tenant.work_on(job, LEASE) => panic!("it hangs"),
+            () = running => {}
+        }
+        self.clock.advance(chrono::Duration::hours(2));
+    }
+
+    async fn job_state(&self, id: JobId) -> JobState {
+        job(&self.tenant, id).await.state
+    }
+
+    /// How often a sending began.
+    async fn intents(&self) -> usize {
+        let events = self.tenant.events(0, 1000).await.unwrap();
+        let begun = |e: &&automarket::store::Event| e.event.kind == "publication.publishing";
+        events.iter().filter(begun).count()
+    }
+}
+
+async fn job_attempts(tenant: &Tenant, id: JobId) -> usize {
+    job(tenant, id).await.attempts as usize
+}
+
+#[tokio::test]
+async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
+    let world = World::new().await;
+    let (publication, id) = world.publish().await;
+    world.store.hangs.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        world.crash(id).await;
+    }
+    world.store.hangs.store(false, Ordering::SeqCst);
+    let dead = world.tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((dead.state, dead.crashes), (JobState::Dead, 3));
+    assert_eq!(
+        world.now(&publication).await.state,
+        PublicationState::Publishing,
+        "nobody has said so yet"
+    );
+    let told = async {
+        while !world.now(&publication).await.state.is_terminal() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let worker = world.tenant.market().worker();
+    worker.run_until(told).await.unwrap();
+    assert_eq!(
+        world.now(&publication).await.state,
+        PublicationState::Unknown
+    );
+    let events = world.tenant.events(0, 1000).await.unwrap();
+    assert_eq!(events.last().unwrap().event.kind, "publication.unknown");
+    assert!(world.publisher.texts().is_empty());
+}
+
+#[tokio::test]
+async fn a_publication_whose_attempts_are_used_up_is_rejected_at_once_and_its_guard_ends() {
+    let world = World::new().await;
+    let (publication, id) = world.publish().await;
+    for _ in 0..20 {
+        let away = Error::new(ErrorKind::Unavailable, "away").with_retry(Retry::After(None));
+        world.publisher.answer(Err(away));
+        world.tenant.work_on(id, LEASE).await.unwrap();
+        world.clock.advance(chrono::Duration::hours(2));
+    }
+    assert_eq!(world.job_state(id).await, JobState::Dead);
+    assert_eq!(
+        world.now(&publication).await.state,
+        PublicationState::Rejected
+    );
+    let guarded = async {
+        while world.store.queue_stats().await.unwrap().ready > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let worker = world.tenant.market().worker();
+    worker.run_until(guarded).await.unwrap();
+    let left = world.store.queue_stats().await.unwrap();
+    assert_eq!((left.ready, left.later, left.leased), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_publication_that_goes_well_has_no_guard() {
+    let world = World::new().await;
+    let (publication, id) = world.publish().await;
+    world.tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!(
+        world.now(&publication).await.state,
+        PublicationState::Published
+    );
+    let left = world.store.queue_stats().await.unwrap();
+    assert_eq!((left.ready, left.later), (0, 0));
+}

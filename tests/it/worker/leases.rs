@@ -1,0 +1,131 @@
+//! Leases: kept by heartbeats, and what happens when they are lost.
+
+use automarket::{
+    ErrorKind,
+    store::{Claim, JobStore as _, Verdict},
+};
+
+use super::*;
+
+/// Says when it is dropped.
+struct Dropped(Arc<Notify>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// A tenant with a kind `hang` that never ends, its starts and its drops.
+fn hanging(store: Arc<Watched>) -> (Tenant, Arc<Notify>, Arc<Notify>) {
+    let (started, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begun, gone) = (started.clone(), dropped.clone());
+    let tenant = on(store, |b| {
+        b.job("hang", move |_: Value, _| {
+            let gone = Dropped(gone.clone());
+            begun.notify_one();
+            async move {
+                pending::<()>().await;
+                drop(gone);
+                Ok(())
+            }
+        })
+    });
+    (tenant, started, dropped)
+}
+
+#[tokio::test]
+async fn one_heartbeat_keeps_all_jobs_of_a_worker() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let (tenant, ..) = hanging(store.clone());
+    for n in 0..3 {
+        put(&tenant, "hang", json!(n)).await;
+    }
+    let worker = tenant.market().worker().lease(Duration::from_secs(1));
+    let beaten = store.until(|calls| calls.beats.len() >= 2);
+    worker
+        .grace(Duration::ZERO)
+        .run_until(beaten)
+        .await
+        .unwrap();
+    assert!(store.calls.borrow().beats.iter().all(|leases| *leases == 3));
+}
+
+#[tokio::test]
+async fn work_whose_lease_passed_on_is_dropped_and_writes_nothing() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Watched::new(Arc::new(clock.clone()));
+    let (tenant, started, dropped) = hanging(store.clone());
+    let id = put(&tenant, "hang", Value::Null).await;
+    let worker = tenant.market().worker().lease(Duration::from_secs(1));
+    let other = async {
+        started.notified().await;
+        clock.advance(chrono::Duration::hours(1));
+        let lease = store
+            .claim(&Claim::new("other", 1))
+            .await
+            .unwrap()
+            .remove(0);
+        dropped.notified().await;
+        let verdict = Verdict::Complete("the other's".into());
+        store.settle(&[(lease.token, verdict)]).await.unwrap();
+    };
+    worker.run_until(other).await.unwrap();
+    let done = job(&tenant, id).await;
+    assert_eq!(done.result, Some("the other's".into()));
+    assert_eq!((done.fence, done.failures.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_for_longer_than_the_lease_ends_the_work() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Watched::new(Arc::new(clock));
+    store.heartbeat_fails.store(1000, Ordering::SeqCst);
+    let (tenant, started, dropped) = hanging(store.clone());
+    let id = put(&tenant, "hang", Value::Null).await;
+    let worker = tenant.market().worker().lease(Duration::from_secs(1));
+    let gone = async {
+        started.notified().await;
+        dropped.notified().await;
+    };
+    worker.grace(Duration::ZERO).run_until(gone).await.unwrap();
+    assert!(store.calls.borrow().beats.len() >= 3);
+    let back = job(&tenant, id).await;
+    assert_eq!((back.state, back.attempts), (JobState::Waiting, 0));
+}
+
+#[tokio::test]
+async fn a_step_under_a_lost_lease_is_refused() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Watched::new(Arc::new(clock.clone()));
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (started, going) = (begun.clone(), go_on.clone());
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let tell = told.clone();
+    let tenant = on(store.clone(), |b| {
+        b.job("late", move |_: Value, cx: JobContext| {
+            let (started, going, tell) = (started.clone(), going.clone(), tell.clone());
+            async move {
+                started.notify_one();
+                going.notified().await;
+                let end = cx.step("write", || async { Ok(1) }).await;
+                *tell.lock().unwrap() = end.as_ref().err().map(Error::kind);
+                end
+            }
+        })
+    });
+    let id = put(&tenant, "late", Value::Null).await;
+    let other = async {
+        begun.notified().await;
+        clock.advance(chrono::Duration::hours(1));
+        store.claim(&Claim::new("other", 1)).await.unwrap();
+        go_on.notify_one();
+        while told.lock().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tenant.market().worker().run_until(other).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), Some(ErrorKind::LeaseLost));
+    assert_eq!(job(&tenant, id).await.state, JobState::Leased);
+    assert!(store.steps(tenant.id(), id).await.unwrap().is_empty());
+}

@@ -1,0 +1,362 @@
+//! The worker: host's jobs, batches, leases, limits, the end.
+
+mod dying;
+mod leases;
+mod watched;
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use automarket::{
+    Automarket, Builder, Error, ErrorKind, JobId, Result, Retry, Tenant,
+    core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
+    store::{DeadReason, Enqueued, Job, JobState, MemoryStore, Store},
+    testing::ManualClock,
+    worker::JobContext,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, Semaphore};
+use watched::Watched;
+
+const LEASE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize, Deserialize)]
+struct Mail {
+    to: String,
+}
+
+fn mail() -> Mail {
+    Mail {
+        to: "ada@example.com".into(),
+    }
+}
+
+async fn put(tenant: &Tenant, kind: &str, payload: Value) -> JobId {
+    let job = tenant.new_job(kind, &payload).unwrap();
+    tenant.enqueue(job).await.unwrap().id()
+}
+
+/// Works until all these jobs have ended.
+async fn work(tenant: &Tenant, jobs: &[JobId]) -> Vec<Job> {
+    let worker = tenant.market().worker().poll(Duration::from_millis(20));
+    worker.run_until(ended(tenant, jobs)).await.unwrap();
+    let mut found = Vec::new();
+    for id in jobs {
+        found.push(job(tenant, *id).await);
+    }
+    found
+}
+
+async fn ended(tenant: &Tenant, jobs: &[JobId]) {
+    for id in jobs {
+        while matches!(
+            job(tenant, *id).await.state,
+            JobState::Waiting | JobState::Leased
+        ) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn job(tenant: &Tenant, id: JobId) -> Job {
+    let store = tenant.market().store();
+    store.job(tenant.id(), id).await.unwrap().unwrap()
+}
+
+fn on(store: Arc<dyn Store>, with: impl FnOnce(Builder) -> Builder) -> Tenant {
+    let market = with(Automarket::shared(store)).build().unwrap();
+    market.tenant("acme").unwrap()
+}
+
+#[tokio::test]
+async fn a_hosts_job_runs_with_its_payload_and_keeps_its_result() {
+    let tenant = on(Arc::new(MemoryStore::new()), |b| {
+        b.job("mail", |mail: Mail, cx: JobContext| async move {
+            let said = cx
+                .step("say", || async { Ok(format!("to {}", mail.to)) })
+                .await?;
+            Ok((said, cx.tenant().to_string(), cx.attempt()))
+        })
+    });
+    let new = tenant.new_job("mail", &mail()).unwrap().unique("one");
+    let id = tenant.enqueue(new.clone()).await.unwrap().id();
+    let again = tenant.new_job("mail", &mail()).unwrap().unique("one");
+    assert_eq!(
+        tenant.enqueue(again).await.unwrap(),
+        Enqueued::Existing(id),
+        "a unique key is taken once"
+    );
+    let done = work(&tenant, &[id]).await.remove(0);
+    assert_eq!(done.state, JobState::Completed);
+    assert_eq!(done.result, Some(json!(["to ada@example.com", "acme", 1])));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_is_not_known_waits_longer_and_longer_and_dies() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store, |b| b.job("mail", |_: Mail, _| async { Ok(()) }));
+    for kind in ["mail", "nobody-knows"] {
+        let mut new = tenant.new_job(kind, &json!({"to": 7})).unwrap();
+        new.max_attempts = 3;
+        let id = tenant.enqueue(new).await.unwrap().id();
+        for attempt in 1..3 {
+            let now = tenant.work_on(id, LEASE).await.unwrap();
+            assert_eq!((now.state, now.attempts), (JobState::Waiting, attempt));
+            clock.advance(chrono::Duration::hours(2));
+        }
+        let dead = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!((dead.state, dead.failures.len()), (JobState::Dead, 3));
+        let rule = dead.failures[2].error.rule.as_deref();
+        assert_eq!(rule, Some(DeadReason::Attempts.rule()));
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failed_attempt_and_a_named_wait_is_none() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let tenant = on(store, |b| {
+        b.job("odd", move |_: Value, _| {
+            let run = runs.fetch_add(1, Ordering::SeqCst);
+            assert_ne!(run, 0, "boom");
+            async move {
+                let wait = Retry::After(Some(Duration::from_secs(60)));
+                match run {
+                    1 => Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(wait)),
+                    _ => Ok(()),
+                }
+            }
+        })
+    });
+    let id = put(&tenant, "odd", Value::Null).await;
+    let panicked = tenant.work_on(id, LEASE).await.unwrap();
+    assert!(panicked.failures[0].error.message.contains("boom"));
+    clock.advance(chrono::Duration::hours(2));
+    let limited = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((limited.state, limited.attempts), (JobState::Waiting, 1));
+    assert_eq!(
+        limited.run_at.to_rfc3339(),
+        "2027-01-11T11:01:00+00:00",
+        "the platform's own time"
+    );
+    clock.advance(chrono::Duration::minutes(2));
+    let done = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((done.state, done.attempts), (JobState::Completed, 2));
+}
+
+struct Named(&'static str);
+
+#[async_trait]
+impl Pipeline for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    async fn run(&self, _: &Run, _: Value) -> Result<Value> {
+        Ok(Value::Null)
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_taken_are_refused() {
+    let nothing = |_: Value, _: JobContext| async { Ok(()) };
+    let new = || Automarket::builder(MemoryStore::new());
+    for refused in [
+        new().job("publish", nothing),
+        new().job("publish-guard", nothing),
+        new().job("campaign", nothing),
+        new().pipeline(Named("mine")).job("mine", nothing),
+        new().pipeline(Named("publish")),
+    ] {
+        assert_eq!(refused.build().unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    let market = new().build().unwrap();
+    let (acme, rival) = (
+        market.tenant("acme").unwrap(),
+        market.tenant("rival").unwrap(),
+    );
+    let ours = acme.new_job("publish", &Value::Null).unwrap();
+    let foreign = rival.new_job("mail", &Value::Null).unwrap();
+    let refused = |error: Error| error.field().map(str::to_owned);
+    let error = acme.enqueue(ours).await.unwrap_err();
+    assert_eq!(refused(error).as_deref(), Some("kind"));
+    let error = acme.enqueue(foreign).await.unwrap_err();
+    assert_eq!(refused(error).as_deref(), Some("tenant"));
+}
+
+#[tokio::test]
+async fn what_was_put_in_is_run_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("market.db");
+    let open = async || {
+        let store = automarket::store::sqlite::SqliteStore::open(&path)
+            .await
+            .unwrap();
+        on(Arc::new(store), |b| {
+            b.job("mail", |mail: Mail, _| async move { Ok(mail.to) })
+        })
+    };
+    let tenant = open().await;
+    let id = put(&tenant, "mail", json!(mail())).await;
+    drop(tenant);
+    let done = work(&open().await, &[id]).await.remove(0);
+    assert_eq!(done.result, Some("ada@example.com".into()));
+}
+
+#[tokio::test]
+async fn jobs_that_end_together_are_written_in_one_call() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let mut jobs = Vec::new();
+    for n in 0..32 {
+        jobs.push(put(&tenant, "quick", json!(n)).await);
+    }
+    work(&tenant, &jobs).await;
+    let calls = store.calls.borrow();
+    assert_eq!(calls.settles.iter().sum::<usize>(), 32);
+    assert!(calls.settles.len() <= 16, "{:?}", calls.settles);
+}
+
+#[tokio::test]
+async fn a_verdict_that_the_store_did_not_take_is_written_later() {
+    let store = Watched::new(Arc::new(SystemClock));
+    store.settle_fails.store(2, Ordering::SeqCst);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", move |_: Value, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }
+        })
+    });
+    let id = put(&tenant, "quick", Value::Null).await;
+    let done = work(&tenant, &[id]).await.remove(0);
+    assert_eq!((done.state, done.crashes), (JobState::Completed, 0));
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let open = Arc::new(Semaphore::new(0));
+    let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (gate, now, peak) = (open.clone(), at_once.clone(), most.clone());
+    let tenant = on(store.clone(), |b| {
+        b.job("slow", move |_: Value, _| {
+            let (gate, now, peak) = (gate.clone(), now.clone(), peak.clone());
+            async move {
+                peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }
+        })
+        .job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let (mut slow, mut quick) = (Vec::new(), Vec::new());
+    for n in 0..10 {
+        slow.push(put(&tenant, "slow", json!(n)).await);
+    }
+    for n in 0..10 {
+        quick.push(put(&tenant, "quick", json!(n)).await);
+    }
+    let unknown = put(&tenant, "nobody-knows", Value::Null).await;
+    let worker = tenant.market().worker().concurrency(4).limit("slow", 2);
+    let until = async {
+        // Two slow ones hold on; the quick ones, put in later, run meanwhile.
+        ended(&tenant, &quick).await;
+        open.add_permits(10);
+        ended(&tenant, &slow).await;
+        while job(&tenant, unknown).await.failures.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    worker.run_until(until).await.unwrap();
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    let claims = store.calls.borrow().claims;
+    assert!(claims < 60, "no hot loop: {claims} claims for 21 jobs");
+}
+
+#[tokio::test]
+async fn a_job_put_in_wakes_a_sleeping_worker() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let done = async {
+        store.until(|calls| calls.looks >= 1).await;
+        let id = put(&tenant, "quick", Value::Null).await;
+        ended(&tenant, &[id]).await;
+    };
+    let run = worker.run_until(done);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_worker_asks_once_and_looks_once_each_time() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| b);
+    let worker = tenant.market().worker().poll(Duration::from_millis(5));
+    let five = store.until(|calls| calls.looks >= 5);
+    worker.run_until(five).await.unwrap();
+    let calls = store.calls.borrow();
+    assert!(
+        calls.claims <= calls.looks + 1,
+        "{} {}",
+        calls.claims,
+        calls.looks
+    );
+    assert!(calls.settles.is_empty() && calls.beats.is_empty());
+}
+
+#[tokio::test]
+async fn a_shutdown_takes_nothing_new_lets_jobs_end_and_hands_the_rest_back() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let (started, release) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
+    let (begun, released) = (started.clone(), release.clone());
+    let forever = started.clone();
+    let tenant = on(store, |b| {
+        b.job("ends", move |_: Value, _| {
+            let (begun, released) = (begun.clone(), released.clone());
+            async move {
+                begun.add_permits(1);
+                released.notified().await;
+                Ok(())
+            }
+        })
+        .job("never", move |_: Value, _| {
+            forever.add_permits(1);
+            pending::<Result<()>>()
+        })
+    });
+    let ends = put(&tenant, "ends", Value::Null).await;
+    let never = put(&tenant, "never", Value::Null).await;
+    let worker = tenant.market().worker().grace(Duration::from_millis(300));
+    let late = Arc::new(std::sync::OnceLock::new());
+    let shutdown = async {
+        started.acquire_many(2).await.unwrap().forget();
+        late.set(put(&tenant, "ends", Value::Null).await).unwrap();
+        release.notify_one();
+    };
+    worker.run_until(shutdown).await.unwrap();
+    assert_eq!(job(&tenant, ends).await.state, JobState::Completed);
+    let back = job(&tenant, never).await;
+    assert_eq!((back.state, back.attempts), (JobState::Waiting, 0));
+    assert_eq!((back.crashes, back.failures.len()), (0, 0));
+    let late = job(&tenant, *late.get().unwrap()).await;
+    assert_eq!((late.state, late.fence), (JobState::Waiting, 0));
+}

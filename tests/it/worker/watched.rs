@@ -1,0 +1,200 @@
+//! A store in memory that counts calls, and fails or hangs when told.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use automarket::{
+    AccountId, CampaignId, Clock, Error, ErrorKind, JobId, Post, PostId, PublicationId, Result,
+    TenantId,
+    content::Campaign,
+    core::{
+        async_trait,
+        chrono::{DateTime, Utc},
+    },
+    store::{
+        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Job, JobState,
+        JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing, Publication,
+        PublicationStore, QueueStats, Settled, Verdict,
+    },
+};
+use serde_json::Value;
+use tokio::sync::watch;
+
+#[derive(Default)]
+pub(super) struct Calls {
+    pub(super) claims: usize,
+    pub(super) looks: usize,
+    /// How many verdicts each call had.
+    pub(super) settles: Vec<usize>,
+    /// How many leases each call had.
+    pub(super) beats: Vec<usize>,
+}
+
+pub(super) struct Watched {
+    inner: MemoryStore,
+    pub(super) calls: watch::Sender<Calls>,
+    /// How many of the next calls fail.
+    pub(super) settle_fails: AtomicU32,
+    pub(super) heartbeat_fails: AtomicU32,
+    /// Whether remembering a step never ends.
+    pub(super) hangs: AtomicBool,
+}
+
+impl Watched {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::with_clock(clock),
+            calls: watch::Sender::new(Calls::default()),
+            settle_fails: AtomicU32::new(0),
+            heartbeat_fails: AtomicU32::new(0),
+            hangs: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits until the calls so far are as wanted.
+    pub(super) async fn until(&self, wanted: impl FnMut(&Calls) -> bool) {
+        self.calls.subscribe().wait_for(wanted).await.unwrap();
+    }
+}
+
+fn fault(left: &AtomicU32) -> Result<()> {
+    let took = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    match took {
+        Ok(_) => Err(Error::new(ErrorKind::Storage, "the database is away")),
+        Err(_) => Ok(()),
+    }
+}
+
+#[async_trait]
+impl AccountStore for Watched {
+    async fn put_account(&self, account: &Account) -> Result<Account> {
+        self.inner.put_account(account).await
+    }
+    async fn account(&self, tenant: &TenantId, id: AccountId) -> Result<Option<Account>> {
+        self.inner.account(tenant, id).await
+    }
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<Account>> {
+        self.inner.accounts(tenant).await
+    }
+    async fn remove_account(&self, tenant: &TenantId, id: AccountId) -> Result<bool> {
+        self.inner.remove_account(tenant, id).await
+    }
+}
+
+#[async_trait]
+impl CampaignStore for Watched {
+    async fn put_campaign(&self, tenant: &TenantId, campaign: &Campaign) -> Result<()> {
+        self.inner.put_campaign(tenant, campaign).await
+    }
+    async fn campaign(&self, tenant: &TenantId, id: CampaignId) -> Result<Option<Campaign>> {
+        self.inner.campaign(tenant, id).await
+    }
+    async fn campaigns(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Campaign>> {
+        self.inner.campaigns(tenant, limit).await
+    }
+}
+
+#[async_trait]
+impl EventStore for Watched {
+    async fn append_events(&self, events: &[NewEvent]) -> Result<()> {
+        self.inner.append_events(events).await
+    }
+    async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {
+        self.inner.events(tenant, after, limit).await
+    }
+    async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
+        self.inner.events_about(tenant, subject).await
+    }
+}
+
+#[async_trait]
+impl PublicationStore for Watched {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+        self.inner.put_publishing(publishing).await
+    }
+    async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
+        self.inner.post(tenant, id).await
+    }
+    async fn publication(
+        &self,
+        tenant: &TenantId,
+        id: PublicationId,
+    ) -> Result<Option<Publication>> {
+        self.inner.publication(tenant, id).await
+    }
+    async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
+        self.inner.publications(tenant, post).await
+    }
+    async fn update_publication(
+        &self,
+        publication: &Publication,
+        events: &[NewEvent],
+    ) -> Result<Publication> {
+        self.inner.update_publication(publication, events).await
+    }
+}
+
+#[async_trait]
+impl JobStore for Watched {
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        self.inner.now().await
+    }
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        self.inner.enqueue(jobs).await
+    }
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
+        self.calls.send_modify(|calls| calls.claims += 1);
+        self.inner.claim(claim).await
+    }
+    async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
+        self.calls
+            .send_modify(|calls| calls.beats.push(leases.len()));
+        fault(&self.heartbeat_fails)?;
+        self.inner.heartbeat(leases, lease).await
+    }
+    async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
+        self.calls
+            .send_modify(|calls| calls.settles.push(verdicts.len()));
+        fault(&self.settle_fails)?;
+        self.inner.settle(verdicts).await
+    }
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        self.inner.job(tenant, id).await
+    }
+    async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>> {
+        self.inner.job_by_key(tenant, kind, key).await
+    }
+    async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>> {
+        self.inner.jobs(tenant, state, limit).await
+    }
+    async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        self.inner.cancel_job(tenant, id).await
+    }
+    async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        self.inner.redrive(tenant, id).await
+    }
+    async fn queue_stats(&self) -> Result<QueueStats> {
+        self.inner.queue_stats().await
+    }
+    async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
+        self.calls.send_modify(|calls| calls.looks += 1);
+        self.inner.next_ready(kinds).await
+    }
+    async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
+        self.inner.step(tenant, job, name).await
+    }
+    async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.inner.put_step(lease, name, value).await
+    }
+    async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
+        self.inner.steps(tenant, job).await
+    }
+}
