@@ -6,7 +6,7 @@ use automarket_connector_firecrawl::{
 };
 use automarket_core::{
     Context, Credential, ErrorKind, PageSource as _, Retry,
-    testing::{Fake as _, Fault, FaultRule, Sandbox},
+    testing::{Fake as _, Fault, FaultRule, Sandbox, conformance::source::SourceUnderTest},
 };
 use serde_json::json;
 
@@ -40,6 +40,20 @@ fn world() -> (Sandbox, Arc<FakeFirecrawl>, Context) {
     let sandbox = Sandbox::new().with(fake.clone());
     let cx = Context::new(sandbox.clone()).with_credential(Credential::token(KEY));
     (sandbox, fake, cx)
+}
+
+#[tokio::test]
+async fn keeps_the_page_source_contract() {
+    let (sandbox, _, cx) = world();
+    let suite = SourceUnderTest {
+        source: &Firecrawl::new(),
+        sandbox,
+        context: &move || cx.clone(),
+        good: PAGE,
+        missing: "https://acme.example/gone",
+        read_path: "/v2/scrape",
+    };
+    suite.run().await;
 }
 
 #[tokio::test]
