@@ -32,7 +32,8 @@ fn arguments() -> Result<Arguments, String> {
             "--json" => arguments.json = true,
             "--platform" => {
                 let name = words.next().ok_or("--platform needs a network")?;
-                arguments.platform = name.parse().map_err(|error| format!("{error}"))?;
+                arguments.platform = networks::from_alias(&name)
+                    .ok_or_else(|| format!("nothing is known of the network {name}"))?;
             }
             word if word.starts_with("--") => return Err(format!("{word} is not known")),
             _ => arguments.file = Some(word),
