@@ -12,6 +12,7 @@ use automarket_core::{
     Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::Transport,
+    pipeline::Run,
     store::{Account, Event},
 };
 
@@ -19,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     pipelines::campaign::CampaignPipeline,
-    worker::{self, JobContext, Worker},
+    worker::{self, Worker},
 };
 
 /// The library in a host's process: connectors, store and worker put together. Cheap to clone.
@@ -193,20 +194,20 @@ impl Builder {
     /// Adds a kind of jobs of the host's own; put one in with [`Tenant::enqueue`]. The kind is stored in each
     /// job's row: never rename it.
     ///
-    /// A job runs at least once: whatever it does to the world stands in a [`JobContext::step`] or
-    /// [`JobContext::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic; one
+    /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
+    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic; one
     /// whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
     /// result is kept with it.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// use automarket::{Automarket, store::MemoryStore, worker::JobContext};
+    /// use automarket::{Automarket, pipeline::Run, store::MemoryStore};
     ///
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// struct Greeting { name: String }
     ///
     /// let market = Automarket::builder(MemoryStore::new())
-    ///     .job("greet", |job: Greeting, _: JobContext| async move { Ok(format!("Hello {}", job.name)) })
+    ///     .job("greet", |job: Greeting, _: Run| async move { Ok(format!("Hello {}", job.name)) })
     ///     .build()?;
     /// let tenant = market.tenant("acme")?;
     /// let job = tenant.new_job("greet", &Greeting { name: "Ada".into() })?;
@@ -220,7 +221,7 @@ impl Builder {
     pub fn job<T, R, F>(
         mut self,
         kind: impl Into<String>,
-        handler: impl Fn(T, JobContext) -> F + Send + Sync + 'static,
+        handler: impl Fn(T, Run) -> F + Send + Sync + 'static,
     ) -> Self
     where
         T: DeserializeOwned,
@@ -232,7 +233,7 @@ impl Builder {
         self
     }
 
-    /// Sets who is told of the steps of pipelines as they begin and end.
+    /// Sets who is told of the steps of pipelines and jobs as they begin and end.
     #[must_use]
     pub fn watch(mut self, watch: Arc<Watch>) -> Self {
         self.engine.watch = watch;

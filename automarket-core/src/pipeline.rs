@@ -30,13 +30,15 @@ pub trait Pipeline: Send + Sync {
 
 const _: Option<&dyn Pipeline> = None;
 
-/// One execution of a pipeline.
+/// One execution of a pipeline, or of a job of the host's own.
 #[derive(Clone)]
 pub struct Run {
     /// The job it runs as.
     pub id: JobId,
     /// Whose it is.
     pub tenant: TenantId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
     steps: Arc<dyn Steps>,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Fn(Progress<'_>) + Send + Sync>,
@@ -60,10 +62,18 @@ impl Run {
         Self {
             id,
             tenant,
+            attempt: 1,
             steps,
             clock,
             progress: Arc::new(|_| {}),
         }
+    }
+
+    /// Says which attempt this is.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
     }
 
     /// Tells `watch` what it is doing.

@@ -1,10 +1,10 @@
 //! The host's own kinds of jobs: typed where they are registered, erased inside.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result, Retry, TenantId,
-    steps::{self, Steps},
+    Error, ErrorKind, Result, Retry,
+    pipeline::Run,
     store::{Enqueued, NewJob},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -18,19 +18,17 @@ pub(crate) const OURS: [&str; 2] = [publishing::PUBLISH_JOB, publishing::GUARD_J
 
 /// What runs the jobs of one kind.
 pub(crate) type Handler =
-    Arc<dyn Fn(Value, JobContext) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
+    Arc<dyn Fn(Value, Run) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
 
 /// Makes a handler out of a typed one. A payload that is not a `T` is tried again, by a newer version of the
 /// program perhaps, until its attempts are used up.
-pub(crate) fn erase<T, R, F>(
-    handler: impl Fn(T, JobContext) -> F + Send + Sync + 'static,
-) -> Handler
+pub(crate) fn erase<T, R, F>(handler: impl Fn(T, Run) -> F + Send + Sync + 'static) -> Handler
 where
     T: DeserializeOwned,
     R: Serialize,
     F: Future<Output = Result<R>> + Send + 'static,
 {
-    Arc::new(move |payload, context| {
+    Arc::new(move |payload, run| {
         let payload = match serde_json::from_value(payload) {
             Ok(payload) => payload,
             Err(error) => {
@@ -40,7 +38,7 @@ where
                 return std::future::ready(Err(error)).boxed();
             }
         };
-        handler(payload, context)
+        handler(payload, run)
             .map(|end| {
                 serde_json::to_value(end?).map_err(|error| {
                     Error::new(ErrorKind::Internal, "the job's result is not JSON")
@@ -49,81 +47,6 @@ where
             })
             .boxed()
     })
-}
-
-/// One run of a job of the host's own.
-#[derive(Clone)]
-pub struct JobContext {
-    pub(super) id: JobId,
-    pub(super) tenant: TenantId,
-    pub(super) attempt: u32,
-    pub(super) steps: Arc<dyn Steps>,
-}
-
-impl JobContext {
-    /// The job.
-    #[must_use]
-    pub fn id(&self) -> JobId {
-        self.id
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
-    /// Which attempt this is, from 1.
-    #[must_use]
-    pub fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
-    /// Where its steps are remembered, to hand on to a `Context`.
-    #[must_use]
-    pub fn steps(&self) -> Arc<dyn Steps> {
-        self.steps.clone()
-    }
-
-    /// Does one repeatable piece of work once; see [`steps::step`].
-    ///
-    /// # Errors
-    /// Those of `work` and of the steps; `LeaseLost` when another worker has the job.
-    pub async fn step<T, F>(&self, name: &str, work: impl FnOnce() -> F) -> Result<T>
-    where
-        T: Serialize + DeserializeOwned,
-        F: Future<Output = Result<T>>,
-    {
-        steps::step(&*self.steps, name, work).await
-    }
-
-    /// Does one outside write at most once; see [`steps::once`].
-    ///
-    /// # Errors
-    /// Those of `find`, `act` and of the steps; `LeaseLost` when another worker has the job.
-    pub async fn once<T, F, G>(
-        &self,
-        name: &str,
-        find: impl FnOnce() -> G,
-        act: impl FnOnce() -> F,
-    ) -> Result<T>
-    where
-        T: Serialize + DeserializeOwned,
-        F: Future<Output = Result<T>>,
-        G: Future<Output = Result<Option<T>>>,
-    {
-        steps::once(&*self.steps, name, find, act).await
-    }
-}
-
-impl fmt::Debug for JobContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobContext")
-            .field("id", &self.id)
-            .field("tenant", &self.tenant)
-            .field("attempt", &self.attempt)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Tenant {

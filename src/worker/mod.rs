@@ -29,7 +29,6 @@ use held::Held;
 use settle::{Ended, settle};
 
 pub use backoff::backoff;
-pub use jobs::JobContext;
 pub(crate) use jobs::{Handler, OURS, erase};
 pub(crate) use settle::End;
 

@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::{
     SharedEngine,
     held::Stop,
-    jobs::JobContext,
     settle::{End, Ended},
 };
 use crate::publishing::{GUARD_JOB, PUBLISH_JOB, guard, send};
@@ -47,20 +46,15 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     if job.kind == GUARD_JOB {
         return guard::run(engine, job).await;
     }
+    let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
+    let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())
+        .attempt(job.attempts)
+        .watched(Arc::new(move |progress| watch(&tenant, progress)));
     if let Some(handler) = engine.jobs.get(&job.kind) {
-        let context = JobContext {
-            id: job.id,
-            tenant: job.tenant.clone(),
-            attempt: job.attempts,
-            steps,
-        };
-        return handler(job.payload.clone(), context).await.map(End::Done);
+        return handler(job.payload.clone(), run).await.map(End::Done);
     }
     let pipeline = engine.pipelines.get(job.kind.as_str());
     let pipeline = pipeline.ok_or_else(|| unknown(job))?;
-    let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
-    let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())
-        .watched(Arc::new(move |progress| watch(&tenant, progress)));
     pipeline.run(&run, job.payload.clone()).await.map(End::Done)
 }
 

@@ -103,7 +103,7 @@ async fn a_step_under_a_lost_lease_is_refused() {
     let told = Arc::new(std::sync::Mutex::new(None));
     let tell = told.clone();
     let tenant = on(store.clone(), |b| {
-        b.job("late", move |_: Value, cx: JobContext| {
+        b.job("late", move |_: Value, cx: Run| {
             let (started, going, tell) = (started.clone(), going.clone(), tell.clone());
             async move {
                 started.notify_one();

@@ -18,7 +18,6 @@ use automarket::{
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
     store::{DeadReason, Enqueued, Job, JobState, MemoryStore, Store},
     testing::ManualClock,
-    worker::JobContext,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,11 +77,11 @@ fn on(store: Arc<dyn Store>, with: impl FnOnce(Builder) -> Builder) -> Tenant {
 #[tokio::test]
 async fn a_hosts_job_runs_with_its_payload_and_keeps_its_result() {
     let tenant = on(Arc::new(MemoryStore::new()), |b| {
-        b.job("mail", |mail: Mail, cx: JobContext| async move {
+        b.job("mail", |mail: Mail, cx: Run| async move {
             let said = cx
                 .step("say", || async { Ok(format!("to {}", mail.to)) })
                 .await?;
-            Ok((said, cx.tenant().to_string(), cx.attempt()))
+            Ok((said, cx.tenant.to_string(), cx.attempt))
         })
     });
     let new = tenant.new_job("mail", &mail()).unwrap().unique("one");
@@ -168,7 +167,7 @@ impl Pipeline for Named {
 
 #[tokio::test]
 async fn names_that_are_taken_are_refused() {
-    let nothing = |_: Value, _: JobContext| async { Ok(()) };
+    let nothing = |_: Value, _: Run| async { Ok(()) };
     let new = || Automarket::builder(MemoryStore::new());
     for refused in [
         new().job("publish", nothing),
