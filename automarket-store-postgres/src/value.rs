@@ -1,7 +1,8 @@
 //! How values stand in columns: UUIDs, timestamptz, records as JSON text.
 
+pub(crate) use automarket_core::store::rows::{damaged, from_json, limit, to_json};
 use automarket_core::{
-    Error, ErrorKind, Id, TenantId,
+    Id, TenantId,
     chrono::{DateTime, Utc},
 };
 use serde_json::Value;
@@ -9,28 +10,6 @@ use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
 
 use crate::error::Outcome;
-
-pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> automarket_core::Result<String> {
-    serde_json::to_string(value).map_err(|error| {
-        Error::invalid("json", "the record cannot be written as JSON").with_source(error)
-    })
-}
-
-pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Outcome<T> {
-    Ok(serde_json::from_str(text).map_err(|error| damaged("a record").with_source(error))?)
-}
-
-/// Limits come as `usize`; PostgreSQL counts in `i64`.
-pub(crate) fn limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn damaged(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Internal,
-        format!("{what} in the database cannot be read"),
-    )
-}
 
 /// Typed columns of a row. Records are selected as text.
 pub(crate) trait Columns {
@@ -49,13 +28,12 @@ pub(crate) trait Columns {
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Outcome<T> {
-        from_json(self.column::<&str>(name)?)
+        Ok(from_json(self.column::<&str>(name)?)?)
     }
 
     fn value(&self, name: &str) -> Outcome<Option<Value>> {
-        self.column::<Option<&str>>(name)?
-            .map(from_json)
-            .transpose()
+        let text: Option<&str> = self.column(name)?;
+        Ok(text.map(from_json).transpose()?)
     }
 
     /// A count that is kept as a signed number.

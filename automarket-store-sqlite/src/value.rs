@@ -1,7 +1,8 @@
 //! How values stand in columns: UUIDs as 16 bytes, instants as microseconds, records as JSON text.
 
+pub(crate) use automarket_core::store::rows::{damaged, from_json, limit, to_json};
 use automarket_core::{
-    Error, ErrorKind, Id, TenantId,
+    Id, TenantId,
     chrono::{DateTime, Utc},
 };
 use rusqlite::{Row, types::FromSql};
@@ -20,28 +21,6 @@ pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
 
 pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     Ok(DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged("an instant"))?)
-}
-
-pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> automarket_core::Result<String> {
-    serde_json::to_string(value).map_err(|error| {
-        Error::invalid("json", "the record cannot be written as JSON").with_source(error)
-    })
-}
-
-pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Outcome<T> {
-    Ok(serde_json::from_str(text).map_err(|error| damaged("a record").with_source(error))?)
-}
-
-/// Limits come as `usize`; SQLite counts in `i64`.
-pub(crate) fn limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn damaged(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Internal,
-        format!("{what} in the database cannot be read"),
-    )
 }
 
 /// Typed columns of a row.
@@ -63,12 +42,12 @@ pub(crate) trait Columns {
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Outcome<T> {
-        from_json(&self.column::<String>(name)?)
+        Ok(from_json(&self.column::<String>(name)?)?)
     }
 
     fn value(&self, name: &str) -> Outcome<Option<Value>> {
         let text: Option<String> = self.column(name)?;
-        text.map(|text| from_json(&text)).transpose()
+        Ok(text.map(|text| from_json(&text)).transpose()?)
     }
 }
 

@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod memory;
 mod publications;
+pub mod rows;
 mod rules;
 
 pub use accounts::{Account, AccountStore};

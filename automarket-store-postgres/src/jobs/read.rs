@@ -3,14 +3,14 @@
 use automarket_core::{
     Result,
     chrono::{DateTime, Utc},
-    store::{Job, JobState, QueueStats},
+    store::{Job, JobState, QueueStats, rows::job_state},
 };
 use tokio_postgres::Row;
 
 use super::claim::failures;
 use crate::{
     db::Database,
-    error::{Fault, Outcome},
+    error::Outcome,
     value::{Columns, damaged},
 };
 
@@ -56,14 +56,7 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         tenant: row.tenant()?,
         kind: row.column("kind")?,
         payload: row.json("payload")?,
-        state: match (leased, ended) {
-            (Some(false), _) => JobState::Waiting,
-            (Some(true), _) => JobState::Leased,
-            (None, Some("completed")) => JobState::Completed,
-            (None, Some("dead")) => JobState::Dead,
-            (None, Some("cancelled")) => JobState::Cancelled,
-            (None, _) => return Err(Fault::Ours(damaged("the state of a job"))),
-        },
+        state: job_state(leased, ended)?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
         attempts: row.count("attempts")?,

@@ -3,7 +3,7 @@
 use automarket_core::{
     JobId, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Failure, Job, JobState, QueueStats},
+    store::{Failure, Job, JobState, QueueStats, rows::job_state},
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::line;
 use crate::{
     error::{Fault, Outcome},
-    value::{Columns, blob, damaged, from_json, instant, limit as sql_limit, micros},
+    value::{Columns, blob, from_json, instant, limit as sql_limit, micros},
 };
 
 const SELECT: &str = "
@@ -143,14 +143,7 @@ fn decode(row: &Row<'_>, failures: Vec<(u32, i64, String)>) -> Outcome<Job> {
         tenant: row.tenant()?,
         kind: row.column("kind")?,
         payload: row.json("payload")?,
-        state: match (leased, ended.as_deref()) {
-            (Some(false), _) => JobState::Waiting,
-            (Some(true), _) => JobState::Leased,
-            (None, Some("completed")) => JobState::Completed,
-            (None, Some("dead")) => JobState::Dead,
-            (None, Some("cancelled")) => JobState::Cancelled,
-            (None, _) => return Err(Fault::Ours(damaged("the state of a job"))),
-        },
+        state: job_state(leased, ended.as_deref())?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
         attempts: row.column("attempts")?,
