@@ -1,10 +1,12 @@
 //! What to measure, as told on the command line.
 
-use crate::Result;
+use crate::{Result, place::SIDES};
 
 const HELP: &str = "cargo bench --bench queue -- [options]
   --store sqlite|postgres|both                     (both)
   --what  enqueue,drain,worker,latency,idle,publish,claim,memory,all   (all but claim and memory, which are long)
+  --case TEXT   only rates whose name has this
+  --side NAME   only this side: ours, floor, floor_kept
   --jobs N      jobs per sample (20000)
   --waiting N   rows of claim and memory (1000000)
   --rounds N    samples of each side, taken in turns (5)
@@ -53,6 +55,8 @@ const WHATS: [(&str, What); 8] = [
 pub(crate) struct Args {
     pub(crate) stores: Vec<Kind>,
     pub(crate) whats: Vec<What>,
+    pub(crate) case: String,
+    pub(crate) side: Option<String>,
     pub(crate) jobs: usize,
     pub(crate) waiting: usize,
     pub(crate) rounds: usize,
@@ -67,6 +71,8 @@ impl Args {
         let mut args = Self {
             stores: vec![Kind::Sqlite, Kind::Postgres],
             whats: WHATS.iter().map(|(_, what)| *what).take(6).collect(),
+            case: String::new(),
+            side: None,
             jobs: 20_000,
             waiting: 1_000_000,
             rounds: 5,
@@ -87,6 +93,8 @@ impl Args {
             match option.as_str() {
                 "--store" => args.stores = stores(&value)?,
                 "--what" => args.whats = whats(&value)?,
+                "--case" => args.case = value,
+                "--side" => args.side = Some(value),
                 "--jobs" => args.jobs = value.parse()?,
                 "--waiting" => args.waiting = value.parse()?,
                 "--rounds" => args.rounds = value.parse::<usize>()?.max(1),
@@ -97,6 +105,14 @@ impl Args {
             }
         }
         Ok(args)
+    }
+}
+
+impl Args {
+    /// Which sides are to be measured.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = &'static str> {
+        let wanted = |side: &&'static str| self.side.as_deref().is_none_or(|only| only == *side);
+        SIDES.iter().copied().filter(wanted)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn claim(place: &Place, args: &Args) -> Result<()> {
     for size in sizes {
         let fresh = place.store(4).await?;
         let mix = fill(&*fresh.store, size, args.seed).await?;
-        Case::new("claim", format!("{size} rows"), place.kind()).line(mix);
+        Case::new("claim", format!("{size} rows"), place.kind().name()).line(mix);
         all.push((size, fresh, Vec::new()));
     }
     place.settle_down().await?;
@@ -45,7 +45,7 @@ pub(crate) async fn claim(place: &Place, args: &Args) -> Result<()> {
     for (size, fresh, rounds) in all {
         let mut times: Vec<Duration> = rounds.iter().flat_map(|(times, _)| times.clone()).collect();
         times.sort_unstable();
-        Case::new("claim", format!("{size} rows, {BATCH} at a time"), place.kind()).line(json!({
+        Case::new("claim", format!("{size} rows, {BATCH} at a time"), place.kind().name()).line(json!({
             "summary": true, "claims": times.len(), "p50_ms": percentile(&times, 0.5),
             "p99_ms": percentile(&times, 0.99), "most_ms": percentile(&times, 1.0), "load": process::load(),
         }));
@@ -132,11 +132,12 @@ async fn plan(place: &Place, fresh: &FreshStore<'_>) -> Result<()> {
         fresh.name
     );
     if let Err(error) = client.batch_execute(&claim).await {
-        Case::new("claim", "plan", place.kind()).line(json!({"not_shown": error.to_string()}));
+        Case::new("claim", "plan", place.kind().name())
+            .line(json!({"not_shown": error.to_string()}));
     }
     drop(client);
     while let Some(plan) = plans.recv().await {
-        Case::new("claim", "plan", place.kind())
+        Case::new("claim", "plan", place.kind().name())
             .line(json!({"plan": plan.lines().collect::<Vec<_>>()}));
     }
     Ok(())

@@ -1,12 +1,16 @@
 //! The least that a durable queue on PostgreSQL does, on the driver that our store uses: a bare `INSERT` per
 //! job or one `UNNEST` per batch, a `SKIP LOCKED` claim and a completion, each a statement of its own.
 
-use automarket::core::async_trait;
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
-use crate::{Result, place::connect, shapes::Queue};
+use crate::{
+    Result,
+    place::connect,
+    shapes::{Put, Queue},
+};
 
 pub(crate) struct FloorPostgres {
     /// One connection for each producer or consumer.
@@ -89,7 +93,7 @@ impl FloorPostgres {
 }
 
 #[async_trait]
-impl Queue for FloorPostgres {
+impl Put for FloorPostgres {
     async fn put(&self, producer: usize, payloads: Vec<Value>) -> Result<()> {
         let connection = self.connection(producer);
         if let [payload] = &payloads[..] {
@@ -108,7 +112,10 @@ impl Queue for FloorPostgres {
             .await?;
         Ok(())
     }
+}
 
+#[async_trait]
+impl Queue for FloorPostgres {
     async fn turn(&self, consumer: usize, limit: usize) -> Result<usize> {
         let connection = self.connection(consumer);
         let rows = connection

@@ -2,25 +2,30 @@
 
 use std::{path::Path, sync::mpsc, thread::JoinHandle};
 
-use automarket::core::async_trait;
+use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::{Result, shapes::Queue};
+use crate::{
+    Result,
+    shapes::{Put, Queue},
+};
 
 const TABLE: &str = "
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, run_at INTEGER NOT NULL,
-        leased INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0
+        state INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, finished_at INTEGER
     );
-    CREATE INDEX ready ON jobs (run_at, id) WHERE leased = 0;";
+    CREATE INDEX ready ON jobs (run_at, id) WHERE state = 0;";
 const PUT: &str = "INSERT INTO jobs (kind, payload, run_at) VALUES ('work', ?1, ?2)";
 const CLAIM: &str = "
-    UPDATE jobs SET leased = 1, attempts = attempts + 1 WHERE id IN (
-        SELECT id FROM jobs WHERE leased = 0 AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
+    UPDATE jobs SET state = 1, attempts = attempts + 1 WHERE id IN (
+        SELECT id FROM jobs WHERE state = 0 AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
     RETURNING id, payload";
-const COMPLETE: &str = "DELETE FROM jobs WHERE id = ?1 AND leased = 1";
+const DELETE: &str = "DELETE FROM jobs WHERE id = ?1 AND state = 1";
+const KEEP: &str =
+    "UPDATE jobs SET state = 2, finished_at = unixepoch() WHERE id = ?1 AND state = 1";
 
 /// So many calls share a commit at the most, as in our store.
 const GROUP: usize = 512;
@@ -37,7 +42,8 @@ pub(crate) struct FloorSqlite {
 }
 
 impl FloorSqlite {
-    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self> {
+    /// `kept`: a completed job stays in the table as done; else it is deleted, which is less work.
+    pub(crate) fn open(path: impl AsRef<Path>, kept: bool) -> Result<Self> {
         let db = Connection::open(path)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
@@ -45,7 +51,7 @@ impl FloorSqlite {
         db.execute_batch(TABLE)?;
         let (calls, waiting) = mpsc::channel();
         let writer = std::thread::spawn(move || {
-            if let Err(error) = write(&db, &waiting) {
+            if let Err(error) = write(&db, &waiting, if kept { KEEP } else { DELETE }) {
                 eprintln!("the floor has ended: {error}");
             }
         });
@@ -72,13 +78,13 @@ impl Drop for FloorSqlite {
     }
 }
 
-fn write(db: &Connection, waiting: &mpsc::Receiver<Call>) -> Result<()> {
+fn write(db: &Connection, waiting: &mpsc::Receiver<Call>, complete: &str) -> Result<()> {
     while let Ok(first) = waiting.recv() {
         let group = std::iter::once(first).chain(waiting.try_iter().take(GROUP - 1));
         let mut answers: Vec<Box<dyn FnOnce()>> = Vec::new();
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for call in group {
-            answers.push(run(db, call)?);
+            answers.push(run(db, call, complete)?);
         }
         db.prepare_cached("COMMIT")?.execute([])?;
         answers.into_iter().for_each(|answer| answer());
@@ -87,7 +93,7 @@ fn write(db: &Connection, waiting: &mpsc::Receiver<Call>) -> Result<()> {
 }
 
 /// Does it; how to answer once it is committed.
-fn run(db: &Connection, call: Call) -> Result<Box<dyn FnOnce()>> {
+fn run(db: &Connection, call: Call, complete: &str) -> Result<Box<dyn FnOnce()>> {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)?
         .as_micros() as i64;
@@ -108,7 +114,7 @@ fn run(db: &Connection, call: Call) -> Result<Box<dyn FnOnce()>> {
             Box::new(move || _ = reply.send(rows))
         }
         Call::Complete(ids, reply) => {
-            let mut complete = db.prepare_cached(COMPLETE)?;
+            let mut complete = db.prepare_cached(complete)?;
             for id in ids {
                 complete.execute([id])?;
             }
@@ -118,12 +124,15 @@ fn run(db: &Connection, call: Call) -> Result<Box<dyn FnOnce()>> {
 }
 
 #[async_trait]
-impl Queue for FloorSqlite {
+impl Put for FloorSqlite {
     async fn put(&self, _: usize, payloads: Vec<Value>) -> Result<()> {
         let payloads = payloads.iter().map(Value::to_string).collect();
         self.call(|reply| Call::Put(payloads, reply)).await
     }
+}
 
+#[async_trait]
+impl Queue for FloorSqlite {
     async fn turn(&self, _: usize, limit: usize) -> Result<usize> {
         let rows = self.call(|reply| Call::Claim(limit, reply)).await?;
         if rows.is_empty() {

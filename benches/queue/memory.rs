@@ -45,7 +45,7 @@ pub(crate) async fn memory(place: &Place, args: &Args) -> Result<()> {
     Case::new(
         "memory",
         format!("one worker, {} waiting", args.waiting),
-        place.kind(),
+        place.kind().name(),
     )
     .line(measured);
     fresh.remove().await

@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use async_trait::async_trait;
 use automarket::{
     TenantId,
-    core::async_trait,
     store::{
         Claim, NewJob, Store, Verdict,
         postgres::{PostgresStore, testing::Cluster},
@@ -24,13 +24,16 @@ use crate::{
     floor_postgres::FloorPostgres,
     floor_sqlite::FloorSqlite,
     process,
-    shapes::Queue,
+    shapes::{Put, Queue},
 };
 
 /// The tenant of all jobs that are not said to be of others.
 pub(crate) fn acme() -> TenantId {
     TenantId::new("acme").expect("a good name")
 }
+
+/// Ours, and what it is held against.
+pub(crate) const SIDES: &[&str] = &["ours", "floor", "floor_kept"];
 
 pub(crate) enum Place {
     Sqlite {
@@ -124,14 +127,6 @@ impl Place {
         }))
     }
 
-    /// Ours, and what it is held against.
-    pub(crate) fn sides(&self) -> &'static [&'static str] {
-        match self {
-            Self::Sqlite { .. } => &["ours", "floor"],
-            Self::Postgres { .. } => &["ours", "floor", "floor_kept"],
-        }
-    }
-
     /// A side's queue in a new database, with as many connections as it may use.
     pub(crate) async fn fresh(&self, side: &str, connections: usize) -> Result<Fresh<'_>> {
         if side == "ours" {
@@ -140,10 +135,10 @@ impl Place {
             return Ok(Fresh { queue, place, name });
         }
         let name = self.name();
+        let kept = side == "floor_kept";
         let queue: Arc<dyn Queue> = match self {
-            Self::Sqlite { .. } => Arc::new(FloorSqlite::open(&name)?),
+            Self::Sqlite { .. } => Arc::new(FloorSqlite::open(&name, kept)?),
             Self::Postgres { cluster, admin, .. } => {
-                let kept = side == "floor_kept";
                 Arc::new(FloorPostgres::open(cluster.url(), admin, &name, connections, kept).await?)
             }
         };
@@ -280,7 +275,7 @@ pub(crate) async fn connect(url: &str) -> Result<Client> {
 struct Ours(Arc<dyn Store>);
 
 #[async_trait]
-impl Queue for Ours {
+impl Put for Ours {
     async fn put(&self, _: usize, payloads: Vec<Value>) -> Result<()> {
         let jobs = payloads
             .into_iter()
@@ -288,7 +283,10 @@ impl Queue for Ours {
         self.0.enqueue(&jobs.collect::<Vec<_>>()).await?;
         Ok(())
     }
+}
 
+#[async_trait]
+impl Queue for Ours {
     async fn turn(&self, _: usize, limit: usize) -> Result<usize> {
         let leases = self.0.claim(&Claim::new("bench", limit)).await?;
         if leases.is_empty() {

@@ -66,7 +66,7 @@ pub(crate) async fn publish(place: &Place, args: &Args) -> Result<()> {
             }
         }
         let each_ms = |seconds: f64| round(seconds * 1e3 / posts as f64);
-        Case::new("publish", "post to receipt, one account", place.kind()).line(json!({
+        Case::new("publish", "post to receipt, one account", place.kind().name()).line(json!({
             "round": round_number, "publications": posts,
             "cpu_ms_per_publication": each_ms(sent.1 - before.0),
             "cpu_ms": {"plan_and_put": each_ms(accepted.1 - before.0), "send": each_ms(sent.1 - accepted.1)},

@@ -18,15 +18,18 @@ pub(crate) async fn enqueue(place: &Place, args: &Args) -> Result<()> {
         ("1 producer, batches of 100", 1, 100),
         ("8 producers, batches of 100", 8, 100),
     ] {
+        if !case.contains(&args.case) {
+            continue;
+        }
         // A lone producer waits for each commit.
         let jobs = match (producers, batch) {
             (1, 1) => args.jobs / 10,
             (_, 1) => args.jobs,
             _ => args.jobs * 5,
         };
-        let mut rounds = Rounds::new(Case::new("enqueue", case, place.kind()));
+        let mut rounds = Rounds::new(Case::new("enqueue", case, place.kind().name()));
         for _ in 0..args.rounds {
-            for side in place.sides() {
+            for side in args.sides() {
                 let fresh = place.fresh(side, producers).await?;
                 let sample = shapes::enqueue(fresh.queue.clone(), producers, batch, jobs).await?;
                 rounds.add(side, sample);
@@ -45,9 +48,12 @@ pub(crate) async fn drain(place: &Place, args: &Args) -> Result<()> {
         ("4 in flight, batches of 500", 4, 500, args.jobs * 2),
         ("1 in flight, batches of 100", 1, 100, args.jobs),
     ] {
-        let mut rounds = Rounds::new(Case::new("drain", case, place.kind()));
+        if !case.contains(&args.case) {
+            continue;
+        }
+        let mut rounds = Rounds::new(Case::new("drain", case, place.kind().name()));
         for _ in 0..args.rounds {
-            for side in place.sides() {
+            for side in args.sides() {
                 let fresh = place.fresh(side, consumers).await?;
                 fill(fresh.queue.clone(), jobs).await?;
                 place.settle_down().await?;

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::args::Kind;
-
 pub(crate) fn line(value: &Value) {
     println!("{value}");
 }
@@ -15,11 +13,11 @@ pub(crate) fn line(value: &Value) {
 pub(crate) struct Case {
     pub(crate) what: &'static str,
     pub(crate) case: String,
-    pub(crate) store: Kind,
+    pub(crate) store: &'static str,
 }
 
 impl Case {
-    pub(crate) fn new(what: &'static str, case: impl Into<String>, store: Kind) -> Self {
+    pub(crate) fn new(what: &'static str, case: impl Into<String>, store: &'static str) -> Self {
         Self {
             what,
             case: case.into(),
@@ -29,7 +27,7 @@ impl Case {
 
     /// A line about this case.
     pub(crate) fn line(&self, more: Value) {
-        let mut whole = json!({"what": self.what, "case": self.case, "store": self.store.name()});
+        let mut whole = json!({"what": self.what, "case": self.case, "store": self.store});
         if let (Value::Object(whole), Value::Object(more)) = (&mut whole, more) {
             whole.extend(more);
         }

@@ -8,17 +8,21 @@ use std::{
     time::Instant,
 };
 
-use automarket::core::async_trait;
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::{Result, process, report::Sample};
 
-/// A queue that is measured.
+/// Something that jobs are put into.
 #[async_trait]
-pub(crate) trait Queue: Send + Sync {
+pub(crate) trait Put: Send + Sync {
     /// Puts jobs with these payloads in, as one of several producers: durable on return.
     async fn put(&self, producer: usize, payloads: Vec<Value>) -> Result<()>;
+}
 
+/// A queue that is emptied by hand.
+#[async_trait]
+pub(crate) trait Queue: Put {
     /// Takes up to so many jobs, durably, and completes them, durably, as one of several consumers; how many.
     async fn turn(&self, consumer: usize, limit: usize) -> Result<usize>;
 }
@@ -30,7 +34,7 @@ pub(crate) fn payload(number: usize) -> Value {
 
 /// `producers` put `jobs` in, `batch` at a time.
 pub(crate) async fn enqueue(
-    queue: Arc<dyn Queue>,
+    queue: Arc<dyn Put>,
     producers: usize,
     batch: usize,
     jobs: usize,

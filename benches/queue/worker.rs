@@ -34,10 +34,13 @@ pub(crate) async fn drain(place: &Place, args: &Args) -> Result<()> {
     let jobs = args.jobs * 2;
     for concurrency in [16, 100, 1_600] {
         let case = format!("worker, concurrency {concurrency}, against a floor of 16 x 100");
-        let mut rounds = Rounds::new(Case::new("worker", case, place.kind()));
+        if !case.contains(&args.case) {
+            continue;
+        }
+        let mut rounds = Rounds::new(Case::new("worker", case, place.kind().name()));
         for _ in 0..args.rounds {
-            for side in place.sides() {
-                if *side == "ours" {
+            for side in args.sides() {
+                if side == "ours" {
                     let fresh = place.store(16).await?;
                     rounds.add(side, worker_drain(place, &fresh, concurrency, jobs).await?);
                     fresh.remove().await?;
@@ -148,7 +151,7 @@ pub(crate) async fn latency(place: &Place, args: &Args) -> Result<()> {
         json!({"p50_ms": percentile(&times, 0.5), "p90_ms": percentile(&times, 0.9),
             "p99_ms": percentile(&times, 0.99), "most_ms": percentile(&times, 1.0)})
     };
-    Case::new("latency", "200 jobs/s, one worker", place.kind()).line(json!({
+    Case::new("latency", "200 jobs/s, one worker", place.kind().name()).line(json!({
         "jobs": count, "call_to_start": line(to_start), "call_to_ack": line(to_ack),
         "ack_to_start": line(after_ack), "load": process::load(),
     }));
@@ -183,7 +186,7 @@ pub(crate) async fn idle(place: &Place, args: &Args) -> Result<()> {
     worker.await??;
     let share = |from: f64, to: f64| round((to - from) / time.as_secs_f64() * 100.0);
     let statements = before.0.zip(after.0);
-    Case::new("idle", "one worker, nothing to do", place.kind()).line(json!({
+    Case::new("idle", "one worker, nothing to do", place.kind().name()).line(json!({
         "seconds": time.as_secs(),
         "statements_per_second": statements.map(|(from, to)| round((to - from) as f64 / time.as_secs_f64())),
         "cpu_percent": share(before.1, after.1), "server_cpu_percent": share(before.2, after.2),

@@ -4,7 +4,7 @@ use automarket_core::{
     Result,
     store::{Claim, Crash, Job, JobState, Lease, LeaseToken, lease_end},
 };
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{line, read, settle};
@@ -21,7 +21,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Leased>> {
     }
     if let Some(id) = claim.job {
         if let Some(place) = ready_place(tx, blob(id), &claim.kinds)? {
-            leases.extend(lease(tx, place, claim)?);
+            leases.extend(Take::new(tx, claim)?.one(place)?);
         }
         return Ok(leases);
     }
@@ -32,8 +32,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Leased>> {
         if places.is_empty() {
             break;
         }
+        let mut take = Take::new(tx, claim)?;
         for place in places {
-            leases.extend(lease(tx, place, claim)?);
+            leases.extend(take.one(place)?);
         }
     }
     leases.sort_by_key(|l| (std::cmp::Reverse(l.row.priority), l.row.run_at, l.place));
@@ -98,59 +99,75 @@ impl LiveRow {
     }
 }
 
-/// Leases one job of the line; `None` when it is dead instead.
-fn lease(tx: &Tx<'_>, place: i64, claim: &Claim) -> Outcome<Option<Leased>> {
-    let mut row = tx
-        .db
-        .prepare_cached(
-            "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-                j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes
-             FROM automarket_queue q JOIN automarket_jobs j USING (place) WHERE q.place = ?1",
-        )?
-        .query_row([place], LiveRow::read)?;
-    if row.leased {
-        row.crashes = row.crashes.saturating_add(1);
-        let crash = Crash::new(
-            row.crashes,
-            claim.max_crashes,
-            row.attempts,
-            row.max_attempts,
-        );
-        settle::add_failure(tx, place, row.attempts, &crash.failure)?;
-        if crash.dead {
-            settle::set_attempts(tx, place, row.attempts, row.crashes)?;
-            settle::end(tx, place, JobState::Dead, None)?;
-            return Ok(None);
-        }
+/// The statements of leasing a job.
+struct Take<'a> {
+    tx: &'a Tx<'a>,
+    claim: &'a Claim,
+    expires_at: i64,
+    read: CachedStatement<'a>,
+    lease: CachedStatement<'a>,
+}
+
+impl<'a> Take<'a> {
+    fn new(tx: &'a Tx<'a>, claim: &'a Claim) -> Outcome<Self> {
+        Ok(Self {
+            tx,
+            claim,
+            expires_at: micros(lease_end(instant(tx.now)?, claim.lease)),
+            read: tx.db.prepare_cached(
+                "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
+                    j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes
+                 FROM automarket_queue q JOIN automarket_jobs j USING (place) WHERE q.place = ?1",
+            )?,
+            lease: tx.db.prepare_cached(
+                "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = ?3,
+                    attempts = ?4, crashes = ?5
+                 WHERE place = ?1",
+            )?,
+        })
     }
-    row.leased = true;
-    row.fence += 1;
-    row.attempts = row.attempts.saturating_add(1);
-    let expires_at = micros(lease_end(instant(tx.now)?, claim.lease));
-    tx.db
-        .prepare_cached(
-            "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = ?3,
-                attempts = ?4, crashes = ?5
-             WHERE place = ?1",
-        )?
-        .execute(params![
+
+    /// Leases one job of the line; `None` when it is dead instead.
+    fn one(&mut self, place: i64) -> Outcome<Option<Leased>> {
+        let tx = self.tx;
+        let mut row = self.read.query_row([place], LiveRow::read)?;
+        if row.leased {
+            row.crashes = row.crashes.saturating_add(1);
+            let crash = Crash::new(
+                row.crashes,
+                self.claim.max_crashes,
+                row.attempts,
+                row.max_attempts,
+            );
+            settle::add_failure(tx, place, row.attempts, &crash.failure)?;
+            if crash.dead {
+                settle::set_attempts(tx, place, row.attempts, row.crashes)?;
+                settle::end(tx, place, JobState::Dead)?;
+                return Ok(None);
+            }
+        }
+        row.leased = true;
+        row.fence += 1;
+        row.attempts = row.attempts.saturating_add(1);
+        self.lease.execute(params![
             place,
-            expires_at,
+            self.expires_at,
             row.fence,
             row.attempts,
             row.crashes
         ])?;
-    // Only a job that was leased before has a history.
-    let failures = match row.fence {
-        1 => Vec::new(),
-        _ => read::failures(tx.db, place)?,
-    };
-    Ok(Some(Leased {
-        place,
-        row,
-        failures,
-        expires_at,
-    }))
+        // Only a job that was leased before has a history.
+        let failures = match row.fence {
+            1 => Vec::new(),
+            _ => read::failures(tx.db, place)?,
+        };
+        Ok(Some(Leased {
+            place,
+            row,
+            failures,
+            expires_at: self.expires_at,
+        }))
+    }
 }
 
 impl Leased {

@@ -2,7 +2,7 @@ use automarket_core::{
     JobId, Result,
     store::{Enqueued, NewJob},
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use crate::{
     error::Outcome,
@@ -29,20 +29,35 @@ impl NewRow {
 }
 
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
-    rows.iter().map(|row| put(tx, row)).collect()
-}
-
-fn put(tx: &Tx<'_>, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
-    let id = blob(job.id);
-    let tenant = job.tenant.as_str();
-    let inserted = tx
-        .db
-        .prepare_cached(
+    let mut put = Put {
+        tx,
+        what: tx.db.prepare_cached(
             "INSERT INTO automarket_jobs
                 (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
+        )?,
+        place: tx.db.prepare_cached(
+            "INSERT INTO automarket_queue
+                (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+        )?,
+    };
+    rows.iter().map(|row| put.one(row)).collect()
+}
+
+/// The statements of putting a job in: what it is, and its place in the queue.
+struct Put<'a> {
+    tx: &'a Tx<'a>,
+    what: CachedStatement<'a>,
+    place: CachedStatement<'a>,
+}
+
+impl Put<'_> {
+    fn one(&mut self, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
+        let tx = self.tx;
+        let id = blob(job.id);
+        let tenant = job.tenant.as_str();
+        let inserted = self.what.execute(params![
             id,
             tenant,
             job.kind,
@@ -52,34 +67,28 @@ fn put(tx: &Tx<'_>, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
             job.unique_key,
             tx.now
         ])?;
-    if inserted == 0 {
-        let owner: String = tx
-            .db
-            .prepare_cached("SELECT tenant FROM automarket_jobs WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))?;
-        return if owner == tenant {
-            Ok(Enqueued::Existing(job.id))
-        } else {
-            Err(job.id_taken().into())
-        };
-    }
-    let place = tx.db.last_insert_rowid();
-    if let Some(key) = &job.unique_key
-        && let Some(holder) = holder(tx, tenant, &job.kind, key)?
-    {
-        tx.db
-            .prepare_cached("DELETE FROM automarket_jobs WHERE place = ?1")?
-            .execute([place])?;
-        return Ok(Enqueued::Existing(holder));
-    }
-    let run_at = job.run_at.map_or(tx.now, micros);
-    tx.db
-        .prepare_cached(
-            "INSERT INTO automarket_queue
-                (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
-        )?
-        .execute(params![
+        if inserted == 0 {
+            let owner: String = tx
+                .db
+                .prepare_cached("SELECT tenant FROM automarket_jobs WHERE id = ?1")?
+                .query_row([id], |row| row.get(0))?;
+            return if owner == tenant {
+                Ok(Enqueued::Existing(job.id))
+            } else {
+                Err(job.id_taken().into())
+            };
+        }
+        let place = tx.db.last_insert_rowid();
+        if let Some(key) = &job.unique_key
+            && let Some(holder) = holder(tx, tenant, &job.kind, key)?
+        {
+            tx.db
+                .prepare_cached("DELETE FROM automarket_jobs WHERE place = ?1")?
+                .execute([place])?;
+            return Ok(Enqueued::Existing(holder));
+        }
+        let run_at = job.run_at.map_or(tx.now, micros);
+        self.place.execute(params![
             place,
             tenant,
             job.kind,
@@ -88,7 +97,8 @@ fn put(tx: &Tx<'_>, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
             run_at <= tx.now,
             job.unique_key
         ])?;
-    Ok(Enqueued::New(job.id))
+        Ok(Enqueued::New(job.id))
+    }
 }
 
 /// The live job that holds this key.

@@ -46,7 +46,7 @@ impl JobStore for SqliteStore {
         let call = self
             .inner
             .writer
-            .call(move |tx| settle::prolong(tx, leases, lease));
+            .call(move |tx| settle::prolong(tx, &leases, lease));
         call.await
     }
 
@@ -55,7 +55,7 @@ impl JobStore for SqliteStore {
         let rows = rows.collect::<Result<Vec<_>>>()?;
         self.inner
             .writer
-            .call(move |tx| settle::settle(tx, rows))
+            .call(move |tx| settle::settle(tx, &rows))
             .await
     }
 

@@ -6,7 +6,7 @@ use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params, types::ToSqlOutput};
 
 use super::{enqueue::holder, read::ended_state};
 use crate::{
@@ -39,11 +39,63 @@ impl VerdictRow {
     }
 }
 
-pub(super) fn settle(tx: &Tx<'_>, rows: Vec<VerdictRow>) -> Outcome<Vec<Settled>> {
-    rows.into_iter().map(|row| settle_one(tx, row)).collect()
+pub(super) fn settle(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<Vec<Settled>> {
+    let mut complete = Complete {
+        tx,
+        held: tx.db.prepare_cached(
+            "SELECT q.place, q.tenant, q.run_at, q.attempts, q.crashes
+             FROM automarket_jobs j JOIN automarket_queue q USING (place)
+             WHERE j.id = ?1 AND q.leased = 1 AND q.fence = ?2",
+        )?,
+        end: tx.db.prepare_cached(
+            "INSERT INTO automarket_ended
+                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
+             VALUES (?1, ?2, 'completed', ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?,
+        leave: tx.db.prepare_cached(LEAVE)?,
+    };
+    let settle = |row: &VerdictRow| match &row.result {
+        Some(result) => complete.one(row.token, result),
+        None => settle_one(tx, row),
+    };
+    rows.iter().map(settle).collect()
 }
 
-fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
+const LEAVE: &str = "DELETE FROM automarket_queue WHERE place = ?1";
+
+/// The statements of the verdict that most jobs end with.
+struct Complete<'a> {
+    tx: &'a Tx<'a>,
+    held: CachedStatement<'a>,
+    end: CachedStatement<'a>,
+    leave: CachedStatement<'a>,
+}
+
+impl Complete<'_> {
+    fn one(&mut self, token: LeaseToken, result: &str) -> Outcome<Settled> {
+        let mut rows = self.held.query(params![blob(token.job), token.fence])?;
+        let Some(row) = rows.next()? else {
+            return Ok(Settled::LeaseLost);
+        };
+        let place: i64 = row.get(0)?;
+        let column = |n| row.get_ref(n).map(ToSqlOutput::Borrowed);
+        self.end.execute(params![
+            place,
+            column(1)?,
+            column(2)?,
+            token.fence,
+            column(3)?,
+            column(4)?,
+            result,
+            self.tx.now
+        ])?;
+        drop(rows);
+        self.leave.execute([place])?;
+        Ok(Settled::Now(JobState::Completed))
+    }
+}
+
+fn settle_one(tx: &Tx<'_>, row: &VerdictRow) -> Outcome<Settled> {
     let held: Option<(i64, u32, u32, i64)> = tx
         .db
         .prepare_cached(
@@ -58,7 +110,7 @@ fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
     let Some((place, attempts, max_attempts, run_at)) = held else {
         return Ok(Settled::LeaseLost);
     };
-    let next = row.verdict.resolve(attempts, max_attempts);
+    let next = row.verdict.clone().resolve(attempts, max_attempts);
     if let Some(error) = &next.failure {
         add_failure(tx, place, attempts, error)?;
     }
@@ -72,24 +124,22 @@ fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
             )?
             .execute(params![place, run_at, run_at <= tx.now, next.attempts])?;
     } else {
-        end(tx, place, next.state, row.result.as_deref())?;
+        end(tx, place, next.state)?;
     }
     Ok(Settled::Now(next.state))
 }
 
-/// Moves a live job out of the queue.
-pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState, result: Option<&str>) -> Outcome<()> {
+/// Moves a live job that has no result out of the queue.
+pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
     tx.db
         .prepare_cached(
             "INSERT INTO automarket_ended
-                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
-             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3, ?4
+                (place, tenant, state, run_at, fence, attempts, crashes, finished_at)
+             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3
              FROM automarket_queue WHERE place = ?1",
         )?
-        .execute(params![place, ended_state(state), result, tx.now])?;
-    tx.db
-        .prepare_cached("DELETE FROM automarket_queue WHERE place = ?1")?
-        .execute([place])?;
+        .execute(params![place, ended_state(state), tx.now])?;
+    tx.db.prepare_cached(LEAVE)?.execute([place])?;
     Ok(())
 }
 
@@ -126,7 +176,7 @@ pub(super) fn add_failure(
 /// Prolongs leases; returns those that could not be.
 pub(super) fn prolong(
     tx: &Tx<'_>,
-    leases: Vec<LeaseToken>,
+    leases: &[LeaseToken],
     lease: Duration,
 ) -> Outcome<Vec<LeaseToken>> {
     let until = micros(lease_end(instant(tx.now)?, lease));
@@ -138,7 +188,7 @@ pub(super) fn prolong(
     let mut lost = Vec::new();
     for token in leases {
         if update.execute(params![blob(token.job), token.fence, until])? == 0 {
-            lost.push(token);
+            lost.push(*token);
         }
     }
     Ok(lost)
@@ -154,7 +204,7 @@ pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool>
         .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
         .optional()?;
     if let Some(place) = waiting {
-        end(tx, place, JobState::Cancelled, None)?;
+        end(tx, place, JobState::Cancelled)?;
     }
     Ok(waiting.is_some())
 }
