@@ -10,6 +10,9 @@ mod publications;
 mod readers;
 mod store;
 mod value;
+pub mod with_rusqlite;
+#[cfg(feature = "sqlx")]
+pub mod with_sqlx;
 mod writer;
 
 pub use store::{SqliteStore, SqliteStoreBuilder, Synchronous};

@@ -207,6 +207,8 @@ impl Settings {
                 Err(error) => return Err(error.into()),
             }
         }
+        // Pages, 16 MiB: a page that is written again and again reaches the file less often.
+        db.pragma_update(None, "wal_autocheckpoint", 4_000)?;
         // After a burst the log shrinks back to this.
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
         Ok(())

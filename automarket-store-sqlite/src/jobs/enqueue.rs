@@ -17,32 +17,25 @@ pub(crate) struct NewRow {
 }
 
 impl NewRow {
+    pub(crate) fn new(job: &NewJob) -> Result<Self> {
+        Ok(Self {
+            payload: to_json(&job.payload)?,
+            job: job.clone(),
+        })
+    }
+
     pub(crate) fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
-        let row = |job: &NewJob| {
-            Ok(Self {
-                payload: to_json(&job.payload)?,
-                job: job.clone(),
-            })
-        };
-        jobs.iter().map(row).collect()
+        jobs.iter().map(Self::new).collect()
     }
 }
 
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
-    let mut put = Put {
-        tx,
-        what: tx.db.prepare_cached(
-            "INSERT INTO automarket_jobs
-                (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
-        )?,
-        place: tx.db.prepare_cached(
-            "INSERT INTO automarket_queue
-                (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
-        )?,
-    };
+    let mut put = Put::new(tx)?;
     rows.iter().map(|row| put.one(row)).collect()
+}
+
+pub(crate) fn enqueue_one(tx: &Tx<'_>, row: &NewRow) -> Outcome<Enqueued> {
+    Put::new(tx)?.one(row)
 }
 
 /// The statements of putting a job in: what it is, and its place in the queue.
@@ -52,7 +45,23 @@ struct Put<'a> {
     place: CachedStatement<'a>,
 }
 
-impl Put<'_> {
+impl<'a> Put<'a> {
+    fn new(tx: &'a Tx<'a>) -> Outcome<Self> {
+        Ok(Self {
+            tx,
+            what: tx.db.prepare_cached(
+                "INSERT INTO automarket_jobs
+                    (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+            )?,
+            place: tx.db.prepare_cached(
+                "INSERT INTO automarket_queue
+                    (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+            )?,
+        })
+    }
+
     fn one(&mut self, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
         let tx = self.tx;
         let id = blob(job.id);

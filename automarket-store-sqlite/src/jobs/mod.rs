@@ -5,6 +5,8 @@ mod enqueue;
 mod line;
 mod read;
 mod settle;
+#[cfg(any(test, feature = "sqlx"))]
+pub(crate) mod sql;
 mod steps;
 
 use std::time::Duration;
@@ -21,7 +23,7 @@ use rusqlite::params;
 use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
-pub(crate) use enqueue::{NewRow, enqueue};
+pub(crate) use enqueue::{NewRow, enqueue, enqueue_one};
 use settle::VerdictRow;
 
 #[async_trait]
