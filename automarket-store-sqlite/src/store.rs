@@ -165,6 +165,7 @@ impl Settings {
         db.set_prepared_statement_cache_capacity(64);
         // Otherwise cached statements are planned anew whenever a value bound to them changes.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        rusqlite::vtab::array::load_module(&db)?;
         if create {
             self.write_ahead(&db)?;
         }

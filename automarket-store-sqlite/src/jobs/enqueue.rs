@@ -1,8 +1,10 @@
+use std::sync::LazyLock;
+
 use automarket_core::{
     JobId, Result,
     store::{Enqueued, NewJob},
 };
-use rusqlite::{CachedStatement, OptionalExtension, params};
+use rusqlite::{CachedStatement, ErrorCode, OptionalExtension, params};
 
 use crate::{
     error::Outcome,
@@ -31,7 +33,82 @@ impl NewRow {
 
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
-    rows.iter().map(|row| put.one(row)).collect()
+    let mut answers = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(MANY) {
+        if rows.len() == MANY && put_many(tx, rows)? {
+            answers.extend(rows.iter().map(|row| Enqueued::New(row.job.id)));
+            continue;
+        }
+        for row in rows {
+            answers.push(put.one(row)?);
+        }
+    }
+    Ok(answers)
+}
+
+/// So many jobs go into one statement, which costs less than one for each.
+const MANY: usize = 16;
+
+static WHAT_MANY: LazyLock<String> = LazyLock::new(|| {
+    values(
+        "INSERT INTO automarket_jobs
+            (place, id, tenant, kind, payload, priority, max_attempts, created_at)",
+        8,
+    )
+});
+
+static PLACE_MANY: LazyLock<String> = LazyLock::new(|| {
+    values(
+        "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)",
+        7,
+    )
+});
+
+fn values(insert: &str, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    format!("{insert} VALUES {}", vec![row; MANY].join(", "))
+}
+
+/// Puts jobs in that are all new and have no keys; `false`, and nothing was written, when they are not.
+fn put_many(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<bool> {
+    if rows.iter().any(|row| row.job.unique_key.is_some()) {
+        return Ok(false);
+    }
+    let first: i64 = tx
+        .db
+        .prepare_cached("SELECT ifnull(max(place), 0) + 1 FROM automarket_jobs")?
+        .query_row([], |row| row.get(0))?;
+    let mut what = tx.db.prepare_cached(&WHAT_MANY)?;
+    let mut place = tx.db.prepare_cached(&PLACE_MANY)?;
+    for ((n, NewRow { job, payload }), at) in (0..).zip(rows).zip(first..) {
+        let (n, tenant) = (n * 8, job.tenant.as_str());
+        what.raw_bind_parameter(n + 1, at)?;
+        what.raw_bind_parameter(n + 2, blob(job.id))?;
+        what.raw_bind_parameter(n + 3, tenant)?;
+        what.raw_bind_parameter(n + 4, &job.kind)?;
+        what.raw_bind_parameter(n + 5, payload)?;
+        what.raw_bind_parameter(n + 6, job.priority)?;
+        what.raw_bind_parameter(n + 7, job.max_attempts)?;
+        what.raw_bind_parameter(n + 8, tx.now)?;
+        let (n, run_at) = (n / 8 * 7, job.run_at.map_or(tx.now, micros));
+        place.raw_bind_parameter(n + 1, at)?;
+        place.raw_bind_parameter(n + 2, tenant)?;
+        place.raw_bind_parameter(n + 3, &job.kind)?;
+        place.raw_bind_parameter(n + 4, job.priority)?;
+        place.raw_bind_parameter(n + 5, run_at)?;
+        place.raw_bind_parameter(n + 6, run_at)?;
+        place.raw_bind_parameter(n + 7, run_at <= tx.now)?;
+    }
+    match what.raw_execute() {
+        Ok(_) => {}
+        // One of the ids is there.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    place.raw_execute()?;
+    Ok(true)
 }
 
 pub(crate) fn enqueue_one(tx: &Tx<'_>, row: &NewRow) -> Outcome<Enqueued> {

@@ -1,17 +1,21 @@
 //! Prolonging and ending leases; what else ends or revives a job.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
-use rusqlite::{CachedStatement, OptionalExtension, params, types::ToSqlOutput};
+use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
 
 use super::{enqueue::holder, read::ended_state};
 use crate::{
     error::Outcome,
-    value::{blob, instant, limit as sql_limit, micros, to_json},
+    value::{array, blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -40,59 +44,81 @@ impl VerdictRow {
 }
 
 pub(super) fn settle(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<Vec<Settled>> {
-    let mut complete = Complete {
-        tx,
-        held: tx.db.prepare_cached(
-            "SELECT q.place, q.tenant, q.run_at, q.attempts, q.crashes
-             FROM automarket_jobs j JOIN automarket_queue q USING (place)
-             WHERE j.id = ?1 AND q.leased = 1 AND q.fence = ?2",
-        )?,
-        end: tx.db.prepare_cached(
-            "INSERT INTO automarket_ended
-                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
-             VALUES (?1, ?2, 'completed', ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?,
-        leave: tx.db.prepare_cached(LEAVE)?,
-    };
-    let settle = |row: &VerdictRow| match &row.result {
-        Some(result) => complete.one(row.token, result),
-        None => settle_one(tx, row),
-    };
-    rows.iter().map(settle).collect()
-}
-
-const LEAVE: &str = "DELETE FROM automarket_queue WHERE place = ?1";
-
-/// The statements of the verdict that most jobs end with.
-struct Complete<'a> {
-    tx: &'a Tx<'a>,
-    held: CachedStatement<'a>,
-    end: CachedStatement<'a>,
-    leave: CachedStatement<'a>,
-}
-
-impl Complete<'_> {
-    fn one(&mut self, token: LeaseToken, result: &str) -> Outcome<Settled> {
-        let mut rows = self.held.query(params![blob(token.job), token.fence])?;
-        let Some(row) = rows.next()? else {
-            return Ok(Settled::LeaseLost);
+    let held = held_to_complete(tx, rows)?;
+    let mut end = tx.db.prepare_cached(
+        "INSERT INTO automarket_ended
+            (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
+         VALUES (?1, ?2, 'completed', ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let mut left = Vec::with_capacity(held.len());
+    let mut answers = Vec::with_capacity(rows.len());
+    // The first verdict of a lease ends it.
+    let mut seen = HashSet::with_capacity(rows.len());
+    for row in rows {
+        if !seen.insert(row.token) {
+            answers.push(Settled::LeaseLost);
+            continue;
+        }
+        let Some(result) = &row.result else {
+            answers.push(settle_one(tx, row)?);
+            continue;
         };
-        let place: i64 = row.get(0)?;
-        let column = |n| row.get_ref(n).map(ToSqlOutput::Borrowed);
-        self.end.execute(params![
-            place,
-            column(1)?,
-            column(2)?,
-            token.fence,
-            column(3)?,
-            column(4)?,
+        let Some(held) = held.get(&row.token) else {
+            answers.push(Settled::LeaseLost);
+            continue;
+        };
+        end.execute(params![
+            held.place,
+            held.tenant,
+            held.run_at,
+            row.token.fence,
+            held.attempts,
+            held.crashes,
             result,
-            self.tx.now
+            tx.now
         ])?;
-        drop(rows);
-        self.leave.execute([place])?;
-        Ok(Settled::Now(JobState::Completed))
+        left.push(held.place);
+        answers.push(Settled::Now(JobState::Completed));
     }
+    tx.db
+        .prepare_cached("DELETE FROM automarket_queue WHERE place IN rarray(?1)")?
+        .execute([array(left)])?;
+    Ok(answers)
+}
+
+/// A leased job that is to be completed.
+struct Held {
+    place: i64,
+    tenant: String,
+    run_at: i64,
+    attempts: i64,
+    crashes: i64,
+}
+
+/// Those of the completed jobs whose lease is held.
+fn held_to_complete(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<HashMap<LeaseToken, Held>> {
+    let completed = rows.iter().filter(|row| row.result.is_some());
+    let ids = array(completed.map(|row| blob(row.token.job).to_vec()));
+    let mut read = tx.db.prepare_cached(
+        "SELECT j.id, q.fence, q.place, q.tenant, q.run_at, q.attempts, q.crashes
+         FROM automarket_jobs j JOIN automarket_queue q USING (place)
+         WHERE j.id IN rarray(?1) AND q.leased = 1",
+    )?;
+    let found = read.query_map([ids], |row| {
+        let token = LeaseToken {
+            job: Uuid::from_bytes(row.get(0)?).into(),
+            fence: row.get(1)?,
+        };
+        let held = Held {
+            place: row.get(2)?,
+            tenant: row.get(3)?,
+            run_at: row.get(4)?,
+            attempts: row.get(5)?,
+            crashes: row.get(6)?,
+        };
+        Ok((token, held))
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 fn settle_one(tx: &Tx<'_>, row: &VerdictRow) -> Outcome<Settled> {
@@ -139,14 +165,16 @@ pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
              FROM automarket_queue WHERE place = ?1",
         )?
         .execute(params![place, ended_state(state), tx.now])?;
-    tx.db.prepare_cached(LEAVE)?.execute([place])?;
+    tx.db
+        .prepare_cached("DELETE FROM automarket_queue WHERE place = ?1")?
+        .execute([place])?;
     Ok(())
 }
 
-pub(super) fn set_attempts(tx: &Tx<'_>, place: i64, attempts: u32, crashes: u32) -> Outcome<()> {
+pub(super) fn set_crashes(tx: &Tx<'_>, place: i64, crashes: u32) -> Outcome<()> {
     tx.db
-        .prepare_cached("UPDATE automarket_queue SET attempts = ?2, crashes = ?3 WHERE place = ?1")?
-        .execute(params![place, attempts, crashes])?;
+        .prepare_cached("UPDATE automarket_queue SET crashes = ?2 WHERE place = ?1")?
+        .execute(params![place, crashes])?;
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 //! `cargo run --release -- --ours <the program of benches/queue> --effectum <the program of ./effectum>`
 
 mod apalis_sql;
-mod fang_sqlite;
 mod graphile;
 mod message_queues;
 mod ours;
@@ -66,7 +65,7 @@ fn args() -> Result<Args> {
 /// The peers on a store, and about how many jobs a second the slow ones manage, so that they are not waited for.
 fn peers(store: &str) -> &'static [(&'static str, usize)] {
     match store {
-        "sqlite" => &[("effectum", 20_000), ("pgqrs", 5_000), ("apalis", 500), ("fang", 500)],
+        "sqlite" => &[("effectum", 20_000), ("pgqrs", 5_000), ("apalis", 500)],
         _ => &[("graphile_worker", 20_000), ("pgmq", 20_000), ("pgqrs", 5_000), ("apalis", 2_000)],
     }
 }
@@ -133,7 +132,6 @@ async fn one(
         ("pgqrs", _) => Arc::new(message_queues::Pgqrs::postgres(url, connections).await?),
         ("apalis", "sqlite") => Arc::new(apalis_sql::OnSqlite::new(&file).await?),
         ("apalis", _) => Arc::new(apalis_sql::OnPostgres::new(url, connections).await?),
-        ("fang", _) => Arc::new(fang_sqlite::Fang::new(&file).await?),
         _ => return Ok(None),
     };
     if producers > 0 {
