@@ -75,7 +75,7 @@ async fn fill(store: &dyn Store, size: usize, seed: u64) -> Result<Value> {
                 job = job.run_at(now - chrono::Duration::days(1));
                 job.priority = 5;
             } else if dice.f32() < 4.0 / 9.0 {
-                job = job.run_at(now + chrono::Duration::seconds(3_600 + dice.i64(..86_400)));
+                job = job.run_at(now + chrono::Duration::seconds(3_600 + dice.i64(0..86_400)));
             }
             batch.push(job);
         }
