@@ -11,5 +11,7 @@ docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 bench-queue *options:
     cargo bench --bench queue -- {{options}}
+bench-peers *options:
+    benches/peers/run.sh {{options}}
 bench-text:
     cargo bench --bench text
