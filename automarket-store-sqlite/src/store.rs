@@ -176,8 +176,8 @@ impl Settings {
         db.pragma_update(None, "synchronous", synchronous)?;
         db.pragma_update(None, "foreign_keys", true)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
-        // Kibibytes, not pages: enough for the hot tables of a queue of a million.
-        db.pragma_update(None, "cache_size", if create { -65_536 } else { -8_192 })?;
+        // Kibibytes, not pages. All connections together stay below 48 MiB.
+        db.pragma_update(None, "cache_size", if create { -32_768 } else { -4_096 })?;
         Ok(db)
     }
 

@@ -246,7 +246,7 @@ fn host_process() {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .unwrap();
         let add_user = "INSERT INTO users VALUES (?1)";
-        let commits = job.id.uuid().as_bytes()[15] % 2 == 0;
+        let commits = job.id.uuid().as_bytes()[15].is_multiple_of(2);
         let put = || with_rusqlite::enqueue_in(&tx, &job).unwrap();
         if commits {
             put();
