@@ -60,6 +60,11 @@ impl Fault {
         matches!(self, Self::Postgres(error) if error.code().map(SqlState::code) == Some("AM001"))
     }
 
+    /// Whether a job's id is known already.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
     /// Whether the connection was lost, so that a commit under way may have happened.
     pub(crate) fn is_cut(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code().is_none_or(is_end_of_connection))

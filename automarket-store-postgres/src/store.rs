@@ -110,7 +110,8 @@ impl PostgresStoreBuilder {
         migrations::run(&db).await?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
-                writer: Writer::start(db.clone()),
+                // The rest of the connections is for everything else.
+                writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
                 turns: Turns::default(),
                 db,
             }),

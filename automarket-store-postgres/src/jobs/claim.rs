@@ -120,7 +120,7 @@ async fn rescue(
     let tx = connection.begin().await?;
     let ids: Vec<Uuid> = expired.iter().map(|(id, _)| *id).collect();
     let sql = "SELECT id, fence, attempts, crashes, max_attempts FROM automarket.queue
-        WHERE id = ANY ($1) AND leased AND due_at <= automarket.clock() ORDER BY id
+        WHERE id = ANY ($1) AND leased AND leased_until <= automarket.clock() ORDER BY id
         FOR UPDATE SKIP LOCKED";
     let (mut live, mut dead, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.rows(sql, &[&ids]).await? {
@@ -154,14 +154,11 @@ async fn rescue(
 }
 
 async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i64, Lease)>> {
-    let sql = "WITH taken AS (
-            UPDATE automarket.queue SET ready = false, fence = fence + 1, attempts = attempts + 1,
-                crashes = crashes + 1, due_at = automarket.clock() + $2 * interval '1 microsecond'
-            WHERE id = ANY ($1) RETURNING *)
-        SELECT t.id, t.place, t.tenant, t.kind, j.payload::text, t.priority, t.max_attempts, t.unique_key,
-            j.created_at, t.run_at, t.fence, t.attempts, t.crashes, t.due_at,
-            automarket.failures_of(t.id) AS failures
-        FROM taken t JOIN automarket.jobs j USING (id)";
+    let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + 1,
+            crashes = crashes + 1, leased_until = automarket.clock() + $2 * interval '1 microsecond'
+        WHERE id = ANY ($1)
+        RETURNING id, place, tenant, kind, payload::text, priority, max_attempts, unique_key, created_at,
+            run_at, fence, attempts, crashes, leased_until AS due_at, automarket.failures_of(id) AS failures";
     if ids.is_empty() {
         return Ok(Vec::new());
     }
