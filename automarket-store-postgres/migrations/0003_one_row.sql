@@ -2,9 +2,9 @@
 -- row and two index entries. automarket.jobs shows both.
 --
 -- A claim and a heartbeat change nothing that an index knows, so they write no index entry (fillfactor leaves
--- them room in the row's page): a leased row stays in the line, and claims walk past it. ready puts a row into
--- the line; a claim first sets it on rows whose run_at has come. A leased row is ready, and may be taken by
--- another once leased_until has passed.
+-- them room in the row's page): a leased row stays in the line, and claims walk past it. due_at is run_at of a
+-- waiting job and the end of the lease of a leased one. ready puts a row into the line; a claim first sets it on
+-- rows whose run_at has come. Whatever is leased is in the line.
 
 ALTER TABLE automarket.queue ADD COLUMN created_at timestamptz, ADD COLUMN payload json;
 UPDATE automarket.queue q SET created_at = j.created_at, payload = j.payload FROM automarket.jobs j WHERE j.id = q.id;
@@ -12,9 +12,7 @@ ALTER TABLE automarket.queue ALTER COLUMN created_at SET NOT NULL, ALTER COLUMN 
     ALTER COLUMN place SET DEFAULT nextval('automarket.places');
 
 DROP INDEX automarket.queue_timer;
-ALTER TABLE automarket.queue RENAME COLUMN due_at TO leased_until;
-ALTER TABLE automarket.queue ALTER COLUMN leased_until DROP NOT NULL, SET (fillfactor = 50);
-UPDATE automarket.queue SET leased_until = NULL WHERE NOT leased;
+ALTER TABLE automarket.queue SET (fillfactor = 50);
 UPDATE automarket.queue SET ready = true WHERE leased;
 CREATE INDEX queue_timer ON automarket.queue (kind, run_at) WHERE NOT ready;
 
@@ -49,8 +47,8 @@ DECLARE
     at timestamptz := automarket.clock();
 BEGIN
     INSERT INTO automarket.queue
-        (id, run_at, max_attempts, priority, ready, tenant, kind, created_at, payload)
-    SELECT g.id, coalesce(g.run_at, at), g.max_attempts, g.priority,
+        (id, run_at, due_at, max_attempts, priority, ready, tenant, kind, created_at, payload)
+    SELECT g.id, coalesce(g.run_at, at), coalesce(g.run_at, at), g.max_attempts, g.priority,
         coalesce(g.run_at, at) <= at, g.tenant, g.kind, at, g.payload::json
     FROM unnest(ids, tenants, kinds, payloads, run_ats, priorities, put_new.max_attempts)
         AS g (id, tenant, kind, payload, run_at, priority, max_attempts);
@@ -74,8 +72,8 @@ BEGIN
     -- Keys in one order, so that two batches with the same keys do not wait for each other.
     WITH put AS (
         INSERT INTO automarket.queue
-            (id, place, run_at, max_attempts, priority, ready, tenant, kind, unique_key, created_at, payload)
-        SELECT g.id, g.place, coalesce(g.run_at, at), g.max_attempts, g.priority,
+            (id, place, run_at, due_at, max_attempts, priority, ready, tenant, kind, unique_key, created_at, payload)
+        SELECT g.id, g.place, coalesce(g.run_at, at), coalesce(g.run_at, at), g.max_attempts, g.priority,
             coalesce(g.run_at, at) <= at, g.tenant, g.kind, g.unique_key, at, g.payload::json
         FROM unnest(ids, places, tenants, kinds, payloads, run_ats, priorities, put_jobs.max_attempts, keys)
             AS g (id, place, tenant, kind, payload, run_at, priority, max_attempts, unique_key)
@@ -148,14 +146,13 @@ BEGIN
     WHILE room > 0 LOOP
         IF only_job IS NOT NULL THEN
             picked := ARRAY(SELECT q.id FROM automarket.queue q
-                WHERE q.id = only_job AND q.run_at <= at AND (NOT q.leased OR q.leased_until <= at)
-                    AND q.kind = ANY (kinds) FOR UPDATE SKIP LOCKED);
+                WHERE q.id = only_job AND q.due_at <= at AND q.kind = ANY (kinds) FOR UPDATE SKIP LOCKED);
             room := 1;
         ELSE
             IF picked IS NULL OR cardinality(picked) = 0 THEN
                 SELECT max(best.priority) INTO lane FROM unnest(kinds) w (kind), LATERAL (
                     SELECT q.priority FROM automarket.queue q
-                    WHERE q.ready AND q.kind = w.kind AND q.priority < lane AND (NOT q.leased OR q.leased_until <= at)
+                    WHERE q.ready AND q.kind = w.kind AND q.priority < lane AND q.due_at <= at
                     ORDER BY q.priority DESC LIMIT 1) best;
                 EXIT WHEN lane IS NULL;
                 last_turn := coalesce(turn_tenants[array_position(turn_priorities, lane::smallint)], '');
@@ -168,7 +165,7 @@ BEGIN
                     SELECT (SELECT min(next.tenant) FROM unnest(kinds) w (kind), LATERAL (
                         SELECT q.tenant FROM automarket.queue q
                         WHERE q.ready AND q.kind = w.kind AND q.priority = lane AND q.tenant > a.tenant
-                            AND (NOT q.leased OR q.leased_until <= at)
+                            AND q.due_at <= at
                         ORDER BY q.tenant LIMIT 1) next)
                     FROM after a WHERE a.tenant IS NOT NULL
                 ), before (tenant) AS (
@@ -177,7 +174,7 @@ BEGIN
                     SELECT (SELECT min(next.tenant) FROM unnest(kinds) w (kind), LATERAL (
                         SELECT q.tenant FROM automarket.queue q
                         WHERE q.ready AND q.kind = w.kind AND q.priority = lane AND q.tenant > b.tenant
-                            AND q.tenant <= last_turn AND (NOT q.leased OR q.leased_until <= at)
+                            AND q.tenant <= last_turn AND q.due_at <= at
                         ORDER BY q.tenant LIMIT 1) next)
                     FROM before b WHERE b.tenant IS NOT NULL
                 )
@@ -193,23 +190,23 @@ BEGIN
                     SELECT first.id FROM unnest(kinds) w (kind), LATERAL (
                         SELECT q.id, q.run_at, q.place FROM automarket.queue q
                         WHERE q.ready AND q.kind = w.kind AND q.priority = lane AND q.tenant = t.tenant
-                            AND (NOT q.leased OR q.leased_until <= at) AND q.id <> ALL (shown)
+                            AND q.due_at <= at AND q.id <> ALL (shown)
                         ORDER BY q.run_at, q.place LIMIT share FOR UPDATE SKIP LOCKED) first
                     ORDER BY first.run_at, first.place LIMIT share) turn
                 LIMIT room);
         END IF;
         RETURN QUERY SELECT q.id, q.place, q.tenant::text, q.kind::text, NULL::text, q.priority, q.max_attempts,
-                q.unique_key::text, at, q.run_at, q.fence, q.attempts, q.crashes, q.leased_until, NULL::text, true
+                q.unique_key::text, at, q.run_at, q.fence, q.attempts, q.crashes, q.due_at, NULL::text, true
             FROM automarket.queue q WHERE q.id = ANY (picked) AND q.leased;
         IF FOUND THEN
             shown := shown || ARRAY(SELECT q.id FROM automarket.queue q WHERE q.id = ANY (picked) AND q.leased);
         END IF;
         RETURN QUERY
             UPDATE automarket.queue q SET ready = true, leased = true, fence = q.fence + 1,
-                attempts = q.attempts + 1, leased_until = at + lease_micros * interval '1 microsecond'
+                attempts = q.attempts + 1, due_at = at + lease_micros * interval '1 microsecond'
             WHERE q.id = ANY (picked) AND NOT q.leased
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,
-                q.unique_key::text, q.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.leased_until,
+                q.unique_key::text, q.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.due_at,
                 CASE WHEN q.fence > 1 THEN automarket.failures_of(q.id) END, false;
         EXIT WHEN only_job IS NOT NULL;
         room := room - cardinality(picked);
@@ -240,7 +237,7 @@ RETURNS TABLE (job uuid, held bigint) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY
     UPDATE automarket.queue q
-    SET leased_until = automarket.clock() + lease_micros * interval '1 microsecond'
+    SET due_at = automarket.clock() + lease_micros * interval '1 microsecond'
     FROM unnest(ids, fences) AS t (id, fence)
     WHERE q.id = ANY (ids) AND q.id = t.id AND q.fence = t.fence AND q.leased
     RETURNING q.id, q.fence;
@@ -255,14 +252,113 @@ DECLARE
 BEGIN
     SELECT min(free.run_at) INTO found FROM unnest(kinds) w (kind), LATERAL (
         SELECT q.run_at FROM automarket.queue q
-        WHERE q.ready AND q.kind = w.kind AND (NOT q.leased OR q.leased_until <= at)
+        WHERE q.ready AND q.kind = w.kind AND q.due_at <= at
         ORDER BY q.priority, q.tenant, q.run_at LIMIT 1) free;
     IF found IS NULL THEN -- All that stand in the line are leased.
         SELECT min(next.at) INTO found FROM unnest(kinds) w (kind), LATERAL (
-            (SELECT min(q.leased_until) AS at FROM automarket.queue q WHERE q.ready AND q.kind = w.kind)
+            (SELECT min(q.due_at) AS at FROM automarket.queue q WHERE q.ready AND q.kind = w.kind)
             UNION ALL
             (SELECT q.run_at FROM automarket.queue q WHERE NOT q.ready AND q.kind = w.kind
                 ORDER BY q.run_at LIMIT 1)) next;
     END IF;
     RETURN found;
 END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off;
+
+-- A UUID of version 7: 48 bits of milliseconds before the random ones of version 4.
+CREATE FUNCTION automarket.new_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+        substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- The rule of the library's tenant ids.
+CREATE FUNCTION automarket.check_tenant(tenant text) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF tenant IS NULL OR octet_length(tenant) NOT BETWEEN 1 AND 200 OR tenant ~ '[[:cntrl:]]' THEN
+        RAISE EXCEPTION 'a tenant id is 1 to 200 bytes without control characters'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END $$;
+
+-- For the host: puts one job in, inside the caller's transaction; the id of the job that will run.
+CREATE OR REPLACE FUNCTION automarket.enqueue(
+    tenant text, kind text, payload jsonb, run_at timestamptz DEFAULT NULL, priority smallint DEFAULT 0,
+    max_attempts integer DEFAULT 20, unique_key text DEFAULT NULL
+) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+    given uuid;
+BEGIN
+    PERFORM automarket.check_tenant(tenant);
+    IF kind IS NULL OR priority IS NULL OR max_attempts IS NULL OR max_attempts < 0
+        OR NOT isfinite(coalesce(run_at, now())) THEN
+        RAISE EXCEPTION 'kind, priority and max_attempts (0 or more) are needed, run_at is finite'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT p.job INTO given FROM automarket.put_jobs(
+        ARRAY[automarket.new_id()], ARRAY[tenant], ARRAY[kind], ARRAY[coalesce(payload, 'null')::text],
+        ARRAY[run_at], ARRAY[priority], ARRAY[max_attempts::bigint], ARRAY[unique_key]) p;
+    RETURN given;
+END $$;
+
+-- The same from a list of the library's NewJob as JSON.
+CREATE FUNCTION automarket.put_jobs(jobs json) RETURNS TABLE (n bigint, job uuid, is_new boolean)
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF json_array_length(jobs) = 0 THEN RETURN; END IF;
+    PERFORM automarket.check_tenant(j ->> 'tenant') FROM json_array_elements(jobs) j;
+    RETURN QUERY SELECT put.n, put.job, put.is_new FROM (
+        SELECT array_agg((j ->> 'id')::uuid) AS ids, array_agg(j ->> 'tenant') AS tenants,
+            array_agg(j ->> 'kind') AS kinds, array_agg((j -> 'payload')::text) AS payloads,
+            array_agg((j ->> 'run_at')::timestamptz) AS run_ats,
+            array_agg((j ->> 'priority')::smallint) AS priorities,
+            array_agg((j ->> 'max_attempts')::bigint) AS attempts, array_agg(j ->> 'unique_key') AS keys
+        FROM json_array_elements(jobs) j) a,
+        automarket.put_jobs(a.ids, a.tenants, a.kinds, a.payloads, a.run_ats, a.priorities, a.attempts, a.keys) put;
+END $$;
+
+-- Writes a publication (the library's, as JSON) unless its id is there; how many rows were written.
+CREATE FUNCTION automarket.put_publication(publication json) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    written bigint;
+BEGIN
+    INSERT INTO automarket.publications (tenant, id, post, state, revision, body)
+    VALUES (publication ->> 'tenant', (publication ->> 'id')::uuid, (publication ->> 'post')::uuid,
+        publication ->> 'state', (publication ->> 'revision')::bigint, publication)
+    ON CONFLICT (tenant, id) DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END $$;
+
+-- Writes all that one call of publish writes (the library's NewPublishing, as JSON): for the library, and for a
+-- host inside its own transaction. Whether any of it was new: what is there already stays as it is, and when
+-- nothing is new, neither jobs nor events are written.
+CREATE FUNCTION automarket.publish(publishing json) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    owner text := publishing ->> 'tenant';
+    post_id uuid := (publishing #>> '{post,id}')::uuid;
+    written bigint; more bigint;
+BEGIN
+    PERFORM automarket.check_tenant(owner);
+    IF EXISTS (SELECT FROM json_array_elements(publishing -> 'publications') p
+        WHERE (p ->> 'post')::uuid IS DISTINCT FROM post_id) THEN
+        RAISE EXCEPTION 'the publications are of the post that is written with them'
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF EXISTS (
+        SELECT FROM unnest(ARRAY['publications', 'jobs', 'events']) part, json_array_elements(publishing -> part) x
+        WHERE x ->> 'tenant' IS DISTINCT FROM owner) THEN
+        RAISE EXCEPTION 'what is written together is of one tenant' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO automarket.posts (tenant, id, body) VALUES (owner, post_id, publishing -> 'post')
+    ON CONFLICT (tenant, id) DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    SELECT coalesce(sum(automarket.put_publication(p)), 0) INTO more
+    FROM json_array_elements(publishing -> 'publications') p;
+    IF written + more = 0 THEN
+        RETURN false;
+    END IF;
+    PERFORM automarket.put_jobs(publishing -> 'jobs');
+    PERFORM automarket.tell(array_agg(automarket.new_id()), array_agg(e ->> 'tenant'), array_agg(e ->> 'kind'),
+        array_agg(e ->> 'subject'), array_agg((e -> 'data')::text))
+    FROM json_array_elements(publishing -> 'events') e HAVING count(*) > 0;
+    RETURN true;
+END $$;

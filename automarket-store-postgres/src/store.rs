@@ -3,10 +3,11 @@ use std::{fmt, sync::Arc};
 use automarket_core::{Error, ErrorKind, Result};
 
 use crate::{
-    connect,
+    connect::Server,
     db::{Database, SCHEMA},
     jobs::{Turns, Writer},
     migrations,
+    wake::Bell,
 };
 
 /// The store on PostgreSQL. Clones are handles to the same store and its pool of connections. Everything of
@@ -20,6 +21,7 @@ pub(crate) struct Inner {
     pub(crate) db: Arc<Database>,
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
+    pub(crate) bell: Bell,
 }
 
 impl PostgresStore {
@@ -68,7 +70,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// At most this many connections; 10 unless set.
+    /// At most this many connections; 10 unless set. One more listens where workers run. Up to four fifths of
+    /// them put jobs in at the same time.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -103,8 +106,9 @@ impl PostgresStoreBuilder {
             ));
         }
         let size = self.pool_size.max(1);
+        let server = Server::new(&self.url, self.roots.as_deref())?;
         let db = Arc::new(Database {
-            pool: connect::pool(&self.url, self.roots.as_deref(), size)?,
+            pool: server.pool(size)?,
             schema: self.schema,
         });
         migrations::run(&db).await?;
@@ -113,6 +117,7 @@ impl PostgresStoreBuilder {
                 // The rest of the connections is for everything else.
                 writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
                 turns: Turns::default(),
+                bell: Bell::hang(server, db.clone()),
                 db,
             }),
         })

@@ -160,6 +160,7 @@ impl Shift {
         loop {
             // Armed before the queue is looked at, so that nothing put in meanwhile is missed.
             let wake = market.engine.wake.notified();
+            let woken = market.engine.store.woken();
             let took = if self.write().await {
                 self.take().await
             } else {
@@ -179,6 +180,7 @@ impl Shift {
                 () = &mut shutdown => return,
                 Some(Ok(ended)) = self.running.join_next() => self.ended.push(ended),
                 () = wake => {}
+                () = woken => {}
                 () = pause => {}
             }
         }

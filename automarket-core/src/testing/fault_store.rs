@@ -18,7 +18,7 @@ use crate::{
     store::{
         Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Job, JobState,
         JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationStore, QueueStats, Settled, Verdict,
+        PublicationStore, QueueStats, Settled, Verdict, Woken,
     },
 };
 
@@ -277,6 +277,12 @@ impl JobStore for FaultStore {
     }
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.pass("next_ready", self.inner.next_ready(kinds)).await
+    }
+    fn wake(&self) {
+        self.inner.wake();
+    }
+    fn woken(&self) -> Woken<'_> {
+        self.inner.woken()
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.pass("step", self.inner.step(tenant, job, name)).await

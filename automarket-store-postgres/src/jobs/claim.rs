@@ -120,7 +120,7 @@ async fn rescue(
     let tx = connection.begin().await?;
     let ids: Vec<Uuid> = expired.iter().map(|(id, _)| *id).collect();
     let sql = "SELECT id, fence, attempts, crashes, max_attempts FROM automarket.queue
-        WHERE id = ANY ($1) AND leased AND leased_until <= automarket.clock() ORDER BY id
+        WHERE id = ANY ($1) AND leased AND due_at <= automarket.clock() ORDER BY id
         FOR UPDATE SKIP LOCKED";
     let (mut live, mut dead, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.rows(sql, &[&ids]).await? {
@@ -155,10 +155,10 @@ async fn rescue(
 
 async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i64, Lease)>> {
     let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + 1,
-            crashes = crashes + 1, leased_until = automarket.clock() + $2 * interval '1 microsecond'
+            crashes = crashes + 1, due_at = automarket.clock() + $2 * interval '1 microsecond'
         WHERE id = ANY ($1)
         RETURNING id, place, tenant, kind, payload::text, priority, max_attempts, unique_key, created_at,
-            run_at, fence, attempts, crashes, leased_until AS due_at, automarket.failures_of(id) AS failures";
+            run_at, fence, attempts, crashes, due_at, automarket.failures_of(id) AS failures";
     if ids.is_empty() {
         return Ok(Vec::new());
     }

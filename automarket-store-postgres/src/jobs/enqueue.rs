@@ -12,8 +12,8 @@ use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
-    db::{Database, Tx},
-    error::{Fault, Outcome},
+    db::Database,
+    error::Outcome,
     value::{Columns as _, damaged, to_json},
 };
 
@@ -28,6 +28,7 @@ const SMALL: usize = 16;
 /// Jobs as columns.
 #[derive(Default)]
 struct Columns<'a> {
+    jobs: Vec<&'a NewJob>,
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
     kinds: Vec<&'a str>,
@@ -42,6 +43,7 @@ impl<'a> Columns<'a> {
     fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
         let mut columns = Self::default();
         for job in jobs {
+            columns.jobs.push(job);
             columns.ids.push(job.id.uuid());
             columns.tenants.push(job.tenant.as_str());
             columns.kinds.push(&job.kind);
@@ -74,10 +76,7 @@ impl<'a> Columns<'a> {
 
     /// One answer per job, in order.
     fn answers(&self, rows: Outcome<Vec<Row>>) -> Outcome<Vec<Enqueued>> {
-        let rows = rows.map_err(|fault| match fault {
-            taken if taken.is_id_taken() => Fault::Ours(id_taken()),
-            other => other,
-        })?;
+        let rows = rows.map_err(|fault| fault.or_id_taken(self.jobs.iter().copied()))?;
         let mut answers = vec![None; self.ids.len()];
         for row in rows {
             let (n, id): (i64, _) = (row.column("n")?, row.id("job")?);
@@ -94,23 +93,6 @@ impl<'a> Columns<'a> {
         let whole: Option<Vec<Enqueued>> = answers.into_iter().collect();
         Ok(whole.ok_or_else(|| damaged("the answer of put_jobs"))?)
     }
-}
-
-fn id_taken() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "a job's id is taken by another tenant's",
-    )
-    .with_rule("job.id")
-}
-
-/// Puts jobs in inside a transaction.
-pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueued>> {
-    if jobs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let columns = Columns::new(jobs)?;
-    columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
 async fn put<'a>(

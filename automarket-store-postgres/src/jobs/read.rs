@@ -77,11 +77,10 @@ pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
 }
 
 pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
-    let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE run_at > now) AS later,
+    let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
             count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
-        FROM (SELECT q.run_at, q.leased, c.now,
-                q.run_at <= c.now AND (NOT q.leased OR q.leased_until <= c.now) AS free
+        FROM (SELECT q.run_at, q.leased, q.due_at <= c.now AS free
             FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";
     let row = db
         .row(sql, &[])

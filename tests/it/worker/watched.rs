@@ -19,7 +19,7 @@ use automarket::{
     store::{
         Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Job, JobState,
         JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationStore, QueueStats, Settled, Verdict,
+        PublicationStore, QueueStats, Settled, Verdict, Woken,
     },
 };
 use serde_json::Value;
@@ -184,6 +184,12 @@ impl JobStore for Watched {
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.calls.send_modify(|calls| calls.looks += 1);
         self.inner.next_ready(kinds).await
+    }
+    fn wake(&self) {
+        self.inner.wake();
+    }
+    fn woken(&self) -> Woken<'_> {
+        self.inner.woken()
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.inner.step(tenant, job, name).await
