@@ -11,6 +11,8 @@ use crate::{AccountId, Result, TenantId};
 
 /// How long one call has to show that a gate whose time is over may be opened; then another may try.
 pub const PROBE: Duration = Duration::from_secs(60);
+/// How soon others ask again while a probe is under way.
+const RECHECK: TimeDelta = TimeDelta::seconds(5);
 /// So many failures in a row close a gate.
 pub const TRIPS: u32 = 5;
 /// How long the first trip closes it; each further failure doubles that, up to the second.
@@ -69,7 +71,7 @@ pub enum Pass {
     Open,
     /// Yes, and how it ends is to be told: it is the probe, or there were failures.
     Watched,
-    /// Not before this instant.
+    /// Not before this instant; then ask again.
     Closed(DateTime<Utc>),
 }
 
@@ -94,7 +96,11 @@ impl Gate {
     pub fn pass(gates: &mut [Self], now: DateTime<Utc>) -> Pass {
         let closed = gates.iter().filter_map(|gate| gate.closed_until).max();
         match closed {
-            Some(until) if until > now => return Pass::Closed(until),
+            Some(until) if until > now => {
+                let probing = gates.iter().any(|gate| gate.probing);
+                let soon = now + RECHECK;
+                return Pass::Closed(if probing { until.min(soon) } else { until });
+            }
             Some(_) => {}
             None if gates.iter().all(|gate| gate.failures == 0) => return Pass::Open,
             None => return Pass::Watched,
