@@ -8,11 +8,12 @@ use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
     Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
-    http::{Body, Call, Effect, Reply, Transport, next_hop},
+    http::{Body, Call, CallWatch, Effect, Reply, Transport, next_hop},
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -54,6 +55,16 @@ impl Context {
             key: None,
             steps: Arc::new(MemorySteps::default()),
         }
+    }
+
+    /// Puts another transport round its own.
+    #[must_use]
+    pub fn map_transport(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Self {
+        self.transport = wrap(self.transport);
+        self
     }
 
     /// Sets where "now" comes from.
@@ -274,10 +285,24 @@ impl Context {
         operation: &'static str,
         until: Instant,
     ) -> Result<http::Response<Body>> {
-        tokio::time::timeout_at(until, self.transport.send(request))
+        let platform = self.account().map(|account| &account.platform);
+        let watch = CallWatch::begin(platform, operation);
+        let span = tracing::info_span!(
+            "call",
+            tenant = self.account().map(|account| account.tenant.as_str()),
+            platform = platform.map(crate::Platform::as_str),
+            operation,
+            status = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        let sent = tokio::time::timeout_at(until, self.transport.send(request));
+        let result = sent
+            .instrument(span.clone())
             .await
-            .map_err(|_| late(effect).with_operation(operation))?
-            .map_err(|error| error.into_error(effect).with_operation(operation))
+            .map_err(|_| late(effect).with_operation(operation))
+            .and_then(|sent| sent.map_err(|e| e.into_error(effect).with_operation(operation)));
+        watch.end(&span, &result);
+        result
     }
 
     /// When the call has to be over. Nothing is sent after the deadline.
