@@ -15,6 +15,7 @@ mod error;
 pub mod html;
 pub mod http;
 mod ids;
+pub mod media;
 pub mod networks;
 pub mod notifier;
 pub mod pipeline;

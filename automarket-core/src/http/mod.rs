@@ -13,6 +13,7 @@ mod reqwest;
 mod resolver;
 mod retry_after;
 mod transport;
+mod upload;
 
 #[cfg(feature = "reqwest")]
 pub use self::{
@@ -28,3 +29,4 @@ pub(crate) use redirect::next_hop;
 pub use reply::Reply;
 pub use retry_after::retry_after;
 pub use transport::{Body, ByteStream, Transport, TransportError};
+pub use upload::Upload;

@@ -4,6 +4,7 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod media_host;
 mod openapi;
 mod recorder;
 mod recording;
@@ -15,6 +16,7 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use media_host::LocalMediaHost;
 pub use openapi::Description;
 pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
