@@ -15,6 +15,7 @@ mod resolver;
 mod retry_after;
 mod transport;
 mod watch;
+mod upload;
 
 #[cfg(feature = "reqwest")]
 pub use self::{
@@ -32,3 +33,4 @@ pub use reply::Reply;
 pub use retry_after::retry_after;
 pub use transport::{Body, ByteStream, Transport, TransportError};
 pub(crate) use watch::CallWatch;
+pub use upload::Upload;
