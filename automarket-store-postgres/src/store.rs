@@ -5,6 +5,7 @@ use automarket_core::{Error, ErrorKind, Result};
 use crate::{
     connect::Server,
     db::{Database, SCHEMA},
+    heart::Heart,
     jobs::{Turns, Writer},
     migrations,
     wake::Bell,
@@ -22,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
     pub(crate) bell: Bell,
+    pub(crate) heart: Heart,
 }
 
 impl PostgresStore {
@@ -70,8 +72,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// At most this many connections; 10 unless set. One more listens where workers run. Up to four fifths of
-    /// them put jobs in at the same time.
+    /// At most this many connections; 10 unless set. Where workers run, one more is for heartbeats, and one
+    /// listens. Up to four fifths of them put jobs in at the same time.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -107,6 +109,10 @@ impl PostgresStoreBuilder {
         }
         let size = self.pool_size.max(1);
         let server = Server::new(&self.url, self.roots.as_deref())?;
+        let heart = Heart::new(Database {
+            pool: server.pool(1)?,
+            schema: self.schema.clone(),
+        });
         let db = Arc::new(Database {
             pool: server.pool(size)?,
             schema: self.schema,
@@ -118,6 +124,7 @@ impl PostgresStoreBuilder {
                 writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
                 turns: Turns::default(),
                 bell: Bell::hang(server, db.clone()),
+                heart,
                 db,
             }),
         })

@@ -12,7 +12,7 @@ use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
-    db::Database,
+    db::{Database, Tx},
     error::Outcome,
     value::{Columns as _, damaged, to_json},
 };
@@ -93,6 +93,15 @@ impl<'a> Columns<'a> {
         let whole: Option<Vec<Enqueued>> = answers.into_iter().collect();
         Ok(whole.ok_or_else(|| damaged("the answer of put_jobs"))?)
     }
+}
+
+/// Puts jobs in inside a transaction.
+pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueued>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = Columns::new(jobs)?;
+    columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
 async fn put<'a>(
