@@ -232,6 +232,7 @@ impl Shift {
             let back = |lease| Ended {
                 lease,
                 end: Ok(End::Release),
+                took: Duration::ZERO,
             };
             self.ended.extend(taken.leases.into_iter().map(back));
         }
@@ -317,13 +318,15 @@ impl Shift {
 
     /// Sets the jobs running.
     fn start(&mut self, taken: Taken) {
+        let engine = &self.worker.market.engine;
+        metrics::claimed(taken.leases.iter().map(|lease| {
+            let waited = (lease.expires_at - lease.job.run_at).to_std();
+            let waited = waited.unwrap_or_default().saturating_sub(self.worker.lease);
+            (engine.kind_label(&lease.job.kind), waited)
+        }));
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
-            let engine = self.worker.market.engine.clone();
-            let waited = lease.expires_at - lease.job.run_at;
-            let waited = waited.to_std().unwrap_or_default();
-            let kind = engine.kind_label(&lease.job.kind);
-            metrics::claimed(kind, waited.saturating_sub(self.worker.lease));
+            let engine = engine.clone();
             self.running
                 .spawn(async move { run::run(&engine, lease, stop).await });
         }
