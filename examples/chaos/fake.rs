@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use automarket::{
+    ErrorKind,
     core::{
         Bytes, async_trait,
         http_types::{Method, Request, Response},
@@ -13,11 +14,13 @@ use automarket::{
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Result, connectors, log::Log};
+use crate::{Result, connectors, log::Log, place::Place};
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct FakeConfig {
     pub(crate) log: PathBuf,
+    /// Where the time comes from.
+    pub(crate) place: Option<Place>,
     /// Which connector's platform; without one a ledger, which keeps what jobs tell it.
     pub(crate) connector: Option<String>,
     /// What happens to the posts, in turn; see [`AMBIGUOUS`].
@@ -63,8 +66,13 @@ pub(crate) async fn main(config: &str) -> Result<()> {
         None => (Arc::new(Ledger { log }), "ledger.example"),
         Some(name) => {
             let connector = connectors::find(name)?;
+            let place = config
+                .place
+                .as_ref()
+                .ok_or("a fake has the time of its world")?;
+            let sandbox = Sandbox::new().with_clock(place.clock());
             let platform = Published {
-                sandbox: Sandbox::new().with((connector.fake)()),
+                sandbox: sandbox.with((connector.fake)()),
                 logged: Mutex::new(0),
                 log: log.clone(),
             };
@@ -87,9 +95,27 @@ pub(crate) async fn main(config: &str) -> Result<()> {
             (transport, connector.host)
         }
     };
-    let server = Server::start(transport, host).await?;
+    let server = Server::start(Arc::new(ToTheEnd(transport)), host).await?;
     println!("{}", server.base_url());
     std::future::pending().await
+}
+
+/// What a platform was asked it does, also when nobody waits for the answer any more.
+struct ToTheEnd(Arc<dyn Transport>);
+
+#[async_trait]
+impl Transport for ToTheEnd {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let inner = self.0.clone();
+        let done = tokio::spawn(async move { inner.send(request).await }).await;
+        done.unwrap_or_else(|_| {
+            Err(TransportError::new(
+                ErrorKind::Network,
+                true,
+                "the fake panicked",
+            ))
+        })
+    }
 }
 
 /// `POST /<list>/<id>/<by>` is written down; `GET /effects/<id>` says whether it was.

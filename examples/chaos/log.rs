@@ -1,7 +1,7 @@
 //! The fake's log: what it did, on disk before it answers.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     fs::{File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 /// The writing side. Those who wait at the same time share one flush of the disk.
 pub(crate) struct Log {
     line: mpsc::Sender<(String, oneshot::Sender<()>)>,
-    effects: Mutex<HashMap<String, usize>>,
+    effects: Mutex<HashSet<String>>,
 }
 
 impl Log {
@@ -71,18 +71,13 @@ impl Log {
             .expect("the log's thread lives");
         wait.await.expect("the log's thread lives");
         if list == "effects" {
-            *self
-                .effects
-                .lock()
-                .unwrap()
-                .entry(id.to_owned())
-                .or_default() += 1;
+            self.effects.lock().unwrap().insert(id.to_owned());
         }
     }
 
     /// Whether there was this effect.
     pub(crate) fn has(&self, id: &str) -> bool {
-        self.effects.lock().unwrap().contains_key(id)
+        self.effects.lock().unwrap().contains(id)
     }
 }
 

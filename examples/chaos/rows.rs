@@ -7,7 +7,6 @@ use crate::{Result, place::Place};
 /// A job, wherever it stands.
 pub(crate) struct JobRow {
     pub(crate) id: String,
-    pub(crate) kind: String,
     pub(crate) payload: Value,
     pub(crate) key: Option<String>,
     /// `waiting` or `leased`, or how it ended.
@@ -28,7 +27,6 @@ impl JobRow {
 
 /// A publication, with the mark in the text of its post.
 pub(crate) struct PublicationRow {
-    pub(crate) id: String,
     pub(crate) mark: String,
     pub(crate) state: String,
 }
@@ -82,7 +80,7 @@ pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
 pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
     let columns = |id: &str, text: &str| {
         format!(
-            "SELECT {id}, j.kind, j.payload{text}, j.unique_key,
+            "SELECT {id}, j.payload{text}, j.unique_key,
             CASE WHEN e.place IS NOT NULL THEN e.state WHEN q.place IS NULL THEN 'nowhere'
                 WHEN q.leased THEN 'leased' ELSE 'waiting' END,
             coalesce(e.attempts, q.attempts, 0), coalesce(e.crashes, q.crashes, 0),
@@ -102,15 +100,14 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
                 let id: String = row.get(0)?;
                 Ok(JobRow {
                     id: hyphened(&id),
-                    kind: row.get(1)?,
-                    payload: json(row.get(2)?),
-                    key: row.get(3)?,
-                    state: row.get(4)?,
-                    attempts: row.get(5)?,
-                    crashes: row.get(6)?,
-                    fence: row.get(7)?,
-                    result: row.get(8)?,
-                    places: row.get(9)?,
+                    payload: json(row.get(1)?),
+                    key: row.get(2)?,
+                    state: row.get(3)?,
+                    attempts: row.get(4)?,
+                    crashes: row.get(5)?,
+                    fence: row.get(6)?,
+                    result: row.get(7)?,
+                    places: row.get(8)?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -127,15 +124,14 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
                 .iter()
                 .map(|row| JobRow {
                     id: row.get(0),
-                    kind: row.get(1),
-                    payload: json(row.get(2)),
-                    key: row.get(3),
-                    state: row.get(4),
-                    attempts: i64::from(row.get::<_, i32>(5)),
-                    crashes: i64::from(row.get::<_, i32>(6)),
-                    fence: row.get(7),
-                    result: row.get(8),
-                    places: i64::from(row.get::<_, i32>(9)),
+                    payload: json(row.get(1)),
+                    key: row.get(2),
+                    state: row.get(3),
+                    attempts: i64::from(row.get::<_, i32>(4)),
+                    crashes: i64::from(row.get::<_, i32>(5)),
+                    fence: row.get(6),
+                    result: row.get(7),
+                    places: i64::from(row.get::<_, i32>(8)),
                 })
                 .collect())
         }
@@ -144,34 +140,27 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
 
 /// All publications.
 pub(crate) async fn publications(place: &Place) -> Result<Vec<PublicationRow>> {
-    let row = |id: String, state: String, post: String| PublicationRow {
-        id,
+    let row = |state: String, post: String| PublicationRow {
         state,
         mark: crate::fake::mark(&post).unwrap_or_default(),
     };
     match place {
         Place::Sqlite { .. } => {
             let db = place.sqlite()?;
-            let sql = "SELECT lower(hex(u.id)), u.state, p.body FROM automarket_publications u
+            let sql = "SELECT u.state, p.body FROM automarket_publications u
                 JOIN automarket_posts p ON p.tenant = u.tenant AND p.id = u.post";
             let mut statement = db.prepare(sql)?;
-            let rows = statement.query_map([], |found| {
-                let id: String = found.get(0)?;
-                Ok(row(hyphened(&id), found.get(1)?, found.get(2)?))
-            })?;
+            let rows = statement.query_map([], |found| Ok(row(found.get(0)?, found.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         }
         Place::Postgres { .. } => {
             let (client, schema) = place.postgres().await?;
             let sql = format!(
-                "SELECT u.id::text, u.state, p.body::text FROM {schema}.publications u
+                "SELECT u.state, p.body::text FROM {schema}.publications u
                 JOIN {schema}.posts p ON p.tenant = u.tenant AND p.id = u.post"
             );
             let rows = client.query(&sql, &[]).await?;
-            Ok(rows
-                .iter()
-                .map(|r| row(r.get(0), r.get(1), r.get(2)))
-                .collect())
+            Ok(rows.iter().map(|r| row(r.get(0), r.get(1))).collect())
         }
     }
 }

@@ -114,11 +114,12 @@ pub(crate) async fn main(config: &str) -> Result<()> {
 
 fn builder(config: &WorkerConfig, store: Arc<dyn Store>, wire: Recorder) -> Result<Builder> {
     let outside = Outside {
-        cx: Context::new(wire.clone()),
+        cx: Context::new(wire.clone()).with_clock(config.place.clock()),
         base: config.fake.clone(),
         name: config.name.clone(),
     };
-    let mut builder = Automarket::shared(store).transport(wire).job(WORK, {
+    let base = Automarket::shared(store).clock(config.place.clock());
+    let mut builder = base.transport(wire).job(WORK, {
         let outside = outside.clone();
         move |work: Work, run: Run| perform(work, run, outside.clone())
     });

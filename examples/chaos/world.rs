@@ -8,7 +8,6 @@ use std::{
 
 use automarket::{
     Automarket, JobId, Post, Store, Tenant, When,
-    core::chrono::{DateTime, TimeDelta, Utc},
     store::{NewJob, postgres::testing::Cluster},
 };
 use serde::Serialize;
@@ -69,9 +68,10 @@ impl World {
         };
         std::fs::create_dir_all(&folder)?;
         let folder = folder.canonicalize()?;
+        let ahead = folder.join("ahead");
         let (place, cluster) = match arguments.store {
             StoreKind::Sqlite => {
-                let (file, ahead) = (folder.join("chaos.db"), folder.join("ahead"));
+                let file = folder.join("chaos.db");
                 if file.exists() {
                     return Err("there is a world in this folder already".into());
                 }
@@ -81,7 +81,7 @@ impl World {
                 let cluster = Cluster::start().await?.ok_or("there is no PostgreSQL")?;
                 let schema = format!("automarket_chaos_{}", uuid::Uuid::now_v7().simple());
                 let url = cluster.url().to_owned();
-                (Place::Postgres { url, schema }, Some(cluster))
+                (Place::Postgres { url, schema, ahead }, Some(cluster))
             }
         };
         Ok(Self {
@@ -122,6 +122,7 @@ impl World {
     pub(crate) fn fake(&mut self, mut config: FakeConfig) -> Result<Fake> {
         self.started += 1;
         config.log = self.path(&format!("fake-{}.jsonl", self.started));
+        config.place = Some(self.place.clone());
         let mut process = Child::start("fake", &config, &self.path("fake.log"), None)?;
         let base = process.line()?;
         if base.is_empty() {
@@ -227,7 +228,7 @@ impl World {
 
     /// This process's own library, to publish with.
     pub(crate) async fn publisher(&self, connector: &Connector, fake: &Fake) -> Result<Tenant> {
-        let builder = Automarket::shared(self.store.clone());
+        let builder = Automarket::shared(self.store.clone()).clock(self.place.clock());
         let market = (connector.register)(builder, &fake.base)?.build()?;
         let tenant = market.tenant(TENANT)?;
         let account = (connector.account)(tenant.id().clone());
@@ -255,15 +256,10 @@ impl World {
 
     // ---- time ------------------------------------------------------------------------------------------
 
-    /// Moves the store's time, for everybody.
+    /// Moves time, for everybody.
     pub(crate) async fn advance(&mut self, by: Duration) -> Result<()> {
         self.ahead += by;
         self.place.set_ahead(self.ahead).await
-    }
-
-    /// The store's time.
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        Utc::now() + TimeDelta::from_std(self.ahead).unwrap_or_default()
     }
 
     /// Waits until no job is live. A queue in which nothing moves for long is stuck.

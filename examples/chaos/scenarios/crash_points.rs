@@ -54,6 +54,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         world.say(format!("{}: {} points", connector.name, points.len()));
         for crash in points {
             number += 1;
+            world.say(format!("{crash:?}"));
             let (mark, job) = world.publish(&tenant, number, When::Now).await?;
             marks.push(mark.clone());
             let mut config = config(world, connector, &fake, job);

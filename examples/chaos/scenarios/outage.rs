@@ -34,7 +34,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     };
     let mut fake = world.fake(config)?;
     let tenant = world.publisher(connector, &fake).await?;
-    let (begin, jobs) = (world.now(), world.size.jobs);
+    let (begin, jobs) = (world.place.clock().now(), world.size.jobs);
     let outage = TimeDelta::days(DAYS);
     for n in 0..jobs {
         let due = begin + outage * i32::try_from(n)? / i32::try_from(jobs)?;
@@ -55,6 +55,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     })?;
     let missed =
         |rows: &[rows::PublicationRow]| rows.iter().filter(|row| row.state == "missed").count();
+    world.say("the workers are back");
     for turn in 0..240 {
         let rows = rows::publications(&world.place).await?;
         let open = rows.iter().filter(|row| !row.ended()).count();
