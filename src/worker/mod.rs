@@ -309,7 +309,11 @@ impl Shift {
         if self.alone && (unwritten > 0 || !self.running.is_empty()) {
             return None;
         }
-        let most = self.worker.concurrency;
+        let most = if self.alone {
+            1
+        } else {
+            self.worker.concurrency
+        };
         let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
@@ -335,19 +339,18 @@ impl Shift {
     }
 
     /// Sets the jobs running. One whose next crash is its last runs alone, so that a job which kills its workers
-    /// takes none with it; the others are handed back meanwhile.
+    /// takes none with it: it is handed back, and taken by itself once nothing runs.
     fn start(&mut self, mut taken: Taken) {
         let most = self.worker.max_crashes;
-        let (mut last, rest) = taken.leases.into_iter().partition::<Vec<_>, _>(|l| {
-            l.job.crashes > 0 && l.job.crashes >= most.saturating_sub(1)
-        });
-        self.alone = !last.is_empty();
-        taken.leases = rest;
-        if self.alone && self.running.is_empty() {
-            self.hand_back(std::mem::take(&mut taken.leases));
-            taken.leases.push(last.remove(0));
+        let last_chance =
+            |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
+        let by_itself = self.alone && taken.leases.len() == 1;
+        self.alone = taken.leases.iter().any(last_chance);
+        if self.alone && !by_itself {
+            let (last, rest) = taken.leases.into_iter().partition(last_chance);
+            taken.leases = rest;
+            self.hand_back(last);
         }
-        self.hand_back(last);
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
             let engine = self.worker.market.engine.clone();
