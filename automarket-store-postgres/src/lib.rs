@@ -7,6 +7,7 @@ mod db;
 mod error;
 mod events;
 mod gates;
+mod heart;
 mod jobs;
 mod migrations;
 mod publications;

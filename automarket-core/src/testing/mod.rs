@@ -1,6 +1,7 @@
 //! The test kit: scripted wire, sandbox, fault plans, manual clock, conformance suites. Outside the semver
 //! promise.
 
+mod attended;
 mod clock;
 pub mod conformance;
 mod fault;
@@ -17,6 +18,7 @@ mod script;
 mod serve;
 mod store_suite;
 
+pub use attended::unattended;
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
 pub use fault_points::FAULT_POINT;

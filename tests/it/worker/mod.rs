@@ -2,7 +2,10 @@
 
 mod alone;
 mod dying;
+mod gates;
 mod leases;
+mod operations;
+mod schedules;
 mod watched;
 
 use std::{
