@@ -168,6 +168,7 @@ impl Shift {
         let engine = self.worker.market.engine.clone();
         // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
         let mut wake = pin!(engine.wake.notified());
+        let mut woken = engine.store.woken();
         // The store is asked and told at the same time, one call each.
         let mut taking: OptionFuture<BoxFuture<'static, Taken>> = None.into();
         let mut writing: OptionFuture<BoxFuture<'static, Written>> = None.into();
@@ -213,6 +214,10 @@ impl Shift {
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
+                    look = true;
+                }
+                () = &mut woken => {
+                    woken = engine.store.woken();
                     look = true;
                 }
                 () = sleep_until(look_at), if !look && !is_taking => look = true,

@@ -19,7 +19,7 @@ use std::{
 use automarket::{
     Automarket, Builder, Error, ErrorKind, JobId, Result, Retry, Tenant,
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
-    store::{DeadReason, Enqueued, Job, JobState, MemoryStore, Store},
+    store::{DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
     testing::ManualClock,
 };
 use serde::{Deserialize, Serialize};
@@ -328,6 +328,26 @@ async fn what_is_put_off_for_a_moment_does_not_wait_for_the_poll() {
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("it slept on").unwrap();
     assert_eq!(job(&tenant, id).await.attempts, 2);
+}
+
+#[tokio::test]
+async fn a_word_of_the_store_wakes_a_sleeping_worker() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let done = async {
+        store.until(|calls| calls.looks >= 1).await;
+        // As another process does it: this one's worker is not told.
+        let job = tenant.new_job("quick", &Value::Null).unwrap();
+        let id = store.enqueue(&[job]).await.unwrap()[0].id();
+        store.wake();
+        ended(&tenant, &[id]).await;
+    };
+    let run = worker.run_until(done);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
 }
 
 #[tokio::test]
