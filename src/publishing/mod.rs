@@ -28,10 +28,12 @@ pub(crate) struct PublishJob {
 }
 
 impl Tenant {
-    /// What would be sent where, and what stands against it: no outside call, nothing stored.
+    /// What would be sent where, and what stands against it: no outside call, nothing stored. Media of this
+    /// machine and of the host is looked into, media at addresses is taken as it is said to be.
     ///
     /// # Errors
-    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector.
+    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector, or
+    /// for media of the host without a `MediaHost`; those of the host.
     pub async fn plan(
         &self,
         post: &Post,
@@ -54,7 +56,9 @@ impl Tenant {
         for id in accounts {
             let account = self.engine().account(&self.id, id).await?;
             let publisher = self.engine().publisher(&account.platform)?;
-            targets.push(TargetPlan::of(post, &account, publisher.profile(), voice));
+            let cx = self.engine().offline(account.clone());
+            let target = TargetPlan::of(post, &account, publisher.profile(), voice, &cx).await?;
+            targets.push(target);
         }
         Ok(Plan { targets })
     }
@@ -71,6 +75,24 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<PostId> {
+        let publishing = self.prepare(post, accounts, when).await?;
+        self.engine().store.put_publishing(&publishing).await?;
+        self.engine().wake.notify_waiters();
+        Ok(publishing.post.id)
+    }
+
+    /// Checks the post as [`Tenant::publish`] does, and gives all that it would write, without writing it: for a
+    /// host that writes it inside its own transaction (see the README of its store), and calls
+    /// [`Automarket::wake`](crate::Automarket::wake) after its commit.
+    ///
+    /// # Errors
+    /// As [`Tenant::publish`].
+    pub async fn prepare(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        when: When,
+    ) -> Result<NewPublishing> {
         let plan = self.plan(&post, accounts).await?;
         if let Some((target, finding)) = plan.blockers().next() {
             let message = format!(
@@ -81,11 +103,7 @@ impl Tenant {
                 .with_rule(finding.rule.clone())
                 .with_remedy(finding.remedy.clone()));
         }
-        let id = post.id;
-        let publishing = self.publishing(post, &plan, when).await?;
-        self.engine().store.put_publishing(&publishing).await?;
-        self.engine().wake.notify_waiters();
-        Ok(id)
+        self.publishing(post, &plan, when).await
     }
 
     /// Where a post stands on each of its accounts.

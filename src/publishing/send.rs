@@ -5,12 +5,17 @@ use std::sync::Arc;
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
     chrono::{DateTime, Duration, Utc},
+    fault_point,
     steps::Steps,
     store::{Publication, PublicationState},
 };
 
 use super::{event, rules_for};
-use crate::{market::Engine, worker::End};
+use crate::{
+    market::Engine,
+    report::metrics,
+    worker::{End, closed_until},
+};
 
 /// How late a publication may be sent; later it is missed.
 const GRACE: Duration = Duration::hours(1);
@@ -59,13 +64,17 @@ pub(crate) async fn send(
 
     let account = engine.account(tenant, publication.target.account).await?;
     let publisher = engine.publisher(&account.platform)?.clone();
-    let context = match engine.context(account.clone()) {
-        Ok(context) => context.with_steps(steps).with_key(&publication.key),
-        Err(error) => return ended(engine, publication, Err(error), now).await,
+    let (context, passed) = match engine.passing(account.clone()).await {
+        Ok((context, passed)) => (context.with_steps(steps).with_key(&publication.key), passed),
+        Err(error) => match closed_until(&error, now) {
+            Some(until) => return Ok(End::Snooze(until)),
+            None => return ended(engine, publication, Err(error), now).await,
+        },
     };
 
     if publication.state == PublicationState::Accepted {
         let polled = poll(&*publisher, &context, &publication).await;
+        passed.tell(engine, &polled).await;
         return ended(engine, publication, polled, now).await;
     }
 
@@ -74,45 +83,44 @@ pub(crate) async fn send(
         .post(tenant, publication.post)
         .await?
         .ok_or_else(missing)?;
-    if let Some(error) = refused(&post, &publication, &account, &*publisher) {
+    let checked = verify(&post, &publication, &account, &*publisher, &context).await;
+    if let Err(error) = checked {
         return ended(engine, publication, Err(error), now).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
+    fault_point("publish.intent", "before");
     publication = save(engine, publication).await?;
+    fault_point("publish.intent", "after");
     let sent = publisher.publish(&context, &post).await;
+    passed.tell(engine, &sent).await;
     ended(engine, publication, sent, now).await
 }
 
-/// What stands against sending now that it is read again: a content that is not the one that was meant.
-fn refused(
+/// Whether what is read again is what was meant, and still passes its checks.
+async fn verify(
     post: &Post,
     publication: &Publication,
     account: &automarket_core::store::Account,
     publisher: &dyn Publisher,
-) -> Option<Error> {
+    context: &automarket_core::Context,
+) -> Result<()> {
     if super::content_hash(post, account.id, &account.network) != publication.content_hash {
-        return Some(Error::new(
+        return Err(Error::new(
             ErrorKind::Conflict,
             "the post is no longer the one that was scheduled",
         ));
     }
-    let content = post.content_for(&account.network, Some(account.id));
-    let report = automarket_core::check::check(
+    let mut content = post.content_for(&account.network, Some(account.id));
+    content.inspect_local(context).await?;
+    let rules = rules_for(account, publisher.profile());
+    automarket_core::check::check(
         &content,
-        &rules_for(account, publisher.profile()),
+        &rules,
         &automarket_core::content::Voice::default(),
-    );
-    let blocker = report
-        .findings
-        .into_iter()
-        .find(|f| f.severity == automarket_core::check::Severity::Blocker)?;
-    Some(
-        Error::invalid("post", blocker.message)
-            .with_rule(blocker.rule)
-            .with_remedy(blocker.remedy),
     )
+    .require()
 }
 
 async fn poll(
@@ -183,7 +191,9 @@ async fn ended(
             }
         },
     };
+    fault_point("publish.verdict", "before");
     save(engine, publication).await?;
+    fault_point("publish.verdict", "after");
     Ok(end)
 }
 
@@ -225,8 +235,10 @@ pub(crate) async fn give_up(
 
 async fn save(engine: &Engine, publication: Publication) -> Result<Publication> {
     let event = event(&publication);
-    engine
+    let saved = engine
         .store
         .update_publication(&publication, &[event])
-        .await
+        .await?;
+    metrics::publication(&saved);
+    Ok(saved)
 }

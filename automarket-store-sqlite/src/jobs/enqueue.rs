@@ -188,7 +188,7 @@ impl<'a> Put<'a> {
 }
 
 /// The live job that holds this key.
-pub(super) fn holder(tx: &Tx<'_>, tenant: &str, kind: &str, key: &str) -> Outcome<Option<JobId>> {
+fn holder(tx: &Tx<'_>, tenant: &str, kind: &str, key: &str) -> Outcome<Option<JobId>> {
     tx.db
         .prepare_cached(
             "SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)

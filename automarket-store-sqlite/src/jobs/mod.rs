@@ -16,7 +16,7 @@ use automarket_core::{
     chrono::{DateTime, SubsecRound, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict,
+        Verdict, Woken,
     },
 };
 use rusqlite::params;
@@ -25,6 +25,7 @@ use serde_json::Value;
 use crate::{SqliteStore, value::to_json};
 pub(crate) use enqueue::{NewRow, enqueue, enqueue_one};
 use settle::VerdictRow;
+pub(crate) use settle::revive;
 
 #[async_trait]
 impl JobStore for SqliteStore {
@@ -126,6 +127,12 @@ impl JobStore for SqliteStore {
             .readers
             .read(move |db| read::next_ready(db, &kinds));
         read.await
+    }
+
+    fn wake(&self) {}
+
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(std::future::pending())
     }
 
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
