@@ -18,7 +18,10 @@ async fn produce(store: PostgresStore, stop: watch::Receiver<bool>) -> HashSet<J
         let new: NewJob = job();
         loop {
             match store.enqueue(std::slice::from_ref(&new)).await {
-                Ok(_) => break drop(put.insert(new.id)),
+                Ok(_) => {
+                    put.insert(new.id);
+                    break;
+                }
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report()),
             }
             tokio::task::yield_now().await;
