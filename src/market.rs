@@ -20,6 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     pipelines::campaign::CampaignPipeline,
+    publishing,
     worker::{self, Worker},
 };
 
@@ -298,7 +299,7 @@ impl Tenant {
     }
 
     /// Keeps the account, and its credential for the life of this process: it is never written to the
-    /// store. Call it again after a restart.
+    /// store. Call it again after a restart. Publications that waited for it go on.
     ///
     /// # Errors
     /// `InvalidInput` (`tenant`) when the account is another tenant's; those of the store.
@@ -316,6 +317,7 @@ impl Tenant {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, credential);
+        publishing::release_blocked(self.engine(), &self.id, account.id).await?;
         Ok(account)
     }
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
-    http::{Body, Call, Effect, Reply, Transport, next_hop},
+    http::{Body, Call, Effect, Exchanges, Reply, Transport, next_hop},
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -33,6 +33,7 @@ pub struct Context {
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
+    exchanges: Option<Exchanges>,
 }
 
 impl Context {
@@ -53,6 +54,7 @@ impl Context {
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
+            exchanges: None,
         }
     }
 
@@ -95,6 +97,13 @@ impl Context {
     #[must_use]
     pub fn with_steps(mut self, steps: Arc<dyn Steps>) -> Self {
         self.steps = steps;
+        self
+    }
+
+    /// Sets where the exchanges of its calls are collected, but not those of [`open`](Self::open).
+    #[must_use]
+    pub fn with_exchanges(mut self, exchanges: Exchanges) -> Self {
+        self.exchanges = Some(exchanges);
         self
     }
 
@@ -245,6 +254,16 @@ impl Context {
     }
 
     async fn exchange(&self, call: Call, until: Instant) -> Result<Reply> {
+        let begin = |exchanges: &Exchanges| exchanges.begin(&call, &self.credential);
+        let recording = self.exchanges.as_ref().map(begin);
+        let result = self.answer(call, until).await;
+        if let Some(recording) = recording {
+            recording.end(&result);
+        }
+        result
+    }
+
+    async fn answer(&self, call: Call, until: Instant) -> Result<Reply> {
         let Call {
             operation,
             request,

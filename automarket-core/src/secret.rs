@@ -65,4 +65,14 @@ impl Credential {
     pub fn address(value: impl Into<String>) -> Self {
         Self::Address(Secret::new(value))
     }
+
+    /// What of it is secret.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let secret = match self {
+            Self::None => None,
+            Self::Token(secret) | Self::Address(secret) => Some(secret),
+            Self::Basic { password, .. } => Some(password),
+        };
+        secret.into_iter()
+    }
 }

@@ -3,12 +3,11 @@
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{JobState, Lease, LeaseToken, Settled, Verdict},
+    store::{Lease, LeaseToken, Settled, Verdict},
 };
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
-use crate::publishing::guard;
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -53,15 +52,6 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                 again(error, lease.job.attempts, now)
             }
         };
-        let job = &lease.job;
-        let dies = verdict
-            .clone()
-            .resolve(job.attempts, job.max_attempts)
-            .state
-            == JobState::Dead;
-        if dies {
-            guard::set(engine, job, std::time::Duration::ZERO).await?;
-        }
         verdicts.push((lease.token, verdict));
     }
     if verdicts.is_empty() {
@@ -69,19 +59,8 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
     }
     let settled = engine.store.settle(&verdicts).await?;
     for ((token, _), settled) in verdicts.iter().zip(settled) {
-        match settled {
-            Settled::LeaseLost => {
-                tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
-            }
-            Settled::Now(JobState::Dead) => {
-                let dead = ended.iter().find(|e| e.lease.token == *token);
-                if let Some(Ended { lease, .. }) = dead
-                    && let Err(error) = guard::look(engine, &lease.job).await
-                {
-                    tracing::warn!(error = %error.report(), "left to the guard of the publication");
-                }
-            }
-            Settled::Now(_) => {}
+        if settled == Settled::LeaseLost {
+            tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
         }
     }
     Ok(())

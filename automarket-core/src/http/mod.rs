@@ -3,6 +3,7 @@
 mod addresses;
 mod call;
 mod classify;
+mod exchange;
 mod guard;
 mod multipart;
 mod redirect;
@@ -21,6 +22,7 @@ pub use self::{
 };
 pub use call::{Call, Effect, segment};
 pub use classify::classify;
+pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};
 pub use ipnet::IpNet;
 pub use multipart::Multipart;

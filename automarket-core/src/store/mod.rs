@@ -1,15 +1,20 @@
 //! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
 
 mod accounts;
+mod attempts;
 mod campaigns;
 mod events;
 mod jobs;
 mod memory;
 mod publications;
+mod routing;
 pub mod rows;
 mod rules;
 
 pub use accounts::{Account, AccountStore};
+pub use attempts::{
+    Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,
+};
 pub use campaigns::CampaignStore;
 pub use events::{Event, EventStore, NewEvent};
 pub use jobs::{
@@ -17,7 +22,11 @@ pub use jobs::{
     QueueStats, Settled, Verdict,
 };
 pub use memory::MemoryStore;
-pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+pub use publications::{
+    Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
+    PublishingChange, REVISION, SLOT, Target, not_there,
+};
+pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
@@ -33,8 +42,14 @@ pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 ///   the microsecond.
 /// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
 ///   cannot be read.
-pub trait Store: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore {}
+pub trait Store:
+    AccountStore + AttemptStore + CampaignStore + EventStore + JobStore + PublicationStore
+{
+}
 
-impl<T: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore> Store for T {}
+impl<T> Store for T where
+    T: AccountStore + AttemptStore + CampaignStore + EventStore + JobStore + PublicationStore
+{
+}
 
 const _: Option<&dyn Store> = None;

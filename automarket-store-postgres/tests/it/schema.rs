@@ -30,8 +30,8 @@ async fn many_openers_at_once_make_one_schema() {
     let again = open(cluster.url(), "opened_by_many").await.unwrap();
     assert_eq!(again.queue_stats().await.unwrap().ready, 8);
     let host = client(cluster.url()).await;
-    let sql = "SELECT count(*) FROM opened_by_many.migrations";
-    assert_eq!(host.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 2);
+    let sql = "SELECT count(*) = max(number) FROM opened_by_many.migrations";
+    assert!(host.query_one(sql, &[]).await.unwrap().get::<_, bool>(0));
     host.batch_execute("DROP SCHEMA opened_by_many CASCADE")
         .await
         .unwrap();

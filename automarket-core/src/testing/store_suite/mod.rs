@@ -7,6 +7,7 @@
 
 mod accounts;
 mod campaigns;
+mod changes;
 mod claims;
 mod events;
 mod jobs;
@@ -113,6 +114,7 @@ pub fn store_cases() -> Vec<StoreCase> {
     [
         accounts::cases(),
         campaigns::cases(),
+        changes::cases(),
         claims::cases(),
         events::cases(),
         jobs::cases(),
