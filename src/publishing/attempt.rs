@@ -79,6 +79,11 @@ impl Tried {
         self.0.number
     }
 
+    /// When it began.
+    pub(super) fn began(&self) -> DateTime<Utc> {
+        self.0.began
+    }
+
     /// The row.
     pub(super) fn decided(&self, decision: Decision) -> Attempt {
         Attempt {

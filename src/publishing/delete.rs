@@ -115,7 +115,9 @@ async fn delete(
     }
     let attempt = Try::new(job, Operation::Delete, engine.store.now().await?);
     let result = match used_up {
-        Some(last) => Err(Error::from(last).with_retry(Retry::Never)),
+        Some(last) => Err(Error::from(last)
+            .with_kind(ErrorKind::Internal)
+            .with_retry(Retry::Never)),
         None => ask(engine, &p, &attempt).await,
     };
     let outcome = match &result {

@@ -102,7 +102,10 @@ pub(super) async fn instead(
     Ok(Some(PublishingChange {
         events: vec![told(&next, revision, "rerouted", facts)],
         publications: vec![next],
-        jobs: job.map(|job| job.run_at(now)).into_iter().collect(),
+        jobs: job
+            .map(|job| job.run_at(attempt.began()))
+            .into_iter()
+            .collect(),
         attempts: vec![attempt.decided(Decision { rule, until: None })],
         ..PublishingChange::new(publication.tenant.clone())
     }))

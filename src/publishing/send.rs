@@ -337,6 +337,11 @@ async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error)
             Ok(()) => break,
         }
     }
+    // A lease that an earlier run lost is not this one's.
+    let error = match error.kind() {
+        ErrorKind::LeaseLost => error.with_kind(ErrorKind::Internal),
+        _ => error,
+    };
     Err(error.with_retry(Retry::Never))
 }
 
