@@ -8,10 +8,12 @@ use std::{
 };
 
 use automarket_core::{
-    AccountId, Clock, Context, Credential, CrmProvider, Error, ErrorKind, Notifier, PageSource,
-    Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Bytes, Clock, Context, Credential, CrmProvider, Error, ErrorKind, Notifier,
+    PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
-    http::Transport,
+    http::{Body, Transport, TransportError},
+    http_types::{Request, Response},
+    media::MediaHost,
     pipeline::Run,
     store::{Account, Event},
 };
@@ -21,7 +23,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     pipelines::campaign::CampaignPipeline,
     publishing,
-    worker::{self, Worker},
+    report::Counts,
+    worker::{self, Retention, Worker},
 };
 
 /// The library in a host's process: connectors, store and worker put together. Cheap to clone.
@@ -34,6 +37,7 @@ pub struct Automarket {
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     transport: Option<Arc<dyn Transport>>,
+    media_host: Option<Arc<dyn MediaHost>>,
     pub(crate) clock: Arc<dyn Clock>,
     publishers: BTreeMap<Platform, Arc<dyn Publisher>>,
     crms: BTreeMap<Platform, Arc<dyn CrmProvider>>,
@@ -45,6 +49,10 @@ pub(crate) struct Engine {
     credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
+    /// Told when a schedule was put in or changed.
+    pub(crate) scheduled: tokio::sync::Notify,
+    pub(crate) retention: Retention,
+    pub(crate) counts: Counts,
 }
 
 /// Who is told what the library is doing, as it does it.
@@ -75,6 +83,7 @@ impl Automarket {
             engine: Engine {
                 store,
                 transport: None,
+                media_host: None,
                 clock: Arc::new(SystemClock),
                 publishers: BTreeMap::new(),
                 crms: BTreeMap::new(),
@@ -89,6 +98,9 @@ impl Automarket {
                 credentials: RwLock::default(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
+                scheduled: tokio::sync::Notify::new(),
+                retention: Retention::default(),
+                counts: Counts::default(),
             },
         }
     }
@@ -135,6 +147,14 @@ impl Builder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.engine.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets the host's own place for media: for posts whose media is named by a key, and for networks that
+    /// fetch media from an address.
+    #[must_use]
+    pub fn media_host(mut self, host: impl MediaHost + 'static) -> Self {
+        self.engine.media_host = Some(Arc::new(host));
         self
     }
 
@@ -231,6 +251,13 @@ impl Builder {
     {
         let handler = worker::erase(handler);
         self.engine.jobs.insert(kind.into(), handler);
+        self
+    }
+
+    /// Sets how long ended jobs and events are kept; workers remove what is older, a little at a time.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.engine.retention = retention;
         self
     }
 
@@ -396,7 +423,21 @@ impl Engine {
             Error::new(ErrorKind::Config, "no transport is configured")
                 .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
         })?;
-        Ok(Context::shared(transport).with_clock(self.clock.clone()))
+        Ok(self.environment(transport))
+    }
+
+    /// The environment for work that asks nothing of the network: it has none.
+    pub(crate) fn offline(&self, account: Account) -> Context {
+        self.environment(Arc::new(NoTransport))
+            .with_account(account)
+    }
+
+    fn environment(&self, transport: Arc<dyn Transport>) -> Context {
+        let cx = Context::shared(transport).with_clock(self.clock.clone());
+        match &self.media_host {
+            Some(host) => cx.with_media_host(host.clone()),
+            None => cx,
+        }
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {
@@ -417,6 +458,16 @@ impl Engine {
 
     pub(crate) fn generator(&self, platform: &Platform) -> Result<&Arc<dyn Generator>> {
         registered(&self.generators, platform, "generator")
+    }
+}
+
+struct NoTransport;
+
+#[automarket_core::async_trait]
+impl Transport for NoTransport {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let message = "planning asks nothing of the network";
+        Err(TransportError::new(ErrorKind::Refused, false, message))
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::oauth::TokenSet;
+
 /// A token, key, password or secret address. [`Secret::expose`] is the only way out.
 ///
 /// ```
@@ -51,6 +53,8 @@ pub enum Credential {
     },
     /// An address that is itself the secret (incoming webhooks).
     Address(Secret),
+    /// Tokens that live and are renewed.
+    OAuth(Box<TokenSet>),
 }
 
 impl Credential {
@@ -68,11 +72,18 @@ impl Credential {
 
     /// What of it is secret.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let secret = match self {
-            Self::None => None,
-            Self::Token(secret) | Self::Address(secret) => Some(secret),
-            Self::Basic { password, .. } => Some(password),
+        let (one, other) = match self {
+            Self::None => (None, None),
+            Self::Token(secret) | Self::Address(secret) => (Some(secret), None),
+            Self::Basic { password, .. } => (Some(password), None),
+            Self::OAuth(tokens) => (Some(&tokens.access_token), tokens.refresh_token.as_ref()),
         };
-        secret.into_iter()
+        one.into_iter().chain(other)
+    }
+
+    /// Tokens that live and are renewed.
+    #[must_use]
+    pub fn oauth(tokens: TokenSet) -> Self {
+        Self::OAuth(Box::new(tokens))
     }
 }

@@ -70,6 +70,10 @@ impl Tx<'_> {
         rows(&self.transaction, self.schema, sql, params).await
     }
 
+    pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
+        Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
         let sql = in_schema(self.schema, sql);
         let statement = self.transaction.prepare_cached(&sql).await?;

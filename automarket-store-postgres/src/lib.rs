@@ -7,12 +7,16 @@ mod connect;
 mod db;
 mod error;
 mod events;
+mod gates;
+mod heart;
 mod jobs;
 mod migrations;
 mod publications;
+mod schedules;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod upkeep;
 mod value;
 
 pub use store::{PostgresStore, PostgresStoreBuilder};

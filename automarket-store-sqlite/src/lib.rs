@@ -5,11 +5,14 @@ mod attempts;
 mod campaigns;
 mod error;
 mod events;
+mod gates;
 mod jobs;
 mod migrations;
 mod publications;
 mod readers;
+mod schedules;
 mod store;
+mod upkeep;
 mod value;
 mod writer;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     PublishOptions, TooLate,
-    job::{PublishJob, arm, asked_for_now, expiry, job_id, nothing_out},
+    job::{FORGOTTEN, PublishJob, arm, asked_for_now, expiry, job_id, nothing_out},
     said_by, slots,
     told::told,
 };
@@ -308,7 +308,7 @@ impl Tenant {
     /// Returns the publications that are tried again.
     ///
     /// # Errors
-    /// `NotFound`; those of the store.
+    /// `Conflict` (`publication.forgotten`) when the job that failed is not kept any more; `NotFound`; those of the store.
     pub async fn retry(&self, what: impl Into<Selection>) -> Result<Vec<Publication>> {
         let what = what.into();
         let failed = |p: &Publication| {
@@ -364,7 +364,12 @@ impl Tenant {
                 if !wanted(&p) {
                     continue;
                 }
-                let job = PublishJob::continuing(self.engine(), &p).await?;
+                let job = match PublishJob::continuing(self.engine(), &p).await {
+                    Err(error) if resend && error.rule() == Some(FORGOTTEN) => {
+                        PublishJob::new(p.id)
+                    }
+                    job => job?,
+                };
                 (p.due, p.slot, p.error) = (now, None, None);
                 let again = Move::new(p, kind, facts.clone());
                 moves.push(again.armed(PublishJob { resend, ..job }));

@@ -16,7 +16,11 @@ use super::{
     send::save,
     told::{event, told},
 };
-use crate::{Tenant, market::Engine, worker::End};
+use crate::{
+    Tenant,
+    market::Engine,
+    worker::{End, closed_until},
+};
 
 /// The kind of the jobs that take publications down.
 pub(crate) const DELETE_JOB: &str = "publish-delete";
@@ -113,13 +117,19 @@ async fn delete(
     if !out(&p) {
         return Ok(End::done());
     }
-    let attempt = Try::new(job, Operation::Delete, engine.store.now().await?);
+    let now = engine.store.now().await?;
+    let attempt = Try::new(job, Operation::Delete, now);
     let result = match used_up {
         Some(last) => Err(Error::from(last)
             .with_kind(ErrorKind::Internal)
             .with_retry(Retry::Never)),
         None => ask(engine, &p, &attempt).await,
     };
+    if let Err(error) = &result
+        && let Some(until) = closed_until(error, now)
+    {
+        return Ok(End::Snooze(until));
+    }
     let outcome = match &result {
         Ok(receipt) => Ok(Outcome::Done(receipt.clone())),
         Err(error) => Err(Error::from(ErrorRecord::from(error))),
@@ -159,7 +169,7 @@ async fn delete(
 async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt> {
     let account = engine.account(&p.tenant, p.route().account).await?;
     let publisher = engine.publisher(&account.platform)?.clone();
-    let context = engine.context(account)?;
+    let (context, passed) = engine.passing(account).await?;
     let context = context.with_exchanges(attempt.exchanges.clone());
     let receipt = p.receipt.clone().or_else(|| {
         p.handle.as_ref().map(|handle| Receipt {
@@ -173,6 +183,7 @@ async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt>
             "what is out has neither receipt nor handle",
         )
     })?;
-    publisher.delete(&context, &receipt).await?;
-    Ok(receipt)
+    let deleted = publisher.delete(&context, &receipt).await;
+    passed.tell(engine, &deleted).await;
+    deleted.map(|()| receipt)
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use automarket_core::{
-    Error, ErrorRecord, JobId, PublicationId, Result, Retry, Store, TenantId, async_trait,
+    Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, Store, TenantId,
+    async_trait,
     chrono::{DateTime, Duration, Utc},
     steps::{Steps, without_doubt},
     store::{Job, NewJob, Publication, PublicationState},
@@ -20,6 +21,9 @@ pub const PUBLISH_JOB: &str = "publish";
 pub(crate) const ATTEMPTS: u32 = 20;
 /// How often its worker may be gone.
 const CRASHES: u32 = 3;
+
+/// The `rule` of the error when nobody knows any more what an earlier sending did.
+pub(crate) const FORGOTTEN: &str = "publication.forgotten";
 
 /// What such a job carries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,15 +57,27 @@ impl PublishJob {
     }
 
     /// One that goes on where the publication's job stopped.
+    ///
+    /// # Errors
+    /// `Conflict` ([`FORGOTTEN`]) when that job is not kept any more, and may have sent something.
     pub(crate) async fn continuing(engine: &Engine, publication: &Publication) -> Result<Self> {
         let job = engine
             .store
             .job(&publication.tenant, publication.job)
             .await?;
         let mut next = Self::new(publication.id);
-        if let Some(job) = &job {
-            next.earlier = Self::of(job)?.earlier;
-            next.earlier.push(job.id);
+        match &job {
+            Some(job) => {
+                next.earlier = Self::of(job)?.earlier;
+                next.earlier.push(job.id);
+            }
+            None if publication.sent_at.is_some() => {
+                let message = "what its earlier sending did is not kept any more";
+                return Err(Error::new(ErrorKind::Conflict, message)
+                    .with_rule(FORGOTTEN)
+                    .with_remedy("look on the platform, and publish a new post"));
+            }
+            None => {}
         }
         Ok(next)
     }

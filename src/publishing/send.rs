@@ -5,6 +5,7 @@ use std::sync::Arc;
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
+    fault_point,
     steps::Steps,
     store::{
         Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange,
@@ -18,7 +19,11 @@ use super::{
     job::{ATTEMPTS, Continued, PublishJob, expiry, nothing_out, used_up},
     routed, rules_for, said_by, told,
 };
-use crate::{market::Engine, worker::End};
+use crate::{
+    market::Engine,
+    report::metrics,
+    worker::{End, closed_until},
+};
 
 /// Something accepted is asked for after a quarter of the time it has been waited for, within these bounds:
 /// an upload in minutes, a draft that nobody publishes every few hours.
@@ -102,30 +107,37 @@ async fn send(
         _ => Operation::Publish,
     };
     let attempt = Try::new(job, operation, now);
-    let context = match engine.context(account.clone()) {
-        Ok(context) => context
-            .with_steps(steps)
-            .with_key(&publication.key)
-            .with_exchanges(attempt.exchanges.clone()),
-        Err(error) => return ended(engine, publication, attempt, Err(error)).await,
+    let (context, passed) = match engine.passing(account.clone()).await {
+        Ok((context, passed)) => {
+            let context = context.with_steps(steps).with_key(&publication.key);
+            (context.with_exchanges(attempt.exchanges.clone()), passed)
+        }
+        Err(error) => match closed_until(&error, now) {
+            Some(until) => return Ok(End::Snooze(until)),
+            None => return ended(engine, publication, attempt, Err(error)).await,
+        },
     };
 
     if publication.state == PublicationState::Accepted {
         let polled = poll(&*publisher, &context, &publication).await;
+        passed.tell(engine, &polled).await;
         return ended(engine, publication, attempt, polled).await;
     }
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
-    let post = post.ok_or_else(missing)?;
-    if let Some(error) = refused(&post, &publication, &account, &*publisher) {
+    let post = routed(post.ok_or_else(missing)?, &publication);
+    let checked = verify(&post, &publication, &account, &*publisher, &context).await;
+    if let Err(error) = checked {
         return ended(engine, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
+    fault_point("publish.intent", "before");
     publication = save(engine, told::change(publication)).await?;
-    let post = routed(post, &publication);
+    fault_point("publish.intent", "after");
     let sent = publisher.publish(&context, &post).await;
+    passed.tell(engine, &sent).await;
     ended(engine, publication, attempt, sent).await
 }
 
@@ -185,34 +197,29 @@ async fn turn(
     Ok(Some(End::Snooze(now + PACE * turns)))
 }
 
-/// What stands against sending now that it is read again: a content that is not the one that was meant.
-fn refused(
+/// Whether what is read again is what was meant, and still passes its checks.
+async fn verify(
     post: &Post,
     publication: &Publication,
     account: &Account,
     publisher: &dyn Publisher,
-) -> Option<Error> {
+    context: &automarket_core::Context,
+) -> Result<()> {
     if said_by(post, publication) != publication.content_hash {
-        return Some(Error::new(
+        return Err(Error::new(
             ErrorKind::Conflict,
             "the post is no longer the one that was scheduled",
         ));
     }
-    let content = routed(post.clone(), publication).content_for(&account.network, Some(account.id));
-    let report = automarket_core::check::check(
+    let mut content = post.content_for(&account.network, Some(account.id));
+    content.inspect_local(context).await?;
+    let rules = rules_for(account, publisher.profile());
+    automarket_core::check::check(
         &content,
-        &rules_for(account, publisher.profile()),
+        &rules,
         &automarket_core::content::Voice::default(),
-    );
-    let blocker = report
-        .findings
-        .into_iter()
-        .find(|f| f.severity == automarket_core::check::Severity::Blocker)?;
-    Some(
-        Error::invalid("post", blocker.message)
-            .with_rule(blocker.rule)
-            .with_remedy(blocker.remedy),
     )
+    .require()
 }
 
 async fn poll(
@@ -303,7 +310,9 @@ async fn ended(
     change
         .attempts
         .push(attempt.decided(Decision { rule, until }));
+    fault_point("publish.verdict", "before");
     save(engine, change).await?;
+    fault_point("publish.verdict", "after");
     Ok(end)
 }
 
@@ -371,6 +380,10 @@ async fn settle(
 /// Writes a change of one publication.
 pub(super) async fn save(engine: &Engine, change: PublishingChange) -> Result<Publication> {
     let changed = engine.store.change_publishing(&change).await?;
-    let changed = changed.into_iter().next();
-    changed.ok_or_else(|| Error::new(ErrorKind::Internal, "the store returned no publication"))
+    let changed = changed
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the store returned no publication"))?;
+    metrics::publication(&changed);
+    Ok(changed)
 }

@@ -3,11 +3,12 @@
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{Lease, LeaseToken, Settled, Verdict},
+    store::{JobState, Lease, LeaseToken, Settled, Verdict},
 };
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
+use crate::report::{RunEnd, metrics};
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -36,6 +37,7 @@ pub(super) struct Ended {
 /// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
 pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()> {
     let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
+    let mut leases = Vec::with_capacity(ended.len());
     let mut now = None;
     for Ended { lease, end } in ended {
         let verdict = match end {
@@ -52,18 +54,34 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                 again(error, lease.job.attempts, now)
             }
         };
+        leases.push(lease);
         verdicts.push((lease.token, verdict));
     }
     if verdicts.is_empty() {
         return Ok(());
     }
     let settled = engine.store.settle(&verdicts).await?;
-    for ((token, _), settled) in verdicts.iter().zip(settled) {
-        if settled == Settled::LeaseLost {
+    for (((token, verdict), lease), settled) in verdicts.iter().zip(leases).zip(settled) {
+        let end = run_end(verdict, settled);
+        let kind = engine.kind_label(&lease.job.kind);
+        engine.counts.add(kind, end);
+        metrics::settled(kind, end);
+        if end == RunEnd::LeaseLost {
             tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
         }
     }
     Ok(())
+}
+
+fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
+    match (settled, verdict) {
+        (Settled::LeaseLost, _) => RunEnd::LeaseLost,
+        (Settled::Now(JobState::Dead), _) => RunEnd::Dead,
+        (_, Verdict::Complete(_)) => RunEnd::Completed,
+        (_, Verdict::Snooze { .. }) => RunEnd::Snoozed,
+        (_, Verdict::Release) => RunEnd::Released,
+        (_, Verdict::Retry { .. } | Verdict::Bury(_)) => RunEnd::Retried,
+    }
 }
 
 /// A failure that may pass: again after the platform's own time or a back-off. Waiting out a rate limit

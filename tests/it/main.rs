@@ -7,6 +7,7 @@
 
 mod campaign;
 mod live;
+mod media;
 mod publishing;
 mod quickstart;
 mod worker;

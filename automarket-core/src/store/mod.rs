@@ -4,12 +4,15 @@ mod accounts;
 mod attempts;
 mod campaigns;
 mod events;
+mod gates;
 mod jobs;
 mod memory;
 mod publications;
 mod routing;
 pub mod rows;
 mod rules;
+mod schedules;
+mod upkeep;
 
 pub use accounts::{Account, AccountStore};
 pub use attempts::{
@@ -17,6 +20,7 @@ pub use attempts::{
 };
 pub use campaigns::CampaignStore;
 pub use events::{Event, EventStore, NewEvent};
+pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict,
@@ -28,6 +32,8 @@ pub use publications::{
 };
 pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
+pub use schedules::{Schedule, ScheduleStore};
+pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
 /// `testing::store_cases`, which each of them runs.
@@ -43,12 +49,29 @@ pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 /// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
 ///   cannot be read.
 pub trait Store:
-    AccountStore + AttemptStore + CampaignStore + EventStore + JobStore + PublicationStore
+    AccountStore
+    + AttemptStore
+    + CampaignStore
+    + EventStore
+    + GateStore
+    + JobStore
+    + PublicationStore
+    + ScheduleStore
+    + UpkeepStore
 {
 }
 
-impl<T> Store for T where
-    T: AccountStore + AttemptStore + CampaignStore + EventStore + JobStore + PublicationStore
+impl<
+    T: AccountStore
+        + AttemptStore
+        + CampaignStore
+        + EventStore
+        + GateStore
+        + JobStore
+        + PublicationStore
+        + ScheduleStore
+        + UpkeepStore,
+> Store for T
 {
 }
 

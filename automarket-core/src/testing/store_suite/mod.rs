@@ -10,12 +10,15 @@ mod campaigns;
 mod changes;
 mod claims;
 mod events;
+mod gates;
 mod jobs;
 mod leases;
 mod publications;
 mod samples;
+mod schedules;
 mod steps;
 mod tenants;
+mod upkeep;
 mod verdicts;
 
 use std::{fmt, sync::Arc};
@@ -117,11 +120,14 @@ pub fn store_cases() -> Vec<StoreCase> {
         changes::cases(),
         claims::cases(),
         events::cases(),
+        gates::cases(),
         jobs::cases(),
         leases::cases(),
         publications::cases(),
+        schedules::cases(),
         steps::cases(),
         tenants::cases(),
+        upkeep::cases(),
         verdicts::cases(),
     ]
     .into_iter()
