@@ -36,3 +36,22 @@ CREATE TABLE automarket.attempts (
 );
 CREATE INDEX attempts_of_publication ON automarket.attempts (tenant, publication, number);
 CREATE INDEX attempts_by_time ON automarket.attempts (ended_at);
+
+-- Writes a publication (the library's, as JSON) unless its id is there; how many rows were written.
+CREATE OR REPLACE FUNCTION automarket.put_publication(publication json) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    written bigint;
+BEGIN
+    INSERT INTO automarket.publications
+        (tenant, id, post, state, revision, body, live, account, route, due, slot)
+    VALUES (publication ->> 'tenant', (publication ->> 'id')::uuid, (publication ->> 'post')::uuid,
+        publication ->> 'state', (publication ->> 'revision')::bigint, publication,
+        publication ->> 'state'
+            NOT IN ('published', 'rejected', 'unknown', 'missed', 'cancelled', 'deleted'),
+        (publication #>> '{target,account}')::uuid,
+        coalesce(publication #>> '{via,account}', publication #>> '{target,account}')::uuid,
+        (publication ->> 'due')::timestamptz, (publication ->> 'slot')::timestamptz)
+    ON CONFLICT (tenant, id) DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END $$;

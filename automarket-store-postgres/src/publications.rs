@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::{
     PostgresStore, attempts,
     db::{Params, Tx, decode},
-    error::{Fault, Outcome},
     events, jobs,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
@@ -19,23 +18,24 @@ use crate::{
 impl PublicationStore for PostgresStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
         publishing.check()?;
-        let mut db = self.inner.db.connection().await?;
-        let tx = db.begin().await?;
-        let tenant = publishing.tenant.as_str();
-        let post = to_json(&publishing.post)?;
-        let sql = "INSERT INTO automarket.posts (tenant, id, body) VALUES ($1, $2, $3::text::json)
-            ON CONFLICT (tenant, id) DO NOTHING";
-        let mut new = tx
-            .execute(sql, &[&tenant, &publishing.post.id.uuid(), &post])
-            .await?;
-        for publication in &publishing.publications {
-            new += insert(&tx, publication).await?;
+        let sql = "SELECT automarket.publish($1::text::json) AS is_new";
+        let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
+        let row = row.map_err(|fault| {
+            let fault = fault.or_id_taken(&publishing.jobs);
+            let holder = publishing
+                .publications
+                .iter()
+                .find(|p| p.held_slot().is_some());
+            match holder {
+                Some(holder) => fault.or_slot_taken(holder),
+                None => fault,
+            }
+        })?;
+        let row = row.ok_or_else(|| damaged("the answer of publish"))?;
+        if row.column("is_new")? {
+            self.inner.bell.pull();
         }
-        if new > 0 {
-            jobs::enqueue(&tx, &publishing.jobs).await?;
-            events::append(&tx, &publishing.events).await?;
-        }
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
@@ -89,11 +89,15 @@ impl PublicationStore for PostgresStore {
         }
         let changed = replace(&tx, tenant, &change.publications).await?;
         if !change.jobs.is_empty() {
-            jobs::enqueue(&tx, &change.jobs).await?;
+            let put = jobs::enqueue(&tx, &change.jobs).await;
+            put.map_err(|fault| fault.or_id_taken(&change.jobs))?;
         }
         attempts::append(&tx, &change.attempts).await?;
         events::append(&tx, &change.events).await?;
         tx.commit().await?;
+        if !change.jobs.is_empty() {
+            self.inner.bell.pull();
+        }
         Ok(changed)
     }
 
@@ -183,32 +187,4 @@ async fn replace(tx: &Tx<'_>, tenant: &str, new: &[Publication]) -> Result<Vec<P
         changed.push(publication);
     }
     Ok(changed)
-}
-
-/// Writes the publication unless its id is there; how many rows were written.
-async fn insert(tx: &Tx<'_>, publication: &Publication) -> Outcome<u64> {
-    let body = to_json(publication).map_err(Fault::Ours)?;
-    let sql = "INSERT INTO automarket.publications
-            (tenant, id, post, state, revision, body, live, account, route, due, slot)
-        VALUES ($1, $2, $3, $4, $5, $6::text::json, $7, $8, $9, $10, $11)
-        ON CONFLICT (tenant, id) DO NOTHING";
-    let written = tx
-        .execute(
-            sql,
-            &[
-                &publication.tenant.as_str(),
-                &publication.id.uuid(),
-                &publication.post.uuid(),
-                &publication.state.as_str(),
-                &publication.revision,
-                &body,
-                &!publication.state.is_terminal(),
-                &publication.target.account.uuid(),
-                &publication.route().account.uuid(),
-                &publication.due,
-                &publication.slot,
-            ],
-        )
-        .await;
-    written.map_err(|fault| fault.or_slot_taken(publication))
 }

@@ -15,7 +15,7 @@ use super::{
     said_by, slots,
     told::told,
 };
-use crate::Tenant;
+use crate::{Tenant, report::metrics};
 
 /// What a change is for: a whole post, or one publication of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -428,7 +428,7 @@ impl Tenant {
             post,
             ..PublishingChange::new(self.id.clone())
         };
-        let mut left = Vec::new();
+        let (mut left, mut ends) = (Vec::new(), Vec::new());
         for mut made in moves {
             let p = &mut made.publication;
             let (old, revision) = (p.job, p.revision + 1);
@@ -446,9 +446,13 @@ impl Tenant {
                 _ => json!({ "state": p.state }),
             };
             change.events.push(told(p, revision, made.kind, facts));
+            ends.push(made.kind == "cancelled" || made.kind == "missed");
             change.publications.push(made.publication);
         }
-        store.change_publishing(&change).await?;
+        let changed = store.change_publishing(&change).await?;
+        for (publication, _) in changed.iter().zip(ends).filter(|(_, ends)| *ends) {
+            metrics::publication(publication);
+        }
         for job in left {
             // It has no power any more; this only keeps the queue tidy.
             if let Err(error) = store.cancel_job(&self.id, job).await {

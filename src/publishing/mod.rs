@@ -119,6 +119,24 @@ impl Tenant {
         Err(slots::none_free())
     }
 
+    /// Checks the post as [`Tenant::publish`] does, and gives all that it would write, without writing it: for a
+    /// host that writes it inside its own transaction (see the README of its store), and calls
+    /// [`Automarket::wake`](crate::Automarket::wake) after its commit.
+    ///
+    /// # Errors
+    /// As [`Tenant::publish`].
+    pub async fn prepare(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        when: When,
+    ) -> Result<NewPublishing> {
+        let plan = self.plan(&post, accounts).await?;
+        plan.check()?;
+        let options = PublishOptions::default();
+        self.publishing(&post, &plan, Some(when), options).await
+    }
+
     /// Keeps the post for these accounts and sends nothing: a draft of ours, which need not pass its checks
     /// yet. [`Tenant::edit`] changes it, [`Tenant::publish_draft`] hands it to the queue. (A draft on the
     /// platform itself is a post with [`Delivery::Draft`](crate::Delivery::Draft).)

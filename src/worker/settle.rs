@@ -32,14 +32,16 @@ impl End {
 pub(super) struct Ended {
     pub(super) lease: Lease,
     pub(super) end: Result<End>,
+    /// How long it ran.
+    pub(super) took: std::time::Duration,
 }
 
 /// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
 pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()> {
     let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
-    let mut leases = Vec::with_capacity(ended.len());
+    let mut runs = Vec::with_capacity(ended.len());
     let mut now = None;
-    for Ended { lease, end } in ended {
+    for Ended { lease, end, took } in ended {
         let verdict = match end {
             Ok(End::Done(result)) => Verdict::Complete(result.clone()),
             Ok(End::Snooze(at)) => Verdict::Snooze { at: *at },
@@ -54,22 +56,23 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                 again(error, lease.job.attempts, now)
             }
         };
-        leases.push(lease);
+        runs.push((lease, *took));
         verdicts.push((lease.token, verdict));
     }
     if verdicts.is_empty() {
         return Ok(());
     }
     let settled = engine.store.settle(&verdicts).await?;
-    for (((token, verdict), lease), settled) in verdicts.iter().zip(leases).zip(settled) {
+    let mut counted = Vec::with_capacity(ended.len());
+    for (((_, verdict), (lease, took)), settled) in verdicts.iter().zip(runs).zip(settled) {
         let end = run_end(verdict, settled);
-        let kind = engine.kind_label(&lease.job.kind);
-        engine.counts.add(kind, end);
-        metrics::settled(kind, end);
+        counted.push((engine.kind_label(&lease.job.kind), end, took));
         if end == RunEnd::LeaseLost {
-            tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
+            tracing::warn!(job = %lease.job.id, "the lease had passed on: its verdict was refused");
         }
     }
+    engine.counts.add(&counted);
+    metrics::settled(counted);
     Ok(())
 }
 

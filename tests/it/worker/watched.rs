@@ -21,11 +21,11 @@ use automarket::{
         Event, EventStore, Gate, GateStore, Job, JobState, JobStore, Lease, LeaseToken,
         MemoryStore, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
         PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore, Settled,
-        Signal, UpkeepStore, Verdict, WorkerBeat, WorkerRecord,
+        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Default)]
 pub(super) struct Calls {
@@ -48,6 +48,8 @@ pub(super) struct Calls {
 pub(super) struct Watched {
     inner: MemoryStore,
     pub(super) calls: watch::Sender<Calls>,
+    /// What another process says.
+    word: Notify,
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
@@ -62,6 +64,7 @@ impl Watched {
         Arc::new(Self {
             inner: MemoryStore::with_clock(clock),
             calls: watch::Sender::new(Calls::default()),
+            word: Notify::new(),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
             change_fails: AtomicU32::new(0),
@@ -240,6 +243,12 @@ impl JobStore for Watched {
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.calls.send_modify(|calls| calls.looks += 1);
         self.inner.next_ready(kinds).await
+    }
+    fn wake(&self) {
+        self.word.notify_waiters();
+    }
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(self.word.notified())
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.calls.send_modify(|calls| calls.steps += 1);
