@@ -68,6 +68,13 @@ pub fn nothing_out<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
     })
 }
 
+/// Whether one of these remembered steps is an outside write whose end is not known.
+#[must_use]
+pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
+    let begun = |value| matches!(StepState::deserialize(value), Ok(StepState::Begun));
+    steps.into_iter().any(begun)
+}
+
 /// A remembered step as it goes on in another job, by the explicit word of somebody who knows that what
 /// began and did not end is not to be looked up but done again.
 #[must_use]

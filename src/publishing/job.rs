@@ -169,14 +169,36 @@ impl Steps for Continued {
 
 /// Whether surely nothing of the publication is out in the world, by the steps of its jobs.
 pub(crate) async fn nothing_out(engine: &Engine, publication: &Publication) -> Result<bool> {
+    Ok(match steps(engine, publication, true).await? {
+        Some(steps) => automarket_core::steps::nothing_out(steps.values()),
+        None => publication.sent_at.is_none(),
+    })
+}
+
+/// Whether an earlier sending of the publication may have happened and nobody has looked yet. What somebody
+/// said to send again all the same is in doubt no more.
+pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let steps = steps(engine, publication, false).await?;
+    Ok(steps.is_some_and(|steps| automarket_core::steps::in_doubt(steps.values())))
+}
+
+/// The newest remembered steps of the publication's jobs; `None` when its job is not kept. Those before an
+/// explicit resending only if asked for.
+async fn steps(
+    engine: &Engine,
+    publication: &Publication,
+    before_resent: bool,
+) -> Result<Option<BTreeMap<String, Value>>> {
     let tenant = &publication.tenant;
     let Some(job) = engine.store.job(tenant, publication.job).await? else {
-        return Ok(publication.sent_at.is_none());
+        return Ok(None);
     };
     let carries = PublishJob::of(&job)?;
+    let earlier = carries.earlier.iter();
+    let earlier = earlier.filter(|_| before_resent || !carries.resend);
     let mut steps = BTreeMap::new();
-    for id in carries.earlier.iter().chain([&job.id]) {
+    for id in earlier.chain([&job.id]) {
         steps.extend(engine.store.steps(tenant, *id).await?);
     }
-    Ok(automarket_core::steps::nothing_out(steps.values()))
+    Ok(Some(steps))
 }

@@ -16,7 +16,7 @@ use automarket_core::{
 use super::{
     attempt::Try,
     fallback,
-    job::{ATTEMPTS, Continued, PublishJob, expiry, nothing_out, used_up},
+    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
     routed, rules_for, said_by, told,
 };
 use crate::{
@@ -244,6 +244,17 @@ async fn ended(
     result: Result<Outcome>,
 ) -> Result<End> {
     let now = attempt.ended();
+    // What kept this attempt from looking says nothing of the sending before it.
+    let result = match result {
+        Err(error)
+            if error.retry() != Retry::Reconcile
+                && publication.state == PublicationState::Publishing
+                && in_doubt(engine, &publication).await? =>
+        {
+            Err(error.with_retry(Retry::Reconcile))
+        }
+        result => result,
+    };
     let attempt = attempt.of(&publication, &result);
     let was_accepted = publication.state == PublicationState::Accepted;
     publication.error = result.as_ref().err().map(ErrorRecord::from);

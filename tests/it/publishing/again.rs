@@ -173,3 +173,37 @@ async fn what_is_blocked_goes_on_when_the_account_is_back_and_is_missed_when_it_
         assert_eq!(world.only(post).await.state, PublicationState::Missed);
     }
 }
+
+#[tokio::test]
+async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::minutes(30));
+        // A process that holds no credential of the account.
+        let bare = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .publisher(world.publisher.clone())
+            .build()
+            .unwrap();
+        let tenant = bare.tenant("acme").unwrap();
+        let job = world.only(post).await.job;
+        tenant.work_on(job, LEASE).await.unwrap();
+        let lost = world.only(post).await;
+        assert_eq!(lost.state, PublicationState::Publishing);
+        assert_eq!(lost.error.unwrap().kind, ErrorKind::Unauthorized);
+        let late = world.tenant.cancel(post).await.unwrap_err();
+        let late = TooLate::of(&late).unwrap();
+        assert_eq!(late.state, PublicationState::Publishing);
+        // The account is back: it is looked up at once.
+        let account = world.account.clone();
+        let credential = Credential::token("t");
+        world.tenant.add_account(account, credential).await.unwrap();
+        let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
