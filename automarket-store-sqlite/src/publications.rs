@@ -18,30 +18,9 @@ use crate::{
 #[async_trait]
 impl PublicationStore for SqliteStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
-        publishing.check()?;
-        let tenant = publishing.tenant.clone();
-        let (post, body) = (publishing.post.id, to_json(&publishing.post)?);
-        let publications = publishing.publications.clone();
-        let jobs = NewRow::all(&publishing.jobs)?;
-        let events = EventRow::all(&publishing.events)?;
-        let call = self.inner.writer.call(move |tx| {
-            let mut new = tx
-                .db
-                .prepare_cached(
-                    "INSERT INTO automarket_posts (tenant, id, body) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (tenant, id) DO NOTHING",
-                )?
-                .execute(params![tenant.as_str(), blob(post), body])?;
-            for publication in &publications {
-                new += insert(tx, publication)?;
-            }
-            if new > 0 {
-                jobs::enqueue(tx, &jobs)?;
-                events::append(tx, &events)?;
-            }
-            Ok(())
-        });
-        call.await
+        let rows = NewRows::new(publishing)?;
+        let call = self.inner.writer.call(move |tx| rows.put(tx));
+        call.await.map(drop)
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
@@ -202,19 +181,63 @@ fn replace(tx: &Tx<'_>, new: &Publication) -> Outcome<Publication> {
     Ok(changed)
 }
 
+pub(crate) const PUT_POST: &str =
+    "INSERT INTO automarket_posts (tenant, id, body) VALUES (?1, ?2, ?3)
+     ON CONFLICT (tenant, id) DO NOTHING";
+
+pub(crate) const PUT: &str = "INSERT INTO automarket_publications
+        (tenant, id, post, state, revision, body, live, account, route, due, slot)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+     ON CONFLICT (tenant, id) DO NOTHING";
+
+/// A publishing whose rows are written out already, so that the writer need not.
+pub(crate) struct NewRows {
+    tenant: TenantId,
+    post: (PostId, String),
+    publications: Vec<(Publication, String)>,
+    jobs: Vec<NewRow>,
+    events: Vec<EventRow>,
+}
+
+impl NewRows {
+    pub(crate) fn new(publishing: &NewPublishing) -> Result<Self> {
+        publishing.check()?;
+        let publications = publishing.publications.iter();
+        let publications = publications.map(|p| Ok((p.clone(), to_json(p)?)));
+        Ok(Self {
+            tenant: publishing.tenant.clone(),
+            post: (publishing.post.id, to_json(&publishing.post)?),
+            publications: publications.collect::<Result<_>>()?,
+            jobs: NewRow::all(&publishing.jobs)?,
+            events: EventRow::all(&publishing.events)?,
+        })
+    }
+
+    /// Writes what is not there; whether anything was new.
+    pub(crate) fn put(&self, tx: &Tx<'_>) -> Outcome<bool> {
+        let (post, body) = &self.post;
+        let mut new = tx.db.prepare_cached(PUT_POST)?.execute(params![
+            self.tenant.as_str(),
+            blob(*post),
+            body
+        ])?;
+        for (publication, body) in &self.publications {
+            new += insert(tx, publication, body)?;
+        }
+        if new > 0 {
+            jobs::enqueue(tx, &self.jobs)?;
+            events::append(tx, &self.events)?;
+        }
+        Ok(new > 0)
+    }
+}
+
 /// Writes the publication unless its id is there; how many rows were written.
-fn insert(tx: &Tx<'_>, publication: &Publication) -> Outcome<usize> {
-    let body = to_json(publication)?;
+fn insert(tx: &Tx<'_>, publication: &Publication, body: &str) -> Outcome<usize> {
     if publication.slot.is_some() && stored(tx.db, &publication.tenant, publication.id)?.is_none() {
         slot_is_free(tx, publication)?;
     }
-    let mut insert = tx.db.prepare_cached(
-        "INSERT INTO automarket_publications
-            (tenant, id, post, state, revision, body, live, account, route, due, slot)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (tenant, id) DO NOTHING",
-    )?;
-    Ok(insert.execute(params![
+    Ok(tx.db.prepare_cached(PUT)?.execute(params![
         publication.tenant.as_str(),
         blob(publication.id),
         blob(publication.post),

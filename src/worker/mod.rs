@@ -211,6 +211,9 @@ impl Shift {
                 Some(joined) = self.running.join_next() => self.ended.extend(joined),
                 Some(written) = &mut writing, if is_writing > 0 => {
                     is_writing = 0;
+                    // What was put off may be due soon, and a kind that was full has room again.
+                    look |= !self.worker.limits.is_empty()
+                        || written.iter().flatten().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
                     if !self.written(written) {
                         write_at = Instant::now() + AGAIN;
                     }
