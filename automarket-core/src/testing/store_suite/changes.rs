@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     StoreCase, StoreUnderTest,
@@ -52,19 +52,25 @@ pub(super) fn cases() -> Vec<StoreCase> {
     ]
 }
 
-/// A post with three publications that hold no slots.
+/// A post with three publications.
 async fn three(s: &StoreUnderTest) -> NewPublishing {
     let mut new = publishing("a", s.now().await);
     let one = new.publications[0].clone();
     let of = |n: i64| Publication {
         id: PublicationId::new(),
-        slot: None,
         job: JobId::new(),
         due: one.due + TimeDelta::seconds(n),
         ..one.clone()
     };
     new.publications = vec![of(2), of(1), of(0)];
     s.store.put_publishing(&new).await.unwrap();
+    new
+}
+
+/// A publishing whose publication holds the slot at an instant.
+fn at_slot(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
+    let mut new = publishing(tenant_name, at);
+    new.publications[0].slot = Some(at + TimeDelta::microseconds(1));
     new
 }
 
@@ -222,9 +228,11 @@ async fn live(s: &StoreUnderTest) {
 
 async fn slots(s: &StoreUnderTest) {
     let a = tenant("a");
-    let first = publishing("a", s.now().await);
+    let first = at_slot("a", s.now().await);
     s.store.put_publishing(&first).await.unwrap();
     let holder = &first.publications[0];
+    let stored = s.store.publication(&a, holder.id).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(holder));
     let mut second = publishing("a", s.now().await);
     second.publications[0].slot = holder.slot;
     let refused = s.store.put_publishing(&second).await.unwrap_err();
@@ -266,7 +274,7 @@ async fn slots(s: &StoreUnderTest) {
 async fn slot_race(s: &StoreUnderTest) {
     let now = s.now().await;
     let tries = (0..16).map(|_| {
-        let (store, new) = (s.store.clone(), publishing("a", now));
+        let (store, new) = (s.store.clone(), at_slot("a", now));
         tokio::spawn(async move { store.put_publishing(&new).await })
     });
     let mut won = 0;

@@ -132,7 +132,6 @@ async fn new_target(s: &StoreUnderTest) {
     let (mut new, old) = put(s).await;
     let added = Publication {
         id: PublicationId::new(),
-        slot: None,
         ..old.clone()
     };
     new.post.base.text = Some("other".to_owned());
@@ -189,7 +188,6 @@ async fn in_order(s: &StoreUnderTest) {
     let mut new = publishing("a", s.now().await);
     let of = |name: &str| Publication {
         id: PublicationId::derived(name),
-        slot: None,
         ..new.publications[0].clone()
     };
     new.publications = ["one", "two", "three", "four"].map(of).into();

@@ -126,7 +126,7 @@ pub fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
         due: at + TimeDelta::microseconds(1),
         lateness: Lateness::PublishIfWithin(Duration::from_micros(7)),
         approval: Approval::Given(TEXT.to_owned()),
-        slot: Some(at + TimeDelta::microseconds(1)),
+        slot: None,
         job: JobId::new(),
         via: Some(Target {
             account: AccountId::derived("via"),
