@@ -11,3 +11,7 @@ docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 bench-text:
     cargo bench --bench text
+chaos:
+    bash .ci/chaos small
+chaos-full:
+    bash .ci/chaos full
