@@ -182,6 +182,7 @@ impl Shift {
         let engine = self.worker.market.engine.clone();
         // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
         let mut wake = pin!(engine.wake.notified());
+        let mut woken = engine.store.woken();
         // The store is asked and told at the same time, one call each.
         let mut taking: OptionFuture<BoxFuture<'static, Taken>> = None.into();
         let mut writing: OptionFuture<BoxFuture<'static, Written>> = None.into();
@@ -210,6 +211,9 @@ impl Shift {
                 Some(joined) = self.running.join_next() => self.ended.extend(joined),
                 Some(written) = &mut writing, if is_writing > 0 => {
                     is_writing = 0;
+                    // What was put off may be due soon, and a kind that was full has room again.
+                    look |= !self.worker.limits.is_empty()
+                        || written.iter().flatten().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
                     if !self.written(written) {
                         write_at = Instant::now() + AGAIN;
                     }
@@ -225,6 +229,10 @@ impl Shift {
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
+                    look = true;
+                }
+                () = &mut woken => {
+                    woken = engine.store.woken();
                     look = true;
                 }
                 () = sleep_until(look_at), if !look && !is_taking => look = true,
@@ -249,6 +257,7 @@ impl Shift {
         let back = |lease| Ended {
             lease,
             end: Ok(End::Release),
+            took: Duration::ZERO,
         };
         self.ended.extend(leases.into_iter().map(back));
     }
@@ -351,13 +360,15 @@ impl Shift {
             taken.leases = rest;
             self.hand_back(last);
         }
+        let engine = &self.worker.market.engine;
+        metrics::claimed(taken.leases.iter().map(|lease| {
+            let waited = (lease.expires_at - lease.job.run_at).to_std();
+            let waited = waited.unwrap_or_default().saturating_sub(self.worker.lease);
+            (engine.kind_label(&lease.job.kind), waited)
+        }));
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
-            let engine = self.worker.market.engine.clone();
-            let waited = lease.expires_at - lease.job.run_at;
-            let waited = waited.to_std().unwrap_or_default();
-            let kind = engine.kind_label(&lease.job.kind);
-            metrics::claimed(kind, waited.saturating_sub(self.worker.lease));
+            let engine = engine.clone();
             self.running
                 .spawn(async move { run::run(&engine, lease, stop).await });
         }

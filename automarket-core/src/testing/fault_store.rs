@@ -19,7 +19,7 @@ use crate::{
         Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
         Job, JobState, JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Overdue, Pass,
         Publication, PublicationStore, QueueRates, QueueStats, Schedule, ScheduleStore, Settled,
-        Signal, UpkeepStore, Verdict, WorkerBeat, WorkerRecord,
+        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -286,6 +286,12 @@ impl JobStore for FaultStore {
     }
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.pass("next_ready", self.inner.next_ready(kinds)).await
+    }
+    fn wake(&self) {
+        self.inner.wake();
+    }
+    fn woken(&self) -> Woken<'_> {
+        self.inner.woken()
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.pass("step", self.inner.step(tenant, job, name)).await

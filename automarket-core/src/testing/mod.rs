@@ -33,4 +33,4 @@ pub use recording_email::RecordingEmail;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;
-pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};
+pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, sample_publishing, store_cases};

@@ -10,9 +10,11 @@ mod contract;
 mod faults;
 mod heart;
 mod kill;
+mod restart;
 mod schema;
 mod transaction;
 mod unique;
+mod wake;
 
 use automarket_core::{TenantId, store::NewJob};
 use automarket_store_postgres::testing::Cluster;

@@ -20,11 +20,11 @@ use automarket::{
         Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
         Job, JobState, JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing,
         Overdue, Pass, Publication, PublicationStore, QueueRates, QueueStats, Schedule,
-        ScheduleStore, Settled, Signal, UpkeepStore, Verdict, WorkerBeat, WorkerRecord,
+        ScheduleStore, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Default)]
 pub(super) struct Calls {
@@ -47,6 +47,8 @@ pub(super) struct Calls {
 pub(super) struct Watched {
     inner: MemoryStore,
     pub(super) calls: watch::Sender<Calls>,
+    /// What another process says.
+    word: Notify,
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
@@ -60,6 +62,7 @@ impl Watched {
         Arc::new(Self {
             inner: MemoryStore::with_clock(clock),
             calls: watch::Sender::new(Calls::default()),
+            word: Notify::new(),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
             reads_fail: AtomicU32::new(0),
@@ -195,6 +198,12 @@ impl JobStore for Watched {
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.calls.send_modify(|calls| calls.looks += 1);
         self.inner.next_ready(kinds).await
+    }
+    fn wake(&self) {
+        self.word.notify_waiters();
+    }
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(self.word.notified())
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.calls.send_modify(|calls| calls.steps += 1);
