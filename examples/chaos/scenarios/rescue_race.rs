@@ -70,6 +70,16 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     }
     world.dismiss(&mut workers, findings).await?;
     let rows = rows::jobs(&world.place).await?;
+    for row in &rows {
+        let by = row.result.as_deref().unwrap_or_default();
+        findings.must(
+            by.ends_with(&format!(" {}\"", row.attempts)),
+            format!(
+                "job {} was in attempt {}, and its result is {by}",
+                row.id, row.attempts
+            ),
+        );
+    }
     findings.hits = rows.iter().map(|row| row.crashes.unsigned_abs()).sum();
     findings.jobs_done_once(&acks, &rows, &fake.entries());
     Ok(())
