@@ -22,7 +22,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     pipelines::campaign::CampaignPipeline,
-    worker::{self, Worker},
+    report::Counts,
+    worker::{self, Retention, Worker},
 };
 
 /// The library in a host's process: connectors, store and worker put together. Cheap to clone.
@@ -47,6 +48,10 @@ pub(crate) struct Engine {
     credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
+    /// Told when a schedule was put in or changed.
+    pub(crate) scheduled: tokio::sync::Notify,
+    pub(crate) retention: Retention,
+    pub(crate) counts: Counts,
 }
 
 /// Who is told what the library is doing, as it does it.
@@ -92,6 +97,9 @@ impl Automarket {
                 credentials: RwLock::default(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
+                scheduled: tokio::sync::Notify::new(),
+                retention: Retention::default(),
+                counts: Counts::default(),
             },
         }
     }
@@ -242,6 +250,13 @@ impl Builder {
     {
         let handler = worker::erase(handler);
         self.engine.jobs.insert(kind.into(), handler);
+        self
+    }
+
+    /// Sets how long ended jobs and events are kept; workers remove what is older, a little at a time.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.engine.retention = retention;
         self
     }
 

@@ -8,12 +8,13 @@ use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
     Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock,
     content::MediaSource,
-    http::{Body, Call, Effect, Reply, Transport, next_hop},
+    http::{Body, Call, CallWatch, Effect, Reply, Transport, next_hop},
     media::MediaHost,
     steps::{self, MemorySteps, Steps},
     store::Account,
@@ -58,6 +59,16 @@ impl Context {
             steps: Arc::new(MemorySteps::default()),
             media_host: None,
         }
+    }
+
+    /// Puts another transport round its own.
+    #[must_use]
+    pub fn map_transport(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Self {
+        self.transport = wrap(self.transport);
+        self
     }
 
     /// Sets where "now" comes from.
@@ -333,14 +344,27 @@ impl Context {
 
     async fn send(&self, call: Call, until: Instant) -> Result<http::Response<Body>> {
         let (operation, effect) = (call.operation, call.effect);
+        let platform = self.account().map(|account| &account.platform);
+        let watch = CallWatch::begin(platform, operation);
+        let span = tracing::info_span!(
+            "call",
+            tenant = self.account().map(|account| account.tenant.as_str()),
+            platform = platform.map(crate::Platform::as_str),
+            operation,
+            status = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
         let sending = match call.upload {
             None => self.transport.send(call.request),
             Some(upload) => self.transport.send_upload(call.request.map(|_| upload)),
         };
-        tokio::time::timeout_at(until, sending)
+        let result = tokio::time::timeout_at(until, sending)
+            .instrument(span.clone())
             .await
-            .map_err(|_| late(effect).with_operation(operation))?
-            .map_err(|error| error.into_error(effect).with_operation(operation))
+            .map_err(|_| late(effect).with_operation(operation))
+            .and_then(|sent| sent.map_err(|e| e.into_error(effect).with_operation(operation)));
+        watch.end(&span, &result);
+        result
     }
 
     /// When the call has to be over. Nothing is sent after the deadline.

@@ -11,7 +11,11 @@ use automarket_core::{
 };
 
 use super::{event, rules_for};
-use crate::{market::Engine, worker::End};
+use crate::{
+    market::Engine,
+    report::metrics,
+    worker::{End, closed_until},
+};
 
 /// How late a publication may be sent; later it is missed.
 const GRACE: Duration = Duration::hours(1);
@@ -60,13 +64,17 @@ pub(crate) async fn send(
 
     let account = engine.account(tenant, publication.target.account).await?;
     let publisher = engine.publisher(&account.platform)?.clone();
-    let context = match engine.context(account.clone()) {
-        Ok(context) => context.with_steps(steps).with_key(&publication.key),
-        Err(error) => return ended(engine, publication, Err(error), now).await,
+    let (context, passed) = match engine.passing(account.clone()).await {
+        Ok((context, passed)) => (context.with_steps(steps).with_key(&publication.key), passed),
+        Err(error) => match closed_until(&error, now) {
+            Some(until) => return Ok(End::Snooze(until)),
+            None => return ended(engine, publication, Err(error), now).await,
+        },
     };
 
     if publication.state == PublicationState::Accepted {
         let polled = poll(&*publisher, &context, &publication).await;
+        passed.tell(engine, &polled).await;
         return ended(engine, publication, polled, now).await;
     }
 
@@ -86,6 +94,7 @@ pub(crate) async fn send(
     publication = save(engine, publication).await?;
     fault_point("publish.intent", "after");
     let sent = publisher.publish(&context, &post).await;
+    passed.tell(engine, &sent).await;
     ended(engine, publication, sent, now).await
 }
 
@@ -226,8 +235,10 @@ pub(crate) async fn give_up(
 
 async fn save(engine: &Engine, publication: Publication) -> Result<Publication> {
     let event = event(&publication);
-    engine
+    let saved = engine
         .store
         .update_publication(&publication, &[event])
-        .await
+        .await?;
+    metrics::publication(&saved);
+    Ok(saved)
 }

@@ -3,15 +3,19 @@
 mod accounts;
 mod campaigns;
 mod events;
+mod gates;
 mod jobs;
 mod memory;
 mod publications;
 pub mod rows;
 mod rules;
+mod schedules;
+mod upkeep;
 
 pub use accounts::{Account, AccountStore};
 pub use campaigns::CampaignStore;
 pub use events::{Event, EventStore, NewEvent};
+pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict,
@@ -19,6 +23,8 @@ pub use jobs::{
 pub use memory::MemoryStore;
 pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
+pub use schedules::{Schedule, ScheduleStore};
+pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
 /// `testing::store_cases`, which each of them runs.
@@ -33,8 +39,29 @@ pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 ///   the microsecond.
 /// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
 ///   cannot be read.
-pub trait Store: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore {}
+pub trait Store:
+    AccountStore
+    + CampaignStore
+    + EventStore
+    + GateStore
+    + JobStore
+    + PublicationStore
+    + ScheduleStore
+    + UpkeepStore
+{
+}
 
-impl<T: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore> Store for T {}
+impl<
+    T: AccountStore
+        + CampaignStore
+        + EventStore
+        + GateStore
+        + JobStore
+        + PublicationStore
+        + ScheduleStore
+        + UpkeepStore,
+> Store for T
+{
+}
 
 const _: Option<&dyn Store> = None;

@@ -23,7 +23,7 @@ use crate::{
     db::decode,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
-pub(crate) use claim::Turns;
+pub(crate) use claim::{Turns, micros};
 pub(crate) use enqueue::{Writer, enqueue};
 
 #[async_trait]

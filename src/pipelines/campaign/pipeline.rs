@@ -183,7 +183,11 @@ impl Campaigning<'_> {
     async fn tool(&self, tool: &Tool) -> Result<Context> {
         let engine = self.tenant.engine();
         match tool.account {
-            Some(id) => engine.context(engine.account(&self.run.tenant, id).await?),
+            Some(id) => {
+                let account = engine.account(&self.run.tenant, id).await?;
+                let (context, _) = engine.passing(account).await?;
+                Ok(context)
+            }
             None => engine.bare_context(),
         }
     }
@@ -289,11 +293,13 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let crm = engine.crm(&account.platform)?.clone();
-                let cx = engine.context(account)?.with_steps(self.run.steps());
-                part(
-                    crm.record_campaign(&cx, &crm_record(composed, targets))
-                        .await,
-                )
+                let (cx, passed) = engine.passing(account).await?;
+                let cx = cx.with_steps(self.run.steps());
+                let recorded = crm
+                    .record_campaign(&cx, &crm_record(composed, targets))
+                    .await;
+                passed.tell(engine, &recorded).await;
+                part(recorded)
             })
             .await
     }
@@ -313,15 +319,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
-                let cx = engine
-                    .context(account)?
-                    .with_key(&format!("notice {}", self.run.id));
-                part(
-                    notifier
-                        .notify(&cx, &notice)
-                        .await
-                        .map(|outcome: Outcome| outcome.remote_id().to_owned()),
-                )
+                let (cx, passed) = engine.passing(account).await?;
+                let cx = cx.with_key(&format!("notice {}", self.run.id));
+                let told = notifier.notify(&cx, &notice).await;
+                passed.tell(engine, &told).await;
+                part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
             })
             .await
     }

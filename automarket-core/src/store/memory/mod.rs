@@ -1,5 +1,6 @@
 mod queue;
 mod records;
+mod upkeep;
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,7 @@ use crate::{
     content::{Campaign, Post},
 };
 use queue::Queue;
+use upkeep::Upkeep;
 
 /// The store in memory: for tests, examples and trying things out. It keeps the whole contract of
 /// [`Store`](super::Store) but one thing: nothing outlives the value.
@@ -43,7 +45,10 @@ struct State {
     posts: BTreeMap<(TenantId, PostId), Post>,
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
     events: Vec<Event>,
+    /// The number of the newest event: never given twice.
+    sequence: i64,
     queue: Queue,
+    upkeep: Upkeep,
 }
 
 impl MemoryStore {
@@ -77,11 +82,11 @@ impl MemoryStore {
 impl State {
     fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
         for event in events {
-            let sequence = self.events.last().map_or(1, |last| last.sequence + 1);
+            self.sequence += 1;
             self.events.push(Event {
                 id: EventId::new(),
                 event: event.clone(),
-                sequence,
+                sequence: self.sequence,
                 at: now,
             });
         }

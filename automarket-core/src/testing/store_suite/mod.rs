@@ -9,12 +9,15 @@ mod accounts;
 mod campaigns;
 mod claims;
 mod events;
+mod gates;
 mod jobs;
 mod leases;
 mod publications;
 mod samples;
+mod schedules;
 mod steps;
 mod tenants;
+mod upkeep;
 mod verdicts;
 
 use std::{fmt, sync::Arc};
@@ -115,11 +118,14 @@ pub fn store_cases() -> Vec<StoreCase> {
         campaigns::cases(),
         claims::cases(),
         events::cases(),
+        gates::cases(),
         jobs::cases(),
         leases::cases(),
         publications::cases(),
+        schedules::cases(),
         steps::cases(),
         tenants::cases(),
+        upkeep::cases(),
         verdicts::cases(),
     ]
     .into_iter()
