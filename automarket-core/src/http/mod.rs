@@ -14,8 +14,8 @@ mod reqwest;
 mod resolver;
 mod retry_after;
 mod transport;
-mod watch;
 mod upload;
+mod watch;
 
 #[cfg(feature = "reqwest")]
 pub use self::{
@@ -32,5 +32,5 @@ pub(crate) use redirect::next_hop;
 pub use reply::Reply;
 pub use retry_after::retry_after;
 pub use transport::{Body, ByteStream, Transport, TransportError};
-pub(crate) use watch::CallWatch;
 pub use upload::Upload;
+pub(crate) use watch::CallWatch;

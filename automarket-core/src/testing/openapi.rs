@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
 
+use super::form_parts;
+
 const UNKNOWN: &str = " is unknown";
 
 /// A platform's official API description (OpenAPI 3 in JSON), to hold requests and fakes against: a fake
@@ -87,7 +89,23 @@ impl Description {
                 found.push(format!("the query parameter {name} is unknown"));
             }
         }
-        if let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") {
+        if let Some(names) = form_names(request) {
+            let schema = operation.pointer("/requestBody/content/multipart~1form-data/schema");
+            let schema = schema.unwrap_or(&Value::Null);
+            for name in &names {
+                if schema["properties"].get(name).is_none() {
+                    found.push(format!("form: {name}{UNKNOWN}"));
+                }
+            }
+            let required = schema["required"].as_array().into_iter().flatten();
+            for name in required.filter_map(Value::as_str) {
+                if !names.iter().any(|given| given == name) {
+                    found.push(format!("form: {name} is missing"));
+                }
+            }
+        } else if let Some(schema) =
+            operation.pointer("/requestBody/content/application~1json/schema")
+        {
             match serde_json::from_slice(request.body()) {
                 Ok(body) => found.extend(self.faults(schema, &body, "body")),
                 Err(error) => found.push(format!("the body is not JSON: {error}")),
@@ -121,7 +139,13 @@ impl Description {
     fn operation(&self, request: &Request<Bytes>) -> Option<&Value> {
         let path = request.uri().path().strip_prefix(self.prefix)?;
         let method = request.method().as_str().to_lowercase();
-        self.root.get("paths")?.get(path)?.get(method)
+        let paths = self.root.get("paths")?.as_object()?;
+        // A path as it is wins over one with places in braces.
+        let fitting = |(described, _): &(&String, &Value)| fits(described, path);
+        let item = paths
+            .get(path)
+            .or_else(|| paths.iter().find(fitting).map(|(_, item)| item))?;
+        item.get(method)
     }
 
     /// Why a value does not follow a schema. The part of JSON Schema that descriptions use; an object of a
@@ -196,6 +220,26 @@ impl Description {
         }
         found
     }
+}
+
+/// Whether a path is one of those that a described path with places (`/posts/{id}`) means.
+fn fits(described: &str, path: &str) -> bool {
+    let (mut described, mut path) = (described.split('/'), path.split('/'));
+    loop {
+        match (described.next(), path.next()) {
+            (None, None) => return true,
+            (Some(place), Some(part))
+                if place == part || place.starts_with('{') && !part.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The names of a form's parts, where the request is one.
+fn form_names(request: &Request<Bytes>) -> Option<Vec<String>> {
+    let mime = request.headers().get("content-type")?.to_str().ok()?;
+    let parts = form_parts(mime, request.body())?;
+    Some(parts.into_iter().map(|part| part.name).collect())
 }
 
 fn is(kind: &Value, value: &Value) -> bool {
