@@ -71,7 +71,8 @@ mod tests {
 
     use super::*;
 
-    fn listed(post: Value) -> Post {
+    fn listed(mut post: Value) -> Post {
+        post["id"] = json!("1");
         serde_json::from_value(post).unwrap()
     }
 

@@ -54,10 +54,12 @@ impl Description {
             )];
         };
         let mut found = Vec::new();
-        let parameters = operation["parameters"]
+        let parameters: Vec<&Value> = operation["parameters"]
             .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+            .into_iter()
+            .flatten()
+            .map(|parameter| self.resolved(parameter))
+            .collect();
         for parameter in parameters
             .iter()
             .filter(|p| p["in"] == "header" && p["required"] == true)
@@ -91,7 +93,7 @@ impl Description {
         }
         if let Some(names) = form_names(request) {
             let schema = operation.pointer("/requestBody/content/multipart~1form-data/schema");
-            let schema = schema.unwrap_or(&Value::Null);
+            let schema = self.resolved(schema.unwrap_or(&Value::Null));
             for name in &names {
                 if schema["properties"].get(name).is_none() {
                     found.push(format!("form: {name}{UNKNOWN}"));
@@ -134,6 +136,14 @@ impl Description {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What a reference means; anything else is itself.
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        value["$ref"]
+            .as_str()
+            .and_then(|target| self.root.pointer(target.trim_start_matches('#')))
+            .unwrap_or(value)
     }
 
     fn operation(&self, request: &Request<Bytes>) -> Option<&Value> {
@@ -293,7 +303,12 @@ mod tests {
         let root = json!({"paths": {"/posts": {"post": {"requestBody": {"content": {"application/json": {
             "schema": {"type": "object", "required": ["text"], "properties": {
                 "text": {"type": "string"}, "kind": {"enum": ["a", "b"]},
-                "tags": {"type": "array", "items": {"type": "string"}}}}}}}}}}});
+                "tags": {"type": "array", "items": {"type": "string"}}}}}}}}},
+            "/posts/{id}": {
+                "get": {"parameters": [{"$ref": "#/components/parameters/fields"}]},
+                "post": {"requestBody": {"content": {"multipart/form-data": {"schema": {
+                    "required": ["media", "index"], "properties": {"media": {}, "index": {}}}}}}}}},
+            "components": {"parameters": {"fields": {"in": "query", "name": "fields"}}}});
         let description = Description::of(root);
         let faults = |body: Value| {
             let request = Request::post("https://api.example.com/posts")
@@ -317,6 +332,31 @@ mod tests {
                 "{part}: {wrong:?}"
             );
         }
+        let one = Request::get("https://api.example.com/posts/7?fields=a&other=b")
+            .body(Bytes::new())
+            .unwrap();
+        assert_eq!(
+            description.request_faults(&one),
+            ["the query parameter other is unknown"]
+        );
+        let form = |names: [&str; 2]| {
+            let (name, other) = (names[0], names[1]);
+            let part = |name: &str| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n")
+            };
+            let body = format!("{}{}--b--\r\n", part(name), part(other));
+            let request = Request::post("https://api.example.com/posts/7")
+                .header("content-type", "multipart/form-data; boundary=b")
+                .body(Bytes::from(body))
+                .unwrap();
+            description.request_faults(&request)
+        };
+        assert_eq!(form(["media", "index"]), [""; 0]);
+        let wrong = form(["media", "unheard"]);
+        assert_eq!(
+            wrong,
+            ["form: unheard is unknown", "form: index is missing"]
+        );
         let stray = Request::get("https://api.example.com/elsewhere")
             .body(Bytes::new())
             .unwrap();

@@ -314,6 +314,13 @@ fn listed(state: &State, call: &Incoming<'_>, post: &Post) -> Value {
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
+    for url in &mut urls {
+        let short = url["url"].as_str().unwrap_or_default().to_owned();
+        let at = escaped.find(&short).unwrap_or_default();
+        let start = escaped[..at].chars().count();
+        url["start"] = json!(start);
+        url["end"] = json!(start + short.chars().count());
+    }
     let mut view = json!({"id": post.id, "text": escaped, "edit_history_tweet_ids": [post.id]});
     if state.premium && post.sent.chars().count() > 280 {
         let head: String = escaped.chars().take(270).collect();
