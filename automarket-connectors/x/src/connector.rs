@@ -1,8 +1,12 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
-    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
     publisher::undeclared,
@@ -71,12 +75,18 @@ impl X {
                 options: first.then_some(&options),
                 replies: options.replies.filter(|_| first),
             };
-            let wanted = wanted(&part);
+            let attempt = Attempt {
+                cx,
+                api: &api,
+                begun,
+                part: &part,
+                again: AtomicBool::new(false),
+            };
             let sent = cx
                 .once(
                     &format!("x.post.{index}"),
-                    || look(cx, &api, begun, wanted),
-                    || send(cx, &api, begun, &part),
+                    || attempt.look(),
+                    || attempt.send(),
                 )
                 .await;
             let id = sent.map_err(|error| which(error, &ids, texts.len()))?;
@@ -260,50 +270,54 @@ fn parent<'a>(content: &Content, options: &'a XOptions, sent: &'a [String]) -> O
     }
 }
 
-fn wanted<'a>(part: &Part<'a>) -> Wanted<'a> {
-    Wanted {
-        text: part.text,
-        reply_to: part.reply_to,
-        quote: part.options.and_then(|options| options.quote.as_deref()),
-    }
+/// The sending of one part.
+struct Attempt<'a> {
+    cx: &'a Context,
+    api: &'a Api<'a>,
+    /// When the post was begun.
+    begun: DateTime<Utc>,
+    part: &'a Part<'a>,
+    /// Whether it may have been sent before.
+    again: AtomicBool,
 }
 
-async fn look(
-    cx: &Context,
-    api: &Api<'_>,
-    begun: DateTime<Utc>,
-    wanted: Wanted<'_>,
-) -> Result<Option<String>> {
-    let posts = posts_since(cx, api, begun).await?;
-    Ok(pick(&posts, wanted).map(|post| post.id.clone()))
-}
-
-async fn send(
-    cx: &Context,
-    api: &Api<'_>,
-    begun: DateTime<Utc>,
-    part: &Part<'_>,
-) -> Result<String> {
-    let (tries, pause) = UNSEEN;
-    let mut tried = 1;
-    loop {
-        let error = match ask::<Created>(cx, api.create(part)?).await {
-            Ok(created) => return Ok(created.id),
-            Err(error) => error,
+impl Attempt<'_> {
+    /// Looks for what an earlier attempt may have left.
+    async fn look(&self) -> Result<Option<String>> {
+        self.again.store(true, Ordering::Relaxed);
+        let posts = posts_since(self.cx, self.api, self.begun).await?;
+        let options = self.part.options;
+        let wanted = Wanted {
+            text: self.part.text,
+            reply_to: self.part.reply_to,
+            quote: options.and_then(|options| options.quote.as_deref()),
         };
-        let ours = part.options.is_none();
-        match error.kind() {
-            // What it answers was made a moment ago, and X does not show it everywhere yet.
-            ErrorKind::NotFound if ours && tried < tries => {
-                tokio::time::sleep(pause).await;
-                tried += 1;
+        Ok(pick(&posts, wanted).map(|post| post.id.clone()))
+    }
+
+    async fn send(&self) -> Result<String> {
+        let (tries, pause) = UNSEEN;
+        let mut tried = 1;
+        loop {
+            let error = match ask::<Created>(self.cx, self.api.create(self.part)?).await {
+                Ok(created) => return Ok(created.id),
+                Err(error) => error,
+            };
+            let answers_ours = self.part.options.is_none();
+            match error.kind() {
+                // What it answers was made a moment ago, and X does not show it everywhere yet.
+                ErrorKind::NotFound if answers_ours && tried < tries => {
+                    tokio::time::sleep(pause).await;
+                    tried += 1;
+                }
+                // It did go through, and the search did not show it.
+                ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
+                    let found = self.look().await;
+                    let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
+                    return found.ok_or_else(|| error.with_retry(Retry::Reconcile));
+                }
+                _ => return Err(error),
             }
-            // Either an earlier attempt that a search did not show yet, or somebody else's post.
-            ErrorKind::Duplicate => {
-                let found = look(cx, api, begun, wanted(part)).await;
-                return found?.ok_or(error);
-            }
-            _ => return Err(error),
         }
     }
 }

@@ -25,17 +25,24 @@ pub(crate) async fn answer<T: DeserializeOwned>(
     cx: &Context,
     call: Call,
 ) -> Result<(Reply, Answer<T>)> {
-    let reply = cx
-        .call(call)
-        .await
-        .map_err(|error| error.with_platform(&PLATFORM))?;
-    if !reply.ok() {
-        return Err(classify(&reply, cx));
-    }
+    let reply = send(cx, call).await?;
     let answer = reply
         .json()
         .map_err(|error: Error| error.with_platform(&PLATFORM))?;
     Ok((reply, answer))
+}
+
+/// Makes the call; an answer that is no success is its error.
+pub(crate) async fn send(cx: &Context, call: Call) -> Result<Reply> {
+    let reply = cx
+        .call(call)
+        .await
+        .map_err(|error| error.with_platform(&PLATFORM))?;
+    if reply.ok() {
+        Ok(reply)
+    } else {
+        Err(classify(&reply, cx))
+    }
 }
 
 /// An error that stands in an answer of success instead of its data.

@@ -11,12 +11,11 @@ use automarket_core::{
     media::MediaFile,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     PLATFORM,
     api::{Api, chunk_size},
-    error::{answer, ask},
+    error::{ask, send},
     wire,
 };
 
@@ -141,7 +140,7 @@ async fn in_chunks(
         let offset = index * chunk;
         let length = chunk.min(size - offset);
         let part = Upload::range(file.clone(), offset, length);
-        answer::<Value>(cx, api.append(&begun.id, index, part)?).await?;
+        send(cx, api.append(&begun.id, index, part)?).await?;
     }
     let mut done: wire::Media = ask(cx, api.finalize(&begun.id)?).await?;
     done.expires_after_secs = done.expires_after_secs.or(begun.expires_after_secs);
@@ -154,7 +153,7 @@ async fn make_ready(cx: &Context, api: &Api<'_>, media: &Media, uploaded: &Uploa
         processed(cx, api, &uploaded.id, uploaded.until, first).await?;
     }
     if let Some(alt) = media.alt.as_deref().filter(|alt| !alt.trim().is_empty()) {
-        answer::<Value>(cx, api.describe(&uploaded.id, alt)?).await?;
+        send(cx, api.describe(&uploaded.id, alt)?).await?;
     }
     Ok(())
 }
