@@ -121,6 +121,14 @@ impl Automarket {
         Worker::new(self.clone())
     }
 
+    /// Has workers look at the queue now, in this process and in the others on its store: for jobs that the
+    /// host put in by a transaction of its own, once that is committed. Without it they are found at the next
+    /// poll.
+    pub fn wake(&self) {
+        self.engine.wake.notify_waiters();
+        self.engine.store.wake();
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -38,4 +38,5 @@ CREATE TABLE automarket.workers (
 -- What may be removed, the oldest first, and what ended lately.
 CREATE INDEX ended_by_time ON automarket.ended (finished_at) WHERE state <> 'dead';
 -- What was put in lately. Of blocks, not of rows: it costs a put nothing.
-CREATE INDEX jobs_by_time ON automarket.jobs USING brin (created_at) WITH (autosummarize = on);
+CREATE INDEX queue_put ON automarket.queue USING brin (created_at) WITH (autosummarize = on);
+CREATE INDEX ended_put ON automarket.ended USING brin (created_at) WITH (autosummarize = on);

@@ -1,48 +1,123 @@
-//! Connections: TLS, and the pool.
+//! Connections: TLS, the pool, and one that listens.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use automarket_core::{Error, ErrorKind, Result};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls_platform_verifier::Verifier;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_postgres::{
-    Config, NoTls,
+    AsyncMessage, Client, Config, Connection, NoTls,
     config::{Host, SslMode},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::Outcome;
 
 /// How long a connection may take to be made, where the URL says nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection to become free.
 const WAIT: Duration = Duration::from_secs(30);
+/// How long a listener hears nothing before it asks whether the server is there.
+const ALIVE: Duration = Duration::from_secs(60);
 
-pub(crate) fn pool(url: &str, roots: Option<&[u8]>, size: usize) -> Result<Pool> {
-    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-        Error::new(ErrorKind::Config, "the PostgreSQL URL cannot be read").with_source(error)
-    })?;
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
+/// Where the server is, and how it is spoken to.
+#[derive(Clone)]
+pub(crate) struct Server {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Server {
+    pub(crate) fn new(url: &str, roots: Option<&[u8]>) -> Result<Self> {
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            Error::new(ErrorKind::Config, "the PostgreSQL URL cannot be read").with_source(error)
+        })?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("automarket");
+        }
+        let tls = match wants_tls(&config) {
+            true => Some(MakeRustlsConnect::new(tls(roots)?)),
+            false => None,
+        };
+        Ok(Self { config, tls })
     }
-    if config.get_application_name().is_none() {
-        config.application_name("automarket");
+
+    pub(crate) fn pool(&self, size: usize) -> Result<Pool> {
+        let options = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let config = self.config.clone();
+        let manager = match self.tls.clone() {
+            Some(tls) => Manager::from_config(config, tls, options),
+            None => Manager::from_config(config, NoTls, options),
+        };
+        Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::Config, "the pool cannot be built").with_source(error)
+            })
     }
-    let options = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    };
-    let manager = if wants_tls(&config) {
-        Manager::from_config(config, MakeRustlsConnect::new(tls(roots)?), options)
-    } else {
-        Manager::from_config(config, NoTls, options)
-    };
-    Pool::builder(manager)
-        .max_size(size)
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(WAIT))
-        .build()
-        .map_err(|error| {
-            Error::new(ErrorKind::Config, "the pool cannot be built").with_source(error)
+
+    /// A connection that listens on a channel and does nothing else.
+    pub(crate) async fn listen(&self, channel: &str) -> Outcome<Listening> {
+        let mut config = self.config.clone();
+        config.keepalives_idle(ALIVE);
+        Ok(match self.tls.clone() {
+            Some(tls) => Listening::begin(config.connect(tls).await?, channel).await?,
+            None => Listening::begin(config.connect(NoTls).await?, channel).await?,
         })
+    }
+}
+
+/// A connection that listens.
+pub(crate) struct Listening {
+    words: mpsc::Receiver<()>,
+    _client: Client,
+}
+
+impl Listening {
+    async fn begin<S, T>(
+        (client, mut connection): (Client, Connection<S, T>),
+        channel: &str,
+    ) -> Outcome<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (said, words) = mpsc::channel(1);
+        // Ends when the client is dropped or the connection is lost.
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    // One that waits says it all.
+                    let _ = said.try_send(());
+                }
+            }
+        });
+        client.batch_execute(&format!("LISTEN {channel}")).await?;
+        Ok(Self {
+            words,
+            _client: client,
+        })
+    }
+
+    /// Calls for the words that are heard, until the connection is lost.
+    pub(crate) async fn each(mut self, hear: impl Fn()) {
+        while self.words.recv().await.is_some() {
+            hear();
+        }
+    }
 }
 
 /// Not when the URL says `disable`, nor, unless it says `require`, to a server on this machine, whose
@@ -103,7 +178,9 @@ mod tests {
 
     #[test]
     fn a_bad_url_or_certificate_is_a_configuration_error_that_keeps_the_password() {
-        let refused = pool("postgres://u:hunter2@h:port/", None, 1).unwrap_err();
+        let refused = Server::new("postgres://u:hunter2@h:port/", None)
+            .err()
+            .unwrap();
         assert_eq!(refused.kind(), ErrorKind::Config);
         assert!(!format!("{refused:?} {}", refused.report()).contains("hunter2"));
         let damaged = b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n";

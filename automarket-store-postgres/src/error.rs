@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 
-use automarket_core::{Error, ErrorKind};
+use automarket_core::{Error, ErrorKind, store::NewJob};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
+
+/// What `automarket.put_jobs` raises when another tenant's job has an id; which one stands in the detail.
+pub(crate) const ID_TAKEN: &str = "AM001";
 
 /// What may go wrong on the way; becomes core's error at the crate's edge.
 pub(crate) enum Fault {
@@ -55,9 +58,23 @@ impl From<Fault> for Error {
 }
 
 impl Fault {
-    /// Whether the database refused it because another tenant's job has the id.
-    pub(crate) fn is_id_taken(&self) -> bool {
-        matches!(self, Self::Postgres(error) if error.code().map(SqlState::code) == Some("AM001"))
+    /// The error of a taken id, if the database refused one of these jobs because another tenant's has its id.
+    pub(crate) fn or_id_taken<'a>(self, jobs: impl IntoIterator<Item = &'a NewJob>) -> Self {
+        let Self::Postgres(error) = &self else {
+            return self;
+        };
+        let taken = match error.as_db_error() {
+            Some(said) if said.code().code() == ID_TAKEN => said.detail().unwrap_or_default(),
+            _ => return self,
+        };
+        let mut jobs = jobs.into_iter();
+        let job = jobs.find(|job| job.id.to_string() == taken);
+        job.map_or(self, |job| Self::Ours(job.id_taken()))
+    }
+
+    /// Whether a job's id is known already.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
     /// Whether the connection was lost, so that a commit under way may have happened.
@@ -96,16 +113,26 @@ fn classify(error: tokio_postgres::Error) -> Error {
             None,
         ),
     };
-    let mut ours = Error::new(kind, message).with_rule(rule).with_source(error);
+    said((kind, message, rule, remedy), error)
+}
+
+/// Core's error in these words.
+pub(crate) fn said(
+    (kind, message, rule, remedy): Words,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> Error {
+    let mut ours = Error::new(kind, message)
+        .with_rule(rule)
+        .with_source(source);
     if let Some(remedy) = remedy {
         ours = ours.with_remedy(remedy);
     }
     ours
 }
 
-type Words = (ErrorKind, &'static str, &'static str, Option<&'static str>);
+pub(crate) type Words = (ErrorKind, &'static str, &'static str, Option<&'static str>);
 
-fn connection() -> Words {
+pub(crate) fn connection() -> Words {
     (
         ErrorKind::Storage,
         "the connection to the database could not be made, or broke",
@@ -115,7 +142,7 @@ fn connection() -> Words {
 }
 
 /// By SQLSTATE: its class, the first two characters, and the few codes that say more.
-fn by_code(code: &SqlState) -> Words {
+pub(crate) fn by_code(code: &SqlState) -> Words {
     use ErrorKind::{Config, Internal, InvalidInput, Storage};
     match code.code() {
         "57P01" | "57P02" | "57P03" | "57P05" => connection(),
@@ -137,7 +164,7 @@ fn by_code(code: &SqlState) -> Words {
             "postgres.privilege",
             Some("grant the role the schema, or run the migrations with one that may create it"),
         ),
-        "22021" | "22P05" | "22008" | "22003" | "22P02" | "22023" | "54000" => (
+        "22021" | "22P05" | "22008" | "22003" | "22P02" | "22007" | "22023" | "54000" => (
             InvalidInput,
             "the database cannot hold this value",
             "postgres.value",

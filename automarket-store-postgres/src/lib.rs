@@ -7,6 +7,9 @@ mod db;
 mod error;
 mod events;
 mod gates;
+mod heart;
+#[cfg(any(feature = "sqlx", feature = "tokio-postgres"))]
+mod in_transaction;
 mod jobs;
 mod migrations;
 mod publications;
@@ -16,5 +19,10 @@ mod store;
 pub mod testing;
 mod upkeep;
 mod value;
+mod wake;
+#[cfg(feature = "sqlx")]
+pub mod with_sqlx;
+#[cfg(feature = "tokio-postgres")]
+pub mod with_tokio_postgres;
 
 pub use store::{PostgresStore, PostgresStoreBuilder};

@@ -9,9 +9,10 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
+    include_str!("../migrations/0003_one_row.sql"),
     include_str!("../migrations/0004_operations.sql"),
 ];
 

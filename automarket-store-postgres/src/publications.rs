@@ -6,9 +6,8 @@ use automarket_core::{
 
 use crate::{
     PostgresStore,
-    db::{Tx, decode},
-    error::{Fault, Outcome},
-    events, jobs,
+    db::decode,
+    events,
     value::{Columns, damaged, to_json},
 };
 
@@ -16,23 +15,14 @@ use crate::{
 impl PublicationStore for PostgresStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
         publishing.check()?;
-        let mut db = self.inner.db.connection().await?;
-        let tx = db.begin().await?;
-        let tenant = publishing.tenant.as_str();
-        let post = to_json(&publishing.post)?;
-        let sql = "INSERT INTO automarket.posts (tenant, id, body) VALUES ($1, $2, $3::text::json)
-            ON CONFLICT (tenant, id) DO NOTHING";
-        let mut new = tx
-            .execute(sql, &[&tenant, &publishing.post.id.uuid(), &post])
-            .await?;
-        for publication in &publishing.publications {
-            new += insert(&tx, publication).await?;
+        let sql = "SELECT automarket.publish($1::text::json) AS is_new";
+        let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
+        let row = row.map_err(|fault| fault.or_id_taken(&publishing.jobs))?;
+        let row = row.ok_or_else(|| damaged("the answer of publish"))?;
+        if row.column("is_new")? {
+            self.inner.bell.pull();
         }
-        if new > 0 {
-            jobs::enqueue(&tx, &publishing.jobs).await?;
-            events::append(&tx, &publishing.events).await?;
-        }
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
@@ -108,23 +98,4 @@ impl PublicationStore for PostgresStore {
         tx.commit().await?;
         Ok(changed)
     }
-}
-
-/// Writes the publication unless its id is there; how many rows were written.
-async fn insert(tx: &Tx<'_>, publication: &Publication) -> Outcome<u64> {
-    let body = to_json(publication).map_err(Fault::Ours)?;
-    let sql = "INSERT INTO automarket.publications (tenant, id, post, state, revision, body)
-        VALUES ($1, $2, $3, $4, $5, $6::text::json) ON CONFLICT (tenant, id) DO NOTHING";
-    tx.execute(
-        sql,
-        &[
-            &publication.tenant.as_str(),
-            &publication.id.uuid(),
-            &publication.post.uuid(),
-            &publication.state.as_str(),
-            &publication.revision,
-            &body,
-        ],
-    )
-    .await
 }

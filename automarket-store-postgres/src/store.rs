@@ -3,10 +3,12 @@ use std::{fmt, sync::Arc};
 use automarket_core::{Error, ErrorKind, Result};
 
 use crate::{
-    connect,
+    connect::Server,
     db::{Database, SCHEMA},
+    heart::Heart,
     jobs::{Turns, Writer},
     migrations,
+    wake::Bell,
 };
 
 /// The store on PostgreSQL. Clones are handles to the same store and its pool of connections. Everything of
@@ -20,6 +22,8 @@ pub(crate) struct Inner {
     pub(crate) db: Arc<Database>,
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
+    pub(crate) bell: Bell,
+    pub(crate) heart: Heart,
 }
 
 impl PostgresStore {
@@ -68,7 +72,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// At most this many connections; 10 unless set.
+    /// At most this many connections; 10 unless set. Where workers run, one more is for heartbeats, and one
+    /// listens. Up to four fifths of them put jobs in at the same time.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -103,15 +108,23 @@ impl PostgresStoreBuilder {
             ));
         }
         let size = self.pool_size.max(1);
+        let server = Server::new(&self.url, self.roots.as_deref())?;
+        let heart = Heart::new(Database {
+            pool: server.pool(1)?,
+            schema: self.schema.clone(),
+        });
         let db = Arc::new(Database {
-            pool: connect::pool(&self.url, self.roots.as_deref(), size)?,
+            pool: server.pool(size)?,
             schema: self.schema,
         });
         migrations::run(&db).await?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
-                writer: Writer::start(db.clone()),
+                // The rest of the connections is for everything else.
+                writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
                 turns: Turns::default(),
+                bell: Bell::hang(server, db.clone()),
+                heart,
                 db,
             }),
         })

@@ -109,9 +109,9 @@ impl UpkeepStore for PostgresStore {
         kind: Option<&str>,
         limit: usize,
     ) -> Result<usize> {
-        let dead = "SELECT e.id FROM automarket.ended e JOIN automarket.jobs j USING (id)
-            WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR j.kind = $2)
-            ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED";
+        let dead = "SELECT id FROM automarket.ended
+            WHERE tenant = $1 AND state = 'dead' AND ($2::text IS NULL OR kind = $2)
+            ORDER BY place LIMIT $3 FOR UPDATE SKIP LOCKED";
         let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];
         Ok(remove(&self.inner.db, dead, params).await?)
     }
@@ -124,21 +124,25 @@ impl UpkeepStore for PostgresStore {
     ) -> Result<usize> {
         // Of several dead jobs with one key the first goes back; the others run into it.
         let sql = "WITH dead AS (
-                SELECT e.id, e.fence FROM automarket.ended e JOIN automarket.jobs j USING (id)
-                WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR j.kind = $2)
-                    AND NOT EXISTS (SELECT FROM automarket.queue q WHERE q.tenant = j.tenant
-                        AND q.kind = j.kind AND q.unique_key = j.unique_key)
+                SELECT e.* FROM automarket.ended e
+                WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR e.kind = $2)
+                    AND NOT EXISTS (SELECT FROM automarket.queue q WHERE q.tenant = e.tenant
+                        AND q.kind = e.kind AND q.unique_key = e.unique_key)
                 ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED
             ), back AS (
                 INSERT INTO automarket.queue
-                    (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key)
-                SELECT j.id, j.place, automarket.clock(), automarket.clock(), d.fence, j.max_attempts,
-                    j.priority, true, j.tenant, j.kind, j.unique_key
-                FROM dead d JOIN automarket.jobs j USING (id)
+                    (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key,
+                    created_at, payload)
+                SELECT id, place, automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
+                    tenant, kind, unique_key, created_at, payload
+                FROM dead
                 ON CONFLICT DO NOTHING RETURNING id)
             DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
         let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];
         let back = self.inner.db.execute(sql, params).await?;
+        if back > 0 {
+            self.inner.bell.pull();
+        }
         Ok(usize::try_from(back).unwrap_or(usize::MAX))
     }
 }
@@ -164,7 +168,6 @@ async fn forget(tx: &Tx<'_>, ids: &[Uuid]) -> Outcome<()> {
         "DELETE FROM automarket.steps WHERE job = ANY ($1)",
         "DELETE FROM automarket.failures WHERE job = ANY ($1)",
         "DELETE FROM automarket.ended WHERE id = ANY ($1)",
-        "DELETE FROM automarket.jobs WHERE id = ANY ($1)",
     ] {
         tx.execute(sql, &[&ids]).await?;
     }

@@ -17,8 +17,7 @@ impl ScheduleStore for SqliteStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
         let (schedule, job) = (schedule.clone(), to_json(&schedule.job)?);
         let call = self.inner.writer.call(move |tx| {
-            let stored = tx
-                .db
+            tx.db
                 .prepare_cached(
                     "INSERT INTO automarket_schedules
                         (tenant, name, rule, zone, job, paused, next_at, revision)
@@ -39,8 +38,7 @@ impl ScheduleStore for SqliteStore {
                         schedule.next_at.map(micros)
                     ],
                     |row| Ok(decode(row)),
-                )?;
-            stored
+                )?
         });
         call.await
     }

@@ -75,6 +75,24 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<PostId> {
+        let publishing = self.prepare(post, accounts, when).await?;
+        self.engine().store.put_publishing(&publishing).await?;
+        self.engine().wake.notify_waiters();
+        Ok(publishing.post.id)
+    }
+
+    /// Checks the post as [`Tenant::publish`] does, and gives all that it would write, without writing it: for a
+    /// host that writes it inside its own transaction (see the README of its store), and calls
+    /// [`Automarket::wake`](crate::Automarket::wake) after its commit.
+    ///
+    /// # Errors
+    /// As [`Tenant::publish`].
+    pub async fn prepare(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        when: When,
+    ) -> Result<NewPublishing> {
         let plan = self.plan(&post, accounts).await?;
         if let Some((target, finding)) = plan.blockers().next() {
             let message = format!(
@@ -85,11 +103,7 @@ impl Tenant {
                 .with_rule(finding.rule.clone())
                 .with_remedy(finding.remedy.clone()));
         }
-        let id = post.id;
-        let publishing = self.publishing(post, &plan, when).await?;
-        self.engine().store.put_publishing(&publishing).await?;
-        self.engine().wake.notify_waiters();
-        Ok(id)
+        self.publishing(post, &plan, when).await
     }
 
     /// Where a post stands on each of its accounts.

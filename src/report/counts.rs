@@ -57,25 +57,33 @@ pub struct RunCounts {
     pub lease_lost: u64,
 }
 
+impl RunCounts {
+    fn of(&mut self, end: RunEnd) -> &mut u64 {
+        match end {
+            RunEnd::Completed => &mut self.completed,
+            RunEnd::Retried => &mut self.retried,
+            RunEnd::Snoozed => &mut self.snoozed,
+            RunEnd::Released => &mut self.released,
+            RunEnd::Dead => &mut self.dead,
+            RunEnd::LeaseLost => &mut self.lease_lost,
+        }
+    }
+}
+
 /// The counts of this process by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Counts(Mutex<BTreeMap<String, RunCounts>>);
 
 impl Counts {
-    pub(crate) fn add(&self, kind: &str, end: RunEnd) {
+    pub(crate) fn add<T>(&self, runs: &[(&str, RunEnd, T)]) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kinds.contains_key(kind) {
-            kinds.insert(kind.to_owned(), RunCounts::default());
-        }
-        if let Some(counts) = kinds.get_mut(kind) {
-            *match end {
-                RunEnd::Completed => &mut counts.completed,
-                RunEnd::Retried => &mut counts.retried,
-                RunEnd::Snoozed => &mut counts.snoozed,
-                RunEnd::Released => &mut counts.released,
-                RunEnd::Dead => &mut counts.dead,
-                RunEnd::LeaseLost => &mut counts.lease_lost,
-            } += 1;
+        for (kind, end, _) in runs {
+            if !kinds.contains_key(*kind) {
+                kinds.insert((*kind).to_owned(), RunCounts::default());
+            }
+            if let Some(counts) = kinds.get_mut(*kind) {
+                *counts.of(*end) += 1;
+            }
         }
     }
 

@@ -17,29 +17,45 @@
 //! `kind` is `unknown` for kinds that are not registered in this process. `platform` of calls for nobody is
 //! `none`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use automarket_core::{Error, Result, store::Publication};
 use metrics::{counter, histogram};
 
 use super::RunEnd;
 
-pub(crate) fn claimed(kind: &str, waited: Duration) {
-    let kind = [("kind", kind.to_owned())];
-    counter!("automarket_jobs_claimed_total", &kind).increment(1);
-    histogram!("automarket_job_wait_seconds", &kind).record(waited);
+/// Counts jobs that were taken: kind, and how long they had been due.
+pub(crate) fn claimed<'a>(jobs: impl IntoIterator<Item = (&'a str, Duration)>) {
+    let mut kinds = BTreeMap::new();
+    for (kind, waited) in jobs {
+        // Looked up once for all of a kind: a batch may be large.
+        let (counter, histogram) = kinds.entry(kind).or_insert_with(|| {
+            let labels = [("kind", kind.to_owned())];
+            (
+                counter!("automarket_jobs_claimed_total", &labels),
+                histogram!("automarket_job_wait_seconds", &labels),
+            )
+        });
+        counter.increment(1);
+        histogram.record(waited);
+    }
 }
 
-pub(crate) fn ran(kind: &str, took: Duration) {
-    histogram!("automarket_job_run_seconds", "kind" => kind.to_owned()).record(took);
-}
-
-pub(crate) fn settled(kind: &str, end: RunEnd) {
-    let labels = [
-        ("kind", kind.to_owned()),
-        ("outcome", end.as_str().to_owned()),
-    ];
-    counter!("automarket_jobs_settled_total", &labels).increment(1);
+/// Counts verdicts: kind, outcome, and how long the run took.
+pub(crate) fn settled<'a>(runs: impl IntoIterator<Item = (&'a str, RunEnd, Duration)>) {
+    let (mut ends, mut kinds) = (BTreeMap::new(), BTreeMap::new());
+    for (kind, end, took) in runs {
+        let outcome = end.as_str();
+        let counter = ends.entry((kind, outcome)).or_insert_with(|| {
+            let labels = [("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
+            counter!("automarket_jobs_settled_total", &labels)
+        });
+        counter.increment(1);
+        let histogram = kinds
+            .entry(kind)
+            .or_insert_with(|| histogram!("automarket_job_run_seconds", "kind" => kind.to_owned()));
+        histogram.record(took);
+    }
 }
 
 /// Counts a publication that has reached its end.

@@ -213,3 +213,159 @@ pub(crate) fn closed_until(error: &Error, now: DateTime<Utc>) -> Option<DateTime
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use automarket_core::{
+        Credential, Platform,
+        http::Call,
+        http_types::StatusCode,
+        store::{GateStore as _, MemoryStore, TRIPS},
+    };
+
+    use super::*;
+    use crate::{Automarket, Tenant};
+
+    type Answers = Arc<Mutex<VecDeque<(u16, &'static str, &'static str)>>>;
+
+    /// Answers with a status and a header each, and not at all when there is none left.
+    #[derive(Clone, Default)]
+    struct Platformlet(Answers);
+
+    #[async_trait]
+    impl Transport for Platformlet {
+        async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+            let answer = self.0.lock().unwrap().pop_front();
+            let Some((status, name, value)) = answer else {
+                return std::future::pending().await;
+            };
+            let mut answer = Response::new(Body::Full(Bytes::new()));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            let value = value.parse().unwrap();
+            answer.headers_mut().insert(name, value);
+            Ok(answer)
+        }
+    }
+
+    struct World {
+        tenant: Tenant,
+        account: Account,
+        store: Arc<MemoryStore>,
+        answers: Answers,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let store = Arc::new(MemoryStore::new());
+            let platform = Platformlet::default();
+            let answers = platform.0.clone();
+            let market = Automarket::shared(store.clone()).transport(platform);
+            let tenant = market.build().unwrap().tenant("acme").unwrap();
+            let account = Account::new(tenant.id().clone(), Platform::X, "1");
+            let token = Credential::token("t");
+            let account = tenant.add_account(account, token).await.unwrap();
+            Self {
+                tenant,
+                account,
+                store,
+                answers,
+            }
+        }
+
+        /// One piece of work of one call that is answered so.
+        async fn work(&self, answer: Option<(u16, &'static str, &'static str)>) -> Result<()> {
+            self.answers.lock().unwrap().extend(answer);
+            let engine = self.tenant.engine();
+            let (context, passed) = engine.passing(self.account.clone()).await?;
+            let call = Call::get("x.get", "https://api.x.com/2")?.timeout(Duration::from_millis(1));
+            let end = context.call(call).await;
+            passed.tell(engine, &end).await;
+            end.map(drop)
+        }
+
+        async fn closed(&self) -> Vec<String> {
+            let gates = self.store.gates(self.tenant.id()).await.unwrap();
+            let closed = gates.into_iter().filter(|gate| gate.closed_until.is_some());
+            closed.map(|gate| gate.name).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_429_closes_the_rate_gate_whatever_the_connector_makes_of_it() {
+        let world = World::new().await;
+        world.work(Some((429, "retry-after", "120"))).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+        let refused = world.work(None).await.unwrap_err();
+        assert_eq!(refused.rule(), Some(CLOSED));
+        let Retry::After(Some(wait)) = refused.retry() else {
+            panic!("{refused:?}");
+        };
+        assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+    }
+
+    #[tokio::test]
+    async fn a_budget_that_is_used_up_closes_it_before_a_429() {
+        let world = World::new().await;
+        world
+            .work(Some((200, "ratelimit", "\"day\";r=1;t=60")))
+            .await
+            .unwrap();
+        assert_eq!(world.closed().await, [""; 0]);
+        world
+            .work(Some((200, "ratelimit", "\"day\";r=0;t=60")))
+            .await
+            .unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_fails_or_hangs_trips_its_breaker_and_an_answer_mends_it() {
+        let world = World::new().await;
+        for _ in 1..TRIPS {
+            world.work(Some((503, "x", "y"))).await.unwrap();
+        }
+        world.work(Some((200, "x", "y"))).await.unwrap();
+        let gates = world.store.gates(world.tenant.id()).await.unwrap();
+        assert_eq!(
+            (gates[0].name.as_str(), gates[0].failures),
+            ("host:api.x.com", 0)
+        );
+        for _ in 0..TRIPS {
+            let late = world.work(None).await.unwrap_err();
+            assert_eq!(late.kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(world.closed().await, ["host:api.x.com"]);
+    }
+
+    #[tokio::test]
+    async fn calls_are_counted_by_what_came_of_them() {
+        let recorder = metrics_util::debugging::DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _local = ::metrics::set_default_local_recorder(&recorder);
+        let world = World::new().await;
+        for status in [200, 404, 503, 503, 429] {
+            world.work(Some((status, "x", "y"))).await.unwrap();
+        }
+        world.work(None).await.unwrap_err();
+        let mut found = Vec::new();
+        for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+            let key = key.key().clone();
+            if let metrics_util::debugging::DebugValue::Counter(count) = value {
+                let labels: Vec<&str> = key.labels().map(|label| label.value()).collect();
+                found.push(format!("{} {} {count}", key.name(), labels.join(" ")));
+            }
+        }
+        found.sort_unstable();
+        let calls = "automarket_calls_total x x.get";
+        let wanted = [
+            format!("{calls} answered 1"),
+            format!("{calls} failed 2"),
+            format!("{calls} limited 1"),
+            format!("{calls} refused 1"),
+            "automarket_rate_limit_waits_total x 1".to_owned(),
+        ];
+        assert_eq!(found, wanted);
+    }
+}

@@ -168,6 +168,7 @@ impl Shift {
         let engine = self.worker.market.engine.clone();
         // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
         let mut wake = pin!(engine.wake.notified());
+        let mut woken = engine.store.woken();
         // The store is asked and told at the same time, one call each.
         let mut taking: OptionFuture<BoxFuture<'static, Taken>> = None.into();
         let mut writing: OptionFuture<BoxFuture<'static, Written>> = None.into();
@@ -212,6 +213,10 @@ impl Shift {
                     wake.set(engine.wake.notified());
                     look = true;
                 }
+                () = &mut woken => {
+                    woken = engine.store.woken();
+                    look = true;
+                }
                 () = sleep_until(look_at), if !look && !is_taking => look = true,
                 () = sleep_until(write_at), if later => {}
             }
@@ -227,6 +232,7 @@ impl Shift {
             let back = |lease| Ended {
                 lease,
                 end: Ok(End::Release),
+                took: Duration::ZERO,
             };
             self.ended.extend(taken.leases.into_iter().map(back));
         }
@@ -312,13 +318,15 @@ impl Shift {
 
     /// Sets the jobs running.
     fn start(&mut self, taken: Taken) {
+        let engine = &self.worker.market.engine;
+        metrics::claimed(taken.leases.iter().map(|lease| {
+            let waited = (lease.expires_at - lease.job.run_at).to_std();
+            let waited = waited.unwrap_or_default().saturating_sub(self.worker.lease);
+            (engine.kind_label(&lease.job.kind), waited)
+        }));
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
-            let engine = self.worker.market.engine.clone();
-            let waited = lease.expires_at - lease.job.run_at;
-            let waited = waited.to_std().unwrap_or_default();
-            let kind = engine.kind_label(&lease.job.kind);
-            metrics::claimed(kind, waited.saturating_sub(self.worker.lease));
+            let engine = engine.clone();
             self.running
                 .spawn(async move { run::run(&engine, lease, stop).await });
         }

@@ -18,10 +18,7 @@ use super::{
     held::Stop,
     settle::{End, Ended},
 };
-use crate::{
-    publishing::{GUARD_JOB, PUBLISH_JOB, guard, send},
-    report::metrics,
-};
+use crate::publishing::{GUARD_JOB, PUBLISH_JOB, guard, send};
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
 /// `Release`, which has no power over a lease that was lost.
@@ -41,8 +38,11 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ende
         Some(Ok(end)) => end,
         Some(Err(panic)) => Err(panicked(&*panic)),
     };
-    metrics::ran(engine.kind_label(&lease.job.kind), began.elapsed());
-    Ended { lease, end }
+    Ended {
+        lease,
+        end,
+        took: began.elapsed(),
+    }
 }
 
 async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {

@@ -35,14 +35,16 @@ impl End {
 pub(super) struct Ended {
     pub(super) lease: Lease,
     pub(super) end: Result<End>,
+    /// How long it ran.
+    pub(super) took: std::time::Duration,
 }
 
 /// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
 pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()> {
     let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
-    let mut leases = Vec::with_capacity(ended.len());
+    let mut runs = Vec::with_capacity(ended.len());
     let mut now = None;
-    for Ended { lease, end } in ended {
+    for Ended { lease, end, took } in ended {
         let verdict = match end {
             Ok(End::Done(result)) => Verdict::Complete(result.clone()),
             Ok(End::Snooze(at)) => Verdict::Snooze { at: *at },
@@ -66,20 +68,19 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
         if dies {
             guard::set(engine, job, std::time::Duration::ZERO).await?;
         }
-        leases.push(lease);
+        runs.push((lease, *took));
         verdicts.push((lease.token, verdict));
     }
     if verdicts.is_empty() {
         return Ok(());
     }
     let settled = engine.store.settle(&verdicts).await?;
-    for (((token, verdict), lease), settled) in verdicts.iter().zip(leases).zip(settled) {
+    let mut counted = Vec::with_capacity(ended.len());
+    for (((_, verdict), (lease, took)), settled) in verdicts.iter().zip(runs).zip(settled) {
         let end = run_end(verdict, settled);
-        let kind = engine.kind_label(&lease.job.kind);
-        engine.counts.add(kind, end);
-        metrics::settled(kind, end);
+        counted.push((engine.kind_label(&lease.job.kind), end, took));
         if end == RunEnd::LeaseLost {
-            tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
+            tracing::warn!(job = %lease.job.id, "the lease had passed on: its verdict was refused");
         }
         if end == RunEnd::Dead
             && let Err(error) = guard::look(engine, &lease.job).await
@@ -87,6 +88,8 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
             tracing::warn!(error = %error.report(), "left to the guard of the publication");
         }
     }
+    engine.counts.add(&counted);
+    metrics::settled(counted);
     Ok(())
 }
 

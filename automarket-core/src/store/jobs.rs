@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -266,6 +266,9 @@ impl DeadReason {
     }
 }
 
+/// Waits for [`JobStore::woken`].
+pub type Woken<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// How full the queue is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStats {
@@ -338,6 +341,16 @@ pub trait JobStore: Send + Sync {
     /// When the earliest waiting job of these kinds (empty is any) becomes ready, or the earliest lease runs
     /// out; for a worker's sleep. Not after now when one is ready already; `None` when there is none.
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>>;
+
+    /// Tells the workers of all processes on this store that jobs may be there: at once, without waiting for
+    /// it. Methods that put jobs in do it by themselves; call it after a transaction of the host's own. Does
+    /// nothing on a store that cannot tell other processes.
+    fn wake(&self);
+
+    /// Done at the next word that jobs may be there, from this process or another; none is missed from the
+    /// call on, whenever the future is polled. Words may come without need, and get lost: workers look at the
+    /// queue from time to time all the same. Never done on a store that cannot tell other processes.
+    fn woken(&self) -> Woken<'_>;
 
     /// The remembered value of one step of a job.
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>>;

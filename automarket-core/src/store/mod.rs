@@ -18,7 +18,7 @@ pub use events::{Event, EventStore, NewEvent};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
-    QueueStats, Settled, Verdict,
+    QueueStats, Settled, Verdict, Woken,
 };
 pub use memory::MemoryStore;
 pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};

@@ -113,7 +113,7 @@ impl PublicationState {
 }
 
 /// All that a call of `publish` writes, in one transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewPublishing {
     /// Whose it is.
     pub tenant: TenantId,

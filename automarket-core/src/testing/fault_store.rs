@@ -16,9 +16,10 @@ use crate::{
     AccountId, CampaignId, Error, ErrorKind, JobId, PostId, PublicationId, Result, Store, TenantId,
     content::{Campaign, Post},
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Job, JobState,
-        JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationStore, QueueStats, Settled, Verdict,
+        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
+        Job, JobState, JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Overdue, Pass,
+        Publication, PublicationStore, QueueRates, QueueStats, Schedule, ScheduleStore, Settled,
+        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -86,6 +87,7 @@ impl StoreRule {
 #[derive(Debug, Default)]
 pub struct StoreFaults {
     rules: Mutex<Vec<StoreRule>>,
+    calls: AtomicU32,
     hits: AtomicU32,
 }
 
@@ -95,6 +97,12 @@ impl StoreFaults {
         self.lock().push(rule);
     }
 
+    /// How many calls came so far.
+    #[must_use]
+    pub fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// How many calls were hit so far: a test whose faults hit nothing proves nothing.
     #[must_use]
     pub fn hits(&self) -> u32 {
@@ -102,6 +110,7 @@ impl StoreFaults {
     }
 
     fn take(&self, method: &'static str) -> Option<StoreFault> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let mut rules = self.lock();
         let rule = rules.iter_mut().find_map(|rule| {
             let fits = rule.method.is_none_or(|wanted| wanted == method);
@@ -278,6 +287,12 @@ impl JobStore for FaultStore {
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.pass("next_ready", self.inner.next_ready(kinds)).await
     }
+    fn wake(&self) {
+        self.inner.wake();
+    }
+    fn woken(&self) -> Woken<'_> {
+        self.inner.woken()
+    }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.pass("step", self.inner.step(tenant, job, name)).await
     }
@@ -322,5 +337,113 @@ impl PublicationStore for FaultStore {
             self.inner.update_publication(publication, events),
         )
         .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl GateStore for FaultStore {
+    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+        self.pass("pass_gates", self.inner.pass_gates(tenant, account))
+            .await
+    }
+    async fn tell_gate(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        name: &str,
+        signal: Signal,
+    ) -> Result<Gate> {
+        self.pass(
+            "tell_gate",
+            self.inner.tell_gate(tenant, account, name, signal),
+        )
+        .await
+    }
+    async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
+        self.pass("gates", self.inner.gates(tenant)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ScheduleStore for FaultStore {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        self.pass("put_schedule", self.inner.put_schedule(schedule))
+            .await
+    }
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        self.pass("schedule", self.inner.schedule(tenant, name))
+            .await
+    }
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        self.pass("schedules", self.inner.schedules(tenant)).await
+    }
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        self.pass("remove_schedule", self.inner.remove_schedule(tenant, name))
+            .await
+    }
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        self.pass("next_schedules", self.inner.next_schedules(limit))
+            .await
+    }
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.pass("run_schedule", self.inner.run_schedule(schedule, next_at))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl UpkeepStore for FaultStore {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        self.pass("put_worker", self.inner.put_worker(beat)).await
+    }
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        self.pass("remove_worker", self.inner.remove_worker(name))
+            .await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        self.pass("workers", self.inner.workers()).await
+    }
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        self.pass("overdue", self.inner.overdue(grace)).await
+    }
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        self.pass("queue_rates", self.inner.queue_rates()).await
+    }
+    async fn schema_version(&self) -> Result<u32> {
+        self.pass("schema_version", self.inner.schema_version())
+            .await
+    }
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_ended", self.inner.remove_ended(before, limit))
+            .await
+    }
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_events", self.inner.remove_events(before, limit))
+            .await
+    }
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.pass("remove_dead", self.inner.remove_dead(tenant, kind, limit))
+            .await
+    }
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.pass("redrive_dead", self.inner.redrive_dead(tenant, kind, limit))
+            .await
     }
 }

@@ -1,6 +1,7 @@
 //! The test kit: scripted wire, sandbox, fault plans, manual clock, conformance suites. Outside the semver
 //! promise.
 
+mod attended;
 mod clock;
 pub mod conformance;
 mod fault;
@@ -18,6 +19,7 @@ mod script;
 mod serve;
 mod store_suite;
 
+pub use attended::unattended;
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
 pub use fault_points::FAULT_POINT;
@@ -33,4 +35,4 @@ pub use recording_email::RecordingEmail;
 pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;
-pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, store_cases};
+pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, sample_publishing, store_cases};

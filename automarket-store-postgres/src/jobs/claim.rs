@@ -154,14 +154,11 @@ async fn rescue(
 }
 
 async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i64, Lease)>> {
-    let sql = "WITH taken AS (
-            UPDATE automarket.queue SET ready = false, fence = fence + 1, attempts = attempts + 1,
-                crashes = crashes + 1, due_at = automarket.clock() + $2 * interval '1 microsecond'
-            WHERE id = ANY ($1) RETURNING *)
-        SELECT t.id, t.place, t.tenant, t.kind, j.payload::text, t.priority, t.max_attempts, t.unique_key,
-            j.created_at, t.run_at, t.fence, t.attempts, t.crashes, t.due_at,
-            automarket.failures_of(t.id) AS failures
-        FROM taken t JOIN automarket.jobs j USING (id)";
+    let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + 1,
+            crashes = crashes + 1, due_at = automarket.clock() + $2 * interval '1 microsecond'
+        WHERE id = ANY ($1)
+        RETURNING id, place, tenant, kind, payload::text, priority, max_attempts, unique_key, created_at,
+            run_at, fence, attempts, crashes, due_at, automarket.failures_of(id) AS failures";
     if ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,16 +7,17 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Enqueued, NewJob},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
     db::{Database, Tx},
-    error::{Fault, Outcome},
+    error::Outcome,
     value::{Columns as _, damaged, to_json},
 };
 
+const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
 const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// So many calls share an insert at the most, so that the first does not wait for ever.
@@ -27,6 +28,7 @@ const SMALL: usize = 16;
 /// Jobs as columns.
 #[derive(Default)]
 struct Columns<'a> {
+    jobs: Vec<&'a NewJob>,
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
     kinds: Vec<&'a str>,
@@ -41,6 +43,7 @@ impl<'a> Columns<'a> {
     fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
         let mut columns = Self::default();
         for job in jobs {
+            columns.jobs.push(job);
             columns.ids.push(job.id.uuid());
             columns.tenants.push(job.tenant.as_str());
             columns.kinds.push(&job.kind);
@@ -66,12 +69,14 @@ impl<'a> Columns<'a> {
         ]
     }
 
+    fn all_new(&self) -> Vec<Enqueued> {
+        let ids = self.ids.iter().copied();
+        ids.map(|id| Enqueued::New(id.into())).collect()
+    }
+
     /// One answer per job, in order.
     fn answers(&self, rows: Outcome<Vec<Row>>) -> Outcome<Vec<Enqueued>> {
-        let rows = rows.map_err(|fault| match fault {
-            taken if taken.is_id_taken() => Fault::Ours(id_taken()),
-            other => other,
-        })?;
+        let rows = rows.map_err(|fault| fault.or_id_taken(self.jobs.iter().copied()))?;
         let mut answers = vec![None; self.ids.len()];
         for row in rows {
             let (n, id): (i64, _) = (row.column("n")?, row.id("job")?);
@@ -90,14 +95,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn id_taken() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "a job's id is taken by another tenant's",
-    )
-    .with_rule("job.id")
-}
-
 /// Puts jobs in inside a transaction.
 pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueued>> {
     if jobs.is_empty() {
@@ -112,7 +109,15 @@ async fn put<'a>(
     jobs: impl IntoIterator<Item = &'a NewJob>,
 ) -> Outcome<Vec<Enqueued>> {
     let columns = Columns::new(jobs)?;
-    columns.answers(db.rows(PUT, &columns.params()).await)
+    let params = columns.params();
+    if columns.keys.iter().all(Option::is_none) {
+        match db.rows(PUT_NEW, &params[..7]).await {
+            Ok(_) => return Ok(columns.all_new()),
+            Err(fault) if fault.is_known() => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    columns.answers(db.rows(PUT, &params).await)
 }
 
 struct Call {
@@ -120,20 +125,28 @@ struct Call {
     reply: oneshot::Sender<Result<Vec<Enqueued>>>,
 }
 
-/// Calls that wait at the same time share one insert and one commit. While one group is on its way the next
+/// Calls that wait at the same time share one insert and one commit. While groups are on their way the next
 /// one gathers, so a lone caller waits for nobody.
 pub(crate) struct Writer {
     calls: mpsc::UnboundedSender<Call>,
 }
 
 impl Writer {
-    /// Starts the task; it ends with the store.
-    pub(crate) fn start(db: Arc<Database>) -> Self {
+    /// Starts the task; it ends with the store. `groups` of them are on their way at the same time: their
+    /// commits share the disk's time, and a call waits for no commit but its own.
+    pub(crate) fn start(db: Arc<Database>, groups: usize) -> Self {
         let (calls, mut waiting) = mpsc::unbounded_channel();
         tokio::spawn(async move {
+            let room = Arc::new(Semaphore::new(groups));
             let mut group = Vec::new();
-            while waiting.recv_many(&mut group, GROUP).await > 0 {
-                write(&db, std::mem::take(&mut group)).await;
+            while let Ok(place) = room.clone().acquire_owned().await
+                && waiting.recv_many(&mut group, GROUP).await > 0
+            {
+                let (db, group) = (db.clone(), std::mem::take(&mut group));
+                tokio::spawn(async move {
+                    write(&db, group).await;
+                    drop(place);
+                });
             }
         });
         Self { calls }

@@ -13,7 +13,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict,
+        Verdict, Woken,
     },
 };
 use serde_json::Value;
@@ -25,6 +25,7 @@ use crate::{
 };
 pub(crate) use claim::{Turns, micros};
 pub(crate) use enqueue::{Writer, enqueue};
+pub(crate) use settle::prolong;
 
 #[async_trait]
 impl JobStore for PostgresStore {
@@ -39,7 +40,11 @@ impl JobStore for PostgresStore {
     }
 
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        self.inner.writer.enqueue(&self.inner.db, jobs).await
+        let put = self.inner.writer.enqueue(&self.inner.db, jobs).await?;
+        if put.iter().any(|put| matches!(put, Enqueued::New(_))) {
+            self.inner.bell.pull();
+        }
+        Ok(put)
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
@@ -47,11 +52,15 @@ impl JobStore for PostgresStore {
     }
 
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
-        Ok(settle::prolong(&self.inner.db, leases, lease).await?)
+        self.inner.heart.beat(leases, lease).await
     }
 
     async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
-        Ok(settle::settle(&self.inner.db, verdicts).await?)
+        let settled = settle::settle(&self.inner.db, verdicts).await?;
+        if settled.contains(&Settled::Now(JobState::Waiting)) {
+            self.inner.bell.pull();
+        }
+        Ok(settled)
     }
 
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
@@ -89,7 +98,11 @@ impl JobStore for PostgresStore {
     }
 
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
-        Ok(settle::redrive(&self.inner.db, tenant, id).await?)
+        let back = settle::redrive(&self.inner.db, tenant, id).await?;
+        if back {
+            self.inner.bell.pull();
+        }
+        Ok(back)
     }
 
     async fn queue_stats(&self) -> Result<QueueStats> {
@@ -105,6 +118,14 @@ impl JobStore for PostgresStore {
             .await;
         let row = row?.ok_or_else(|| damaged("the next time"))?;
         Ok(row.column("at")?)
+    }
+
+    fn wake(&self) {
+        self.inner.bell.pull();
+    }
+
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(self.inner.bell.heard())
     }
 
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {

@@ -18,14 +18,9 @@ use crate::{
 macro_rules! select {
     ($end:literal) => {
         concat!(
-            "SELECT j.id, j.tenant, j.kind, j.payload::text, j.priority, j.max_attempts, j.unique_key,
-                j.created_at, q.leased, e.state, e.result::text AS result, e.finished_at,
-                coalesce(q.run_at, e.run_at) AS run_at, coalesce(q.fence, e.fence) AS fence,
-                coalesce(q.attempts, e.attempts) AS attempts, coalesce(q.crashes, e.crashes) AS crashes,
+            "SELECT j.*, j.payload::text AS payload_text, j.result::text AS result_text,
                 automarket.failures_of(j.id) AS failures
-            FROM automarket.jobs j
-            LEFT JOIN automarket.queue q ON q.id = j.id
-            LEFT JOIN automarket.ended e ON e.id = j.id ",
+            FROM automarket.jobs j ",
             $end
         )
     };
@@ -36,14 +31,14 @@ pub(super) const BY_KEY: &str = select!(
     "WHERE j.tenant = $1 AND j.kind = $2 AND j.unique_key = $3 ORDER BY j.place DESC LIMIT 1"
 );
 pub(super) const ENDED: &str = select!(
-    "WHERE j.id IN (SELECT id FROM automarket.ended WHERE tenant = $1 AND state = $2
-        ORDER BY place DESC LIMIT $3)
+    "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.ended WHERE tenant = $1 AND state = $2
+        ORDER BY place DESC LIMIT $3))
      ORDER BY j.place DESC"
 );
 /// No index of its own: it is for people, and would cost every claim.
 pub(super) const LIVE: &str = select!(
-    "WHERE j.id IN (SELECT id FROM automarket.queue WHERE tenant = $1 AND leased = $2
-        ORDER BY place DESC LIMIT $3)
+    "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.queue WHERE tenant = $1 AND leased = $2
+        ORDER BY place DESC LIMIT $3))
      ORDER BY j.place DESC"
 );
 
@@ -55,7 +50,7 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         id: row.id("id")?,
         tenant: row.tenant()?,
         kind: row.column("kind")?,
-        payload: row.json("payload")?,
+        payload: row.json("payload_text")?,
         state: job_state(leased, ended)?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
@@ -64,7 +59,7 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         max_attempts: row.long_count("max_attempts")?,
         unique_key: row.column("unique_key")?,
         fence: row.column("fence")?,
-        result: row.value("result")?,
+        result: row.value("result_text")?,
         failures: failures(row)?,
         created_at: row.instant("created_at")?,
         finished_at,
@@ -82,12 +77,11 @@ pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
 }
 
 pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
-    let sql = "SELECT count(*) FILTER (WHERE q.ready OR q.due_at <= c.now) AS ready,
-            count(*) FILTER (WHERE NOT q.ready AND q.due_at > c.now AND NOT q.leased) AS later,
-            count(*) FILTER (WHERE NOT q.ready AND q.due_at > c.now AND q.leased) AS leased,
-            min(q.run_at) FILTER (WHERE q.ready OR q.due_at <= c.now) AS oldest,
+    let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
+            count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
-        FROM automarket.queue q, (SELECT automarket.clock() AS now) c";
+        FROM (SELECT q.run_at, q.leased, q.due_at <= c.now AS free
+            FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";
     let row = db
         .row(sql, &[])
         .await?

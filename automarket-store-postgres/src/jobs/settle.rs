@@ -192,8 +192,10 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[End]) -> Outcome<()> {
             USING unnest($1::uuid[], $2::text[], $3::integer[]) AS t (id, state, crashes)
             WHERE q.id = ANY ($1) AND q.id = t.id RETURNING q.*, t.state, t.crashes AS more)
         INSERT INTO automarket.ended
-            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state)
-        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes + more, tenant, state FROM gone";
+            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
+            max_attempts, unique_key, created_at, payload)
+        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes + more, tenant, state, kind,
+            priority, max_attempts, unique_key, created_at, payload FROM gone";
     if ends.is_empty() {
         return Ok(());
     }
@@ -232,7 +234,7 @@ pub(super) async fn add_failures(
 }
 
 /// Prolongs leases; returns those that could not be.
-pub(super) async fn prolong(
+pub(crate) async fn prolong(
     db: &Database,
     leases: &[LeaseToken],
     lease: Duration,
@@ -263,22 +265,25 @@ pub(super) async fn cancel(db: &Database, tenant: &TenantId, id: JobId) -> Outco
     let sql = "WITH gone AS (
             DELETE FROM automarket.queue WHERE id = $1 AND tenant = $2 AND NOT leased RETURNING *)
         INSERT INTO automarket.ended
-            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state)
-        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes, tenant, 'cancelled' FROM gone";
+            (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
+            max_attempts, unique_key, created_at, payload)
+        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes, tenant, 'cancelled', kind,
+            priority, max_attempts, unique_key, created_at, payload FROM gone";
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)
 }
 
 pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outcome<bool> {
     // The ended row is locked first, so that two redrives do not both find it.
     let sql = "WITH dead AS (
-            SELECT e.id, e.fence FROM automarket.ended e
+            SELECT e.* FROM automarket.ended e
             WHERE e.id = $1 AND e.tenant = $2 AND e.state = 'dead' FOR UPDATE
         ), back AS (
             INSERT INTO automarket.queue
-                (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key)
-            SELECT j.id, j.place, automarket.clock(), automarket.clock(), d.fence, j.max_attempts, j.priority,
-                true, j.tenant, j.kind, j.unique_key
-            FROM dead d JOIN automarket.jobs j USING (id)
+                (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key,
+                created_at, payload)
+            SELECT id, place, automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
+                tenant, kind, unique_key, created_at, payload
+            FROM dead
             ON CONFLICT DO NOTHING RETURNING id)
         DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)

@@ -8,11 +8,14 @@ use std::{
 
 use automarket_core::{
     JobId,
-    store::{Claim, JobState, JobStore, NewJob, Verdict},
+    chrono::DateTime,
+    store::{Claim, JobState, JobStore, NewJob, PublicationStore, Verdict},
+    testing::sample_publishing,
 };
-use automarket_store_postgres::PostgresStore;
+use automarket_store_postgres::{PostgresStore, with_tokio_postgres};
+use uuid::Uuid;
 
-use crate::{acme, cluster, job};
+use crate::{acme, client, cluster, job};
 
 const DATABASE: &str = "AUTOMARKET_KILL_TEST_URL";
 const SCHEMA: &str = "AUTOMARKET_KILL_TEST_SCHEMA";
@@ -65,27 +68,27 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// Reads until so many acknowledgements came, or the process has ended.
+    /// Reads until so many completions were acknowledged, or the process has ended.
     fn listen(&mut self, out: &mut BufReader<ChildStdout>, most: usize) -> usize {
         let (mut line, mut heard) = (String::new(), 0);
         while heard < most && out.read_line(&mut line).unwrap() > 0 {
             let said = line
                 .strip_suffix('\n')
                 .and_then(|line| line.split_once(' '));
-            heard += match said.map(|(word, id)| (word, id.parse())) {
-                Some(("put", Ok(id))) => usize::from(self.put.insert(id)),
-                Some(("done", Ok(id))) => usize::from(self.done.insert(id)),
-                _ => 0,
-            };
+            match said.map(|(word, id)| (word, id.parse())) {
+                Some(("put", Ok(id))) => drop(self.put.insert(id)),
+                Some(("done", Ok(id))) => heard += usize::from(self.done.insert(id)),
+                _ => {}
+            }
             line.clear();
         }
         heard
     }
 }
 
-fn start(url: &str, schema: &str) -> (Child, BufReader<ChildStdout>) {
+fn start(process: &str, url: &str, schema: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::writer_process", "--nocapture"])
+        .args(["--exact", process, "--nocapture"])
         .env(DATABASE, url)
         .env(SCHEMA, schema)
         .stdout(Stdio::piped())
@@ -105,8 +108,8 @@ async fn what_was_acknowledged_survives_kills() {
     let mut known = Acknowledged::default();
     let mut random = fastrand::Rng::with_seed(SEED);
     for _ in 0..KILLS {
-        let (mut child, mut out) = start(cluster.url(), test.schema());
-        let wanted = random.usize(20..400);
+        let (mut child, mut out) = start("kill::writer_process", cluster.url(), test.schema());
+        let wanted = random.usize(2..30);
         assert_eq!(
             known.listen(&mut out, wanted),
             wanted,
@@ -115,19 +118,136 @@ async fn what_was_acknowledged_survives_kills() {
         child.kill().unwrap();
         child.wait().unwrap();
         known.listen(&mut out, usize::MAX);
-        for id in &known.put {
-            let job = test.store.job(&acme(), *id).await.unwrap();
-            let state = job.expect("an acknowledged job is there").state;
-            assert!(!known.done.contains(id) || state == JobState::Completed);
-        }
+    }
+    for id in &known.put {
+        let job = test.store.job(&acme(), *id).await.unwrap();
+        let state = job.expect("an acknowledged job is there").state;
+        assert!(!known.done.contains(id) || state == JobState::Completed);
     }
     assert!(
         known.put.len() > KILLS * 20 && known.done.len() > KILLS,
         "too little happened"
     );
-    let orphans = "SELECT 1 / (count(*) = 0)::int FROM automarket.jobs j
-        FULL JOIN (SELECT id FROM automarket.queue UNION ALL SELECT id FROM automarket.ended) s USING (id)
-        GROUP BY id HAVING count(j.place) <> 1 OR count(*) <> 1";
-    test.run(orphans).await.unwrap();
+    let twice =
+        "SELECT 1 / (count(*) = 0)::int FROM automarket.queue JOIN automarket.ended USING (id)";
+    test.run(twice).await.unwrap();
     test.remove().await.unwrap();
+}
+
+/// The life of a host that is killed: its user, our job and our publication in one transaction, again and again.
+/// Does nothing unless the test below starts it.
+#[tokio::test(flavor = "multi_thread")]
+async fn host_process() {
+    let (Ok(url), Ok(schema)) = (std::env::var(DATABASE), std::env::var(SCHEMA)) else {
+        return;
+    };
+    let store = PostgresStore::builder(&url).schema(&schema);
+    let store = store.build().await.unwrap();
+    let mut host = client(&url).await;
+    let insert = format!("INSERT INTO {schema}.users VALUES ($1, $2)");
+    loop {
+        let (welcome, publishing) = (job(), sample_publishing("acme", DateTime::UNIX_EPOCH));
+        let tx = host.transaction().await.unwrap();
+        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&welcome.id.uuid(), &publishing.post.id.uuid()];
+        tx.execute(&insert, &row).await.unwrap();
+        with_tokio_postgres::enqueue_in(&store, &tx, &welcome)
+            .await
+            .unwrap();
+        with_tokio_postgres::publish_in(&store, &tx, &publishing)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        say("done", welcome.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_killed_in_its_transaction_leaves_all_of_it_or_nothing() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    test.run("CREATE TABLE automarket.users (job uuid, post uuid)")
+        .await
+        .unwrap();
+    let mut known = Acknowledged::default();
+    let mut random = fastrand::Rng::with_seed(SEED);
+    for _ in 0..KILLS {
+        let (mut child, mut out) = start("kill::host_process", cluster.url(), test.schema());
+        let wanted = random.usize(1..20);
+        assert_eq!(
+            known.listen(&mut out, wanted),
+            wanted,
+            "the process ended by itself"
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        known.listen(&mut out, usize::MAX);
+    }
+    let admin = client(cluster.url()).await;
+    let sql = format!("SELECT job, post FROM {}.users", test.schema());
+    let users = admin.query(&sql, &[]).await.unwrap();
+    for user in &users {
+        let (welcome, post): (Uuid, Uuid) = (user.get(0), user.get(1));
+        known.done.remove(&welcome.into());
+        assert!(
+            test.store
+                .job(&acme(), welcome.into())
+                .await
+                .unwrap()
+                .is_some()
+        );
+        let publications = test.store.publications(&acme(), post.into()).await.unwrap();
+        assert_eq!(publications.len(), 1);
+    }
+    assert_eq!(known.done.len(), 0, "what was committed is there");
+    let stats = test.store.queue_stats().await.unwrap();
+    assert_eq!(
+        stats.ready,
+        2 * users.len() as u64,
+        "and nothing without its user"
+    );
+    test.remove().await.unwrap();
+}
+
+/// A process that opens the store and says so. Does nothing unless the test below starts it.
+#[tokio::test(flavor = "multi_thread")]
+async fn opener_process() {
+    let (Ok(url), Ok(schema)) = (std::env::var(DATABASE), std::env::var(SCHEMA)) else {
+        return;
+    };
+    say("done", JobId::new());
+    PostgresStore::builder(url)
+        .schema(schema)
+        .build()
+        .await
+        .unwrap();
+    say("done", JobId::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_migrate_at_once_and_are_killed_in_the_middle() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let admin = client(cluster.url()).await;
+    for round in 0..3 {
+        let schema = format!("killed_{round}");
+        let (mut one, mut said) = start("kill::opener_process", cluster.url(), &schema);
+        let (mut two, mut too) = start("kill::opener_process", cluster.url(), &schema);
+        // The first is killed as it begins, the second when the round says so: as it begins, or when it is done.
+        Acknowledged::default().listen(&mut said, 1);
+        one.kill().unwrap();
+        one.wait().unwrap();
+        Acknowledged::default().listen(&mut too, 1 + round % 2);
+        two.kill().unwrap();
+        two.wait().unwrap();
+        let store = PostgresStore::builder(cluster.url()).schema(&schema);
+        let store = store.build().await.unwrap();
+        store.enqueue(&[job()]).await.unwrap();
+        assert_eq!(store.queue_stats().await.unwrap().ready, 1);
+        let drop = format!("DROP SCHEMA {schema} CASCADE");
+        admin.batch_execute(&drop).await.unwrap();
+    }
 }

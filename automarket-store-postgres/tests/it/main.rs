@@ -8,10 +8,13 @@
 
 mod contract;
 mod faults;
+mod heart;
 mod kill;
+mod restart;
 mod schema;
 mod transaction;
 mod unique;
+mod wake;
 
 use automarket_core::{TenantId, store::NewJob};
 use automarket_store_postgres::testing::Cluster;

@@ -1,9 +1,12 @@
 //! The schema: ours alone, made once, never older than the binary's.
 
-use automarket_core::{ErrorKind, Result, store::JobStore};
+use automarket_core::{
+    ErrorKind, Result,
+    store::{JobState, JobStore, UpkeepStore},
+};
 use automarket_store_postgres::PostgresStore;
 
-use crate::{client, cluster, job};
+use crate::{acme, client, cluster, job};
 
 async fn open(url: &str, schema: &str) -> Result<PostgresStore> {
     PostgresStore::builder(url)
@@ -31,7 +34,8 @@ async fn many_openers_at_once_make_one_schema() {
     assert_eq!(again.queue_stats().await.unwrap().ready, 8);
     let host = client(cluster.url()).await;
     let sql = "SELECT count(*) FROM opened_by_many.migrations";
-    assert_eq!(host.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 2);
+    let ran: i64 = host.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(ran, i64::from(again.schema_version().await.unwrap()));
     host.batch_execute("DROP SCHEMA opened_by_many CASCADE")
         .await
         .unwrap();
@@ -144,4 +148,54 @@ async fn a_wrong_name_or_login_is_a_configuration_error() {
             (ErrorKind::Config, Some("postgres.login"))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let host = client(cluster.url()).await;
+    let first = [
+        include_str!("../../migrations/0001_tables.sql"),
+        include_str!("../../migrations/0002_functions.sql"),
+    ];
+    host.batch_execute(
+        "CREATE SCHEMA upgraded; CREATE TABLE upgraded.migrations
+            (number integer PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
+    )
+    .await
+    .unwrap();
+    for (number, sql) in (1_i32..).zip(first) {
+        let ours = sql.replace("automarket.", "upgraded.");
+        host.batch_execute(&ours).await.unwrap();
+        let record = "INSERT INTO upgraded.migrations VALUES
+            ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))";
+        host.execute(record, &[&number, &sql]).await.unwrap();
+    }
+    // One that waits, one that is leased, one that is done.
+    host.batch_execute(
+        "SELECT upgraded.enqueue('acme', 'work', '1'), upgraded.enqueue('acme', 'done', '2'),
+            upgraded.enqueue('acme', 'held', '3', unique_key => 'k');
+         SELECT upgraded.complete(array_agg(id), array_agg(fence), array_agg('7'::text))
+            FROM upgraded.claim(ARRAY['done'], NULL, 1, 1000000, '{}', '{}');
+         SELECT upgraded.claim(ARRAY['held'], NULL, 1, 1, '{}', '{}')",
+    )
+    .await
+    .unwrap();
+    let store = open(cluster.url(), "upgraded").await.unwrap();
+    let claim = automarket_core::store::Claim::new("worker", 10);
+    let leases = store.claim(&claim).await.unwrap();
+    let mut payloads: Vec<i64> = leases
+        .iter()
+        .filter_map(|lease| lease.job.payload.as_i64())
+        .collect();
+    payloads.sort_unstable();
+    assert_eq!(payloads, [1, 3]);
+    let done = store.jobs(&acme(), JobState::Completed, 10).await;
+    let done = done.unwrap().pop().unwrap();
+    assert_eq!((done.payload, done.result), (2.into(), Some(7.into())));
+    host.batch_execute("DROP SCHEMA upgraded CASCADE")
+        .await
+        .unwrap();
 }

@@ -1,10 +1,12 @@
 //! A host puts jobs in inside its own transaction, with whatever driver it has.
 
 use automarket_core::{
-    JobId,
+    ErrorKind, JobId, TenantId,
     chrono::{DateTime, Utc},
-    store::{JobState, JobStore},
+    store::{EventStore, JobState, JobStore, NewJob, NewPublishing, PublicationStore},
+    testing::sample_publishing,
 };
+use automarket_store_postgres::{testing::TestStore, with_sqlx, with_tokio_postgres};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -95,5 +97,142 @@ async fn the_function_takes_everything_that_the_library_takes() {
         let refused = host.query_one(&sql, &[]).await.unwrap_err();
         assert_eq!(refused.code().unwrap().code(), "22023", "{bad}");
     }
+    test.remove().await.unwrap();
+}
+
+/// Whether post, publication, job and event are there: all, or none of them.
+async fn is_there(test: &TestStore, publishing: &NewPublishing) -> bool {
+    let (store, tenant) = (&test.store, &publishing.tenant);
+    let post = store.post(tenant, publishing.post.id).await.unwrap();
+    let publications = store.publications(tenant, publishing.post.id).await;
+    let job = store.job(tenant, publishing.jobs[0].id).await.unwrap();
+    let subject = &publishing.events[0].subject;
+    let events = store.events_about(tenant, subject).await.unwrap();
+    let there = post.is_some();
+    if there {
+        assert_eq!(post.as_ref(), Some(&publishing.post));
+        assert_eq!(publications.unwrap(), publishing.publications);
+        assert_eq!(events[0].event, publishing.events[0]);
+        assert_eq!(
+            job.map(|job| job.unique_key),
+            Some(publishing.jobs[0].unique_key.clone())
+        );
+    } else {
+        assert_eq!(
+            (publications.unwrap().len(), job, events.len()),
+            (0, None, 0)
+        );
+    }
+    there
+}
+
+fn publishing() -> NewPublishing {
+    sample_publishing("acme", "2027-01-01T00:00:00.5Z".parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_commits_and_rolls_back_with_the_host_by_plain_sql() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let sql = format!("SELECT {}.publish($1::text::json)", test.schema());
+    for commits in [false, true] {
+        let publishing = publishing();
+        let text = serde_json::to_string(&publishing).unwrap();
+        let tx = host.transaction().await.unwrap();
+        let is_new: bool = tx.query_one(&sql, &[&text]).await.unwrap().get(0);
+        assert!(is_new && !is_there(&test, &publishing).await);
+        if commits {
+            tx.commit().await.unwrap();
+            let again: bool = host.query_one(&sql, &[&text]).await.unwrap().get(0);
+            assert!(!again, "it is all there");
+        } else {
+            tx.rollback().await.unwrap();
+        }
+        assert_eq!(is_there(&test, &publishing).await, commits);
+    }
+    let mut foreign = publishing();
+    foreign.jobs[0].tenant = TenantId::new("other").unwrap();
+    let mut stray = publishing();
+    stray.publications[0].post = publishing().post.id;
+    for bad in [foreign, stray] {
+        let text = serde_json::to_string(&bad).unwrap();
+        let refused = host.query_one(&sql, &[&text]).await.unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), "22023");
+    }
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_helpers_commit_and_roll_back_with_the_host() {
+    use sqlx::{Connection as _, postgres::PgConnection};
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let store = &test.store;
+    let mut one = client(cluster.url()).await;
+    let mut two = PgConnection::connect(cluster.url()).await.unwrap();
+    for commits in [false, true] {
+        let (a, b) = (
+            publishing(),
+            sample_publishing("other", DateTime::UNIX_EPOCH),
+        );
+        let (c, d): (NewJob, NewJob) = (job().unique(format!("c{commits}")), job());
+        let tx = one.transaction().await.unwrap();
+        assert!(
+            with_tokio_postgres::publish_in(store, &tx, &a)
+                .await
+                .unwrap()
+        );
+        let put = with_tokio_postgres::enqueue_in(store, &tx, &c)
+            .await
+            .unwrap();
+        assert_eq!(put, automarket_core::store::Enqueued::New(c.id));
+        let mut sx = two.begin().await.unwrap();
+        assert!(with_sqlx::publish_in(store, &mut *sx, &b).await.unwrap());
+        let put = with_sqlx::enqueue_in(store, &mut *sx, &d).await.unwrap();
+        assert_eq!(put.id(), d.id);
+        if commits {
+            tx.commit().await.unwrap();
+            sx.commit().await.unwrap();
+        } else {
+            tx.rollback().await.unwrap();
+            sx.rollback().await.unwrap();
+        }
+        assert_eq!(is_there(&test, &a).await, commits);
+        assert_eq!(is_there(&test, &b).await, commits);
+        for id in [c.id, d.id] {
+            assert_eq!(store.job(&acme(), id).await.unwrap().is_some(), commits);
+        }
+    }
+    let taken = job();
+    store.enqueue(std::slice::from_ref(&taken)).await.unwrap();
+    let theirs = NewJob {
+        tenant: TenantId::new("other").unwrap(),
+        ..taken.clone()
+    };
+    let named = |error: automarket_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains(&taken.id.to_string()), "{error}");
+    };
+    named(
+        with_tokio_postgres::enqueue_in(store, &one, &theirs)
+            .await
+            .unwrap_err(),
+    );
+    named(
+        with_sqlx::enqueue_in(store, &mut two, &theirs)
+            .await
+            .unwrap_err(),
+    );
+    named(
+        store
+            .enqueue(std::slice::from_ref(&theirs))
+            .await
+            .unwrap_err(),
+    );
     test.remove().await.unwrap();
 }

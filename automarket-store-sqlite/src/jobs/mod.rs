@@ -14,7 +14,7 @@ use automarket_core::{
     chrono::{DateTime, SubsecRound, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict,
+        Verdict, Woken,
     },
 };
 use rusqlite::params;
@@ -125,6 +125,12 @@ impl JobStore for SqliteStore {
             .readers
             .read(move |db| read::next_ready(db, &kinds));
         read.await
+    }
+
+    fn wake(&self) {}
+
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(std::future::pending())
     }
 
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {

@@ -1,7 +1,10 @@
 //! The worker: host's jobs, batches, leases, limits, the end.
 
 mod dying;
+mod gates;
 mod leases;
+mod operations;
+mod schedules;
 mod watched;
 
 use std::{
@@ -16,7 +19,7 @@ use std::{
 use automarket::{
     Automarket, Builder, Error, ErrorKind, JobId, Result, Retry, Tenant,
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
-    store::{DeadReason, Enqueued, Job, JobState, MemoryStore, Store},
+    store::{DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
     testing::ManualClock,
 };
 use serde::{Deserialize, Serialize};
@@ -298,6 +301,26 @@ async fn a_job_put_in_wakes_a_sleeping_worker() {
     let done = async {
         store.until(|calls| calls.looks >= 1).await;
         let id = put(&tenant, "quick", Value::Null).await;
+        ended(&tenant, &[id]).await;
+    };
+    let run = worker.run_until(done);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
+}
+
+#[tokio::test]
+async fn a_word_of_the_store_wakes_a_sleeping_worker() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let done = async {
+        store.until(|calls| calls.looks >= 1).await;
+        // As another process does it: this one's worker is not told.
+        let job = tenant.new_job("quick", &Value::Null).unwrap();
+        let id = store.enqueue(&[job]).await.unwrap()[0].id();
+        store.wake();
         ended(&tenant, &[id]).await;
     };
     let run = worker.run_until(done);

@@ -17,13 +17,14 @@ use automarket::{
         chrono::{DateTime, Utc},
     },
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Job, JobState,
-        JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationStore, QueueStats, Settled, Verdict,
+        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
+        Job, JobState, JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing,
+        Overdue, Pass, Publication, PublicationStore, QueueRates, QueueStats, Schedule,
+        ScheduleStore, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Default)]
 pub(super) struct Calls {
@@ -33,14 +34,25 @@ pub(super) struct Calls {
     pub(super) settles: Vec<usize>,
     /// How many leases each call had.
     pub(super) beats: Vec<usize>,
+    /// Looks at the schedules.
+    pub(super) schedules: usize,
+    /// Reads of steps.
+    pub(super) steps: usize,
+    /// Words of workers.
+    pub(super) workers: usize,
+    /// How many ended jobs each call removed.
+    pub(super) removed: Vec<usize>,
 }
 
 pub(super) struct Watched {
     inner: MemoryStore,
     pub(super) calls: watch::Sender<Calls>,
+    /// What another process says.
+    word: Notify,
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
+    pub(super) reads_fail: AtomicU32,
     /// Whether remembering a step never ends.
     pub(super) hangs: AtomicBool,
 }
@@ -50,8 +62,10 @@ impl Watched {
         Arc::new(Self {
             inner: MemoryStore::with_clock(clock),
             calls: watch::Sender::new(Calls::default()),
+            word: Notify::new(),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
+            reads_fail: AtomicU32::new(0),
             hangs: AtomicBool::new(false),
         })
     }
@@ -185,7 +199,14 @@ impl JobStore for Watched {
         self.calls.send_modify(|calls| calls.looks += 1);
         self.inner.next_ready(kinds).await
     }
+    fn wake(&self) {
+        self.word.notify_waiters();
+    }
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(self.word.notified())
+    }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
+        self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.step(tenant, job, name).await
     }
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
@@ -195,6 +216,102 @@ impl JobStore for Watched {
         self.inner.put_step(lease, name, value).await
     }
     async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
+        self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.steps(tenant, job).await
+    }
+}
+
+#[async_trait]
+impl ScheduleStore for Watched {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        self.inner.put_schedule(schedule).await
+    }
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        self.inner.schedule(tenant, name).await
+    }
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        self.inner.schedules(tenant).await
+    }
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        self.inner.remove_schedule(tenant, name).await
+    }
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        self.calls.send_modify(|calls| calls.schedules += 1);
+        self.inner.next_schedules(limit).await
+    }
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.inner.run_schedule(schedule, next_at).await
+    }
+}
+
+#[async_trait]
+impl GateStore for Watched {
+    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+        self.inner.pass_gates(tenant, account).await
+    }
+    async fn tell_gate(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        name: &str,
+        signal: Signal,
+    ) -> Result<Gate> {
+        self.inner.tell_gate(tenant, account, name, signal).await
+    }
+    async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
+        self.inner.gates(tenant).await
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for Watched {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        self.inner.put_worker(beat).await?;
+        self.calls.send_modify(|calls| calls.workers += 1);
+        Ok(())
+    }
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        self.inner.remove_worker(name).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        fault(&self.reads_fail)?;
+        self.inner.workers().await
+    }
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        self.inner.overdue(grace).await
+    }
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        self.inner.queue_rates().await
+    }
+    async fn schema_version(&self) -> Result<u32> {
+        self.inner.schema_version().await
+    }
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let removed = self.inner.remove_ended(before, limit).await?;
+        self.calls.send_modify(|calls| calls.removed.push(removed));
+        Ok(removed)
+    }
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.inner.remove_events(before, limit).await
+    }
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.inner.remove_dead(tenant, kind, limit).await
+    }
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.inner.redrive_dead(tenant, kind, limit).await
     }
 }

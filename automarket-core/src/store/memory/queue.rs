@@ -12,7 +12,7 @@ use crate::{
     ErrorRecord, JobId, Result, TenantId,
     store::{
         Claim, Crash, Enqueued, FAILURES_KEPT, Failure, Job, JobState, JobStore, Lease, LeaseToken,
-        NewJob, QueueStats, Settled, Verdict, lease_end,
+        NewJob, QueueStats, Settled, Verdict, Woken, lease_end,
     },
 };
 
@@ -410,6 +410,12 @@ impl JobStore for MemoryStore {
             .filter(|row| kinds.is_empty() || kinds.contains(&row.job.kind))
             .filter_map(Row::due)
             .min())
+    }
+
+    fn wake(&self) {}
+
+    fn woken(&self) -> Woken<'_> {
+        Box::pin(std::future::pending())
     }
 
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {

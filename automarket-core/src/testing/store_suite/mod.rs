@@ -26,6 +26,8 @@ use async_trait::async_trait;
 use chrono::Duration;
 use futures_util::future::BoxFuture;
 
+pub use samples::publishing as sample_publishing;
+
 use super::ManualClock;
 use crate::Store;
 

@@ -105,7 +105,8 @@ pub(super) fn campaign(name: &str, at: DateTime<Utc>) -> Campaign {
 }
 
 /// One post on one account, with its job and its event.
-pub(super) fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
+#[must_use]
+pub fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
     let tenant = tenant(tenant_name);
     let post = post(Delivery::Now);
     let publication = Publication {

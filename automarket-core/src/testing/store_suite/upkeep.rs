@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::{
     StoreCase, StoreUnderTest,
-    samples::{TEXT, error, event, job, tenant},
+    samples::{TEXT, error, event, job, publishing, tenant},
 };
 use crate::{
     JobId,
     store::{Enqueued, JobState, NewJob, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat},
+    testing::unattended,
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -25,6 +26,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("a lease that ran out is overdue from its end on", |s| {
             Box::pin(overdue_lease(s))
+        }),
+        StoreCase::new("a publication that no job is for is found", |s| {
+            Box::pin(unattended_publication(s))
         }),
         StoreCase::new("rates count the last minute", |s| Box::pin(rates(s))),
         StoreCase::new(
@@ -114,6 +118,29 @@ async fn overdue_lease(s: &StoreUnderTest) {
     let found = found.unwrap();
     assert_eq!((found.job, found.since), (id, lease.expires_at));
     assert!(found.leased);
+}
+
+async fn unattended_publication(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let mut new = publishing("a", s.now().await);
+    let id = new.publications[0].id;
+    new.jobs[0].payload = json!({ "publication": id });
+    s.store.put_publishing(&new).await.unwrap();
+    let found = async || {
+        let grace = Duration::from_secs(60);
+        unattended(&*s.store, &a, grace).await.unwrap()
+    };
+    assert_eq!(found().await, [""; 0]);
+    let lease = s.claim_one().await;
+    assert_eq!(found().await, [""; 0]);
+    s.settle(lease.token, Verdict::Complete(json!({}))).await;
+    let left = found().await;
+    assert!(
+        left.len() == 1 && left[0].contains(&id.to_string()),
+        "{left:?}"
+    );
+    s.put(job("b").run_at(s.in_seconds(-90).await)).await;
+    assert_eq!(found().await.len(), 2);
 }
 
 async fn dead(s: &StoreUnderTest, new: NewJob) -> JobId {

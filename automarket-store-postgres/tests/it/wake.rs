@@ -1,0 +1,74 @@
+//! A word that jobs are there goes from store to store; nothing but the listener hears it.
+
+use std::time::Duration;
+
+use automarket_core::store::{Claim, JobStore, PublicationStore, Verdict, Woken};
+use automarket_core::{chrono::DateTime, testing::sample_publishing};
+use automarket_store_postgres::PostgresStore;
+use tokio::time::timeout;
+
+use crate::{client, cluster, job};
+
+/// Far longer than a word takes, so that a slow machine fails nothing.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+async fn comes(word: Woken<'_>) {
+    timeout(DEADLINE, word).await.expect("a word came in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_process_puts_in_wakes_another() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
+    let other = other.build().await.unwrap();
+    // The first word says that it listens.
+    comes(other.woken()).await;
+
+    let word = other.woken();
+    test.store.enqueue(&[job()]).await.unwrap();
+    comes(word).await;
+    let leases = other.claim(&Claim::new("worker", 10)).await.unwrap();
+    assert_eq!(leases.len(), 1);
+
+    let word = other.woken();
+    let released = [(leases[0].token, Verdict::Release)];
+    test.store.settle(&released).await.unwrap();
+    comes(word).await;
+
+    let word = other.woken();
+    let publishing = sample_publishing("acme", DateTime::UNIX_EPOCH);
+    test.store.put_publishing(&publishing).await.unwrap();
+    comes(word).await;
+
+    let word = other.woken();
+    test.store.wake();
+    comes(word).await;
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_is_lost_comes_back() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
+    let other = other.build().await.unwrap();
+    comes(other.woken()).await;
+    let admin = client(cluster.url()).await;
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = $1";
+    let listening = format!("LISTEN {}", test.schema());
+    for _ in 0..3 {
+        let again = other.woken();
+        let ended: i64 = admin.query_one(sql, &[&listening]).await.unwrap().get(0);
+        assert_eq!(ended, 1, "one connection listens");
+        comes(again).await;
+        let word = other.woken();
+        test.store.enqueue(&[job()]).await.unwrap();
+        comes(word).await;
+    }
+    test.remove().await.unwrap();
+}
