@@ -55,11 +55,13 @@ async fn a_post_is_this_request() {
     wire.finished();
 }
 
+type Exchange = (Request<Bytes>, Response<Bytes>);
+
 /// The sandbox, with both sides of every exchange written down.
 #[derive(Clone)]
 struct Tap {
     sandbox: Sandbox,
-    seen: Arc<Mutex<Vec<(Request<Bytes>, Response<Bytes>)>>>,
+    seen: Arc<Mutex<Vec<Exchange>>>,
 }
 
 #[async_trait]
