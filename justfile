@@ -9,5 +9,9 @@ lint:
     cargo clippy --workspace --all-features --all-targets -- -D warnings
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+bench-queue *options:
+    cargo bench --bench queue -- {{options}}
+bench-peers *options:
+    benches/peers/run.sh {{options}}
 bench-text:
     cargo bench --bench text

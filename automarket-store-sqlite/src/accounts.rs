@@ -13,7 +13,7 @@ use crate::{
 #[async_trait]
 impl AccountStore for SqliteStore {
     async fn put_account(&self, account: &Account) -> Result<Account> {
-        let mut account = account.clone();
+        let account = account.clone();
         let settings = to_json(&account.settings)?;
         let call = self.inner.writer.call(move |tx| {
             let created_at = tx
@@ -41,8 +41,10 @@ impl AccountStore for SqliteStore {
                     ],
                     |row| row.get(0),
                 )?;
-            account.created_at = instant(created_at)?;
-            Ok(account)
+            Ok(Account {
+                created_at: instant(created_at)?,
+                ..account.clone()
+            })
         });
         call.await
     }

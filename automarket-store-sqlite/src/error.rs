@@ -27,15 +27,18 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Ours(error) => error,
-            Fault::Sqlite(error) => classify(error),
+            Fault::Sqlite(error) => said(by_code(error.sqlite_error_code()), error),
         }
     }
 }
 
+/// Kind, message and rule of an error.
+type Words = (ErrorKind, &'static str, &'static str);
+
 /// `Storage` (try again later) for what passes or can be mended from outside: locked, full, read-only, I/O,
 /// out of memory. `Internal` for a damaged file and for faults of ours.
-fn classify(error: rusqlite::Error) -> Error {
-    let (kind, message, rule) = match error.sqlite_error_code() {
+pub(crate) fn by_code(code: Option<ErrorCode>) -> Words {
+    match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             ErrorKind::Storage,
             "the database is locked",
@@ -75,6 +78,14 @@ fn classify(error: rusqlite::Error) -> Error {
             "the database did not do what was asked",
             "sqlite.other",
         ),
-    };
-    Error::new(kind, message).with_rule(rule).with_source(error)
+    }
+}
+
+pub(crate) fn said(
+    (kind, message, rule): Words,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    Error::new(kind, message)
+        .with_rule(rule)
+        .with_source(source)
 }

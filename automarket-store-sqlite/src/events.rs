@@ -29,11 +29,12 @@ impl EventRow {
     }
 }
 
+pub(crate) const APPEND: &str =
+    "INSERT INTO automarket_events (id, tenant, kind, subject, data, at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
 pub(crate) fn append(tx: &Tx<'_>, events: &[EventRow]) -> Outcome<()> {
-    let mut insert = tx.db.prepare_cached(
-        "INSERT INTO automarket_events (id, tenant, kind, subject, data, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
+    let mut insert = tx.db.prepare_cached(APPEND)?;
     for EventRow { event, data } in events {
         insert.execute(params![
             blob(EventId::new()),

@@ -57,7 +57,7 @@ impl GateStore for SqliteStore {
                 .optional()?
                 .transpose()?;
             let now = instant(tx.now)?;
-            let mut gate = stored.unwrap_or_else(|| Gate::new(tenant, account, &name, now));
+            let mut gate = stored.unwrap_or_else(|| Gate::new(tenant.clone(), account, &name, now));
             gate.heed(signal, now);
             put(tx, &gate)?;
             Ok(gate)

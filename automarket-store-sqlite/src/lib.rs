@@ -13,6 +13,9 @@ mod schedules;
 mod store;
 mod upkeep;
 mod value;
+pub mod with_rusqlite;
+#[cfg(feature = "sqlx")]
+pub mod with_sqlx;
 mod writer;
 
 pub use store::{SqliteStore, SqliteStoreBuilder, Synchronous};

@@ -17,30 +17,9 @@ use crate::{
 #[async_trait]
 impl PublicationStore for SqliteStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
-        publishing.check()?;
-        let tenant = publishing.tenant.clone();
-        let (post, body) = (publishing.post.id, to_json(&publishing.post)?);
-        let publications = publishing.publications.clone();
-        let jobs = NewRow::all(&publishing.jobs)?;
-        let events = EventRow::all(&publishing.events)?;
-        let call = self.inner.writer.call(move |tx| {
-            let mut new = tx
-                .db
-                .prepare_cached(
-                    "INSERT INTO automarket_posts (tenant, id, body) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (tenant, id) DO NOTHING",
-                )?
-                .execute(params![tenant.as_str(), blob(post), body])?;
-            for publication in &publications {
-                new += insert(tx, publication)?;
-            }
-            if new > 0 {
-                jobs::enqueue(tx, &jobs)?;
-                events::append(tx, &events)?;
-            }
-            Ok(())
-        });
-        call.await
+        let rows = NewRows::new(publishing)?;
+        let call = self.inner.writer.call(move |tx| rows.put(tx));
+        call.await.map(drop)
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
@@ -104,14 +83,55 @@ impl PublicationStore for SqliteStore {
     }
 }
 
-/// Writes the publication unless its id is there; how many rows were written.
-fn insert(tx: &Tx<'_>, publication: &Publication) -> Outcome<usize> {
-    let body = to_json(publication)?;
-    let mut insert = tx.db.prepare_cached(
-        "INSERT INTO automarket_publications (tenant, id, post, state, revision, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant, id) DO NOTHING",
-    )?;
-    Ok(insert.execute(columns(publication, &body))?)
+pub(crate) const PUT_POST: &str =
+    "INSERT INTO automarket_posts (tenant, id, body) VALUES (?1, ?2, ?3)
+     ON CONFLICT (tenant, id) DO NOTHING";
+
+pub(crate) const PUT: &str =
+    "INSERT INTO automarket_publications (tenant, id, post, state, revision, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant, id) DO NOTHING";
+
+/// A publishing whose rows are written out already, so that the writer need not.
+pub(crate) struct NewRows {
+    tenant: TenantId,
+    post: (PostId, String),
+    publications: Vec<(Publication, String)>,
+    jobs: Vec<NewRow>,
+    events: Vec<EventRow>,
+}
+
+impl NewRows {
+    pub(crate) fn new(publishing: &NewPublishing) -> Result<Self> {
+        publishing.check()?;
+        let publications = publishing.publications.iter();
+        let publications = publications.map(|p| Ok((p.clone(), to_json(p)?)));
+        Ok(Self {
+            tenant: publishing.tenant.clone(),
+            post: (publishing.post.id, to_json(&publishing.post)?),
+            publications: publications.collect::<Result<_>>()?,
+            jobs: NewRow::all(&publishing.jobs)?,
+            events: EventRow::all(&publishing.events)?,
+        })
+    }
+
+    /// Writes what is not there; whether anything was new.
+    pub(crate) fn put(&self, tx: &Tx<'_>) -> Outcome<bool> {
+        let (post, body) = &self.post;
+        let mut new = tx.db.prepare_cached(PUT_POST)?.execute(params![
+            self.tenant.as_str(),
+            blob(*post),
+            body
+        ])?;
+        let mut put = tx.db.prepare_cached(PUT)?;
+        for (publication, body) in &self.publications {
+            new += put.execute(columns(publication, body))?;
+        }
+        if new > 0 {
+            jobs::enqueue(tx, &self.jobs)?;
+            events::append(tx, &self.events)?;
+        }
+        Ok(new > 0)
+    }
 }
 
 fn columns<'a>(

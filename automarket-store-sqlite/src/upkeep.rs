@@ -54,7 +54,7 @@ impl UpkeepStore for SqliteStore {
             let removed = tx
                 .db
                 .prepare_cached("DELETE FROM automarket_workers WHERE name = ?1")?
-                .execute([name])?;
+                .execute([&name])?;
             Ok(removed > 0)
         });
         call.await

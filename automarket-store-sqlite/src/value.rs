@@ -5,7 +5,7 @@ use automarket_core::{
     Id, TenantId,
     chrono::{DateTime, Utc},
 };
-use rusqlite::{Row, types::FromSql};
+use rusqlite::{Row, types::FromSql, vtab::array::Array};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -21,6 +21,11 @@ pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
 
 pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     Ok(DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged("an instant"))?)
+}
+
+/// A list for `rarray`: one statement for all costs less than one for each.
+pub(crate) fn array<T: Into<rusqlite::types::Value>>(values: impl IntoIterator<Item = T>) -> Array {
+    Array::new(values.into_iter().map(Into::into).collect())
 }
 
 /// Typed columns of a row.

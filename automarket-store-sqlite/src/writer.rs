@@ -49,14 +49,15 @@ impl Writer {
     }
 
     /// Does this work in a transaction shared with other calls, wholly or not at all, and returns once
-    /// it is committed. Also done when the returned future is dropped after its first poll.
+    /// it is committed. The work may be done twice, what the first time wrote rolled back. Also done when the
+    /// returned future is dropped after its first poll.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let call = Call {
-            work: Some(work),
+            work,
             result: None,
             reply,
         };
@@ -89,15 +90,14 @@ trait Work: Send {
 }
 
 struct Call<F, T> {
-    work: Option<F>,
+    work: F,
     result: Option<Outcome<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
+impl<T: Send, F: Fn(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.result = self.work.take().map(|work| work(tx));
-        matches!(self.result, Some(Ok(_)))
+        self.result.insert((self.work)(tx)).is_ok()
     }
 
     fn answer(self: Box<Self>, failure: Option<&Error>) {
@@ -139,16 +139,28 @@ fn commit(
     turns: &mut BTreeMap<i16, String>,
     group: &mut [Box<dyn Work>],
 ) -> Outcome<()> {
+    // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
+    // fails.
+    let turns_before = turns.clone();
     run(db, "BEGIN IMMEDIATE")?;
     let now = micros(clock.now());
-    for call in group.iter_mut() {
-        let mut tx = Tx {
-            db,
-            now,
-            turns: &mut *turns,
-        };
+    if group
+        .iter_mut()
+        .all(|call| call.run(&mut Tx { db, now, turns }))
+    {
+        return run(db, "COMMIT");
+    }
+    if !db.is_autocommit() {
+        run(db, "ROLLBACK")?;
+    }
+    *turns = turns_before;
+    if group.len() == 1 {
+        return Ok(()); // Its own error is its answer.
+    }
+    run(db, "BEGIN IMMEDIATE")?;
+    for call in group {
         run(db, "SAVEPOINT call")?;
-        let keep = call.run(&mut tx);
+        let keep = call.run(&mut Tx { db, now, turns });
         if db.is_autocommit() {
             // Out of space, I/O and memory errors may end the whole transaction.
             return Err(Fault::Ours(Error::new(

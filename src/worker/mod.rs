@@ -58,6 +58,7 @@ pub struct Worker {
     lease: Duration,
     poll: Duration,
     grace: Duration,
+    max_crashes: u32,
 }
 
 impl Worker {
@@ -70,6 +71,7 @@ impl Worker {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(30),
+            max_crashes: 3,
         }
     }
 
@@ -112,6 +114,15 @@ impl Worker {
         self
     }
 
+    /// After how many crashes of its workers a job is dead; 3 unless said otherwise, 1 at the least. Whoever
+    /// finds the last one decides. A job that has one crash left runs alone: it waits until nothing else runs in
+    /// its worker, and nothing is taken while it runs.
+    #[must_use]
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.max_crashes = crashes.max(1);
+        self
+    }
+
     /// Works until `shutdown` is done; then nothing new is taken, and what runs has its [grace](Self::grace).
     /// When the returned future is dropped instead, all work is dropped with it, and its jobs are taken up by
     /// others once their leases have run out.
@@ -142,6 +153,7 @@ impl Worker {
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
+            alone: false,
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
@@ -160,6 +172,8 @@ struct Shift {
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
     ended: Vec<Ended>,
+    /// A job that may have killed its workers is there: nothing is taken while anything runs.
+    alone: bool,
 }
 
 impl Shift {
@@ -197,6 +211,9 @@ impl Shift {
                 Some(joined) = self.running.join_next() => self.ended.extend(joined),
                 Some(written) = &mut writing, if is_writing > 0 => {
                     is_writing = 0;
+                    // What was put off may be due soon, and a kind that was full has room again.
+                    look |= !self.worker.limits.is_empty()
+                        || written.iter().flatten().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
                     if !self.written(written) {
                         write_at = Instant::now() + AGAIN;
                     }
@@ -208,6 +225,7 @@ impl Shift {
                         Next::At(at) => look_at = at,
                     }
                     self.start(taken);
+                    look |= self.alone;
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
@@ -228,15 +246,20 @@ impl Shift {
             self.written(written);
         }
         if is_taking && let Ok(Some(taken)) = timeout_at(end, taking).await {
-            // Taken as the shutdown came: handed back as they are.
-            let back = |lease| Ended {
-                lease,
-                end: Ok(End::Release),
-                took: Duration::ZERO,
-            };
-            self.ended.extend(taken.leases.into_iter().map(back));
+            // Taken as the shutdown came.
+            self.hand_back(taken.leases);
         }
         self.stop(end).await;
+    }
+
+    /// Gives jobs back as they are.
+    fn hand_back(&mut self, leases: Vec<Lease>) {
+        let back = |lease| Ended {
+            lease,
+            end: Ok(End::Release),
+            took: Duration::ZERO,
+        };
+        self.ended.extend(leases.into_iter().map(back));
     }
 
     /// Lets running jobs end, and hands back what does not.
@@ -292,7 +315,14 @@ impl Shift {
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
     /// room until they are as many as jobs may run.
     fn order(&self, unwritten: usize) -> Option<Order> {
-        let most = self.worker.concurrency;
+        if self.alone && (unwritten > 0 || !self.running.is_empty()) {
+            return None;
+        }
+        let most = if self.alone {
+            1
+        } else {
+            self.worker.concurrency
+        };
         let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
@@ -307,6 +337,7 @@ impl Shift {
         };
         let claim = |kinds, limit| Claim {
             kinds,
+            max_crashes: self.worker.max_crashes,
             ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
         };
         Some(Order {
@@ -316,8 +347,19 @@ impl Shift {
         })
     }
 
-    /// Sets the jobs running.
-    fn start(&mut self, taken: Taken) {
+    /// Sets the jobs running. One whose next crash is its last runs alone, so that a job which kills its workers
+    /// takes none with it: it is handed back, and taken by itself once nothing runs.
+    fn start(&mut self, mut taken: Taken) {
+        let most = self.worker.max_crashes;
+        let last_chance =
+            |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
+        let by_itself = self.alone && taken.leases.len() == 1;
+        self.alone = taken.leases.iter().any(last_chance);
+        if self.alone && !by_itself {
+            let (last, rest) = taken.leases.into_iter().partition(last_chance);
+            taken.leases = rest;
+            self.hand_back(last);
+        }
         let engine = &self.worker.market.engine;
         metrics::claimed(taken.leases.iter().map(|lease| {
             let waited = (lease.expires_at - lease.job.run_at).to_std();

@@ -8,7 +8,7 @@ use automarket_core::{
 };
 
 use super::jobs::may_put;
-use crate::{Tenant, market::Engine};
+use crate::{Tenant, market::Engine, report::metrics};
 
 /// So many schedules are looked at together.
 const BATCH: usize = 100;
@@ -129,15 +129,19 @@ impl Engine {
                 return Ok(None);
             }
             let now = self.store.now().await?;
-            let mut ran = false;
+            let (mut ran, mut failed) = (false, false);
             for schedule in &next {
                 let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
                     break;
                 };
                 let next_at = schedule.timetable.after(now.max(at));
-                if self.store.run_schedule(schedule, next_at).await? {
-                    tracing::debug!(tenant = %schedule.tenant, schedule = schedule.name, %at, "a run is put in");
-                    ran = true;
+                match self.store.run_schedule(schedule, next_at).await {
+                    Ok(put) => ran |= put,
+                    // The others are put in all the same.
+                    Err(error) => {
+                        metrics::store_error("run_schedule", &error);
+                        failed = true;
+                    }
                 }
             }
             if ran {
@@ -149,6 +153,7 @@ impl Engine {
                 .find(|at| *at > now)
             {
                 Some(at) => return Ok(Some((at - now).to_std().unwrap_or_default())),
+                None if failed => return Ok(None),
                 // All of them were due: others may be, and these have a next time now.
                 None => continue,
             }

@@ -76,7 +76,9 @@ impl Acknowledged {
                 .strip_suffix('\n')
                 .and_then(|line| line.split_once(' '));
             match said.map(|(word, id)| (word, id.parse())) {
-                Some(("put", Ok(id))) => drop(self.put.insert(id)),
+                Some(("put", Ok(id))) => {
+                    self.put.insert(id);
+                }
                 Some(("done", Ok(id))) => heard += usize::from(self.done.insert(id)),
                 _ => {}
             }

@@ -16,13 +16,11 @@ async fn produce(store: PostgresStore, stop: watch::Receiver<bool>) -> HashSet<J
     let mut put = HashSet::new();
     while !*stop.borrow() {
         let new: NewJob = job();
-        loop {
-            match store.enqueue(std::slice::from_ref(&new)).await {
-                Ok(_) => break drop(put.insert(new.id)),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report()),
-            }
+        while let Err(error) = store.enqueue(std::slice::from_ref(&new)).await {
+            assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report());
             tokio::task::yield_now().await;
         }
+        put.insert(new.id);
     }
     put
 }

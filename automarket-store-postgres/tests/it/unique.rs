@@ -60,3 +60,42 @@ async fn never_two_live_never_none() {
     }
     test.remove().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let (store, new) = (test.store.clone(), job());
+    let id = new.id;
+    store.enqueue(std::slice::from_ref(&new)).await.unwrap();
+    let fence = store.claim(&Claim::new("worker", 1)).await.unwrap()[0]
+        .token
+        .fence;
+    let mut host = client(cluster.url()).await;
+    let tx = host.transaction().await.unwrap();
+    let sql = format!(
+        "SELECT {}.complete(ARRAY[$1::uuid], ARRAY[$2::bigint], ARRAY['1'])",
+        test.schema()
+    );
+    tx.query(&sql, &[&id.uuid(), &fence]).await.unwrap();
+    let repeat = tokio::spawn(async move { store.enqueue(&[new]).await });
+    let admin = client(cluster.url()).await;
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0)";
+    let put = format!("{}.put_new", test.schema());
+    while !admin
+        .query_one(waits, &[&put])
+        .await
+        .unwrap()
+        .get::<_, bool>(0)
+    {
+        tokio::task::yield_now().await;
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(repeat.await.unwrap().unwrap(), [Enqueued::Existing(id)]);
+    let stats = test.store.queue_stats().await.unwrap();
+    assert_eq!(stats.ready + stats.later + stats.leased, 0);
+    test.remove().await.unwrap();
+}

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{line, read, settle};
 use crate::{
     error::{Fault, Outcome},
-    value::{blob, damaged, from_json, instant, micros},
+    value::{array, blob, damaged, from_json, instant, micros},
     writer::Tx,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Leased>> {
     }
     if let Some(id) = claim.job {
         if let Some(place) = ready_place(tx, blob(id), &claim.kinds)? {
-            leases.extend(lease(tx, place, claim)?);
+            leases.extend(take(tx, &[place], claim)?);
         }
         return Ok(leases);
     }
@@ -32,9 +32,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Leased>> {
         if places.is_empty() {
             break;
         }
-        for place in places {
-            leases.extend(lease(tx, place, claim)?);
-        }
+        leases.extend(take(tx, &places, claim)?);
     }
     leases.sort_by_key(|l| (std::cmp::Reverse(l.row.priority), l.row.run_at, l.place));
     Ok(leases)
@@ -98,59 +96,64 @@ impl LiveRow {
     }
 }
 
-/// Leases one job of the line; `None` when it is dead instead.
-fn lease(tx: &Tx<'_>, place: i64, claim: &Claim) -> Outcome<Option<Leased>> {
-    let mut row = tx
-        .db
-        .prepare_cached(
-            "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-                j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes
-             FROM automarket_queue q JOIN automarket_jobs j USING (place) WHERE q.place = ?1",
-        )?
-        .query_row([place], LiveRow::read)?;
-    if row.leased {
-        row.crashes = row.crashes.saturating_add(1);
-        let crash = Crash::new(
-            row.crashes,
-            claim.max_crashes,
-            row.attempts,
-            row.max_attempts,
-        );
-        settle::add_failure(tx, place, row.attempts, &crash.failure)?;
-        if crash.dead {
-            settle::set_attempts(tx, place, row.attempts, row.crashes)?;
-            settle::end(tx, place, JobState::Dead, None)?;
-            return Ok(None);
-        }
-    }
-    row.leased = true;
-    row.fence += 1;
-    row.attempts = row.attempts.saturating_add(1);
+/// Leases the jobs at these places, but not those that are dead instead.
+fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
     let expires_at = micros(lease_end(instant(tx.now)?, claim.lease));
+    let mut taken = Vec::with_capacity(places.len());
+    let mut read = tx.db.prepare_cached(
+        "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
+            j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes, q.place
+         FROM automarket_queue q JOIN automarket_jobs j USING (place)
+         WHERE q.place IN rarray(?1)",
+    )?;
+    let rows = read.query_map([array(places.iter().copied())], |row| {
+        Ok((row.get(13)?, LiveRow::read(row)?))
+    })?;
+    let rows: Vec<(i64, LiveRow)> = rows.collect::<rusqlite::Result<_>>()?;
+    for (place, mut row) in rows {
+        if row.leased && !survives(tx, place, &mut row, claim)? {
+            continue;
+        }
+        row.leased = true;
+        row.fence += 1;
+        row.attempts = row.attempts.saturating_add(1);
+        // Only a job that was leased before has a history.
+        let failures = match row.fence {
+            1 => Vec::new(),
+            _ => read::failures(tx.db, place)?,
+        };
+        taken.push(Leased {
+            place,
+            row,
+            failures,
+            expires_at,
+        });
+    }
     tx.db
         .prepare_cached(
-            "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = ?3,
-                attempts = ?4, crashes = ?5
-             WHERE place = ?1",
+            "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = fence + 1,
+                attempts = min(attempts + 1, 4294967295)
+             WHERE place IN rarray(?1)",
         )?
-        .execute(params![
-            place,
-            expires_at,
-            row.fence,
-            row.attempts,
-            row.crashes
-        ])?;
-    // Only a job that was leased before has a history.
-    let failures = match row.fence {
-        1 => Vec::new(),
-        _ => read::failures(tx.db, place)?,
-    };
-    Ok(Some(Leased {
-        place,
-        row,
-        failures,
-        expires_at,
-    }))
+        .execute(params![array(taken.iter().map(|l| l.place)), expires_at])?;
+    Ok(taken)
+}
+
+/// Counts the crash of a worker that is gone; `false` when the job is dead of it.
+fn survives(tx: &Tx<'_>, place: i64, row: &mut LiveRow, claim: &Claim) -> Outcome<bool> {
+    row.crashes = row.crashes.saturating_add(1);
+    let crash = Crash::new(
+        row.crashes,
+        claim.max_crashes,
+        row.attempts,
+        row.max_attempts,
+    );
+    settle::add_failure(tx, place, row.attempts, &crash.failure)?;
+    settle::set_crashes(tx, place, row.crashes)?;
+    if crash.dead {
+        settle::end(tx, place, JobState::Dead)?;
+    }
+    Ok(!crash.dead)
 }
 
 impl Leased {

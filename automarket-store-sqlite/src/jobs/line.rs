@@ -9,14 +9,26 @@ use crate::{error::Outcome, value::limit as sql_limit, writer::Tx};
 /// So many jobs become due within one claim at the most; those due longest go first.
 const DUE_AT_ONCE: usize = 1_000;
 
+const ADMIT_DUE: &str = "
+    UPDATE automarket_queue SET ready = 1 WHERE place IN (
+        SELECT place FROM automarket_queue WHERE ready = 0 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)";
+const NEXT_PRIORITY: &str = "
+    SELECT priority FROM automarket_queue WHERE ready = 1 AND priority < ?1
+    ORDER BY priority DESC LIMIT 1";
+const TENANT_FROM: &str = "
+    SELECT tenant FROM automarket_queue
+    WHERE ready = 1 AND priority = ?1 AND tenant >= ?2 ORDER BY tenant LIMIT 1";
+const KIND_FROM: &str = "
+    SELECT kind FROM automarket_queue
+    WHERE ready = 1 AND priority = ?1 AND tenant = ?2 AND kind >= ?3 ORDER BY kind LIMIT 1";
+const FIRST: &str = "
+    SELECT run_at, place FROM automarket_queue
+    WHERE ready = 1 AND priority = ?1 AND tenant = ?2 AND kind = ?3 ORDER BY run_at, place LIMIT ?4";
+
 /// Lets jobs whose time has come, and those whose lease ran out, into the line.
 pub(super) fn admit_due(tx: &Tx<'_>, claimed: usize) -> Outcome<()> {
     tx.db
-        .prepare_cached(
-            "UPDATE automarket_queue SET ready = 1 WHERE place IN (
-                SELECT place FROM automarket_queue WHERE ready = 0 AND due_at <= ?1
-                ORDER BY due_at LIMIT ?2)",
-        )?
+        .prepare_cached(ADMIT_DUE)?
         .execute(params![tx.now, sql_limit(claimed.max(DUE_AT_ONCE))])?;
     Ok(())
 }
@@ -59,10 +71,7 @@ pub(super) fn pick(
 
 fn next_priority(db: &Connection, below: i64) -> Outcome<Option<i16>> {
     Ok(db
-        .prepare_cached(
-            "SELECT priority FROM automarket_queue WHERE ready = 1 AND priority < ?1
-             ORDER BY priority DESC LIMIT 1",
-        )?
+        .prepare_cached(NEXT_PRIORITY)?
         .query_row([below], |row| row.get(0))
         .optional()?)
 }
@@ -102,10 +111,7 @@ impl Lane<'_> {
     fn tenant_from(&self, from: &str) -> Outcome<Option<String>> {
         Ok(self
             .db
-            .prepare_cached(
-                "SELECT tenant FROM automarket_queue
-                 WHERE ready = 1 AND priority = ?1 AND tenant >= ?2 ORDER BY tenant LIMIT 1",
-            )?
+            .prepare_cached(TENANT_FROM)?
             .query_row(params![self.priority, from], |row| row.get(0))
             .optional()?)
     }
@@ -113,11 +119,7 @@ impl Lane<'_> {
     fn kind_from(&self, tenant: &str, from: &str) -> Outcome<Option<String>> {
         Ok(self
             .db
-            .prepare_cached(
-                "SELECT kind FROM automarket_queue
-                 WHERE ready = 1 AND priority = ?1 AND tenant = ?2 AND kind >= ?3
-                 ORDER BY kind LIMIT 1",
-            )?
+            .prepare_cached(KIND_FROM)?
             .query_row(params![self.priority, tenant, from], |row| row.get(0))
             .optional()?)
     }
@@ -149,11 +151,7 @@ impl Lane<'_> {
         limit: usize,
         found: &mut Vec<(i64, i64)>,
     ) -> Outcome<()> {
-        let mut query = self.db.prepare_cached(
-            "SELECT run_at, place FROM automarket_queue
-             WHERE ready = 1 AND priority = ?1 AND tenant = ?2 AND kind = ?3
-             ORDER BY run_at, place LIMIT ?4",
-        )?;
+        let mut query = self.db.prepare_cached(FIRST)?;
         let rows = query.query_map(
             params![self.priority, tenant, kind, sql_limit(limit)],
             |row| Ok((row.get(0)?, row.get(1)?)),
@@ -168,4 +166,24 @@ impl Lane<'_> {
 /// The first text after this one in SQLite's order.
 fn successor(text: &str) -> String {
     format!("{text}\0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_a_search_of_an_index() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../migrations/0001_init.sql"))
+            .unwrap();
+        for step in [ADMIT_DUE, NEXT_PRIORITY, TENANT_FROM, KIND_FROM, FIRST] {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {step}")).unwrap();
+            let lines = plan.query_map([], |row| row.get::<_, String>("detail"));
+            for line in lines.unwrap().map(Result::unwrap) {
+                let fine = line.starts_with("SEARCH") || line.starts_with("LIST SUBQUERY");
+                assert!(fine, "neither scanned nor sorted: {step}: {line}");
+            }
+        }
+    }
 }

@@ -5,6 +5,8 @@ mod enqueue;
 mod line;
 mod read;
 mod settle;
+#[cfg(any(test, feature = "sqlx"))]
+pub(crate) mod sql;
 mod steps;
 
 use std::time::Duration;
@@ -21,7 +23,7 @@ use rusqlite::params;
 use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
-pub(crate) use enqueue::{NewRow, enqueue};
+pub(crate) use enqueue::{NewRow, enqueue, enqueue_one};
 use settle::VerdictRow;
 pub(crate) use settle::revive;
 
@@ -47,7 +49,7 @@ impl JobStore for SqliteStore {
         let call = self
             .inner
             .writer
-            .call(move |tx| settle::prolong(tx, leases, lease));
+            .call(move |tx| settle::prolong(tx, &leases, lease));
         call.await
     }
 
@@ -56,7 +58,7 @@ impl JobStore for SqliteStore {
         let rows = rows.collect::<Result<Vec<_>>>()?;
         self.inner
             .writer
-            .call(move |tx| settle::settle(tx, rows))
+            .call(move |tx| settle::settle(tx, &rows))
             .await
     }
 

@@ -1,17 +1,21 @@
 //! Prolonging and ending leases; what else ends or revives a job.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
 use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
 
 use super::read::ended_state;
 use crate::{
     error::Outcome,
-    value::{blob, instant, limit as sql_limit, micros, to_json},
+    value::{array, blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -39,11 +43,85 @@ impl VerdictRow {
     }
 }
 
-pub(super) fn settle(tx: &Tx<'_>, rows: Vec<VerdictRow>) -> Outcome<Vec<Settled>> {
-    rows.into_iter().map(|row| settle_one(tx, row)).collect()
+pub(super) fn settle(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<Vec<Settled>> {
+    let held = held_to_complete(tx, rows)?;
+    let mut end = tx.db.prepare_cached(
+        "INSERT INTO automarket_ended
+            (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
+         VALUES (?1, ?2, 'completed', ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let mut left = Vec::with_capacity(held.len());
+    let mut answers = Vec::with_capacity(rows.len());
+    // The first verdict of a lease ends it.
+    let mut seen = HashSet::with_capacity(rows.len());
+    for row in rows {
+        if !seen.insert(row.token) {
+            answers.push(Settled::LeaseLost);
+            continue;
+        }
+        let Some(result) = &row.result else {
+            answers.push(settle_one(tx, row)?);
+            continue;
+        };
+        let Some(held) = held.get(&row.token) else {
+            answers.push(Settled::LeaseLost);
+            continue;
+        };
+        end.execute(params![
+            held.place,
+            held.tenant,
+            held.run_at,
+            row.token.fence,
+            held.attempts,
+            held.crashes,
+            result,
+            tx.now
+        ])?;
+        left.push(held.place);
+        answers.push(Settled::Now(JobState::Completed));
+    }
+    tx.db
+        .prepare_cached("DELETE FROM automarket_queue WHERE place IN rarray(?1)")?
+        .execute([array(left)])?;
+    Ok(answers)
 }
 
-fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
+/// A leased job that is to be completed.
+struct Held {
+    place: i64,
+    tenant: String,
+    run_at: i64,
+    attempts: i64,
+    crashes: i64,
+}
+
+/// Those of the completed jobs whose lease is held.
+fn held_to_complete(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<HashMap<LeaseToken, Held>> {
+    let completed = rows.iter().filter(|row| row.result.is_some());
+    let ids = array(completed.map(|row| blob(row.token.job).to_vec()));
+    let mut read = tx.db.prepare_cached(
+        "SELECT j.id, q.fence, q.place, q.tenant, q.run_at, q.attempts, q.crashes
+         FROM automarket_jobs j JOIN automarket_queue q USING (place)
+         WHERE j.id IN rarray(?1) AND q.leased = 1",
+    )?;
+    let found = read.query_map([ids], |row| {
+        let token = LeaseToken {
+            job: Uuid::from_bytes(row.get(0)?).into(),
+            fence: row.get(1)?,
+        };
+        let held = Held {
+            place: row.get(2)?,
+            tenant: row.get(3)?,
+            run_at: row.get(4)?,
+            attempts: row.get(5)?,
+            crashes: row.get(6)?,
+        };
+        Ok((token, held))
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn settle_one(tx: &Tx<'_>, row: &VerdictRow) -> Outcome<Settled> {
     let held: Option<(i64, u32, u32, i64)> = tx
         .db
         .prepare_cached(
@@ -58,7 +136,7 @@ fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
     let Some((place, attempts, max_attempts, run_at)) = held else {
         return Ok(Settled::LeaseLost);
     };
-    let next = row.verdict.resolve(attempts, max_attempts);
+    let next = row.verdict.clone().resolve(attempts, max_attempts);
     if let Some(error) = &next.failure {
         add_failure(tx, place, attempts, error)?;
     }
@@ -72,31 +150,31 @@ fn settle_one(tx: &Tx<'_>, row: VerdictRow) -> Outcome<Settled> {
             )?
             .execute(params![place, run_at, run_at <= tx.now, next.attempts])?;
     } else {
-        end(tx, place, next.state, row.result.as_deref())?;
+        end(tx, place, next.state)?;
     }
     Ok(Settled::Now(next.state))
 }
 
-/// Moves a live job out of the queue.
-pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState, result: Option<&str>) -> Outcome<()> {
+/// Moves a live job that has no result out of the queue.
+pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
     tx.db
         .prepare_cached(
             "INSERT INTO automarket_ended
-                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
-             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3, ?4
+                (place, tenant, state, run_at, fence, attempts, crashes, finished_at)
+             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3
              FROM automarket_queue WHERE place = ?1",
         )?
-        .execute(params![place, ended_state(state), result, tx.now])?;
+        .execute(params![place, ended_state(state), tx.now])?;
     tx.db
         .prepare_cached("DELETE FROM automarket_queue WHERE place = ?1")?
         .execute([place])?;
     Ok(())
 }
 
-pub(super) fn set_attempts(tx: &Tx<'_>, place: i64, attempts: u32, crashes: u32) -> Outcome<()> {
+pub(super) fn set_crashes(tx: &Tx<'_>, place: i64, crashes: u32) -> Outcome<()> {
     tx.db
-        .prepare_cached("UPDATE automarket_queue SET attempts = ?2, crashes = ?3 WHERE place = ?1")?
-        .execute(params![place, attempts, crashes])?;
+        .prepare_cached("UPDATE automarket_queue SET crashes = ?2 WHERE place = ?1")?
+        .execute(params![place, crashes])?;
     Ok(())
 }
 
@@ -126,7 +204,7 @@ pub(super) fn add_failure(
 /// Prolongs leases; returns those that could not be.
 pub(super) fn prolong(
     tx: &Tx<'_>,
-    leases: Vec<LeaseToken>,
+    leases: &[LeaseToken],
     lease: Duration,
 ) -> Outcome<Vec<LeaseToken>> {
     let until = micros(lease_end(instant(tx.now)?, lease));
@@ -138,7 +216,7 @@ pub(super) fn prolong(
     let mut lost = Vec::new();
     for token in leases {
         if update.execute(params![blob(token.job), token.fence, until])? == 0 {
-            lost.push(token);
+            lost.push(*token);
         }
     }
     Ok(lost)
@@ -154,7 +232,7 @@ pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool>
         .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
         .optional()?;
     if let Some(place) = waiting {
-        end(tx, place, JobState::Cancelled, None)?;
+        end(tx, place, JobState::Cancelled)?;
     }
     Ok(waiting.is_some())
 }

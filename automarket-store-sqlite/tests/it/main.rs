@@ -9,3 +9,4 @@ mod contract;
 mod faults;
 mod kill;
 mod schema;
+mod transaction;

@@ -1,5 +1,6 @@
 //! The worker: host's jobs, batches, leases, limits, the end.
 
+mod alone;
 mod dying;
 mod gates;
 mod leases;
@@ -276,6 +277,7 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
     }
     let unknown = put(&tenant, "nobody-knows", Value::Null).await;
     let worker = tenant.market().worker().concurrency(4).limit("slow", 2);
+    let worker = worker.poll(Duration::from_secs(3600));
     let until = async {
         // Two slow ones hold on; the quick ones, put in later, run meanwhile.
         ended(&tenant, &quick).await;
@@ -285,7 +287,9 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
             tokio::task::yield_now().await;
         }
     };
-    worker.run_until(until).await.unwrap();
+    let run = worker.run_until(until);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("a kind with room was not looked for").unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 2);
     let claims = store.calls.borrow().claims;
     assert!(claims < 60, "no hot loop: {claims} claims for 21 jobs");
@@ -306,6 +310,25 @@ async fn a_job_put_in_wakes_a_sleeping_worker() {
     let run = worker.run_until(done);
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("it slept on").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_put_off_for_a_moment_does_not_wait_for_the_poll() {
+    let tenant = on(Arc::new(MemoryStore::new()), |b| {
+        b.job("again", |_: Value, cx: Run| async move {
+            let soon = Retry::After(Some(Duration::from_millis(20)));
+            match cx.attempt {
+                1 => Err(Error::new(ErrorKind::Unavailable, "in a moment").with_retry(soon)),
+                _ => Ok(()),
+            }
+        })
+    });
+    let id = put(&tenant, "again", Value::Null).await;
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let run = worker.run_until(ended(&tenant, std::slice::from_ref(&id)));
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
+    assert_eq!(job(&tenant, id).await.attempts, 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,34 @@
+//! The statements with which a host puts a job in, in any driver; they stand in the README too. The store's own
+//! do the same faster, row by row.
+
+/// What it is: nothing is written when a live job holds its unique key, or the id is there.
+pub(crate) const PUT_JOB: &str = "
+INSERT INTO automarket_jobs (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE NOT EXISTS (SELECT 1 FROM automarket_queue WHERE tenant = ?2 AND kind = ?3 AND unique_key = ?7)
+ON CONFLICT (id) DO NOTHING";
+
+/// Its place in the queue, right after: when the job is not new, nothing.
+pub(crate) const PUT_PLACE: &str = "
+INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
+SELECT place, tenant, kind, priority, ?1, ?1, ?1 <= created_at, unique_key
+FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid()";
+
+/// The job that will run when it was not new. None: another tenant has the id.
+pub(crate) const HOLDER: &str = "
+SELECT id FROM automarket_jobs WHERE id = ?1 AND tenant = ?2
+UNION ALL
+SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)
+WHERE q.tenant = ?2 AND q.kind = ?3 AND q.unique_key = ?4
+    AND NOT EXISTS (SELECT 1 FROM automarket_jobs WHERE id = ?1)";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_shows_these_statements() {
+        let readme = include_str!("../../README.md");
+        for statement in [super::PUT_JOB, super::PUT_PLACE, super::HOLDER] {
+            assert!(readme.contains(statement.trim()), "{statement}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Putting jobs and publications in inside a transaction of the host's, on rusqlite: they commit and roll back
+//! with the host's own rows. A worker sees them at its next poll.
+
+use std::collections::BTreeMap;
+
+use automarket_core::{
+    Result,
+    chrono::Utc,
+    store::{Enqueued, NewJob, NewPublishing},
+};
+use rusqlite::Connection;
+
+use crate::{
+    error::{Fault, Outcome},
+    jobs::{self, NewRow},
+    publications::NewRows,
+    value::micros,
+    writer::Tx,
+};
+
+/// Puts a job in on the host's connection or transaction (`&tx`), to whose file a store has been opened before.
+/// Outside a transaction it is one of its own. After an error nothing of it is there, and the transaction goes
+/// on.
+///
+/// # Errors
+/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue).
+///
+/// ```
+/// use automarket_core::{TenantId, store::NewJob};
+/// use automarket_store_sqlite::{SqliteStore, with_rusqlite::enqueue_in};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("app.db");
+/// let store = SqliteStore::open(&path).await?;
+/// let mut host = rusqlite::Connection::open(&path)?;
+/// host.execute("CREATE TABLE users (name TEXT)", [])?;
+///
+/// let tx = host.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+/// tx.execute("INSERT INTO users VALUES ('Ada')", [])?;
+/// enqueue_in(&tx, &NewJob::new(TenantId::new("acme")?, "welcome", "Ada".into()))?;
+/// tx.commit()?; // Both, or none.
+/// # Ok(())
+/// # }
+/// ```
+pub fn enqueue_in(db: &Connection, job: &NewJob) -> Result<Enqueued> {
+    let row = NewRow::new(job)?;
+    Ok(wholly(db, |tx| jobs::enqueue_one(tx, &row))?)
+}
+
+/// Writes what `Tenant::prepare` gave, on the host's connection or transaction, as [`enqueue_in`] does. `false`
+/// when all of it was there already.
+///
+/// # Errors
+/// As [`PublicationStore::put_publishing`](automarket_core::store::PublicationStore::put_publishing).
+pub fn publish_in(db: &Connection, publishing: &NewPublishing) -> Result<bool> {
+    let rows = NewRows::new(publishing)?;
+    Ok(wholly(db, |tx| rows.put(tx))?)
+}
+
+/// All of the work or nothing, inside or outside of a transaction.
+fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outcome<T> {
+    db.execute_batch("SAVEPOINT automarket")?;
+    let tx = Tx {
+        db,
+        now: micros(Utc::now()),
+        turns: &mut BTreeMap::new(),
+    };
+    let done = work(&tx);
+    if done.is_err() && !db.is_autocommit() {
+        db.execute_batch("ROLLBACK TO automarket")?;
+    }
+    match db.execute_batch("RELEASE automarket") {
+        Err(error) if done.is_ok() => Err(Fault::from(error)),
+        _ => done,
+    }
+}

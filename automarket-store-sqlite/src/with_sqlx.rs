@@ -1,0 +1,123 @@
+//! Putting jobs and publications in inside a transaction of the host's, on sqlx: they commit and roll back with
+//! the host's own rows. A worker sees them at its next poll.
+
+use automarket_core::{
+    Error, EventId, JobId, Result,
+    chrono::Utc,
+    store::{Enqueued, NewJob, NewPublishing},
+};
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteArguments};
+use uuid::Uuid;
+
+use crate::{
+    error::{by_code, said},
+    events,
+    jobs::sql,
+    publications,
+    value::{micros, to_json},
+};
+
+/// Puts a job in on the host's connection or transaction (`&mut *tx`), to whose file a store has been opened
+/// before. Outside a transaction it is one of its own. After an error nothing of it is there, and the transaction
+/// goes on.
+///
+/// # Errors
+/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue).
+pub async fn enqueue_in(db: &mut SqliteConnection, job: &NewJob) -> Result<Enqueued> {
+    let mut tx = db.begin().await.map_err(classify)?;
+    let enqueued = put(&mut tx, job, micros(Utc::now())).await?;
+    tx.commit().await.map_err(classify)?;
+    Ok(enqueued)
+}
+
+/// Writes what `Tenant::prepare` gave, on the host's connection or transaction, as [`enqueue_in`] does. `false`
+/// when all of it was there already.
+///
+/// # Errors
+/// As [`PublicationStore::put_publishing`](automarket_core::store::PublicationStore::put_publishing).
+pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result<bool> {
+    publishing.check()?;
+    let now = micros(Utc::now());
+    let mut tx = db.begin().await.map_err(classify)?;
+    let (tenant, post) = (publishing.tenant.as_str(), &publishing.post);
+    let put_post = sqlx::query(publications::PUT_POST)
+        .bind(tenant)
+        .bind(bytes(post.id.uuid()))
+        .bind(to_json(post)?);
+    let mut new = execute(&mut tx, put_post).await?;
+    for publication in &publishing.publications {
+        let put = sqlx::query(publications::PUT)
+            .bind(tenant)
+            .bind(bytes(publication.id.uuid()))
+            .bind(bytes(publication.post.uuid()))
+            .bind(publication.state.as_str())
+            .bind(publication.revision)
+            .bind(to_json(publication)?);
+        new += execute(&mut tx, put).await?;
+    }
+    if new == 0 {
+        return Ok(false);
+    }
+    for job in &publishing.jobs {
+        put(&mut tx, job, now).await?;
+    }
+    for event in &publishing.events {
+        let append = sqlx::query(events::APPEND)
+            .bind(bytes(EventId::new().uuid()))
+            .bind(tenant)
+            .bind(&event.kind)
+            .bind(&event.subject)
+            .bind(to_json(&event.data)?)
+            .bind(now);
+        execute(&mut tx, append).await?;
+    }
+    tx.commit().await.map_err(classify)?;
+    Ok(true)
+}
+
+async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueued> {
+    let what = sqlx::query(sql::PUT_JOB)
+        .bind(bytes(job.id.uuid()))
+        .bind(job.tenant.as_str())
+        .bind(&job.kind)
+        .bind(to_json(&job.payload)?)
+        .bind(job.priority)
+        .bind(job.max_attempts)
+        .bind(&job.unique_key)
+        .bind(now);
+    execute(db, what).await?;
+    let place = sqlx::query(sql::PUT_PLACE).bind(job.run_at.map_or(now, micros));
+    if execute(db, place).await? > 0 {
+        return Ok(Enqueued::New(job.id));
+    }
+    let holder = sqlx::query_scalar::<_, Vec<u8>>(sql::HOLDER)
+        .bind(bytes(job.id.uuid()))
+        .bind(job.tenant.as_str())
+        .bind(&job.kind)
+        .bind(&job.unique_key)
+        .fetch_optional(db)
+        .await
+        .map_err(classify)?;
+    let holder = holder.and_then(|id| Uuid::from_slice(&id).ok());
+    let holder = holder.ok_or_else(|| job.id_taken())?;
+    Ok(Enqueued::Existing(JobId::from(holder)))
+}
+
+fn bytes(id: Uuid) -> Vec<u8> {
+    id.into_bytes().to_vec()
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+/// How many rows it wrote.
+async fn execute(db: &mut SqliteConnection, query: Query<'_>) -> Result<u64> {
+    Ok(query.execute(db).await.map_err(classify)?.rows_affected())
+}
+
+/// `Storage` when the file is locked, full or cannot be written.
+fn classify(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(|e| e.code());
+    let code = code.and_then(|code| code.parse().ok());
+    let code = code.map(|code| rusqlite::ffi::Error::new(code).code);
+    said(by_code(code), error)
+}
