@@ -1,8 +1,11 @@
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Result, TenantId};
+use super::rows::damaged;
+use crate::{AccountId, Error, Result, TenantId};
 
 /// What was done to an account or its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +56,14 @@ impl AuditAction {
             Self::Export => "export",
             Self::Forget => "forget",
         }
+    }
+}
+
+impl FromStr for AuditAction {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|action| action.as_str() == text);
+        found.ok_or_else(|| damaged("an action of the audit trail"))
     }
 }
 

@@ -85,10 +85,7 @@ impl Keyring {
         }
         for (n, key) in keys.iter().enumerate() {
             if keys[..n].iter().any(|other| other.id == key.id) {
-                return Err(wrong(format!(
-                    "two encryption keys have the id {}",
-                    key.id
-                )));
+                return Err(wrong(format!("two encryption keys have the id {}", key.id)));
             }
         }
         Ok(Self { keys: keys.into() })
@@ -136,7 +133,11 @@ impl Keyring {
         sealed.extend_from_slice(plain);
         let tag = key
             .cipher
-            .encrypt_inout_detached(&Nonce::<Aes256Gcm>::from(nonce), &bound, (&mut sealed[start..]).into())
+            .encrypt_inout_detached(
+                &Nonce::<Aes256Gcm>::from(nonce),
+                &bound,
+                (&mut sealed[start..]).into(),
+            )
             .map_err(|_| failed("the secret is too long to be sealed"))?;
         sealed.extend_from_slice(&tag);
         key.count();
