@@ -128,13 +128,14 @@ impl Context {
         &self.credential
     }
 
-    /// The token of a credential that is one.
+    /// The token of a credential that is one: a key, or the access token of OAuth.
     ///
     /// # Errors
     /// `Config` when the context brings no token.
     pub fn token(&self) -> Result<&Secret> {
         match &self.credential {
             Credential::Token(token) => Ok(token),
+            Credential::OAuth(tokens) => Ok(&tokens.access_token),
             _ => Err(Error::new(
                 ErrorKind::Config,
                 "this platform needs a token, and the account brings none",

@@ -17,6 +17,7 @@ pub mod http;
 mod ids;
 pub mod networks;
 pub mod notifier;
+pub mod oauth;
 pub mod pipeline;
 mod platform;
 pub mod profile;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Context, Error, ErrorKind, ErrorRecord, Platform, Result, content::Post, profile::Profile,
+    Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, content::Post,
+    profile::Profile,
 };
 
 /// A place where posts appear.
@@ -54,7 +55,7 @@ pub trait Publisher: Send + Sync {
 const _: Option<&dyn Publisher> = None;
 
 /// Who an account is on its platform.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// The platform's id.
     pub remote_id: String,
@@ -69,7 +70,41 @@ pub struct Identity {
     /// What else the connector needs to use it (see [`Context::config`]).
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub settings: Value,
+    /// Its own credential, where the platform gives each account one (the token of a Facebook page). `None`:
+    /// the one that was used to ask. Never serialised.
+    #[serde(skip)]
+    pub credential: Option<Credential>,
 }
+
+impl Identity {
+    /// An account that uses the credential it was asked with.
+    #[must_use]
+    pub fn new(remote_id: impl Into<String>, network: Platform, name: impl Into<String>) -> Self {
+        Self {
+            remote_id: remote_id.into(),
+            network,
+            name: name.into(),
+            handle: None,
+            needs_reauth: false,
+            settings: Value::Null,
+            credential: None,
+        }
+    }
+}
+
+/// The same facts; credentials are not compared.
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.remote_id == other.remote_id
+            && self.network == other.network
+            && self.name == other.name
+            && self.handle == other.handle
+            && self.needs_reauth == other.needs_reauth
+            && self.settings == other.settings
+    }
+}
+
+impl Eq for Identity {}
 
 /// What an outside write that did not fail ended in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::oauth::TokenSet;
+
 /// A token, key, password or secret address. [`Secret::expose`] is the only way out.
 ///
 /// ```
@@ -51,6 +53,8 @@ pub enum Credential {
     },
     /// An address that is itself the secret (incoming webhooks).
     Address(Secret),
+    /// Tokens that live and are renewed.
+    OAuth(Box<TokenSet>),
 }
 
 impl Credential {
@@ -64,5 +68,11 @@ impl Credential {
     #[must_use]
     pub fn address(value: impl Into<String>) -> Self {
         Self::Address(Secret::new(value))
+    }
+
+    /// Tokens that live and are renewed.
+    #[must_use]
+    pub fn oauth(tokens: TokenSet) -> Self {
+        Self::OAuth(Box::new(tokens))
     }
 }

@@ -120,6 +120,7 @@ pub(crate) fn identities(reply: &Reply) -> Result<Vec<Identity>> {
             remote_id: model.id,
             handle: None,
             needs_reauth: false,
+            credential: None,
         })
         .collect())
 }

@@ -273,6 +273,7 @@ fn identity(account: MixpostAccount) -> Identity {
         handle: account.username,
         needs_reauth: !account.authorized,
         settings: json!({"uuid": account.uuid}),
+        credential: None,
     }
 }
 

@@ -249,12 +249,8 @@ impl Notifier for Slack {
         let config: SlackConfig = cx.config(&self.config)?;
         let who: wire::AuthTest = self.ask(cx, api::auth_test(&config, cx.token()?)?).await?;
         Ok(vec![Identity {
-            remote_id: who.team_id,
-            network: PLATFORM,
-            name: who.team,
             handle: Some(who.user),
-            needs_reauth: false,
-            settings: Value::Null,
+            ..Identity::new(who.team_id, PLATFORM, who.team)
         }])
     }
 

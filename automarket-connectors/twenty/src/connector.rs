@@ -67,12 +67,8 @@ impl CrmProvider for Twenty {
         wire::page(&reply)?;
         let config = cx.config(&self.config)?;
         Ok(vec![Identity {
-            remote_id: site.workspace(),
-            network: PLATFORM,
-            name: config.host().to_owned(),
-            handle: None,
-            needs_reauth: false,
             settings: json!({"base_url": site.base}),
+            ..Identity::new(site.workspace(), PLATFORM, config.host())
         }])
     }
 
