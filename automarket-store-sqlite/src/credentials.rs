@@ -55,7 +55,7 @@ impl CredentialStore for SqliteStore {
                         new.refresh_expires_at.map(micros),
                         tx.now
                     ],
-                    |row| Ok(credential(row)),
+                    |row| Ok(stored(row)),
                 )?
         });
         call.await
@@ -72,7 +72,7 @@ impl CredentialStore for SqliteStore {
                 "SELECT * FROM automarket_credentials WHERE tenant = ?1 AND account = ?2",
             )?
             .query_row(params![tenant.as_str(), blob(account)], |row| {
-                Ok(credential(row))
+                Ok(stored(row))
             })
             .optional()?
             .transpose()
@@ -86,7 +86,7 @@ impl CredentialStore for SqliteStore {
             db.prepare_cached(
                 "SELECT * FROM automarket_credentials WHERE tenant = ?1 ORDER BY account",
             )?
-            .query_and_then([tenant.as_str()], credential)?
+            .query_and_then([tenant.as_str()], stored)?
             .collect()
         });
         read.await
@@ -218,7 +218,7 @@ impl CredentialStore for SqliteStore {
             )?
             .query_and_then(
                 params![key_id, tenant, account, sql_limit(limit)],
-                credential,
+                stored,
             )?
             .collect()
         });
@@ -229,7 +229,7 @@ impl CredentialStore for SqliteStore {
         let key_id = key_id.to_owned();
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached("SELECT * FROM automarket_credentials WHERE key_id = ?1 LIMIT 1")?
-                .query_row([key_id], |row| Ok(credential(row)))
+                .query_row([key_id], |row| Ok(stored(row)))
                 .optional()?
                 .transpose()
         });
@@ -306,7 +306,7 @@ fn count(row: &Row<'_>, name: &str) -> Outcome<u64> {
     Ok(u64::try_from(count).map_err(|e| damaged("a count").with_source(e))?)
 }
 
-fn credential(row: &Row<'_>) -> Outcome<SealedCredential> {
+fn stored(row: &Row<'_>) -> Outcome<SealedCredential> {
     let at = |name| -> Outcome<_> { row.column::<Option<i64>>(name)?.map(instant).transpose() };
     Ok(SealedCredential {
         tenant: row.tenant()?,
