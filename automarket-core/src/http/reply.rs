@@ -158,7 +158,7 @@ impl Reply {
 
     /// At most `limit` characters of the text, with the call's secrets masked and control characters
     /// replaced.
-    pub(super) fn masked(&self, text: &str, limit: usize) -> String {
+    pub(crate) fn masked(&self, text: &str, limit: usize) -> String {
         let mut text = text.to_owned();
         for spelling in self.spellings() {
             text = text.replace(&spelling, "[REDACTED]");

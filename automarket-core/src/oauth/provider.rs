@@ -167,8 +167,6 @@ pub struct Trade {
     pub token_param: &'static str,
     /// What of the app goes along.
     pub client: TradeClient,
-    /// How old the token has to be, in seconds.
-    pub min_age_seconds: i64,
 }
 
 /// What of the app goes along with a [`Trade`].
