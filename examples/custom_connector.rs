@@ -184,6 +184,7 @@ async fn main() -> Result<()> {
     let market = Automarket::builder(MemoryStore::new())
         .transport(sandbox.clone())
         .publisher(Bulletin::new())
+        .keyring(Keyring::random())
         .build()?;
     let tenant = market.tenant("acme")?;
     let account = Account::new(tenant.id().clone(), PLATFORM, "board-1");

@@ -43,8 +43,9 @@ impl CredentialStore for PostgresStore {
             // Two first puts meet in the conflict; of two others the second sees the first one's version.
             let sql = "INSERT INTO automarket.credentials AS c
                     (tenant, account, version, key_id, sealed, expires_at, refresh_expires_at, updated_at)
-                SELECT $1, $2, 1, $3, $4, $5, $6, automarket.clock()
-                WHERE coalesce($7, 0) = 0 OR EXISTS (
+                SELECT $1::text, $2::uuid, 1, $3::text, $4::bytea, $5::timestamptz, $6::timestamptz,
+                    automarket.clock()
+                WHERE coalesce($7::bigint, 0) = 0 OR EXISTS (
                     SELECT FROM automarket.credentials WHERE tenant = $1 AND account = $2)
                 ON CONFLICT (tenant, account) DO UPDATE SET
                     version = c.version + 1, key_id = excluded.key_id, sealed = excluded.sealed,

@@ -216,10 +216,7 @@ impl CredentialStore for SqliteStore {
                  WHERE key_id <> ?1 AND (tenant, account) > (?2, ?3)
                  ORDER BY tenant, account LIMIT ?4",
             )?
-            .query_and_then(
-                params![key_id, tenant, account, sql_limit(limit)],
-                stored,
-            )?
+            .query_and_then(params![key_id, tenant, account, sql_limit(limit)], stored)?
             .collect()
         });
         read.await

@@ -11,10 +11,12 @@
 //! # Ok::<(), automarket_core::Error>(())
 //! ```
 
+mod contents;
 mod envelope;
 mod key;
 mod keyring;
 
+pub use contents::{credential_from_bytes, credential_to_bytes};
 pub use envelope::{FORMAT, Place, key_id_of};
 pub use key::{SEALS_LIMIT, SEALS_WARNING};
 pub use keyring::{KeyProvider, Keyring};
