@@ -11,6 +11,7 @@ mod context;
 pub mod crm;
 pub mod email;
 mod error;
+mod fault_point;
 #[cfg(feature = "html")]
 pub mod html;
 pub mod http;
@@ -45,6 +46,7 @@ pub use context::Context;
 pub use crm::CrmProvider;
 pub use email::EmailProvider;
 pub use error::{Error, ErrorKind, ErrorRecord, Result, Retry};
+pub use fault_point::fault_point;
 pub use ids::{AccountId, CampaignId, EventId, Id, JobId, PostId, PublicationId, TenantId};
 pub use notifier::{Notice, Notifier};
 pub use pipeline::Pipeline;

@@ -9,6 +9,7 @@ use std::{
 use automarket_core::{
     Credential, Error, ErrorKind, ErrorRecord, Result, Retry,
     chrono::TimeDelta,
+    fault_point,
     http::Call,
     oauth::{App, Provider, TokenSet, read_token_reply, refresh_call, rule},
     store::{Account, AuditAction, NewEvent},
@@ -253,6 +254,7 @@ impl Accounts {
         until: Instant,
     ) -> Result<Opened> {
         let new = self.vault.seal(account, credential).await?;
+        fault_point("credential.renewed", "before");
         let row = loop {
             match self.store.put_credential(&new, Some(over.number)).await {
                 Ok(row) => break row,

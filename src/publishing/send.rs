@@ -5,6 +5,7 @@ use std::sync::Arc;
 use automarket_core::{
     Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
     chrono::{DateTime, Duration, Utc},
+    fault_point,
     steps::Steps,
     store::{Publication, PublicationState},
 };
@@ -85,7 +86,9 @@ pub(crate) async fn send(
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
+    fault_point("publish.intent", "before");
     publication = save(engine, publication).await?;
+    fault_point("publish.intent", "after");
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let sent = engine.accounts.call(&account, dress, call).await;
@@ -190,7 +193,9 @@ async fn ended(
             }
         },
     };
+    fault_point("publish.verdict", "before");
     save(engine, publication).await?;
+    fault_point("publish.verdict", "after");
     Ok(end)
 }
 

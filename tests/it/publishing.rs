@@ -260,7 +260,10 @@ async fn refusals_by_kind_reject_wait_or_block() {
     assert_eq!(world.turn(post).await.0.state, PublicationState::Blocked);
     let again = Credential::token("another");
     let tenant = &world.tenant;
-    tenant.add_account(world.account.clone(), again).await.unwrap();
+    tenant
+        .add_account(world.account.clone(), again)
+        .await
+        .unwrap();
     world.clock.advance(chrono::Duration::hours(2));
     assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
 }
