@@ -225,21 +225,31 @@ impl Transport for Issuer {
 }
 
 /// The connector of that platform.
-pub(super) struct Wall(Profile);
+pub(super) struct Wall {
+    profile: Profile,
+    base: String,
+}
 
 impl Wall {
     pub(super) fn new() -> Self {
+        Self::at("https://wall.example")
+    }
+
+    pub(super) fn at(base: &str) -> Self {
         let version = ApiVersion::new("1", "https://wall.example/");
         let mut profile = Profile::new(PLATFORM, "Wall", version);
         profile.abilities.publish = true;
-        Self(profile)
+        Self {
+            profile,
+            base: base.to_owned(),
+        }
     }
 }
 
 #[async_trait]
 impl Publisher for Wall {
     fn profile(&self) -> &Profile {
-        &self.0
+        &self.profile
     }
 
     async fn identify(&self, _: &Context) -> Result<Vec<Identity>> {
@@ -247,7 +257,7 @@ impl Publisher for Wall {
     }
 
     async fn publish(&self, cx: &Context, _: &Post) -> Result<Outcome> {
-        let call = Call::post("posts.create", "https://wall.example/posts")?.bearer(cx.token()?);
+        let call = Call::post("posts.create", &format!("{}/posts", self.base))?.bearer(cx.token()?);
         let reply = cx.call(call).await?;
         match reply.status.as_u16() {
             200 => Ok(Outcome::Done(Receipt::new("1"))),
