@@ -4,6 +4,7 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod oauth;
 mod openapi;
 mod recorder;
 mod recording;
@@ -15,6 +16,9 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use oauth::{
+    AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
+};
 pub use openapi::Description;
 pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
