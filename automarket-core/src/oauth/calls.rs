@@ -34,7 +34,7 @@ pub fn authorize_url(
     check_registered(app, redirect_uri)?;
     let places = Places::of(provider, app, &Value::Null);
     let mut url = places.address(&provider.authorize_url)?;
-    let scopes = scopes_of(provider, &places, scopes)?;
+    let scopes = requested_scopes(provider, app, scopes)?;
     let challenge = challenge_of(provider.pkce, verifier.expose())?;
     {
         let mut query = url.query_pairs_mut();
@@ -71,21 +71,10 @@ pub fn requested_scopes(
     app: &App,
     scopes: Option<&[String]>,
 ) -> Result<Vec<String>> {
-    scopes_of(provider, &Places::of(provider, app, &Value::Null), scopes)
-}
-
-fn scopes_of(
-    provider: &Provider,
-    places: &Places,
-    scopes: Option<&[String]>,
-) -> Result<Vec<String>> {
+    let places = Places::of(provider, app, &Value::Null);
     match scopes {
         Some(scopes) => Ok(scopes.to_vec()),
-        None => provider
-            .scopes
-            .iter()
-            .map(|scope| places.text(scope))
-            .collect(),
+        None => provider.scopes.iter().map(|s| places.text(s)).collect(),
     }
 }
 
@@ -161,9 +150,7 @@ pub fn refresh_call(
     now: DateTime<Utc>,
 ) -> Result<Option<Call>> {
     match (&tokens.grant, &provider.refresh) {
-        (Grant::ClientCredentials, _) => {
-            client_credentials_call(provider, app, None, now).map(Some)
-        }
+        (Grant::ClientCredentials, _) => client_credentials_call(provider, app, now).map(Some),
         (Grant::JwtBearer { subject }, _) => jwt_bearer_call(provider, app, subject, now).map(Some),
         (Grant::Code, Refresh::None) => Ok(None),
         (Grant::Code, Refresh::Trade(trade)) => {
@@ -183,18 +170,14 @@ pub fn refresh_call(
     }
 }
 
-/// Tokens for the app itself.
+/// Tokens for the app itself, with [`Provider::service_scopes`].
 ///
 /// # Errors
 /// `Config` for a place without value, or a key that cannot sign.
-pub fn client_credentials_call(
-    provider: &Provider,
-    app: &App,
-    scopes: Option<&[String]>,
-    now: DateTime<Utc>,
-) -> Result<Call> {
-    let scopes = requested_scopes(provider, app, scopes)?;
+pub fn client_credentials_call(provider: &Provider, app: &App, now: DateTime<Utc>) -> Result<Call> {
     let mut form = Form::of("oauth.client_credentials", provider, app, &Value::Null);
+    let scopes = provider.service_scopes.iter();
+    let scopes: Vec<String> = scopes.map(|s| form.places.text(s)).collect::<Result<_>>()?;
     form.add("grant_type", "client_credentials");
     if !scopes.is_empty() {
         form.add("scope", scopes.join(provider.scope_separator));
