@@ -1,17 +1,13 @@
 //! What a host holds: [`Automarket`], its builder, and [`Tenant`], to which every call is scoped.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    future::Future,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use automarket_core::{
-    AccountId, Clock, Context, Credential, CrmProvider, Error, ErrorKind, Notifier, PageSource,
-    Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Clock, CrmProvider, Error, ErrorKind, KeyProvider, Notifier, PageSource, Pipeline,
+    Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::Transport,
+    oauth::{App, Provider},
     pipeline::Run,
     store::{Account, Event},
 };
@@ -19,6 +15,7 @@ use automarket_core::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    accounts::{self, Accounts, RefreshPolicy},
     pipelines::campaign::CampaignPipeline,
     worker::{self, Worker},
 };
@@ -41,7 +38,7 @@ pub(crate) struct Engine {
     generators: BTreeMap<Platform, Arc<dyn Generator>>,
     pub(crate) pipelines: BTreeMap<&'static str, Arc<dyn Pipeline>>,
     pub(crate) jobs: BTreeMap<String, worker::Handler>,
-    credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
 }
@@ -70,11 +67,14 @@ impl Automarket {
     /// As [`Automarket::builder`] with a store that others use too.
     #[must_use]
     pub fn shared(store: Arc<dyn Store>) -> Builder {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let idle = accounts::Settings::default();
         Builder {
             engine: Engine {
+                accounts: Accounts::new(idle, store.clone(), None, clock.clone()),
                 store,
                 transport: None,
-                clock: Arc::new(SystemClock),
+                clock,
                 publishers: BTreeMap::new(),
                 crms: BTreeMap::new(),
                 notifiers: BTreeMap::new(),
@@ -85,10 +85,10 @@ impl Automarket {
                 )]),
                 pipelines: BTreeMap::new(),
                 jobs: BTreeMap::new(),
-                credentials: RwLock::default(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
             },
+            accounts: accounts::Settings::default(),
         }
     }
 
@@ -100,6 +100,7 @@ impl Automarket {
         Ok(Tenant {
             id: TenantId::new(id)?,
             market: self.clone(),
+            who: "host".into(),
         })
     }
 
@@ -127,6 +128,7 @@ impl fmt::Debug for Automarket {
 /// Puts an [`Automarket`] together. Each connector is registered under its platform; the last one wins.
 pub struct Builder {
     engine: Engine,
+    accounts: accounts::Settings,
 }
 
 impl Builder {
@@ -134,6 +136,29 @@ impl Builder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.engine.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets the keys under which credentials are sealed: a [`Keyring`](crate::Keyring), or what gets one from a
+    /// KMS. Without them no credential can be stored.
+    #[must_use]
+    pub fn keyring(mut self, keys: impl KeyProvider + 'static) -> Self {
+        self.accounts.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Adds the host's OAuth app on a platform, with the platform's ways: tokens that belong to it are renewed
+    /// and revoked through it.
+    #[must_use]
+    pub fn oauth(mut self, provider: Provider, app: App) -> Self {
+        self.accounts.apps.add(provider, app);
+        self
+    }
+
+    /// Sets when and how tokens are renewed.
+    #[must_use]
+    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
+        self.accounts.policy = policy;
         self
     }
 
@@ -248,6 +273,8 @@ impl Builder {
     pub fn build(self) -> Result<Automarket> {
         let engine = Arc::new_cyclic(|weak| {
             let mut engine = self.engine;
+            let (store, transport) = (engine.store.clone(), engine.transport.clone());
+            engine.accounts = Accounts::new(self.accounts, store, transport, engine.clock.clone());
             let campaign = CampaignPipeline::new(weak.clone());
             engine
                 .pipelines
@@ -282,6 +309,8 @@ impl fmt::Debug for Builder {
 pub struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) market: Automarket,
+    /// Who stands in the audit trail.
+    pub(crate) who: Arc<str>,
 }
 
 impl Tenant {
@@ -295,50 +324,6 @@ impl Tenant {
     #[must_use]
     pub fn market(&self) -> &Automarket {
         &self.market
-    }
-
-    /// Keeps the account, and its credential for the life of this process: it is never written to the
-    /// store. Call it again after a restart.
-    ///
-    /// # Errors
-    /// `InvalidInput` (`tenant`) when the account is another tenant's; those of the store.
-    pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
-        if account.tenant != self.id {
-            return Err(Error::invalid(
-                "tenant",
-                "the account belongs to another tenant",
-            ));
-        }
-        let account = self.engine().store.put_account(&account).await?;
-        let key = (self.id.clone(), account.id);
-        self.engine()
-            .credentials
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, credential);
-        Ok(account)
-    }
-
-    /// Its accounts.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn accounts(&self) -> Result<Vec<Account>> {
-        self.engine().store.accounts(&self.id).await
-    }
-
-    /// Removes an account and forgets its credential. `false` when there was none.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
-        let key = (self.id.clone(), id);
-        self.engine()
-            .credentials
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
-        self.engine().store.remove_account(&self.id, id).await
     }
 
     /// What happened after a sequence number, oldest first.
@@ -363,38 +348,6 @@ impl Engine {
                 format!("the tenant has no account {id}"),
             )
         })
-    }
-
-    /// The environment for a call for this account.
-    pub(crate) fn context(&self, account: Account) -> Result<Context> {
-        let key = (account.tenant.clone(), account.id);
-        let credential = self
-            .credentials
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-            .cloned();
-        let credential = credential.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unauthorized,
-                format!("no credential is held for the account {}", account.name),
-            )
-            .with_platform(&account.platform)
-            .with_remedy("call Tenant::add_account with its credential after every start")
-        })?;
-        Ok(self
-            .bare_context()?
-            .with_account(account)
-            .with_credential(credential))
-    }
-
-    /// The environment for a call for nobody.
-    pub(crate) fn bare_context(&self) -> Result<Context> {
-        let transport = self.transport.clone().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "no transport is configured")
-                .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
-        })?;
-        Ok(Context::shared(transport).with_clock(self.clock.clone()))
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {

@@ -11,6 +11,7 @@ mod context;
 pub mod crm;
 pub mod email;
 mod error;
+mod fault_point;
 #[cfg(feature = "html")]
 pub mod html;
 pub mod http;
@@ -32,6 +33,7 @@ pub mod testing;
 pub mod text;
 mod time;
 mod timetable;
+pub mod vault;
 pub mod workflow;
 
 pub use ::http as http_types;
@@ -44,6 +46,7 @@ pub use context::Context;
 pub use crm::CrmProvider;
 pub use email::EmailProvider;
 pub use error::{Error, ErrorKind, ErrorRecord, Result, Retry};
+pub use fault_point::fault_point;
 pub use ids::{AccountId, CampaignId, EventId, Id, JobId, PostId, PublicationId, TenantId};
 pub use notifier::{Notice, Notifier};
 pub use pipeline::Pipeline;
@@ -58,3 +61,4 @@ pub use store::Store;
 pub use time::{LocalKind, When, ZonedTime};
 pub use timetable::Timetable;
 pub use url::Url;
+pub use vault::{KeyProvider, Keyring};

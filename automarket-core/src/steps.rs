@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Error, ErrorKind, Result, Retry};
+use crate::{Error, ErrorKind, Result, Retry, fault_point};
 
 /// Where the steps of one job are remembered. Writes are durable on return, and refused with `LeaseLost`
 /// once the job's lease has passed on.
@@ -69,7 +69,9 @@ where
     if let Some(StepState::Done(value)) = state(steps, name).await? {
         return decode(name, value);
     }
+    fault_point(name, "before");
     let result = work().await?;
+    fault_point(name, "after");
     remember(steps, name, &result).await?;
     Ok(result)
 }
@@ -105,7 +107,10 @@ where
         Some(StepState::Failed) | None => {}
     }
     put(steps, name, &StepState::Begun).await?;
-    match act().await {
+    fault_point(name, "before");
+    let acted = act().await;
+    fault_point(name, "after");
+    match acted {
         Ok(result) => {
             remember(steps, name, &result).await?;
             Ok(result)

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod audit;
 mod campaigns;
 mod connect;
+mod credentials;
 mod db;
 mod error;
 mod events;

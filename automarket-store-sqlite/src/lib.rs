@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod error;
 mod events;
 mod jobs;

@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_init.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_init.sql"),
+    include_str!("../migrations/0004_credentials.sql"),
+];
 
 /// Brings the schema up to date, in one transaction that waits for other processes at the same work.
 pub(crate) fn run(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {

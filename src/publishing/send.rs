@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
+    Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
     chrono::{DateTime, Duration, Utc},
+    fault_point,
     steps::Steps,
     store::{Publication, PublicationState},
 };
@@ -59,13 +60,18 @@ pub(crate) async fn send(
 
     let account = engine.account(tenant, publication.target.account).await?;
     let publisher = engine.publisher(&account.platform)?.clone();
-    let context = match engine.context(account.clone()) {
-        Ok(context) => context.with_steps(steps).with_key(&publication.key),
-        Err(error) => return ended(engine, publication, Err(error), now).await,
-    };
+    // Nothing is meant to be sent before there is something to send it with.
+    if let Err(error) = engine.accounts.open(&account).await {
+        return ended(engine, publication, Err(error), now).await;
+    }
+    let key = publication.key.clone();
+    let dress = |cx: Context| cx.with_steps(steps.clone()).with_key(&key);
+    let publisher = &*publisher;
 
     if publication.state == PublicationState::Accepted {
-        let polled = poll(&*publisher, &context, &publication).await;
+        let this = &publication;
+        let call = |cx| async move { poll(publisher, &cx, this).await };
+        let polled = engine.accounts.call(&account, dress, call).await;
         return ended(engine, publication, polled, now).await;
     }
 
@@ -74,14 +80,18 @@ pub(crate) async fn send(
         .post(tenant, publication.post)
         .await?
         .ok_or_else(missing)?;
-    if let Some(error) = refused(&post, &publication, &account, &*publisher) {
+    if let Some(error) = refused(&post, &publication, &account, publisher) {
         return ended(engine, publication, Err(error), now).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
+    fault_point("publish.intent", "before");
     publication = save(engine, publication).await?;
-    let sent = publisher.publish(&context, &post).await;
+    fault_point("publish.intent", "after");
+    let post = &post;
+    let call = |cx| async move { publisher.publish(&cx, post).await };
+    let sent = engine.accounts.call(&account, dress, call).await;
     ended(engine, publication, sent, now).await
 }
 
@@ -117,7 +127,7 @@ fn refused(
 
 async fn poll(
     publisher: &dyn Publisher,
-    context: &automarket_core::Context,
+    context: &Context,
     publication: &Publication,
 ) -> Result<Outcome> {
     match &publication.handle {
@@ -183,7 +193,9 @@ async fn ended(
             }
         },
     };
+    fault_point("publish.verdict", "before");
     save(engine, publication).await?;
+    fault_point("publish.verdict", "after");
     Ok(end)
 }
 

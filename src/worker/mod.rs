@@ -109,8 +109,11 @@ impl Worker {
     /// others once their leases have run out.
     ///
     /// # Errors
-    /// None today: a store that is away is asked again after the poll interval.
+    /// `Config` when encryption keys are given that do not open what is stored (see
+    /// [`Automarket::check_keyring`]); nothing was done then. Later none: a store that is away is asked again
+    /// after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.market.engine.accounts.fit_for_work().await?;
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
         // A task of its own, so that no slow claim or verdict is between a job and its heartbeat; dropped, and

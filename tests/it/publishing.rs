@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, Error, ErrorKind, Platform, Post, Retry, Tenant, When,
+    Automarket, Credential, Error, ErrorKind, Keyring, Platform, Post, Retry, Tenant, When,
     core::{Handle, Lookup, Outcome, Receipt, chrono},
     publishing::remote_id,
     store::{Account, JobState, MemoryStore, Publication, PublicationState},
@@ -27,6 +27,7 @@ impl World {
             .clock(Arc::new(clock.clone()))
             .transport(Script::new())
             .publisher(publisher.clone())
+            .keyring(Keyring::random())
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();
@@ -255,6 +256,14 @@ async fn refusals_by_kind_reject_wait_or_block() {
         .answer(Err(Error::new(ErrorKind::Unauthorized, "revoked")));
     let post = world.publish(When::Now).await;
     assert_eq!(world.turn(post).await.0.state, PublicationState::Blocked);
+    world.clock.advance(chrono::Duration::hours(2));
+    assert_eq!(world.turn(post).await.0.state, PublicationState::Blocked);
+    let again = Credential::token("another");
+    let tenant = &world.tenant;
+    tenant
+        .add_account(world.account.clone(), again)
+        .await
+        .unwrap();
     world.clock.advance(chrono::Duration::hours(2));
     assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
 }

@@ -1,7 +1,9 @@
 //! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
 
 mod accounts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod events;
 mod jobs;
 mod memory;
@@ -10,7 +12,9 @@ pub mod rows;
 mod rules;
 
 pub use accounts::{Account, AccountStore};
+pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
 pub use campaigns::CampaignStore;
+pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
@@ -33,8 +37,26 @@ pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 ///   the microsecond.
 /// - Errors: `Storage` with retry `After` when the database is locked, full or away; `Internal` when a row
 ///   cannot be read.
-pub trait Store: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore {}
+pub trait Store:
+    AccountStore
+    + AuditStore
+    + CampaignStore
+    + CredentialStore
+    + EventStore
+    + JobStore
+    + PublicationStore
+{
+}
 
-impl<T: AccountStore + CampaignStore + EventStore + JobStore + PublicationStore> Store for T {}
+impl<T> Store for T where
+    T: AccountStore
+        + AuditStore
+        + CampaignStore
+        + CredentialStore
+        + EventStore
+        + JobStore
+        + PublicationStore
+{
+}
 
 const _: Option<&dyn Store> = None;

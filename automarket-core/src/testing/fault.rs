@@ -32,6 +32,34 @@ pub enum Fault {
     Unauthorized,
     /// Any answer of these: status and body, without doing it.
     Reply(u16, &'static str),
+    /// This process ends, hard, before anything leaves.
+    AbortBefore,
+    /// The platform does it, and this process ends, hard, before it hears of it.
+    AbortAfter,
+}
+
+/// How many calls that fit pass before a fault hits, and how many it then hits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    pub(super) skip: u32,
+    pub(super) times: u32,
+}
+
+impl Turns {
+    pub(super) const NEXT: Self = Self { skip: 0, times: 1 };
+
+    /// Counts a call that fits; whether it is hit.
+    pub(super) fn hit(&mut self) -> bool {
+        if self.times == 0 {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        self.times -= 1;
+        true
+    }
 }
 
 /// Which requests a fault hits.
@@ -39,10 +67,7 @@ pub enum Fault {
 pub struct FaultRule {
     method: Option<Method>,
     path_contains: String,
-    /// How many matching requests pass first.
-    skip: u32,
-    /// How many are then hit.
-    times: u32,
+    turns: Turns,
     fault: Fault,
 }
 
@@ -53,8 +78,7 @@ impl FaultRule {
         Self {
             method: None,
             path_contains: path_contains.into(),
-            skip: 0,
-            times: 1,
+            turns: Turns::NEXT,
             fault,
         }
     }
@@ -69,14 +93,14 @@ impl FaultRule {
     /// Lets that many matching requests pass first.
     #[must_use]
     pub fn after(mut self, skip: u32) -> Self {
-        self.skip = skip;
+        self.turns.skip = skip;
         self
     }
 
     /// Hits that many.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
-        self.times = times;
+        self.turns.times = times;
         self
     }
 }
@@ -108,17 +132,11 @@ impl FaultPlan {
     pub fn take(&self, method: &Method, path: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         for rule in rules.iter_mut() {
-            let fits = rule.times > 0
-                && path.contains(&rule.path_contains)
+            let fits = path.contains(&rule.path_contains)
                 && rule.method.as_ref().is_none_or(|wanted| wanted == method);
-            if !fits {
+            if !fits || !rule.turns.hit() {
                 continue;
             }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-                continue;
-            }
-            rule.times -= 1;
             self.hits
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

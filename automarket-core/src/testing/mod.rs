@@ -4,6 +4,9 @@
 mod clock;
 pub mod conformance;
 mod fault;
+mod fault_points;
+mod fault_store;
+mod fault_transport;
 mod oauth;
 mod openapi;
 mod recorder;
@@ -16,6 +19,10 @@ mod store_suite;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
+pub use fault_points::FAULT_POINT;
+pub(crate) use fault_points::reach;
+pub use fault_store::{FaultStore, StoreFault, StoreFaults, StoreRule};
+pub use fault_transport::FaultTransport;
 pub use oauth::{
     AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
 };

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use super::{Fault, FaultPlan};
+use super::FaultPlan;
 use crate::{
     Clock, Error, ErrorKind, Platform, Result, SystemClock,
     http::{Body, Transport, TransportError},
@@ -155,47 +155,6 @@ impl Sandbox {
         }
         Ok(reply)
     }
-
-    async fn with_fault(
-        &self,
-        request: &Request<Bytes>,
-        fault: Fault,
-    ) -> Result<Response<Bytes>, TransportError> {
-        let cut = |sent| TransportError::new(ErrorKind::Network, sent, "the connection broke");
-        match fault {
-            Fault::NotSent => Err(cut(false)),
-            Fault::CutBefore => Err(cut(true)),
-            Fault::CutAfter => self.answer(request).and_then(|_| Err(cut(true))),
-            Fault::HangAfter => {
-                self.answer(request)?;
-                std::future::pending().await
-            }
-            Fault::StatusAfter(status) => self.answer(request).map(|_| page(status)),
-            Fault::StatusBefore(status) => Ok(page(status)),
-            Fault::RateLimited(wait) => {
-                let mut reply = page(429);
-                if let Some(wait) = wait {
-                    reply
-                        .headers_mut()
-                        .insert(header::RETRY_AFTER, HeaderValue::from_static(wait));
-                }
-                Ok(reply)
-            }
-            Fault::HalfAfter => self
-                .answer(request)
-                .map(|reply| reply.map(|body| body.slice(..body.len() / 2))),
-            Fault::GarbageAfter => self
-                .answer(request)
-                .map(|_| text_reply(200, "\u{1}garbage{")),
-            Fault::Slow(time) => {
-                let reply = self.answer(request);
-                tokio::time::sleep(time).await;
-                reply
-            }
-            Fault::Unauthorized => Ok(page(401)),
-            Fault::Reply(status, body) => Ok(text_reply(status, body)),
-        }
-    }
 }
 
 impl Default for Sandbox {
@@ -207,11 +166,10 @@ impl Default for Sandbox {
 #[async_trait]
 impl Transport for Sandbox {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let reply = match self.faults.take(request.method(), request.uri().path()) {
-            Some(fault) => self.with_fault(&request, fault).await?,
-            None => self.answer(&request)?,
-        };
-        Ok(reply.map(Body::Full))
+        let answer = async { Ok(self.answer(&request)?.map(Body::Full)) };
+        self.faults
+            .through(request.method(), request.uri().path(), answer)
+            .await
     }
 }
 
@@ -221,17 +179,6 @@ fn save(path: &Path, world: &BTreeMap<Platform, Value>) -> std::io::Result<()> {
     beside.push(".new");
     std::fs::write(&beside, serde_json::to_vec(world)?)?;
     std::fs::rename(&beside, path)
-}
-
-fn page(status: u16) -> Response<Bytes> {
-    let mut reply = text_reply(
-        status,
-        format!("<html><body><h1>{status}</h1></body></html>"),
-    );
-    reply
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    reply
 }
 
 /// A JSON answer, for fakes.

@@ -1,7 +1,7 @@
 use std::{
     env,
     fs::{self, File},
-    io,
+    io::{self, Read as _, Write as _},
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
@@ -23,12 +23,21 @@ pub struct Cluster {
     server: Option<Child>,
 }
 
-/// Starts the server, waits until the one who started it lets go or is gone, ends it and removes its files.
+/// Starts the server, and stops and starts it as told by the one who started it; when that one lets go or is
+/// gone, ends it and removes its files.
 const KEEPER: &str = r#"
-"$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c "fsync=$2" -c max_connections=200 \
-    </dev/null >"$1/log" 2>&1 &
-server=$!
-cat >/dev/null
+start() {
+    "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c "fsync=$2" -c max_connections=200 \
+        </dev/null >>"$1/log" 2>&1 &
+    server=$!
+}
+start "$1" "$2"
+while read -r word; do
+    case "$word" in
+        stop) kill -QUIT "$server"; wait "$server"; echo stopped ;;
+        start) start "$1" "$2" ;;
+    esac
+done
 kill -QUIT "$server"
 wait "$server"
 rm -rf "$1"
@@ -79,6 +88,36 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Stops the server as a crash would: connections break, and nothing is written that was not. What was
+    /// committed is there after [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// `Config` when the server is not this one's own.
+    pub fn stop(&mut self) -> Result<()> {
+        self.tell("stop")?;
+        let keeper = self.server.as_mut().and_then(|s| s.stdout.as_mut());
+        let mut said = [0; "stopped\n".len()];
+        keeper
+            .map_or(Ok(()), |out| out.read_exact(&mut said))
+            .map_err(|error| failed("the test server does not stop").with_source(error))
+    }
+
+    /// Starts a stopped server, and waits until it answers.
+    ///
+    /// # Errors
+    /// `Config` when it does not.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.tell("start")?;
+        self.wait().await
+    }
+
+    fn tell(&mut self, word: &str) -> Result<()> {
+        let stdin = self.server.as_mut().and_then(|s| s.stdin.as_mut());
+        let stdin = stdin.ok_or_else(|| failed("the server is not this one's to stop"))?;
+        writeln!(stdin, "{word}")
+            .map_err(|error| failed("the test server's keeper is gone").with_source(error))
     }
 
     async fn wait(&mut self) -> Result<()> {
@@ -177,7 +216,7 @@ fn launch(binaries: &Path, fsync: &str) -> io::Result<(String, Child)> {
     // A group of its own, so that Ctrl-C in a terminal does not end it before its turn.
     keeper
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .process_group(0);
     run_as(&mut keeper);

@@ -58,6 +58,7 @@ impl Pipeline for CampaignPipeline {
         let tenant = Tenant {
             id: run.tenant.clone(),
             market: Automarket { engine },
+            who: "automarket".into(),
         };
         let report = Campaigning {
             tenant: &tenant,
@@ -183,8 +184,11 @@ impl Campaigning<'_> {
     async fn tool(&self, tool: &Tool) -> Result<Context> {
         let engine = self.tenant.engine();
         match tool.account {
-            Some(id) => engine.context(engine.account(&self.run.tenant, id).await?),
-            None => engine.bare_context(),
+            Some(id) => {
+                let account = engine.account(&self.run.tenant, id).await?;
+                engine.accounts.context(account).await
+            }
+            None => engine.accounts.bare_context(),
         }
     }
 
@@ -289,11 +293,10 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let crm = engine.crm(&account.platform)?.clone();
-                let cx = engine.context(account)?.with_steps(self.run.steps());
-                part(
-                    crm.record_campaign(&cx, &crm_record(composed, targets))
-                        .await,
-                )
+                let (crm, record) = (&crm, &crm_record(composed, targets));
+                let dress = |cx: Context| cx.with_steps(self.run.steps());
+                let call = |cx| async move { crm.record_campaign(&cx, record).await };
+                part(engine.accounts.call(&account, dress, call).await)
             })
             .await
     }
@@ -313,15 +316,12 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
-                let cx = engine
-                    .context(account)?
-                    .with_key(&format!("notice {}", self.run.id));
-                part(
-                    notifier
-                        .notify(&cx, &notice)
-                        .await
-                        .map(|outcome: Outcome| outcome.remote_id().to_owned()),
-                )
+                let key = format!("notice {}", self.run.id);
+                let (notifier, notice) = (&notifier, &notice);
+                let dress = |cx: Context| cx.with_key(&key);
+                let call = |cx| async move { notifier.notify(&cx, notice).await };
+                let told = engine.accounts.call(&account, dress, call).await;
+                part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
             })
             .await
     }

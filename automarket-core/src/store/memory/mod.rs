@@ -1,3 +1,4 @@
+mod credentials;
 mod queue;
 mod records;
 
@@ -9,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Event, NewEvent, Publication};
+use super::{Account, Audit, Event, NewEvent, Publication, SealedCredential};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -44,6 +45,12 @@ struct State {
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
     events: Vec<Event>,
     queue: Queue,
+    credentials: BTreeMap<(TenantId, AccountId), SealedCredential>,
+    /// How often each key has sealed.
+    seals: BTreeMap<String, u64>,
+    audit: Vec<Audit>,
+    /// How many there have ever been.
+    audits: i64,
 }
 
 impl MemoryStore {
@@ -75,6 +82,16 @@ impl MemoryStore {
 }
 
 impl State {
+    fn of_version(
+        &mut self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+    ) -> Option<&mut SealedCredential> {
+        let row = self.credentials.get_mut(&(tenant.clone(), account));
+        row.filter(|row| row.version == version)
+    }
+
     fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
         for event in events {
             let sequence = self.events.last().map_or(1, |last| last.sequence + 1);

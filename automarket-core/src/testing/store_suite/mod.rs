@@ -6,8 +6,10 @@
 )]
 
 mod accounts;
+mod audit;
 mod campaigns;
 mod claims;
+mod credentials;
 mod events;
 mod jobs;
 mod leases;
@@ -112,8 +114,10 @@ impl Drop for PrintedOnPanic {
 pub fn store_cases() -> Vec<StoreCase> {
     [
         accounts::cases(),
+        audit::cases(),
         campaigns::cases(),
         claims::cases(),
+        credentials::cases(),
         events::cases(),
         jobs::cases(),
         leases::cases(),

@@ -234,7 +234,7 @@ impl World {
 
         if self.rules.rotates && old.refresh_token.is_some() {
             // Somebody uses the old one again: the server takes everything back.
-            let call = refresh_call(&self.provider, &self.app, &old, now).unwrap();
+            let call = refresh_call(&self.provider, &self.app, &old, self.cx.now()).unwrap();
             let refused = self.tokens(call.unwrap()).await.unwrap_err();
             assert_eq!(refused.rule(), Some(rule::INVALID_GRANT));
             assert!(!self.works(&tokens));

@@ -1,0 +1,468 @@
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::fault::Turns;
+use crate::{
+    AccountId, CampaignId, Error, ErrorKind, JobId, PostId, PublicationId, Result, Store, TenantId,
+    content::{Campaign, Post},
+    store::{
+        Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
+        Event, EventStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit,
+        NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore, QueueStats,
+        SealedCredential, Settled, Verdict,
+    },
+};
+
+/// What goes wrong with a call to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Nothing is done, and the answer is `Storage`.
+    FailBefore,
+    /// It is done, and the answer is `Storage` all the same: a commit whose answer was lost.
+    FailAfter,
+    /// It is done after this time.
+    Delay(Duration),
+    /// Nothing is done, and no answer comes.
+    Hang,
+    /// This process ends, hard, before it is done.
+    AbortBefore,
+    /// It is done, and this process ends, hard, before it hears of it.
+    AbortAfter,
+}
+
+/// Which calls a fault hits.
+#[derive(Clone, Debug)]
+pub struct StoreRule {
+    method: Option<&'static str>,
+    turns: Turns,
+    fault: StoreFault,
+}
+
+impl StoreRule {
+    /// Hits the next call, of whatever method.
+    #[must_use]
+    pub fn new(fault: StoreFault) -> Self {
+        Self {
+            method: None,
+            turns: Turns::NEXT,
+            fault,
+        }
+    }
+
+    /// Hits the next call of this method.
+    #[must_use]
+    pub fn on(method: &'static str, fault: StoreFault) -> Self {
+        Self {
+            method: Some(method),
+            ..Self::new(fault)
+        }
+    }
+
+    /// Lets that many such calls pass first.
+    #[must_use]
+    pub fn after(mut self, skip: u32) -> Self {
+        self.turns.skip = skip;
+        self
+    }
+
+    /// Hits that many.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.turns.times = times;
+        self
+    }
+}
+
+/// The faults of one store, each used up as it hits.
+#[derive(Debug, Default)]
+pub struct StoreFaults {
+    rules: Mutex<Vec<StoreRule>>,
+    hits: AtomicU32,
+}
+
+impl StoreFaults {
+    /// Adds a fault.
+    pub fn add(&self, rule: StoreRule) {
+        self.lock().push(rule);
+    }
+
+    /// How many calls were hit so far: a test whose faults hit nothing proves nothing.
+    #[must_use]
+    pub fn hits(&self) -> u32 {
+        self.hits.load(Ordering::SeqCst)
+    }
+
+    fn take(&self, method: &'static str) -> Option<StoreFault> {
+        let mut rules = self.lock();
+        let rule = rules.iter_mut().find_map(|rule| {
+            let fits = rule.method.is_none_or(|wanted| wanted == method);
+            (fits && rule.turns.hit()).then_some(rule)
+        })?;
+        self.hits.fetch_add(1, Ordering::SeqCst);
+        Some(rule.fault.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<StoreRule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A store whose calls meet faults on their way to another.
+///
+/// ```
+/// use std::sync::Arc;
+/// use automarket_core::store::{AccountStore, Account, MemoryStore};
+/// use automarket_core::testing::{FaultStore, StoreFault, StoreRule};
+/// # use automarket_core::{Platform, TenantId};
+/// # #[tokio::main]
+/// # async fn main() -> automarket_core::Result<()> {
+/// let store = FaultStore::new(Arc::new(MemoryStore::new()));
+/// store.faults().add(StoreRule::on("put_account", StoreFault::FailAfter));
+/// let account = Account::new(TenantId::new("acme")?, Platform::X, "1");
+/// assert!(store.put_account(&account).await.is_err());
+/// assert!(store.account(&account.tenant, account.id).await?.is_some());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct FaultStore {
+    inner: Arc<dyn Store>,
+    faults: Arc<StoreFaults>,
+}
+
+impl FaultStore {
+    /// Before this store, without faults yet.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            faults: Arc::default(),
+        }
+    }
+
+    /// The faults to come.
+    #[must_use]
+    pub fn faults(&self) -> &StoreFaults {
+        &self.faults
+    }
+
+    async fn pass<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let away = || Err(Error::new(ErrorKind::Storage, "the database is away"));
+        match self.faults.take(method) {
+            None => call.await,
+            Some(StoreFault::FailBefore) => away(),
+            Some(StoreFault::FailAfter) => {
+                call.await?;
+                away()
+            }
+            Some(StoreFault::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                call.await
+            }
+            Some(StoreFault::Hang) => std::future::pending().await,
+            Some(StoreFault::AbortBefore) => std::process::abort(),
+            Some(StoreFault::AbortAfter) => {
+                let _ = call.await;
+                std::process::abort()
+            }
+        }
+    }
+}
+
+// One line a method: a method that is not forwarded does not compile, or is denied.
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AccountStore for FaultStore {
+    async fn put_account(&self, account: &Account) -> Result<Account> {
+        self.pass("put_account", self.inner.put_account(account))
+            .await
+    }
+    async fn account(&self, tenant: &TenantId, id: AccountId) -> Result<Option<Account>> {
+        self.pass("account", self.inner.account(tenant, id)).await
+    }
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<Account>> {
+        self.pass("accounts", self.inner.accounts(tenant)).await
+    }
+    async fn remove_account(&self, tenant: &TenantId, id: AccountId) -> Result<bool> {
+        self.pass("remove_account", self.inner.remove_account(tenant, id))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl CampaignStore for FaultStore {
+    async fn put_campaign(&self, tenant: &TenantId, campaign: &Campaign) -> Result<()> {
+        self.pass("put_campaign", self.inner.put_campaign(tenant, campaign))
+            .await
+    }
+    async fn campaign(&self, tenant: &TenantId, id: CampaignId) -> Result<Option<Campaign>> {
+        self.pass("campaign", self.inner.campaign(tenant, id)).await
+    }
+    async fn campaigns(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Campaign>> {
+        self.pass("campaigns", self.inner.campaigns(tenant, limit))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl EventStore for FaultStore {
+    async fn append_events(&self, events: &[NewEvent]) -> Result<()> {
+        self.pass("append_events", self.inner.append_events(events))
+            .await
+    }
+    async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {
+        self.pass("events", self.inner.events(tenant, after, limit))
+            .await
+    }
+    async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
+        self.pass("events_about", self.inner.events_about(tenant, subject))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl JobStore for FaultStore {
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        self.pass("now", self.inner.now()).await
+    }
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        self.pass("enqueue", self.inner.enqueue(jobs)).await
+    }
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
+        self.pass("claim", self.inner.claim(claim)).await
+    }
+    async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
+        self.pass("heartbeat", self.inner.heartbeat(leases, lease))
+            .await
+    }
+    async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
+        self.pass("settle", self.inner.settle(verdicts)).await
+    }
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        self.pass("job", self.inner.job(tenant, id)).await
+    }
+    async fn job_by_key(&self, tenant: &TenantId, kind: &str, key: &str) -> Result<Option<Job>> {
+        self.pass("job_by_key", self.inner.job_by_key(tenant, kind, key))
+            .await
+    }
+    async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>> {
+        self.pass("jobs", self.inner.jobs(tenant, state, limit))
+            .await
+    }
+    async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        self.pass("cancel_job", self.inner.cancel_job(tenant, id))
+            .await
+    }
+    async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        self.pass("redrive", self.inner.redrive(tenant, id)).await
+    }
+    async fn queue_stats(&self) -> Result<QueueStats> {
+        self.pass("queue_stats", self.inner.queue_stats()).await
+    }
+    async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
+        self.pass("next_ready", self.inner.next_ready(kinds)).await
+    }
+    async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
+        self.pass("step", self.inner.step(tenant, job, name)).await
+    }
+    async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
+        self.pass("put_step", self.inner.put_step(lease, name, value))
+            .await
+    }
+    async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
+        self.pass("steps", self.inner.steps(tenant, job)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl PublicationStore for FaultStore {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+        self.pass("put_publishing", self.inner.put_publishing(publishing))
+            .await
+    }
+    async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
+        self.pass("post", self.inner.post(tenant, id)).await
+    }
+    async fn publication(
+        &self,
+        tenant: &TenantId,
+        id: PublicationId,
+    ) -> Result<Option<Publication>> {
+        self.pass("publication", self.inner.publication(tenant, id))
+            .await
+    }
+    async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
+        self.pass("publications", self.inner.publications(tenant, post))
+            .await
+    }
+    async fn update_publication(
+        &self,
+        publication: &Publication,
+        events: &[NewEvent],
+    ) -> Result<Publication> {
+        self.pass(
+            "update_publication",
+            self.inner.update_publication(publication, events),
+        )
+        .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl CredentialStore for FaultStore {
+    async fn put_credential(
+        &self,
+        credential: &NewCredential,
+        over: Option<i64>,
+    ) -> Result<SealedCredential> {
+        self.pass(
+            "put_credential",
+            self.inner.put_credential(credential, over),
+        )
+        .await
+    }
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<SealedCredential>> {
+        self.pass("credential", self.inner.credential(tenant, account))
+            .await
+    }
+    async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
+        self.pass("credentials", self.inner.credentials(tenant))
+            .await
+    }
+    async fn lease_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.pass(
+            "lease_credential",
+            self.inner.lease_credential(tenant, account, version, lease),
+        )
+        .await
+    }
+    async fn release_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        wait: Duration,
+    ) -> Result<()> {
+        self.pass(
+            "release_credential",
+            self.inner
+                .release_credential(tenant, account, version, wait),
+        )
+        .await
+    }
+    async fn credential_needs_reauth(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        self.pass(
+            "credential_needs_reauth",
+            self.inner
+                .credential_needs_reauth(tenant, account, version, event),
+        )
+        .await
+    }
+    async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()> {
+        self.pass(
+            "credential_used",
+            self.inner.credential_used(tenant, account),
+        )
+        .await
+    }
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+        self.pass(
+            "remove_credential",
+            self.inner.remove_credential(tenant, account),
+        )
+        .await
+    }
+    async fn credentials_not_under(
+        &self,
+        key_id: &str,
+        after: Option<&(TenantId, AccountId)>,
+        limit: usize,
+    ) -> Result<Vec<SealedCredential>> {
+        self.pass(
+            "credentials_not_under",
+            self.inner.credentials_not_under(key_id, after, limit),
+        )
+        .await
+    }
+    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+        self.pass("credential_under", self.inner.credential_under(key_id))
+            .await
+    }
+    async fn reseal_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        key_id: &str,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        self.pass(
+            "reseal_credential",
+            self.inner
+                .reseal_credential(tenant, account, version, key_id, sealed),
+        )
+        .await
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.pass("key_uses", self.inner.key_uses()).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AuditStore for FaultStore {
+    async fn append_audit(&self, entries: &[NewAudit]) -> Result<()> {
+        self.pass("append_audit", self.inner.append_audit(entries))
+            .await
+    }
+    async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.pass("audit", self.inner.audit(tenant, after, limit))
+            .await
+    }
+    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
+        self.pass(
+            "drop_audit_before",
+            self.inner.drop_audit_before(tenant, before),
+        )
+        .await
+    }
+    async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))
+            .await
+    }
+}
