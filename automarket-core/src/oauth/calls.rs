@@ -36,29 +36,30 @@ pub fn authorize_url(
     let mut url = places.address(&provider.authorize_url)?;
     let scopes = requested_scopes(provider, app, scopes)?;
     let challenge = challenge_of(provider.pkce, verifier.expose())?;
+    let mut pairs = vec![
+        ("response_type", "code".to_owned()),
+        (provider.client_id_param, app.client_id.clone()),
+        ("redirect_uri", redirect_uri.to_owned()),
+    ];
+    if let Some(param) = provider.scope_param
+        && !scopes.is_empty()
     {
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair(provider.client_id_param, &app.client_id)
-            .append_pair("redirect_uri", redirect_uri);
-        if let Some(param) = provider.scope_param
-            && !scopes.is_empty()
-        {
-            query.append_pair(param, &scopes.join(provider.scope_separator));
-        }
-        query.append_pair("state", state.expose());
-        if let Some(challenge) = challenge {
-            query
-                .append_pair("code_challenge", &challenge)
-                .append_pair("code_challenge_method", "S256");
-        }
-        for (name, value) in provider.authorize_params {
-            if let Ok(value) = places.text(value) {
-                query.append_pair(name, &value);
-            }
+        pairs.push((param, scopes.join(provider.scope_separator)));
+    }
+    pairs.push(("state", state.expose().to_owned()));
+    if let Some(challenge) = challenge {
+        pairs.push(("code_challenge", challenge));
+        pairs.push(("code_challenge_method", "S256".to_owned()));
+    }
+    for (name, value) in provider.authorize_params {
+        if let Ok(value) = places.text(value) {
+            pairs.push((name, value));
         }
     }
+    url.query_pairs_mut().extend_pairs(pairs);
+    // A space as `%20`: not every page reads `+` so.
+    let query = url.query().map(|query| query.replace('+', "%20"));
+    url.set_query(query.as_deref());
     Ok(url)
 }
 
