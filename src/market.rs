@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use automarket_core::{
-    AccountId, Clock, CrmProvider, Error, ErrorKind, KeyProvider, Notifier, PageSource, Pipeline,
-    Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Clock, Context, CrmProvider, Error, ErrorKind, Identity, KeyProvider, Notifier,
+    PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::Transport,
     oauth::{App, Provider},
     pipeline::Run,
+    profile::Status,
     store::{Account, Event},
 };
 
@@ -152,6 +153,14 @@ impl Builder {
     #[must_use]
     pub fn oauth(mut self, provider: Provider, app: App) -> Self {
         self.accounts.apps.add(provider, app);
+        self
+    }
+
+    /// Names a platform's OAuth ways without an app of the host's: each tenant brings its own
+    /// ([`Tenant::put_app`]).
+    #[must_use]
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.accounts.apps.add_provider(provider);
         self
     }
 
@@ -348,6 +357,41 @@ impl Engine {
                 format!("the tenant has no account {id}"),
             )
         })
+    }
+
+    /// Whether anybody can connect to the platform: it has a connector, and is not closed.
+    ///
+    /// # Errors
+    /// `Disabled` (rule `platform.closed`) with the reason; `Config` without connector.
+    pub(crate) fn check_open(&self, platform: &Platform) -> Result<()> {
+        let profile = match self.publishers.get(platform) {
+            Some(publisher) => publisher.profile(),
+            None if self.crms.contains_key(platform) => return Ok(()),
+            None => registered(&self.notifiers, platform, "connector")?.profile(),
+        };
+        match &profile.status {
+            Status::Closed(why) => Err(Error::new(ErrorKind::Disabled, *why)
+                .with_rule("platform.closed")
+                .with_platform(platform)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whom a credential speaks for, by the platform's connector.
+    pub(crate) async fn identify(
+        &self,
+        platform: &Platform,
+        cx: &Context,
+    ) -> Result<Vec<Identity>> {
+        if let Some(publisher) = self.publishers.get(platform) {
+            return publisher.identify(cx).await;
+        }
+        if let Some(crm) = self.crms.get(platform) {
+            return crm.identify(cx).await;
+        }
+        registered(&self.notifiers, platform, "connector")?
+            .identify(cx)
+            .await
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {

@@ -13,6 +13,7 @@ use url::Url;
 use crate::{
     Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
     http::{Body, Call, Effect, Reply, Transport, next_hop},
+    oauth::TokenSet,
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -141,6 +142,15 @@ impl Context {
                 "this platform needs a token, and the account brings none",
             )
             .with_remedy("connect the account, or give the context a Credential::Token")),
+        }
+    }
+
+    /// The OAuth tokens, where the credential is such: scopes, base address and what else is known.
+    #[must_use]
+    pub fn tokens(&self) -> Option<&TokenSet> {
+        match &self.credential {
+            Credential::OAuth(tokens) => Some(tokens),
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@ mod credentials;
 mod db;
 mod error;
 mod events;
+mod flows;
 mod jobs;
 mod migrations;
 mod publications;

@@ -6,6 +6,7 @@ mod campaigns;
 mod credentials;
 mod error;
 mod events;
+mod flows;
 mod jobs;
 mod migrations;
 mod publications;

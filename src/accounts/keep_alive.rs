@@ -101,7 +101,7 @@ impl Accounts {
         let Credential::OAuth(tokens) = credential else {
             return None;
         };
-        let (provider, _) = self.apps.get(&account.platform, &tokens.app)?;
+        let provider = self.apps.provider(&account.platform, &tokens.app)?;
         match (&tokens.grant, &provider.refresh) {
             (Grant::Code, Refresh::Trade(_)) => tokens.expires_at,
             (Grant::Code, Refresh::Token { .. }) => tokens

@@ -2,6 +2,8 @@
 
 mod apps;
 mod cache;
+mod connect;
+mod flow;
 mod keep_alive;
 mod refresh;
 mod rotate;
@@ -20,6 +22,7 @@ use automarket_core::{
 
 pub(crate) use apps::Apps;
 use cache::{Cache, Entry};
+pub use connect::{Begun, Connect, Offer, Offered};
 pub(crate) use keep_alive::KEEP_ALIVE_JOB;
 use refresh::Flights;
 pub use refresh::RefreshPolicy;

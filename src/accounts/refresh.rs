@@ -164,19 +164,20 @@ impl Accounts {
         let Credential::OAuth(tokens) = self.vault.open(row).await? else {
             return Ok(None);
         };
-        let Some((provider, app)) = self.apps.get(&account.platform, &tokens.app) else {
+        let app = self.app(&account.tenant, &account.platform, &tokens.app);
+        let Some((provider, app)) = app.await? else {
             if tokens.refresh_token.is_some() {
                 let (platform, app) = (&account.platform, &tokens.app);
                 tracing::warn!(%platform, app, "a token is not renewed: its app is not registered");
             }
             return Ok(None);
         };
-        let call = refresh_call(provider, app, &tokens, self.store.now().await?)?;
+        let call = refresh_call(&provider, &app, &tokens, self.store.now().await?)?;
         Ok(call.map(|call| Renewal {
             version: Version::of(row),
             tokens: *tokens,
-            provider: provider.clone(),
-            app: app.clone(),
+            provider,
+            app,
             call,
         }))
     }

@@ -189,11 +189,12 @@ impl Tenant {
         let Credential::OAuth(tokens) = accounts.vault.open(row).await? else {
             return Ok(Revoked::NotOffered);
         };
-        let Some((provider, app)) = accounts.apps.get(&account.platform, &tokens.app) else {
+        let app = accounts.app(&self.id, &account.platform, &tokens.app);
+        let Some((provider, app)) = app.await? else {
             return Ok(Revoked::NotOffered);
         };
         let now = self.engine().store.now().await?;
-        let Some(call) = revoke_call(provider, app, &tokens, now)? else {
+        let Some(call) = revoke_call(&provider, &app, &tokens, now)? else {
             return Ok(Revoked::NotOffered);
         };
         let reply = accounts.bare_context()?.call(call).await?;

@@ -34,31 +34,32 @@ pub fn authorize_url(
     check_registered(app, redirect_uri)?;
     let places = Places::of(provider, app, &Value::Null);
     let mut url = places.address(&provider.authorize_url)?;
-    let scopes = scopes_of(provider, &places, scopes)?;
+    let scopes = requested_scopes(provider, app, scopes)?;
     let challenge = challenge_of(provider.pkce, verifier.expose())?;
+    let mut pairs = vec![
+        ("response_type", "code".to_owned()),
+        (provider.client_id_param, app.client_id.clone()),
+        ("redirect_uri", redirect_uri.to_owned()),
+    ];
+    if let Some(param) = provider.scope_param
+        && !scopes.is_empty()
     {
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair(provider.client_id_param, &app.client_id)
-            .append_pair("redirect_uri", redirect_uri);
-        if let Some(param) = provider.scope_param
-            && !scopes.is_empty()
-        {
-            query.append_pair(param, &scopes.join(provider.scope_separator));
-        }
-        query.append_pair("state", state.expose());
-        if let Some(challenge) = challenge {
-            query
-                .append_pair("code_challenge", &challenge)
-                .append_pair("code_challenge_method", "S256");
-        }
-        for (name, value) in provider.authorize_params {
-            if let Ok(value) = places.text(value) {
-                query.append_pair(name, &value);
-            }
+        pairs.push((param, scopes.join(provider.scope_separator)));
+    }
+    pairs.push(("state", state.expose().to_owned()));
+    if let Some(challenge) = challenge {
+        pairs.push(("code_challenge", challenge));
+        pairs.push(("code_challenge_method", "S256".to_owned()));
+    }
+    for (name, value) in provider.authorize_params {
+        if let Ok(value) = places.text(value) {
+            pairs.push((name, value));
         }
     }
+    url.query_pairs_mut().extend_pairs(pairs);
+    // A space as `%20`: not every page reads `+` so.
+    let query = url.query().map(|query| query.replace('+', "%20"));
+    url.set_query(query.as_deref());
     Ok(url)
 }
 
@@ -71,21 +72,10 @@ pub fn requested_scopes(
     app: &App,
     scopes: Option<&[String]>,
 ) -> Result<Vec<String>> {
-    scopes_of(provider, &Places::of(provider, app, &Value::Null), scopes)
-}
-
-fn scopes_of(
-    provider: &Provider,
-    places: &Places,
-    scopes: Option<&[String]>,
-) -> Result<Vec<String>> {
+    let places = Places::of(provider, app, &Value::Null);
     match scopes {
         Some(scopes) => Ok(scopes.to_vec()),
-        None => provider
-            .scopes
-            .iter()
-            .map(|scope| places.text(scope))
-            .collect(),
+        None => provider.scopes.iter().map(|s| places.text(s)).collect(),
     }
 }
 
@@ -161,9 +151,7 @@ pub fn refresh_call(
     now: DateTime<Utc>,
 ) -> Result<Option<Call>> {
     match (&tokens.grant, &provider.refresh) {
-        (Grant::ClientCredentials, _) => {
-            client_credentials_call(provider, app, None, now).map(Some)
-        }
+        (Grant::ClientCredentials, _) => client_credentials_call(provider, app, now).map(Some),
         (Grant::JwtBearer { subject }, _) => jwt_bearer_call(provider, app, subject, now).map(Some),
         (Grant::Code, Refresh::None) => Ok(None),
         (Grant::Code, Refresh::Trade(trade)) => {
@@ -183,18 +171,14 @@ pub fn refresh_call(
     }
 }
 
-/// Tokens for the app itself.
+/// Tokens for the app itself, with [`Provider::service_scopes`].
 ///
 /// # Errors
 /// `Config` for a place without value, or a key that cannot sign.
-pub fn client_credentials_call(
-    provider: &Provider,
-    app: &App,
-    scopes: Option<&[String]>,
-    now: DateTime<Utc>,
-) -> Result<Call> {
-    let scopes = requested_scopes(provider, app, scopes)?;
+pub fn client_credentials_call(provider: &Provider, app: &App, now: DateTime<Utc>) -> Result<Call> {
     let mut form = Form::of("oauth.client_credentials", provider, app, &Value::Null);
+    let scopes = provider.service_scopes.iter();
+    let scopes: Vec<String> = scopes.map(|s| form.places.text(s)).collect::<Result<_>>()?;
     form.add("grant_type", "client_credentials");
     if !scopes.is_empty() {
         form.add("scope", scopes.join(provider.scope_separator));

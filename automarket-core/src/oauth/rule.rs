@@ -10,6 +10,8 @@ pub const EXPIRED: &str = "oauth.expired";
 pub const WRONG_ACCOUNT: &str = "oauth.wrong_account";
 /// The user granted less than is needed.
 pub const MISSING_SCOPES: &str = "oauth.missing_scopes";
+/// The login speaks for no account.
+pub const NO_ACCOUNT: &str = "oauth.no_account";
 /// Code or refresh token are expired, used or revoked. Of a refresh it is the definite answer that the
 /// account has to be connected again.
 pub const INVALID_GRANT: &str = "oauth.invalid_grant";
@@ -56,9 +58,10 @@ impl Cause {
     #[must_use]
     pub fn of(error: &Error) -> Self {
         match error.rule() {
-            Some(DENIED | EXPIRED | WRONG_ACCOUNT | MISSING_SCOPES | INVALID_GRANT | STATE) => {
-                Self::User
-            }
+            Some(
+                DENIED | EXPIRED | WRONG_ACCOUNT | MISSING_SCOPES | NO_ACCOUNT | INVALID_GRANT
+                | STATE,
+            ) => Self::User,
             Some(CLIENT | REDIRECT_URI | SCOPE | REQUEST | PLACE | VERIFIER | ISSUER) => {
                 Self::Configuration
             }

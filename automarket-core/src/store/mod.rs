@@ -5,6 +5,7 @@ mod audit;
 mod campaigns;
 mod credentials;
 mod events;
+mod flows;
 mod jobs;
 mod memory;
 mod publications;
@@ -16,6 +17,7 @@ pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
 pub use campaigns::CampaignStore;
 pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
+pub use flows::{Flow, FlowStore};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict,
@@ -43,6 +45,7 @@ pub trait Store:
     + CampaignStore
     + CredentialStore
     + EventStore
+    + FlowStore
     + JobStore
     + PublicationStore
 {
@@ -54,6 +57,7 @@ impl<T> Store for T where
         + CampaignStore
         + CredentialStore
         + EventStore
+        + FlowStore
         + JobStore
         + PublicationStore
 {

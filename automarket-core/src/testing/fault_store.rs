@@ -17,9 +17,9 @@ use crate::{
     content::{Campaign, Post},
     store::{
         Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
-        Event, EventStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit,
-        NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore, QueueStats,
-        SealedCredential, Settled, Verdict,
+        Event, EventStore, Flow, FlowStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken,
+        NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore,
+        QueueStats, SealedCredential, Settled, Verdict,
     },
 };
 
@@ -240,6 +240,18 @@ impl EventStore for FaultStore {
     }
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
         self.pass("events_about", self.inner.events_about(tenant, subject))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl FlowStore for FaultStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.pass("put_flow", self.inner.put_flow(flow)).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.pass("take_flow", self.inner.take_flow(tenant, id))
             .await
     }
 }

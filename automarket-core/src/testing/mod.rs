@@ -7,6 +7,7 @@ mod fault;
 mod fault_points;
 mod fault_store;
 mod fault_transport;
+mod oauth;
 mod openapi;
 mod recorder;
 mod recording;
@@ -22,6 +23,9 @@ pub use fault_points::FAULT_POINT;
 pub(crate) use fault_points::reach;
 pub use fault_store::{FaultStore, StoreFault, StoreFaults, StoreRule};
 pub use fault_transport::FaultTransport;
+pub use oauth::{
+    AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
+};
 pub use openapi::Description;
 pub use recorder::Recorder;
 pub use recording::RecordingPublisher;

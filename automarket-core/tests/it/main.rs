@@ -17,6 +17,7 @@ mod grounding;
 mod guard;
 mod html;
 mod networks;
+mod oauth;
 mod quote;
 mod retry_after;
 mod store;

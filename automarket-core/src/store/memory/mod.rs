@@ -1,4 +1,5 @@
 mod credentials;
+mod flows;
 mod queue;
 mod records;
 
@@ -10,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Audit, Event, NewEvent, Publication, SealedCredential};
+use super::{Account, Audit, Event, Flow, NewEvent, Publication, SealedCredential};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -48,6 +49,7 @@ struct State {
     credentials: BTreeMap<(TenantId, AccountId), SealedCredential>,
     /// How often each key has sealed.
     seals: BTreeMap<String, u64>,
+    flows: BTreeMap<(TenantId, String), Flow>,
     audit: Vec<Audit>,
     /// How many there have ever been.
     audits: i64,

@@ -11,6 +11,7 @@ mod campaigns;
 mod claims;
 mod credentials;
 mod events;
+mod flows;
 mod jobs;
 mod leases;
 mod publications;
@@ -119,6 +120,7 @@ pub fn store_cases() -> Vec<StoreCase> {
         claims::cases(),
         credentials::cases(),
         events::cases(),
+        flows::cases(),
         jobs::cases(),
         leases::cases(),
         publications::cases(),
