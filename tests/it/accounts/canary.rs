@@ -222,7 +222,11 @@ impl Plot {
         let base = &self.base;
         let provider = Provider {
             refresh: Refresh::Token { rotates: true },
-            ..Provider::new(PLATFORM, format!("{base}/authorize"), format!("{base}/token"))
+            ..Provider::new(
+                PLATFORM,
+                format!("{base}/authorize"),
+                format!("{base}/token"),
+            )
         };
         let builder = Automarket::shared(self.store.clone())
             .transport(transport)
@@ -252,7 +256,10 @@ impl Plot {
         for (id, credential) in [
             ("token", Credential::token(marked("token"))),
             ("basic", basic),
-            ("address", Credential::address(marked("https://hooks.example/"))),
+            (
+                "address",
+                Credential::address(marked("https://hooks.example/")),
+            ),
         ] {
             show(&credential);
             let put = tenant.add_account(account(id), credential).await;
@@ -271,7 +278,13 @@ impl Plot {
             Next::NotSent,
             Next::Reply(503, format!("<html>{quoted}refresh-2</html>")),
             Next::Reply(200, format!("{{\"access_token\": \"{quoted}")),
-            Next::Reply(400, format!("{{\"error\":\"invalid_client\",\"error_description\":{:?}}}", self.secret)),
+            Next::Reply(
+                400,
+                format!(
+                    "{{\"error\":\"invalid_client\",\"error_description\":{:?}}}",
+                    self.secret
+                ),
+            ),
             Next::Reply(429, quoted.clone()),
         ] {
             self.issuer.next(next);
@@ -352,7 +365,10 @@ fn no_secret_in(what: &str, bytes: &[u8]) {
         let key = key.split_once(':').unwrap().1;
         let raw = STANDARD.decode(key).unwrap();
         assert!(!bytes.windows(32).any(|w| w == raw), "a key in {what}");
-        assert!(!bytes.windows(43).any(|w| w == &key.as_bytes()[..43]), "a key in {what}");
+        assert!(
+            !bytes.windows(43).any(|w| w == &key.as_bytes()[..43]),
+            "a key in {what}"
+        );
     }
 }
 
@@ -433,7 +449,10 @@ async fn no_secret_is_said_or_stored_with_postgres() {
             dumped += 1;
             no_secret_in(&table, row.as_bytes());
             // bytea shows as hex, in which base64 would hide.
-            for hex in row.split(|c: char| !c.is_ascii_hexdigit()).filter(|h| h.len() > 40) {
+            for hex in row
+                .split(|c: char| !c.is_ascii_hexdigit())
+                .filter(|h| h.len() > 40)
+            {
                 let half = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
                 let raw: Vec<u8> = (0..hex.len() - 1).step_by(2).map(half).collect();
                 no_secret_in(&table, &raw);

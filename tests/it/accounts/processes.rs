@@ -49,7 +49,11 @@ impl Shared {
         let transport = ReqwestTransport::builder().guard(guard).build().unwrap();
         let provider = Provider {
             refresh: Refresh::Token { rotates: true },
-            ..Provider::new(PLATFORM, format!("{issuer}/authorize"), format!("{issuer}/token"))
+            ..Provider::new(
+                PLATFORM,
+                format!("{issuer}/authorize"),
+                format!("{issuer}/token"),
+            )
         };
         let market = Automarket::shared(self.open().await)
             .transport(transport)
@@ -102,7 +106,11 @@ impl Process {
     fn start(shared: &Shared, issuer: &str, fault_point: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["accounts::processes::user_process", "--exact", "--nocapture"])
+            .args([
+                "accounts::processes::user_process",
+                "--exact",
+                "--nocapture",
+            ])
             .env(DATABASE, &shared.database)
             .env(SCHEMA, &shared.schema)
             .env(ISSUER, issuer)
@@ -190,7 +198,8 @@ impl Stage {
     async fn everybody(&self) -> Vec<String> {
         let mut processes: Vec<Process> = (0..PROCESSES).map(|_| self.process(None)).collect();
         processes.iter_mut().for_each(Process::go);
-        let ends = tokio::task::spawn_blocking(|| processes.into_iter().map(Process::end).collect());
+        let ends =
+            tokio::task::spawn_blocking(|| processes.into_iter().map(Process::end).collect());
         let ends: Vec<(Vec<String>, bool)> = ends.await.unwrap();
         assert!(ends.iter().all(|(_, well)| *well));
         ends.into_iter().flat_map(|(got, _)| got).collect()
@@ -230,7 +239,10 @@ async fn killed_before_the_new_tokens_are_stored(shared: Shared) {
     assert_eq!(stage.issuer.renewed(), 1);
     // The platform has used the refresh token up, and nobody has the new one: it is said, once.
     let got = stage.everybody().await;
-    assert!(got.iter().all(|rule| rule == "account.needs_reauth"), "{got:?}");
+    assert!(
+        got.iter().all(|rule| rule == "account.needs_reauth"),
+        "{got:?}"
+    );
     assert_eq!(stage.issuer.token_requests(), 2);
     assert_eq!(stage.needs_reauth().await, (true, 1));
 }

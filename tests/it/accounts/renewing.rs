@@ -104,9 +104,10 @@ async fn a_refused_renewal_is_believed_only_when_nobody_has_renewed_meanwhile() 
     let end = issuer::later(&world.clock, 3600);
     let newer = world.other_process();
     let faulty = FaultStore::new(store);
-    faulty.faults().add(
-        StoreRule::on("lease_credential", StoreFault::Delay(Duration::from_millis(200))),
-    );
+    faulty.faults().add(StoreRule::on(
+        "lease_credential",
+        StoreFault::Delay(Duration::from_millis(200)),
+    ));
     let market = market(Arc::new(faulty), world.issuer.clone())
         .clock(Arc::new(world.clock.clone()))
         .build()

@@ -18,9 +18,9 @@ use automarket::{
     },
     store::{
         Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
-        Event, EventStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, MemoryStore,
-        NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore,
-        QueueStats, SealedCredential, Settled, Verdict,
+        Event, EventStore, Flow, FlowStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken,
+        MemoryStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication,
+        PublicationStore, QueueStats, SealedCredential, Settled, Verdict,
     },
 };
 use serde_json::Value;
@@ -299,5 +299,15 @@ impl AuditStore for Watched {
     }
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         self.inner.erase_audit_of(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl FlowStore for Watched {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.inner.put_flow(flow).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.inner.take_flow(tenant, id).await
     }
 }
