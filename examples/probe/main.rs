@@ -6,6 +6,7 @@
 mod page;
 mod text;
 mod time;
+mod vault;
 mod web;
 
 use std::{
@@ -87,6 +88,8 @@ fn run(op: &str, request: &Value) -> Option<Result<Reply>> {
         "backoff" => time::backoff(request),
         "extract" => page::extract(request),
         "sanitize" => page::sanitize(request),
+        "seal" => vault::seal(request),
+        "open" => vault::open(request),
         _ => return None,
     })
 }

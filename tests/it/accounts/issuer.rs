@@ -53,6 +53,7 @@ struct State {
     revoked: Vec<String>,
     prefix: String,
     refuses_all: bool,
+    down: bool,
 }
 
 impl Issuer {
@@ -84,6 +85,11 @@ impl Issuer {
     /// The platform refuses all access tokens, the fresh ones too.
     pub(super) fn refuse_all(&self) {
         self.lock().refuses_all = true;
+    }
+
+    /// It cannot be reached any more.
+    pub(super) fn go_down(&self) {
+        self.lock().down = true;
     }
 
     /// The platform forgets the access tokens; the refresh token lives.
@@ -158,6 +164,9 @@ impl State {
     }
 
     fn answer(&mut self, request: &Request<Bytes>) -> Result<(u16, String), TransportError> {
+        if self.down {
+            return Err(TransportError::new(ErrorKind::Network, false, "down"));
+        }
         let form: Vec<(String, String)> = automarket::core::Url::parse(&format!(
             "x:?{}",
             String::from_utf8_lossy(request.body())

@@ -131,7 +131,8 @@ async fn disconnecting_revokes_at_the_platform_and_erases_here_in_any_case() {
     assert_eq!(world.tenant.accounts().await.unwrap().len(), 1);
 
     // A platform that cannot be reached keeps nothing from being erased.
-    let down = automarket::testing::Script::new();
+    let down = Issuer::new();
+    down.go_down();
     let market = market(world.store.clone(), down).build().unwrap();
     let tenant = market.tenant("acme").unwrap();
     let end = issuer::later(&world.clock, 3600);

@@ -60,7 +60,8 @@ impl Shared {
             .oauth(provider, App::new("client", "client-secret"))
             .keyring(keyring(OLD))
             .refresh(RefreshPolicy {
-                lease: Duration::from_secs(3),
+                // Long enough for a busy machine, short enough to wait for.
+                lease: Duration::from_secs(12),
                 ..RefreshPolicy::default()
             })
             .build()
