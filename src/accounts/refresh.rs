@@ -265,6 +265,7 @@ impl Accounts {
                 Err(error) => return Err(error),
             }
         };
+        fault_point("credential.renewed", "after");
         let noted = self.note(
             account,
             AuditAction::Refresh,

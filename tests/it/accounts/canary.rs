@@ -276,7 +276,8 @@ impl Plot {
         let quoted = marked("t");
         for next in [
             Next::NotSent,
-            Next::Reply(503, format!("<html>{quoted}refresh-2</html>")),
+            Next::Quote(503),
+            Next::Quote(400),
             Next::Reply(200, format!("{{\"access_token\": \"{quoted}")),
             Next::Reply(
                 400,
@@ -285,7 +286,7 @@ impl Plot {
                     self.secret
                 ),
             ),
-            Next::Reply(429, quoted.clone()),
+            Next::Quote(429),
         ] {
             self.issuer.next(next);
             self.clock.advance(chrono::Duration::hours(2));

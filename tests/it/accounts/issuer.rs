@@ -27,6 +27,8 @@ pub(super) fn later(clock: &ManualClock, seconds: i64) -> DateTime<Utc> {
 /// What the token address answers next, instead of its own way.
 pub(super) enum Next {
     Reply(u16, String),
+    /// This status, and the refresh token that came.
+    Quote(u16),
     /// It renews, and the connection is cut.
     CutAfter,
     /// Nothing leaves.
@@ -179,6 +181,10 @@ impl State {
                 match self.next.pop_front() {
                     None => Ok(self.token(&form)),
                     Some(Next::Reply(status, body)) => Ok((status, body)),
+                    Some(Next::Quote(status)) => {
+                        let given = form.into_iter().find(|(n, _)| n == "refresh_token");
+                        Ok((status, format!("<p>{}</p>", given.unwrap_or_default().1)))
+                    }
                     Some(Next::NotSent) => {
                         Err(TransportError::new(ErrorKind::Network, false, "refused"))
                     }

@@ -211,7 +211,7 @@ impl Stage {
         let mut process = self.process(Some(point));
         process.go();
         let (got, well) = tokio::task::spawn_blocking(|| process.end()).await.unwrap();
-        assert!(!well && got.is_empty(), "it did not die");
+        assert!(!well && got.is_empty(), "it did not die: {well} {got:?}");
     }
 
     async fn needs_reauth(&self) -> (bool, usize) {
