@@ -8,6 +8,7 @@
 mod accounts;
 mod campaign;
 mod live;
+mod media;
 mod publishing;
 mod quickstart;
 mod worker;
