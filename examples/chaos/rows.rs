@@ -78,24 +78,19 @@ pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
 
 /// All jobs.
 pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
-    let columns = |id: &str, text: &str| {
-        format!(
-            "SELECT {id}, j.payload{text}, j.unique_key,
-            CASE WHEN e.place IS NOT NULL THEN e.state WHEN q.place IS NULL THEN 'nowhere'
-                WHEN q.leased THEN 'leased' ELSE 'waiting' END,
-            coalesce(e.attempts, q.attempts, 0), coalesce(e.crashes, q.crashes, 0),
-            coalesce(e.fence, q.fence, 0), e.result{text},
-            CASE WHEN e.place IS NULL THEN 0 ELSE 1 END + CASE WHEN q.place IS NULL THEN 0 ELSE 1 END"
-        )
-    };
     let json = |text: String| serde_json::from_str(&text).unwrap_or(Value::Null);
     match place {
         Place::Sqlite { .. } => {
             let db = place.sqlite()?;
-            let sql = columns("lower(hex(j.id))", "")
-                + " FROM automarket_jobs j LEFT JOIN automarket_queue q USING (place)
-                    LEFT JOIN automarket_ended e USING (place)";
-            let mut statement = db.prepare(&sql)?;
+            let sql = "SELECT lower(hex(j.id)), j.payload, j.unique_key,
+                    CASE WHEN e.place IS NOT NULL THEN e.state WHEN q.place IS NULL THEN 'nowhere'
+                        WHEN q.leased THEN 'leased' ELSE 'waiting' END,
+                    coalesce(e.attempts, q.attempts, 0), coalesce(e.crashes, q.crashes, 0),
+                    coalesce(e.fence, q.fence, 0), e.result,
+                    (e.place IS NOT NULL) + (q.place IS NOT NULL)
+                FROM automarket_jobs j LEFT JOIN automarket_queue q USING (place)
+                LEFT JOIN automarket_ended e USING (place)";
+            let mut statement = db.prepare(sql)?;
             let rows = statement.query_map([], |row| {
                 let id: String = row.get(0)?;
                 Ok(JobRow {
@@ -114,11 +109,19 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
         }
         Place::Postgres { .. } => {
             let (client, schema) = place.postgres().await?;
-            let sql = columns("j.id::text", "::text")
-                + &format!(
-                    " FROM {schema}.jobs j LEFT JOIN {schema}.queue q USING (id)
-                    LEFT JOIN {schema}.ended e USING (id)"
-                );
+            // Whether `jobs` is a table beside the two others or a view of them.
+            let sql = format!(
+                "WITH stands AS (
+                    SELECT id, CASE WHEN leased THEN 'leased' ELSE 'waiting' END AS state, attempts, crashes,
+                        fence, NULL::text AS result FROM {schema}.queue
+                    UNION ALL
+                    SELECT id, state, attempts, crashes, fence, result::text FROM {schema}.ended)
+                SELECT j.id::text, j.payload::text, j.unique_key, coalesce(s.state, 'nowhere'),
+                    coalesce(s.attempts, 0), coalesce(s.crashes, 0), coalesce(s.fence, 0), s.result,
+                    count(s.id) OVER (PARTITION BY j.id)
+                FROM (SELECT DISTINCT ON (id) id, payload, unique_key FROM {schema}.jobs ORDER BY id) j
+                LEFT JOIN stands s USING (id)"
+            );
             let rows = client.query(&sql, &[]).await?;
             Ok(rows
                 .iter()
@@ -131,7 +134,7 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
                     crashes: i64::from(row.get::<_, i32>(5)),
                     fence: row.get(6),
                     result: row.get(7),
-                    places: i64::from(row.get::<_, i32>(8)),
+                    places: row.get(8),
                 })
                 .collect())
         }

@@ -115,7 +115,8 @@ impl Worker {
     }
 
     /// After how many crashes of its workers a job is dead; 3 unless said otherwise, 1 at the least. Whoever
-    /// finds the last one decides.
+    /// finds the last one decides. A job that has one crash left runs alone: it waits until nothing else runs in
+    /// its worker, and nothing is taken while it runs.
     #[must_use]
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.max_crashes = crashes.max(1);
@@ -154,6 +155,7 @@ impl Worker {
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
+            alone: false,
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
@@ -172,6 +174,8 @@ struct Shift {
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
     ended: Vec<Ended>,
+    /// A job that may have killed its workers is there: nothing is taken while anything runs.
+    alone: bool,
 }
 
 impl Shift {
@@ -219,6 +223,7 @@ impl Shift {
                         Next::At(at) => look_at = at,
                     }
                     self.start(taken);
+                    look |= self.alone;
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
@@ -235,14 +240,19 @@ impl Shift {
             self.written(written);
         }
         if is_taking && let Ok(Some(taken)) = timeout_at(end, taking).await {
-            // Taken as the shutdown came: handed back as they are.
-            let back = |lease| Ended {
-                lease,
-                end: Ok(End::Release),
-            };
-            self.ended.extend(taken.leases.into_iter().map(back));
+            // Taken as the shutdown came.
+            self.hand_back(taken.leases);
         }
         self.stop(end).await;
+    }
+
+    /// Gives jobs back as they are.
+    fn hand_back(&mut self, leases: Vec<Lease>) {
+        let back = |lease| Ended {
+            lease,
+            end: Ok(End::Release),
+        };
+        self.ended.extend(leases.into_iter().map(back));
     }
 
     /// Lets running jobs end, and hands back what does not.
@@ -298,7 +308,14 @@ impl Shift {
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
     /// room until they are as many as jobs may run.
     fn order(&self, unwritten: usize) -> Option<Order> {
-        let most = self.worker.concurrency;
+        if self.alone && (unwritten > 0 || !self.running.is_empty()) {
+            return None;
+        }
+        let most = if self.alone {
+            1
+        } else {
+            self.worker.concurrency
+        };
         let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
@@ -323,8 +340,19 @@ impl Shift {
         })
     }
 
-    /// Sets the jobs running.
-    fn start(&mut self, taken: Taken) {
+    /// Sets the jobs running. One whose next crash is its last runs alone, so that a job which kills its workers
+    /// takes none with it: it is handed back, and taken by itself once nothing runs.
+    fn start(&mut self, mut taken: Taken) {
+        let most = self.worker.max_crashes;
+        let last_chance =
+            |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
+        let by_itself = self.alone && taken.leases.len() == 1;
+        self.alone = taken.leases.iter().any(last_chance);
+        if self.alone && !by_itself {
+            let (last, rest) = taken.leases.into_iter().partition(last_chance);
+            taken.leases = rest;
+            self.hand_back(last);
+        }
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
             let engine = self.worker.market.engine.clone();

@@ -17,9 +17,10 @@ use crate::{
     content::{Campaign, Post},
     store::{
         Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
-        Event, EventStore, Flow, FlowStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken,
-        NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore,
-        QueueStats, SealedCredential, Settled, Verdict,
+        Event, EventStore, Flow, FlowStore, Gate, GateStore, Job, JobState, JobStore, KeyUse,
+        Lease, LeaseToken, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass,
+        Publication, PublicationStore, QueueRates, QueueStats, Schedule, ScheduleStore,
+        SealedCredential, Settled, Signal, UpkeepStore, Verdict, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -246,18 +247,6 @@ impl EventStore for FaultStore {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl FlowStore for FaultStore {
-    async fn put_flow(&self, flow: &Flow) -> Result<()> {
-        self.pass("put_flow", self.inner.put_flow(flow)).await
-    }
-    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
-        self.pass("take_flow", self.inner.take_flow(tenant, id))
-            .await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
 impl JobStore for FaultStore {
     async fn now(&self) -> Result<DateTime<Utc>> {
         self.pass("now", self.inner.now()).await
@@ -343,6 +332,114 @@ impl PublicationStore for FaultStore {
             self.inner.update_publication(publication, events),
         )
         .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl GateStore for FaultStore {
+    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+        self.pass("pass_gates", self.inner.pass_gates(tenant, account))
+            .await
+    }
+    async fn tell_gate(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        name: &str,
+        signal: Signal,
+    ) -> Result<Gate> {
+        self.pass(
+            "tell_gate",
+            self.inner.tell_gate(tenant, account, name, signal),
+        )
+        .await
+    }
+    async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
+        self.pass("gates", self.inner.gates(tenant)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ScheduleStore for FaultStore {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        self.pass("put_schedule", self.inner.put_schedule(schedule))
+            .await
+    }
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        self.pass("schedule", self.inner.schedule(tenant, name))
+            .await
+    }
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        self.pass("schedules", self.inner.schedules(tenant)).await
+    }
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        self.pass("remove_schedule", self.inner.remove_schedule(tenant, name))
+            .await
+    }
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        self.pass("next_schedules", self.inner.next_schedules(limit))
+            .await
+    }
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.pass("run_schedule", self.inner.run_schedule(schedule, next_at))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl UpkeepStore for FaultStore {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        self.pass("put_worker", self.inner.put_worker(beat)).await
+    }
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        self.pass("remove_worker", self.inner.remove_worker(name))
+            .await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        self.pass("workers", self.inner.workers()).await
+    }
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        self.pass("overdue", self.inner.overdue(grace)).await
+    }
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        self.pass("queue_rates", self.inner.queue_rates()).await
+    }
+    async fn schema_version(&self) -> Result<u32> {
+        self.pass("schema_version", self.inner.schema_version())
+            .await
+    }
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_ended", self.inner.remove_ended(before, limit))
+            .await
+    }
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_events", self.inner.remove_events(before, limit))
+            .await
+    }
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.pass("remove_dead", self.inner.remove_dead(tenant, kind, limit))
+            .await
+    }
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.pass("redrive_dead", self.inner.redrive_dead(tenant, kind, limit))
+            .await
     }
 }
 
@@ -483,6 +580,18 @@ impl AuditStore for FaultStore {
     }
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl FlowStore for FaultStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.pass("put_flow", self.inner.put_flow(flow)).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.pass("take_flow", self.inner.take_flow(tenant, id))
             .await
     }
 }

@@ -259,7 +259,7 @@ impl Transport for Issuer {
             self.log.write(list, &format!("{n:?}"), "post").await;
             (if good { 200 } else { 401 }, "{}".to_owned())
         };
-        Ok(text_reply(status, &body).map(Body::Full))
+        Ok(text_reply(status, body).map(Body::Full))
     }
 }
 

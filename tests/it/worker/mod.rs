@@ -1,5 +1,6 @@
 //! The worker: host's jobs, batches, leases, limits, the end.
 
+mod alone;
 mod dying;
 mod gates;
 mod leases;
