@@ -6,6 +6,7 @@
 )]
 
 mod campaign;
+mod connect;
 mod live;
 mod publishing;
 mod quickstart;
