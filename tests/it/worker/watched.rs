@@ -18,9 +18,9 @@ use automarket::{
     },
     store::{
         Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
-        Event, EventStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, MemoryStore,
-        NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication, PublicationStore,
-        QueueStats, SealedCredential, Settled, Verdict,
+        Event, EventStore, Flow, FlowStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken,
+        MemoryStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication,
+        PublicationStore, QueueStats, SealedCredential, Settled, Verdict,
     },
 };
 use serde_json::Value;
@@ -97,6 +97,16 @@ impl CampaignStore for Watched {
     }
     async fn campaigns(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Campaign>> {
         self.inner.campaigns(tenant, limit).await
+    }
+}
+
+#[async_trait]
+impl FlowStore for Watched {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.inner.put_flow(flow).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.inner.take_flow(tenant, id).await
     }
 }
 
