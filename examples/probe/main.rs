@@ -7,6 +7,7 @@ mod oauth;
 mod page;
 mod text;
 mod time;
+mod vault;
 mod web;
 
 use std::{
@@ -92,6 +93,8 @@ fn run(op: &str, request: &Value) -> Option<Result<Reply>> {
         "callback" => oauth::callback(request),
         "extract" => page::extract(request),
         "sanitize" => page::sanitize(request),
+        "seal" => vault::seal(request),
+        "open" => vault::open(request),
         _ => return None,
     })
 }

@@ -184,7 +184,12 @@ impl Accounts {
         }
         match self.renew(account, opened.version).await? {
             Some(renewed) => Ok(renewed),
-            None => Ok(opened),
+            None => {
+                // It is used for as long as the platform takes it.
+                let entry = Entry::new(opened.clone(), account.clone(), None);
+                self.cache.put(key, entry, NOTE_USE);
+                Ok(opened)
+            }
         }
     }
 
@@ -210,7 +215,7 @@ impl Accounts {
             credential,
             version,
         };
-        let until = left.filter(|_| !dying).map(|left| self.clock.now() + left);
+        let until = left.map(|left| self.clock.now() + left);
         let entry = Entry::new(opened.clone(), account.clone(), until);
         if self.cache.put(key, entry, NOTE_USE) {
             self.note_use(account).await;

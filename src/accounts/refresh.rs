@@ -11,7 +11,7 @@ use automarket_core::{
     chrono::TimeDelta,
     fault_point,
     http::Call,
-    oauth::{App, Provider, TokenSet, read_token_reply, refresh_call, rule},
+    oauth::{Provider, TokenSet, read_token_reply, refresh_call, rule},
     store::{Account, AuditAction, NewEvent},
 };
 use futures_util::{
@@ -76,7 +76,6 @@ struct Renewal {
     version: Version,
     tokens: TokenSet,
     provider: Provider,
-    app: App,
     call: Call,
 }
 
@@ -177,7 +176,6 @@ impl Accounts {
             version: Version::of(row),
             tokens: *tokens,
             provider,
-            app,
             call,
         }))
     }
@@ -185,9 +183,7 @@ impl Accounts {
     async fn renew_leased(&self, account: &Account, renewal: Renewal) -> Result<Opened> {
         let lease = self.policy.lease();
         let asked = Instant::now();
-        let answer = self
-            .ask(renewal.call, &renewal.provider, &renewal.app)
-            .await;
+        let answer = self.ask(renewal.call, &renewal.provider).await;
         let error = match answer {
             Ok(new) => {
                 let tokens = renewal.tokens.renewed(new);
@@ -235,15 +231,13 @@ impl Accounts {
         Err(error.with_retry(Retry::After(Some(wait))))
     }
 
-    async fn ask(&self, call: Call, provider: &Provider, app: &App) -> Result<TokenSet> {
+    async fn ask(&self, call: Call, provider: &Provider) -> Result<TokenSet> {
         // The store's time of the answer, though the store may be away then.
         let (before, began) = (self.store.now().await?, Instant::now());
         let call = call.timeout(self.policy.lease() * 2 / 3);
         let reply = self.bare_context()?.call(call).await?;
         let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
-        let mut tokens = read_token_reply(provider, &reply, now)?;
-        tokens.app.clone_from(&app.name);
-        Ok(tokens)
+        read_token_reply(provider, &reply, now)
     }
 
     /// Makes the new tokens durable, before anybody uses them. The store may be away for as long as the lease.
@@ -271,6 +265,7 @@ impl Accounts {
                 Err(error) => return Err(error),
             }
         };
+        fault_point("credential.renewed", "after");
         let noted = self.note(
             account,
             AuditAction::Refresh,

@@ -50,6 +50,7 @@ pub struct Worker {
     lease: Duration,
     poll: Duration,
     grace: Duration,
+    max_crashes: u32,
 }
 
 impl Worker {
@@ -62,6 +63,7 @@ impl Worker {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(30),
+            max_crashes: 3,
         }
     }
 
@@ -101,6 +103,14 @@ impl Worker {
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// After how many crashes of its workers a job is dead; 3 unless said otherwise, 1 at the least. Whoever
+    /// finds the last one decides.
+    #[must_use]
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.max_crashes = crashes.max(1);
         self
     }
 
@@ -264,6 +274,7 @@ impl Shift {
     async fn claim(&mut self, kinds: Vec<String>, limit: usize) -> usize {
         let mut claim = Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease);
         claim.kinds = kinds;
+        claim.max_crashes = self.worker.max_crashes;
         let since = Instant::now();
         let engine = &self.worker.market.engine;
         let leases = match engine.store.claim(&claim).await {

@@ -87,6 +87,7 @@ impl StoreRule {
 #[derive(Debug, Default)]
 pub struct StoreFaults {
     rules: Mutex<Vec<StoreRule>>,
+    calls: AtomicU32,
     hits: AtomicU32,
 }
 
@@ -96,6 +97,12 @@ impl StoreFaults {
         self.lock().push(rule);
     }
 
+    /// How many calls came so far.
+    #[must_use]
+    pub fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// How many calls were hit so far: a test whose faults hit nothing proves nothing.
     #[must_use]
     pub fn hits(&self) -> u32 {
@@ -103,6 +110,7 @@ impl StoreFaults {
     }
 
     fn take(&self, method: &'static str) -> Option<StoreFault> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let mut rules = self.lock();
         let rule = rules.iter_mut().find_map(|rule| {
             let fits = rule.method.is_none_or(|wanted| wanted == method);

@@ -25,4 +25,5 @@ mod text;
 mod timetable;
 mod tls;
 mod transport;
+mod vault;
 mod writer;

@@ -101,16 +101,6 @@ impl CampaignStore for Watched {
 }
 
 #[async_trait]
-impl FlowStore for Watched {
-    async fn put_flow(&self, flow: &Flow) -> Result<()> {
-        self.inner.put_flow(flow).await
-    }
-    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
-        self.inner.take_flow(tenant, id).await
-    }
-}
-
-#[async_trait]
 impl EventStore for Watched {
     async fn append_events(&self, events: &[NewEvent]) -> Result<()> {
         self.inner.append_events(events).await
@@ -309,5 +299,15 @@ impl AuditStore for Watched {
     }
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         self.inner.erase_audit_of(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl FlowStore for Watched {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.inner.put_flow(flow).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.inner.take_flow(tenant, id).await
     }
 }

@@ -1,0 +1,47 @@
+//! Every connector that publishes, with its fake. A new one is one more entry.
+
+use std::sync::Arc;
+
+use automarket::{
+    Builder, Credential, Platform, TenantId,
+    connectors::mixpost::{self, Mixpost, MixpostConfig},
+    core::http_types::Method,
+    store::Account,
+    testing::Fake,
+};
+
+use crate::Result;
+
+pub(crate) struct Connector {
+    pub(crate) name: &'static str,
+    /// The host that its fake plays.
+    pub(crate) host: &'static str,
+    pub(crate) fake: fn() -> Arc<dyn Fake>,
+    /// The request whose effect is the post: its method and the end of its path.
+    pub(crate) write: (Method, &'static str),
+    /// Registers the connector, to reach its platform at this address.
+    pub(crate) register: fn(Builder, &str) -> Result<Builder>,
+    pub(crate) account: fn(TenantId) -> Account,
+    pub(crate) credential: fn() -> Credential,
+}
+
+pub(crate) const ALL: &[Connector] = &[Connector {
+    name: "mixpost",
+    host: mixpost::testing::HOST,
+    fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
+    write: (Method::POST, "/posts"),
+    register: |builder, base| {
+        let config = MixpostConfig::new(format!("{base}/mixpost"), mixpost::testing::WORKSPACE);
+        Ok(builder.publisher(Mixpost::new(config)?))
+    },
+    account: |tenant| {
+        let number = mixpost::testing::X_ACCOUNT.to_string();
+        Account::new(tenant, mixpost::PLATFORM, number).on_network(Platform::X)
+    },
+    credential: || Credential::token(mixpost::testing::TOKEN),
+}];
+
+pub(crate) fn find(name: &str) -> Result<&'static Connector> {
+    let found = ALL.iter().find(|connector| connector.name == name);
+    found.ok_or_else(|| format!("there is no connector {name}").into())
+}

@@ -1,0 +1,199 @@
+//! What the database holds, read with statements of our own: never what the library says of itself.
+
+use serde_json::Value;
+
+use crate::{Result, place::Place};
+
+/// A job, wherever it stands.
+pub(crate) struct JobRow {
+    pub(crate) id: String,
+    pub(crate) payload: Value,
+    pub(crate) key: Option<String>,
+    /// `waiting` or `leased`, or how it ended.
+    pub(crate) state: String,
+    pub(crate) attempts: i64,
+    pub(crate) crashes: i64,
+    pub(crate) fence: i64,
+    pub(crate) result: Option<String>,
+    /// In how many tables of live and ended jobs it stands: 1, or something is wrong.
+    pub(crate) places: i64,
+}
+
+impl JobRow {
+    pub(crate) fn ended(&self) -> bool {
+        !matches!(self.state.as_str(), "waiting" | "leased" | "nowhere")
+    }
+}
+
+/// A publication, with the mark in the text of its post.
+pub(crate) struct PublicationRow {
+    pub(crate) mark: String,
+    pub(crate) state: String,
+}
+
+impl PublicationRow {
+    pub(crate) fn ended(&self) -> bool {
+        matches!(
+            self.state.as_str(),
+            "published" | "rejected" | "unknown" | "missed" | "cancelled"
+        )
+    }
+}
+
+/// How many jobs are live.
+pub(crate) async fn live(place: &Place) -> Result<i64> {
+    count(place, "SELECT count(*) FROM @queue").await
+}
+
+/// How many unique keys are held by more than one live job.
+pub(crate) async fn keys_held_twice(place: &Place) -> Result<i64> {
+    let sql = "SELECT count(*) FROM (SELECT tenant, kind, unique_key FROM @queue
+        WHERE unique_key IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1) AS twice";
+    count(place, sql).await
+}
+
+/// How many events there are of this kind.
+pub(crate) async fn events(place: &Place, kind: &str) -> Result<i64> {
+    count(
+        place,
+        &format!("SELECT count(*) FROM @events WHERE kind = '{kind}'"),
+    )
+    .await
+}
+
+/// Counts by a statement in which `@` stands before the names of our tables.
+pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
+    match place {
+        Place::Sqlite { .. } => {
+            let sql = sql.replace('@', "automarket_");
+            Ok(place.sqlite()?.query_row(&sql, [], |row| row.get(0))?)
+        }
+        Place::Postgres { .. } => {
+            let (client, schema) = place.postgres().await?;
+            let sql = sql.replace('@', &format!("{schema}."));
+            Ok(client.query_one(&sql, &[]).await?.get(0))
+        }
+    }
+}
+
+/// All jobs.
+pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
+    let columns = |id: &str, text: &str| {
+        format!(
+            "SELECT {id}, j.payload{text}, j.unique_key,
+            CASE WHEN e.place IS NOT NULL THEN e.state WHEN q.place IS NULL THEN 'nowhere'
+                WHEN q.leased THEN 'leased' ELSE 'waiting' END,
+            coalesce(e.attempts, q.attempts, 0), coalesce(e.crashes, q.crashes, 0),
+            coalesce(e.fence, q.fence, 0), e.result{text},
+            CASE WHEN e.place IS NULL THEN 0 ELSE 1 END + CASE WHEN q.place IS NULL THEN 0 ELSE 1 END"
+        )
+    };
+    let json = |text: String| serde_json::from_str(&text).unwrap_or(Value::Null);
+    match place {
+        Place::Sqlite { .. } => {
+            let db = place.sqlite()?;
+            let sql = columns("lower(hex(j.id))", "")
+                + " FROM automarket_jobs j LEFT JOIN automarket_queue q USING (place)
+                    LEFT JOIN automarket_ended e USING (place)";
+            let mut statement = db.prepare(&sql)?;
+            let rows = statement.query_map([], |row| {
+                let id: String = row.get(0)?;
+                Ok(JobRow {
+                    id: hyphened(&id),
+                    payload: json(row.get(1)?),
+                    key: row.get(2)?,
+                    state: row.get(3)?,
+                    attempts: row.get(4)?,
+                    crashes: row.get(5)?,
+                    fence: row.get(6)?,
+                    result: row.get(7)?,
+                    places: row.get(8)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }
+        Place::Postgres { .. } => {
+            let (client, schema) = place.postgres().await?;
+            let sql = columns("j.id::text", "::text")
+                + &format!(
+                    " FROM {schema}.jobs j LEFT JOIN {schema}.queue q USING (id)
+                    LEFT JOIN {schema}.ended e USING (id)"
+                );
+            let rows = client.query(&sql, &[]).await?;
+            Ok(rows
+                .iter()
+                .map(|row| JobRow {
+                    id: row.get(0),
+                    payload: json(row.get(1)),
+                    key: row.get(2),
+                    state: row.get(3),
+                    attempts: i64::from(row.get::<_, i32>(4)),
+                    crashes: i64::from(row.get::<_, i32>(5)),
+                    fence: row.get(6),
+                    result: row.get(7),
+                    places: i64::from(row.get::<_, i32>(8)),
+                })
+                .collect())
+        }
+    }
+}
+
+/// All publications.
+pub(crate) async fn publications(place: &Place) -> Result<Vec<PublicationRow>> {
+    let row = |state: String, post: String| PublicationRow {
+        state,
+        mark: crate::fake::mark(&post).unwrap_or_default(),
+    };
+    match place {
+        Place::Sqlite { .. } => {
+            let db = place.sqlite()?;
+            let sql = "SELECT u.state, p.body FROM automarket_publications u
+                JOIN automarket_posts p ON p.tenant = u.tenant AND p.id = u.post";
+            let mut statement = db.prepare(sql)?;
+            let rows = statement.query_map([], |found| Ok(row(found.get(0)?, found.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }
+        Place::Postgres { .. } => {
+            let (client, schema) = place.postgres().await?;
+            let sql = format!(
+                "SELECT u.state, p.body::text FROM {schema}.publications u
+                JOIN {schema}.posts p ON p.tenant = u.tenant AND p.id = u.post"
+            );
+            let rows = client.query(&sql, &[]).await?;
+            Ok(rows.iter().map(|r| row(r.get(0), r.get(1))).collect())
+        }
+    }
+}
+
+/// The names of all remembered steps.
+pub(crate) async fn step_names(place: &Place) -> Result<Vec<String>> {
+    Ok(match place {
+        Place::Sqlite { .. } => {
+            let db = place.sqlite()?;
+            let mut statement = db.prepare("SELECT DISTINCT name FROM automarket_steps")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            names.collect::<Result<_, _>>()?
+        }
+        Place::Postgres { .. } => {
+            let (client, schema) = place.postgres().await?;
+            let sql = format!("SELECT DISTINCT name FROM {schema}.steps");
+            let rows = client.query(&sql, &[]).await?;
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+    })
+}
+
+/// A UUID in hex as the library writes it.
+fn hyphened(hex: &str) -> String {
+    match hex.len() {
+        32 => format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        ),
+        _ => hex.to_owned(),
+    }
+}

@@ -1,0 +1,80 @@
+//! B2: the platform does it, and the answer is cut, hangs, is a 502, half a body or garbage: one effect.
+
+use std::time::Duration;
+
+use automarket::When;
+
+use super::Scenario;
+use crate::{
+    Result,
+    arguments::Size,
+    connectors,
+    fake::{AMBIGUOUS, FakeConfig},
+    findings::Findings,
+    rows,
+    world::World,
+};
+
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "ambiguous",
+    about: "the platform does it, and then cuts, hangs, answers 502, half or garbage",
+    size: Size {
+        jobs: 25,
+        ..Size::USUAL
+    },
+    least: |size| size.jobs as u64,
+    run: |world, findings| Box::pin(run(world, findings)),
+    equip: None,
+    process: None,
+};
+
+async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
+    for (index, connector) in connectors::ALL.iter().enumerate() {
+        let faults = (0..world.size.jobs).map(|n| AMBIGUOUS[n % AMBIGUOUS.len()].to_owned());
+        let mut fake = world.fake(FakeConfig {
+            connector: Some(connector.name.into()),
+            faults: faults.collect(),
+            ..FakeConfig::default()
+        })?;
+        let tenant = world.publisher(connector, &fake).await?;
+        let mut marks = Vec::new();
+        for n in 0..world.size.jobs {
+            let number = index * world.size.jobs + n;
+            marks.push(world.publish(&tenant, number, When::Now).await?.0);
+        }
+        // Time is moved by minutes below; no lease may run out by that.
+        let mut workers = world.workers(&fake, |config| {
+            config.connector = Some(connector.name.to_owned());
+            config.lease = Duration::from_secs(86_400);
+        })?;
+        world.until(&mut fake, "effects", world.size.jobs).await?;
+        world.say("all are done, and nobody was told");
+        // Each effect is there, and its answer was not understood: as many faults as posts.
+        findings.hits += fake.log.count("effects") as u64;
+        let mut patience = 0;
+        loop {
+            let rows = rows::publications(&world.place).await?;
+            let open = rows
+                .iter()
+                .filter(|row| marks.contains(&row.mark) && !row.ended())
+                .count();
+            if open == 0 {
+                break;
+            }
+            patience += 1;
+            if patience > 120 {
+                return Err(format!("{open} publications came to no end").into());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            world.advance(Duration::from_secs(120)).await?;
+        }
+        world.dismiss(&mut workers, findings).await?;
+        let rows = rows::publications(&world.place).await?;
+        findings.published_once(&marks, &rows, &fake.entries());
+        findings.must(
+            findings.unknown == 0,
+            "a platform that can be searched left something unknown",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! A3: heartbeats keep a long job from a second start, also when the runtime stalls for a third of the lease.
+
+use super::Scenario;
+use crate::{
+    Result, arguments::Size, fake::FakeConfig, findings::Findings, rows, worker::Work, world::World,
+};
+
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "long-job",
+    about: "jobs take three leases, some block the runtime for 0.3 of one; none starts twice",
+    size: Size {
+        jobs: 12,
+        lease: 3,
+        ..Size::USUAL
+    },
+    least: |size| size.jobs as u64,
+    run: |world, findings| Box::pin(run(world, findings)),
+    equip: None,
+    process: None,
+};
+
+async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
+    let mut fake = world.fake(FakeConfig::default())?;
+    let mut workers = world.workers(&fake, |_| {})?;
+    let lease = world.size.lease * 1000;
+    // As many stall at once as the smallest runtime has threads.
+    let work = |n| Work {
+        told: true,
+        block: if n < 2 { lease * 3 / 10 } else { 0 },
+        hold: lease * 3,
+        ..Work::default()
+    };
+    let acks = world.put(world.size.jobs, work).await?;
+    world.rest(&mut fake).await?;
+    world.dismiss(&mut workers, findings).await?;
+    let rows = rows::jobs(&world.place).await?;
+    for row in &rows {
+        findings.must(
+            row.fence == 1 && row.crashes == 0,
+            format!(
+                "job {} had {} leases and {} crashes",
+                row.id, row.fence, row.crashes
+            ),
+        );
+    }
+    let starts = fake.log.count("starts");
+    findings.must(
+        starts == acks.len(),
+        format!("{starts} starts of {} jobs", acks.len()),
+    );
+    findings.hits = rows.len() as u64;
+    findings.jobs_done_once(&acks, &rows, &fake.entries());
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! A5: who takes over races with who completes; nothing finished is revived, nothing is lost.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::Scenario;
+use crate::{
+    Result, arguments::Size, fake::FakeConfig, findings::Findings, rows, worker::Work, world::World,
+};
+
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "rescue-race",
+    about: "no heartbeat gets through, and jobs take as long as their lease",
+    size: Size {
+        jobs: 200,
+        workers: 3,
+        lease: 1,
+        ..Size::USUAL
+    },
+    least: |_| 10,
+    run: |world, findings| Box::pin(run(world, findings)),
+    equip: None,
+    process: None,
+};
+
+async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
+    let mut fake = world.fake(FakeConfig::default())?;
+    let mut workers = world.workers(&fake, |config| {
+        config.no_heartbeats = true;
+        config.max_crashes = 1000;
+    })?;
+    let lease = world.size.lease * 1000;
+    let seed = world.seed;
+    // From well within the lease to a little beyond it; the latter only on one worker, or they never end.
+    let work = |n: usize| {
+        let mut random = fastrand::Rng::with_seed(seed.wrapping_add(n as u64));
+        let hold = lease * 9 / 10 + random.u64(..lease / 5);
+        let slow = format!("w{}", random.usize(..2));
+        Work {
+            hold,
+            only_on: Some(slow),
+            ..Work::default()
+        }
+    };
+    let acks = world.put(world.size.jobs, work).await?;
+    let mut ended = HashMap::<String, (String, i64, Option<String>)>::new();
+    let give_up = Instant::now() + Duration::from_secs(300);
+    loop {
+        let rows = rows::jobs(&world.place).await?;
+        for row in &rows {
+            let now = (row.state.clone(), row.fence, row.result.clone());
+            if let Some(before) = ended.get(&row.id) {
+                findings.must(
+                    *before == now,
+                    format!("{} had ended as {before:?} and is {now:?}", row.id),
+                );
+            } else if row.ended() {
+                ended.insert(row.id.clone(), now);
+            }
+        }
+        if ended.len() == rows.len() && rows.len() >= acks.len() {
+            break;
+        }
+        if Instant::now() > give_up {
+            return Err(format!("{} of {} jobs have ended", ended.len(), rows.len()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    world.dismiss(&mut workers, findings).await?;
+    let rows = rows::jobs(&world.place).await?;
+    findings.hits = rows.iter().map(|row| row.crashes.unsigned_abs()).sum();
+    findings.jobs_done_once(&acks, &rows, &fake.entries());
+    Ok(())
+}

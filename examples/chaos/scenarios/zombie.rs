@@ -1,0 +1,93 @@
+//! A4: a worker that is paused past its leases and resumed changes nothing.
+
+use std::time::Duration;
+
+use super::Scenario;
+use crate::{
+    Result, arguments::Size, fake::FakeConfig, findings::Findings, rows, worker::Work, world::World,
+};
+
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "zombie",
+    about: "a worker is stopped past its leases, others take its jobs, and it goes on",
+    size: Size {
+        jobs: 48,
+        kills: 3,
+        ..Size::USUAL
+    },
+    least: |size| (size.jobs * size.kills / 2) as u64,
+    run: |world, findings| Box::pin(run(world, findings)),
+    equip: None,
+    process: None,
+};
+
+/// So long a job takes before it has its effect.
+const HOLD: u64 = 800;
+
+async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
+    let mut fake = world.fake(FakeConfig::default())?;
+    let jobs = world.size.jobs;
+    let mut acks = Vec::new();
+    for round in 0..world.size.kills {
+        let configs = ["zombie", "other"].map(|name| {
+            let mut config = world.worker_config(&format!("{name}{round}"), &fake);
+            config.concurrency = jobs;
+            config
+        });
+        let mut zombie = world.worker(&configs[0])?;
+        let starts = fake.log.count("starts");
+        let work = |_| Work {
+            told: true,
+            hold: HOLD,
+            ..Work::default()
+        };
+        acks.extend(world.put(jobs, work).await?);
+        world.until(&mut fake, "starts", starts + jobs).await?;
+        zombie.signal("STOP")?;
+        let mut other = world.worker(&configs[1])?;
+        // In one round the others are at work when it wakes, in the next they are done.
+        let both = starts + 2 * jobs;
+        world.until(&mut fake, "starts", both).await?;
+        if round % 2 == 1 {
+            world.until(&mut fake, "effects", acks.len()).await?;
+        }
+        zombie.signal("CONT")?;
+        world.rest(&mut fake).await?;
+        // What the zombie still does, it does now.
+        tokio::time::sleep(world.lease() / 2 + Duration::from_millis(HOLD)).await;
+        findings.must(zombie.alive(), "the zombie died of it");
+        world
+            .dismiss(std::slice::from_mut(&mut zombie), findings)
+            .await?;
+        world
+            .dismiss(std::slice::from_mut(&mut other), findings)
+            .await?;
+        world.say(format!(
+            "round {round}: {} effects",
+            fake.log.count("effects")
+        ));
+    }
+    let rows = rows::jobs(&world.place).await?;
+    findings.hits = rows.iter().filter(|row| row.fence > 1).count() as u64;
+    for row in &rows {
+        let by = row.result.as_deref().unwrap_or_default();
+        findings.must(
+            row.fence == 1 || by.contains("other"),
+            format!("job {} was taken over, and its result is {by}", row.id),
+        );
+        findings.must(
+            row.crashes == row.fence - 1,
+            format!("job {} has {} crashes", row.id, row.crashes),
+        );
+    }
+    let entries = fake.entries();
+    let late = entries
+        .iter()
+        .filter(|e| e.list == "effects" && e.by.contains("zombie"))
+        .count();
+    findings.note(format!(
+        "{late} effects were the zombie's, before it was stopped"
+    ));
+    findings.jobs_done_once(&acks, &rows, &entries);
+    Ok(())
+}

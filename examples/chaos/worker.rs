@@ -1,0 +1,272 @@
+//! The worker process: the library as a host runs it, with a kind of jobs whose effect is at the fake.
+
+use std::{sync::Arc, time::Duration};
+
+use automarket::{
+    Automarket, Builder, Error, ErrorKind, JobId, Keyring, Result as Outcome, Store, Tenant,
+    core::{
+        Bytes, Context, async_trait,
+        http_types::{Request, Response},
+        pipeline::Run,
+    },
+    http::{Body, Call, Guard, ReqwestTransport, Transport, TransportError},
+    store::JobState,
+    testing::{
+        Fault, FaultPlan, FaultRule, FaultStore, FaultTransport, Recorder, StoreFault, StoreRule,
+    },
+};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Result, connectors, place::Place, scenarios};
+
+/// The tenant of most scenarios.
+pub(crate) const TENANT: &str = "acme";
+/// The kind of the jobs that carry [`Work`].
+pub(crate) const WORK: &str = "work";
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct WorkerConfig {
+    pub(crate) name: String,
+    pub(crate) scenario: String,
+    pub(crate) place: Place,
+    /// Where the fake is.
+    pub(crate) fake: String,
+    pub(crate) connector: Option<String>,
+    pub(crate) concurrency: usize,
+    pub(crate) lease: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) max_crashes: u32,
+    /// No heartbeat gets through.
+    pub(crate) no_heartbeats: bool,
+    pub(crate) crash: Option<Crash>,
+    /// Ends once this job has ended, and says how many calls were made until then.
+    pub(crate) until: Option<JobId>,
+}
+
+/// Where the process ends itself, if it comes that far.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Crash {
+    /// Around its nth call to the store.
+    Store { nth: u32, after: bool },
+    /// Around its nth request.
+    Request { nth: u32, after: bool },
+    /// At a named point, through the environment.
+    Point(String),
+}
+
+/// What a job of the kind [`WORK`] does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Work {
+    /// Tells the fake that it starts.
+    pub(crate) told: bool,
+    /// Ends the process.
+    pub(crate) abort: bool,
+    /// Blocks a thread of the runtime for so many milliseconds.
+    pub(crate) block: u64,
+    /// Takes so many milliseconds before the effect.
+    pub(crate) hold: u64,
+    /// Holds only on the worker with this name.
+    pub(crate) only_on: Option<String>,
+}
+
+pub(crate) async fn main(config: &str) -> Result<()> {
+    let config: WorkerConfig = serde_json::from_str(config)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let plain = config.place.open().await?;
+    let store = FaultStore::new(plain.clone());
+    let requests = Arc::new(FaultPlan::new());
+    let wire = Recorder::new(FaultTransport::new(
+        Arc::new(Impatient::new()?),
+        requests.clone(),
+    ));
+    let market = builder(&config, Arc::new(store.clone()), wire.clone())?.build()?;
+    let tenant = market.tenant(TENANT)?;
+    if let Some(name) = &config.connector {
+        let connector = connectors::find(name)?;
+        let account = (connector.account)(tenant.id().clone());
+        tenant
+            .add_account(account, (connector.credential)())
+            .await?;
+    }
+    arm(&config, &store, &requests);
+    // Said when it is ready, so that nobody is killed before there is anything to kill.
+    println!("ready");
+    let before = store.faults().calls();
+    let worker = market
+        .worker()
+        .concurrency(config.concurrency)
+        .lease(config.lease)
+        .poll(Duration::from_millis(250))
+        .grace(config.grace)
+        .max_crashes(config.max_crashes);
+    let until = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            () = ended(&*plain, &tenant, config.until) => {}
+        }
+    };
+    worker.run_until(until).await?;
+    let calls = store.faults().calls() - before;
+    println!("{calls} {}", wire.requests().len());
+    Ok(())
+}
+
+/// The key that all processes of a world share.
+pub(crate) fn keyring() -> Keyring {
+    let key = "chaos:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    Keyring::from_base64(key).expect("a key")
+}
+
+fn builder(config: &WorkerConfig, store: Arc<dyn Store>, wire: Recorder) -> Result<Builder> {
+    let outside = Outside {
+        cx: Context::new(wire.clone()).with_clock(config.place.clock()),
+        base: config.fake.clone(),
+        name: config.name.clone(),
+    };
+    let base = Automarket::shared(store)
+        .clock(config.place.clock())
+        .keyring(keyring());
+    let mut builder = base.transport(wire).job(WORK, {
+        let outside = outside.clone();
+        move |work: Work, run: Run| perform(work, run, outside.clone())
+    });
+    if let Some(name) = &config.connector {
+        builder = (connectors::find(name)?.register)(builder, &config.fake)?;
+    }
+    match scenarios::find(&config.scenario).and_then(|scenario| scenario.equip) {
+        Some(equip) => Ok(equip(builder, &outside)),
+        None => Ok(builder),
+    }
+}
+
+fn arm(config: &WorkerConfig, store: &FaultStore, requests: &FaultPlan) {
+    if config.no_heartbeats {
+        let rule = StoreRule::on("heartbeat", StoreFault::FailBefore);
+        store.faults().add(rule.times(u32::MAX));
+    }
+    match config.crash {
+        Some(Crash::Store { nth, after }) => {
+            let fault = if after {
+                StoreFault::AbortAfter
+            } else {
+                StoreFault::AbortBefore
+            };
+            store.faults().add(StoreRule::new(fault).after(nth - 1));
+        }
+        Some(Crash::Request { nth, after }) => {
+            let fault = if after {
+                Fault::AbortAfter
+            } else {
+                Fault::AbortBefore
+            };
+            requests.add(FaultRule::on("", fault).after(nth - 1));
+        }
+        Some(Crash::Point(_)) | None => {}
+    }
+}
+
+/// Waits until the job has ended, as the rows say; for ever when there is none.
+async fn ended(store: &dyn Store, tenant: &Tenant, job: Option<JobId>) {
+    let Some(id) = job else {
+        return std::future::pending().await;
+    };
+    loop {
+        let job = store.job(tenant.id(), id).await;
+        let live = [JobState::Waiting, JobState::Leased];
+        if job.is_ok_and(|job| job.is_some_and(|job| !live.contains(&job.state))) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
+    let id = run.id.to_string();
+    if work.told {
+        outside.tell("starts", &id).await?;
+    }
+    if work.abort {
+        std::process::abort();
+    }
+    if work
+        .only_on
+        .as_ref()
+        .is_none_or(|name| *name == outside.name)
+    {
+        std::thread::sleep(Duration::from_millis(work.block));
+        tokio::time::sleep(Duration::from_millis(work.hold)).await;
+    }
+    run.once(
+        "effect",
+        || outside.find(&id),
+        || outside.tell("effects", &id),
+    )
+    .await?;
+    Ok(outside.name)
+}
+
+/// The ledger, as jobs see it.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    cx: Context,
+    base: String,
+    name: String,
+}
+
+impl Outside {
+    /// Has the ledger write it down.
+    pub(crate) async fn tell(&self, list: &str, id: &str) -> Outcome<()> {
+        let call = Call::post("tell", &format!("{}/{list}/{id}/{}", self.base, self.name))?;
+        let reply = self.cx.call(call).await?;
+        match reply.status.as_u16() {
+            201 => Ok(()),
+            status => Err(Error::new(
+                ErrorKind::Internal,
+                format!("the ledger said {status}"),
+            )),
+        }
+    }
+
+    /// Whether the ledger has this effect.
+    pub(crate) async fn find(&self, id: &str) -> Outcome<Option<()>> {
+        let reply = self
+            .cx
+            .call(Call::get("find", &format!("{}/effects/{id}", self.base))?)
+            .await?;
+        match reply.status.as_u16() {
+            200 => Ok(Some(())),
+            404 => Ok(None),
+            status => Err(Error::new(
+                ErrorKind::Internal,
+                format!("the ledger said {status}"),
+            )),
+        }
+    }
+}
+
+/// The real transport to this machine, which waits for no answer longer than 3 s.
+struct Impatient(ReqwestTransport);
+
+impl Impatient {
+    fn new() -> Result<Self> {
+        let guard = Guard::default()
+            .allow("127.0.0.1/32".parse()?)
+            .allow_http(true);
+        Ok(Self(ReqwestTransport::builder().guard(guard).build()?))
+    }
+}
+
+#[async_trait]
+impl Transport for Impatient {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let answer = tokio::time::timeout(Duration::from_secs(3), self.0.send(request)).await;
+        answer.unwrap_or_else(|_| {
+            Err(TransportError::new(
+                ErrorKind::Timeout,
+                true,
+                "no answer within 3 s",
+            ))
+        })
+    }
+}

@@ -1,0 +1,382 @@
+//! A world: a store, a fake, processes, and what is known of them from outside.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use automarket::{
+    Automarket, JobId, Post, Store, Tenant, When,
+    store::{NewJob, postgres::testing::Cluster},
+};
+use serde::Serialize;
+
+use crate::{
+    Result,
+    arguments::{Arguments, Size, StoreKind},
+    child::Child,
+    connectors::Connector,
+    fake::FakeConfig,
+    findings::Findings,
+    log::{Entry, Reader},
+    place::Place,
+    rows,
+    worker::{Crash, TENANT, WORK, Work, WorkerConfig, keyring},
+};
+
+pub(crate) struct World {
+    pub(crate) size: Size,
+    pub(crate) seed: u64,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) place: Place,
+    /// The store, as this process holds it.
+    pub(crate) store: Arc<dyn Store>,
+    scenario: &'static str,
+    folder: PathBuf,
+    /// Removed with the world, unless the folder is to be kept.
+    _temporary: Option<tempfile::TempDir>,
+    cluster: Option<Cluster>,
+    ahead: Duration,
+    started: usize,
+    begun: Instant,
+}
+
+/// The fake's process.
+pub(crate) struct Fake {
+    _process: Child,
+    pub(crate) base: String,
+    pub(crate) log: Reader,
+}
+
+impl Fake {
+    pub(crate) fn entries(&mut self) -> Vec<Entry> {
+        self.log.entries().to_vec()
+    }
+}
+
+impl World {
+    pub(crate) async fn new(arguments: &Arguments, size: Size) -> Result<Self> {
+        let temporary = match &arguments.keep {
+            Some(_) => None,
+            None => Some(tempfile::tempdir()?),
+        };
+        let folder = match (&arguments.keep, &temporary) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => return Err("there is no folder".into()),
+        };
+        std::fs::create_dir_all(&folder)?;
+        let folder = folder.canonicalize()?;
+        let ahead = folder.join("ahead");
+        let (place, cluster) = match arguments.store {
+            StoreKind::Sqlite => {
+                let file = folder.join("chaos.db");
+                if file.exists() {
+                    return Err("there is a world in this folder already".into());
+                }
+                (Place::Sqlite { file, ahead }, None)
+            }
+            StoreKind::Postgres => {
+                let cluster = Cluster::start().await?.ok_or("there is no PostgreSQL")?;
+                let schema = format!("automarket_chaos_{}", uuid::Uuid::now_v7().simple());
+                let url = cluster.url().to_owned();
+                (Place::Postgres { url, schema, ahead }, Some(cluster))
+            }
+        };
+        Ok(Self {
+            size,
+            seed: arguments.seed,
+            random: fastrand::Rng::with_seed(arguments.seed),
+            store: place.open().await?,
+            place,
+            scenario: arguments.scenario.name,
+            folder,
+            _temporary: temporary,
+            cluster,
+            ahead: Duration::ZERO,
+            started: 0,
+            begun: Instant::now(),
+        })
+    }
+
+    pub(crate) fn say(&self, what: impl AsRef<str>) {
+        eprintln!(
+            "{:7.1} s  {}",
+            self.begun.elapsed().as_secs_f64(),
+            what.as_ref()
+        );
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(self.size.lease)
+    }
+
+    // ---- processes -------------------------------------------------------------------------------------
+
+    /// Starts a fake: the ledger, or a connector's platform.
+    pub(crate) fn fake(&mut self, mut config: FakeConfig) -> Result<Fake> {
+        self.started += 1;
+        config.log = self.path(&format!("fake-{}.jsonl", self.started));
+        config.place = Some(self.place.clone());
+        let mut process = Child::start("fake", &config, &self.path("fake.log"), None)?;
+        let base = process.line()?;
+        if base.is_empty() {
+            return Err("the fake did not start; see fake.log".into());
+        }
+        Ok(Fake {
+            _process: process,
+            base,
+            log: Reader::new(config.log),
+        })
+    }
+
+    /// The usual settings of a worker.
+    pub(crate) fn worker_config(&self, name: &str, fake: &Fake) -> WorkerConfig {
+        self.bare_worker_config(name, &fake.base)
+    }
+
+    pub(crate) fn bare_worker_config(&self, name: &str, fake: &str) -> WorkerConfig {
+        WorkerConfig {
+            name: name.to_owned(),
+            scenario: self.scenario.to_owned(),
+            place: self.place.clone(),
+            fake: fake.to_owned(),
+            connector: None,
+            concurrency: 16,
+            lease: self.lease(),
+            grace: Duration::from_secs(5),
+            max_crashes: 3,
+            no_heartbeats: false,
+            crash: None,
+            until: None,
+        }
+    }
+
+    /// Starts a worker, and waits until it is ready to work.
+    pub(crate) fn worker(&self, config: &WorkerConfig) -> Result<Child> {
+        let point = match &config.crash {
+            Some(Crash::Point(point)) => Some(point.as_str()),
+            _ => None,
+        };
+        let log = self.path(&format!("worker-{}.log", config.name));
+        let mut child = Child::start("worker", config, &log, point)?;
+        match child.line()?.as_str() {
+            "ready" => Ok(child),
+            _ => Err(format!("worker {} did not start; see its log", config.name).into()),
+        }
+    }
+
+    /// So many usual workers.
+    pub(crate) fn workers(
+        &self,
+        fake: &Fake,
+        how: impl Fn(&mut WorkerConfig),
+    ) -> Result<Vec<Child>> {
+        (0..self.size.workers)
+            .map(|n| {
+                let mut config = self.worker_config(&format!("w{n}"), fake);
+                how(&mut config);
+                self.worker(&config)
+            })
+            .collect()
+    }
+
+    /// Starts a process of the scenario's own.
+    pub(crate) fn process(&self, name: &str, config: &impl Serialize) -> Result<Child> {
+        let log = self.path(&format!("process-{name}.log"));
+        Child::start(self.scenario, config, &log, None)
+    }
+
+    // ---- what is put in --------------------------------------------------------------------------------
+
+    /// Puts so many jobs in; acknowledged on return.
+    pub(crate) async fn put(
+        &self,
+        count: usize,
+        work: impl Fn(usize) -> Work,
+    ) -> Result<Vec<JobId>> {
+        self.put_for(TENANT, count, work).await
+    }
+
+    pub(crate) async fn put_for(
+        &self,
+        tenant: &str,
+        count: usize,
+        work: impl Fn(usize) -> Work,
+    ) -> Result<Vec<JobId>> {
+        let tenant = Automarket::shared(self.store.clone())
+            .build()?
+            .tenant(tenant)?;
+        let mut acks = Vec::with_capacity(count);
+        for first in (0..count).step_by(1000) {
+            let jobs = (first..count.min(first + 1000)).map(|n| {
+                let mut job = tenant.new_job(WORK, &work(n))?;
+                job.max_attempts = 1000;
+                Ok(job)
+            });
+            let jobs = jobs.collect::<Result<Vec<NewJob>>>()?;
+            let put = self.store.enqueue(&jobs).await?;
+            acks.extend(put.into_iter().map(|job| job.id()));
+        }
+        Ok(acks)
+    }
+
+    /// This process's own library, to publish with.
+    pub(crate) async fn publisher(&self, connector: &Connector, fake: &Fake) -> Result<Tenant> {
+        let builder = Automarket::shared(self.store.clone())
+            .clock(self.place.clock())
+            .keyring(keyring());
+        let market = (connector.register)(builder, &fake.base)?.build()?;
+        let tenant = market.tenant(TENANT)?;
+        let account = (connector.account)(tenant.id().clone());
+        tenant
+            .add_account(account, (connector.credential)())
+            .await?;
+        Ok(tenant)
+    }
+
+    /// Publishes a post with a mark in its text: the mark and the job that sends it.
+    pub(crate) async fn publish(
+        &self,
+        tenant: &Tenant,
+        number: usize,
+        when: When,
+    ) -> Result<(String, JobId)> {
+        let mark = format!("chaos-{number:06}");
+        let account = tenant.accounts().await?.first().ok_or("no account")?.id;
+        let post = Post::text(format!("We shipped {mark}."));
+        let id = tenant.publish(post, [account], when).await?;
+        let publications = tenant.publications(id).await?;
+        let publication = publications.first().ok_or("no publication")?;
+        Ok((mark, tenant.publication_job(publication.id)))
+    }
+
+    // ---- time ------------------------------------------------------------------------------------------
+
+    /// Moves time, for everybody.
+    pub(crate) async fn advance(&mut self, by: Duration) -> Result<()> {
+        self.ahead += by;
+        self.place.set_ahead(self.ahead).await
+    }
+
+    /// Waits until no job is live. A queue in which nothing moves for long is stuck.
+    pub(crate) async fn rest(&self, fake: &mut Fake) -> Result<()> {
+        let (mut last, mut moved) = ((0, 0), Instant::now());
+        let mut said = Instant::now();
+        loop {
+            let live = rows::live(&self.place).await?;
+            if live == 0 {
+                return Ok(());
+            }
+            let now = (live, fake.log.entries().len());
+            if now != last {
+                (last, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > Duration::from_secs(45) + 4 * self.lease() {
+                return Err(format!("the queue is stuck: {live} jobs are live").into());
+            }
+            if said.elapsed() > Duration::from_secs(5) {
+                self.say(format!("{live} jobs are live"));
+                said = Instant::now();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until the fake's log has so many entries in this list.
+    pub(crate) async fn until(&self, fake: &mut Fake, list: &str, count: usize) -> Result<()> {
+        let give_up = Instant::now() + Duration::from_secs(60) + 4 * self.lease();
+        while fake.log.count(list) < count {
+            if Instant::now() > give_up {
+                return Err(
+                    format!("the fake has {} of {count} {list}", fake.log.count(list)).into(),
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    // ---- the database ----------------------------------------------------------------------------------
+
+    /// Takes the database away for a while: PostgreSQL is stopped as by a crash, the SQLite file is locked by
+    /// another process's transaction.
+    pub(crate) async fn away(&mut self, time: Duration) -> Result<()> {
+        match &mut self.cluster {
+            Some(cluster) => {
+                cluster.stop()?;
+                tokio::time::sleep(time).await;
+                cluster.start_again().await?;
+            }
+            None => {
+                let db = self.place.sqlite()?;
+                db.execute_batch("BEGIN EXCLUSIVE")?;
+                tokio::time::sleep(time).await;
+                db.execute_batch("ROLLBACK")?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.cluster.is_none()
+    }
+
+    // ---- the end ---------------------------------------------------------------------------------------
+
+    /// Tells workers to stop, and expects them to, in time and without an error.
+    pub(crate) async fn dismiss(
+        &self,
+        workers: &mut [Child],
+        findings: &mut Findings,
+    ) -> Result<()> {
+        for worker in workers.iter_mut().filter_map(|w| w.alive().then_some(w)) {
+            worker.signal("TERM")?;
+            match worker.ended(Duration::from_secs(20)).await? {
+                Some(status) if status.success() => {}
+                Some(status) => findings.broken(format!("a worker ended with {status}")),
+                None => findings.broken("a worker did not stop when told"),
+            }
+        }
+        Ok(())
+    }
+
+    /// What no scenario may leave behind.
+    pub(crate) async fn end(&self, findings: &mut Findings) {
+        let files = std::fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .flatten();
+        for file in files.map(|file| file.path()) {
+            let panics = panics(&file);
+            findings.must(
+                panics == 0,
+                format!("{panics} panics in {}", file.display()),
+            );
+        }
+        if let Place::Postgres { schema, .. } = &self.place
+            && let Ok((client, _)) = self.place.postgres().await
+        {
+            let _ = client
+                .batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE"))
+                .await;
+        }
+    }
+}
+
+fn panics(file: &Path) -> usize {
+    let is_log = file.extension().is_some_and(|extension| extension == "log");
+    let text = if is_log {
+        std::fs::read(file).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    String::from_utf8_lossy(&text)
+        .matches("panicked at")
+        .count()
+}
