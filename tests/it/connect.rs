@@ -301,6 +301,8 @@ async fn what_the_user_did_is_told_from_what_is_set_up_wrongly() {
         (rule::MISSING_SCOPES.to_owned(), Cause::User)
     );
 
+    let unbound = connect.begin(CALLBACK, "").await.unwrap_err();
+    assert_eq!(unbound.field(), Some("session"));
     let wrong = connect
         .begin("https://acme.dev/callback#x", "session")
         .await;
@@ -520,10 +522,13 @@ async fn a_state_is_long_and_new_each_time_and_is_not_what_is_stored() {
             .connect(PLATFORM)
             .begin(CALLBACK, "session")
             .await;
-        let url = begun.unwrap().authorize_url;
+        let begun = begun.unwrap();
+        let printed = format!("{begun:?}");
+        let url = begun.authorize_url;
         let pairs: std::collections::BTreeMap<_, _> = url.query_pairs().into_owned().collect();
         assert_eq!(pairs["code_challenge_method"], "S256");
         assert_eq!(pairs["state"].len(), 43, "256 bits");
+        assert!(!printed.contains(&pairs["state"]));
         states.insert(pairs["state"].clone());
     }
     assert_eq!(states.len(), 50);
