@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod market;
 pub mod pipelines;
 pub mod publishing;
+pub mod report;
 pub mod worker;
 
 pub use automarket_connectors as connectors;

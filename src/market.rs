@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use automarket_core::{
-    AccountId, Clock, Context, CrmProvider, Error, ErrorKind, Identity, KeyProvider, Notifier,
-    PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Bytes, Clock, Context, CrmProvider, Error, ErrorKind, Identity, KeyProvider,
+    Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
-    http::Transport,
+    http::{Body, Transport, TransportError},
+    http_types::{Request, Response},
+    media::MediaHost,
     oauth::{App, Provider},
     pipeline::Run,
     profile::Status,
@@ -16,9 +18,10 @@ use automarket_core::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    accounts::{self, Accounts, RefreshPolicy},
+    accounts::{self, Accounts, RefreshPolicy, Version},
     pipelines::campaign::CampaignPipeline,
-    worker::{self, Worker},
+    report::Counts,
+    worker::{self, Retention, Worker},
 };
 
 /// The library in a host's process: connectors, store and worker put together. Cheap to clone.
@@ -31,6 +34,7 @@ pub struct Automarket {
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     transport: Option<Arc<dyn Transport>>,
+    media_host: Option<Arc<dyn MediaHost>>,
     pub(crate) clock: Arc<dyn Clock>,
     publishers: BTreeMap<Platform, Arc<dyn Publisher>>,
     crms: BTreeMap<Platform, Arc<dyn CrmProvider>>,
@@ -42,6 +46,10 @@ pub(crate) struct Engine {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
+    /// Told when a schedule was put in or changed.
+    pub(crate) scheduled: tokio::sync::Notify,
+    pub(crate) retention: Retention,
+    pub(crate) counts: Counts,
 }
 
 /// Who is told what the library is doing, as it does it.
@@ -75,6 +83,7 @@ impl Automarket {
                 accounts: Accounts::new(idle, store.clone(), None, clock.clone()),
                 store,
                 transport: None,
+                media_host: None,
                 clock,
                 publishers: BTreeMap::new(),
                 crms: BTreeMap::new(),
@@ -88,6 +97,9 @@ impl Automarket {
                 jobs: BTreeMap::new(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
+                scheduled: tokio::sync::Notify::new(),
+                retention: Retention::default(),
+                counts: Counts::default(),
             },
             accounts: accounts::Settings::default(),
         }
@@ -168,6 +180,14 @@ impl Builder {
     #[must_use]
     pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
         self.accounts.policy = policy;
+        self
+    }
+
+    /// Sets the host's own place for media: for posts whose media is named by a key, and for networks that
+    /// fetch media from an address.
+    #[must_use]
+    pub fn media_host(mut self, host: impl MediaHost + 'static) -> Self {
+        self.engine.media_host = Some(Arc::new(host));
         self
     }
 
@@ -264,6 +284,13 @@ impl Builder {
     {
         let handler = worker::erase(handler);
         self.engine.jobs.insert(kind.into(), handler);
+        self
+    }
+
+    /// Sets how long ended jobs and events are kept; workers remove what is older, a little at a time.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.engine.retention = retention;
         self
     }
 
@@ -394,6 +421,36 @@ impl Engine {
             .await
     }
 
+    /// The environment for a call for this account, with its credential opened, and which that is.
+    pub(crate) async fn context(&self, account: Account) -> Result<(Context, Version)> {
+        let opened = self.accounts.open(&account).await?;
+        let context = self.bare_context()?.with_account(account);
+        Ok((context.with_credential(opened.credential), opened.version))
+    }
+
+    /// The environment for a call for nobody.
+    pub(crate) fn bare_context(&self) -> Result<Context> {
+        let transport = self.transport.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "no transport is configured")
+                .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
+        })?;
+        Ok(self.environment(transport))
+    }
+
+    /// The environment for work that asks nothing of the network: it has none.
+    pub(crate) fn offline(&self, account: Account) -> Context {
+        self.environment(Arc::new(NoTransport))
+            .with_account(account)
+    }
+
+    fn environment(&self, transport: Arc<dyn Transport>) -> Context {
+        let cx = Context::shared(transport).with_clock(self.clock.clone());
+        match &self.media_host {
+            Some(host) => cx.with_media_host(host.clone()),
+            None => cx,
+        }
+    }
+
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {
         registered(&self.publishers, platform, "publisher")
     }
@@ -412,6 +469,16 @@ impl Engine {
 
     pub(crate) fn generator(&self, platform: &Platform) -> Result<&Arc<dyn Generator>> {
         registered(&self.generators, platform, "generator")
+    }
+}
+
+struct NoTransport;
+
+#[automarket_core::async_trait]
+impl Transport for NoTransport {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let message = "planning asks nothing of the network";
+        Err(TransportError::new(ErrorKind::Refused, false, message))
     }
 }
 

@@ -3,16 +3,19 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
-    Clock, Credential, Error, ErrorKind, Result, Retry, Secret, SystemClock,
-    http::{Body, Call, Effect, Reply, Transport, next_hop},
+    Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock,
+    content::MediaSource,
+    http::{Body, Call, CallWatch, Effect, Reply, Transport, next_hop},
+    media::MediaHost,
     oauth::TokenSet,
     steps::{self, MemorySteps, Steps},
     store::Account,
@@ -34,6 +37,7 @@ pub struct Context {
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
+    media_host: Option<Arc<dyn MediaHost>>,
 }
 
 impl Context {
@@ -54,7 +58,18 @@ impl Context {
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
+            media_host: None,
         }
+    }
+
+    /// Puts another transport round its own.
+    #[must_use]
+    pub fn map_transport(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Self {
+        self.transport = wrap(self.transport);
+        self
     }
 
     /// Sets where "now" comes from.
@@ -99,6 +114,13 @@ impl Context {
         self
     }
 
+    /// Sets the host's own place for media.
+    #[must_use]
+    pub fn with_media_host(mut self, host: Arc<dyn MediaHost>) -> Self {
+        self.media_host = Some(host);
+        self
+    }
+
     /// This instant.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -115,6 +137,35 @@ impl Context {
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
         self.account.as_deref()
+    }
+
+    /// The host's own place for media.
+    ///
+    /// # Errors
+    /// `Config` when the context brings none.
+    pub fn media_host(&self) -> Result<&dyn MediaHost> {
+        self.media_host.as_deref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "the media needs a place of the host's, and there is none",
+            )
+            .with_remedy("give the builder or the context a MediaHost")
+        })
+    }
+
+    /// An address at which a platform can fetch the media for an hour at least: its own, or one that the
+    /// host gives.
+    ///
+    /// # Errors
+    /// `Config` without a [`MediaHost`]; those of the host.
+    pub async fn public_address(&self, media: &Media) -> Result<Url> {
+        match &media.source {
+            MediaSource::Address(url) => Ok(url.clone()),
+            _ => {
+                let until = self.now() + TimeDelta::hours(1);
+                self.media_host()?.address(self, media, until).await
+            }
+        }
     }
 
     /// The idempotency key.
@@ -244,6 +295,37 @@ impl Context {
         }
     }
 
+    /// As [`open`](Self::open) of a `GET` that follows redirects as
+    /// [`get_following`](Self::get_following) does.
+    ///
+    /// # Errors
+    /// As [`get_following`](Self::get_following).
+    pub(crate) async fn open_following(
+        &self,
+        mut call: Call,
+        hops: usize,
+    ) -> Result<(Url, http::Response<Body>)> {
+        let until = self.until(&call)?;
+        for _ in 0..=hops {
+            let response = self.send(call.clone(), until).await?;
+            if !response.status().is_redirection() {
+                return Ok((url_of(&call)?, response));
+            }
+            // The body of a redirect says nothing.
+            let (parts, _) = response.into_parts();
+            let reply = Reply::new(parts, Bytes::new(), call.operation, call.effect, Vec::new());
+            match next_hop(&call.request, &reply)? {
+                Some(next) => call.request = next,
+                None => return Err(reply.unexpected("a redirect to nowhere")),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::UnexpectedReply,
+            format!("more than {hops} redirects"),
+        )
+        .with_operation(call.operation))
+    }
+
     /// Makes the call and returns the answer with its body still arriving; the call's time covers the
     /// headers, the caller bounds the rest.
     ///
@@ -251,20 +333,13 @@ impl Context {
     /// As [`Context::call`].
     pub async fn open(&self, call: Call) -> Result<http::Response<Body>> {
         let until = self.until(&call)?;
-        self.send(call.request, call.effect, call.operation, until)
-            .await
+        self.send(call, until).await
     }
 
     async fn exchange(&self, call: Call, until: Instant) -> Result<Reply> {
-        let Call {
-            operation,
-            request,
-            effect,
-            max_body,
-            secrets,
-            ..
-        } = call;
-        let response = self.send(request, effect, operation, until).await?;
+        let (operation, effect, max_body) = (call.operation, call.effect, call.max_body);
+        let secrets = call.secrets.clone();
+        let response = self.send(call, until).await?;
         let (parts, body) = response.into_parts();
         let body = if parts.status.is_success() {
             tokio::time::timeout_at(until, body.collect(max_body))
@@ -277,17 +352,29 @@ impl Context {
         Ok(Reply::new(parts, body, operation, effect, secrets))
     }
 
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        effect: Effect,
-        operation: &'static str,
-        until: Instant,
-    ) -> Result<http::Response<Body>> {
-        tokio::time::timeout_at(until, self.transport.send(request))
+    async fn send(&self, call: Call, until: Instant) -> Result<http::Response<Body>> {
+        let (operation, effect) = (call.operation, call.effect);
+        let platform = self.account().map(|account| &account.platform);
+        let watch = CallWatch::begin(platform, operation);
+        let span = tracing::info_span!(
+            "call",
+            tenant = self.account().map(|account| account.tenant.as_str()),
+            platform = platform.map(crate::Platform::as_str),
+            operation,
+            status = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        let sending = match call.upload {
+            None => self.transport.send(call.request),
+            Some(upload) => self.transport.send_upload(call.request.map(|_| upload)),
+        };
+        let result = tokio::time::timeout_at(until, sending)
+            .instrument(span.clone())
             .await
-            .map_err(|_| late(effect).with_operation(operation))?
-            .map_err(|error| error.into_error(effect).with_operation(operation))
+            .map_err(|_| late(effect).with_operation(operation))
+            .and_then(|sent| sent.map_err(|e| e.into_error(effect).with_operation(operation)));
+        watch.end(&span, &result);
+        result
     }
 
     /// When the call has to be over. Nothing is sent after the deadline.

@@ -185,6 +185,12 @@ impl Error {
         error
     }
 
+    /// Says of what the message speaks.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// What the connector or platform cannot do.
     #[must_use]
     pub fn unsupported(what: impl Into<String>) -> Self {

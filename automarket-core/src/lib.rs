@@ -16,6 +16,7 @@ mod fault_point;
 pub mod html;
 pub mod http;
 mod ids;
+pub mod media;
 pub mod networks;
 pub mod notifier;
 pub mod oauth;

@@ -208,6 +208,10 @@ pub struct MediaLimit {
     pub aspect: Option<(f64, f64)>,
     /// Most pixels of the longer and of the shorter side.
     pub max_pixels: Option<(u32, u32)>,
+    /// Fewest pixels of the longer and of the shorter side.
+    pub min_pixels: Option<(u32, u32)>,
+    /// Most pages, for documents.
+    pub max_pages: Option<u32>,
 }
 
 impl MediaLimit {
@@ -221,6 +225,8 @@ impl MediaLimit {
             seconds: None,
             aspect: None,
             max_pixels: None,
+            min_pixels: None,
+            max_pages: None,
         }
     }
 }

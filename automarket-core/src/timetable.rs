@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{Error, Result, ZonedTime};
 
@@ -27,6 +28,7 @@ use crate::{Error, Result, ZonedTime};
 #[derive(Clone, Debug)]
 pub struct Timetable {
     rule: Cron,
+    written: String,
     zone: Tz,
 }
 
@@ -39,10 +41,27 @@ impl Timetable {
         let zone = zone
             .parse()
             .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        let written = rule.to_owned();
         let rule = Cron::from_str(rule).map_err(|error| {
             Error::invalid("rule", "not a cron rule such as 0 9 * * MON-FRI").with_source(error)
         })?;
-        Ok(Self { rule, zone })
+        Ok(Self {
+            rule,
+            written,
+            zone,
+        })
+    }
+
+    /// The rule as it was written.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.written
+    }
+
+    /// The name of the zone.
+    #[must_use]
+    pub fn zone(&self) -> &'static str {
+        self.zone.name()
     }
 
     /// The first run after an instant; `None` when there is none (30 February).
@@ -60,5 +79,33 @@ impl Timetable {
                 return Some(run);
             }
         }
+    }
+}
+
+/// The same rule, as written, in the same zone.
+impl PartialEq for Timetable {
+    fn eq(&self, other: &Self) -> bool {
+        (self.rule(), self.zone()) == (other.rule(), other.zone())
+    }
+}
+
+impl Serialize for Timetable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut written = serializer.serialize_struct("Timetable", 2)?;
+        written.serialize_field("rule", self.rule())?;
+        written.serialize_field("zone", self.zone())?;
+        written.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Timetable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            rule: String,
+            zone: String,
+        }
+        let Written { rule, zone } = Written::deserialize(deserializer)?;
+        Self::parse(&rule, &zone).map_err(serde::de::Error::custom)
     }
 }

@@ -9,12 +9,16 @@ mod db;
 mod error;
 mod events;
 mod flows;
+mod gates;
+mod heart;
 mod jobs;
 mod migrations;
 mod publications;
+mod schedules;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod upkeep;
 mod value;
 
 pub use store::{PostgresStore, PostgresStoreBuilder};

@@ -9,9 +9,10 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
+    include_str!("../migrations/0004_operations.sql"),
     include_str!("../migrations/0006_credentials.sql"),
     include_str!("../migrations/0007_flows.sql"),
 ];

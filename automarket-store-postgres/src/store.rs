@@ -5,6 +5,7 @@ use automarket_core::{Error, ErrorKind, Result};
 use crate::{
     connect,
     db::{Database, SCHEMA},
+    heart::Heart,
     jobs::{Turns, Writer},
     migrations,
 };
@@ -20,6 +21,7 @@ pub(crate) struct Inner {
     pub(crate) db: Arc<Database>,
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
+    pub(crate) heart: Heart,
 }
 
 impl PostgresStore {
@@ -68,7 +70,7 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// At most this many connections; 10 unless set.
+    /// At most this many connections; 10 unless set. One more is for heartbeats where workers run.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -103,6 +105,10 @@ impl PostgresStoreBuilder {
             ));
         }
         let size = self.pool_size.max(1);
+        let heart = Heart::new(Database {
+            pool: connect::pool(&self.url, self.roots.as_deref(), 1)?,
+            schema: self.schema.clone(),
+        });
         let db = Arc::new(Database {
             pool: connect::pool(&self.url, self.roots.as_deref(), size)?,
             schema: self.schema,
@@ -112,6 +118,7 @@ impl PostgresStoreBuilder {
             inner: Arc::new(Inner {
                 writer: Writer::start(db.clone()),
                 turns: Turns::default(),
+                heart,
                 db,
             }),
         })

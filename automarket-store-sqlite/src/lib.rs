@@ -7,11 +7,14 @@ mod credentials;
 mod error;
 mod events;
 mod flows;
+mod gates;
 mod jobs;
 mod migrations;
 mod publications;
 mod readers;
+mod schedules;
 mod store;
+mod upkeep;
 mod value;
 mod writer;
 

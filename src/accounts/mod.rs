@@ -121,48 +121,32 @@ impl Accounts {
         Ok(Context::shared(transport).with_clock(self.clock.clone()))
     }
 
-    /// The environment for a call for this account.
-    pub(crate) async fn context(self: &Arc<Self>, account: Account) -> Result<Context> {
-        let opened = self.open(&account).await?;
-        Ok(self
-            .bare_context()?
-            .with_account(account)
-            .with_credential(opened.credential))
-    }
-
-    /// Makes a call for the account. Where the platform refuses the credential it is renewed once, and the
-    /// call repeated once; a credential that then still is refused needs to be connected again.
-    pub(crate) async fn call<T, F>(
+    /// Makes a call with a context that has this version of the account's credential. Where the platform
+    /// refuses it, it is renewed once and the call repeated once; a credential that then still is refused needs
+    /// to be connected again.
+    pub(crate) async fn insist<T, F>(
         self: &Arc<Self>,
         account: &Account,
-        dress: impl Fn(Context) -> Context,
+        used: Version,
+        context: Context,
         call: impl Fn(Context) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
-        let context = |opened: &Opened| -> Result<Context> {
-            let context = self.bare_context()?.with_account(account.clone());
-            Ok(dress(context.with_credential(opened.credential.clone())))
-        };
-        let first = self.open(account).await?;
-        let refusal = match call(context(&first)?).await {
+        let refusal = match call(context.clone()).await {
             Err(error) if is_refusal(&error) => error,
             end => return end,
         };
-        let Some(second) = self.after_refusal(account, first.version).await? else {
+        let Some(renewed) = self.after_refusal(account, used).await? else {
             return Err(refusal);
         };
-        let end = call(context(&second)?).await;
+        let end = call(context.with_credential(renewed.credential)).await;
         if let Err(error) = &end
             && is_refusal(error)
         {
-            self.refused(
-                account,
-                second.version,
-                "the platform refused it right after it was renewed",
-            )
-            .await?;
+            let why = "the platform refused it right after it was renewed";
+            self.refused(account, renewed.version, why).await?;
         }
         end
     }

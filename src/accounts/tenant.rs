@@ -127,7 +127,8 @@ impl Tenant {
             Some(account) => account,
             None => self.engine().account(&self.id, account).await?,
         };
-        accounts.context(account).await
+        let (context, _) = self.engine().context(account).await?;
+        Ok(context)
     }
 
     /// The credential itself, for a person to see. It stands in the audit trail, with who and why.

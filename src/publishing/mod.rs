@@ -28,10 +28,12 @@ pub(crate) struct PublishJob {
 }
 
 impl Tenant {
-    /// What would be sent where, and what stands against it: no outside call, nothing stored.
+    /// What would be sent where, and what stands against it: no outside call, nothing stored. Media of this
+    /// machine and of the host is looked into, media at addresses is taken as it is said to be.
     ///
     /// # Errors
-    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector.
+    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector, or
+    /// for media of the host without a `MediaHost`; those of the host.
     pub async fn plan(
         &self,
         post: &Post,
@@ -54,7 +56,9 @@ impl Tenant {
         for id in accounts {
             let account = self.engine().account(&self.id, id).await?;
             let publisher = self.engine().publisher(&account.platform)?;
-            targets.push(TargetPlan::of(post, &account, publisher.profile(), voice));
+            let cx = self.engine().offline(account.clone());
+            let target = TargetPlan::of(post, &account, publisher.profile(), voice, &cx).await?;
+            targets.push(target);
         }
         Ok(Plan { targets })
     }

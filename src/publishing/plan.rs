@@ -1,5 +1,5 @@
 use automarket_core::{
-    Delivery, Post, Profile,
+    Context, Delivery, ErrorKind, Post, Profile, Result,
     check::{Finding, Report, Severity, check},
     content::Voice,
     networks,
@@ -24,10 +24,28 @@ pub struct TargetPlan {
 }
 
 impl TargetPlan {
-    pub(crate) fn of(post: &Post, account: &Account, publisher: &Profile, voice: &Voice) -> Self {
+    /// `cx` opens the media that is not at an address; nothing is asked of the network.
+    pub(crate) async fn of(
+        post: &Post,
+        account: &Account,
+        publisher: &Profile,
+        voice: &Voice,
+        cx: &Context,
+    ) -> Result<Self> {
         let rules = rules_for(account, publisher);
-        let content = post.content_for(&account.network, Some(account.id));
+        let mut content = post.content_for(&account.network, Some(account.id));
+        let unreadable = match content.inspect_local(cx).await {
+            Ok(()) => None,
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Some(error),
+            Err(error) => return Err(error),
+        };
         let mut report = check(&content, &rules, voice);
+        if let Some(error) = unreadable {
+            report.findings.insert(
+                0,
+                Finding::blocker("media.unreadable", error.message(), "Bring the file again"),
+            );
+        }
         let able = match post.delivery {
             Delivery::Now => publisher.abilities.publish,
             Delivery::At(_) => publisher.abilities.schedule,
@@ -39,10 +57,10 @@ impl TargetPlan {
                 .findings
                 .insert(0, undeliverable(post.delivery, publisher));
         }
-        Self {
+        Ok(Self {
             account: account.clone(),
             report,
-        }
+        })
     }
 }
 

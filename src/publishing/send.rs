@@ -11,7 +11,11 @@ use automarket_core::{
 };
 
 use super::{event, rules_for};
-use crate::{market::Engine, worker::End};
+use crate::{
+    market::Engine,
+    report::metrics,
+    worker::{End, closed_until},
+};
 
 /// How late a publication may be sent; later it is missed.
 const GRACE: Duration = Duration::hours(1);
@@ -60,18 +64,19 @@ pub(crate) async fn send(
 
     let account = engine.account(tenant, publication.target.account).await?;
     let publisher = engine.publisher(&account.platform)?.clone();
-    // Nothing is meant to be sent before there is something to send it with.
-    if let Err(error) = engine.accounts.open(&account).await {
-        return ended(engine, publication, Err(error), now).await;
-    }
-    let key = publication.key.clone();
-    let dress = |cx: Context| cx.with_steps(steps.clone()).with_key(&key);
+    let (context, passed) = match engine.passing(account.clone()).await {
+        Ok((context, passed)) => (context.with_steps(steps).with_key(&publication.key), passed),
+        Err(error) => match closed_until(&error, now) {
+            Some(until) => return Ok(End::Snooze(until)),
+            None => return ended(engine, publication, Err(error), now).await,
+        },
+    };
     let publisher = &*publisher;
 
     if publication.state == PublicationState::Accepted {
         let this = &publication;
         let call = |cx| async move { poll(publisher, &cx, this).await };
-        let polled = engine.accounts.call(&account, dress, call).await;
+        let polled = passed.call(engine, context, call).await;
         return ended(engine, publication, polled, now).await;
     }
 
@@ -80,7 +85,8 @@ pub(crate) async fn send(
         .post(tenant, publication.post)
         .await?
         .ok_or_else(missing)?;
-    if let Some(error) = refused(&post, &publication, &account, publisher) {
+    let checked = verify(&post, &publication, &account, publisher, &context).await;
+    if let Err(error) = checked {
         return ended(engine, publication, Err(error), now).await;
     }
     // The intent is committed before the first byte leaves.
@@ -91,38 +97,33 @@ pub(crate) async fn send(
     fault_point("publish.intent", "after");
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };
-    let sent = engine.accounts.call(&account, dress, call).await;
+    let sent = passed.call(engine, context, call).await;
     ended(engine, publication, sent, now).await
 }
 
-/// What stands against sending now that it is read again: a content that is not the one that was meant.
-fn refused(
+/// Whether what is read again is what was meant, and still passes its checks.
+async fn verify(
     post: &Post,
     publication: &Publication,
     account: &automarket_core::store::Account,
     publisher: &dyn Publisher,
-) -> Option<Error> {
+    context: &automarket_core::Context,
+) -> Result<()> {
     if super::content_hash(post, account.id, &account.network) != publication.content_hash {
-        return Some(Error::new(
+        return Err(Error::new(
             ErrorKind::Conflict,
             "the post is no longer the one that was scheduled",
         ));
     }
-    let content = post.content_for(&account.network, Some(account.id));
-    let report = automarket_core::check::check(
+    let mut content = post.content_for(&account.network, Some(account.id));
+    content.inspect_local(context).await?;
+    let rules = rules_for(account, publisher.profile());
+    automarket_core::check::check(
         &content,
-        &rules_for(account, publisher.profile()),
+        &rules,
         &automarket_core::content::Voice::default(),
-    );
-    let blocker = report
-        .findings
-        .into_iter()
-        .find(|f| f.severity == automarket_core::check::Severity::Blocker)?;
-    Some(
-        Error::invalid("post", blocker.message)
-            .with_rule(blocker.rule)
-            .with_remedy(blocker.remedy),
     )
+    .require()
 }
 
 async fn poll(
@@ -237,8 +238,10 @@ pub(crate) async fn give_up(
 
 async fn save(engine: &Engine, publication: Publication) -> Result<Publication> {
     let event = event(&publication);
-    engine
+    let saved = engine
         .store
         .update_publication(&publication, &[event])
-        .await
+        .await?;
+    metrics::publication(&saved);
+    Ok(saved)
 }

@@ -14,10 +14,14 @@ use automarket_core::{
 };
 use tokio::{sync::Notify, time::Instant};
 
+use crate::report::metrics;
+
 /// The leases held, each until it is let go or lost.
 pub(super) struct Held {
     lease: Duration,
     leases: Mutex<HashMap<LeaseToken, Holding>>,
+    /// When the queue was last looked at with success.
+    polled: Mutex<Instant>,
 }
 
 struct Holding {
@@ -46,7 +50,16 @@ impl Held {
         Self {
             lease,
             leases: Mutex::default(),
+            polled: Mutex::new(Instant::now()),
         }
+    }
+
+    pub(super) fn polled_at(&self, at: Instant) {
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    pub(super) fn polled(&self) -> Instant {
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds a lease that was claimed at or after `since`.
@@ -61,8 +74,11 @@ impl Held {
         Stop(stop)
     }
 
-    pub(super) fn let_go(&self, token: LeaseToken) {
-        self.lock().remove(&token);
+    pub(super) fn let_go(&self, tokens: impl IntoIterator<Item = LeaseToken>) {
+        let mut leases = self.lock();
+        for token in tokens {
+            leases.remove(&token);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -106,9 +122,7 @@ impl Held {
                         .for_each(|token| lose(&mut leases, *token, "it passed on"));
                     continue;
                 }
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %error.report(), "a heartbeat failed");
-                }
+                Ok(Err(error)) => metrics::store_error("heartbeat", &error),
                 Err(_) => tracing::warn!("a heartbeat was not answered in time"),
             }
             let mut leases = self.lock();
@@ -129,6 +143,7 @@ impl Held {
 fn lose(leases: &mut HashMap<LeaseToken, Holding>, token: LeaseToken, why: &str) {
     if let Some(holding) = leases.remove(&token) {
         tracing::warn!(job = %token.job, kind = %holding.kind, why, "a lease was lost");
+        metrics::lease_lost(&holding.kind);
         holding.stop.notify_one();
     }
 }

@@ -28,7 +28,7 @@ impl Tenant {
                     ended = run::run(engine, claimed, stop) => ended,
                     never = held.beat(&*engine.store) => match never {},
                 };
-                held.let_go(token);
+                held.let_go([token]);
                 settle(engine, &[ended]).await?;
                 engine.wake.notify_waiters();
             }

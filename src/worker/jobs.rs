@@ -11,7 +11,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Tenant, accounts, publishing};
+use crate::{Tenant, accounts, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
 pub(crate) const OURS: [&str; 3] = [
@@ -53,6 +53,37 @@ where
     })
 }
 
+impl Engine {
+    /// The kinds of jobs that are known here.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
+        let hosts = self.jobs.keys().map(String::as_str);
+        let pipelines = self.pipelines.keys().copied();
+        OURS.into_iter().chain(hosts).chain(pipelines)
+    }
+
+    /// A kind as a label of metrics: rows may hold any.
+    pub(crate) fn kind_label<'a>(&self, kind: &'a str) -> &'a str {
+        let known = OURS.contains(&kind)
+            || self.jobs.contains_key(kind)
+            || self.pipelines.contains_key(kind);
+        if known { kind } else { "unknown" }
+    }
+}
+
+/// Whether the tenant may put this job in.
+pub(super) fn may_put(tenant: &Tenant, job: &NewJob) -> Result<()> {
+    if job.tenant != tenant.id {
+        return Err(Error::invalid("tenant", "the job is another tenant's"));
+    }
+    if OURS.contains(&job.kind.as_str()) {
+        return Err(Error::invalid(
+            "kind",
+            "jobs of this kind are put in by the library",
+        ));
+    }
+    Ok(())
+}
+
 impl Tenant {
     /// A job of this tenant for [`Tenant::enqueue`]: for now, priority 0, 20 attempts.
     ///
@@ -71,15 +102,7 @@ impl Tenant {
     /// `InvalidInput` when the job is another tenant's (`tenant`) or of a kind that is the library's own
     /// (`kind`); `Conflict` when another tenant has a job with its id; those of the store.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
-        if job.tenant != self.id {
-            return Err(Error::invalid("tenant", "the job is another tenant's"));
-        }
-        if OURS.contains(&job.kind.as_str()) {
-            return Err(Error::invalid(
-                "kind",
-                "jobs of this kind are put in by the library",
-            ));
-        }
+        may_put(self, &job)?;
         let put = self.engine().store.enqueue(&[job]).await?;
         self.engine().wake.notify_waiters();
         put.first()

@@ -1,34 +1,42 @@
 //! Does what the queue holds: claims, runs, keeps leases alive, writes verdicts.
 
 mod backoff;
+mod dead;
+mod duties;
+mod gate;
+mod heart;
 mod held;
 mod inline;
 mod jobs;
 mod run;
+mod schedules;
 mod settle;
 
-use std::{
-    collections::BTreeMap,
-    future::{Future, ready},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use automarket_core::{
     JobId, Result, Retry,
     chrono::{DateTime, Utc},
-    store::Claim,
+    store::{Claim, Lease},
+};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, OptionFuture},
 };
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
-use crate::Automarket;
+use crate::{Automarket, report::metrics};
+use duties::Duties;
+use heart::Heart;
 use held::Held;
 use settle::{Ended, settle};
 
 pub use backoff::backoff;
+pub use duties::Retention;
+pub(crate) use gate::closed_until;
 pub(crate) use jobs::{Handler, OURS, erase};
 pub(crate) use settle::End;
 
@@ -118,21 +126,29 @@ impl Worker {
     /// When the returned future is dropped instead, all work is dropped with it, and its jobs are taken up by
     /// others once their leases have run out.
     ///
+    /// Heartbeats have a thread of their own: jobs that block the host's runtime for longer than a lease keep
+    /// theirs (but everything else waits, so blocking work belongs in `spawn_blocking`).
+    ///
     /// # Errors
     /// `Config` when encryption keys are given that do not open what is stored (see
-    /// [`Automarket::check_keyring`]); nothing was done then. Later none: a store that is away is asked again
-    /// after the poll interval.
+    /// [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
+    /// was done then. A store that is away is asked again after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.market.engine.accounts.fit_for_work().await?;
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
-        // A task of its own, so that no slow claim or verdict is between a job and its heartbeat; dropped, and
-        // so ended, with this future.
-        let mut heart = JoinSet::new();
-        heart.spawn({
-            let (held, store) = (held.clone(), engine.store.clone());
-            async move { held.beat(&*store).await }
-        });
+        let name = self.name.clone();
+        // Both end with this future.
+        let _heart = Heart::start(held.clone(), engine.store.clone())?;
+        let mut duties = JoinSet::new();
+        let work = Duties {
+            engine: engine.clone(),
+            held: held.clone(),
+            name: name.clone(),
+            kinds: engine.kinds().map(str::to_owned).collect(),
+            poll: self.poll,
+        };
+        duties.spawn(work.run());
         let mut shift = Shift {
             worker: self,
             held,
@@ -140,7 +156,9 @@ impl Worker {
             ended: Vec::new(),
         };
         shift.work(shutdown).await;
-        shift.stop().await;
+        duties.shutdown().await;
+        let gone = engine.store.remove_worker(&name).await;
+        metrics::store_result("remove_worker", gone.map(drop));
         // What was handed back is there for the other workers of this process.
         engine.wake.notify_waiters();
         Ok(())
@@ -156,50 +174,80 @@ struct Shift {
     ended: Vec<Ended>,
 }
 
-/// What came of a look at the queue.
-enum Took {
-    /// All there is for now.
-    All,
-    /// As much as was asked for: there may be more.
-    More,
-    /// Nothing: there is no room.
-    NoRoom,
-}
-
 impl Shift {
     async fn work(&mut self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = std::pin::pin!(shutdown);
-        let market = self.worker.market.clone();
+        let mut shutdown = pin!(shutdown);
+        let engine = self.worker.market.engine.clone();
+        // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
+        let mut wake = pin!(engine.wake.notified());
+        // The store is asked and told at the same time, one call each.
+        let mut taking: OptionFuture<BoxFuture<'static, Taken>> = None.into();
+        let mut writing: OptionFuture<BoxFuture<'static, Written>> = None.into();
+        let (mut is_taking, mut is_writing) = (false, 0);
+        let (mut look, mut look_at, mut write_at) = (true, Instant::now(), Instant::now());
         loop {
-            // Armed before the queue is looked at, so that nothing put in meanwhile is missed.
-            let wake = market.engine.wake.notified();
-            let took = if self.write().await {
-                self.take().await
-            } else {
-                Took::NoRoom
-            };
-            let kinds = self.with_room();
-            let pause = async {
-                match took {
-                    Took::More => ready(()).await,
-                    Took::All => sleep(self.worker.until_next(&kinds).await).await,
-                    Took::NoRoom if self.ended.is_empty() => sleep(self.worker.poll).await,
-                    Took::NoRoom => sleep(AGAIN).await,
-                }
-            };
+            while let Some(joined) = self.running.try_join_next() {
+                self.ended.extend(joined);
+            }
+            if is_writing == 0 && !self.ended.is_empty() && write_at <= Instant::now() {
+                is_writing = self.ended.len();
+                let ended = std::mem::take(&mut self.ended);
+                writing = Some(write(engine.clone(), ended).boxed()).into();
+            }
+            if !is_taking
+                && look
+                && let Some(order) = self.order(self.ended.len() + is_writing)
+            {
+                (is_taking, look) = (true, false);
+                taking = Some(order.take(engine.clone(), self.held.clone()).boxed()).into();
+            }
+            let later = !self.ended.is_empty() && is_writing == 0;
             tokio::select! {
                 biased;
-                () = &mut shutdown => return,
-                Some(Ok(ended)) = self.running.join_next() => self.ended.push(ended),
-                () = wake => {}
-                () = pause => {}
+                () = &mut shutdown => break,
+                Some(joined) = self.running.join_next() => self.ended.extend(joined),
+                Some(written) = &mut writing, if is_writing > 0 => {
+                    is_writing = 0;
+                    if !self.written(written) {
+                        write_at = Instant::now() + AGAIN;
+                    }
+                }
+                Some(taken) = &mut taking, if is_taking => {
+                    is_taking = false;
+                    match taken.next {
+                        Next::Now => look = true,
+                        Next::At(at) => look_at = at,
+                    }
+                    self.start(taken);
+                }
+                () = &mut wake => {
+                    wake.set(engine.wake.notified());
+                    look = true;
+                }
+                () = sleep_until(look_at), if !look && !is_taking => look = true,
+                () = sleep_until(write_at), if later => {}
             }
         }
+        let end = Instant::now() + self.worker.grace;
+        if is_writing > 0
+            && let Ok(Some(written)) = timeout_at(end, writing).await
+        {
+            self.written(written);
+        }
+        if is_taking && let Ok(Some(taken)) = timeout_at(end, taking).await {
+            // Taken as the shutdown came: handed back as they are.
+            let back = |lease| Ended {
+                lease,
+                end: Ok(End::Release),
+            };
+            self.ended.extend(taken.leases.into_iter().map(back));
+        }
+        self.stop(end).await;
     }
 
     /// Lets running jobs end, and hands back what does not.
-    async fn stop(&mut self) {
-        let end = Instant::now() + self.worker.grace;
+    async fn stop(&mut self, end: Instant) {
+        self.write().await;
         while !self.running.is_empty() {
             let Ok(joined) = timeout_at(end, self.running.join_next()).await else {
                 break;
@@ -219,79 +267,74 @@ impl Shift {
         }
     }
 
-    /// Writes the verdicts of all jobs that have ended by now. `false` when the store does not take them now;
-    /// they are kept, and so are their leases.
+    /// Writes the verdicts of all jobs that have ended by now.
     async fn write(&mut self) -> bool {
         while let Some(joined) = self.running.try_join_next() {
             self.ended.extend(joined);
         }
-        if self.ended.is_empty() {
-            return true;
-        }
-        let engine = &self.worker.market.engine;
-        if let Err(error) = settle(engine, &self.ended).await {
-            tracing::warn!(error = %error.report(), "verdicts could not be written");
-            if error.retry() != Retry::Never {
-                return false;
-            }
-            // One of them cannot be written at all; the others can.
-            for ended in &self.ended {
-                if let Err(error) = settle(engine, std::slice::from_ref(ended)).await {
-                    let job = ended.lease.token.job;
-                    tracing::error!(%job, error = %error.report(), "a verdict is lost");
-                }
-            }
-        }
-        for ended in self.ended.drain(..) {
-            self.held.let_go(ended.lease.token);
-        }
-        true
+        let engine = self.worker.market.engine.clone();
+        let ended = std::mem::take(&mut self.ended);
+        let written = write(engine, ended).await;
+        self.written(written)
     }
 
-    async fn take(&mut self) -> Took {
-        let free = self.worker.concurrency.saturating_sub(self.held.len());
+    /// Lets written leases go. `false` when the store did not take the verdicts: they are kept, and so are
+    /// their leases.
+    fn written(&mut self, written: Written) -> bool {
+        match written {
+            Ok(ended) => {
+                self.held
+                    .let_go(ended.iter().map(|ended| ended.lease.token));
+                true
+            }
+            Err(mut kept) => {
+                kept.append(&mut self.ended);
+                self.ended = kept;
+                false
+            }
+        }
+    }
+
+    /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
+    /// room until they are as many as jobs may run.
+    fn order(&self, unwritten: usize) -> Option<Order> {
+        let most = self.worker.concurrency;
+        let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
-        if free == 0 || kinds.as_ref().is_some_and(Vec::is_empty) {
-            return Took::NoRoom;
+        if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
+            return None;
         }
         // However many of one kind come, there is room for them.
         let room = self.rooms().map(|(_, room)| room).filter(|room| *room > 0);
         let first = room.min().unwrap_or(free).min(free);
-        let took = self.claim(kinds.unwrap_or_default(), first).await;
-        if took < first {
-            return Took::All;
-        }
-        if first < free {
-            let unlimited = self.known(|kind| !self.worker.limits.contains_key(kind));
-            if !unlimited.is_empty() {
-                self.claim(unlimited, free - first).await;
-            }
-        }
-        Took::More
+        let unlimited = match first < free {
+            true => self.known(|kind| !self.worker.limits.contains_key(kind)),
+            false => Vec::new(),
+        };
+        let claim = |kinds, limit| Claim {
+            kinds,
+            max_crashes: self.worker.max_crashes,
+            ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
+        };
+        Some(Order {
+            first: claim(kinds.unwrap_or_default(), first),
+            then: (!unlimited.is_empty()).then(|| claim(unlimited, free - first)),
+            poll: self.worker.poll,
+        })
     }
 
-    /// Claims jobs and sets them running.
-    async fn claim(&mut self, kinds: Vec<String>, limit: usize) -> usize {
-        let mut claim = Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease);
-        claim.kinds = kinds;
-        claim.max_crashes = self.worker.max_crashes;
-        let since = Instant::now();
-        let engine = &self.worker.market.engine;
-        let leases = match engine.store.claim(&claim).await {
-            Ok(leases) => leases,
-            Err(error) => {
-                tracing::warn!(error = %error.report(), "the queue cannot be read");
-                return 0;
-            }
-        };
-        let took = leases.len();
-        for lease in leases {
-            let stop = self.held.hold(&lease, since);
-            let engine = engine.clone();
+    /// Sets the jobs running.
+    fn start(&mut self, taken: Taken) {
+        for lease in taken.leases {
+            let stop = self.held.hold(&lease, taken.since);
+            let engine = self.worker.market.engine.clone();
+            let waited = lease.expires_at - lease.job.run_at;
+            let waited = waited.to_std().unwrap_or_default();
+            let kind = engine.kind_label(&lease.job.kind);
+            metrics::claimed(kind, waited.saturating_sub(self.worker.lease));
             self.running
                 .spawn(async move { run::run(&engine, lease, stop).await });
         }
-        took
     }
 
     /// How much room each limited kind has.
@@ -315,30 +358,101 @@ impl Shift {
     /// The known kinds that are wanted.
     fn known(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let engine = &self.worker.market.engine;
-        let hosts = engine.jobs.keys().map(String::as_str);
-        let pipelines = engine.pipelines.keys().copied();
-        OURS.into_iter()
-            .chain(hosts)
-            .chain(pipelines)
-            .filter(|kind| wanted(kind))
-            .map(str::to_owned)
-            .collect()
+        let kinds = engine.kinds().filter(|kind| wanted(kind));
+        kinds.map(str::to_owned).collect()
     }
 }
 
-impl Worker {
-    /// How long there is surely nothing to do.
-    async fn until_next(&self, kinds: &Option<Vec<String>>) -> Duration {
-        let store = &self.market.engine.store;
-        let kinds = kinds.as_deref().unwrap_or_default();
-        let (Ok(Some(next)), Ok(now)) = (store.next_ready(kinds).await, store.now().await) else {
-            return self.poll;
+/// What to ask the queue for.
+struct Order {
+    first: Claim,
+    /// What to fill up with when the first gave all that was asked for.
+    then: Option<Claim>,
+    poll: Duration,
+}
+
+/// What the queue gave.
+struct Taken {
+    leases: Vec<Lease>,
+    /// When it was asked.
+    since: Instant,
+    next: Next,
+}
+
+/// When to look again.
+enum Next {
+    /// There may be more.
+    Now,
+    /// There is nothing until then.
+    At(Instant),
+}
+
+impl Order {
+    async fn take(self, engine: SharedEngine, held: Arc<Held>) -> Taken {
+        let since = Instant::now();
+        let mut taken = Taken {
+            leases: Vec::new(),
+            since,
+            next: Next::Now,
         };
-        (next - now)
+        let kinds = self.first.kinds.clone();
+        for claim in [Some(self.first), self.then].into_iter().flatten() {
+            match engine.store.claim(&claim).await {
+                Ok(leases) => {
+                    let all = leases.len() < claim.limit;
+                    taken.leases.extend(leases);
+                    held.polled_at(since);
+                    if all && !claim.kinds.is_empty() && claim.kinds != kinds {
+                        // Those to fill up with ran out; the first kinds may have more.
+                        break;
+                    }
+                    if all {
+                        taken.next = until_next(&engine, &kinds, self.poll).await;
+                        break;
+                    }
+                }
+                Err(error) => {
+                    metrics::store_error("claim", &error);
+                    taken.next = Next::At(Instant::now() + self.poll);
+                    break;
+                }
+            }
+        }
+        taken
+    }
+}
+
+/// When something may be ready.
+async fn until_next(engine: &SharedEngine, kinds: &[String], poll: Duration) -> Next {
+    let store = &engine.store;
+    let wait = match (store.next_ready(kinds).await, store.now().await) {
+        (Ok(Some(next)), Ok(now)) => (next - now)
             .to_std()
             .unwrap_or_default()
-            .clamp(Duration::from_millis(1).min(self.poll), self.poll)
+            .clamp(Duration::from_millis(1).min(poll), poll),
+        _ => poll,
+    };
+    Next::At(Instant::now() + wait)
+}
+
+/// The jobs whose verdicts were written, or those that are kept because the store does not take them now.
+type Written = std::result::Result<Vec<Ended>, Vec<Ended>>;
+
+async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
+    if let Err(error) = settle(&engine, &ended).await {
+        metrics::store_error("settle", &error);
+        if error.retry() != Retry::Never {
+            return Err(ended);
+        }
+        // One of them cannot be written at all; the others can.
+        for ended in &ended {
+            if let Err(error) = settle(&engine, std::slice::from_ref(ended)).await {
+                let job = ended.lease.token.job;
+                tracing::error!(%job, error = %error.report(), "a verdict is lost");
+            }
+        }
     }
+    Ok(ended)
 }
 
 pub(crate) fn retry_at(now: DateTime<Utc>, attempt: u32) -> DateTime<Utc> {

@@ -1,15 +1,17 @@
 //! One claimed job: run by what is registered for its kind.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result, Retry, Store, TenantId, async_trait,
+    Error, ErrorKind, Result, Retry, Store, TenantId, async_trait,
     pipeline::Run,
     steps::Steps,
     store::{Job, Lease, LeaseToken},
 };
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use super::{
     SharedEngine,
@@ -19,28 +21,34 @@ use super::{
 use crate::{
     accounts::KEEP_ALIVE_JOB,
     publishing::{GUARD_JOB, PUBLISH_JOB, guard, send},
+    report::metrics,
 };
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
 /// `Release`, which has no power over a lease that was lost.
 pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ended {
-    let work = AssertUnwindSafe(handle(engine, &lease)).catch_unwind();
+    let job = &lease.job;
+    let span = tracing::info_span!(
+        "job",
+        tenant = job.tenant.as_str(),
+        kind = job.kind,
+        job = %job.id,
+        attempt = job.attempts,
+    );
+    let began = Instant::now();
+    let work = AssertUnwindSafe(handle(engine, &lease).instrument(span)).catch_unwind();
     let end = match stop.or(work).await {
         None => Ok(End::Release),
         Some(Ok(end)) => end,
         Some(Err(panic)) => Err(panicked(&*panic)),
     };
+    metrics::ran(engine.kind_label(&lease.job.kind), began.elapsed());
     Ended { lease, end }
 }
 
 async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     let job = &lease.job;
-    let steps: Arc<dyn Steps> = Arc::new(JobSteps {
-        store: engine.store.clone(),
-        tenant: job.tenant.clone(),
-        job: job.id,
-        lease: lease.token,
-    });
+    let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine.store.clone(), lease));
     if job.kind == PUBLISH_JOB {
         let publication = guard::payload(job)?.publication;
         guard::set_if_dying(engine, job).await?;
@@ -85,21 +93,43 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     .with_retry(Retry::After(None))
 }
 
-/// The steps of a leased job.
+/// The steps of a leased job. They are read once, and not at all under the job's first lease: nobody but the
+/// holder of the lease can add to them.
 struct JobSteps {
     store: Arc<dyn Store>,
     tenant: TenantId,
-    job: JobId,
     lease: LeaseToken,
+    known: Mutex<Option<HashMap<String, Value>>>,
+}
+
+impl JobSteps {
+    fn new(store: Arc<dyn Store>, lease: &Lease) -> Self {
+        let first = lease.token.fence == 1;
+        Self {
+            store,
+            tenant: lease.job.tenant.clone(),
+            lease: lease.token,
+            known: Mutex::new(first.then(HashMap::new)),
+        }
+    }
 }
 
 #[async_trait]
 impl Steps for JobSteps {
     async fn get(&self, name: &str) -> Result<Option<Value>> {
-        self.store.step(&self.tenant, self.job, name).await
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            let steps = self.store.steps(&self.tenant, self.lease.job).await?;
+            *known = Some(steps.into_iter().collect());
+        }
+        Ok(known.as_ref().and_then(|known| known.get(name).cloned()))
     }
 
     async fn put(&self, name: &str, value: &Value) -> Result<()> {
-        self.store.put_step(self.lease, name, value).await
+        self.store.put_step(self.lease, name, value).await?;
+        if let Some(known) = self.known.lock().await.as_mut() {
+            known.insert(name.to_owned(), value.clone());
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,10 @@ use automarket_core::{
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
-use crate::publishing::guard;
+use crate::{
+    publishing::guard,
+    report::{RunEnd, metrics},
+};
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -37,6 +40,7 @@ pub(super) struct Ended {
 /// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
 pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()> {
     let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
+    let mut leases = Vec::with_capacity(ended.len());
     let mut now = None;
     for Ended { lease, end } in ended {
         let verdict = match end {
@@ -54,37 +58,47 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
             }
         };
         let job = &lease.job;
-        let dies = verdict
-            .clone()
-            .resolve(job.attempts, job.max_attempts)
-            .state
-            == JobState::Dead;
+        let dies = match &verdict {
+            Verdict::Bury(_) => true,
+            Verdict::Retry { .. } => job.attempts >= job.max_attempts,
+            Verdict::Complete(_) | Verdict::Snooze { .. } | Verdict::Release => false,
+        };
         if dies {
             guard::set(engine, job, std::time::Duration::ZERO).await?;
         }
+        leases.push(lease);
         verdicts.push((lease.token, verdict));
     }
     if verdicts.is_empty() {
         return Ok(());
     }
     let settled = engine.store.settle(&verdicts).await?;
-    for ((token, _), settled) in verdicts.iter().zip(settled) {
-        match settled {
-            Settled::LeaseLost => {
-                tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
-            }
-            Settled::Now(JobState::Dead) => {
-                let dead = ended.iter().find(|e| e.lease.token == *token);
-                if let Some(Ended { lease, .. }) = dead
-                    && let Err(error) = guard::look(engine, &lease.job).await
-                {
-                    tracing::warn!(error = %error.report(), "left to the guard of the publication");
-                }
-            }
-            Settled::Now(_) => {}
+    for (((token, verdict), lease), settled) in verdicts.iter().zip(leases).zip(settled) {
+        let end = run_end(verdict, settled);
+        let kind = engine.kind_label(&lease.job.kind);
+        engine.counts.add(kind, end);
+        metrics::settled(kind, end);
+        if end == RunEnd::LeaseLost {
+            tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
+        }
+        if end == RunEnd::Dead
+            && let Err(error) = guard::look(engine, &lease.job).await
+        {
+            tracing::warn!(error = %error.report(), "left to the guard of the publication");
         }
     }
     Ok(())
+}
+
+fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
+    match (settled, verdict) {
+        (Settled::LeaseLost, _) => RunEnd::LeaseLost,
+        (Settled::Now(JobState::Dead), _) => RunEnd::Dead,
+        (_, Verdict::Complete(_)) => RunEnd::Completed,
+        (_, Verdict::Snooze { .. }) => RunEnd::Snoozed,
+        (_, Verdict::Release) => RunEnd::Released,
+        (_, Verdict::Retry { .. } | Verdict::Bury(_)) => RunEnd::Retried,
+    }
 }
 
 /// A failure that may pass: again after the platform's own time or a back-off. Waiting out a rate limit

@@ -9,6 +9,7 @@ mod accounts;
 mod campaign;
 mod connect;
 mod live;
+mod media;
 mod publishing;
 mod quickstart;
 mod worker;

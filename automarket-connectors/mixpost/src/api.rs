@@ -8,8 +8,9 @@ use std::time::Duration;
 use automarket_core::{
     Delivery, Result, Secret, Url,
     chrono::{DateTime, Utc},
-    http::{Call, Multipart, segment},
+    http::{Call, Multipart, Upload, segment},
     http_types::Method,
+    media::MediaFile,
 };
 use serde_json::json;
 
@@ -176,14 +177,14 @@ impl Api {
         &self,
         name: &str,
         mime: &str,
-        bytes: &[u8],
+        file: MediaFile,
         alt: Option<&str>,
     ) -> Result<Call> {
-        let mut form = Multipart::new(&format!("mixpost media {} {name}", bytes.len()));
+        let mut form = Multipart::new(&format!("mixpost media {} {name}", file.size()));
         if let Some(alt) = alt {
             form = form.text("alt_text", alt);
         }
-        let form = form.file("file", name, mime, bytes);
+        let form = form.stream("file", name, mime, Upload::file(file));
         Ok(self
             .post("media.upload", "/media")?
             .multipart(form)
@@ -236,11 +237,11 @@ impl Api {
             .repeatable())
     }
 
-    pub(crate) fn upload_chunk(&self, session: &str, index: u32, bytes: &[u8]) -> Result<Call> {
+    pub(crate) fn upload_chunk(&self, session: &str, index: u32, chunk: Upload) -> Result<Call> {
         let form = Multipart::new(&format!("mixpost chunk {session} {index}"))
             .text("upload_session", session)
             .text("chunk_index", &index.to_string())
-            .file("chunk", "chunk", "application/octet-stream", bytes);
+            .stream("chunk", "chunk", "application/octet-stream", chunk);
         let path = format!("/media/chunked/{}/upload", segment(session)?);
         Ok(self
             .post("media.chunked.chunk", &path)?

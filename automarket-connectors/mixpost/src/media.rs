@@ -1,10 +1,12 @@
 //! Bringing media into Mixpost's library: whole, in chunks, or by address.
 
-use std::{path::Path, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use automarket_core::{
-    Bytes, Context, Error, ErrorKind, Media, Result, Retry, Url,
+    Context, Error, ErrorKind, Media, Result, Retry, Url,
     content::{MediaKind, MediaSource},
+    http::Upload,
+    media::MediaFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,14 +46,7 @@ pub(crate) async fn bring(cx: &Context, api: &Api, index: usize, media: &Media) 
                 Fetched::Pending(download) => cx.step(&step, || wait(cx, api, &download)).await,
             }
         }
-        MediaSource::Bytes(bytes) => {
-            let source = Source::Memory(bytes.clone());
-            cx.step(&step, || upload(cx, api, source, media)).await
-        }
-        MediaSource::File(path) => {
-            let source = Source::File(path.clone());
-            cx.step(&step, || upload(cx, api, source, media)).await
-        }
+        _ => cx.step(&step, || upload(cx, api, media)).await,
     }
 }
 
@@ -110,17 +105,16 @@ fn finished(cx: &Context, download: &Download) -> Result<Option<u64>> {
 }
 
 /// Brings bytes in, whole or in chunks, and returns the file's number.
-async fn upload(cx: &Context, api: &Api, source: Source, media: &Media) -> Result<u64> {
-    let size = source.size().await?;
+async fn upload(cx: &Context, api: &Api, media: &Media) -> Result<u64> {
+    let file = media.open(cx).await?;
     let name = file_name(media);
     let mime = mime(media);
-    if size <= WHOLE {
-        let bytes = source.read(0, size).await?;
-        let call = api.upload(&name, mime, &bytes, media.alt.as_deref())?;
+    if file.size() <= WHOLE {
+        let call = api.upload(&name, mime, file, media.alt.as_deref())?;
         let record: MixpostMedia = resource(&send(cx, call).await?)?;
         return Ok(record.id);
     }
-    let record = in_chunks(cx, api, &source, size, &name, mime).await?;
+    let record = in_chunks(cx, api, &file, &name, mime).await?;
     if let Some(alt) = &media.alt {
         // Chunked uploads take no alternative text of their own.
         send(cx, api.update_media(&record.uuid, Some(alt), None)?).await?;
@@ -128,15 +122,15 @@ async fn upload(cx: &Context, api: &Api, source: Source, media: &Media) -> Resul
     Ok(record.id)
 }
 
-/// At most one chunk is in memory, twice: as read and inside its form.
+/// The chunks are read as they leave.
 async fn in_chunks(
     cx: &Context,
     api: &Api,
-    source: &Source,
-    size: u64,
+    file: &MediaFile,
     name: &str,
     mime: &str,
 ) -> Result<MixpostMedia> {
+    let size = file.size();
     let session: Session = send(cx, api.open_upload(name, mime, size)?)
         .await
         .map_err(|error| newer(error, "uploading files over 10 MiB"))?
@@ -153,10 +147,9 @@ async fn in_chunks(
         }
         for index in 0..session.total_chunks {
             let offset = u64::from(index) * session.chunk_size;
-            let bytes = source
-                .read(offset, session.chunk_size.min(size - offset))
-                .await?;
-            send(cx, api.upload_chunk(&session.upload_uuid, index, &bytes)?).await?;
+            let length = session.chunk_size.min(size - offset);
+            let chunk = Upload::range(file.clone(), offset, length);
+            send(cx, api.upload_chunk(&session.upload_uuid, index, chunk)?).await?;
         }
         resource(&send(cx, api.complete_upload(&session.upload_uuid)?).await?)
     };
@@ -168,66 +161,6 @@ async fn in_chunks(
                 let _ = send(cx, call).await;
             }
             Err(error)
-        }
-    }
-}
-
-/// Where the bytes are.
-enum Source {
-    Memory(Bytes),
-    File(PathBuf),
-}
-
-impl Source {
-    async fn size(&self) -> Result<u64> {
-        match self {
-            Self::Memory(bytes) => Ok(bytes.len() as u64),
-            Self::File(path) => {
-                let path = path.clone();
-                blocking(move || std::fs::metadata(&path).map(|facts| facts.len())).await
-            }
-        }
-    }
-
-    async fn read(&self, offset: u64, length: u64) -> Result<Bytes> {
-        match self {
-            Self::Memory(bytes) => {
-                let whole = bytes.len() as u64;
-                let (from, to) = (offset.min(whole), offset.saturating_add(length).min(whole));
-                // Both are at most the length of something in memory.
-                Ok(bytes.slice(from as usize..to as usize))
-            }
-            Self::File(path) => {
-                let path = path.clone();
-                blocking(move || read_range(&path, offset, length)).await
-            }
-        }
-    }
-}
-
-fn read_range(path: &Path, offset: u64, length: u64) -> std::io::Result<Bytes> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = std::fs::File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length {
-        Ok(bytes.into())
-    } else {
-        Err(std::io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            Err(Error::invalid("media", "the file cannot be read").with_source(error))
-        }
-        Err(error) => {
-            Err(Error::new(ErrorKind::Internal, "reading the file panicked").with_source(error))
         }
     }
 }

@@ -1,9 +1,12 @@
 //! One function per endpoint.
 
+use std::time::Duration;
+
 use automarket_core::{
     Notice, Result, Secret,
     chrono::{DateTime, Utc},
-    http::Call,
+    http::{Call, Upload},
+    media::MediaFile,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +19,9 @@ use crate::{
 pub(crate) const EVENT_TYPE: &str = "automarket_notice";
 
 const JSON: &str = "application/json; charset=utf-8";
+
+/// For a file of the largest size on a slow line.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 fn write(
     operation: &'static str,
@@ -100,7 +106,7 @@ pub(crate) fn upload_address(
     config: &SlackConfig,
     token: &Secret,
     name: &str,
-    length: usize,
+    length: u64,
     alt: Option<&str>,
 ) -> Result<Call> {
     let length = length.to_string();
@@ -110,11 +116,12 @@ pub(crate) fn upload_address(
 }
 
 /// A file that is uploaded and never completed is invisible, so it may be sent again.
-pub(crate) fn upload(address: &str, bytes: automarket_core::Bytes) -> Result<Call> {
+pub(crate) fn upload(address: &str, file: MediaFile) -> Result<Call> {
     let call = Call::post("files.upload", address)?
         .repeatable()
-        .masking(&Secret::new(address));
-    Ok(call.body("application/octet-stream", bytes))
+        .masking(&Secret::new(address))
+        .timeout(UPLOAD_TIMEOUT);
+    Ok(call.upload("application/octet-stream", Upload::file(file)))
 }
 
 pub(crate) fn complete_upload(

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{PLATFORM, api, config::SlackConfig, error, wire};
 
 /// Files larger than this are refused before the first request: they are sent from memory.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
+const MAX_FILE: u64 = 1_000_000_000;
 /// Pages of history that are searched for a lost message.
 const MAX_PAGES: usize = 20;
 
@@ -180,16 +180,24 @@ impl Slack {
                 .unwrap_or_else(|| format!("file-{}", n + 1));
             let id: String = cx
                 .step(&format!("slack.upload.{n}"), || async {
-                    let bytes = file.read(MAX_FILE).await?;
+                    let file_bytes = file.open(cx).await?;
+                    if file_bytes.size() > MAX_FILE {
+                        return Err(Error::new(
+                            ErrorKind::TooLarge,
+                            format!("Slack takes files of {MAX_FILE} bytes at the most"),
+                        ));
+                    }
                     let call = api::upload_address(
                         config,
                         token,
                         &name,
-                        bytes.len(),
+                        file_bytes.size(),
                         file.alt.as_deref(),
                     )?;
                     let upload: wire::Upload = self.ask(cx, call).await?;
-                    let reply = cx.call(api::upload(&upload.upload_url, bytes)?).await?;
+                    let reply = cx
+                        .call(api::upload(&upload.upload_url, file_bytes)?)
+                        .await?;
                     if !reply.ok() {
                         return Err(automarket_core::http::classify(&reply, cx.now())
                             .with_platform(&PLATFORM));

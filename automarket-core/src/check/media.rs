@@ -33,7 +33,7 @@ pub(super) fn check(content: &Content, profile: &Profile, findings: &mut Vec<Fin
                 "{name} fetches media from public addresses, {elsewhere} of {} have none",
                 media.len()
             ),
-            "Give their addresses",
+            "Give their addresses, or give automarket a MediaHost that does",
         ));
     }
 }
@@ -118,6 +118,22 @@ fn check_one(media: &Media, what: &str, profile: &Profile, findings: &mut Vec<Fi
             "Cut it to length",
         ));
     }
+    if media.bytes == Some(0) {
+        findings.push(Finding::blocker(
+            "media.empty",
+            format!("{what} has no bytes"),
+            "Bring the file again",
+        ));
+    }
+    if let Some((most, pages)) = limit.max_pages.zip(media.pages)
+        && pages > most
+    {
+        findings.push(Finding::blocker(
+            "media.pages",
+            format!("{what} has {pages} pages, {name} takes {most}"),
+            "Take pages out",
+        ));
+    }
     check_size(media, limit, what, name, findings);
     check_alt(media, kind, what, profile, findings);
 }
@@ -152,6 +168,15 @@ fn check_size(
             "media.pixels",
             format!("{what} is {width}x{height}, {name} takes {long}x{short}"),
             "Scale it down",
+        ));
+    }
+    if let Some((long, short)) = limit.min_pixels
+        && (width.max(height) < long || width.min(height) < short)
+    {
+        findings.push(Finding::blocker(
+            "media.pixels_few",
+            format!("{what} is {width}x{height}, {name} takes {long}x{short} at the least"),
+            "Bring it in a larger size",
         ));
     }
 }

@@ -14,7 +14,7 @@
 //! | `thread.part_empty`, `thread.part_too_long` | blocker | a part that cannot be sent |
 //! | `link.not_clickable` | advice | a link where links are only letters |
 //! | `media.required`, `media.count`, `media.mixed` | blocker | none, too many, or kinds that cannot stand together |
-//! | `media.kind`, `media.mime`, `media.bytes`, `media.seconds`, `media.aspect`, `media.pixels` | blocker | one that is not taken; what is unknown of it is not checked |
+//! | `media.kind`, `media.mime`, `media.bytes`, `media.empty`, `media.seconds`, `media.aspect`, `media.pixels`, `media.pixels_few`, `media.pages` | blocker | one that is not taken; what is unknown of it is not checked |
 //! | `media.address` | advice | bytes where the platform fetches media from an address |
 //! | `media.alt_missing`, `media.alt_too_long` | advice, blocker | an image without words, or with too many |
 //! | `voice.banned`, `voice.disclosure` | blocker | what the brand never says, or must say |
@@ -121,6 +121,23 @@ impl Report {
         self.findings
             .iter()
             .all(|finding| finding.severity != Severity::Blocker)
+    }
+
+    /// The first blocker as an error.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`post`) with its rule and remedy.
+    pub fn require(&self) -> crate::Result<()> {
+        let blocker = self
+            .findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Blocker);
+        match blocker {
+            None => Ok(()),
+            Some(blocker) => Err(crate::Error::invalid("post", blocker.message.clone())
+                .with_rule(blocker.rule.clone())
+                .with_remedy(blocker.remedy.clone())),
+        }
     }
 }
 

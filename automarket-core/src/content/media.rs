@@ -1,11 +1,9 @@
-use std::{fmt, io::Read as _, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use url::Url;
-
-use crate::{Error, ErrorKind};
+use url::{Position, Url};
 
 /// An image, video or document of a post, with what is known about it. What is unknown is not checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +33,9 @@ pub struct Media {
     /// Its duration in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// Its pages, of a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
 }
 
 /// Which kind of media.
@@ -62,6 +63,8 @@ pub enum MediaSource {
     File(PathBuf),
     /// At an address.
     Address(Url),
+    /// With the host, under a key that its [`MediaHost`](crate::media::MediaHost) opens.
+    Host(String),
 }
 
 impl fmt::Debug for MediaSource {
@@ -69,7 +72,9 @@ impl fmt::Debug for MediaSource {
         match self {
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
             Self::File(path) => path.fmt(f),
-            Self::Address(url) => f.write_str(url.as_str()),
+            // What gives access to it stands in the query.
+            Self::Address(url) => f.write_str(&url[..Position::AfterPath]),
+            Self::Host(key) => write!(f, "the host's {key:?}"),
         }
     }
 }
@@ -92,6 +97,7 @@ impl Media {
             width: None,
             height: None,
             seconds: None,
+            pages: None,
         }
     }
 
@@ -110,46 +116,16 @@ impl Media {
         Self::new(kind, MediaSource::Address(url))
     }
 
-    /// Its bytes, from memory or from its file, at most `max` of them. A file is read on a thread of its
-    /// own.
-    ///
-    /// # Errors
-    /// `TooLarge`; `Unsupported` for media at an address; `InvalidInput` (`media`) when the file cannot be
-    /// read.
-    pub async fn read(&self, max: u64) -> crate::Result<Bytes> {
-        let too_large = || {
-            Error::new(
-                ErrorKind::TooLarge,
-                format!("the media is larger than {max} bytes"),
-            )
-        };
-        match &self.source {
-            MediaSource::Bytes(bytes) if bytes.len() as u64 > max => Err(too_large()),
-            MediaSource::Bytes(bytes) => Ok(bytes.clone()),
-            MediaSource::Address(_) => Err(Error::unsupported(
-                "this platform takes media as bytes, not by address",
-            )),
-            MediaSource::File(path) => {
-                let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || {
-                    let mut bytes = Vec::new();
-                    std::fs::File::open(path)?
-                        .take(max.saturating_add(1))
-                        .read_to_end(&mut bytes)?;
-                    Ok::<_, std::io::Error>(bytes)
-                });
-                let unreadable = || Error::invalid("media", "the file cannot be read");
-                let bytes = read
-                    .await
-                    .map_err(|error| unreadable().with_source(error))?;
-                let bytes = bytes.map_err(|error| unreadable().with_source(error))?;
-                if bytes.len() as u64 > max {
-                    Err(too_large())
-                } else {
-                    Ok(Bytes::from(bytes))
-                }
-            }
-        }
+    /// Media in a file of this machine.
+    #[must_use]
+    pub fn file(kind: MediaKind, path: impl Into<PathBuf>) -> Self {
+        Self::new(kind, MediaSource::File(path.into()))
+    }
+
+    /// Media that the host keeps under a key and opens when it is needed.
+    #[must_use]
+    pub fn host(kind: MediaKind, key: impl Into<String>) -> Self {
+        Self::new(kind, MediaSource::Host(key.into()))
     }
 
     /// Says what it shows.

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use url::Url;
 
-use super::Multipart;
+use super::{Multipart, Upload};
 use crate::{Error, Result, Secret};
 
 /// What repeating a call would do.
@@ -33,6 +33,7 @@ pub enum Effect {
 pub struct Call {
     pub(crate) operation: &'static str,
     pub(crate) request: http::Request<Bytes>,
+    pub(crate) upload: Option<Upload>,
     pub(crate) effect: Effect,
     pub(crate) timeout: Duration,
     pub(crate) max_body: usize,
@@ -70,6 +71,7 @@ impl Call {
         Ok(Self {
             operation,
             request,
+            upload: None,
             effect,
             timeout: Duration::from_secs(30),
             max_body: 8 * 1024 * 1024,
@@ -188,17 +190,30 @@ impl Call {
         self.body("application/x-www-form-urlencoded", text)
     }
 
-    /// A multipart body.
+    /// A multipart body, which streams when a file of it does.
     #[must_use]
     pub fn multipart(self, form: Multipart) -> Self {
-        let (content_type, bytes) = form.finish();
-        let mut call = self.body("multipart/form-data", bytes);
+        let (content_type, body) = form.finish();
+        let mut call = match body.in_memory() {
+            Some(bytes) => self.body("multipart/form-data", bytes),
+            None => self.upload("multipart/form-data", body),
+        };
         if let Ok(value) = HeaderValue::try_from(content_type) {
             call.request
                 .headers_mut()
                 .insert(header::CONTENT_TYPE, value);
         }
         call
+    }
+
+    /// A body that is read as it leaves, in bounded memory. [`request`](Self::request) shows it empty.
+    #[must_use]
+    pub fn upload(mut self, content_type: &'static str, body: Upload) -> Self {
+        let headers = self.request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_LENGTH, body.size().into());
+        self.upload = Some(body);
+        self
     }
 
     /// A body of any type.
@@ -253,6 +268,7 @@ impl fmt::Debug for Call {
             .field("host", &self.request.uri().host())
             .field("effect", &self.effect)
             .field("body", &self.request.body().len())
+            .field("upload", &self.upload)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP as connectors speak it: calls and replies over `http` types, without a client.
 
 mod addresses;
+mod budget;
 mod call;
 mod classify;
 mod guard;
@@ -13,12 +14,15 @@ mod reqwest;
 mod resolver;
 mod retry_after;
 mod transport;
+mod upload;
+mod watch;
 
 #[cfg(feature = "reqwest")]
 pub use self::{
     reqwest::{ReqwestTransport, ReqwestTransportBuilder},
     resolver::{Resolver, SystemResolver},
 };
+pub use budget::budget;
 pub use call::{Call, Effect, segment};
 pub use classify::classify;
 pub use guard::{Guard, Purpose, Verdict};
@@ -28,3 +32,5 @@ pub(crate) use redirect::next_hop;
 pub use reply::Reply;
 pub use retry_after::retry_after;
 pub use transport::{Body, ByteStream, Transport, TransportError};
+pub use upload::Upload;
+pub(crate) use watch::CallWatch;

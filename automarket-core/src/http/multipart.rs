@@ -1,10 +1,12 @@
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 
-/// A `multipart/form-data` body.
+use super::Upload;
+
+/// A `multipart/form-data` body. Its files may be read as they leave.
 #[derive(Debug)]
 pub struct Multipart {
     boundary: String,
-    body: BytesMut,
+    body: Upload,
 }
 
 impl Multipart {
@@ -15,33 +17,42 @@ impl Multipart {
         let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, seed.as_bytes());
         Self {
             boundary: format!("automarket-{}", id.simple()),
-            body: BytesMut::new(),
+            body: Upload::default(),
         }
     }
 
     /// Adds a text field.
     #[must_use]
     pub fn text(mut self, name: &str, value: &str) -> Self {
-        self.open(name, None);
-        self.body.put_slice(b"\r\n");
-        self.body.put_slice(value.as_bytes());
-        self.body.put_slice(b"\r\n");
+        let head = self.head(name, None);
+        self.push(format!("{head}\r\n{value}\r\n"));
         self
     }
 
     /// Adds a file.
     #[must_use]
-    pub fn file(mut self, name: &str, file_name: &str, mime: &str, bytes: &[u8]) -> Self {
-        self.open(name, Some(file_name));
+    pub fn file(self, name: &str, file_name: &str, mime: &str, bytes: &[u8]) -> Self {
+        let mut content = Upload::default();
+        content.push_bytes(Bytes::copy_from_slice(bytes));
+        self.stream(name, file_name, mime, content)
+    }
+
+    /// Adds a file that is read as it leaves.
+    #[must_use]
+    pub fn stream(mut self, name: &str, file_name: &str, mime: &str, content: Upload) -> Self {
+        let head = self.head(name, Some(file_name));
         let mime: String = mime.chars().filter(|c| !c.is_control()).collect();
-        self.body
-            .put_slice(format!("Content-Type: {mime}\r\n\r\n").as_bytes());
-        self.body.put_slice(bytes);
-        self.body.put_slice(b"\r\n");
+        self.push(format!("{head}Content-Type: {mime}\r\n\r\n"));
+        self.body.append(content);
+        self.push("\r\n".to_owned());
         self
     }
 
-    fn open(&mut self, name: &str, file_name: Option<&str>) {
+    fn push(&mut self, text: String) {
+        self.body.push_bytes(text.into());
+    }
+
+    fn head(&self, name: &str, file_name: Option<&str>) -> String {
         let mut head = format!(
             "--{}\r\nContent-Disposition: form-data; name=\"{}\"",
             self.boundary,
@@ -51,15 +62,14 @@ impl Multipart {
             head.push_str(&format!("; filename=\"{}\"", quoted(file_name)));
         }
         head.push_str("\r\n");
-        self.body.put_slice(head.as_bytes());
+        head
     }
 
-    pub(super) fn finish(mut self) -> (String, Bytes) {
-        self.body
-            .put_slice(format!("--{}--\r\n", self.boundary).as_bytes());
+    pub(super) fn finish(mut self) -> (String, Upload) {
+        self.push(format!("--{}--\r\n", self.boundary));
         (
             format!("multipart/form-data; boundary={}", self.boundary),
-            self.body.freeze(),
+            self.body,
         )
     }
 }

@@ -13,7 +13,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
 use super::{
-    Body, ByteStream, Guard, Purpose, Resolver, SystemResolver, Transport, TransportError,
+    Body, ByteStream, Guard, Purpose, Resolver, SystemResolver, Transport, TransportError, Upload,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -163,6 +163,23 @@ impl Transport for ReqwestTransport {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Body>, TransportError> {
+        self.execute(request.map(Into::into)).await
+    }
+
+    async fn send_upload(
+        &self,
+        request: http::Request<Upload>,
+    ) -> Result<http::Response<Body>, TransportError> {
+        self.execute(request.map(|upload| ::reqwest::Body::wrap_stream(upload.into_stream())))
+            .await
+    }
+}
+
+impl ReqwestTransport {
+    async fn execute(
+        &self,
+        request: http::Request<::reqwest::Body>,
+    ) -> Result<http::Response<Body>, TransportError> {
         let refused = |reason: String| TransportError::new(ErrorKind::Refused, false, reason);
         let url = Url::parse(&request.uri().to_string())
             .map_err(|_| refused("the address is not absolute".to_owned()))?;
@@ -174,7 +191,7 @@ impl Transport for ReqwestTransport {
         let (parts, body) = request.into_parts();
         let mut request = ::reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
-        *request.body_mut() = Some(body.into());
+        *request.body_mut() = Some(body);
         let reply = self.client.execute(request).await.map_err(not_answered)?;
         let mut response = http::Response::new(());
         *response.status_mut() = reply.status();
@@ -236,6 +253,10 @@ impl StdError for Vetoed {}
 fn not_answered(error: ::reqwest::Error) -> TransportError {
     if let Some(Vetoed(reason)) = causes(&error).find_map(|cause| cause.downcast_ref()) {
         return TransportError::new(ErrorKind::Refused, false, reason);
+    }
+    // The request's own body could not be read to its end.
+    if let Some(own) = causes(&error).find_map(|cause| cause.downcast_ref::<TransportError>()) {
+        return TransportError::new(own.kind, true, own.message.clone());
     }
     let connecting = error.is_connect();
     let what = if error.is_dns() {

@@ -49,7 +49,7 @@ fn asked(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     }
 }
 
-fn reset(headers: &HeaderMap, now: DateTime<Utc>, remaining: f64) -> Option<Duration> {
+pub(super) fn reset(headers: &HeaderMap, now: DateTime<Utc>, remaining: f64) -> Option<Duration> {
     const NAMES: [&str; 4] = [
         "ratelimit-reset",
         "x-ratelimit-reset",
@@ -70,7 +70,7 @@ fn reset(headers: &HeaderMap, now: DateTime<Utc>, remaining: f64) -> Option<Dura
     })
 }
 
-fn remaining(headers: &HeaderMap) -> Option<f64> {
+pub(super) fn remaining(headers: &HeaderMap) -> Option<f64> {
     const NAMES: [&str; 3] = [
         "ratelimit-remaining",
         "x-ratelimit-remaining",
@@ -79,12 +79,12 @@ fn remaining(headers: &HeaderMap) -> Option<f64> {
     NAMES.iter().find_map(|name| number(text(headers, name)?))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// Digits with an optional sign and fraction; not what else Rust reads as a number (`inf`, `1e3`).
-fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     let plain = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         && text.ends_with(|c: char| c.is_ascii_digit())
         && text.chars().skip(1).all(|c| c == '.' || c.is_ascii_digit());

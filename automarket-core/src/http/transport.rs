@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::Instant;
 
+use super::Upload;
 use crate::{Error, ErrorKind, Result, Retry, http::Effect};
 
 /// Sends requests. The one real one is `ReqwestTransport`; tests script theirs.
@@ -19,7 +20,21 @@ pub trait Transport: Send + Sync {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Body>, TransportError>;
+
+    /// As [`send`](Self::send) of a body that is read as it leaves. Unless an implementation can stream, the
+    /// body is collected here and sent; more than 64 MiB are refused then.
+    async fn send_upload(
+        &self,
+        request: http::Request<Upload>,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let (parts, upload) = request.into_parts();
+        let body = upload.collect(COLLECTED).await?;
+        self.send(http::Request::from_parts(parts, body)).await
+    }
 }
+
+/// What a transport without streams holds of a request's body.
+const COLLECTED: usize = 64 * 1024 * 1024;
 
 const _: Option<&dyn Transport> = None;
 

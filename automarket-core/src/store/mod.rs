@@ -6,11 +6,14 @@ mod campaigns;
 mod credentials;
 mod events;
 mod flows;
+mod gates;
 mod jobs;
 mod memory;
 mod publications;
 pub mod rows;
 mod rules;
+mod schedules;
+mod upkeep;
 
 pub use accounts::{Account, AccountStore};
 pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
@@ -18,6 +21,7 @@ pub use campaigns::CampaignStore;
 pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
 pub use flows::{Flow, FlowStore};
+pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict,
@@ -25,6 +29,8 @@ pub use jobs::{
 pub use memory::MemoryStore;
 pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
+pub use schedules::{Schedule, ScheduleStore};
+pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
 /// `testing::store_cases`, which each of them runs.
@@ -46,8 +52,11 @@ pub trait Store:
     + CredentialStore
     + EventStore
     + FlowStore
+    + GateStore
     + JobStore
     + PublicationStore
+    + ScheduleStore
+    + UpkeepStore
 {
 }
 
@@ -58,8 +67,11 @@ impl<T> Store for T where
         + CredentialStore
         + EventStore
         + FlowStore
+        + GateStore
         + JobStore
         + PublicationStore
+        + ScheduleStore
+        + UpkeepStore
 {
 }
 

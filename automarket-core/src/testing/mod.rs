@@ -1,12 +1,14 @@
 //! The test kit: scripted wire, sandbox, fault plans, manual clock, conformance suites. Outside the semver
 //! promise.
 
+mod attended;
 mod clock;
 pub mod conformance;
 mod fault;
 mod fault_points;
 mod fault_store;
 mod fault_transport;
+mod media_host;
 mod oauth;
 mod openapi;
 mod recorder;
@@ -17,12 +19,14 @@ mod script;
 mod serve;
 mod store_suite;
 
+pub use attended::unattended;
 pub use clock::ManualClock;
 pub use fault::{Fault, FaultPlan, FaultRule};
 pub use fault_points::FAULT_POINT;
 pub(crate) use fault_points::reach;
 pub use fault_store::{FaultStore, StoreFault, StoreFaults, StoreRule};
 pub use fault_transport::FaultTransport;
+pub use media_host::LocalMediaHost;
 pub use oauth::{
     AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
 };

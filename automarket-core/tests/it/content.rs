@@ -298,6 +298,7 @@ proptest! {
             MediaSource::Bytes(bytes.into()),
             MediaSource::File("a/b.png".into()),
             MediaSource::Address("https://acme.dev/a.png".parse().unwrap()),
+            MediaSource::Host("a/b".into()),
         ];
         for source in sources {
             let media = Media { alt: alt.clone(), seconds, ..Media::new(MediaKind::Gif, source) };

@@ -16,6 +16,7 @@ mod generator;
 mod grounding;
 mod guard;
 mod html;
+mod media;
 mod networks;
 mod oauth;
 mod quote;

@@ -541,7 +541,7 @@ async fn proxy_variables_do_not_lead_round_the_guard() {
 
 /// The most memory this process ever held, in KiB.
 #[cfg(target_os = "linux")]
-fn peak() -> usize {
+pub(crate) fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()

@@ -49,7 +49,7 @@ impl Turns {
 }
 
 /// A lease's length in microseconds, at most 200,000 years: within every calendar that meets it.
-pub(super) fn micros(lease: Duration) -> i64 {
+pub(crate) fn micros(lease: Duration) -> i64 {
     const MOST: i64 = 200_000 * 365 * 86_400 * 1_000_000;
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }

@@ -23,8 +23,9 @@ use crate::{
     db::decode,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
-pub(crate) use claim::Turns;
+pub(crate) use claim::{Turns, micros};
 pub(crate) use enqueue::{Writer, enqueue};
+pub(crate) use settle::prolong;
 
 #[async_trait]
 impl JobStore for PostgresStore {
@@ -47,7 +48,7 @@ impl JobStore for PostgresStore {
     }
 
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
-        Ok(settle::prolong(&self.inner.db, leases, lease).await?)
+        self.inner.heart.beat(leases, lease).await
     }
 
     async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {

@@ -232,7 +232,7 @@ pub(super) async fn add_failures(
 }
 
 /// Prolongs leases; returns those that could not be.
-pub(super) async fn prolong(
+pub(crate) async fn prolong(
     db: &Database,
     leases: &[LeaseToken],
     lease: Duration,

@@ -8,6 +8,7 @@
 
 mod contract;
 mod faults;
+mod heart;
 mod kill;
 mod schema;
 mod transaction;

@@ -92,7 +92,7 @@ fn put(tx: &Tx<'_>, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
 }
 
 /// The live job that holds this key.
-pub(super) fn holder(tx: &Tx<'_>, tenant: &str, kind: &str, key: &str) -> Outcome<Option<JobId>> {
+fn holder(tx: &Tx<'_>, tenant: &str, kind: &str, key: &str) -> Outcome<Option<JobId>> {
     tx.db
         .prepare_cached(
             "SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)

@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::{SqliteStore, value::to_json};
 pub(crate) use enqueue::{NewRow, enqueue};
 use settle::VerdictRow;
+pub(crate) use settle::revive;
 
 #[async_trait]
 impl JobStore for SqliteStore {

@@ -8,7 +8,7 @@ use automarket_core::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::{enqueue::holder, read::ended_state};
+use super::read::ended_state;
 use crate::{
     error::Outcome,
     value::{blob, instant, limit as sql_limit, micros, to_json},
@@ -160,35 +160,33 @@ pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool>
 }
 
 pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {
-    let dead: Option<(i64, String, Option<String>)> = tx
+    let place: Option<i64> = tx
         .db
-        .prepare_cached(
-            "SELECT j.place, j.kind, j.unique_key
-             FROM automarket_jobs j JOIN automarket_ended e USING (place)
-             WHERE j.id = ?1 AND j.tenant = ?2 AND e.state = 'dead'",
-        )?
-        .query_row(params![blob(id), tenant.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .prepare_cached("SELECT place FROM automarket_jobs WHERE id = ?1 AND tenant = ?2")?
+        .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
         .optional()?;
-    let Some((place, kind, key)) = dead else {
-        return Ok(false);
-    };
-    if let Some(key) = key
-        && holder(tx, tenant.as_str(), &kind, &key)?.is_some()
-    {
-        return Ok(false);
+    match place {
+        Some(place) => revive(tx, place),
+        None => Ok(false),
     }
-    tx.db
+}
+
+/// Puts a dead job back in, unless a live one holds its unique key.
+pub(crate) fn revive(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
+    let back = tx
+        .db
         .prepare_cached(
             "INSERT INTO automarket_queue
                 (place, tenant, kind, priority, run_at, due_at, ready, fence, unique_key)
              SELECT j.place, j.tenant, j.kind, j.priority, ?2, ?2, 1, e.fence, j.unique_key
-             FROM automarket_jobs j JOIN automarket_ended e USING (place) WHERE j.place = ?1",
+             FROM automarket_jobs j JOIN automarket_ended e USING (place)
+             WHERE j.place = ?1 AND e.state = 'dead' ON CONFLICT DO NOTHING",
         )?
         .execute(params![place, tx.now])?;
-    tx.db
-        .prepare_cached("DELETE FROM automarket_ended WHERE place = ?1")?
-        .execute([place])?;
-    Ok(true)
+    if back > 0 {
+        tx.db
+            .prepare_cached("DELETE FROM automarket_ended WHERE place = ?1")?
+            .execute([place])?;
+    }
+    Ok(back > 0)
 }

@@ -186,9 +186,10 @@ impl Campaigning<'_> {
         match tool.account {
             Some(id) => {
                 let account = engine.account(&self.run.tenant, id).await?;
-                engine.accounts.context(account).await
+                let (context, _) = engine.passing(account).await?;
+                Ok(context)
             }
-            None => engine.accounts.bare_context(),
+            None => engine.bare_context(),
         }
     }
 
@@ -294,9 +295,10 @@ impl Campaigning<'_> {
                 let account = engine.account(&self.run.tenant, account).await?;
                 let crm = engine.crm(&account.platform)?.clone();
                 let (crm, record) = (&crm, &crm_record(composed, targets));
-                let dress = |cx: Context| cx.with_steps(self.run.steps());
+                let (cx, passed) = engine.passing(account).await?;
+                let cx = cx.with_steps(self.run.steps());
                 let call = |cx| async move { crm.record_campaign(&cx, record).await };
-                part(engine.accounts.call(&account, dress, call).await)
+                part(passed.call(engine, cx, call).await)
             })
             .await
     }
@@ -316,11 +318,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
-                let key = format!("notice {}", self.run.id);
                 let (notifier, notice) = (&notifier, &notice);
-                let dress = |cx: Context| cx.with_key(&key);
+                let (cx, passed) = engine.passing(account).await?;
+                let cx = cx.with_key(&format!("notice {}", self.run.id));
                 let call = |cx| async move { notifier.notify(&cx, notice).await };
-                let told = engine.accounts.call(&account, dress, call).await;
+                let told = passed.call(engine, cx, call).await;
                 part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
             })
             .await

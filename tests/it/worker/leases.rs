@@ -129,3 +129,54 @@ async fn a_step_under_a_lost_lease_is_refused() {
     assert_eq!(job(&tenant, id).await.state, JobState::Leased);
     assert!(store.steps(tenant.id(), id).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_job_that_blocks_the_runtime_for_longer_than_its_lease_keeps_it() {
+    let store = Watched::new(Arc::new(SystemClock));
+    let watched = store.clone();
+    let tenant = on(store, |b| {
+        b.job("blocks", move |_: Value, _| {
+            // The only thread of this runtime stands here for five thirds of the lease.
+            while watched.calls.borrow().beats.len() < 5 {
+                std::thread::yield_now();
+            }
+            let other = Claim::new("other", 1);
+            let taken = futures_util::FutureExt::now_or_never(watched.claim(&other));
+            let taken = taken.expect("a store in memory answers at once").unwrap();
+            async move { Ok(taken.len()) }
+        })
+    });
+    let id = put(&tenant, "blocks", Value::Null).await;
+    let worker = tenant.market().worker().lease(Duration::from_secs(1));
+    worker.run_until(ended(&tenant, &[id])).await.unwrap();
+    let done = job(&tenant, id).await;
+    assert_eq!(done.result, Some(json!(0)), "nobody else could take it");
+    assert_eq!((done.crashes, done.fence), (0, 1));
+}
+
+#[tokio::test]
+async fn steps_are_read_once_and_not_at_all_the_first_time() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Watched::new(Arc::new(clock.clone()));
+    let tenant = on(store.clone(), |b| {
+        b.job("steps", |_: Value, cx: Run| async move {
+            for name in ["one", "two", "three"] {
+                cx.step(name, || async { Ok(name.to_owned()) }).await?;
+            }
+            match cx.attempt {
+                1 => Err(Error::new(ErrorKind::Unavailable, "once more")),
+                _ => {
+                    cx.step("one", || async { Ok("not again".to_owned()) })
+                        .await
+                }
+            }
+        })
+    });
+    let id = put(&tenant, "steps", Value::Null).await;
+    tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!(store.calls.borrow().steps, 0);
+    clock.advance(chrono::Duration::hours(2));
+    let done = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!(done.result, Some(json!("one")));
+    assert_eq!(store.calls.borrow().steps, 1);
+}

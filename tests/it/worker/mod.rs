@@ -1,7 +1,10 @@
 //! The worker: host's jobs, batches, leases, limits, the end.
 
 mod dying;
+mod gates;
 mod leases;
+mod operations;
+mod schedules;
 mod watched;
 
 use std::{

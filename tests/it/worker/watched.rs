@@ -18,9 +18,11 @@ use automarket::{
     },
     store::{
         Account, AccountStore, Audit, AuditStore, CampaignStore, Claim, CredentialStore, Enqueued,
-        Event, EventStore, Flow, FlowStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken,
-        MemoryStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationStore, QueueStats, SealedCredential, Settled, Verdict,
+        Event, EventStore, Flow, FlowStore, Gate, GateStore, Job, JobState, JobStore, KeyUse,
+        Lease, LeaseToken, MemoryStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing,
+        Overdue, Pass, Publication, PublicationStore, QueueRates, QueueStats, Schedule,
+        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, WorkerBeat,
+        WorkerRecord,
     },
 };
 use serde_json::Value;
@@ -34,6 +36,14 @@ pub(super) struct Calls {
     pub(super) settles: Vec<usize>,
     /// How many leases each call had.
     pub(super) beats: Vec<usize>,
+    /// Looks at the schedules.
+    pub(super) schedules: usize,
+    /// Reads of steps.
+    pub(super) steps: usize,
+    /// Words of workers.
+    pub(super) workers: usize,
+    /// How many ended jobs each call removed.
+    pub(super) removed: Vec<usize>,
 }
 
 pub(super) struct Watched {
@@ -42,6 +52,7 @@ pub(super) struct Watched {
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
+    pub(super) reads_fail: AtomicU32,
     /// Whether remembering a step never ends.
     pub(super) hangs: AtomicBool,
 }
@@ -53,6 +64,7 @@ impl Watched {
             calls: watch::Sender::new(Calls::default()),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
+            reads_fail: AtomicU32::new(0),
             hangs: AtomicBool::new(false),
         })
     }
@@ -187,6 +199,7 @@ impl JobStore for Watched {
         self.inner.next_ready(kinds).await
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
+        self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.step(tenant, job, name).await
     }
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
@@ -196,6 +209,7 @@ impl JobStore for Watched {
         self.inner.put_step(lease, name, value).await
     }
     async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
+        self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.steps(tenant, job).await
     }
 }
@@ -309,5 +323,100 @@ impl FlowStore for Watched {
     }
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
         self.inner.take_flow(tenant, id).await
+    }
+}
+
+#[async_trait]
+impl ScheduleStore for Watched {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        self.inner.put_schedule(schedule).await
+    }
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        self.inner.schedule(tenant, name).await
+    }
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        self.inner.schedules(tenant).await
+    }
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        self.inner.remove_schedule(tenant, name).await
+    }
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        self.calls.send_modify(|calls| calls.schedules += 1);
+        self.inner.next_schedules(limit).await
+    }
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.inner.run_schedule(schedule, next_at).await
+    }
+}
+
+#[async_trait]
+impl GateStore for Watched {
+    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+        self.inner.pass_gates(tenant, account).await
+    }
+    async fn tell_gate(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        name: &str,
+        signal: Signal,
+    ) -> Result<Gate> {
+        self.inner.tell_gate(tenant, account, name, signal).await
+    }
+    async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
+        self.inner.gates(tenant).await
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for Watched {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        self.inner.put_worker(beat).await?;
+        self.calls.send_modify(|calls| calls.workers += 1);
+        Ok(())
+    }
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        self.inner.remove_worker(name).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        fault(&self.reads_fail)?;
+        self.inner.workers().await
+    }
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        self.inner.overdue(grace).await
+    }
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        self.inner.queue_rates().await
+    }
+    async fn schema_version(&self) -> Result<u32> {
+        self.inner.schema_version().await
+    }
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let removed = self.inner.remove_ended(before, limit).await?;
+        self.calls.send_modify(|calls| calls.removed.push(removed));
+        Ok(removed)
+    }
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.inner.remove_events(before, limit).await
+    }
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.inner.remove_dead(tenant, kind, limit).await
+    }
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        self.inner.redrive_dead(tenant, kind, limit).await
     }
 }

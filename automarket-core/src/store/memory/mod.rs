@@ -2,6 +2,7 @@ mod credentials;
 mod flows;
 mod queue;
 mod records;
+mod upkeep;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use crate::{
     content::{Campaign, Post},
 };
 use queue::Queue;
+use upkeep::Upkeep;
 
 /// The store in memory: for tests, examples and trying things out. It keeps the whole contract of
 /// [`Store`](super::Store) but one thing: nothing outlives the value.
@@ -45,6 +47,8 @@ struct State {
     posts: BTreeMap<(TenantId, PostId), Post>,
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
     events: Vec<Event>,
+    /// The number of the newest event: never given twice.
+    sequence: i64,
     queue: Queue,
     credentials: BTreeMap<(TenantId, AccountId), SealedCredential>,
     /// How often each key has sealed.
@@ -53,6 +57,7 @@ struct State {
     audit: Vec<Audit>,
     /// How many there have ever been.
     audits: i64,
+    upkeep: Upkeep,
 }
 
 impl MemoryStore {
@@ -96,11 +101,11 @@ impl State {
 
     fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
         for event in events {
-            let sequence = self.events.last().map_or(1, |last| last.sequence + 1);
+            self.sequence += 1;
             self.events.push(Event {
                 id: EventId::new(),
                 event: event.clone(),
-                sequence,
+                sequence: self.sequence,
                 at: now,
             });
         }

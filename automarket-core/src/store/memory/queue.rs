@@ -23,6 +23,8 @@ pub(super) struct Queue {
     ids: HashMap<JobId, u64>,
     /// The live job of each unique key.
     keys: HashMap<Key, u64>,
+    /// The place that was given last: never given twice.
+    last: u64,
     /// Whose turn was last, by priority.
     turns: BTreeMap<i16, TenantId>,
 }
@@ -97,13 +99,14 @@ impl Queue {
             lease_until: None,
             steps: Vec::new(),
         };
-        let place = self.rows.last_key_value().map_or(1, |(last, _)| last + 1);
+        let place = self.last + 1;
         if let Some(key) = row.key() {
             if let Some(live) = self.keys.get(&key).and_then(|live| self.rows.get(live)) {
                 return Enqueued::Existing(live.job.id);
             }
             self.keys.insert(key, place);
         }
+        self.last = place;
         self.ids.insert(new.id, place);
         self.rows.insert(place, row);
         Enqueued::New(new.id)
@@ -246,7 +249,7 @@ impl Queue {
         Settled::Now(next.state)
     }
 
-    fn redrive(&mut self, tenant: &TenantId, id: JobId, now: DateTime<Utc>) -> bool {
+    pub(super) fn redrive(&mut self, tenant: &TenantId, id: JobId, now: DateTime<Utc>) -> bool {
         let Some(place) = self.ids.get(&id).copied() else {
             return false;
         };
@@ -268,6 +271,36 @@ impl Queue {
         row.job.crashes = 0;
         row.job.finished_at = None;
         true
+    }
+
+    /// All jobs, in the order in which they were put in.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.rows.values().map(|row| &row.job)
+    }
+
+    /// The live ones, and since or from when they are ready.
+    pub(super) fn live(&self) -> impl Iterator<Item = (&Job, DateTime<Utc>)> {
+        let rows = self.rows.values();
+        rows.filter_map(|row| Some((&row.job, row.due()?)))
+    }
+
+    /// The dead ones of a tenant, of one kind or of all, the oldest first.
+    pub(super) fn dead(&self, tenant: &TenantId, kind: Option<&str>) -> Vec<JobId> {
+        let wanted = |job: &&Job| {
+            job.tenant == *tenant
+                && job.state == JobState::Dead
+                && kind.is_none_or(|kind| kind == job.kind)
+        };
+        self.jobs().filter(wanted).map(|job| job.id).collect()
+    }
+
+    /// Forgets ended jobs.
+    pub(super) fn remove(&mut self, ids: &[JobId]) {
+        for id in ids {
+            if let Some(place) = self.ids.remove(id) {
+                self.rows.remove(&place);
+            }
+        }
     }
 
     fn stats(&self, now: DateTime<Utc>) -> QueueStats {

@@ -12,12 +12,15 @@ mod claims;
 mod credentials;
 mod events;
 mod flows;
+mod gates;
 mod jobs;
 mod leases;
 mod publications;
 mod samples;
+mod schedules;
 mod steps;
 mod tenants;
+mod upkeep;
 mod verdicts;
 
 use std::{fmt, sync::Arc};
@@ -121,11 +124,14 @@ pub fn store_cases() -> Vec<StoreCase> {
         credentials::cases(),
         events::cases(),
         flows::cases(),
+        gates::cases(),
         jobs::cases(),
         leases::cases(),
         publications::cases(),
+        schedules::cases(),
         steps::cases(),
         tenants::cases(),
+        upkeep::cases(),
         verdicts::cases(),
     ]
     .into_iter()

@@ -1,0 +1,178 @@
+//! Media at an address: read in ranges where the server sends them, else once into a temporary file.
+
+use std::{fs::File, io::Write as _, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode, header};
+use url::Url;
+
+use super::{MediaFile, ReadRange, file::blocking};
+use crate::{
+    Context, Error, ErrorKind, Result,
+    http::{Body, Call},
+};
+
+/// Redirects to follow.
+const HOPS: usize = 5;
+/// How much the first question asks for: most headers of images and films.
+const FIRST: usize = 16 * 1024;
+/// What is copied to disk at the most.
+const LARGEST: u64 = 2 * 1024 * 1024 * 1024;
+/// For copying all of it, and for one piece of it to come.
+const COPY: Duration = Duration::from_secs(15 * 60);
+const PIECE: Duration = Duration::from_secs(30);
+
+pub(super) async fn open(cx: &Context, url: &Url) -> Result<MediaFile> {
+    let call = ranged(url, 0, FIRST)?;
+    let (url, response) = cx.open_following(call, HOPS).await?;
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT => {
+            let size = whole_size(response.headers())
+                .ok_or_else(|| unreadable("the server sends a range of unknown size"))?;
+            let version = version(response.headers());
+            let beginning = collect(response.into_body(), FIRST).await?;
+            if beginning.len() as u64 != size.min(FIRST as u64) {
+                return Err(unreadable(
+                    "the server sent another range than was asked for",
+                ));
+            }
+            let remote = Remote {
+                cx: cx.clone(),
+                url,
+                version,
+                beginning,
+            };
+            Ok(MediaFile::new(size, remote))
+        }
+        // No byte can be asked for of what has none.
+        StatusCode::RANGE_NOT_SATISFIABLE => Ok(MediaFile::memory(Bytes::new())),
+        StatusCode::OK => copy(response.into_body()).await,
+        status => Err(refused(status)),
+    }
+}
+
+/// What a server that sends ranges keeps.
+struct Remote {
+    cx: Context,
+    /// Where the redirects ended.
+    url: Url,
+    /// Its entity tag, so that all ranges are of one version.
+    version: Option<String>,
+    beginning: Bytes,
+}
+
+#[async_trait]
+impl ReadRange for Remote {
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let end = offset.saturating_add(length as u64);
+        if end <= self.beginning.len() as u64 {
+            // Both are at most the length of something in memory.
+            return Ok(self.beginning.slice(offset as usize..end as usize));
+        }
+        let mut call = ranged(&self.url, offset, length)?;
+        if let Some(version) = &self.version {
+            call = call.header("if-match", version)?;
+        }
+        let reply = self.cx.call(call.max_body(length)).await?;
+        match reply.status {
+            StatusCode::PARTIAL_CONTENT if starts_at(&reply.headers, offset) => Ok(reply.body),
+            StatusCode::PARTIAL_CONTENT => Err(unreadable(
+                "the server sent another range than was asked for",
+            )),
+            StatusCode::OK | StatusCode::PRECONDITION_FAILED => {
+                Err(unreadable("it changed while it was read"))
+            }
+            status => Err(refused(status)),
+        }
+    }
+}
+
+fn ranged(url: &Url, offset: u64, length: usize) -> Result<Call> {
+    let last = offset.saturating_add(length as u64).saturating_sub(1);
+    // A coded body would have ranges of its own.
+    Call::get("media.fetch", url.as_str())?
+        .header("range", &format!("bytes={offset}-{last}"))?
+        .header("accept-encoding", "identity")
+}
+
+/// The 90 of `bytes 0-9/90`.
+fn whole_size(headers: &HeaderMap) -> Option<u64> {
+    content_range(headers)?.1.parse().ok()
+}
+
+fn starts_at(headers: &HeaderMap, offset: u64) -> bool {
+    let first = content_range(headers).and_then(|(range, _)| range.split('-').next());
+    first.and_then(|first| first.trim().parse().ok()) == Some(offset)
+}
+
+fn content_range(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (range, size) = range.strip_prefix("bytes")?.trim().split_once('/')?;
+    Some((range, size.trim()))
+}
+
+/// Only a strong tag means that the bytes are the same.
+fn version(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get(header::ETAG)?.to_str().ok()?;
+    tag.starts_with('"').then(|| tag.to_owned())
+}
+
+async fn collect(body: Body, cap: usize) -> Result<Bytes> {
+    let whole = tokio::time::timeout(PIECE, body.collect(cap)).await;
+    whole
+        .map_err(|_| stopped())?
+        .map_err(|error| error.into_error(crate::http::Effect::Read))
+}
+
+/// Copies a body to a file that has no name and goes with its handle.
+async fn copy(body: Body) -> Result<MediaFile> {
+    let copying = async {
+        let mut file = blocking(tempfile::tempfile).await?;
+        let mut size: u64 = 0;
+        let mut pieces = body.into_stream();
+        while let Some(piece) = tokio::time::timeout(PIECE, pieces.next())
+            .await
+            .map_err(|_| stopped())?
+        {
+            let piece = piece.map_err(|error| error.into_error(crate::http::Effect::Read))?;
+            size += piece.len() as u64;
+            if size > LARGEST {
+                return Err(Error::new(
+                    ErrorKind::TooLarge,
+                    format!("the media is larger than {LARGEST} bytes"),
+                ));
+            }
+            file = blocking(move || append(file, &piece)).await?;
+        }
+        Ok(MediaFile::open(file, size))
+    };
+    tokio::time::timeout(COPY, copying)
+        .await
+        .map_err(|_| stopped())?
+}
+
+fn append(mut file: File, piece: &[u8]) -> std::io::Result<File> {
+    file.write_all(piece)?;
+    Ok(file)
+}
+
+fn refused(status: StatusCode) -> Error {
+    let message = format!("its server answered {status}");
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        Error::new(ErrorKind::Unavailable, message).with_operation("media.fetch")
+    } else {
+        unreadable(message).with_status(status.as_u16())
+    }
+}
+
+fn unreadable(why: impl Into<String>) -> Error {
+    Error::invalid("media", why)
+        .with_operation("media.fetch")
+        .with_remedy("Give an address that serves the file to everyone")
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Timeout, "the media stopped coming").with_operation("media.fetch")
+}

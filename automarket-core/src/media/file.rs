@@ -1,0 +1,238 @@
+use std::{
+    fmt,
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{address, sniff};
+use crate::{Content, Context, Error, ErrorKind, Media, Result, content::MediaSource};
+
+/// Bytes that can be read at any place, and again.
+#[async_trait]
+pub trait ReadRange: Send + Sync {
+    /// `length` bytes from `offset`. Both lie within the size that was said when it was opened.
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
+}
+
+const _: Option<&dyn ReadRange> = None;
+
+/// Opened media. Cheap to clone; nothing of it is held in memory but what is read.
+#[derive(Clone)]
+pub struct MediaFile {
+    size: u64,
+    bytes: Arc<dyn ReadRange>,
+}
+
+impl MediaFile {
+    /// Bytes of this size, from wherever a host keeps them.
+    ///
+    /// ```
+    /// use automarket_core::{Bytes, Result, async_trait, media::{MediaFile, ReadRange}};
+    ///
+    /// struct Zeros;
+    ///
+    /// #[async_trait]
+    /// impl ReadRange for Zeros {
+    ///     async fn read(&self, _: u64, length: usize) -> Result<Bytes> {
+    ///         Ok(vec![0; length].into())
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(MediaFile::new(1 << 40, Zeros).size(), 1 << 40);
+    /// ```
+    #[must_use]
+    pub fn new(size: u64, bytes: impl ReadRange + 'static) -> Self {
+        Self {
+            size,
+            bytes: Arc::new(bytes),
+        }
+    }
+
+    pub(crate) fn memory(bytes: Bytes) -> Self {
+        Self::new(bytes.len() as u64, Memory(bytes))
+    }
+
+    /// A file of this machine, held open, so that it stays the same file.
+    pub(crate) fn open(file: File, size: u64) -> Self {
+        Self::new(size, OpenFile(Arc::new(Mutex::new(file))))
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Exactly these bytes.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`media`) when they are not all there; those of reading.
+    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let within = offset
+            .checked_add(length as u64)
+            .is_some_and(|end| end <= self.size);
+        if !within {
+            return Err(shorter());
+        }
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let bytes = self.bytes.read(offset, length).await?;
+        if bytes.len() == length {
+            Ok(bytes)
+        } else {
+            Err(shorter())
+        }
+    }
+
+    /// All of it, for calls that need it whole.
+    ///
+    /// # Errors
+    /// `TooLarge` when it has more than `max` bytes; as [`read`](Self::read).
+    pub async fn all(&self, max: usize) -> Result<Bytes> {
+        match usize::try_from(self.size) {
+            Ok(size) if size <= max => self.read(0, size).await,
+            _ => Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("the media is larger than {max} bytes"),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for MediaFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes of media", self.size)
+    }
+}
+
+impl Media {
+    /// Opens it wherever it is. An address is asked for through the context's transport, and so through its
+    /// guard; a server that sends no ranges is read once into an unnamed temporary file of at most 2 GiB.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`media`) when the file or address cannot be read; `Config` for a key without
+    /// [`MediaHost`](super::MediaHost); those of the host and of [`Context::open`].
+    pub async fn open(&self, cx: &Context) -> Result<MediaFile> {
+        match &self.source {
+            MediaSource::Bytes(bytes) => Ok(MediaFile::memory(bytes.clone())),
+            MediaSource::File(path) => open(path).await,
+            MediaSource::Host(key) => cx.media_host()?.open(cx, key).await,
+            MediaSource::Address(url) => address::open(cx, url).await,
+        }
+    }
+
+    /// Learns size, type, dimensions and duration from its first bytes and its index. What is found replaces
+    /// what was said; what cannot be told stays as it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn inspect(&mut self, cx: &Context) -> Result<()> {
+        let file = self.open(cx).await?;
+        let facts = sniff(&file).await?;
+        self.bytes = Some(file.size());
+        if let Some(mime) = facts.mime {
+            self.mime = Some(mime.to_owned());
+        }
+        self.kind = facts.kind.unwrap_or(self.kind);
+        self.width = facts.width.or(self.width);
+        self.height = facts.height.or(self.height);
+        self.seconds = facts.seconds.or(self.seconds);
+        self.pages = facts.pages.or(self.pages);
+        Ok(())
+    }
+}
+
+impl Content {
+    /// Learns of all its media what [`Media::inspect`] does, so that the checks can judge it.
+    ///
+    /// # Errors
+    /// As [`Media::open`], naming which.
+    pub async fn inspect(&mut self, cx: &Context) -> Result<()> {
+        for (number, media) in (1..).zip(&mut self.media) {
+            let inspected = media.inspect(cx).await;
+            inspected.map_err(|error| error.about(&format!("media {number}")))?;
+        }
+        Ok(())
+    }
+
+    /// As [`inspect`](Self::inspect) without the network: what stands at an address stays as it is said to be.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn inspect_local(&mut self, cx: &Context) -> Result<()> {
+        for (number, media) in (1..).zip(&mut self.media) {
+            if !matches!(media.source, MediaSource::Address(_)) {
+                let inspected = media.inspect(cx).await;
+                inspected.map_err(|error| error.about(&format!("media {number}")))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn open(path: &Path) -> Result<MediaFile> {
+    let path = path.to_owned();
+    let (file, facts) = blocking(move || {
+        let file = File::open(path)?;
+        let facts = file.metadata()?;
+        Ok((file, facts))
+    })
+    .await?;
+    if !facts.is_file() {
+        return Err(Error::invalid("media", "the path is no file"));
+    }
+    Ok(MediaFile::open(file, facts.len()))
+}
+
+struct Memory(Bytes);
+
+#[async_trait]
+impl ReadRange for Memory {
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let to = from.saturating_add(length);
+        if to <= self.0.len() {
+            Ok(self.0.slice(from..to))
+        } else {
+            Err(shorter())
+        }
+    }
+}
+
+struct OpenFile(Arc<Mutex<File>>);
+
+#[async_trait]
+impl ReadRange for OpenFile {
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let file = Arc::clone(&self.0);
+        blocking(move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(offset))?;
+            let mut bytes = vec![0; length];
+            file.read_exact(&mut bytes)?;
+            Ok(bytes.into())
+        })
+        .await
+    }
+}
+
+/// Work on a file, on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let unreadable = || Error::invalid("media", "the file cannot be read");
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| unreadable().with_source(error)),
+        Err(error) => Err(unreadable().with_source(error)),
+    }
+}
+
+fn shorter() -> Error {
+    Error::invalid("media", "it has fewer bytes than it should have")
+}

@@ -1,0 +1,10 @@
+//! The bytes of media: opened wherever they are, read in ranges, learned from without decoding.
+
+mod address;
+mod file;
+mod host;
+mod sniff;
+
+pub use file::{MediaFile, ReadRange};
+pub use host::MediaHost;
+pub use sniff::{Facts, sniff};

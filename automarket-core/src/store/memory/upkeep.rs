@@ -1,0 +1,243 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::MemoryStore;
+use crate::{
+    AccountId, JobId, Result, TenantId,
+    store::{
+        Gate, GateStore, Job, JobState, Overdue, Pass, QueueRates, Schedule, ScheduleStore, Signal,
+        UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord,
+    },
+};
+
+#[derive(Default)]
+pub(super) struct Upkeep {
+    schedules: BTreeMap<(TenantId, String), Schedule>,
+    workers: BTreeMap<String, WorkerRecord>,
+    gates: BTreeMap<(TenantId, AccountId, String), Gate>,
+}
+
+fn delta(span: Duration) -> TimeDelta {
+    TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX)
+}
+
+#[async_trait]
+impl ScheduleStore for MemoryStore {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        let (mut state, _) = self.lock();
+        let schedules = &mut state.upkeep.schedules;
+        let key = (schedule.tenant.clone(), schedule.name.clone());
+        let old = schedules.get(&key);
+        let new = Schedule {
+            last_at: old.and_then(|old| old.last_at),
+            revision: old.map_or(1, |old| old.revision + 1),
+            ..schedule.clone()
+        };
+        schedules.insert(key, new.clone());
+        Ok(new)
+    }
+
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        let (state, _) = self.lock();
+        let key = (tenant.clone(), name.to_owned());
+        Ok(state.upkeep.schedules.get(&key).cloned())
+    }
+
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        let (state, _) = self.lock();
+        let all = state.upkeep.schedules.values();
+        Ok(all.filter(|s| s.tenant == *tenant).cloned().collect())
+    }
+
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        let (mut state, _) = self.lock();
+        let key = (tenant.clone(), name.to_owned());
+        Ok(state.upkeep.schedules.remove(&key).is_some())
+    }
+
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        let (state, _) = self.lock();
+        let all = state.upkeep.schedules.values();
+        let mut next: Vec<Schedule> = all.filter(|s| s.next_at.is_some()).cloned().collect();
+        next.sort_by_key(|schedule| schedule.next_at);
+        next.truncate(limit);
+        Ok(next)
+    }
+
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        let (mut state, now) = self.lock();
+        let key = (schedule.tenant.clone(), schedule.name.clone());
+        let stored = state.upkeep.schedules.get(&key);
+        let Some(stored) = stored.filter(|stored| stored.revision == schedule.revision) else {
+            return Ok(false);
+        };
+        let Some(job) = stored.due_job() else {
+            return Ok(false);
+        };
+        state.queue.enqueue(&[job], now)?;
+        if let Some(stored) = state.upkeep.schedules.get_mut(&key) {
+            stored.last_at = stored.next_at;
+            stored.next_at = next_at;
+            stored.revision += 1;
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl GateStore for MemoryStore {
+    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+        let (mut state, now) = self.lock();
+        let all = state.upkeep.gates.values_mut();
+        let mut own: Vec<&mut Gate> = all
+            .filter(|gate| gate.tenant == *tenant && gate.account == account)
+            .collect();
+        let mut gates: Vec<Gate> = own.iter().map(|gate| (**gate).clone()).collect();
+        let pass = Gate::pass(&mut gates, now);
+        for (stored, new) in own.iter_mut().zip(gates) {
+            **stored = new;
+        }
+        Ok(pass)
+    }
+
+    async fn tell_gate(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        name: &str,
+        signal: Signal,
+    ) -> Result<Gate> {
+        let (mut state, now) = self.lock();
+        let key = (tenant.clone(), account, name.to_owned());
+        let gates = state.upkeep.gates.entry(key);
+        let gate = gates.or_insert_with(|| Gate::new(tenant.clone(), account, name, now));
+        gate.heed(signal, now);
+        Ok(gate.clone())
+    }
+
+    async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
+        let (state, _) = self.lock();
+        let all = state.upkeep.gates.values();
+        Ok(all.filter(|g| g.tenant == *tenant).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for MemoryStore {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        let (mut state, now) = self.lock();
+        let workers = &mut state.upkeep.workers;
+        workers.retain(|_, worker| worker.seen_at > now - delta(WORKERS_KEPT));
+        let known = workers.get(&beat.name);
+        let worker = WorkerRecord {
+            name: beat.name.clone(),
+            kinds: beat.kinds.clone(),
+            in_flight: beat.in_flight,
+            started_at: known.map_or(now, |known| known.started_at),
+            polled_at: now - delta(beat.polled),
+            seen_at: now,
+        };
+        workers.insert(worker.name.clone(), worker);
+        Ok(())
+    }
+
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        let (mut state, _) = self.lock();
+        Ok(state.upkeep.workers.remove(name).is_some())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        let (state, _) = self.lock();
+        Ok(state.upkeep.workers.values().cloned().collect())
+    }
+
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        let (state, now) = self.lock();
+        let since = |(job, due): (&Job, DateTime<Utc>)| Overdue {
+            tenant: job.tenant.clone(),
+            job: job.id,
+            kind: job.kind.clone(),
+            since: due,
+            leased: job.state == JobState::Leased,
+        };
+        let live = state.queue.live().map(since);
+        let late = live.filter(|overdue| overdue.since < now - delta(grace));
+        Ok(late.min_by_key(|overdue| overdue.since))
+    }
+
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        let (state, now) = self.lock();
+        let cut = now - TimeDelta::minutes(1);
+        let mut rates = QueueRates::default();
+        for job in state.queue.jobs() {
+            rates.enqueued += u64::from(job.created_at > cut);
+            if job.finished_at.is_some_and(|at| at > cut) {
+                match job.state {
+                    JobState::Completed => rates.completed += 1,
+                    JobState::Dead => rates.dead += 1,
+                    JobState::Cancelled => rates.cancelled += 1,
+                    JobState::Waiting | JobState::Leased => {}
+                }
+            }
+        }
+        Ok(rates)
+    }
+
+    async fn schema_version(&self) -> Result<u32> {
+        Ok(0)
+    }
+
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let (mut state, _) = self.lock();
+        let ended = |job: &&Job| {
+            matches!(job.state, JobState::Completed | JobState::Cancelled)
+                && job.finished_at.is_some_and(|at| at < before)
+        };
+        let mut old: Vec<&Job> = state.queue.jobs().filter(ended).collect();
+        old.sort_by_key(|job| job.finished_at);
+        let old: Vec<JobId> = old.iter().map(|job| job.id).take(limit).collect();
+        state.queue.remove(&old);
+        Ok(old.len())
+    }
+
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let (mut state, _) = self.lock();
+        let old = state.events.iter().take_while(|event| event.at < before);
+        let old = old.take(limit).count();
+        state.events.drain(..old);
+        Ok(old)
+    }
+
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        let (mut state, _) = self.lock();
+        let dead = state.queue.dead(tenant, kind);
+        let dead = &dead[..dead.len().min(limit)];
+        state.queue.remove(dead);
+        Ok(dead.len())
+    }
+
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        let (mut state, now) = self.lock();
+        let dead = state.queue.dead(tenant, kind);
+        let back = dead
+            .into_iter()
+            .filter(|id| state.queue.redrive(tenant, *id, now));
+        Ok(back.take(limit).count())
+    }
+}

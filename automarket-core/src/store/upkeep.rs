@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{JobId, Result, TenantId};
+
+/// The job that is ready and unclaimed for longest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overdue {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The job.
+    pub job: JobId,
+    /// What is to be done.
+    pub kind: String,
+    /// Since when: its time, or the end of the lease that ran out.
+    pub since: DateTime<Utc>,
+    /// Whether it is one whose lease ran out.
+    pub leased: bool,
+}
+
+/// What went through the queue in the last minute of the store's clock, counted from rows: so it is true for
+/// all processes together, and what was removed meanwhile is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRates {
+    /// Jobs put in.
+    pub enqueued: u64,
+    /// Jobs done.
+    pub completed: u64,
+    /// Jobs given up.
+    pub dead: u64,
+    /// Jobs called off.
+    pub cancelled: u64,
+}
+
+/// A worker as it last said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRecord {
+    /// Its name, one in the store.
+    pub name: String,
+    /// The kinds it knows, sorted.
+    pub kinds: Vec<String>,
+    /// How many jobs it holds.
+    pub in_flight: u32,
+    /// When it was first heard of.
+    pub started_at: DateTime<Utc>,
+    /// When it last looked at the queue with success.
+    pub polled_at: DateTime<Utc>,
+    /// When it was last heard of.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// What a worker says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerBeat {
+    /// Its name.
+    pub name: String,
+    /// The kinds it knows, sorted.
+    pub kinds: Vec<String>,
+    /// How many jobs it holds.
+    pub in_flight: u32,
+    /// How long ago it looked at the queue with success: no instant, since workers' clocks do not matter.
+    pub polled: Duration,
+}
+
+/// How long a worker that is heard of no more stays in the list.
+pub const WORKERS_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// What operators ask and do: workers, what is overdue, what is old.
+///
+/// Whatever removes takes the oldest first, at most `limit` in one short transaction, and never waits for rows
+/// that others hold: call it again while it returns `limit`.
+#[async_trait]
+pub trait UpkeepStore: Send + Sync {
+    /// Writes down what a worker says of itself, and forgets those not heard of for [`WORKERS_KEPT`].
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()>;
+    /// Forgets a worker that has stopped; `false` when it is not known.
+    async fn remove_worker(&self, name: &str) -> Result<bool>;
+    /// The workers, by name.
+    async fn workers(&self) -> Result<Vec<WorkerRecord>>;
+
+    /// The job that has been ready for longest, if for longer than `grace`. Reads the whole queue, as
+    /// [`JobStore::queue_stats`](super::JobStore::queue_stats) does: milliseconds for each 10,000 live jobs.
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>>;
+    /// What went through the queue in the last minute.
+    async fn queue_rates(&self) -> Result<QueueRates>;
+    /// The number of the newest migration that was run; 0 for a store that has none.
+    async fn schema_version(&self) -> Result<u32>;
+
+    /// Removes jobs of all tenants that were completed or cancelled before an instant, with their steps,
+    /// failures and results. An id that is removed may be put in again.
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
+    /// Removes events of all tenants that happened before an instant.
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
+    /// Removes dead jobs of a tenant, of one kind or of all, with their steps and failures. Nothing else
+    /// removes them.
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize>;
+    /// As [`JobStore::redrive`](super::JobStore::redrive) for the dead jobs of a tenant, of one kind or of
+    /// all. Those whose unique key is held by a live job stay dead, and are not counted.
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize>;
+}

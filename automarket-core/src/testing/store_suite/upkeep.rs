@@ -1,0 +1,308 @@
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::{
+    StoreCase, StoreUnderTest,
+    samples::{TEXT, error, event, job, publishing, tenant},
+};
+use crate::{
+    JobId,
+    store::{Enqueued, JobState, NewJob, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat},
+    testing::unattended,
+};
+
+pub(super) fn cases() -> Vec<StoreCase> {
+    vec![
+        StoreCase::new("a worker is known from its first word to its last", |s| {
+            Box::pin(workers(s))
+        }),
+        StoreCase::new("a worker not heard of for a day is forgotten", |s| {
+            Box::pin(forgotten(s))
+        }),
+        StoreCase::new("what is ready for longest is named, after its grace", |s| {
+            Box::pin(overdue(s))
+        }),
+        StoreCase::new("a lease that ran out is overdue from its end on", |s| {
+            Box::pin(overdue_lease(s))
+        }),
+        StoreCase::new("a publication that no job is for is found", |s| {
+            Box::pin(unattended_publication(s))
+        }),
+        StoreCase::new("rates count the last minute", |s| Box::pin(rates(s))),
+        StoreCase::new(
+            "what ended before is removed with all of it, oldest first",
+            |s| Box::pin(ended_removed(s)),
+        ),
+        StoreCase::new("removal spares live and dead jobs", |s| {
+            Box::pin(live_and_dead_stay(s))
+        }),
+        StoreCase::new("old events are removed, and numbers not given again", |s| {
+            Box::pin(events_removed(s))
+        }),
+        StoreCase::new("dead jobs are removed by call, of one kind or all", |s| {
+            Box::pin(dead_removed(s))
+        }),
+        StoreCase::new("dead jobs are redriven together, each key once", |s| {
+            Box::pin(redriven_together(s))
+        }),
+    ]
+}
+
+fn beat(name: &str, in_flight: u32) -> WorkerBeat {
+    WorkerBeat {
+        name: name.to_owned(),
+        kinds: vec!["one".to_owned(), TEXT.to_owned()],
+        in_flight,
+        polled: Duration::from_secs(2),
+    }
+}
+
+async fn workers(s: &StoreUnderTest) {
+    let began = s.now().await;
+    s.store.put_worker(&beat("w", 1)).await.unwrap();
+    s.wait(60).await;
+    s.store.put_worker(&beat("w", 7)).await.unwrap();
+    s.store.put_worker(&beat(TEXT, 0)).await.unwrap();
+    let workers = s.store.workers().await.unwrap();
+    assert_eq!((workers.len(), workers[1].name.as_str()), (2, "w"));
+    let w = &workers[1];
+    assert_eq!((w.in_flight, &w.kinds), (7, &beat("w", 7).kinds));
+    assert!((w.started_at - began).num_seconds() < 2);
+    assert!((60..62).contains(&(w.seen_at - began).num_seconds()));
+    assert_eq!((w.seen_at - w.polled_at).num_seconds(), 2);
+    assert!(s.store.remove_worker("w").await.unwrap());
+    assert!(!s.store.remove_worker("w").await.unwrap());
+    assert_eq!(s.store.workers().await.unwrap().len(), 1);
+}
+
+async fn forgotten(s: &StoreUnderTest) {
+    s.store.put_worker(&beat("old", 1)).await.unwrap();
+    let kept = i64::try_from(WORKERS_KEPT.as_secs()).unwrap();
+    s.wait(kept + 1).await;
+    s.store.put_worker(&beat("new", 1)).await.unwrap();
+    let workers = s.store.workers().await.unwrap();
+    assert_eq!(workers.len(), 1);
+    assert_eq!(workers[0].name, "new");
+}
+
+async fn overdue(s: &StoreUnderTest) {
+    let grace = Duration::from_secs(60);
+    let (late, later) = (s.in_seconds(-90).await, s.in_seconds(-80).await);
+    s.put(job("b").run_at(later)).await;
+    assert!(s.store.overdue(grace).await.unwrap().is_some());
+    let id = s
+        .put(
+            NewJob {
+                priority: -9,
+                ..job("a")
+            }
+            .run_at(late),
+        )
+        .await;
+    s.put(job("c").run_at(s.in_seconds(600).await)).await;
+    let found = s.store.overdue(grace).await.unwrap().unwrap();
+    assert_eq!((found.job, found.since, found.leased), (id, late, false));
+    assert_eq!((found.tenant, found.kind.as_str()), (tenant("a"), "work"));
+    assert_eq!(s.store.overdue(grace * 2).await.unwrap(), None);
+    s.claim(10).await;
+    assert_eq!(s.store.overdue(grace).await.unwrap(), None);
+}
+
+async fn overdue_lease(s: &StoreUnderTest) {
+    let id = s.put(job("a").run_at(s.in_seconds(-900).await)).await;
+    let lease = s.claim_one().await;
+    s.wait(100).await;
+    let found = s.store.overdue(Duration::from_secs(60)).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!((found.job, found.since), (id, lease.expires_at));
+    assert!(found.leased);
+}
+
+async fn unattended_publication(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let mut new = publishing("a", s.now().await);
+    let id = new.publications[0].id;
+    new.jobs[0].payload = json!({ "publication": id });
+    s.store.put_publishing(&new).await.unwrap();
+    let found = async || {
+        let grace = Duration::from_secs(60);
+        unattended(&*s.store, &a, grace).await.unwrap()
+    };
+    assert_eq!(found().await, [""; 0]);
+    let lease = s.claim_one().await;
+    assert_eq!(found().await, [""; 0]);
+    s.settle(lease.token, Verdict::Complete(json!({}))).await;
+    let left = found().await;
+    assert!(
+        left.len() == 1 && left[0].contains(&id.to_string()),
+        "{left:?}"
+    );
+    s.put(job("b").run_at(s.in_seconds(-90).await)).await;
+    assert_eq!(found().await.len(), 2);
+}
+
+async fn dead(s: &StoreUnderTest, new: NewJob) -> JobId {
+    let id = s.put(new).await;
+    let lease = s.claim_one().await;
+    assert_eq!(lease.job.id, id);
+    s.store
+        .put_step(lease.token, "one", &json!(1))
+        .await
+        .unwrap();
+    s.settle(lease.token, Verdict::Bury(error("no"))).await;
+    id
+}
+
+async fn completed(s: &StoreUnderTest) -> JobId {
+    let id = s.put(job("a")).await;
+    let lease = s.claim_one().await;
+    s.store
+        .put_step(lease.token, "one", &json!(1))
+        .await
+        .unwrap();
+    s.settle(lease.token, Verdict::Complete(json!(2))).await;
+    id
+}
+
+async fn rates(s: &StoreUnderTest) {
+    completed(s).await;
+    dead(s, job("a")).await;
+    s.wait(61).await;
+    assert_eq!(s.store.queue_rates().await.unwrap(), QueueRates::default());
+    completed(s).await;
+    completed(s).await;
+    dead(s, job("b")).await;
+    let id = s.put(job("a")).await;
+    assert!(s.store.cancel_job(&tenant("a"), id).await.unwrap());
+    s.put(job("a")).await;
+    let wanted = QueueRates {
+        enqueued: 5,
+        completed: 2,
+        dead: 1,
+        cancelled: 1,
+    };
+    assert_eq!(s.store.queue_rates().await.unwrap(), wanted);
+}
+
+async fn ended_removed(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(completed(s).await);
+        s.wait(10).await;
+    }
+    let cancelled = NewJob::new(tenant("b"), "work", json!({})).unique("key");
+    let last = s.put(cancelled.clone()).await;
+    s.store.cancel_job(&tenant("b"), last).await.unwrap();
+    s.wait(10).await;
+    let now = s.now().await;
+    assert_eq!(s.store.remove_ended(now, 2).await.unwrap(), 2);
+    for (id, there) in [(ids[0], false), (ids[1], false), (ids[2], true)] {
+        assert_eq!(s.store.job(&a, id).await.unwrap().is_some(), there);
+        assert_eq!(!s.store.steps(&a, id).await.unwrap().is_empty(), there);
+    }
+    assert_eq!(s.store.remove_ended(now, 9).await.unwrap(), 2);
+    assert_eq!(s.store.remove_ended(now, 9).await.unwrap(), 0);
+    let keyed = s.store.job_by_key(&tenant("b"), "work", "key").await;
+    assert_eq!(keyed.unwrap(), None);
+    let again = s.store.enqueue(&[cancelled]).await.unwrap();
+    assert_eq!(again, [Enqueued::New(last)]);
+}
+
+async fn live_and_dead_stay(s: &StoreUnderTest) {
+    dead(s, job("a")).await;
+    s.put(job("a")).await;
+    s.claim_one().await;
+    s.put(job("a")).await;
+    let ended = completed_later(s).await;
+    let far = s.in_seconds(1).await;
+    assert_eq!(
+        s.store
+            .remove_ended(s.in_seconds(-5).await, 9)
+            .await
+            .unwrap(),
+        0
+    );
+    s.wait(2).await;
+    assert_eq!(s.store.remove_ended(far, 9).await.unwrap(), 1);
+    assert_eq!(s.store.job(&tenant("a"), ended).await.unwrap(), None);
+    for state in [JobState::Dead, JobState::Leased, JobState::Waiting] {
+        let left = s.store.jobs(&tenant("a"), state, 9).await.unwrap();
+        assert_eq!(left.len(), 1, "{state:?}");
+    }
+}
+
+/// Completes the newest job, whatever else waits.
+async fn completed_later(s: &StoreUnderTest) -> JobId {
+    let id = s
+        .put(NewJob {
+            priority: 9,
+            ..job("a")
+        })
+        .await;
+    let lease = s.claim_one().await;
+    s.settle(lease.token, Verdict::Complete(json!(2))).await;
+    id
+}
+
+async fn events_removed(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let told = [event("a", "one", "x"), event("b", "two", "x")];
+    s.store.append_events(&told).await.unwrap();
+    let last = s.store.events(&tenant("b"), 0, 9).await.unwrap()[0].sequence;
+    s.wait(10).await;
+    let cut = s.now().await;
+    assert_eq!(s.store.remove_events(cut, 1).await.unwrap(), 1);
+    assert_eq!(s.store.events(&a, 0, 9).await.unwrap(), []);
+    assert_eq!(s.store.remove_events(cut, 9).await.unwrap(), 1);
+    s.wait(10).await;
+    s.store.append_events(&told[..1]).await.unwrap();
+    assert_eq!(s.store.remove_events(cut, 9).await.unwrap(), 0);
+    let left = s.store.events(&a, last, 9).await.unwrap();
+    assert_eq!(left.len(), 1, "it comes after all that was read");
+}
+
+async fn dead_removed(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let of = |kind: &str| NewJob::new(tenant("a"), kind, json!({}));
+    let one = dead(s, of("one")).await;
+    dead(s, of("one")).await;
+    dead(s, of("two")).await;
+    dead(s, job("b")).await;
+    assert_eq!(s.store.remove_dead(&a, Some("none"), 9).await.unwrap(), 0);
+    assert_eq!(s.store.remove_dead(&a, Some("one"), 1).await.unwrap(), 1);
+    assert_eq!(s.store.job(&a, one).await.unwrap(), None, "the oldest");
+    assert_eq!(s.store.steps(&a, one).await.unwrap(), []);
+    assert_eq!(s.store.remove_dead(&a, None, 9).await.unwrap(), 2);
+    let others = s.store.jobs(&tenant("b"), JobState::Dead, 9).await.unwrap();
+    assert_eq!((others.len(), others[0].failures.len()), (1, 1));
+}
+
+async fn redriven_together(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let keyed = |kind: &str| NewJob::new(tenant("a"), kind, json!({})).unique("key");
+    for kind in ["one", "one", "two", "free"] {
+        dead(s, keyed(kind)).await;
+    }
+    let plain = dead(s, NewJob::new(a.clone(), "one", json!({}))).await;
+    dead(s, job("b")).await;
+    let far = Utc::now() + chrono::TimeDelta::days(36_500);
+    s.put(keyed("free").run_at(far)).await;
+    let redrive = async |kind, limit| s.store.redrive_dead(&a, kind, limit).await.unwrap();
+    assert_eq!(redrive(Some("none"), 9).await, 0);
+    assert_eq!(
+        redrive(Some("free"), 9).await,
+        0,
+        "a live job holds its key"
+    );
+    assert_eq!(redrive(Some("one"), 1).await, 1);
+    assert_eq!(redrive(None, 9).await, 2, "the plain one, and two");
+    assert_eq!(redrive(None, 9).await, 0);
+    let back = s.job(plain).await;
+    assert_eq!((back.state, back.attempts), (JobState::Waiting, 0));
+    assert_eq!(back.failures.len(), 1);
+    assert_eq!(s.store.steps(&a, plain).await.unwrap().len(), 1);
+    assert_eq!(s.store.jobs(&a, JobState::Dead, 9).await.unwrap().len(), 2);
+}

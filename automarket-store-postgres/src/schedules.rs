@@ -1,0 +1,110 @@
+use automarket_core::{
+    Result, TenantId, Timetable, async_trait,
+    chrono::{DateTime, Utc},
+    store::{Schedule, ScheduleStore},
+};
+use tokio_postgres::Row;
+
+use crate::{
+    PostgresStore,
+    db::decode,
+    error::Outcome,
+    jobs,
+    value::{Columns, damaged, limit as sql_limit, to_json},
+};
+
+#[async_trait]
+impl ScheduleStore for PostgresStore {
+    async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        let sql = "INSERT INTO automarket.schedules AS s
+                (tenant, name, rule, zone, job, paused, next_at, revision)
+            VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, 1)
+            ON CONFLICT (tenant, name) DO UPDATE SET
+                rule = excluded.rule, zone = excluded.zone, job = excluded.job,
+                paused = excluded.paused, next_at = excluded.next_at, revision = s.revision + 1
+            RETURNING s.*, s.job::text AS template";
+        let stored = self
+            .inner
+            .db
+            .rows(
+                sql,
+                &[
+                    &schedule.tenant.as_str(),
+                    &schedule.name,
+                    &schedule.timetable.rule(),
+                    &schedule.timetable.zone(),
+                    &to_json(&schedule.job)?,
+                    &schedule.paused,
+                    &schedule.next_at,
+                ],
+            )
+            .await;
+        let stored = decode(stored, read)?.pop();
+        stored.ok_or_else(|| damaged("a schedule"))
+    }
+
+    async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
+        let sql = "SELECT *, job::text AS template FROM automarket.schedules
+            WHERE tenant = $1 AND name = $2";
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &name]).await;
+        Ok(decode(rows, read)?.pop())
+    }
+
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+        let sql = "SELECT *, job::text AS template FROM automarket.schedules
+            WHERE tenant = $1 ORDER BY name";
+        decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, read)
+    }
+
+    async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        let sql = "DELETE FROM automarket.schedules WHERE tenant = $1 AND name = $2";
+        let removed = self.inner.db.execute(sql, &[&tenant.as_str(), &name]).await;
+        Ok(removed? > 0)
+    }
+
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+        let sql = "SELECT *, job::text AS template FROM automarket.schedules
+            WHERE next_at IS NOT NULL ORDER BY next_at LIMIT $1";
+        decode(self.inner.db.rows(sql, &[&sql_limit(limit)]).await, read)
+    }
+
+    async fn run_schedule(
+        &self,
+        schedule: &Schedule,
+        next_at: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        let Some(job) = schedule.due_job() else {
+            return Ok(false);
+        };
+        let mut db = self.inner.db.connection().await?;
+        let tx = db.begin().await?;
+        let sql = "UPDATE automarket.schedules
+            SET last_at = next_at, next_at = $4, revision = revision + 1
+            WHERE tenant = $1 AND name = $2 AND revision = $3 AND next_at IS NOT NULL";
+        let params: crate::db::Params<'_> = &[
+            &schedule.tenant.as_str(),
+            &schedule.name,
+            &schedule.revision,
+            &next_at,
+        ];
+        if tx.execute(sql, params).await? == 0 {
+            return Ok(false);
+        }
+        jobs::enqueue(&tx, &[job]).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+fn read(row: &Row) -> Outcome<Schedule> {
+    Ok(Schedule {
+        tenant: row.tenant()?,
+        name: row.column("name")?,
+        timetable: Timetable::parse(row.column("rule")?, row.column("zone")?)?,
+        job: row.json("template")?,
+        paused: row.column("paused")?,
+        next_at: row.column("next_at")?,
+        last_at: row.column("last_at")?,
+        revision: row.column("revision")?,
+    })
+}

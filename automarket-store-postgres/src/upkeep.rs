@@ -1,0 +1,193 @@
+use std::time::Duration;
+
+use automarket_core::{
+    Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
+    store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
+};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::{Database, Params, Tx, decode},
+    error::Outcome,
+    jobs::micros,
+    value::{Columns, damaged, limit as sql_limit, to_json},
+};
+
+#[async_trait]
+impl UpkeepStore for PostgresStore {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        let sql = "WITH gone AS (
+                DELETE FROM automarket.workers
+                WHERE seen_at <= automarket.clock() - $5::bigint * interval '1 microsecond' AND name <> $1)
+            INSERT INTO automarket.workers (name, kinds, in_flight, started_at, polled_at, seen_at)
+            SELECT $1, $2::text::json, $3, c.now, c.now - $4::bigint * interval '1 microsecond', c.now
+            FROM (SELECT automarket.clock() AS now) c
+            ON CONFLICT (name) DO UPDATE SET kinds = excluded.kinds, in_flight = excluded.in_flight,
+                polled_at = excluded.polled_at, seen_at = excluded.seen_at";
+        let params: Params<'_> = &[
+            &beat.name,
+            &to_json(&beat.kinds)?,
+            &i64::from(beat.in_flight),
+            &micros(beat.polled),
+            &micros(WORKERS_KEPT),
+        ];
+        self.inner.db.execute(sql, params).await?;
+        Ok(())
+    }
+
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        let sql = "DELETE FROM automarket.workers WHERE name = $1";
+        Ok(self.inner.db.execute(sql, &[&name]).await? > 0)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        let sql = "SELECT *, kinds::text AS known FROM automarket.workers ORDER BY name";
+        decode(self.inner.db.rows(sql, &[]).await, worker)
+    }
+
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        let sql = "SELECT q.tenant, q.id, q.kind, q.leased, q.since FROM (
+                SELECT q.tenant, q.id, q.kind, q.leased, c.now,
+                    CASE WHEN q.leased THEN q.due_at ELSE q.run_at END AS since
+                FROM automarket.queue q, (SELECT automarket.clock() AS now) c
+                WHERE q.ready OR q.due_at <= c.now) q
+            WHERE q.since < q.now - $1::bigint * interval '1 microsecond'
+            ORDER BY q.since LIMIT 1";
+        let rows = self.inner.db.rows(sql, &[&micros(grace)]).await;
+        Ok(decode(rows, overdue)?.pop())
+    }
+
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        let sql = "WITH cut AS (SELECT automarket.clock() - interval '1 minute' AS at), ended AS (
+                SELECT e.state FROM automarket.ended e, cut
+                WHERE e.state <> 'dead' AND e.finished_at > cut.at)
+            SELECT (SELECT count(*) FROM automarket.jobs j, cut WHERE j.created_at > cut.at) AS enqueued,
+                (SELECT count(*) FROM ended WHERE state = 'completed') AS completed,
+                (SELECT count(*) FROM ended WHERE state = 'cancelled') AS cancelled,
+                (SELECT count(*) FROM automarket.ended e, cut
+                    WHERE e.state = 'dead' AND e.finished_at > cut.at) AS dead";
+        let row = self.inner.db.row(sql, &[]).await?;
+        let row = row.ok_or_else(|| damaged("the rates"))?;
+        let count = |name| -> Outcome<u64> { Ok(row.column::<i64>(name)?.unsigned_abs()) };
+        Ok(QueueRates {
+            enqueued: count("enqueued")?,
+            completed: count("completed")?,
+            dead: count("dead")?,
+            cancelled: count("cancelled")?,
+        })
+    }
+
+    async fn schema_version(&self) -> Result<u32> {
+        let sql = "SELECT coalesce(max(number), 0)::bigint AS number FROM automarket.migrations";
+        let row = self.inner.db.row(sql, &[]).await?;
+        let row = row.ok_or_else(|| damaged("the ledger"))?;
+        Ok(row.long_count("number")?)
+    }
+
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let old = "SELECT id FROM automarket.ended WHERE state <> 'dead' AND finished_at < $1
+            ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED";
+        Ok(remove(&self.inner.db, old, &[&before, &sql_limit(limit)]).await?)
+    }
+
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        // Their numbers follow time, so that no index on it is needed.
+        let sql = "DELETE FROM automarket.events WHERE sequence = ANY (ARRAY(
+                SELECT e.sequence FROM (SELECT sequence, at FROM automarket.events
+                    ORDER BY sequence LIMIT $2) e WHERE e.at < $1))";
+        let params: Params<'_> = &[&before, &sql_limit(limit)];
+        let removed = self.inner.db.execute(sql, params).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        let dead = "SELECT e.id FROM automarket.ended e JOIN automarket.jobs j USING (id)
+            WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR j.kind = $2)
+            ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED";
+        let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];
+        Ok(remove(&self.inner.db, dead, params).await?)
+    }
+
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        // Of several dead jobs with one key the first goes back; the others run into it.
+        let sql = "WITH dead AS (
+                SELECT e.id, e.fence FROM automarket.ended e JOIN automarket.jobs j USING (id)
+                WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR j.kind = $2)
+                    AND NOT EXISTS (SELECT FROM automarket.queue q WHERE q.tenant = j.tenant
+                        AND q.kind = j.kind AND q.unique_key = j.unique_key)
+                ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED
+            ), back AS (
+                INSERT INTO automarket.queue
+                    (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key)
+                SELECT j.id, j.place, automarket.clock(), automarket.clock(), d.fence, j.max_attempts,
+                    j.priority, true, j.tenant, j.kind, j.unique_key
+                FROM dead d JOIN automarket.jobs j USING (id)
+                ON CONFLICT DO NOTHING RETURNING id)
+            DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
+        let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];
+        let back = self.inner.db.execute(sql, params).await?;
+        Ok(usize::try_from(back).unwrap_or(usize::MAX))
+    }
+}
+
+/// Removes the ended jobs that a statement locks, wholly.
+async fn remove(db: &Database, which: &'static str, params: Params<'_>) -> Outcome<usize> {
+    let mut connection = db.connection().await?;
+    let tx = connection.begin().await?;
+    let rows = tx.rows(which, params).await?;
+    let ids: Vec<Uuid> = rows
+        .iter()
+        .map(|row| row.column("id"))
+        .collect::<Outcome<_>>()?;
+    if !ids.is_empty() {
+        forget(&tx, &ids).await?;
+    }
+    tx.commit().await?;
+    Ok(ids.len())
+}
+
+async fn forget(tx: &Tx<'_>, ids: &[Uuid]) -> Outcome<()> {
+    for sql in [
+        "DELETE FROM automarket.steps WHERE job = ANY ($1)",
+        "DELETE FROM automarket.failures WHERE job = ANY ($1)",
+        "DELETE FROM automarket.ended WHERE id = ANY ($1)",
+        "DELETE FROM automarket.jobs WHERE id = ANY ($1)",
+    ] {
+        tx.execute(sql, &[&ids]).await?;
+    }
+    Ok(())
+}
+
+fn worker(row: &Row) -> Outcome<WorkerRecord> {
+    Ok(WorkerRecord {
+        name: row.column("name")?,
+        kinds: row.json("known")?,
+        in_flight: row.long_count("in_flight")?,
+        started_at: row.instant("started_at")?,
+        polled_at: row.instant("polled_at")?,
+        seen_at: row.instant("seen_at")?,
+    })
+}
+
+fn overdue(row: &Row) -> Outcome<Overdue> {
+    Ok(Overdue {
+        tenant: row.tenant()?,
+        job: row.id("id")?,
+        kind: row.column("kind")?,
+        since: row.instant("since")?,
+        leased: row.column("leased")?,
+    })
+}

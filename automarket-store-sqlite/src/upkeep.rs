@@ -1,0 +1,240 @@
+use std::time::Duration;
+
+use automarket_core::{
+    Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
+    store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    SqliteStore,
+    error::Outcome,
+    jobs,
+    value::{Columns, limit as sql_limit, micros, to_json},
+    writer::Tx,
+};
+
+const MINUTE: i64 = 60_000_000;
+
+fn span(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl UpkeepStore for SqliteStore {
+    async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
+        let (beat, kinds) = (beat.clone(), to_json(&beat.kinds)?);
+        let call = self.inner.writer.call(move |tx| {
+            tx.db
+                .prepare_cached("DELETE FROM automarket_workers WHERE seen_at <= ?1")?
+                .execute([tx.now.saturating_sub(span(WORKERS_KEPT))])?;
+            tx.db
+                .prepare_cached(
+                    "INSERT INTO automarket_workers VALUES (?1, ?2, ?3, ?4, ?5, ?4)
+                     ON CONFLICT (name) DO UPDATE SET kinds = excluded.kinds,
+                        in_flight = excluded.in_flight, polled_at = excluded.polled_at,
+                        seen_at = excluded.seen_at",
+                )?
+                .execute(params![
+                    beat.name,
+                    kinds,
+                    beat.in_flight,
+                    tx.now,
+                    tx.now.saturating_sub(span(beat.polled))
+                ])?;
+            Ok(())
+        });
+        call.await
+    }
+
+    async fn remove_worker(&self, name: &str) -> Result<bool> {
+        let name = name.to_owned();
+        let call = self.inner.writer.call(move |tx| {
+            let removed = tx
+                .db
+                .prepare_cached("DELETE FROM automarket_workers WHERE name = ?1")?
+                .execute([name])?;
+            Ok(removed > 0)
+        });
+        call.await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>> {
+        let read = self.inner.readers.read(|db| {
+            db.prepare_cached("SELECT * FROM automarket_workers ORDER BY name")?
+                .query_and_then([], worker)?
+                .collect()
+        });
+        read.await
+    }
+
+    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+        let now = micros(self.inner.clock.now());
+        let read = self.inner.readers.read(move |db| {
+            db.prepare_cached(
+                "SELECT q.tenant, q.kind, q.leased, j.id, q.since FROM (
+                    SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
+                    FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
+                 JOIN automarket_jobs j USING (place)
+                 WHERE q.since < ?2 ORDER BY q.since LIMIT 1",
+            )?
+            .query_row(params![now, now.saturating_sub(span(grace))], |row| {
+                Ok(overdue(row))
+            })
+            .optional()?
+            .transpose()
+        });
+        read.await
+    }
+
+    async fn queue_rates(&self) -> Result<QueueRates> {
+        let cut = micros(self.inner.clock.now()) - MINUTE;
+        self.inner.readers.read(move |db| rates(db, cut)).await
+    }
+
+    async fn schema_version(&self) -> Result<u32> {
+        let read = self.inner.readers.read(|db| {
+            let sql = "SELECT ifnull(max(number), 0) FROM automarket_migrations";
+            Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+        });
+        read.await
+    }
+
+    async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let call = self.inner.writer.call(move |tx| {
+            let old = places(
+                tx,
+                "SELECT place FROM automarket_ended WHERE state <> 'dead' AND finished_at < ?1
+                 ORDER BY finished_at LIMIT ?2",
+                params![micros(before), sql_limit(limit)],
+            )?;
+            remove(tx, &old)
+        });
+        call.await
+    }
+
+    async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let call = self.inner.writer.call(move |tx| {
+            // Their numbers follow time, so that no index on it is needed.
+            Ok(tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM automarket_events WHERE sequence IN (
+                        SELECT sequence FROM (SELECT sequence, at FROM automarket_events
+                            ORDER BY sequence LIMIT ?2) WHERE at < ?1)",
+                )?
+                .execute(params![micros(before), sql_limit(limit)])?)
+        });
+        call.await
+    }
+
+    async fn remove_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        let (tenant, kind) = (tenant.clone(), kind.map(str::to_owned));
+        let call = self.inner.writer.call(move |tx| {
+            let dead = dead(tx, &tenant, kind.as_deref(), limit)?;
+            remove(tx, &dead)
+        });
+        call.await
+    }
+
+    async fn redrive_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+    ) -> Result<usize> {
+        let (tenant, kind) = (tenant.clone(), kind.map(str::to_owned));
+        let call = self.inner.writer.call(move |tx| {
+            let mut back = 0;
+            for place in dead(tx, &tenant, kind.as_deref(), usize::MAX)? {
+                if back == limit {
+                    break;
+                }
+                back += usize::from(jobs::revive(tx, place)?);
+            }
+            Ok(back)
+        });
+        call.await
+    }
+}
+
+fn places(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Outcome<Vec<i64>> {
+    let mut found = tx.db.prepare_cached(sql)?;
+    let found = found.query_map(params, |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The dead jobs of a tenant, the oldest first.
+fn dead(tx: &Tx<'_>, tenant: &TenantId, kind: Option<&str>, limit: usize) -> Outcome<Vec<i64>> {
+    places(
+        tx,
+        "SELECT e.place FROM automarket_ended e JOIN automarket_jobs j USING (place)
+         WHERE e.tenant = ?1 AND e.state = 'dead' AND (?2 IS NULL OR j.kind = ?2)
+         ORDER BY e.place LIMIT ?3",
+        params![tenant.as_str(), kind, sql_limit(limit)],
+    )
+}
+
+/// Removes ended jobs wholly.
+fn remove(tx: &Tx<'_>, places: &[i64]) -> Outcome<usize> {
+    for place in places {
+        for table in ["steps", "failures", "ended", "jobs"] {
+            let sql = format!("DELETE FROM automarket_{table} WHERE place = ?1");
+            tx.db.prepare_cached(&sql)?.execute([place])?;
+        }
+    }
+    Ok(places.len())
+}
+
+fn rates(db: &Connection, cut: i64) -> Outcome<QueueRates> {
+    let count = |sql: &str| -> Outcome<u64> {
+        let count: i64 = db.prepare_cached(sql)?.query_row([cut], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    Ok(QueueRates {
+        // Read from the newest back, so that no index on the time is needed.
+        enqueued: count(
+            "SELECT count(*) FROM automarket_jobs WHERE place > ifnull((
+                SELECT place FROM automarket_jobs WHERE created_at <= ?1
+                ORDER BY place DESC LIMIT 1), 0)",
+        )?,
+        completed: count(
+            "SELECT count(*) FROM automarket_ended
+             WHERE state <> 'dead' AND state = 'completed' AND finished_at > ?1",
+        )?,
+        dead: count(
+            "SELECT count(*) FROM automarket_ended WHERE state = 'dead' AND finished_at > ?1",
+        )?,
+        cancelled: count(
+            "SELECT count(*) FROM automarket_ended
+             WHERE state <> 'dead' AND state = 'cancelled' AND finished_at > ?1",
+        )?,
+    })
+}
+
+fn worker(row: &Row<'_>) -> Outcome<WorkerRecord> {
+    Ok(WorkerRecord {
+        name: row.column("name")?,
+        kinds: row.json("kinds")?,
+        in_flight: row.column("in_flight")?,
+        started_at: row.instant("started_at")?,
+        polled_at: row.instant("polled_at")?,
+        seen_at: row.instant("seen_at")?,
+    })
+}
+
+fn overdue(row: &Row<'_>) -> Outcome<Overdue> {
+    Ok(Overdue {
+        tenant: row.tenant()?,
+        job: row.id("id")?,
+        kind: row.column("kind")?,
+        since: row.instant("since")?,
+        leased: row.column("leased")?,
+    })
+}

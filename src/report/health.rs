@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use automarket_core::{
+    Result,
+    chrono::{self, DateTime, Utc},
+    store::{Overdue, QueueStats, WorkerRecord},
+};
+use serde::Serialize;
+
+use crate::Automarket;
+
+/// From when on something is a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealthLimits {
+    /// How long no worker may have looked at the queue; a minute unless said otherwise.
+    pub silence: Duration,
+    /// How long a job may be ready before it is overdue; five minutes unless said otherwise.
+    pub grace: Duration,
+}
+
+impl Default for HealthLimits {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(60),
+            grace: Duration::from_secs(300),
+        }
+    }
+}
+
+impl HealthLimits {
+    /// How long no worker may have looked at the queue.
+    #[must_use]
+    pub fn silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
+    }
+
+    /// How long a job may be ready before it is overdue.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+}
+
+/// How it stands, as JSON for whoever watches. It holds no payloads and no secrets, but names of tenants and
+/// kinds: for operators, not for the public.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// What is wrong, as sentences; empty when all is well.
+    pub problems: Vec<String>,
+    /// What the store answered; `None` when it is away, and the first problem says why.
+    #[serde(flatten)]
+    pub store: Option<StoreHealth>,
+}
+
+/// What the store knows.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// The number of its newest migration.
+    pub schema_version: u32,
+    /// The workers that were heard of within a day, by name.
+    pub workers: Vec<WorkerRecord>,
+    /// When a worker last looked at the queue.
+    pub last_poll: Option<DateTime<Utc>>,
+    /// The job that is ready for longest, if it is overdue.
+    pub overdue: Option<Overdue>,
+    /// How full the queue is.
+    pub queue: QueueStats,
+}
+
+impl Health {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl Automarket {
+    /// How it stands, by the usual limits; see [`Automarket::health_within`].
+    pub async fn health(&self) -> Health {
+        self.health_within(HealthLimits::default()).await
+    }
+
+    /// How it stands: whether the store answers, workers look at the queue, jobs are overdue or dead. Reads the
+    /// whole queue: some milliseconds for each 10,000 live jobs.
+    ///
+    /// A dead job is a problem until it is redriven ([`Tenant::redrive_dead`](crate::Tenant::redrive_dead)) or
+    /// removed ([`Tenant::remove_dead`](crate::Tenant::remove_dead)).
+    pub async fn health_within(&self, limits: HealthLimits) -> Health {
+        match self.store_health(limits).await {
+            Err(error) => Health {
+                problems: vec![format!("the store does not answer: {error}")],
+                store: None,
+            },
+            Ok((store, now)) => Health {
+                problems: store.problems(limits, now),
+                store: Some(store),
+            },
+        }
+    }
+
+    async fn store_health(&self, limits: HealthLimits) -> Result<(StoreHealth, DateTime<Utc>)> {
+        let store = &self.engine.store;
+        let workers = store.workers().await?;
+        let health = StoreHealth {
+            schema_version: store.schema_version().await?,
+            last_poll: workers.iter().map(|worker| worker.polled_at).max(),
+            workers,
+            overdue: store.overdue(limits.grace).await?,
+            queue: store.queue_stats().await?,
+        };
+        Ok((health, store.now().await?))
+    }
+}
+
+impl StoreHealth {
+    fn problems(&self, limits: HealthLimits, now: DateTime<Utc>) -> Vec<String> {
+        let mut problems = Vec::new();
+        let silence = chrono::Duration::from_std(limits.silence).unwrap_or(chrono::Duration::MAX);
+        match self.last_poll {
+            None => problems.push("no worker is known".to_owned()),
+            Some(at) if now - at > silence => problems.push(format!(
+                "no worker has looked at the queue for {} s",
+                (now - at).num_seconds()
+            )),
+            Some(_) => {}
+        }
+        if let Some(late) = &self.overdue {
+            let since = (now - late.since).num_seconds();
+            problems.push(format!(
+                "the job {} ({}) of {} is ready for {since} s and nobody takes it",
+                late.job, late.kind, late.tenant
+            ));
+        }
+        if self.queue.dead > 0 {
+            problems.push(format!("{} jobs are dead", self.queue.dead));
+        }
+        problems
+    }
+}

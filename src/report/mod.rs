@@ -1,0 +1,11 @@
+//! What operators ask: is it healthy, how full is it, how fast does it go.
+
+mod counts;
+mod health;
+pub mod metrics;
+mod stats;
+
+pub(crate) use counts::Counts;
+pub use counts::{RunCounts, RunEnd};
+pub use health::{Health, HealthLimits, StoreHealth};
+pub use stats::Stats;

@@ -1,0 +1,144 @@
+//! What a worker does beside jobs: says that it lives, puts in what timetables want, removes what is old.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use automarket_core::{
+    Result,
+    chrono::{self, DateTime, Utc},
+    store::WorkerBeat,
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::{SharedEngine, held::Held};
+use crate::report::metrics;
+
+/// How often a worker says that it lives.
+const BEAT: Duration = Duration::from_secs(10);
+/// How often old rows are looked for; while there are more than a batch, the shorter.
+const CLEAN: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1));
+/// So many rows go at once at the most: a transaction of some milliseconds.
+const BATCH: usize = 500;
+
+/// How long ended things are kept. `None` is for ever.
+///
+/// Dead jobs are no part of it: they stay until they are redriven or removed by call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// Completed and cancelled jobs, with their steps, failures and results; 30 days unless said otherwise.
+    /// While a job is kept, one with its id is not put in again.
+    pub ended: Option<Duration>,
+    /// Events; a year unless said otherwise.
+    pub events: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
+        Self {
+            ended: days(30),
+            events: days(365),
+        }
+    }
+}
+
+impl Retention {
+    /// How long completed and cancelled jobs are kept.
+    #[must_use]
+    pub fn ended(mut self, kept: Option<Duration>) -> Self {
+        self.ended = kept;
+        self
+    }
+
+    /// How long events are kept.
+    #[must_use]
+    pub fn events(mut self, kept: Option<Duration>) -> Self {
+        self.events = kept;
+        self
+    }
+}
+
+/// The duties of one worker.
+pub(super) struct Duties {
+    pub(super) engine: SharedEngine,
+    pub(super) held: Arc<Held>,
+    pub(super) name: String,
+    pub(super) kinds: Vec<String>,
+    pub(super) poll: Duration,
+}
+
+impl Duties {
+    pub(super) async fn run(self) -> Infallible {
+        let (mut beat_at, mut clean_at) = (Instant::now(), Instant::now());
+        loop {
+            // Armed before the schedules are read, so that none put in meanwhile is missed.
+            let scheduled = self.engine.scheduled.notified();
+            let mut next = Instant::now() + self.until_next_run().await;
+            if beat_at <= Instant::now() {
+                if let Err(error) = self.beat().await {
+                    metrics::store_error("put_worker", &error);
+                }
+                beat_at = Instant::now() + BEAT;
+            }
+            if clean_at <= Instant::now() {
+                clean_at = Instant::now() + self.clean().await;
+            }
+            next = next.min(beat_at).min(clean_at);
+            tokio::select! {
+                () = scheduled => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<()> {
+        let beat = WorkerBeat {
+            name: self.name.clone(),
+            kinds: self.kinds.clone(),
+            in_flight: u32::try_from(self.held.len()).unwrap_or(u32::MAX),
+            polled: self.held.polled().elapsed(),
+        };
+        self.engine.store.put_worker(&beat).await
+    }
+
+    /// Puts in what is due, and says how long there is surely nothing: at most the poll interval.
+    async fn until_next_run(&self) -> Duration {
+        match self.engine.run_schedules().await {
+            Ok(wait) => wait.map_or(self.poll, |wait| wait.min(self.poll)),
+            Err(error) => {
+                metrics::store_error("schedules", &error);
+                self.poll
+            }
+        }
+    }
+
+    /// Removes a batch of what is old, and says when to look again.
+    async fn clean(&self) -> Duration {
+        let (usual, soon) = CLEAN;
+        match clean(&self.engine).await {
+            Ok(removed) if removed >= BATCH => soon,
+            // Spread, so that the workers of a fleet do not come together.
+            Ok(_) => usual.mul_f64(0.5 + fastrand::f64()),
+            Err(error) => {
+                metrics::store_error("retention", &error);
+                usual
+            }
+        }
+    }
+}
+
+/// Removes at most a batch of each; the largest number removed.
+async fn clean(engine: &crate::market::Engine) -> Result<usize> {
+    let now = engine.store.now().await?;
+    let before = |kept: Duration| -> Option<DateTime<Utc>> {
+        now.checked_sub_signed(chrono::Duration::from_std(kept).ok()?)
+    };
+    let mut most = 0;
+    if let Some(before) = engine.retention.ended.and_then(before) {
+        most = most.max(engine.store.remove_ended(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.events.and_then(before) {
+        most = most.max(engine.store.remove_events(before, BATCH).await?);
+    }
+    Ok(most)
+}

@@ -1,0 +1,157 @@
+//! Jobs that come again and again, by timetables.
+
+use std::time::Duration;
+
+use automarket_core::{
+    Error, Result, Timetable,
+    store::{NewJob, Schedule},
+};
+
+use super::jobs::may_put;
+use crate::{Tenant, market::Engine};
+
+/// So many schedules are looked at together.
+const BATCH: usize = 100;
+
+impl Tenant {
+    /// Puts the job in at every time of the timetable, from the next one on; run by workers as any other. A
+    /// schedule with this name is replaced: calling this at every start of the program is the usual way. It
+    /// stays paused if it was, and with the same timetable it keeps its next run, also one that is overdue.
+    ///
+    /// Each local day (or whatever the rule says) has one run, however many workers there are; a local time
+    /// that is skipped by summer time runs at the first instant after the gap, one that comes twice runs the
+    /// first time. The job's id follows from name and instant; its `run_at` is the instant the run is for.
+    ///
+    /// After an outage there is one run, at once, for the first instant that was missed; the others are passed
+    /// over. A job with a unique key is passed over while one with that key waits or runs.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use automarket::{Automarket, core::Timetable, store::MemoryStore};
+    /// let market = Automarket::builder(MemoryStore::new()).build()?;
+    /// let tenant = market.tenant("acme")?;
+    /// let mornings = Timetable::parse("0 9 * * MON-FRI", "Europe/Berlin")?;
+    /// let job = tenant.new_job("digest", &"team@acme.dev")?;
+    /// let schedule = tenant.schedule("digest", mornings, job).await?;
+    /// assert!(schedule.next_at.is_some());
+    /// # Ok::<(), automarket::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput`: `name` when it is empty or longer than 200 bytes; `timetable` when it has no time to
+    /// come; `tenant` and `kind` as [`Tenant::enqueue`]. Those of the store.
+    pub async fn schedule(
+        &self,
+        name: &str,
+        timetable: Timetable,
+        job: NewJob,
+    ) -> Result<Schedule> {
+        if name.is_empty() || name.len() > 200 {
+            return Err(Error::invalid("name", "a name is 1 to 200 bytes"));
+        }
+        may_put(self, &job)?;
+        let store = &self.engine().store;
+        let next = timetable.after(store.now().await?);
+        if next.is_none() {
+            return Err(Error::invalid("timetable", "it has no time to come"));
+        }
+        let old = store.schedule(&self.id, name).await?;
+        let paused = old.as_ref().is_some_and(|old| old.paused);
+        let kept = old.filter(|old| old.timetable == timetable);
+        let next = kept.and_then(|old| old.next_at).or(next);
+        let schedule = Schedule {
+            tenant: self.id.clone(),
+            name: name.to_owned(),
+            timetable,
+            job,
+            paused,
+            next_at: next.filter(|_| !paused),
+            last_at: None,
+            revision: 0,
+        };
+        self.put(&schedule).await
+    }
+
+    /// The schedules, by name.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn schedules(&self) -> Result<Vec<Schedule>> {
+        self.engine().store.schedules(&self.id).await
+    }
+
+    /// Removes a schedule; jobs that it has put in stay. `false` when there was none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn remove_schedule(&self, name: &str) -> Result<bool> {
+        self.engine().store.remove_schedule(&self.id, name).await
+    }
+
+    /// Stops a schedule for a while, or lets it go on with the next time from now. `false` when there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn pause_schedule(&self, name: &str, paused: bool) -> Result<bool> {
+        let store = &self.engine().store;
+        let Some(schedule) = store.schedule(&self.id, name).await? else {
+            return Ok(false);
+        };
+        if schedule.paused != paused {
+            let next_at = match paused {
+                true => None,
+                false => schedule.timetable.after(store.now().await?),
+            };
+            let changed = Schedule {
+                paused,
+                next_at,
+                ..schedule
+            };
+            self.put(&changed).await?;
+        }
+        Ok(true)
+    }
+
+    async fn put(&self, schedule: &Schedule) -> Result<Schedule> {
+        let put = self.engine().store.put_schedule(schedule).await?;
+        self.engine().scheduled.notify_waiters();
+        Ok(put)
+    }
+}
+
+impl Engine {
+    /// Puts in the runs that are due, and says how long it is until the next one. Workers do this by
+    /// themselves.
+    pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
+        loop {
+            let next = self.store.next_schedules(BATCH).await?;
+            if next.is_empty() {
+                return Ok(None);
+            }
+            let now = self.store.now().await?;
+            let mut ran = false;
+            for schedule in &next {
+                let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
+                    break;
+                };
+                let next_at = schedule.timetable.after(now.max(at));
+                if self.store.run_schedule(schedule, next_at).await? {
+                    tracing::debug!(tenant = %schedule.tenant, schedule = schedule.name, %at, "a run is put in");
+                    ran = true;
+                }
+            }
+            if ran {
+                self.wake.notify_waiters();
+            }
+            match next
+                .iter()
+                .filter_map(|schedule| schedule.next_at)
+                .find(|at| *at > now)
+            {
+                Some(at) => return Ok(Some((at - now).to_std().unwrap_or_default())),
+                // All of them were due: others may be, and these have a next time now.
+                None => continue,
+            }
+        }
+    }
+}

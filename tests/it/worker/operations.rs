@@ -1,0 +1,179 @@
+//! What operators see and set: health, numbers, retention, dead letters.
+
+use std::collections::BTreeMap;
+
+use automarket::{report::HealthLimits, store::JobStore as _, worker::Retention};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+
+use super::*;
+
+fn start() -> (ManualClock, Arc<Watched>) {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    (clock.clone(), Watched::new(Arc::new(clock)))
+}
+
+#[tokio::test]
+async fn health_tells_of_silence_overdue_and_dead_jobs_and_a_store_that_is_away() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("no", |_: Value, _| async {
+            Err::<(), _>(Error::invalid("payload", "never"))
+        })
+    });
+    let market = tenant.market();
+    let problems = async || market.health().await.problems;
+    assert_eq!(problems().await, ["no worker is known"]);
+
+    let told = store.until(|calls| calls.workers >= 1 && calls.claims >= 1);
+    let seen = async {
+        told.await;
+        let health = market.health().await;
+        assert!(health.ok(), "{:?}", health.problems);
+        let workers = health.store.unwrap().workers;
+        assert!(workers[0].kinds.contains(&"no".to_owned()));
+    };
+    market.worker().run_until(seen).await.unwrap();
+    assert_eq!(problems().await, ["no worker is known"], "it said good-bye");
+
+    let id = put(&tenant, "no", Value::Null).await;
+    clock.advance(chrono::Duration::minutes(6));
+    let overdue = problems().await;
+    assert!(overdue[1].contains(&id.to_string()), "{overdue:?}");
+    let lenient = HealthLimits::default().grace(Duration::from_secs(3600));
+    assert_eq!(market.health_within(lenient).await.problems.len(), 1);
+
+    tenant.work_on(id, LEASE).await.unwrap();
+    assert!(problems().await[1].contains("1 jobs are dead"));
+    store.reads_fail.store(1, Ordering::SeqCst);
+    let away = market.health().await;
+    assert!(away.problems[0].contains("does not answer") && away.store.is_none());
+    let json = serde_json::to_value(market.health().await).unwrap();
+    assert_eq!(json["queue"]["dead"], 1);
+}
+
+#[tokio::test]
+async fn a_silent_worker_is_told_of() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| b);
+    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
+    let said = async {
+        store.until(|calls| calls.workers >= 1).await;
+        clock.advance(chrono::Duration::seconds(90));
+        let problems = tenant.market().health().await.problems;
+        assert_eq!(problems, ["no worker has looked at the queue for 90 s"]);
+    };
+    worker.run_until(said).await.unwrap();
+}
+
+#[tokio::test]
+async fn workers_remove_what_is_old_a_batch_at_a_time() {
+    let (clock, store) = start();
+    let keep = Retention::default().ended(Some(Duration::from_secs(3600)));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+            .job("no", |_: Value, _| async {
+                Err::<(), _>(Error::invalid("payload", "never"))
+            })
+            .retention(keep)
+    });
+    let mut old = vec![put(&tenant, "no", Value::Null).await];
+    for n in 0..600 {
+        old.push(put(&tenant, "quick", json!(n)).await);
+    }
+    work(&tenant, &old).await;
+    clock.advance(chrono::Duration::hours(2));
+    let young = put(&tenant, "quick", Value::Null).await;
+    work(&tenant, &[young]).await;
+    let removed = store.until(|calls| calls.removed.iter().sum::<usize>() >= 600);
+    tenant.market().worker().run_until(removed).await.unwrap();
+    assert!(store.calls.borrow().removed.iter().all(|n| *n <= 500));
+    let left = |state| store.jobs(tenant.id(), state, usize::MAX);
+    assert_eq!(left(JobState::Completed).await.unwrap()[0].id, young);
+    assert_eq!(left(JobState::Dead).await.unwrap().len(), 1, "for somebody");
+}
+
+#[tokio::test]
+async fn dead_jobs_are_listed_with_their_history_redriven_and_removed() {
+    let (_, store) = start();
+    let mended = Arc::new(AtomicUsize::new(0));
+    let flag = mended.clone();
+    let tenant = on(store, |b| {
+        b.job("mend", move |_: Value, _| {
+            let mended = flag.load(Ordering::SeqCst) > 0;
+            async move {
+                match mended {
+                    true => Ok(()),
+                    false => Err(Error::invalid("payload", "never")),
+                }
+            }
+        })
+    });
+    let mut jobs = Vec::new();
+    for n in 0..3 {
+        jobs.push(put(&tenant, "mend", json!(n)).await);
+    }
+    work(&tenant, &jobs).await;
+    let dead = tenant.dead_jobs(10).await.unwrap();
+    assert_eq!((dead.len(), dead[0].id), (3, jobs[2]));
+    assert_eq!(dead[0].failures.len(), 1);
+    mended.store(1, Ordering::SeqCst);
+    assert_eq!(tenant.redrive_dead(Some("mend"), 2).await.unwrap(), 2);
+    work(&tenant, &jobs[..2]).await;
+    assert_eq!(tenant.remove_dead(None, 10).await.unwrap(), 1);
+    let stats = tenant.market().stats().await.unwrap();
+    assert_eq!((stats.queue.dead, stats.last_minute.completed), (0, 2));
+    let runs = stats.runs["mend"];
+    assert_eq!((runs.dead, runs.completed), (3, 2));
+}
+
+/// All counters, as `name{label=value,…}`.
+fn counters(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    all.filter_map(|(key, _, _, value)| match value {
+        DebugValue::Counter(count) => {
+            let key = key.key();
+            let labels: Vec<String> = key
+                .labels()
+                .map(|label| format!("{}={}", label.key(), label.value()))
+                .collect();
+            Some((format!("{}{{{}}}", key.name(), labels.join(",")), count))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn metrics_equal_what_was_done_and_name_no_tenant() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let (_, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+            .job("no", |_: Value, _| async {
+                Err::<(), _>(Error::invalid("payload", "never"))
+            })
+    });
+    store.settle_fails.store(1, Ordering::SeqCst);
+    let mut jobs = vec![put(&tenant, "no", Value::Null).await];
+    for n in 0..40 {
+        jobs.push(put(&tenant, "quick", json!(n)).await);
+    }
+    let unknown = put(&tenant, "a tenant's own words", Value::Null).await;
+    work(&tenant, &jobs).await;
+    while job(&tenant, unknown).await.failures.is_empty() {
+        tenant.work_on(unknown, LEASE).await.unwrap();
+    }
+    let counters = counters(&snapshotter);
+    let of = |key: &str| counters.get(key).copied().unwrap_or_default();
+    assert_eq!(of("automarket_jobs_claimed_total{kind=quick}"), 40);
+    let settled = |rest: &str| of(&format!("automarket_jobs_settled_total{{{rest}}}"));
+    assert_eq!(settled("kind=quick,outcome=completed"), 40);
+    assert_eq!(settled("kind=no,outcome=dead"), 1);
+    assert_eq!(settled("kind=unknown,outcome=retried"), 1);
+    assert_eq!(of("automarket_store_errors_total{call=settle}"), 1);
+    for key in counters.keys() {
+        assert!(!key.contains("acme") && !key.contains("words"), "{key}");
+    }
+}

@@ -1,0 +1,149 @@
+//! Jobs by timetables, over changes of the clocks, outages and several schedulers.
+
+use automarket::core::{
+    Timetable,
+    chrono::{DateTime, NaiveDate, TimeDelta, Utc},
+};
+
+use super::*;
+
+/// A market on a clock of its own, whose jobs `tick` do nothing.
+fn ticking(start: &str) -> (Tenant, ManualClock, Arc<Watched>) {
+    let clock = ManualClock::parse(start);
+    let store = Watched::new(Arc::new(clock.clone()));
+    let tenant = on(store.clone(), |b| {
+        b.job("tick", |_: Value, _| async { Ok(()) })
+    });
+    (tenant, clock, store)
+}
+
+async fn schedule(tenant: &Tenant, rule: &str, zone: &str) {
+    let timetable = Timetable::parse(rule, zone).unwrap();
+    let job = tenant.new_job("tick", &Value::Null).unwrap();
+    tenant.schedule(rule, timetable, job).await.unwrap();
+}
+
+/// Lets workers look at the schedules often enough to have put in all that is due.
+async fn looked(store: &Watched) {
+    let before = store.calls.borrow().schedules;
+    store.until(|calls| calls.schedules >= before + 2).await;
+}
+
+/// The instants that runs were put in for, in order.
+async fn runs(tenant: &Tenant) -> Vec<DateTime<Utc>> {
+    let store = tenant.market().store();
+    let mut at = Vec::new();
+    for state in [JobState::Waiting, JobState::Leased, JobState::Completed] {
+        let jobs = store.jobs(tenant.id(), state, usize::MAX).await.unwrap();
+        at.extend(jobs.iter().map(|job| job.run_at));
+    }
+    at.sort_unstable();
+    at
+}
+
+#[tokio::test]
+async fn every_local_day_has_one_run_over_changes_of_the_clocks() {
+    // Summer time begins, ends, by half an hour, at midnight; two workers look all the time.
+    for (zone, start, days) in [
+        ("Europe/Berlin", "2027-03-26T00:00:00Z", 5),
+        ("Europe/Berlin", "2027-10-29T00:00:00Z", 5),
+        ("Australia/Lord_Howe", "2027-04-02T00:00:00Z", 5),
+        ("Africa/Cairo", "2027-04-28T00:00:00Z", 5),
+    ] {
+        for rule in ["30 2 * * *", "15 0 * * *"] {
+            let (tenant, clock, store) = ticking(start);
+            schedule(&tenant, rule, zone).await;
+            let worker = || tenant.market().worker().poll(Duration::from_millis(1));
+            let (other, stop) = (worker(), Notify::new());
+            let walk = async {
+                for _ in 0..days * 24 {
+                    clock.advance(TimeDelta::hours(1));
+                    looked(&store).await;
+                }
+                stop.notify_one();
+            };
+            let both =
+                async { tokio::join!(worker().run_until(walk), other.run_until(stop.notified())) };
+            let (a, b) = both.await;
+            a.and(b).unwrap();
+            let zone: chrono_tz::Tz = zone.parse().unwrap();
+            let runs = runs(&tenant).await;
+            let local: Vec<NaiveDate> = runs
+                .iter()
+                .map(|at| at.with_timezone(&zone).date_naive())
+                .collect();
+            let mut once = local.clone();
+            once.dedup();
+            assert_eq!(local, once, "{rule} {zone}");
+            let span = (local[local.len() - 1] - local[0]).num_days() + 1;
+            assert_eq!(i64::try_from(local.len()).unwrap(), span, "{rule} {zone}");
+            assert!(local.len() >= 5, "{rule} {zone}: {local:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_in_one_run() {
+    let (tenant, clock, store) = ticking("2027-01-11T09:00:30Z");
+    schedule(&tenant, "*/5 * * * *", "UTC").await;
+    clock.advance(TimeDelta::hours(3));
+    let worker = tenant.market().worker().poll(Duration::from_millis(1));
+    worker.run_until(looked(&store)).await.unwrap();
+    let first: DateTime<Utc> = "2027-01-11T09:05:00Z".parse().unwrap();
+    assert_eq!(runs(&tenant).await, [first]);
+    let next = tenant.schedules().await.unwrap()[0].next_at;
+    assert_eq!(next, Some("2027-01-11T12:05:00Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn declaring_it_again_at_a_start_misses_nothing_and_doubles_nothing() {
+    let (tenant, clock, store) = ticking("2027-01-11T08:59:00Z");
+    schedule(&tenant, "0 9 * * *", "UTC").await;
+    clock.advance(TimeDelta::hours(1));
+    let worker = || tenant.market().worker().poll(Duration::from_millis(1));
+    for _ in 0..3 {
+        schedule(&tenant, "0 9 * * *", "UTC").await;
+        worker().run_until(looked(&store)).await.unwrap();
+    }
+    assert_eq!(runs(&tenant).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_paused_schedule_rests_and_a_removed_one_is_gone() {
+    let (tenant, clock, store) = ticking("2027-01-11T08:59:00Z");
+    let rule = "0 * * * *";
+    schedule(&tenant, rule, "UTC").await;
+    assert!(tenant.pause_schedule(rule, true).await.unwrap());
+    assert!(!tenant.pause_schedule("none", true).await.unwrap());
+    schedule(&tenant, rule, "UTC").await;
+    clock.advance(TimeDelta::hours(2));
+    let worker = || tenant.market().worker().poll(Duration::from_millis(1));
+    worker().run_until(looked(&store)).await.unwrap();
+    assert_eq!(runs(&tenant).await.len(), 0);
+    assert!(tenant.pause_schedule(rule, false).await.unwrap());
+    worker().run_until(looked(&store)).await.unwrap();
+    let missed = runs(&tenant).await;
+    assert_eq!(missed.len(), 0, "what was missed while it rested");
+    clock.advance(TimeDelta::hours(1));
+    worker().run_until(looked(&store)).await.unwrap();
+    assert_eq!(runs(&tenant).await.len(), 1);
+    assert!(tenant.remove_schedule(rule).await.unwrap());
+    clock.advance(TimeDelta::hours(5));
+    worker().run_until(looked(&store)).await.unwrap();
+    assert_eq!(runs(&tenant).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_schedule_is_refused() {
+    let (tenant, ..) = ticking("2027-01-11T08:59:00Z");
+    let daily = || Timetable::parse("@daily", "UTC").unwrap();
+    let never = Timetable::parse("0 0 30 2 *", "UTC").unwrap();
+    let job = |kind| tenant.new_job(kind, &Value::Null).unwrap();
+    for (field, refused) in [
+        ("name", tenant.schedule("", daily(), job("tick")).await),
+        ("timetable", tenant.schedule("x", never, job("tick")).await),
+        ("kind", tenant.schedule("x", daily(), job("publish")).await),
+    ] {
+        assert_eq!(refused.unwrap_err().field(), Some(field));
+    }
+}
