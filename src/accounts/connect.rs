@@ -1,6 +1,8 @@
 //! Connecting an account: the user agrees at the platform, and the host is offered the accounts that come of
 //! it.
 
+use std::fmt;
+
 use automarket_core::{
     AccountId, Context, Credential, Error, ErrorKind, Identity, Platform, Result, Secret,
     chrono::{DateTime, Utc},
@@ -33,12 +35,22 @@ pub struct Connect {
 }
 
 /// A connection that has begun: send the browser there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Begun {
     /// Where the browser goes. It holds the state, which is a secret until the browser is back: do not log it.
     pub authorize_url: Url,
     /// Until when the browser has to be back.
     pub expires_at: DateTime<Utc>,
+}
+
+/// Without the query of the address.
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun")
+            .field("host", &self.authorize_url.host_str())
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The accounts that a login speaks for. Nothing is connected until some are picked.
@@ -137,7 +149,8 @@ impl Connect {
     ///
     /// # Errors
     /// `Disabled` (rule `platform.closed`) with the reason where nobody can connect any more; `Config` for a
-    /// platform without connector or app, and without an encryption key; `InvalidInput` (`redirect_uri`);
+    /// platform without connector or app, and without an encryption key; `InvalidInput` (`redirect_uri`, or an
+    /// empty `session`);
     /// `NotFound` when the account to be connected again is not there; those of the store.
     pub async fn begin(&self, redirect_uri: &str, session: &str) -> Result<Begun> {
         let (provider, app) = self.ways().await?;
@@ -155,7 +168,7 @@ impl Connect {
             scopes: self.scopes.clone(),
             again: self.again,
         };
-        let waiting = Waiting::new(&self.platform, session, Stage::Begun(request));
+        let waiting = Waiting::new(&self.platform, session, Stage::Begun(request))?;
         let expires_at = self.tenant.let_wait(&waiting, &state).await?;
         Ok(Begun {
             authorize_url,
@@ -261,8 +274,10 @@ impl Connect {
             Ok(chosen) => self.add(&chosen).await,
             Err(error) => Err(error),
         };
-        if picked.is_err() {
-            self.tenant.let_wait(&waiting, handle).await?;
+        if picked.is_err()
+            && let Err(error) = self.tenant.let_wait(&waiting, handle).await
+        {
+            tracing::warn!(error = %error.report(), "what was offered is lost");
         }
         picked
     }
@@ -349,7 +364,7 @@ impl Connect {
             });
         }
         let handle = random()?;
-        let waiting = Waiting::new(&self.platform, session, Stage::Offered(candidates));
+        let waiting = Waiting::new(&self.platform, session, Stage::Offered(candidates))?;
         let expires_at = self.tenant.let_wait(&waiting, &handle).await?;
         Ok(Offered {
             handle,

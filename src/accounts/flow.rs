@@ -71,12 +71,16 @@ mod plain {
 }
 
 impl Waiting {
-    pub(super) fn new(platform: &Platform, session: &str, stage: Stage) -> Self {
-        Self {
+    pub(super) fn new(platform: &Platform, session: &str, stage: Stage) -> Result<Self> {
+        if session.is_empty() {
+            let message = "a connection is bound to a session, and an empty one binds nothing";
+            return Err(Error::invalid("session", message));
+        }
+        Ok(Self {
             platform: platform.clone(),
             session: hash(session),
             stage,
-        }
+        })
     }
 }
 

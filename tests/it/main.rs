@@ -7,6 +7,7 @@
 
 mod accounts;
 mod campaign;
+mod connect;
 mod live;
 mod media;
 mod publishing;

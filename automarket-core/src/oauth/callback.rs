@@ -1,6 +1,6 @@
 //! What the browser brings back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -12,12 +12,21 @@ use crate::{Error, ErrorKind, Result, Secret};
 const LONGEST: usize = 16 * 1024;
 
 /// The callback of a user who agreed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Callback {
     /// What is exchanged for tokens, once.
     pub code: Secret,
     /// The other parameters.
     params: BTreeMap<String, String>,
+}
+
+/// The names of the other parameters only: their values are anybody's.
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback")
+            .field("params", &self.params.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Callback {

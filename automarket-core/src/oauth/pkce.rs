@@ -94,7 +94,7 @@ mod tests {
         let (a, b) = (random().unwrap(), random().unwrap());
         assert_eq!(a.expose().len(), 43);
         assert!(!same(a.expose(), b.expose()));
-        assert!(same(a.expose(), &a.expose().to_owned()));
+        assert!(same(a.expose(), a.clone().expose()));
         assert!(!same("a", "a "));
     }
 }

@@ -27,7 +27,8 @@ proptest! {
         let place = Place { tenant: &tenant, account: &account, field: &field };
         let ring = keyring(KEY);
         let sealed = ring.seal(place, &plain).unwrap();
-        prop_assert_eq!(ring.open(place, &sealed).unwrap().as_slice(), &plain[..]);
+        let opened = ring.open(place, &sealed).unwrap();
+        prop_assert_eq!(opened.as_slice(), &plain[..]);
         prop_assert_eq!(key_id_of(&sealed).unwrap(), "k1");
         prop_assert_ne!(ring.seal(place, &plain).unwrap(), sealed);
     }

@@ -1,5 +1,4 @@
-//! Each platform twice: as its connector declares it, and as its authorization server behaves. Facts from the
-//! platforms' documentation; where both come from one page, a mistake in it is in both.
+//! Networks and channels.
 
 use automarket_core::{
     Bytes, Platform,
@@ -8,106 +7,13 @@ use automarket_core::{
         App, ClientAuth, Meaning, Method, Pkce, Place, Provider, Refresh, Registration, Revocation,
         RevokeBy, Trade, TradeClient, rule,
     },
-    testing::{AuthRules, Issued, TradeRule, json_reply, standard_error, text_reply},
+    testing::{AuthRules, TradeRule, json_reply},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-pub(super) const KEY: &str = include_str!("../../fixtures/oauth_key.pem");
+use super::{Case, case, reply_with};
 
-pub(super) struct Case {
-    pub(super) name: &'static str,
-    pub(super) provider: Provider,
-    pub(super) app: App,
-    pub(super) rules: AuthRules,
-    /// What a dead code is called.
-    pub(super) dead_code: &'static str,
-    pub(super) way: Way,
-}
-
-#[derive(PartialEq)]
-pub(super) enum Way {
-    Browser,
-    ClientCredentials,
-    JwtBearer,
-}
-
-fn case(name: &'static str, provider: Provider, rules: AuthRules) -> Case {
-    Case {
-        name,
-        provider,
-        app: App::new("app", "app-secret"),
-        rules,
-        dead_code: rule::INVALID_GRANT,
-        way: Way::Browser,
-    }
-}
-
-pub(super) fn cases() -> Vec<Case> {
-    vec![
-        x(),
-        linkedin(),
-        facebook(),
-        instagram(),
-        threads(),
-        tiktok(),
-        google(
-            "gmail",
-            &["https://www.googleapis.com/auth/gmail.send", "email"],
-        ),
-        google(
-            "youtube",
-            &["https://www.googleapis.com/auth/youtube.upload"],
-        ),
-        slack(),
-        slack_user(),
-        hubspot(),
-        salesforce(),
-        Case {
-            name: "salesforce jwt bearer",
-            way: Way::JwtBearer,
-            app: App::public("app").key(KEY),
-            ..salesforce()
-        },
-        Case {
-            name: "salesforce client credentials",
-            way: Way::ClientCredentials,
-            ..salesforce()
-        },
-        pipedrive(),
-        zoho(),
-        dynamics(),
-        Case {
-            name: "dynamics as a service with a certificate",
-            way: Way::ClientCredentials,
-            app: entra(App::public("app").key(KEY)),
-            ..dynamics()
-        },
-        mailchimp(),
-        wordpress(),
-        mautic(),
-        mastodon(),
-        names_its_issuer(),
-    ]
-}
-
-/// A standard reply with some fields changed; `null` takes one out.
-fn reply_with(issued: &Issued, changes: Value) -> Response<Bytes> {
-    let mut body = json!({
-        "access_token": issued.access_token,
-        "token_type": "Bearer",
-        "expires_in": issued.seconds,
-        "scope": issued.scopes.join(" "),
-    });
-    if let Some(refresh) = &issued.refresh_token {
-        body["refresh_token"] = json!(refresh);
-    }
-    let fields = body.as_object_mut().unwrap();
-    fields.extend(changes.as_object().unwrap().clone());
-    fields.retain(|_, value| !value.is_null());
-    json_reply(200, &body)
-}
-
-fn x() -> Case {
+pub(super) fn x() -> Case {
     let provider = Provider {
         pkce: Pkce::S256,
         client: ClientAuth::Basic,
@@ -140,7 +46,7 @@ fn x() -> Case {
     case("x", provider, rules)
 }
 
-fn linkedin() -> Case {
+pub(super) fn linkedin() -> Case {
     let provider = Provider {
         scopes: &["openid", "profile", "w_member_social"],
         ..Provider::new(
@@ -193,7 +99,7 @@ fn meta_error(code: &str) -> Response<Bytes> {
     json_reply(400, &json!({ "error": error }))
 }
 
-fn facebook() -> Case {
+pub(super) fn facebook() -> Case {
     const TRADE: Trade = Trade {
         url: "https://graph.facebook.com/v26.0/oauth/access_token",
         grant: "fb_exchange_token",
@@ -243,7 +149,7 @@ fn facebook() -> Case {
     case("facebook", provider, rules)
 }
 
-fn instagram() -> Case {
+pub(super) fn instagram() -> Case {
     let provider = Provider {
         scopes: &[
             "instagram_business_basic",
@@ -326,7 +232,7 @@ fn instagram() -> Case {
     }
 }
 
-fn threads() -> Case {
+pub(super) fn threads() -> Case {
     let provider = Provider {
         scopes: &["threads_basic", "threads_content_publish"],
         scope_separator: ",",
@@ -388,7 +294,7 @@ fn threads() -> Case {
     case("threads", provider, rules)
 }
 
-fn tiktok() -> Case {
+pub(super) fn tiktok() -> Case {
     let provider = Provider {
         client_id_param: "client_key",
         pkce: Pkce::S256Hex,
@@ -438,7 +344,7 @@ fn tiktok() -> Case {
     case("tiktok", provider, rules)
 }
 
-fn google(name: &'static str, scopes: &'static [&'static str]) -> Case {
+pub(super) fn google(name: &'static str, scopes: &'static [&'static str]) -> Case {
     let platform = Platform::from_static(name);
     let provider = Provider {
         pkce: Pkce::S256,
@@ -500,7 +406,7 @@ fn slack_error(code: &str) -> Response<Bytes> {
     json_reply(200, &json!({"ok": false, "error": code}))
 }
 
-fn slack() -> Case {
+pub(super) fn slack() -> Case {
     let provider = Provider {
         client: ClientAuth::Basic,
         scopes: &["chat:write", "channels:read"],
@@ -549,7 +455,7 @@ fn slack() -> Case {
     case("slack", provider, rules)
 }
 
-fn slack_user() -> Case {
+pub(super) fn slack_user() -> Case {
     let bot = slack();
     Case {
         name: "slack user token",
@@ -577,376 +483,7 @@ fn slack_user() -> Case {
     }
 }
 
-fn hubspot() -> Case {
-    let platform = Platform::from_static("hubspot");
-    let provider = Provider {
-        pkce: Pkce::S256,
-        scopes: &["oauth", "crm.objects.contacts.read"],
-        revoke: Some(Revocation {
-            url: "https://api.hubapi.com/oauth/2026-09/token/revoke",
-            method: Method::Post,
-            by: RevokeBy::Client,
-            refresh_token: true,
-        }),
-        keep: &["hub_id", "user_id"],
-        codes: &[
-            ("BAD_AUTH_CODE", Meaning::GrantDead),
-            ("BAD_REFRESH_TOKEN", Meaning::GrantDead),
-            ("BAD_CLIENT_ID", Meaning::Client),
-            ("BAD_CLIENT_SECRET", Meaning::Client),
-        ],
-        ..Provider::new(
-            platform.clone(),
-            "https://app.hubspot.com/oauth/authorize",
-            "https://api.hubapi.com/oauth/2026-09/token",
-        )
-    };
-    let rules = AuthRules {
-        hosts: vec!["app.hubspot.com".into(), "api.hubapi.com".into()],
-        authorize: "/oauth/authorize",
-        token: "/oauth/2026-09/token",
-        revoke: Some((Method::Post, "/oauth/2026-09/token/revoke")),
-        access_seconds: 1800,
-        reply: |issued| {
-            reply_with(
-                issued,
-                json!({"scope": null, "scopes": issued.scopes, "token_type": "bearer", "hub_id": 42, "user_id": 7}),
-            )
-        },
-        error: |code| {
-            let code = match code {
-                "invalid_client" => "BAD_CLIENT_SECRET",
-                "invalid_grant" => "BAD_AUTH_CODE",
-                code => code,
-            };
-            json_reply(
-                400,
-                &json!({"status": code, "message": "not good", "correlationId": "c-1"}),
-            )
-        },
-        ..AuthRules::new(platform, "app.hubspot.com")
-    };
-    case("hubspot", provider, rules)
-}
-
-fn salesforce() -> Case {
-    let platform = Platform::from_static("salesforce");
-    let provider = Provider {
-        pkce: Pkce::S256,
-        scopes: &["api", "refresh_token"],
-        places: &[Place {
-            name: "login",
-            default: Some("https://login.salesforce.com"),
-            callback: None,
-        }],
-        jwt_audience: Some("{login}"),
-        revoke: Some(Revocation {
-            url: "{login}/services/oauth2/revoke",
-            method: Method::Post,
-            by: RevokeBy::Anyone,
-            refresh_token: true,
-        }),
-        keep: &["id"],
-        codes: &[("inactive_user", Meaning::GrantDead)],
-        ..Provider::new(
-            platform.clone(),
-            "{login}/services/oauth2/authorize",
-            "{login}/services/oauth2/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/services/oauth2/authorize",
-        token: "/services/oauth2/token",
-        revoke: Some((Method::Post, "/services/oauth2/revoke")),
-        key: Some(KEY),
-        audience: "https://login.salesforce.com",
-        // It never says how long a token lives.
-        reply: |issued| {
-            reply_with(
-                issued,
-                json!({
-                    "expires_in": null,
-                    "instance_url": "https://acme.my.salesforce.com",
-                    "id": "https://login.salesforce.com/id/00D/005",
-                    "issued_at": "1795000000000",
-                    "signature": "c2lnbmF0dXJl",
-                }),
-            )
-        },
-        ..AuthRules::new(platform, "login.salesforce.com")
-    };
-    case("salesforce", provider, rules)
-}
-
-fn pipedrive() -> Case {
-    let platform = Platform::from_static("pipedrive");
-    let provider = Provider {
-        client: ClientAuth::Basic,
-        scope_param: None,
-        revoke: Some(Revocation {
-            url: "https://oauth.pipedrive.com/oauth/revoke",
-            method: Method::Post,
-            by: RevokeBy::Client,
-            refresh_token: true,
-        }),
-        refresh_token_seconds: Some(60 * 86_400),
-        ..Provider::new(
-            platform.clone(),
-            "https://oauth.pipedrive.com/oauth/authorize",
-            "https://oauth.pipedrive.com/oauth/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/oauth/authorize",
-        token: "/oauth/token",
-        revoke: Some((Method::Post, "/oauth/revoke")),
-        client: ClientAuth::Basic,
-        pkce: Pkce::None,
-        access_seconds: 3599,
-        reply: |issued| {
-            reply_with(
-                issued,
-                json!({"scope": "base,contacts:full", "api_domain": "https://acme.pipedrive.com"}),
-            )
-        },
-        error: |code| {
-            json_reply(
-                400,
-                &json!({"success": "false", "message": "no", "error": code}),
-            )
-        },
-        ..AuthRules::new(platform, "oauth.pipedrive.com")
-    };
-    case("pipedrive", provider, rules)
-}
-
-fn zoho() -> Case {
-    let platform = Platform::from_static("zoho");
-    let provider = Provider {
-        scopes: &["ZohoCRM.modules.ALL", "ZohoCRM.users.READ"],
-        scope_separator: ",",
-        authorize_params: &[("access_type", "offline"), ("prompt", "consent")],
-        places: &[Place {
-            name: "accounts",
-            default: Some("https://accounts.zoho.com"),
-            callback: Some((
-                "accounts-server",
-                &[
-                    "https://accounts.zoho.com",
-                    "https://accounts.zoho.eu",
-                    "https://accounts.zoho.in",
-                    "https://accounts.zoho.com.au",
-                    "https://accounts.zoho.jp",
-                    "https://accounts.zohocloud.ca",
-                    "https://accounts.zoho.sa",
-                ],
-            )),
-        }],
-        revoke: Some(Revocation {
-            url: "{accounts}/oauth/v2/token/revoke",
-            method: Method::Post,
-            by: RevokeBy::Anyone,
-            refresh_token: true,
-        }),
-        milliseconds_above: Some(86_400),
-        codes: &[
-            ("invalid_code", Meaning::GrantDead),
-            ("Access Denied", Meaning::Wait),
-        ],
-        ..Provider::new(
-            platform.clone(),
-            "{accounts}/oauth/v2/auth",
-            "{accounts}/oauth/v2/token",
-        )
-    };
-    let rules = AuthRules {
-        hosts: vec!["accounts.zoho.com".into(), "accounts.zoho.eu".into()],
-        authorize: "/oauth/v2/auth",
-        token: "/oauth/v2/token",
-        revoke: Some((Method::Post, "/oauth/v2/token/revoke")),
-        pkce: Pkce::None,
-        separator: ",",
-        // The user lives in another data centre.
-        callback: &[
-            ("location", "eu"),
-            ("accounts-server", "https://accounts.zoho.eu"),
-        ],
-        // In milliseconds, with the domain to call.
-        reply: |issued| {
-            reply_with(
-                issued,
-                json!({"expires_in": issued.seconds * 1000, "api_domain": "https://www.zohoapis.eu", "scope": issued.scopes.join(",")}),
-            )
-        },
-        // With status 200.
-        error: |code| {
-            let code = if code == "invalid_grant" {
-                "invalid_code"
-            } else {
-                code
-            };
-            json_reply(200, &json!({ "error": code }))
-        },
-        ..AuthRules::new(platform, "accounts.zoho.com")
-    };
-    case("zoho", provider, rules)
-}
-
-fn entra(app: App) -> App {
-    app.place("tenant", "tenant-1")
-        .place("org", "https://acme.crm.dynamics.com")
-        .place("x5t", "dGh1bWJwcmludA")
-}
-
-fn dynamics() -> Case {
-    let platform = Platform::from_static("dynamics365");
-    let provider = Provider {
-        pkce: Pkce::S256,
-        client: ClientAuth::PrivateKeyJwt,
-        scopes: &["{org}/user_impersonation", "offline_access"],
-        service_scopes: &["{org}/.default"],
-        scope_aliases: &[("offline_access", "")],
-        places: &[
-            Place {
-                name: "tenant",
-                default: Some("organizations"),
-                callback: None,
-            },
-            Place {
-                name: "org",
-                default: None,
-                callback: None,
-            },
-        ],
-        refresh: Refresh::Token { rotates: true },
-        refresh_token_seconds: Some(90 * 86_400),
-        ..Provider::new(
-            platform.clone(),
-            "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
-            "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/tenant-1/oauth2/v2.0/authorize",
-        token: "/tenant-1/oauth2/v2.0/token",
-        client: ClientAuth::PrivateKeyJwt,
-        key: Some(KEY),
-        audience: "https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token",
-        access_seconds: 3599,
-        rotates: true,
-        reply: |issued| {
-            let scope = issued.scopes.join(" ").replace(" offline_access", "");
-            reply_with(issued, json!({"scope": scope, "ext_expires_in": 3599}))
-        },
-        error: |code| {
-            json_reply(
-                400,
-                &json!({"error": code, "error_description": "AADSTS70008: expired\r\nTrace ID: 1", "error_codes": [70008], "trace_id": "t"}),
-            )
-        },
-        ..AuthRules::new(platform, "login.microsoftonline.com")
-    };
-    Case {
-        app: entra(App::public("app").key(KEY)),
-        ..case("dynamics", provider, rules)
-    }
-}
-
-fn mailchimp() -> Case {
-    let platform = Platform::from_static("mailchimp");
-    let provider = Provider {
-        scope_param: None,
-        refresh: Refresh::None,
-        ..Provider::new(
-            platform.clone(),
-            "https://login.mailchimp.com/oauth2/authorize",
-            "https://login.mailchimp.com/oauth2/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/oauth2/authorize",
-        token: "/oauth2/token",
-        pkce: Pkce::None,
-        access_seconds: 0,
-        refresh_token: false,
-        reply: |issued| {
-            json_reply(
-                200,
-                &json!({"access_token": issued.access_token, "expires_in": 0, "scope": null}),
-            )
-        },
-        ..AuthRules::new(platform, "login.mailchimp.com")
-    };
-    case("mailchimp", provider, rules)
-}
-
-fn wordpress() -> Case {
-    let platform = Platform::from_static("wordpress");
-    let provider = Provider {
-        scopes: &["global"],
-        refresh: Refresh::None,
-        keep: &["blog_id", "blog_url"],
-        ..Provider::new(
-            platform.clone(),
-            "https://public-api.wordpress.com/oauth2/authorize",
-            "https://public-api.wordpress.com/oauth2/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/oauth2/authorize",
-        token: "/oauth2/token",
-        pkce: Pkce::None,
-        access_seconds: 0,
-        refresh_token: false,
-        reply: |issued| {
-            reply_with(
-                issued,
-                json!({"expires_in": null, "token_type": "bearer", "blog_id": "5", "blog_url": "https://acme.wordpress.com"}),
-            )
-        },
-        ..AuthRules::new(platform, "public-api.wordpress.com")
-    };
-    case("wordpress", provider, rules)
-}
-
-fn mautic() -> Case {
-    let platform = Platform::from_static("mautic");
-    let provider = Provider {
-        scope_param: None,
-        places: &[Place {
-            name: "site",
-            default: None,
-            callback: None,
-        }],
-        refresh: Refresh::Token { rotates: true },
-        refresh_token_seconds: Some(14 * 86_400),
-        ..Provider::new(
-            platform.clone(),
-            "{site}/oauth/v2/authorize",
-            "{site}/oauth/v2/token",
-        )
-    };
-    let rules = AuthRules {
-        authorize: "/mautic/oauth/v2/authorize",
-        token: "/mautic/oauth/v2/token",
-        pkce: Pkce::None,
-        rotates: true,
-        reply: |issued| reply_with(issued, json!({"scope": null, "token_type": "bearer"})),
-        error: |code| {
-            json_reply(
-                400,
-                &json!({"errors": [{"message": "no", "code": 400, "type": code}]}),
-            )
-        },
-        ..AuthRules::new(platform, "mkt.acme.dev")
-    };
-    Case {
-        app: App::new("app", "app-secret").place("site", "https://mkt.acme.dev/mautic/"),
-        ..case("mautic", provider, rules)
-    }
-}
-
-fn mastodon() -> Case {
+pub(super) fn mastodon() -> Case {
     let provider = Provider {
         pkce: Pkce::S256,
         scopes: &["profile", "write:statuses"],
@@ -992,42 +529,4 @@ fn mastodon() -> Case {
         app: App::public("").place("instance", "https://social.acme.dev"),
         ..case("mastodon", provider, rules)
     }
-}
-
-/// No platform of ours does all of this: issuer, rotation, form-encoded replies, plain text errors.
-fn names_its_issuer() -> Case {
-    let platform = Platform::from_static("issuer");
-    let provider = Provider {
-        pkce: Pkce::S256,
-        client: ClientAuth::BasicAndBody,
-        scopes: &["a", "b"],
-        refresh: Refresh::Token { rotates: true },
-        issuer: Some("https://as.example"),
-        ..Provider::new(
-            platform.clone(),
-            "https://as.example/authorize",
-            "https://as.example/token",
-        )
-    };
-    let rules = AuthRules {
-        client: ClientAuth::BasicAndBody,
-        rotates: true,
-        callback: &[("iss", "https://as.example")],
-        reply: |issued| {
-            let refresh = issued.refresh_token.as_deref().unwrap_or_default();
-            text_reply(
-                200,
-                format!(
-                    "access_token={}&refresh_token={refresh}&expires_in=3600&scope=a%20b",
-                    issued.access_token
-                ),
-            )
-        },
-        error: |code| match code {
-            "invalid_grant" => text_reply(400, "error=invalid_grant"),
-            code => standard_error(code),
-        },
-        ..AuthRules::new(platform, "as.example")
-    };
-    case("one that names its issuer", provider, rules)
 }
