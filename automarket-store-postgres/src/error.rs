@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use automarket_core::{Error, ErrorKind};
+use automarket_core::{Error, ErrorKind, store::Publication};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
@@ -58,6 +58,18 @@ impl Fault {
     /// Whether the database refused it because another tenant's job has the id.
     pub(crate) fn is_id_taken(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code().map(SqlState::code) == Some("AM001"))
+    }
+
+    /// The error of a taken slot, if the database refused the publication for that.
+    pub(crate) fn or_slot_taken(self, publication: &Publication) -> Self {
+        let constraint = match &self {
+            Self::Postgres(error) => error.as_db_error().and_then(|error| error.constraint()),
+            Self::Ours(_) => None,
+        };
+        match constraint {
+            Some("publications_slot") => Self::Ours(publication.slot_taken()),
+            _ => self,
+        }
     }
 
     /// Whether the connection was lost, so that a commit under way may have happened.

@@ -9,10 +9,11 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0004_operations.sql"),
+    include_str!("../migrations/0005_publishing.sql"),
     include_str!("../migrations/0006_credentials.sql"),
     include_str!("../migrations/0007_flows.sql"),
 ];

@@ -135,10 +135,16 @@ impl Accounts {
         F: Future<Output = Result<T>>,
     {
         let refusal = match call(context.clone()).await {
-            Err(error) if is_refusal(&error) => error,
+            Err(error) if error.kind() == ErrorKind::Unauthorized => error,
             end => return end,
         };
-        let Some(renewed) = self.after_refusal(account, used).await? else {
+        let renewed = if is_refusal(&refusal) {
+            self.after_refusal(account, used).await?
+        } else {
+            // A look-up was refused: what may have happened still may, whatever comes of the renewal.
+            self.renew(account, used).await.unwrap_or(None)
+        };
+        let Some(renewed) = renewed else {
             return Err(refusal);
         };
         let end = call(context.with_credential(renewed.credential)).await;

@@ -9,7 +9,7 @@ use automarket_core::{
 use serde::Serialize;
 
 use super::missing;
-use crate::Tenant;
+use crate::{Tenant, publishing};
 
 /// What may be known of a credential without opening it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,6 +93,7 @@ impl Tenant {
         self.note(&account, AuditAction::Connect, "connected", "done")
             .await?;
         tracing::debug!(account = %account.id, version = row.version, "an account was connected");
+        publishing::release_blocked(self.engine(), &self.id, account.id).await?;
         Ok(account)
     }
 

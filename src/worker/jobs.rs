@@ -16,7 +16,7 @@ use crate::{Tenant, accounts, market::Engine, publishing};
 /// The kinds of jobs that are the library's own.
 pub(crate) const OURS: [&str; 3] = [
     publishing::PUBLISH_JOB,
-    publishing::GUARD_JOB,
+    publishing::DELETE_JOB,
     accounts::KEEP_ALIVE_JOB,
 ];
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     accounts::KEEP_ALIVE_JOB,
-    publishing::{GUARD_JOB, PUBLISH_JOB, guard, send},
+    publishing::{DELETE_JOB, PUBLISH_JOB, delete, send},
     report::metrics,
 };
 
@@ -50,12 +50,10 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     let job = &lease.job;
     let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine.store.clone(), lease));
     if job.kind == PUBLISH_JOB {
-        let publication = guard::payload(job)?.publication;
-        guard::set_if_dying(engine, job).await?;
-        return send::send(engine, &job.tenant, publication, steps).await;
+        return send::run(engine, job, steps).await;
     }
-    if job.kind == GUARD_JOB {
-        return guard::run(engine, job).await;
+    if job.kind == DELETE_JOB {
+        return delete::run(engine, job).await;
     }
     if job.kind == KEEP_ALIVE_JOB {
         return engine.accounts.keep_alive(job).await;

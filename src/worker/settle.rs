@@ -8,10 +8,7 @@ use automarket_core::{
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
-use crate::{
-    publishing::guard,
-    report::{RunEnd, metrics},
-};
+use crate::report::{RunEnd, metrics};
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -57,15 +54,6 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                 again(error, lease.job.attempts, now)
             }
         };
-        let job = &lease.job;
-        let dies = match &verdict {
-            Verdict::Bury(_) => true,
-            Verdict::Retry { .. } => job.attempts >= job.max_attempts,
-            Verdict::Complete(_) | Verdict::Snooze { .. } | Verdict::Release => false,
-        };
-        if dies {
-            guard::set(engine, job, std::time::Duration::ZERO).await?;
-        }
         leases.push(lease);
         verdicts.push((lease.token, verdict));
     }
@@ -80,11 +68,6 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
         metrics::settled(kind, end);
         if end == RunEnd::LeaseLost {
             tracing::warn!(job = %token.job, "the lease had passed on: its verdict was refused");
-        }
-        if end == RunEnd::Dead
-            && let Err(error) = guard::look(engine, &lease.job).await
-        {
-            tracing::warn!(error = %error.report(), "left to the guard of the publication");
         }
     }
     Ok(())

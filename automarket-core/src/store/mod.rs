@@ -1,6 +1,7 @@
 //! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
 
 mod accounts;
+mod attempts;
 mod audit;
 mod campaigns;
 mod credentials;
@@ -10,12 +11,16 @@ mod gates;
 mod jobs;
 mod memory;
 mod publications;
+mod routing;
 pub mod rows;
 mod rules;
 mod schedules;
 mod upkeep;
 
 pub use accounts::{Account, AccountStore};
+pub use attempts::{
+    Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,
+};
 pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
 pub use campaigns::CampaignStore;
 pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
@@ -27,7 +32,11 @@ pub use jobs::{
     QueueStats, Settled, Verdict,
 };
 pub use memory::MemoryStore;
-pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+pub use publications::{
+    Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
+    PublishingChange, REVISION, SLOT, Target, not_there,
+};
+pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 pub use schedules::{Schedule, ScheduleStore};
 pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
@@ -47,6 +56,7 @@ pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, Wor
 ///   cannot be read.
 pub trait Store:
     AccountStore
+    + AttemptStore
     + AuditStore
     + CampaignStore
     + CredentialStore
@@ -62,6 +72,7 @@ pub trait Store:
 
 impl<T> Store for T where
     T: AccountStore
+        + AttemptStore
         + AuditStore
         + CampaignStore
         + CredentialStore

@@ -1,5 +1,6 @@
 mod credentials;
 mod flows;
+mod publications;
 mod queue;
 mod records;
 mod upkeep;
@@ -12,7 +13,9 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Audit, Event, Flow, NewEvent, Publication, SealedCredential};
+use super::{
+    Account, Attempt, Audit, Event, Flow, NewEvent, Publication, Routing, SealedCredential,
+};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -46,6 +49,8 @@ struct State {
     campaigns: BTreeMap<(TenantId, CampaignId), Campaign>,
     posts: BTreeMap<(TenantId, PostId), Post>,
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
+    routings: BTreeMap<(TenantId, AccountId), Routing>,
+    attempts: Vec<Attempt>,
     events: Vec<Event>,
     /// The number of the newest event: never given twice.
     sequence: i64,

@@ -8,6 +8,7 @@
 mod accounts;
 mod audit;
 mod campaigns;
+mod changes;
 mod claims;
 mod credentials;
 mod events;
@@ -120,6 +121,7 @@ pub fn store_cases() -> Vec<StoreCase> {
         accounts::cases(),
         audit::cases(),
         campaigns::cases(),
+        changes::cases(),
         claims::cases(),
         credentials::cases(),
         events::cases(),
