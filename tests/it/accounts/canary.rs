@@ -347,7 +347,7 @@ async fn publish(tenant: &Tenant, account: automarket::AccountId, text: &str) {
     let id = tenant.publish(Post::text(text), [account], When::Now).await;
     let id = shown(id).unwrap();
     let publication = tenant.publications(id).await.unwrap().remove(0);
-    let job = tenant.publication_job(publication.id);
+    let job = publication.job;
     show(&tenant.work_on(job, LEASE).await);
     let publications = tenant.publications(id).await.unwrap();
     said(&serde_json::to_string(&publications).unwrap());

@@ -212,7 +212,7 @@ async fn a_thousand_jobs_of_a_revoked_credential_make_one_token_request_and_one_
         let id = world.tenant.publish(post, [world.account.id], When::Now);
         let id = id.await.unwrap();
         let publication = &world.tenant.publications(id).await.unwrap()[0];
-        jobs.push(world.tenant.publication_job(publication.id));
+        jobs.push(publication.job);
     }
     let (told, rest) = tokio::sync::oneshot::channel::<()>();
     let worker = world.tenant.market().worker().run_until(async {
@@ -253,7 +253,7 @@ async fn reconnecting_lets_what_waited_go_on() {
     let account = world.account.clone();
     world.tenant.add_account(account, again).await.unwrap();
     assert!(!world.needs_reauth().await);
-    world.pass(3601);
+    // At once.
     run(&world, post).await;
     assert_eq!(state(&world, post).await, PublicationState::Published);
 }
@@ -337,7 +337,7 @@ async fn publish(world: &World, text: &str) -> automarket::PostId {
 
 async fn run(world: &World, post: automarket::PostId) {
     let publication = &world.tenant.publications(post).await.unwrap()[0];
-    let job = world.tenant.publication_job(publication.id);
+    let job = publication.job;
     world.tenant.work_on(job, LEASE).await.unwrap();
 }
 
