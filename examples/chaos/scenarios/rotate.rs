@@ -65,8 +65,8 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let under = |key: &str| format!("SELECT count(*) FROM @credentials WHERE key_id = '{key}'");
     for kill in 1..=size.kills {
-        // Spread over the work, so that each kill finds some.
-        let wanted = i64::try_from(kill * size.jobs / (size.kills + 1))?;
+        // Spread over the first half of the work, so that each kill finds some.
+        let wanted = i64::try_from(kill * size.jobs / (size.kills + 1) / 2)?;
         while rows::count(&world.place, &under("new")).await? < wanted {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
