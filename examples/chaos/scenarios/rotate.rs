@@ -65,17 +65,19 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let under = |key: &str| format!("SELECT count(*) FROM @credentials WHERE key_id = '{key}'");
     for kill in 1..=size.kills {
-        // Spread over the first half of the work, so that each kill finds some.
-        let wanted = i64::try_from(kill * size.jobs / (size.kills + 1) / 2)?;
+        // Spread over the work. All of them at once, so that nobody ends it while the others start again.
+        let wanted = i64::try_from(kill * size.jobs / (size.kills + 1))?;
         while rows::count(&world.place, &under("new")).await? < wanted {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let left = rows::count(&world.place, &under("old")).await?;
-        let victim = world.random.usize(..rotators.len());
-        let name = format!("rotator{victim}");
         findings.kills += 1;
-        findings.hits += u64::from(rotators[victim].kill() && left > 0);
-        rotators[victim] = world.process(&name, &rotator)?;
+        let killed = rotators.iter_mut().filter_map(|r| r.kill().then_some(()));
+        let killed = killed.count();
+        let left = rows::count(&world.place, &under("old")).await?;
+        findings.hits += u64::from(killed > 0 && left > 0);
+        for (n, process) in rotators.iter_mut().enumerate() {
+            *process = world.process(&format!("rotator{n}"), &rotator)?;
+        }
     }
     while rows::count(&world.place, &under("old")).await? > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
