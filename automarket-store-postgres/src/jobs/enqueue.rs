@@ -129,6 +129,7 @@ struct Call {
 /// one gathers, so a lone caller waits for nobody.
 pub(crate) struct Writer {
     calls: mpsc::UnboundedSender<Call>,
+    room: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -136,8 +137,9 @@ impl Writer {
     /// commits share the disk's time, and a call waits for no commit but its own.
     pub(crate) fn start(db: Arc<Database>, groups: usize) -> Self {
         let (calls, mut waiting) = mpsc::unbounded_channel();
+        let places = Arc::new(Semaphore::new(groups));
+        let room = places.clone();
         tokio::spawn(async move {
-            let room = Arc::new(Semaphore::new(groups));
             let mut group = Vec::new();
             while let Ok(place) = room.clone().acquire_owned().await
                 && waiting.recv_many(&mut group, GROUP).await > 0
@@ -149,7 +151,10 @@ impl Writer {
                 });
             }
         });
-        Self { calls }
+        Self {
+            calls,
+            room: places,
+        }
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
@@ -159,6 +164,10 @@ impl Writer {
         }
         if jobs.is_empty() {
             return Ok(Vec::new());
+        }
+        // While there is room nobody needs company, and no task stands between.
+        if let Ok(_place) = self.room.try_acquire() {
+            return Ok(put(db, jobs).await?);
         }
         let stopped = || {
             let message = "the runtime that the store was opened in has ended";
