@@ -17,7 +17,7 @@ use super::{
     attempt::Try,
     fallback,
     job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
-    routed, rules_for, said_by, told,
+    measure, routed, rules_for, said_by, told,
 };
 use crate::{
     market::Engine,
@@ -320,7 +320,9 @@ async fn ended(
         _ => None,
     };
     let rule = rule.to_owned();
+    let measuring = measure::job(engine, &publication, now)?;
     let mut change = told::change(publication);
+    change.jobs.extend(measuring);
     change
         .attempts
         .push(attempt.decided(Decision { rule, until }));

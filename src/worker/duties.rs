@@ -30,6 +30,8 @@ pub struct Retention {
     pub ended: Option<Duration>,
     /// Events; a year unless said otherwise.
     pub events: Option<Duration>,
+    /// Measurements of publications; two years unless said otherwise.
+    pub measurements: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -38,6 +40,7 @@ impl Default for Retention {
         Self {
             ended: days(30),
             events: days(365),
+            measurements: days(730),
         }
     }
 }
@@ -54,6 +57,13 @@ impl Retention {
     #[must_use]
     pub fn events(mut self, kept: Option<Duration>) -> Self {
         self.events = kept;
+        self
+    }
+
+    /// How long measurements are kept.
+    #[must_use]
+    pub fn measurements(mut self, kept: Option<Duration>) -> Self {
+        self.measurements = kept;
         self
     }
 }
@@ -139,6 +149,9 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     }
     if let Some(before) = engine.retention.events.and_then(before) {
         most = most.max(engine.store.remove_events(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.measurements.and_then(before) {
+        most = most.max(engine.store.remove_measurements(before, BATCH).await?);
     }
     Ok(most)
 }

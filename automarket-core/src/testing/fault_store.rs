@@ -18,10 +18,11 @@ use crate::{
     store::{
         Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
         CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
-        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit, NewCredential,
-        NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
-        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore,
-        SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, Measurement,
+        MeasurementStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass,
+        Publication, PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
+        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
+        WorkerRecord,
     },
 };
 
@@ -384,6 +385,42 @@ impl AttemptStore for FaultStore {
     ) -> Result<Vec<AttemptStats>> {
         self.pass("attempt_stats", self.inner.attempt_stats(tenant, since))
             .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl MeasurementStore for FaultStore {
+    async fn put_measurement(&self, measurement: &Measurement) -> Result<()> {
+        self.pass("put_measurement", self.inner.put_measurement(measurement))
+            .await
+    }
+    async fn measurements(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Measurement>> {
+        self.pass("measurements", self.inner.measurements(tenant, publication))
+            .await
+    }
+    async fn measurements_since(
+        &self,
+        tenant: &TenantId,
+        since: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Measurement>> {
+        self.pass(
+            "measurements_since",
+            self.inner.measurements_since(tenant, since, limit),
+        )
+        .await
+    }
+    async fn remove_measurements(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass(
+            "remove_measurements",
+            self.inner.remove_measurements(before, limit),
+        )
+        .await
     }
 }
 

@@ -5,6 +5,7 @@ mod approval;
 mod changes;
 mod fallback;
 mod life;
+mod measuring;
 mod queue;
 mod races;
 mod why;
