@@ -12,3 +12,4 @@ mod publishing;
 mod quickstart;
 mod worker;
 mod workspace;
+mod x;
