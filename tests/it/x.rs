@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, Platform, Post, Tenant, Variant, When,
+    Automarket, Credential, Keyring, Platform, Post, Tenant, Variant, When,
     connectors::x::{PLATFORM, Poll, X, XConfig, XOptions, testing},
     store::{Account, MemoryStore, PublicationState},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
@@ -19,6 +19,7 @@ async fn world(settings: Value) -> (Tenant, Account, Sandbox, ManualClock) {
         .clock(Arc::new(clock.clone()))
         .transport(sandbox.clone())
         .publisher(X::new(XConfig::default()))
+        .keyring(Keyring::from_base64("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").unwrap())
         .build()
         .unwrap();
     let tenant = market.tenant("acme").unwrap();
@@ -75,7 +76,7 @@ async fn a_thread_whose_answers_get_lost_is_sent_once() {
     let mut publication = None;
     for _ in 0..10 {
         let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
-        let job = tenant.publication_job(now.id);
+        let job = now.job;
         publication = Some(now);
         tenant.work_on(job, Duration::from_secs(30)).await.unwrap();
         clock.advance(automarket::core::chrono::TimeDelta::minutes(10));
