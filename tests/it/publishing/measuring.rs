@@ -30,6 +30,14 @@ impl World {
         self.tenant.work_on(job, LEASE).await.unwrap()
     }
 
+    /// Waits until the publication is to be measured.
+    async fn until_due(&self, publication: PublicationId) {
+        let waiting = self.measure(publication).await;
+        assert_eq!(waiting.state, JobState::Waiting);
+        let now = self.market().store().now().await.unwrap();
+        self.clock.advance(waiting.run_at - now);
+    }
+
     /// The hours after publishing at which there are points, and their likes.
     async fn series(&self, publication: &Publication) -> Vec<(i64, Option<u64>)> {
         let series = self.tenant.measurements(publication.id).await.unwrap();
@@ -54,17 +62,11 @@ async fn a_published_post_is_measured_at_each_of_its_times_and_no_more() {
         let post = world.publish(When::Now).await;
         let publication = world.turn(post).await.0;
         for (hours, count) in [(1, 5), (24, 7), (168, 11), (720, 13)] {
-            assert_eq!(world.measure(publication.id).await.state, JobState::Waiting);
-            let at = publication.updated_at + TimeDelta::hours(hours);
-            world
-                .clock
-                .advance(at - world.tenant.market().store().now().await.unwrap());
+            world.until_due(publication.id).await;
             world.publisher.measure_answer(Ok(likes(count)));
             world.measure(publication.id).await;
-            assert_eq!(
-                world.series(&publication).await.last(),
-                Some(&(hours, Some(count)))
-            );
+            let newest = world.series(&publication).await.pop();
+            assert_eq!(newest, Some((hours, Some(count))));
         }
         assert_eq!(
             world.measure(publication.id).await.state,
@@ -99,7 +101,7 @@ async fn what_fails_is_tried_again_ever_more_rarely_and_the_next_point_comes_all
     for world in World::measured().await {
         let post = world.publish(When::Now).await;
         let publication = world.turn(post).await.0;
-        world.clock.advance(TimeDelta::hours(1));
+        world.until_due(publication.id).await;
         let mut tries = 0;
         let next = publication.updated_at + TimeDelta::hours(24);
         loop {
@@ -132,7 +134,8 @@ async fn a_post_that_is_gone_or_deleted_ends_its_series() {
         let deleted = world.turn(post).await.0;
         let job = world.tenant.delete(deleted.id).await.unwrap();
         world.tenant.work_on(job, LEASE).await.unwrap();
-        world.clock.advance(TimeDelta::hours(1));
+        world.until_due(gone.id).await;
+        world.clock.advance(TimeDelta::minutes(1));
         let answer = Error::new(ErrorKind::NotFound, "no such post");
         world.publisher.measure_answer(Err(answer));
         for publication in [gone.id, deleted.id] {
