@@ -184,6 +184,6 @@ async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt>
         )
     })?;
     let deleted = publisher.delete(&context, &receipt).await;
-    passed.tell(engine, &deleted).await;
+    passed.tell(&deleted).await;
     deleted.map(|()| receipt)
 }

@@ -4,31 +4,62 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, Error, ErrorKind, Result, Retry, Store, TenantId,
+    AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Transport, TransportError, budget, retry_after},
+    http::{Body, Bucket, Transport, TransportError, Upload, budget, retry_after},
     http_types::{HeaderMap, Request, Response},
-    store::{Account, Pass, Signal},
+    store::{Account, Budget, Gate, Pass, RATE, Signal},
 };
 
 use crate::{accounts::Version, market::Engine, report::metrics};
 
-/// The gate of an account's rate limit.
-pub(crate) const RATE: &str = "rate";
 /// The rule of the error while a gate is closed.
 const CLOSED: &str = "gate.closed";
 /// How long a platform is left alone that said "too many" and not for how long.
 const UNSAID: Duration = Duration::from_secs(60);
+
+/// Whose gates: an account's, or those of an app of the host's, which all tenants share.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+}
+
+impl Owner {
+    pub(crate) fn account(account: &Account) -> Self {
+        Self {
+            tenant: account.tenant.clone(),
+            account: account.id,
+        }
+    }
+
+    /// The app that the account's tokens belong to, if they are of one. A tenant's own app is its own.
+    pub(crate) fn app(account: &Account, credential: &Credential) -> Result<Option<Self>> {
+        let Credential::OAuth(tokens) = credential else {
+            return Ok(None);
+        };
+        let tenant = match tokens.app.starts_with("own/") {
+            true => account.tenant.clone(),
+            false => TenantId::new("automarket")?,
+        };
+        let name = format!("app {} {}", account.platform, tokens.app);
+        Ok(Some(Self {
+            tenant,
+            account: AccountId::derived(&name),
+        }))
+    }
+}
 
 /// That work for an account was let through, and whether its end is news.
 pub(crate) struct Passed {
@@ -36,15 +67,20 @@ pub(crate) struct Passed {
     /// Which credential it was let through with.
     version: Version,
     watched: bool,
-    open_call: OpenCall,
+    watch: Arc<Watch>,
 }
 
-/// The host of a call that is under way: it stays here when the call is dropped because its time is over.
-type OpenCall = Arc<Mutex<Option<String>>>;
-
-fn set(open_call: &OpenCall, host: Option<String>) -> Option<String> {
-    let mut open_call = open_call.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut open_call, host)
+/// What is known of the calls of one piece of work. It stays when a call is dropped because its time is over.
+#[derive(Default)]
+struct Calls {
+    /// The host of the one that is under way.
+    open: Option<String>,
+    /// The bucket of the newest.
+    bucket: Option<&'static str>,
+    /// Whether that was held back by its gate.
+    held_back: bool,
+    /// What was said of budgets, by gate.
+    budgets: BTreeMap<String, Budget>,
 }
 
 impl Engine {
@@ -56,36 +92,41 @@ impl Engine {
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
         let (context, version) = self.context(account.clone()).await?;
-        let pass = self.store.pass_gates(&account.tenant, account.id).await?;
-        if let Pass::Closed(until) = pass {
-            metrics::rate_limit_wait(account.platform.as_str());
-            return Err(closed(&account, (until - self.store.now().await?).to_std()));
+        let app = Owner::app(&account, context.credential())?;
+        let mut watched = false;
+        let own = Owner::account(&account);
+        for owner in app.iter().chain([&own]) {
+            let pass = self.store.pass_gates(&owner.tenant, owner.account, None);
+            match pass.await? {
+                Pass::Closed(until) => {
+                    metrics::rate_limit_wait(account.platform.as_str());
+                    return Err(closed(&account, (until - self.store.now().await?).to_std()));
+                }
+                pass => watched |= pass == Pass::Watched,
+            }
         }
-        let watched = pass == Pass::Watched;
-        let open_call = OpenCall::default();
-        let watch = Watch {
-            open_call: open_call.clone(),
+        let watch = Arc::new(Watch {
+            calls: Mutex::default(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            tenant: account.tenant.clone(),
-            account: account.id,
+            own,
+            app,
             amiss: AtomicBool::new(watched),
-        };
-        let context = context.map_transport(|inner| Arc::new(Gated { inner, watch }));
+        });
+        let seen = watch.clone();
+        let context = context.map_transport(|inner| Arc::new(Gated { inner, watch: seen }));
         let passed = Passed {
             account,
             version,
             watched,
-            open_call,
+            watch,
         };
         Ok((context, passed))
     }
 }
 
 fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
-    // Those who wait do not come in the same moment.
-    let jitter = Duration::from_millis(fastrand::u64(0..2_000));
-    let wait = wait.unwrap_or_default() + jitter;
+    let wait = spread(wait);
     Error::new(
         ErrorKind::RateLimited,
         format!(
@@ -97,6 +138,11 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
     .with_platform(&account.platform)
     .with_rule(CLOSED)
     .with_retry(Retry::After(Some(wait)))
+}
+
+/// Those who wait do not come in the same moment.
+fn spread<E>(wait: Result<Duration, E>) -> Duration {
+    wait.unwrap_or_default() + Duration::from_millis(fastrand::u64(0..2_000))
 }
 
 impl Passed {
@@ -116,62 +162,53 @@ impl Passed {
         } = self;
         let end = engine.accounts.insist(account, *version, context, call);
         let end = end.await;
-        self.tell(engine, &end).await;
+        self.tell(&end).await;
         end
     }
 
     /// Tells the gates what the work ended in: connectors know limits that no status shows, and need not go
     /// through the context to reach their platform.
-    pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
-        let Account { tenant, id, .. } = &self.account;
-        if let Some(host) = set(&self.open_call, None) {
-            let told = engine.store.tell_gate(tenant, *id, &host, Signal::Failed);
-            metrics::store_result("tell_gate", told.await.map(drop));
+    pub(crate) async fn tell<T>(&self, end: &Result<T>) {
+        let watch = &self.watch;
+        let calls = std::mem::take(&mut *watch.lock());
+        if let Some(host) = calls.open {
+            watch.tell(&watch.own, &host, Signal::Failed).await;
         }
-        let told = match end {
+        for (gate, budget) in calls.budgets {
+            watch
+                .tell(&watch.own, &gate, Signal::Answered(Some(budget)))
+                .await;
+        }
+        match end {
+            Err(_) if calls.held_back => {}
             Err(error) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
                 };
-                let signal = Signal::Limited(wait);
-                let told = engine.store.tell_gate(tenant, *id, RATE, signal);
-                told.await.map(drop)
+                let (owner, gate) = match &watch.app {
+                    Some(app) if error.is_app_limit() => (app, RATE.to_owned()),
+                    _ => (&watch.own, Gate::rate(calls.bucket)),
+                };
+                watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
-            Ok(_) if self.watched => open(&*engine.store, tenant, *id, None).await,
-            _ => Ok(()),
-        };
-        metrics::store_result("tell_gate", told);
-    }
-}
-
-/// A good answer: opens the gates of the account whose probe it was, and that of its host.
-async fn open(
-    store: &dyn Store,
-    tenant: &TenantId,
-    account: AccountId,
-    host: Option<&str>,
-) -> Result<()> {
-    for gate in store.gates(tenant).await? {
-        if gate.account == account && (gate.probing || Some(gate.name.as_str()) == host) {
-            let signal = Signal::Answered(None);
-            store.tell_gate(tenant, account, &gate.name, signal).await?;
+            Ok(_) if self.watched => watch.open(None).await,
+            _ => {}
         }
     }
-    Ok(())
 }
 
 struct Gated {
     inner: Arc<dyn Transport>,
-    watch: Watch,
+    watch: Arc<Watch>,
 }
 
 struct Watch {
-    open_call: OpenCall,
+    calls: Mutex<Calls>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    tenant: TenantId,
-    account: AccountId,
+    own: Owner,
+    app: Option<Owner>,
     /// Whether a good answer is news: there were failures, or this is the probe.
     amiss: AtomicBool,
 }
@@ -179,52 +216,123 @@ struct Watch {
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let host = format!("host:{}", request.uri().host().unwrap_or_default());
-        set(&self.watch.open_call, Some(host.clone()));
-        let result = self.inner.send(request).await;
-        set(&self.watch.open_call, None);
-        match &result {
-            Ok(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                self.watch.answered(&host, status, &headers).await;
-            }
-            Err(error) if error.kind == ErrorKind::Refused => {}
-            Err(_) => self.watch.tell(&host, Signal::Failed).await,
-        }
-        result
+        let host = self.watch.begin(&request).await?;
+        let answer = self.inner.send(request).await;
+        self.watch.end(&host, &answer).await;
+        answer
+    }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = self.watch.begin(&request).await?;
+        let answer = self.inner.send_upload(request).await;
+        self.watch.end(&host, &answer).await;
+        answer
     }
 }
 
 impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a call pass the gate of its bucket, and notes that it is under way; the gate of its host.
+    async fn begin<B>(&self, request: &Request<B>) -> Result<String, TransportError> {
+        let host = format!("host:{}", request.uri().host().unwrap_or_default());
+        let bucket = request.extensions().get::<Bucket>().map(|bucket| bucket.0);
+        self.lock().bucket = bucket;
+        if let Some(name) = bucket {
+            self.pass(name).await?;
+        }
+        self.lock().open = Some(host.clone());
+        Ok(host)
+    }
+
+    /// A store that cannot say holds nothing back, as the platform will.
+    async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
+        let Owner { tenant, account } = &self.own;
+        let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
+        match pass {
+            Ok(Pass::Closed(until)) => {
+                self.lock().held_back = true;
+                let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
+                let wait = spread((until - now).to_std());
+                let message = format!("calls of {bucket} are held back for {} s", wait.as_secs());
+                let error = TransportError::new(ErrorKind::RateLimited, false, message);
+                return Err(error.with_wait(wait));
+            }
+            Ok(pass) => {
+                let watched = pass == Pass::Watched;
+                self.amiss.fetch_or(watched, Ordering::SeqCst);
+            }
+            Err(error) => metrics::store_error("pass_gates", &error),
+        }
+        Ok(())
+    }
+
+    async fn end(&self, host: &str, answer: &Result<Response<Body>, TransportError>) {
+        self.lock().open = None;
+        match answer {
+            Ok(answer) => {
+                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+                self.answered(host, status, &headers).await;
+            }
+            Err(error) if error.kind == ErrorKind::Refused => {}
+            Err(_) => self.tell(&self.own, host, Signal::Failed).await,
+        }
+    }
+
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
+        let gate = Gate::rate(self.lock().bucket);
         match status {
             429 => {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
-                self.tell(RATE, Signal::Limited(wait)).await;
+                self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
-            500 | 502..=599 => self.tell(host, Signal::Failed).await,
+            500 | 502..=599 => self.tell(&self.own, host, Signal::Failed).await,
             _ => {
                 let said = budget(headers, now);
                 let used_up = said.is_some_and(|said| said.remaining == Some(0));
                 if used_up {
-                    self.tell(RATE, Signal::Answered(said)).await;
+                    self.tell(&self.own, &gate, Signal::Answered(said)).await;
+                } else if let Some(said) = said {
+                    // Told at the end of the work: once, however many calls it has.
+                    self.lock().budgets.insert(gate, said);
                 }
                 if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    let opened = open(&*self.store, &self.tenant, self.account, Some(host));
-                    metrics::store_result("tell_gate", opened.await);
+                    self.open(Some(host)).await;
                 }
             }
         }
     }
 
-    async fn tell(&self, name: &str, signal: Signal) {
+    async fn tell(&self, owner: &Owner, gate: &str, signal: Signal) {
         self.amiss
             .fetch_or(signal == Signal::Failed, Ordering::SeqCst);
-        let told = self
-            .store
-            .tell_gate(&self.tenant, self.account, name, signal);
+        let Owner { tenant, account } = owner;
+        let told = self.store.tell_gate(tenant, *account, gate, signal);
         metrics::store_result("tell_gate", told.await.map(drop));
+    }
+
+    /// A good answer: opens the gates whose probe it was, and that of its host.
+    async fn open(&self, host: Option<&str>) {
+        for owner in self.app.iter().chain([&self.own]) {
+            let gates = match self.store.gates(&owner.tenant).await {
+                Ok(gates) => gates,
+                Err(error) => {
+                    metrics::store_error("gates", &error);
+                    continue;
+                }
+            };
+            for gate in gates.iter().filter(|gate| gate.account == owner.account) {
+                if gate.probing || Some(gate.name.as_str()) == host {
+                    self.tell(owner, &gate.name, Signal::Answered(None)).await;
+                }
+            }
+        }
     }
 }
 
@@ -307,7 +415,7 @@ mod tests {
             let (context, passed) = engine.passing(self.account.clone()).await?;
             let call = Call::get("x.get", "https://api.x.com/2")?.timeout(Duration::from_millis(1));
             let end = context.call(call).await;
-            passed.tell(engine, &end).await;
+            passed.tell(&end).await;
             end.map(drop)
         }
 

@@ -24,7 +24,7 @@ pub use self::{
     resolver::{Resolver, SystemResolver},
 };
 pub use budget::budget;
-pub use call::{Call, Effect, segment};
+pub use call::{Bucket, Call, Effect, segment};
 pub use classify::classify;
 pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};

@@ -27,7 +27,7 @@ pub use campaigns::CampaignStore;
 pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
 pub use flows::{Flow, FlowStore};
-pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
+pub use gates::{Budget, Gate, GateStore, PROBE, Pass, RATE, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict, Woken,

@@ -427,8 +427,13 @@ impl MeasurementStore for FaultStore {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl GateStore for FaultStore {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
-        self.pass("pass_gates", self.inner.pass_gates(tenant, account))
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
+        self.pass("pass_gates", self.inner.pass_gates(tenant, account, bucket))
             .await
     }
     async fn tell_gate(

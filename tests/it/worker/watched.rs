@@ -434,8 +434,13 @@ impl ScheduleStore for Watched {
 
 #[async_trait]
 impl GateStore for Watched {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
-        self.inner.pass_gates(tenant, account).await
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
+        self.inner.pass_gates(tenant, account, bucket).await
     }
     async fn tell_gate(
         &self,
