@@ -218,7 +218,7 @@ impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let host = self.watch.begin(&request).await?;
         let answer = self.inner.send(request).await;
-        self.watch.end(&host, &answer).await;
+        self.watch.end(&host, shown(&answer)).await;
         answer
     }
 
@@ -228,8 +228,16 @@ impl Transport for Gated {
     ) -> Result<Response<Body>, TransportError> {
         let host = self.watch.begin(&request).await?;
         let answer = self.inner.send_upload(request).await;
-        self.watch.end(&host, &answer).await;
+        self.watch.end(&host, shown(&answer)).await;
         answer
+    }
+}
+
+/// What a call shows, without the body, which may still be on its way.
+fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, HeaderMap), ErrorKind> {
+    match answer {
+        Ok(answer) => Ok((answer.status().as_u16(), answer.headers().clone())),
+        Err(error) => Err(error.kind),
     }
 }
 
@@ -272,14 +280,11 @@ impl Watch {
         Ok(())
     }
 
-    async fn end(&self, host: &str, answer: &Result<Response<Body>, TransportError>) {
+    async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
         self.lock().open = None;
-        match answer {
-            Ok(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                self.answered(host, status, &headers).await;
-            }
-            Err(error) if error.kind == ErrorKind::Refused => {}
+        match shown {
+            Ok((status, headers)) => self.answered(host, status, &headers).await,
+            Err(ErrorKind::Refused) => {}
             Err(_) => self.tell(&self.own, host, Signal::Failed).await,
         }
     }
