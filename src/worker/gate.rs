@@ -22,7 +22,11 @@ use automarket_core::{
     store::{Account, Budget, Gate, Pass, RATE, Signal},
 };
 
-use crate::{accounts::Version, market::Engine, report::metrics};
+use crate::{
+    accounts::{self, Version},
+    market::Engine,
+    report::metrics,
+};
 
 /// The rule of the error while a gate is closed.
 const CLOSED: &str = "gate.closed";
@@ -49,7 +53,7 @@ impl Owner {
         let Credential::OAuth(tokens) = credential else {
             return Ok(None);
         };
-        let tenant = match tokens.app.starts_with("own/") {
+        let tenant = match accounts::is_own(&tokens.app) {
             true => account.tenant.clone(),
             false => TenantId::new("automarket")?,
         };
@@ -324,6 +328,7 @@ impl Watch {
 
     /// A good answer: opens the gates whose probe it was, and that of its host.
     async fn open(&self, host: Option<&str>) {
+        let bucket = self.lock().bucket;
         for owner in self.app.iter().chain([&self.own]) {
             let gates = match self.store.gates(&owner.tenant).await {
                 Ok(gates) => gates,
@@ -333,7 +338,8 @@ impl Watch {
                 }
             };
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
-                if gate.probing || Some(gate.name.as_str()) == host {
+                let own = gate.bucket().is_none() || gate.bucket() == bucket;
+                if gate.probing && own || Some(gate.name.as_str()) == host {
                     self.tell(owner, &gate.name, Signal::Answered(None)).await;
                 }
             }
@@ -356,9 +362,10 @@ mod tests {
     use std::collections::VecDeque;
 
     use automarket_core::{
-        Credential, Platform,
+        Credential, Platform, Secret,
         http::Call,
         http_types::StatusCode,
+        oauth::TokenSet,
         store::{GateStore as _, MemoryStore, TRIPS},
     };
 
@@ -415,11 +422,22 @@ mod tests {
 
         /// One piece of work of one call that is answered so.
         async fn work(&self, answer: Option<(u16, &'static str, &'static str)>) -> Result<()> {
+            self.work_in(answer, None).await
+        }
+
+        async fn work_in(
+            &self,
+            answer: Option<(u16, &'static str, &'static str)>,
+            bucket: Option<&'static str>,
+        ) -> Result<()> {
             self.answers.lock().unwrap().extend(answer);
             let engine = self.tenant.engine();
             let (context, passed) = engine.passing(self.account.clone()).await?;
-            let call = Call::get("x.get", "https://api.x.com/2")?.timeout(Duration::from_millis(1));
-            let end = context.call(call).await;
+            let mut call = Call::get("x.get", "https://api.x.com/2")?;
+            if let Some(bucket) = bucket {
+                call = call.bucket(bucket);
+            }
+            let end = context.call(call.timeout(Duration::from_millis(1))).await;
             passed.tell(&end).await;
             end.map(drop)
         }
@@ -457,6 +475,53 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
+        let world = World::new().await;
+        let limited = Some((429, "retry-after", "120"));
+        world.work_in(limited, Some("posts")).await.unwrap();
+        assert_eq!(world.closed().await, ["rate:posts"]);
+        let held_back = world.work_in(None, Some("posts")).await.unwrap_err();
+        assert_eq!(held_back.kind(), ErrorKind::RateLimited);
+        let Retry::After(Some(wait)) = held_back.retry() else {
+            panic!("nothing was sent, so it is no unknown: {held_back:?}");
+        };
+        assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+        assert_eq!(world.closed().await, ["rate:posts"], "the account is open");
+        let fine = Some((200, "x-rate-limit-remaining", "7"));
+        world.work_in(fine, Some("media")).await.unwrap();
+        world.work(fine).await.unwrap();
+        let gates = world.store.gates(world.tenant.id()).await.unwrap();
+        let left = |name: &str| {
+            let gate = gates.iter().find(|gate| gate.name == name);
+            gate.and_then(|gate| gate.budget?.remaining)
+        };
+        assert_eq!((left("rate:media"), left("rate")), (Some(7), Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
+        let world = World::new().await;
+        let other = world.tenant.market().tenant("other").unwrap();
+        let connect = async |tenant: &Tenant, remote: &str, app: &str| {
+            let mut tokens = TokenSet::new(Secret::new("t"));
+            tokens.app = app.to_owned();
+            let account = Account::new(tenant.id().clone(), Platform::X, remote);
+            let credential = Credential::oauth(tokens);
+            tenant.add_account(account, credential).await.unwrap()
+        };
+        let one = connect(&world.tenant, "one", "shared").await;
+        let shared = connect(&other, "two", "shared").await;
+        let apart = connect(&other, "three", "apart").await;
+        let (_, passed) = world.tenant.engine().passing(one).await.unwrap();
+        let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
+        passed.tell::<()>(&Err(full.with_app_limit())).await;
+        let refused = other.engine().passing(shared).await.err().unwrap();
+        assert_eq!(refused.rule(), Some(CLOSED));
+        assert!(other.engine().passing(apart).await.is_ok());
+        assert_eq!(world.closed().await, [""; 0], "no gate of the account");
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod changes;
 mod fallback;
 mod life;
 mod measuring;
+mod planning;
 mod queue;
 mod races;
 mod why;
