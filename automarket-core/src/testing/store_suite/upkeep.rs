@@ -91,7 +91,7 @@ async fn overdue(s: &StoreUnderTest) {
     let grace = Duration::from_secs(60);
     let (late, later) = (s.in_seconds(-90).await, s.in_seconds(-80).await);
     s.put(job("b").run_at(later)).await;
-    assert!(s.store.overdue(grace).await.unwrap().is_some());
+    assert_eq!(s.store.overdue(grace, 9).await.unwrap().len(), 1);
     let id = s
         .put(
             NewJob {
@@ -102,20 +102,23 @@ async fn overdue(s: &StoreUnderTest) {
         )
         .await;
     s.put(job("c").run_at(s.in_seconds(600).await)).await;
-    let found = s.store.overdue(grace).await.unwrap().unwrap();
+    let found = s.store.overdue(grace, 9).await.unwrap();
+    assert_eq!((found.len(), found[1].since), (2, later));
+    assert_eq!(s.store.overdue(grace, 1).await.unwrap(), found[..1]);
+    let found = &found[0];
     assert_eq!((found.job, found.since, found.leased), (id, late, false));
-    assert_eq!((found.tenant, found.kind.as_str()), (tenant("a"), "work"));
-    assert_eq!(s.store.overdue(grace * 2).await.unwrap(), None);
+    assert_eq!((&found.tenant, found.kind.as_str()), (&tenant("a"), "work"));
+    assert_eq!(s.store.overdue(grace * 2, 9).await.unwrap(), []);
     s.claim(10).await;
-    assert_eq!(s.store.overdue(grace).await.unwrap(), None);
+    assert_eq!(s.store.overdue(grace, 9).await.unwrap(), []);
 }
 
 async fn overdue_lease(s: &StoreUnderTest) {
     let id = s.put(job("a").run_at(s.in_seconds(-900).await)).await;
     let lease = s.claim_one().await;
     s.wait(100).await;
-    let found = s.store.overdue(Duration::from_secs(60)).await.unwrap();
-    let found = found.unwrap();
+    let found = s.store.overdue(Duration::from_secs(60), 9).await.unwrap();
+    let found = &found[0];
     assert_eq!((found.job, found.since), (id, lease.expires_at));
     assert!(found.leased);
 }
