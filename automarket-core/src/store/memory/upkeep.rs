@@ -219,14 +219,15 @@ impl UpkeepStore for MemoryStore {
 
     async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let (mut state, _) = self.lock();
-        let all = state.attempts.len();
-        let mut old = 0;
-        state.attempts.retain(|attempt| {
-            let goes = attempt.ended < before && old < limit;
-            old += usize::from(goes);
-            !goes
-        });
-        Ok(all - state.attempts.len())
+        let ends = state.attempts.iter().map(|attempt| attempt.ended);
+        let mut old: Vec<DateTime<Utc>> = ends.filter(|at| *at < before).collect();
+        old.sort_unstable();
+        old.truncate(limit);
+        for ended in &old {
+            let oldest = state.attempts.iter().position(|a| a.ended == *ended);
+            oldest.map(|place| state.attempts.remove(place));
+        }
+        Ok(old.len())
     }
 
     async fn remove_dead(
