@@ -200,7 +200,7 @@ async fn why_tells_of_a_limit_a_cut_and_the_look_that_found_it() {
         [
             (Operation::Publish, "platform.wait"),
             (Operation::Publish, "retry.reconcile"),
-            (Operation::Reconcile, "accepted.poll"),
+            (Operation::Reconcile, "done"),
         ]
     );
     // What went over the wire is there: the text that was sent, the status, the missing answer, the look-up.
