@@ -1,0 +1,242 @@
+use std::sync::atomic::AtomicBool;
+
+use automarket_core::{
+    Content, Context, Delivery, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome,
+    Post, Profile, Publisher, Receipt, Result, async_trait, publisher::undeclared,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    LinkedInConfig, LinkedInOptions, PLATFORM,
+    api::Api,
+    author::Author,
+    error::send,
+    find::find_post,
+    identify::identities,
+    measure::metrics,
+    media::{self, Brought},
+    rules,
+    send::{Commenting, Posting, UNLISTED},
+};
+
+/// Publishes on LinkedIn, as a member or as an organisation: texts, images, videos, documents, cards of links,
+/// polls, and a comment under them.
+///
+/// - The credential is a member's OAuth token ([`oauth`](crate::oauth)); the account's `remote_id` is the
+///   author's URN as [`identify`](Publisher::identify) gives it. Without an account the member posts.
+/// - LinkedIn has no key against repeats. A lost answer is looked up among the author's posts by text and time,
+///   which organisations' tokens may and members' may not.
+/// - What an [`LinkedInConfig`] says can stand in an account's settings.
+#[derive(Clone, Debug)]
+pub struct LinkedIn {
+    config: LinkedInConfig,
+    profile: Profile,
+}
+
+impl LinkedIn {
+    /// A connector for this version of the API.
+    #[must_use]
+    pub fn new(config: LinkedInConfig) -> Self {
+        Self {
+            config,
+            profile: rules::profile(),
+        }
+    }
+
+    /// The configuration as it is for the context's account.
+    fn config(&self, cx: &Context) -> Result<LinkedInConfig> {
+        let config: LinkedInConfig = cx.config(&self.config)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let content = content(cx, post);
+        if post.delivery != Delivery::Now || !content.thread.is_empty() {
+            return Err(undeclared(&self.profile, "posts.create"));
+        }
+        let config = self.config(cx)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        rules::require(&content, &self.profile)?;
+        let options: LinkedInOptions = content.options()?;
+        let author = Author::of(cx, &api).await?;
+        rules::require_readers(&options, &author)?;
+        let begun = cx.step("linkedin.begun", || async { Ok(cx.now()) }).await?;
+        let brought = media::bring(cx, &api, &author, &content, &self.profile).await?;
+        let attached = attached(&content, &options, &brought);
+        let text = content.final_text(&self.profile);
+        let posting = Posting {
+            cx,
+            api: &api,
+            author: &author,
+            text: &text,
+            content: attached.as_ref(),
+            options: &options,
+            with_files: !brought.is_empty(),
+            begun,
+            again: AtomicBool::new(false),
+        };
+        let urn = cx
+            .once("linkedin.post", || posting.look(), || posting.send())
+            .await?;
+        let mut receipt = receipt(urn);
+        if let Some(comment) = &content.first_comment {
+            let commenting = Commenting {
+                cx,
+                api: &api,
+                author: &author,
+                post: &receipt.remote_id,
+                text: comment,
+            };
+            let made = cx
+                .once(
+                    "linkedin.comment",
+                    || commenting.look(),
+                    || commenting.send(),
+                )
+                .await;
+            let public = || format!("the first comment, under {}, which is public", receipt.remote_id);
+            let made = made.map_err(|error| error.about(&public()))?;
+            receipt.data = json!({"comment": made});
+        }
+        Ok(Outcome::Done(receipt))
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let config = self.config(cx)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let author = Author::of(cx, &api).await?;
+        let text = content(cx, &intent.post).final_text(&self.profile);
+        match find_post(cx, &api, &author, &text, intent.at).await {
+            Ok(Some(urn)) => Ok(Lookup::Found(Outcome::Done(receipt(urn)))),
+            Ok(None) => Ok(Lookup::Absent),
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                Ok(Lookup::CannotTell(UNLISTED.to_owned()))
+            }
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                Ok(Lookup::CannotTell(error.message().to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Publisher for LinkedIn {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let config = self.config(cx)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        identities(cx, &api).await
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let outcome = self.create(cx, post).await;
+        outcome.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// LinkedIn publishes at once: there is nothing to ask for.
+    async fn poll(&self, _: &Context, _: &Handle) -> Result<Outcome> {
+        Err(undeclared(&self.profile, "posts.poll"))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        self.lookup(cx, intent).await
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let config = self.config(cx)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let author = Author::of(cx, &api).await?;
+        metrics(cx, &api, &author, &receipt.remote_id).await
+    }
+
+    /// The post with the comments under it.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let config = self.config(cx)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        match send(cx, api.delete(&receipt.remote_id)?).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn content(cx: &Context, post: &Post) -> Content {
+    post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+/// What stands beside the text: one thing at the most. All of it is plain, only the text is escaped.
+fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> Option<Value> {
+    let alt = |index: usize| {
+        let alt = content.media.get(index)?.alt.as_deref()?.trim();
+        (!alt.is_empty()).then(|| alt.to_owned())
+    };
+    if let [urn] = &*brought.media {
+        let mut media = json!({"id": urn});
+        let title = content.media.first().and_then(|one| rules::title(one, options));
+        set(&mut media, "title", title);
+        set(&mut media, "altText", alt(0).as_deref());
+        return Some(json!({"media": media}));
+    }
+    if !brought.media.is_empty() {
+        let images = brought.media.iter().enumerate().map(|(index, urn)| {
+            let mut image = json!({"id": urn});
+            set(&mut image, "altText", alt(index).as_deref());
+            image
+        });
+        return Some(json!({"multiImage": {"images": images.collect::<Vec<Value>>()}}));
+    }
+    if let Some(poll) = &options.poll {
+        let answers = poll.options.iter().map(|text| json!({"text": text}));
+        return Some(json!({"poll": {
+            "question": poll.question,
+            "options": answers.collect::<Vec<Value>>(),
+            "settings": {"duration": poll.days.as_str()},
+        }}));
+    }
+    let link = content.link.as_ref()?;
+    let title = options.title.as_deref().or(link.host_str());
+    let mut article = json!({"source": link.as_str()});
+    set(&mut article, "title", title);
+    set(&mut article, "description", options.description.as_deref());
+    set(&mut article, "thumbnail", brought.thumbnail.as_deref());
+    let words = options.thumbnail.as_ref().and_then(|one| one.alt.as_deref());
+    set(
+        &mut article,
+        "thumbnailAltText",
+        words.filter(|_| brought.thumbnail.is_some()),
+    );
+    Some(json!({"article": article}))
+}
+
+fn set(object: &mut Value, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        object[name] = json!(value);
+    }
+}
+
+fn receipt(urn: String) -> Receipt {
+    Receipt {
+        url: Some(format!("https://www.linkedin.com/feed/update/{urn}/")),
+        ..Receipt::new(urn)
+    }
+}
