@@ -2,11 +2,7 @@
 
 use automarket_core::{Context, Error, ErrorKind, Result};
 
-use crate::{
-    PLATFORM,
-    api::Api,
-    identify::member,
-};
+use crate::{PLATFORM, api::Api, identify::member};
 
 const MEMBER: &str = "urn:li:person:";
 const ORGANIZATION: &str = "urn:li:organization:";

@@ -98,7 +98,12 @@ impl LinkedIn {
                     || commenting.send(),
                 )
                 .await;
-            let public = || format!("the first comment, under {}, which is public", receipt.remote_id);
+            let public = || {
+                format!(
+                    "the first comment, under {}, which is public",
+                    receipt.remote_id
+                )
+            };
             let made = made.map_err(|error| error.about(&public()))?;
             receipt.data = json!({"comment": made});
         }
@@ -192,7 +197,10 @@ fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> 
     };
     if let [urn] = &*brought.media {
         let mut media = json!({"id": urn});
-        let title = content.media.first().and_then(|one| rules::title(one, options));
+        let title = content
+            .media
+            .first()
+            .and_then(|one| rules::title(one, options));
         set(&mut media, "title", title);
         set(&mut media, "altText", alt(0).as_deref());
         return Some(json!({"media": media}));
@@ -219,7 +227,10 @@ fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> 
     set(&mut article, "title", title);
     set(&mut article, "description", options.description.as_deref());
     set(&mut article, "thumbnail", brought.thumbnail.as_deref());
-    let words = options.thumbnail.as_ref().and_then(|one| one.alt.as_deref());
+    let words = options
+        .thumbnail
+        .as_ref()
+        .and_then(|one| one.alt.as_deref());
     set(
         &mut article,
         "thumbnailAltText",

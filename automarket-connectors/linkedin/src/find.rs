@@ -55,9 +55,7 @@ pub(crate) async fn find_post(
             return Ok(None);
         }
     }
-    Err(cannot_tell(
-        "the author posted more since than is searched",
-    ))
+    Err(cannot_tell("the author posted more since than is searched"))
 }
 
 pub(crate) fn cannot_tell(why: &str) -> Error {

@@ -25,7 +25,10 @@ const PAGES: usize = 10;
 pub(crate) async fn identities(cx: &Context, api: &Api<'_>) -> Result<Vec<Identity>> {
     let member = member(cx, api).await;
     // An app may have nothing but its organisations.
-    if member.as_ref().is_err_and(|error| error.kind() != ErrorKind::Forbidden) {
+    if member
+        .as_ref()
+        .is_err_and(|error| error.kind() != ErrorKind::Forbidden)
+    {
         return member.map(|member| vec![member]);
     }
     let organizations = organizations(cx, api).await?;
@@ -65,8 +68,7 @@ async fn organizations(cx: &Context, api: &Api<'_>) -> Result<Vec<Identity>> {
     }
     let mut found = Vec::new();
     for some in ids.chunks(50) {
-        let named_ones: Option<Batch<Value>> =
-            ask_if_allowed(cx, api.organizations(some)?).await?;
+        let named_ones: Option<Batch<Value>> = ask_if_allowed(cx, api.organizations(some)?).await?;
         let mut results = named_ones.map(|batch| batch.results).unwrap_or_default();
         for id in some {
             let known = results.remove(id);
@@ -91,4 +93,3 @@ fn named(urn: String, name: String, handle: Option<String>) -> Identity {
         ..Identity::new(urn, PLATFORM, name)
     }
 }
-

@@ -95,7 +95,9 @@ async fn of_member(cx: &Context, api: &Api<'_>, post: &str) -> Result<Option<Met
         }
     }
     let number = |name: &str| numbers.get(name).copied();
-    let raw = numbers.iter().map(|(name, n)| ((*name).to_owned(), json!(n)));
+    let raw = numbers
+        .iter()
+        .map(|(name, n)| ((*name).to_owned(), json!(n)));
     Ok(Some(Metrics {
         impressions: number("IMPRESSION"),
         reach: number("MEMBERS_REACHED"),
@@ -114,7 +116,9 @@ fn add(metrics: &mut Metrics, social: &SocialMetadata) {
     let comments = social.comment_summary.as_ref().and_then(|one| one.count);
     metrics.likes = metrics.likes.or(Some(counts.iter().sum()));
     metrics.comments = metrics.comments.or(comments);
-    let named = reactions.iter().map(|(name, one)| (name.clone(), one.count));
+    let named = reactions
+        .iter()
+        .map(|(name, one)| (name.clone(), one.count));
     let all = named.chain([("comments".to_owned(), comments)]);
     let known = all.filter_map(|(name, count)| Some((name, json!(count?))));
     metrics.raw.extend(prefixed("social", known.collect()));

@@ -130,9 +130,11 @@ impl Bringing<'_> {
         };
         rules::require(&alone, profile)?;
         if !matches!(media.kind, MediaKind::Image | MediaKind::Gif) {
-            return Err(Error::invalid("thumbnail", "the image of a card is an image")
-                .with_platform(&PLATFORM)
-                .with_rule("linkedin.thumbnail"));
+            return Err(
+                Error::invalid("thumbnail", "the image of a card is an image")
+                    .with_platform(&PLATFORM)
+                    .with_rule("linkedin.thumbnail"),
+            );
         }
         Ok(media)
     }

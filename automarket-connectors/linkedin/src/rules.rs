@@ -167,7 +167,9 @@ fn poll(options: &LinkedInOptions, found: &mut Vec<Finding>) {
     if let Some(answer) = poll.options.iter().find(long) {
         found.push(Finding::blocker(
             "linkedin.poll_answer",
-            format!("an answer of LinkedIn's polls has 1 to 30 characters, not as many as \"{answer}\""),
+            format!(
+                "an answer of LinkedIn's polls has 1 to 30 characters, not as many as \"{answer}\""
+            ),
             "Say it shorter",
         ));
     }
