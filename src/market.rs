@@ -22,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     pipelines::campaign::CampaignPipeline,
+    publishing,
     report::Counts,
     worker::{self, Retention, Worker},
 };
@@ -333,7 +334,7 @@ impl Tenant {
     }
 
     /// Keeps the account, and its credential for the life of this process: it is never written to the
-    /// store. Call it again after a restart.
+    /// store. Call it again after a restart. Publications that waited for it go on.
     ///
     /// # Errors
     /// `InvalidInput` (`tenant`) when the account is another tenant's; those of the store.
@@ -351,6 +352,7 @@ impl Tenant {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, credential);
+        publishing::release_blocked(self.engine(), &self.id, account.id).await?;
         Ok(account)
     }
 

@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock,
     content::MediaSource,
-    http::{Body, Call, CallWatch, Effect, Reply, Transport, next_hop},
+    http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
     media::MediaHost,
     steps::{self, MemorySteps, Steps},
     store::Account,
@@ -36,6 +36,7 @@ pub struct Context {
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
+    exchanges: Option<Exchanges>,
     media_host: Option<Arc<dyn MediaHost>>,
 }
 
@@ -57,6 +58,7 @@ impl Context {
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
+            exchanges: None,
             media_host: None,
         }
     }
@@ -110,6 +112,13 @@ impl Context {
     #[must_use]
     pub fn with_steps(mut self, steps: Arc<dyn Steps>) -> Self {
         self.steps = steps;
+        self
+    }
+
+    /// Sets where the exchanges of its calls are collected, but not those of [`open`](Self::open).
+    #[must_use]
+    pub fn with_exchanges(mut self, exchanges: Exchanges) -> Self {
+        self.exchanges = Some(exchanges);
         self
     }
 
@@ -327,6 +336,16 @@ impl Context {
     }
 
     async fn exchange(&self, call: Call, until: Instant) -> Result<Reply> {
+        let begin = |exchanges: &Exchanges| exchanges.begin(&call, &self.credential);
+        let recording = self.exchanges.as_ref().map(begin);
+        let result = self.answer(call, until).await;
+        if let Some(recording) = recording {
+            recording.end(&result);
+        }
+        result
+    }
+
+    async fn answer(&self, call: Call, until: Instant) -> Result<Reply> {
         let (operation, effect, max_body) = (call.operation, call.effect, call.max_body);
         let secrets = call.secrets.clone();
         let response = self.send(call, until).await?;

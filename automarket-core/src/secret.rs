@@ -70,6 +70,17 @@ impl Credential {
         Self::Address(Secret::new(value))
     }
 
+    /// What of it is secret.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let (one, other) = match self {
+            Self::None => (None, None),
+            Self::Token(secret) | Self::Address(secret) => (Some(secret), None),
+            Self::Basic { password, .. } => (Some(password), None),
+            Self::OAuth(tokens) => (Some(&tokens.access_token), tokens.refresh_token.as_ref()),
+        };
+        one.into_iter().chain(other)
+    }
+
     /// Tokens that live and are renewed.
     #[must_use]
     pub fn oauth(tokens: TokenSet) -> Self {

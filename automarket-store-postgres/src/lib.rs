@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod attempts;
 mod campaigns;
 mod connect;
 mod db;

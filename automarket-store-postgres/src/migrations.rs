@@ -9,11 +9,12 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
     include_str!("../migrations/0004_operations.sql"),
+    include_str!("../migrations/0005_publishing.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

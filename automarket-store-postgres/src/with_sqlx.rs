@@ -5,7 +5,7 @@ use automarket_core::{
     Error, ErrorKind, Result,
     store::{Enqueued, NewJob, NewPublishing},
 };
-use sqlx::{PgExecutor, postgres::PgDatabaseError};
+use sqlx::{AssertSqlSafe, PgExecutor, postgres::PgDatabaseError};
 use tokio_postgres::error::SqlState;
 
 use crate::{
@@ -25,8 +25,9 @@ pub async fn enqueue_in(
     executor: impl PgExecutor<'_>,
     job: &NewJob,
 ) -> Result<Enqueued> {
-    let sql = store.statement(PUT);
-    let (id, is_new): (String, bool) = sqlx::query_as(&sql)
+    // Ours, with the name of the schema in it.
+    let sql = AssertSqlSafe(store.statement(PUT));
+    let (id, is_new): (String, bool) = sqlx::query_as(sql)
         .bind(to_json(&[job])?)
         .fetch_one(executor)
         .await
@@ -46,7 +47,7 @@ pub async fn publish_in(
     publishing: &NewPublishing,
 ) -> Result<bool> {
     publishing.check()?;
-    sqlx::query_scalar(&store.statement(PUBLISH))
+    sqlx::query_scalar(AssertSqlSafe(store.statement(PUBLISH)))
         .bind(to_json(publishing)?)
         .fetch_one(executor)
         .await

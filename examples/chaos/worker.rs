@@ -195,7 +195,8 @@ async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
         || outside.tell("effects", &id),
     )
     .await?;
-    Ok(outside.name)
+    // Whose verdict counted can be seen in the row.
+    Ok(format!("{} {}", outside.name, run.attempt))
 }
 
 /// The ledger, as jobs see it.

@@ -251,7 +251,7 @@ impl World {
         let id = tenant.publish(post, [account], when).await?;
         let publications = tenant.publications(id).await?;
         let publication = publications.first().ok_or("no publication")?;
-        Ok((mark, tenant.publication_job(publication.id)))
+        Ok((mark, publication.job))
     }
 
     // ---- time ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{Tenant, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
-pub(crate) const OURS: [&str; 2] = [publishing::PUBLISH_JOB, publishing::GUARD_JOB];
+pub(crate) const OURS: [&str; 2] = [publishing::PUBLISH_JOB, publishing::DELETE_JOB];
 
 /// What runs the jobs of one kind.
 pub(crate) type Handler =

@@ -82,7 +82,7 @@ async fn media_that_changed_before_its_time_is_checked_again() {
     let id = tenant.publish(post, [account.id], When::Now).await.unwrap();
     host.put(tenant.id(), "photo", &b"II*\0........."[..]);
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
-    let job = tenant.publication_job(publication.id);
+    let job = publication.job;
     let lease = std::time::Duration::from_secs(10);
     tenant.work_on(job, lease).await.unwrap();
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();

@@ -41,8 +41,13 @@ impl Author {
     }
 
     pub(crate) fn is_member(&self) -> bool {
-        self.0.starts_with(MEMBER)
+        is_member(&self.0)
     }
+}
+
+/// Whether this is the URN of a member.
+pub(crate) fn is_member(urn: &str) -> bool {
+    urn.starts_with(MEMBER)
 }
 
 /// The URN of a member.

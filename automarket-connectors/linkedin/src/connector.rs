@@ -2,14 +2,15 @@ use std::sync::atomic::AtomicBool;
 
 use automarket_core::{
     Content, Context, Delivery, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome,
-    Post, Profile, Publisher, Receipt, Result, async_trait, publisher::undeclared,
+    Post, Profile, Publisher, Receipt, Result, async_trait, check::Finding, publisher::undeclared,
+    store::Account,
 };
 use serde_json::{Value, json};
 
 use crate::{
     LinkedInConfig, LinkedInOptions, PLATFORM,
     api::Api,
-    author::Author,
+    author::{Author, is_member},
     error::send,
     find::find_post,
     identify::identities,
@@ -136,6 +137,17 @@ impl LinkedIn {
 impl Publisher for LinkedIn {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Only organisations' posts can be listed.
+    fn profile_for(&self, account: &Account) -> Profile {
+        let mut profile = self.profile.clone();
+        profile.abilities.find = !is_member(&account.remote_id);
+        profile
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        rules::findings(content)
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -100,15 +100,18 @@ impl Bringing<'_> {
         profile: &Profile,
     ) -> Result<Brought> {
         let mut content = content.clone();
-        content.inspect(self.cx).await?;
+        let mut files = content.inspect(self.cx).await?;
         rules::require(&content, profile)?;
-        let card = match thumbnail {
-            Some(media) => Some(self.inspected(media, profile).await?),
-            None => None,
-        };
+        let mut kinds: Vec<Kind> = content.media.iter().map(kind).collect();
+        let with_card = thumbnail.is_some();
+        if let Some(media) = thumbnail {
+            files.push(self.inspected(media, profile).await?);
+            kinds.push(Kind::Image);
+        }
         let mut sent = Vec::new();
-        for (index, media) in content.media.iter().chain(&card).enumerate() {
-            sent.push(self.send(media, &format!("linkedin.media.{index}")).await?);
+        for (index, (file, kind)) in files.into_iter().zip(kinds).enumerate() {
+            let step = format!("linkedin.media.{index}");
+            sent.push(self.send(&file, kind, &step).await?);
         }
         for file in &sent {
             let step = format!("{}.ready", file.step);
@@ -116,41 +119,32 @@ impl Bringing<'_> {
         }
         let mut urns: Vec<String> = sent.into_iter().map(|file| file.urn).collect();
         Ok(Brought {
-            thumbnail: card.and_then(|_| urns.pop()),
+            thumbnail: with_card.then(|| urns.pop()).flatten(),
             media: urns,
         })
     }
 
     /// A thumbnail, held to the rules of images.
-    async fn inspected(&self, mut media: Media, profile: &Profile) -> Result<Media> {
-        media.inspect(self.cx).await?;
+    async fn inspected(&self, mut media: Media, profile: &Profile) -> Result<MediaFile> {
+        let file = media.inspect(self.cx).await?;
         let alone = Content {
-            media: vec![media.clone()],
+            media: vec![media],
             ..Content::default()
         };
         rules::require(&alone, profile)?;
-        if !matches!(media.kind, MediaKind::Image | MediaKind::Gif) {
-            return Err(
-                Error::invalid("thumbnail", "the image of a card is an image")
-                    .with_platform(&PLATFORM)
-                    .with_rule("linkedin.thumbnail"),
-            );
+        if alone.media.iter().any(|media| kind(media) != Kind::Image) {
+            let error = Error::invalid("thumbnail", "the image of a card is an image");
+            return Err(error.with_rule("linkedin.thumbnail"));
         }
-        Ok(media)
+        Ok(file)
     }
 
-    async fn send(&self, media: &Media, name: &str) -> Result<Sent> {
-        let kind = match media.kind {
-            MediaKind::Video => Kind::Video,
-            MediaKind::Document => Kind::Document,
-            _ => Kind::Image,
-        };
-        let file = media.open(self.cx).await?;
+    async fn send(&self, file: &MediaFile, kind: Kind, name: &str) -> Result<Sent> {
         for round in 0..ROUNDS {
             let step = format!("{name}.{round}");
             let begin = || self.begin(kind, file.size());
             let begun: Begun = self.cx.step(&step, begin).await?;
-            let Some(tags) = self.parts(&step, kind, &begun, &file).await? else {
+            let Some(tags) = self.parts(&step, kind, &begun, file).await? else {
                 continue;
             };
             let finish = || async {
@@ -293,6 +287,14 @@ impl Bringing<'_> {
             tokio::time::sleep(PAUSE).await;
             waited += PAUSE;
         }
+    }
+}
+
+fn kind(media: &Media) -> Kind {
+    match media.kind {
+        MediaKind::Video => Kind::Video,
+        MediaKind::Document => Kind::Document,
+        _ => Kind::Image,
     }
 }
 

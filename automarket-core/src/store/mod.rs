@@ -1,18 +1,23 @@
 //! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
 
 mod accounts;
+mod attempts;
 mod campaigns;
 mod events;
 mod gates;
 mod jobs;
 mod memory;
 mod publications;
+mod routing;
 pub mod rows;
 mod rules;
 mod schedules;
 mod upkeep;
 
 pub use accounts::{Account, AccountStore};
+pub use attempts::{
+    Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,
+};
 pub use campaigns::CampaignStore;
 pub use events::{Event, EventStore, NewEvent};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
@@ -21,7 +26,11 @@ pub use jobs::{
     QueueStats, Settled, Verdict, Woken,
 };
 pub use memory::MemoryStore;
-pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+pub use publications::{
+    Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
+    PublishingChange, REVISION, SLOT, Target, not_there,
+};
+pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 pub use schedules::{Schedule, ScheduleStore};
 pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
@@ -41,6 +50,7 @@ pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, Wor
 ///   cannot be read.
 pub trait Store:
     AccountStore
+    + AttemptStore
     + CampaignStore
     + EventStore
     + GateStore
@@ -53,6 +63,7 @@ pub trait Store:
 
 impl<
     T: AccountStore
+        + AttemptStore
         + CampaignStore
         + EventStore
         + GateStore

@@ -16,10 +16,11 @@ use crate::{
     AccountId, CampaignId, Error, ErrorKind, JobId, PostId, PublicationId, Result, Store, TenantId,
     content::{Campaign, Post},
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
-        Job, JobState, JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Overdue, Pass,
-        Publication, PublicationStore, QueueRates, QueueStats, Schedule, ScheduleStore, Settled,
-        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, CampaignStore, Claim, Enqueued,
+        Event, EventStore, Gate, GateStore, Job, JobState, JobStore, Lease, LeaseToken, NewEvent,
+        NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore, PublishingChange,
+        QueueRates, QueueStats, Routing, Schedule, ScheduleStore, Settled, Signal, UpkeepStore,
+        Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -278,6 +279,15 @@ impl JobStore for FaultStore {
         self.pass("cancel_job", self.inner.cancel_job(tenant, id))
             .await
     }
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let moved = self.inner.reschedule_job(tenant, id, at);
+        self.pass("reschedule_job", moved).await
+    }
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.pass("redrive", self.inner.redrive(tenant, id)).await
     }
@@ -327,16 +337,52 @@ impl PublicationStore for FaultStore {
         self.pass("publications", self.inner.publications(tenant, post))
             .await
     }
-    async fn update_publication(
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        self.pass("change_publishing", self.inner.change_publishing(change))
+            .await
+    }
+    async fn live_publications(
         &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        self.pass(
-            "update_publication",
-            self.inner.update_publication(publication, events),
-        )
-        .await
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        let live = self.inner.live_publications(tenant, account, limit);
+        self.pass("live_publications", live).await
+    }
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        let put = self.inner.put_routing(tenant, account, routing);
+        self.pass("put_routing", put).await
+    }
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        self.pass("routing", self.inner.routing(tenant, account))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AttemptStore for FaultStore {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        self.pass("attempts", self.inner.attempts(tenant, publication))
+            .await
+    }
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        self.pass("attempt_stats", self.inner.attempt_stats(tenant, since))
+            .await
     }
 }
 

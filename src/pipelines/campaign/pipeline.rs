@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Automarket, Tenant,
     market::Engine,
-    publishing::{publication_id, publish_job_id, rules_for},
+    publishing::{publication_id, rules_for},
 };
 
 /// How long a publication started here belongs to this run without a heartbeat.
@@ -158,7 +158,7 @@ impl Campaigning<'_> {
                     let publisher = self.tenant.engine().publisher(&account.platform)?;
                     Lane {
                         network,
-                        rules: rules_for(&account, publisher.profile()),
+                        rules: rules_for(&account, &**publisher),
                         account: Ok(*id),
                     }
                 }
@@ -262,15 +262,13 @@ impl Campaigning<'_> {
     ) -> Result<Publication> {
         self.run
             .step(&format!("publish {}", lane.network), || async {
-                self.tenant.work_on(publish_job_id(id), LEASE).await?;
-                let publication = self
-                    .tenant
-                    .engine()
-                    .store
-                    .publication(&self.run.tenant, id)
-                    .await?;
-                publication
-                    .ok_or_else(|| Error::new(ErrorKind::Internal, "the publication is gone"))
+                let store = &self.tenant.engine().store;
+                let gone = || Error::new(ErrorKind::Internal, "the publication is gone");
+                let publication = store.publication(&self.run.tenant, id).await?;
+                let job = publication.ok_or_else(gone)?.job;
+                self.tenant.work_on(job, LEASE).await?;
+                let publication = store.publication(&self.run.tenant, id).await?;
+                publication.ok_or_else(gone)
             })
             .await
     }

@@ -17,10 +17,11 @@ use automarket::{
         chrono::{DateTime, Utc},
     },
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
-        Job, JobState, JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing,
-        Overdue, Pass, Publication, PublicationStore, QueueRates, QueueStats, Schedule,
-        ScheduleStore, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, CampaignStore, Claim, Enqueued,
+        Event, EventStore, Gate, GateStore, Job, JobState, JobStore, Lease, LeaseToken,
+        MemoryStore, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
+        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore, Settled,
+        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 use serde_json::Value;
@@ -52,6 +53,7 @@ pub(super) struct Watched {
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
+    pub(super) change_fails: AtomicU32,
     pub(super) reads_fail: AtomicU32,
     /// Whether remembering a step never ends.
     pub(super) hangs: AtomicBool,
@@ -65,6 +67,7 @@ impl Watched {
             word: Notify::new(),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
+            change_fails: AtomicU32::new(0),
             reads_fail: AtomicU32::new(0),
             hangs: AtomicBool::new(false),
         })
@@ -144,12 +147,46 @@ impl PublicationStore for Watched {
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
         self.inner.publications(tenant, post).await
     }
-    async fn update_publication(
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        fault(&self.change_fails)?;
+        self.inner.change_publishing(change).await
+    }
+    async fn live_publications(
         &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        self.inner.update_publication(publication, events).await
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        self.inner.live_publications(tenant, account, limit).await
+    }
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        self.inner.put_routing(tenant, account, routing).await
+    }
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        self.inner.routing(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl AttemptStore for Watched {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        self.inner.attempts(tenant, publication).await
+    }
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        self.inner.attempt_stats(tenant, since).await
     }
 }
 
@@ -188,6 +225,14 @@ impl JobStore for Watched {
     }
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.inner.cancel_job(tenant, id).await
+    }
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        self.inner.reschedule_job(tenant, id, at).await
     }
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.inner.redrive(tenant, id).await

@@ -1,3 +1,4 @@
+mod publications;
 mod queue;
 mod records;
 mod upkeep;
@@ -10,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Event, NewEvent, Publication};
+use super::{Account, Attempt, Event, NewEvent, Publication, Routing};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -44,6 +45,8 @@ struct State {
     campaigns: BTreeMap<(TenantId, CampaignId), Campaign>,
     posts: BTreeMap<(TenantId, PostId), Post>,
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
+    routings: BTreeMap<(TenantId, AccountId), Routing>,
+    attempts: Vec<Attempt>,
     events: Vec<Event>,
     /// The number of the newest event: never given twice.
     sequence: i64,

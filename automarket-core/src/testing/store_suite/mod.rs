@@ -7,6 +7,7 @@
 
 mod accounts;
 mod campaigns;
+mod changes;
 mod claims;
 mod events;
 mod gates;
@@ -118,6 +119,7 @@ pub fn store_cases() -> Vec<StoreCase> {
     [
         accounts::cases(),
         campaigns::cases(),
+        changes::cases(),
         claims::cases(),
         events::cases(),
         gates::cases(),
