@@ -20,7 +20,7 @@ impl Author {
         }
     }
 
-    fn read(urn: &str) -> Result<Self> {
+    pub(crate) fn read(urn: &str) -> Result<Self> {
         let id = urn
             .strip_prefix(MEMBER)
             .or_else(|| urn.strip_prefix(ORGANIZATION));
