@@ -16,6 +16,7 @@ use crate::{
     content::MediaSource,
     http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
     media::MediaHost,
+    oauth::TokenSet,
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -201,6 +202,15 @@ impl Context {
                 "this platform needs a token, and the account brings none",
             )
             .with_remedy("connect the account, or give the context a Credential::Token")),
+        }
+    }
+
+    /// The OAuth tokens, where the credential is such: scopes, base address and what else is known.
+    #[must_use]
+    pub fn tokens(&self) -> Option<&TokenSet> {
+        match &self.credential {
+            Credential::OAuth(tokens) => Some(tokens),
+            _ => None,
         }
     }
 

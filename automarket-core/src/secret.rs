@@ -12,6 +12,24 @@ use crate::oauth::TokenSet;
 /// let key = automarket_core::Secret::new("xoxb-1");
 /// assert_eq!(format!("{key:?}"), "[REDACTED]");
 /// ```
+///
+/// It cannot be printed, serialised or compared by accident; none of these compiles:
+///
+/// ```compile_fail
+/// println!("{}", automarket_core::Secret::new("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = serde_json::to_string(&automarket_core::Secret::new("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = serde_json::to_string(&automarket_core::Credential::token("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = automarket_core::Secret::new("a") == automarket_core::Secret::new("b");
+/// ```
+/// ```compile_fail
+/// let _: &str = &automarket_core::Secret::new("xoxb-1");
+/// ```
 #[derive(Clone)]
 pub struct Secret(SecretString);
 

@@ -2,9 +2,12 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod error;
 mod events;
+mod flows;
 mod gates;
 mod jobs;
 mod migrations;

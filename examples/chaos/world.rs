@@ -22,7 +22,7 @@ use crate::{
     log::{Entry, Reader},
     place::Place,
     rows,
-    worker::{Crash, TENANT, WORK, Work, WorkerConfig},
+    worker::{Crash, TENANT, WORK, Work, WorkerConfig, keyring},
 };
 
 pub(crate) struct World {
@@ -228,7 +228,9 @@ impl World {
 
     /// This process's own library, to publish with.
     pub(crate) async fn publisher(&self, connector: &Connector, fake: &Fake) -> Result<Tenant> {
-        let builder = Automarket::shared(self.store.clone()).clock(self.place.clock());
+        let builder = Automarket::shared(self.store.clone())
+            .clock(self.place.clock())
+            .keyring(keyring());
         let market = (connector.register)(builder, &fake.base)?.build()?;
         let tenant = market.tenant(TENANT)?;
         let account = (connector.account)(tenant.id().clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
+    Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
     fault_point,
     steps::Steps,
@@ -117,16 +117,18 @@ async fn send(
             None => return ended(engine, publication, attempt, Err(error)).await,
         },
     };
+    let publisher = &*publisher;
 
     if publication.state == PublicationState::Accepted {
-        let polled = poll(&*publisher, &context, &publication).await;
-        passed.tell(engine, &polled).await;
+        let this = &publication;
+        let call = |cx| async move { poll(publisher, &cx, this).await };
+        let polled = passed.call(engine, context, call).await;
         return ended(engine, publication, attempt, polled).await;
     }
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
     let post = routed(post.ok_or_else(missing)?, &publication);
-    let checked = verify(&post, &publication, &account, &*publisher, &context).await;
+    let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
         return ended(engine, publication, attempt, Err(error)).await;
     }
@@ -136,8 +138,9 @@ async fn send(
     fault_point("publish.intent", "before");
     publication = save(engine, told::change(publication)).await?;
     fault_point("publish.intent", "after");
-    let sent = publisher.publish(&context, &post).await;
-    passed.tell(engine, &sent).await;
+    let post = &post;
+    let call = |cx| async move { publisher.publish(&cx, post).await };
+    let sent = passed.call(engine, context, call).await;
     ended(engine, publication, attempt, sent).await
 }
 
@@ -224,7 +227,7 @@ async fn verify(
 
 async fn poll(
     publisher: &dyn Publisher,
-    context: &automarket_core::Context,
+    context: &Context,
     publication: &Publication,
 ) -> Result<Outcome> {
     match &publication.handle {

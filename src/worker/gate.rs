@@ -4,6 +4,7 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
+    future::Future,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +21,7 @@ use automarket_core::{
     store::{Account, Pass, Signal},
 };
 
-use crate::{market::Engine, report::metrics};
+use crate::{accounts::Version, market::Engine, report::metrics};
 
 /// The gate of an account's rate limit.
 pub(crate) const RATE: &str = "rate";
@@ -32,6 +33,8 @@ const UNSAID: Duration = Duration::from_secs(60);
 /// That work for an account was let through, and whether its end is news.
 pub(crate) struct Passed {
     account: Account,
+    /// Which credential it was let through with.
+    version: Version,
     watched: bool,
     open_call: OpenCall,
 }
@@ -52,7 +55,7 @@ impl Engine {
     /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
-        let context = self.context(account.clone())?;
+        let (context, version) = self.context(account.clone()).await?;
         let pass = self.store.pass_gates(&account.tenant, account.id).await?;
         if let Pass::Closed(until) = pass {
             metrics::rate_limit_wait(account.platform.as_str());
@@ -71,6 +74,7 @@ impl Engine {
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch }));
         let passed = Passed {
             account,
+            version,
             watched,
             open_call,
         };
@@ -96,6 +100,26 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
 }
 
 impl Passed {
+    /// Makes a call and tells the gates what it ended in. Where the platform refuses the credential it is
+    /// renewed once, and the call repeated once.
+    pub(crate) async fn call<T, F>(
+        &self,
+        engine: &Engine,
+        context: Context,
+        call: impl Fn(Context) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let Self {
+            account, version, ..
+        } = self;
+        let end = engine.accounts.insist(account, *version, context, call);
+        let end = end.await;
+        self.tell(engine, &end).await;
+        end
+    }
+
     /// Tells the gates what the work ended in: connectors know limits that no status shows, and need not go
     /// through the context to reach their platform.
     pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
@@ -261,7 +285,9 @@ mod tests {
             let store = Arc::new(MemoryStore::new());
             let platform = Platformlet::default();
             let answers = platform.0.clone();
-            let market = Automarket::shared(store.clone()).transport(platform);
+            let market = Automarket::shared(store.clone())
+                .transport(platform)
+                .keyring(automarket_core::Keyring::random());
             let tenant = market.build().unwrap().tenant("acme").unwrap();
             let account = Account::new(tenant.id().clone(), Platform::X, "1");
             let token = Credential::token("t");

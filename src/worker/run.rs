@@ -18,7 +18,10 @@ use super::{
     held::Stop,
     settle::{End, Ended},
 };
-use crate::publishing::{DELETE_JOB, PUBLISH_JOB, delete, send};
+use crate::{
+    accounts::KEEP_ALIVE_JOB,
+    publishing::{DELETE_JOB, PUBLISH_JOB, delete, send},
+};
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
 /// `Release`, which has no power over a lease that was lost.
@@ -53,6 +56,9 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     }
     if job.kind == DELETE_JOB {
         return delete::run(engine, job).await;
+    }
+    if job.kind == KEEP_ALIVE_JOB {
+        return engine.accounts.keep_alive(job).await;
     }
     let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
     let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())

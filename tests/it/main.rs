@@ -5,7 +5,9 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod accounts;
 mod campaign;
+mod connect;
 mod live;
 mod media;
 mod publishing;

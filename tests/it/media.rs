@@ -18,6 +18,7 @@ async fn world() -> (Tenant, Account, LocalMediaHost) {
     let market = Automarket::builder(MemoryStore::new())
         .media_host(host.clone())
         .transport(Script::new())
+        .keyring(automarket::Keyring::random())
         .publisher(RecordingPublisher::new(scheduler.clone()))
         .build()
         .unwrap();

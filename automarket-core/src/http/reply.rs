@@ -163,7 +163,7 @@ impl Reply {
 
     /// At most `limit` characters of the text, with the call's secrets masked and control characters
     /// replaced.
-    pub(super) fn masked(&self, text: &str, limit: usize) -> String {
+    pub(crate) fn masked(&self, text: &str, limit: usize) -> String {
         masked(text, &self.secrets, limit)
     }
 }

@@ -2,8 +2,11 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod events;
+mod flows;
 mod gates;
 mod jobs;
 mod memory;
@@ -18,8 +21,11 @@ pub use accounts::{Account, AccountStore};
 pub use attempts::{
     Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,
 };
+pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
 pub use campaigns::CampaignStore;
+pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
+pub use flows::{Flow, FlowStore};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
@@ -51,8 +57,11 @@ pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, Wor
 pub trait Store:
     AccountStore
     + AttemptStore
+    + AuditStore
     + CampaignStore
+    + CredentialStore
     + EventStore
+    + FlowStore
     + GateStore
     + JobStore
     + PublicationStore
@@ -61,17 +70,19 @@ pub trait Store:
 {
 }
 
-impl<
+impl<T> Store for T where
     T: AccountStore
         + AttemptStore
+        + AuditStore
         + CampaignStore
+        + CredentialStore
         + EventStore
+        + FlowStore
         + GateStore
         + JobStore
         + PublicationStore
         + ScheduleStore
-        + UpkeepStore,
-> Store for T
+        + UpkeepStore
 {
 }
 

@@ -16,11 +16,12 @@ use crate::{
     AccountId, CampaignId, Error, ErrorKind, JobId, PostId, PublicationId, Result, Store, TenantId,
     content::{Campaign, Post},
     store::{
-        Account, AccountStore, Attempt, AttemptStats, AttemptStore, CampaignStore, Claim, Enqueued,
-        Event, EventStore, Gate, GateStore, Job, JobState, JobStore, Lease, LeaseToken, NewEvent,
-        NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore, PublishingChange,
-        QueueRates, QueueStats, Routing, Schedule, ScheduleStore, Settled, Signal, UpkeepStore,
-        Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
+        CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit, NewCredential,
+        NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
+        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore,
+        SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -490,6 +491,159 @@ impl UpkeepStore for FaultStore {
         limit: usize,
     ) -> Result<usize> {
         self.pass("redrive_dead", self.inner.redrive_dead(tenant, kind, limit))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl CredentialStore for FaultStore {
+    async fn put_credential(
+        &self,
+        credential: &NewCredential,
+        over: Option<i64>,
+    ) -> Result<SealedCredential> {
+        self.pass(
+            "put_credential",
+            self.inner.put_credential(credential, over),
+        )
+        .await
+    }
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<SealedCredential>> {
+        self.pass("credential", self.inner.credential(tenant, account))
+            .await
+    }
+    async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
+        self.pass("credentials", self.inner.credentials(tenant))
+            .await
+    }
+    async fn lease_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.pass(
+            "lease_credential",
+            self.inner.lease_credential(tenant, account, version, lease),
+        )
+        .await
+    }
+    async fn release_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        wait: Duration,
+    ) -> Result<()> {
+        self.pass(
+            "release_credential",
+            self.inner
+                .release_credential(tenant, account, version, wait),
+        )
+        .await
+    }
+    async fn credential_needs_reauth(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        self.pass(
+            "credential_needs_reauth",
+            self.inner
+                .credential_needs_reauth(tenant, account, version, event),
+        )
+        .await
+    }
+    async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()> {
+        self.pass(
+            "credential_used",
+            self.inner.credential_used(tenant, account),
+        )
+        .await
+    }
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+        self.pass(
+            "remove_credential",
+            self.inner.remove_credential(tenant, account),
+        )
+        .await
+    }
+    async fn credentials_not_under(
+        &self,
+        key_id: &str,
+        after: Option<&(TenantId, AccountId)>,
+        limit: usize,
+    ) -> Result<Vec<SealedCredential>> {
+        self.pass(
+            "credentials_not_under",
+            self.inner.credentials_not_under(key_id, after, limit),
+        )
+        .await
+    }
+    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+        self.pass("credential_under", self.inner.credential_under(key_id))
+            .await
+    }
+    async fn reseal_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        key_id: &str,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        self.pass(
+            "reseal_credential",
+            self.inner
+                .reseal_credential(tenant, account, version, key_id, sealed),
+        )
+        .await
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.pass("key_uses", self.inner.key_uses()).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AuditStore for FaultStore {
+    async fn append_audit(&self, entries: &[NewAudit]) -> Result<()> {
+        self.pass("append_audit", self.inner.append_audit(entries))
+            .await
+    }
+    async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.pass("audit", self.inner.audit(tenant, after, limit))
+            .await
+    }
+    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
+        self.pass(
+            "drop_audit_before",
+            self.inner.drop_audit_before(tenant, before),
+        )
+        .await
+    }
+    async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl FlowStore for FaultStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.pass("put_flow", self.inner.put_flow(flow)).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.pass("take_flow", self.inner.take_flow(tenant, id))
             .await
     }
 }

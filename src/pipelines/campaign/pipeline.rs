@@ -58,6 +58,7 @@ impl Pipeline for CampaignPipeline {
         let tenant = Tenant {
             id: run.tenant.clone(),
             market: Automarket { engine },
+            who: "automarket".into(),
         };
         let report = Campaigning {
             tenant: &tenant,
@@ -291,13 +292,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let crm = engine.crm(&account.platform)?.clone();
+                let (crm, record) = (&crm, &crm_record(composed, targets));
                 let (cx, passed) = engine.passing(account).await?;
                 let cx = cx.with_steps(self.run.steps());
-                let recorded = crm
-                    .record_campaign(&cx, &crm_record(composed, targets))
-                    .await;
-                passed.tell(engine, &recorded).await;
-                part(recorded)
+                let call = |cx| async move { crm.record_campaign(&cx, record).await };
+                part(passed.call(engine, cx, call).await)
             })
             .await
     }
@@ -317,10 +316,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
+                let (notifier, notice) = (&notifier, &notice);
                 let (cx, passed) = engine.passing(account).await?;
                 let cx = cx.with_key(&format!("notice {}", self.run.id));
-                let told = notifier.notify(&cx, &notice).await;
-                passed.tell(engine, &told).await;
+                let call = |cx| async move { notifier.notify(&cx, notice).await };
+                let told = passed.call(engine, cx, call).await;
                 part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
             })
             .await

@@ -12,7 +12,7 @@ mod why;
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, Error, ErrorKind, Platform, Post, PostId, Retry, Tenant, When,
+    Automarket, Credential, Error, ErrorKind, Keyring, Platform, Post, PostId, Retry, Tenant, When,
     core::{Handle, Lookup, Outcome, Receipt, chrono},
     publishing::{PostState, PublishOptions, TooLate, remote_id},
     store::{
@@ -46,12 +46,18 @@ async fn worlds() -> Vec<World> {
     vec![memory, World::on(Arc::new(file), clock, Some(dir)).await]
 }
 
+/// The same for every process on a store.
+fn keyring() -> Keyring {
+    Keyring::from_base64("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").unwrap()
+}
+
 impl World {
     async fn on(store: Arc<dyn Store>, clock: ManualClock, dir: Option<tempfile::TempDir>) -> Self {
         let publisher = RecordingPublisher::new(Platform::X);
         let market = Automarket::shared(store)
             .clock(Arc::new(clock.clone()))
             .transport(Script::new())
+            .keyring(keyring())
             .publisher(publisher.clone())
             .build()
             .unwrap();

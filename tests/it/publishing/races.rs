@@ -56,6 +56,7 @@ async fn two_processes_send_each_post_once_while_it_is_moved_about() {
         let store = SqliteStore::open(&path).await.unwrap();
         let market = Automarket::builder(store)
             .transport(Script::new())
+            .keyring(keyring())
             .publisher(publisher.clone())
             .build()
             .unwrap();

@@ -59,6 +59,7 @@ async fn the_whole_chain_is_told_in_order_without_secrets() {
             .clock(Arc::new(world.clock.clone()))
             .transport(wire)
             .publisher(Wired(world.publisher.clone()))
+            .keyring(keyring())
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();

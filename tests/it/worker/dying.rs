@@ -26,6 +26,7 @@ impl World {
             b.clock(Arc::new(clock.clone()))
                 .transport(Script::new())
                 .publisher(publisher.clone())
+                .keyring(automarket::Keyring::random())
         });
         let account = Account::new(tenant.id().clone(), Platform::X, "1");
         let account = tenant

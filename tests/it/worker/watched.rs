@@ -17,11 +17,13 @@ use automarket::{
         chrono::{DateTime, Utc},
     },
     store::{
-        Account, AccountStore, Attempt, AttemptStats, AttemptStore, CampaignStore, Claim, Enqueued,
-        Event, EventStore, Gate, GateStore, Job, JobState, JobStore, Lease, LeaseToken,
-        MemoryStore, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
-        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore, Settled,
-        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
+        CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, MemoryStore, NewAudit,
+        NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication,
+        PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
+        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
+        WorkerRecord,
     },
 };
 use serde_json::Value;
@@ -263,6 +265,118 @@ impl JobStore for Watched {
     async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
         self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.steps(tenant, job).await
+    }
+}
+
+#[async_trait]
+impl CredentialStore for Watched {
+    async fn put_credential(
+        &self,
+        credential: &NewCredential,
+        over: Option<i64>,
+    ) -> Result<SealedCredential> {
+        self.inner.put_credential(credential, over).await
+    }
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<SealedCredential>> {
+        self.inner.credential(tenant, account).await
+    }
+    async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
+        self.inner.credentials(tenant).await
+    }
+    async fn lease_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.inner
+            .lease_credential(tenant, account, version, lease)
+            .await
+    }
+    async fn release_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        wait: Duration,
+    ) -> Result<()> {
+        self.inner
+            .release_credential(tenant, account, version, wait)
+            .await
+    }
+    async fn credential_needs_reauth(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        self.inner
+            .credential_needs_reauth(tenant, account, version, event)
+            .await
+    }
+    async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()> {
+        self.inner.credential_used(tenant, account).await
+    }
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+        self.inner.remove_credential(tenant, account).await
+    }
+    async fn credentials_not_under(
+        &self,
+        key_id: &str,
+        after: Option<&(TenantId, AccountId)>,
+        limit: usize,
+    ) -> Result<Vec<SealedCredential>> {
+        self.inner.credentials_not_under(key_id, after, limit).await
+    }
+    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+        self.inner.credential_under(key_id).await
+    }
+    async fn reseal_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        key_id: &str,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        self.inner
+            .reseal_credential(tenant, account, version, key_id, sealed)
+            .await
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.inner.key_uses().await
+    }
+}
+
+#[async_trait]
+impl AuditStore for Watched {
+    async fn append_audit(&self, entries: &[NewAudit]) -> Result<()> {
+        self.inner.append_audit(entries).await
+    }
+    async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.inner.audit(tenant, after, limit).await
+    }
+    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
+        self.inner.drop_audit_before(tenant, before).await
+    }
+    async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        self.inner.erase_audit_of(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl FlowStore for Watched {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.inner.put_flow(flow).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.inner.take_flow(tenant, id).await
     }
 }
 

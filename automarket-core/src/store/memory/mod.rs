@@ -1,3 +1,5 @@
+mod credentials;
+mod flows;
 mod publications;
 mod queue;
 mod records;
@@ -11,7 +13,9 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Attempt, Event, NewEvent, Publication, Routing};
+use super::{
+    Account, Attempt, Audit, Event, Flow, NewEvent, Publication, Routing, SealedCredential,
+};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -51,6 +55,13 @@ struct State {
     /// The number of the newest event: never given twice.
     sequence: i64,
     queue: Queue,
+    credentials: BTreeMap<(TenantId, AccountId), SealedCredential>,
+    /// How often each key has sealed.
+    seals: BTreeMap<String, u64>,
+    flows: BTreeMap<(TenantId, String), Flow>,
+    audit: Vec<Audit>,
+    /// How many there have ever been.
+    audits: i64,
     upkeep: Upkeep,
 }
 
@@ -83,6 +94,16 @@ impl MemoryStore {
 }
 
 impl State {
+    fn of_version(
+        &mut self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+    ) -> Option<&mut SealedCredential> {
+        let row = self.credentials.get_mut(&(tenant.clone(), account));
+        row.filter(|row| row.version == version)
+    }
+
     fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
         for event in events {
             self.sequence += 1;

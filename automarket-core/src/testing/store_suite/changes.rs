@@ -121,7 +121,7 @@ async fn written_together(s: &StoreUnderTest) {
     assert_eq!(s.store.events_about(&a, TEXT).await.unwrap().len(), 1);
     for attempt in &change.attempts {
         let stored = s.store.attempts(&a, attempt.publication).await.unwrap();
-        assert_eq!(stored, [attempt.clone()]);
+        assert_eq!(stored, std::slice::from_ref(attempt));
     }
     let untouched = &new.publications[2];
     let stored = s.store.publication(&a, untouched.id).await.unwrap();
