@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Result, Secret,
+    Result, Secret, Url,
     http::{Call, Upload, segment},
     http_types::Method,
 };
@@ -166,13 +166,13 @@ impl Api<'_> {
     }
 
     /// Sends a part of a file to where LinkedIn said. The address says whose upload it is; the token goes along
-    /// only to LinkedIn's own hosts.
+    /// only to LinkedIn's own hosts and that of the API.
     pub(crate) fn upload(&self, part: &Part, body: Upload) -> Result<Call> {
         let call = Call::new("media.upload", Method::PUT, &part.upload_url)?;
-        let host = call.request().uri().host().unwrap_or_default().to_owned();
-        let own = host == "linkedin.com"
-            || host.ends_with(".linkedin.com")
-            || self.config.base_url.split("//").nth(1) == Some(&host);
+        let host = call.request().uri().host().unwrap_or_default();
+        let api = Url::parse(&self.config.base_url);
+        let own =
+            host.ends_with(".linkedin.com") || api.is_ok_and(|api| api.host_str() == Some(host));
         let call = if own { call.bearer(self.token) } else { call };
         Ok(call
             .upload("application/octet-stream", body)

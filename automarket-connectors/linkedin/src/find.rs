@@ -40,18 +40,19 @@ pub(crate) async fn find_post(
     }
     let since = (since - SKEW).timestamp_millis();
     for page in 0..PAGES {
-        let posts: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
-        let full = posts.elements.len() >= PAGE;
-        for post in posts.elements {
-            // The newest come first.
-            if post.made().is_some_and(|made| made < since) {
-                return Ok(None);
-            }
-            if post.reshare_context.is_none() && plain(&post.commentary) == wanted {
-                return Ok(Some(post.id));
-            }
+        let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
+        let posts = listed.elements;
+        let old = |post: &Post| post.made().is_some_and(|made| made < since);
+        let same = |post: &&Post| {
+            let own = post.reshare_context.is_none() && !old(post);
+            own && plain(&post.commentary) == wanted
+        };
+        if let Some(post) = posts.iter().find(same) {
+            return Ok(Some(post.id.clone()));
         }
-        if !full {
+        // That the newest come first is what is seen, not what is promised.
+        let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
+        if posts.len() < PAGE || newest_first && posts.last().is_some_and(old) {
             return Ok(None);
         }
     }

@@ -206,7 +206,7 @@ impl Bringing<'_> {
         })
     }
 
-    /// Sends all parts and returns their tags; `None` when their addresses ran out before.
+    /// Sends all parts and returns their tags; `None` when their addresses ran out, or are good no more.
     async fn parts(
         &self,
         step: &str,
@@ -222,7 +222,14 @@ impl Bringing<'_> {
                 }
                 let length = part.last_byte - part.first_byte + 1;
                 let body = Upload::range(file.clone(), part.first_byte, length);
-                let reply = send(self.cx, self.api.upload(part, body)?).await?;
+                let reply = match send(self.cx, self.api.upload(part, body)?).await {
+                    Ok(reply) => reply,
+                    // Said of the address, not of the account.
+                    Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error),
+                };
                 let tag = reply.header("etag").unwrap_or_default().trim_matches('"');
                 if kind == Kind::Video && tag.is_empty() {
                     let error = reply.unexpected("a part of an upload without its tag");

@@ -9,7 +9,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use super::{
-    Incoming, UPLOAD_HOST, empty, forbidden, invalid, problem,
+    Incoming, empty, forbidden, invalid, problem,
     state::{Stage, State, Upload},
 };
 
@@ -33,7 +33,7 @@ fn initialize(state: &mut State, call: &Incoming<'_>, kind: &str) -> Response<By
     let one = &kind[..kind.len() - 1];
     let number = state.number();
     let urn = format!("urn:li:{one}:D4E{number}");
-    let address = |part: usize| format!("https://{UPLOAD_HOST}/dms-uploads/D4E{number}/{part}");
+    let address = |part: usize| format!("{}/dms-uploads/D4E{number}/{part}", call.uploads);
     let until = call.now + TimeDelta::hours(1);
     let mut value = json!({one: urn});
     let expected = if kind == "videos" {

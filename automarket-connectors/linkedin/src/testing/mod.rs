@@ -163,8 +163,14 @@ impl Fake for FakeLinkedIn {
         if let Some(refusal) = headers(&state, request, path.first().copied()) {
             return refusal;
         }
+        let served_at = text_of(request, "host");
         let call = Incoming {
             member,
+            uploads: if served_at.is_empty() {
+                format!("https://{UPLOAD_HOST}")
+            } else {
+                format!("http://{served_at}")
+            },
             query: query.unwrap_or_default(),
             method: text_of(request, "x-restli-method"),
             body: request.body(),
@@ -192,6 +198,8 @@ impl Fake for FakeLinkedIn {
 /// A request whose member is known.
 struct Incoming<'a> {
     member: &'static str,
+    /// Where files go: to the fake itself, also where it is served on a socket.
+    uploads: String,
     query: Vec<(String, String)>,
     /// `X-RestLi-Method`.
     method: &'a str,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use automarket_connector_linkedin::{LinkedInConfig, testing};
 use automarket_core::{
-    Context, Credential, Error, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    Context, Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Result, Retry,
     chrono::TimeDelta,
     http_types::Method,
     testing::{Fault, FaultRule},
 };
+use serde_json::json;
 
 use crate::world::{World, commented, done, hello};
 
@@ -243,6 +244,49 @@ async fn more_posts_than_are_searched_stay_unknown() {
     assert_eq!(error.kind(), ErrorKind::CannotTell);
     assert!(error.is_unknown());
     assert_eq!(world.effects().len(), 501);
+}
+
+#[tokio::test]
+async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
+    let world = World::new();
+    let long_ago = world.cx().now() - TimeDelta::days(2);
+    let text = r"Hello \(from Acme\) & friends #launch";
+    let old = world.fake.seed(testing::ORGANIZATION, text, long_ago);
+    let rule = FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown());
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_ne!(receipt.remote_id, old);
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_list_that_begins_with_the_oldest_is_read_on() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    for n in 0..100 {
+        world
+            .fake
+            .seed(testing::ORGANIZATION, &format!("{n}"), cx.now());
+    }
+    let old = |n| json!({"id": "urn:li:share:1", "commentary": "Old", "createdAt": n});
+    let page = json!({"elements": (0..100).map(old).collect::<Vec<_>>()});
+    let page = Fault::Reply(200, page.to_string().leak());
+    world.fault("/rest/posts", page);
+    let intent = Intent {
+        key: "key".into(),
+        post: hello(),
+        at: cx.now(),
+    };
+    let found = world.linkedin.find(&cx, &intent).await.unwrap();
+    let Lookup::Found(found) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(found.remote_id(), receipt.remote_id);
+    assert_eq!(world.sandbox.faults().hits().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

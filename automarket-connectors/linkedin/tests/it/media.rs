@@ -201,6 +201,57 @@ async fn addresses_that_ran_out_are_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_address_that_is_refused_is_asked_for_again_and_not_for_ever() {
+    let world = World::new();
+    let (_file, media) = film(5 * 1024 * 1024);
+    let post = Post::text("A film").media(media);
+    let refusal = |times| {
+        let rule = FaultRule::on("/dms-uploads", Fault::StatusBefore(401));
+        world.sandbox.faults().add(rule.after(1).times(times));
+    };
+    refusal(1);
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    assert_eq!(upload(&world)["parts"], 2);
+    refusal(u32::MAX);
+    let post = Post::text("Another film").media(post.base.media.unwrap().remove(0));
+    let error = world
+        .linkedin
+        .publish(&world.cx(), &post)
+        .await
+        .unwrap_err();
+    assert_eq!(error.retry(), Retry::Never);
+    assert_ne!(error.kind(), ErrorKind::Unauthorized);
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_film_that_linkedin_does_not_put_together_is_refused() {
+    let world = World::new();
+    let (_file, media) = film(80 * 1024);
+    let post = Post::text("A film").media(media);
+    let refusal = Fault::Reply(
+        400,
+        r#"{"status":400,"message":"The upload is not complete"}"#,
+    );
+    let rule = FaultRule::on("/rest/videos", refusal).method(Method::POST);
+    world.sandbox.faults().add(rule.after(1));
+    let error = world
+        .linkedin
+        .publish(&world.cx(), &post)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry(), error.operation()),
+        (
+            ErrorKind::InvalidInput,
+            Retry::Never,
+            Some("media.finalize")
+        )
+    );
+    assert!(world.effects().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_linkedin_cannot_process_is_refused_and_posts_nothing() {
     let (_file, media) = film(80 * 1024);
     for media in [media, photo("A dot")] {

@@ -2,7 +2,7 @@
 
 use automarket_connector_linkedin::{LinkedInConfig, PLATFORM, testing};
 use automarket_core::{
-    Credential, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Retry,
+    Credential, ErrorKind, Intent, Lookup, Media, Outcome, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
     store::Account,
@@ -70,7 +70,7 @@ async fn a_lost_post_of_a_member_stays_unknown_and_is_never_sent_again() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_refusal_of_repeats_can_be_trusted_for_members() {
     let trusting = || {
         World::with(LinkedInConfig {
@@ -89,6 +89,16 @@ async fn the_refusal_of_repeats_can_be_trusted_for_members() {
         assert_eq!(world.effects().len(), 1);
         assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
     }
+    // Not with files: LinkedIn takes them for another post.
+    let world = trusting();
+    world.fault("/rest/posts", Fault::CutAfter);
+    let (cx, pictured) = (
+        world.anna(),
+        hello().media(Media::image(&b"\x89PNG\r\n\x1a\n"[..], "image/png")),
+    );
+    world.linkedin.publish(&cx, &pictured).await.unwrap_err();
+    let error = world.linkedin.publish(&cx, &pictured).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
     // Not a day later: LinkedIn may have forgotten the text.
     let world = trusting();
     world.fault("/rest/posts", Fault::CutAfter);
