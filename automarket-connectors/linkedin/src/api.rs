@@ -18,7 +18,7 @@ pub(crate) const PAGE: usize = 100;
 
 /// The API as one account sees it.
 pub(crate) struct Api<'a> {
-    pub(crate) config: &'a LinkedInConfig,
+    pub(crate) config: LinkedInConfig,
     pub(crate) token: &'a Secret,
 }
 

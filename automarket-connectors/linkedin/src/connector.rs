@@ -12,7 +12,7 @@ use crate::{
     api::Api,
     author::{Author, is_member},
     error::send,
-    find::find_post,
+    find::{cannot_tell, find_post},
     identify::identities,
     measure::metrics,
     media::{self, Brought},
@@ -44,11 +44,14 @@ impl LinkedIn {
         }
     }
 
-    /// The configuration as it is for the context's account.
-    fn config(&self, cx: &Context) -> Result<LinkedInConfig> {
+    /// The API as the context's account sees it.
+    fn api<'a>(&self, cx: &'a Context) -> Result<Api<'a>> {
         let config: LinkedInConfig = cx.config(&self.config)?;
         config.check()?;
-        Ok(config)
+        Ok(Api {
+            config,
+            token: cx.token()?,
+        })
     }
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
@@ -56,11 +59,7 @@ impl LinkedIn {
         if post.delivery != Delivery::Now || !content.thread.is_empty() {
             return Err(undeclared(&self.profile, "posts.create"));
         }
-        let config = self.config(cx)?;
-        let api = Api {
-            config: &config,
-            token: cx.token()?,
-        };
+        let api = self.api(cx)?;
         rules::require(&content, &self.profile)?;
         let options: LinkedInOptions = content.options()?;
         let author = Author::of(cx, &api).await?;
@@ -83,53 +82,57 @@ impl LinkedIn {
         let urn = cx
             .once("linkedin.post", || posting.look(), || posting.send())
             .await?;
-        let mut receipt = receipt(urn);
-        if let Some(comment) = &content.first_comment {
+        let Some(text) = &content.first_comment else {
+            return Ok(Outcome::Done(receipt(urn, None)));
+        };
+        let commenting = Commenting {
+            cx,
+            api: &api,
+            author: &author,
+            post: &urn,
+            text,
+        };
+        let step = "linkedin.comment";
+        let comment = cx
+            .once(step, || commenting.look(), || commenting.send())
+            .await
+            .map_err(|error| {
+                error.about(&format!("the first comment, of {urn}, which is public"))
+            })?;
+        Ok(Outcome::Done(receipt(urn, Some(comment))))
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let api = self.api(cx)?;
+        let author = Author::of(cx, &api).await?;
+        let content = content(cx, &intent.post);
+        let text = content.final_text(&self.profile);
+        let post = match find_post(cx, &api, &author, &text, intent.at).await {
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                return Err(cannot_tell(UNLISTED));
+            }
+            found => found?,
+        };
+        let Some(urn) = post else {
+            return Ok(Lookup::Absent);
+        };
+        let mut comment = None;
+        if let Some(text) = &content.first_comment {
             let commenting = Commenting {
                 cx,
                 api: &api,
                 author: &author,
-                post: &receipt.remote_id,
-                text: comment,
+                post: &urn,
+                text,
             };
-            let made = cx
-                .once(
-                    "linkedin.comment",
-                    || commenting.look(),
-                    || commenting.send(),
-                )
-                .await;
-            let public = || {
-                format!(
-                    "the first comment, under {}, which is public",
-                    receipt.remote_id
-                )
-            };
-            let made = made.map_err(|error| error.about(&public()))?;
-            receipt.data = json!({"comment": made});
-        }
-        Ok(Outcome::Done(receipt))
-    }
-
-    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        let config = self.config(cx)?;
-        let api = Api {
-            config: &config,
-            token: cx.token()?,
-        };
-        let author = Author::of(cx, &api).await?;
-        let text = content(cx, &intent.post).final_text(&self.profile);
-        match find_post(cx, &api, &author, &text, intent.at).await {
-            Ok(Some(urn)) => Ok(Lookup::Found(Outcome::Done(receipt(urn)))),
-            Ok(None) => Ok(Lookup::Absent),
-            Err(error) if error.kind() == ErrorKind::Forbidden => {
-                Ok(Lookup::CannotTell(UNLISTED.to_owned()))
+            comment = commenting.look().await?;
+            if comment.is_none() {
+                return Err(cannot_tell(
+                    "the post is there without its comment; publishing with the same steps goes on",
+                ));
             }
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                Ok(Lookup::CannotTell(error.message().to_owned()))
-            }
-            Err(error) => Err(error),
         }
+        Ok(Lookup::Found(Outcome::Done(receipt(urn, comment))))
     }
 }
 
@@ -151,11 +154,7 @@ impl Publisher for LinkedIn {
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
-        let config = self.config(cx)?;
-        let api = Api {
-            config: &config,
-            token: cx.token()?,
-        };
+        let api = self.api(cx)?;
         identities(cx, &api).await
     }
 
@@ -170,26 +169,23 @@ impl Publisher for LinkedIn {
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        self.lookup(cx, intent).await
+        match self.lookup(cx, intent).await {
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                Ok(Lookup::CannotTell(error.message().to_owned()))
+            }
+            found => found,
+        }
     }
 
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
-        let config = self.config(cx)?;
-        let api = Api {
-            config: &config,
-            token: cx.token()?,
-        };
+        let api = self.api(cx)?;
         let author = Author::of(cx, &api).await?;
         metrics(cx, &api, &author, &receipt.remote_id).await
     }
 
     /// The post with the comments under it.
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
-        let config = self.config(cx)?;
-        let api = Api {
-            config: &config,
-            token: cx.token()?,
-        };
+        let api = self.api(cx)?;
         match send(cx, api.delete(&receipt.remote_id)?).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -257,9 +253,10 @@ fn set(object: &mut Value, name: &str, value: Option<&str>) {
     }
 }
 
-fn receipt(urn: String) -> Receipt {
+fn receipt(urn: String, comment: Option<String>) -> Receipt {
     Receipt {
         url: Some(format!("https://www.linkedin.com/feed/update/{urn}/")),
+        data: comment.map_or(Value::Null, |comment| json!({"comment": comment})),
         ..Receipt::new(urn)
     }
 }

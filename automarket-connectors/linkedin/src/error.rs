@@ -254,11 +254,9 @@ mod tests {
     async fn posted(wire: Script) -> Error {
         let clock = ManualClock::parse("2026-11-20T09:00:00Z");
         let cx = wire.context().with_clock(Arc::new(clock));
-        let config = LinkedInConfig::default();
-        let token = cx.token().unwrap();
         let api = Api {
-            config: &config,
-            token,
+            config: LinkedInConfig::default(),
+            token: cx.token().unwrap(),
         };
         let author = Author::read("urn:li:organization:1").unwrap();
         let call = api.create(&author, "x", None, &LinkedInOptions::default());

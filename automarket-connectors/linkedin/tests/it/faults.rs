@@ -103,6 +103,26 @@ async fn a_process_that_ends_anywhere_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_post_without_its_comment_is_not_the_whole_of_it() {
+    let world = World::new();
+    let cx = world.cx();
+    let intent = Intent {
+        key: "key".into(),
+        post: commented(),
+        at: cx.now(),
+    };
+    let before = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert_eq!(before, Lookup::Absent);
+    world.fault("/comments", Fault::NotSent);
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    let half = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert!(matches!(half, Lookup::CannotTell(_)), "{half:?}");
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let whole = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert_eq!(whole, Lookup::Found(Outcome::Done(receipt)));
+}
+
+#[tokio::test]
 async fn an_expired_token_stops_it_and_the_new_one_goes_on() {
     let world = World::new();
     world.fault("/comments", Fault::StatusBefore(429));

@@ -9,7 +9,7 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{commented, done};
+use crate::world::{commented, done, hello};
 
 const API: &str = "https://api.linkedin.com";
 const ORGANIZATION: &str = "urn%3Ali%3Aorganization%3A5515715";
@@ -251,7 +251,7 @@ async fn looking_and_deleting_are_these_requests() {
     let cx = cx(&wire, testing::ORGANIZATION);
     let intent = automarket_core::Intent {
         key: "key".into(),
-        post: commented(),
+        post: hello(),
         at: automarket_core::chrono::Utc::now(),
     };
     let found = linkedin().find(&cx, &intent).await.unwrap();
