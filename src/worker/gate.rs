@@ -404,6 +404,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_that_does_not_end_in_time_is_a_failure_of_its_host() {
+        let world = World::new().await;
+        let engine = world.tenant.engine();
+        for _ in 0..TRIPS {
+            world.answers.lock().unwrap().push_back((200, "x", "y"));
+            let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+            let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+            context.call(call).await.unwrap();
+            let late = Err::<(), _>(Error::new(ErrorKind::Timeout, "the body came too late"));
+            passed.tell(engine, &late).await;
+        }
+        assert_eq!(world.closed().await, ["host:api.x.com"]);
+    }
+
+    #[tokio::test]
     async fn calls_are_counted_by_what_came_of_them() {
         let recorder = metrics_util::debugging::DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();
