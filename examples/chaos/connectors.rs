@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use automarket::{
     Builder, Credential, Platform, TenantId,
-    connectors::mixpost::{self, Mixpost, MixpostConfig},
+    connectors::{
+        linkedin::{self, LinkedIn, LinkedInConfig},
+        mixpost::{self, Mixpost, MixpostConfig},
+        x::{self, XConfig},
+    },
     core::http_types::Method,
     store::Account,
     testing::Fake,
@@ -25,7 +29,9 @@ pub(crate) struct Connector {
     pub(crate) credential: fn() -> Credential,
 }
 
-pub(crate) const ALL: &[Connector] = &[Connector {
+pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN];
+
+const MIXPOST: Connector = Connector {
     name: "mixpost",
     host: mixpost::testing::HOST,
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
@@ -39,7 +45,39 @@ pub(crate) const ALL: &[Connector] = &[Connector {
         Account::new(tenant, mixpost::PLATFORM, number).on_network(Platform::X)
     },
     credential: || Credential::token(mixpost::testing::TOKEN),
-}];
+};
+
+const X: Connector = Connector {
+    name: "x",
+    host: x::testing::HOST,
+    fake: || Arc::new(x::testing::FakeX::new()),
+    write: (Method::POST, "/2/tweets"),
+    register: |builder, base| {
+        let config = XConfig {
+            base_url: base.to_owned(),
+            ..XConfig::default()
+        };
+        Ok(builder.publisher(x::X::new(config)))
+    },
+    account: |tenant| Account::new(tenant, x::PLATFORM, x::testing::USER),
+    credential: || Credential::token(x::testing::TOKEN),
+};
+
+const LINKEDIN: Connector = Connector {
+    name: "linkedin",
+    host: linkedin::testing::HOST,
+    fake: || Arc::new(linkedin::testing::FakeLinkedIn::new()),
+    write: (Method::POST, "/rest/posts"),
+    register: |builder, base| {
+        let config = LinkedInConfig {
+            base_url: base.to_owned(),
+            ..LinkedInConfig::default()
+        };
+        Ok(builder.publisher(LinkedIn::new(config)))
+    },
+    account: |tenant| Account::new(tenant, linkedin::PLATFORM, linkedin::testing::ORGANIZATION),
+    credential: || Credential::token(linkedin::testing::TOKEN),
+};
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {
     let found = ALL.iter().find(|connector| connector.name == name);

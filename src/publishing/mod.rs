@@ -24,6 +24,7 @@ pub use options::PublishOptions;
 pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan, rules_for};
 pub(crate) use release::release_blocked;
 pub use state::{PostState, TooLate};
+pub(crate) use told::overdue;
 pub use told::remote_id;
 pub use why::{Link, Why};
 

@@ -77,14 +77,22 @@ pub(crate) struct Passed {
 /// What is known of the calls of one piece of work. It stays when a call is dropped because its time is over.
 #[derive(Default)]
 struct Calls {
-    /// The host of the one that is under way.
-    open: Option<String>,
+    /// The newest of which the gates were not told that it failed.
+    last: Option<LastCall>,
     /// The bucket of the newest.
     bucket: Option<&'static str>,
     /// Whether that was held back by its gate.
     held_back: bool,
     /// What was said of budgets, by gate.
     budgets: BTreeMap<String, Budget>,
+}
+
+struct LastCall {
+    /// The gate of its host.
+    host: String,
+    /// Whether the head of an answer came. It did not when the call was dropped because its time was over; its
+    /// body may still be cut, or come too late.
+    answered: bool,
 }
 
 impl Engine {
@@ -175,8 +183,11 @@ impl Passed {
     pub(crate) async fn tell<T>(&self, end: &Result<T>) {
         let watch = &self.watch;
         let calls = std::mem::take(&mut *watch.lock());
-        if let Some(host) = calls.open {
-            watch.tell(&watch.own, &host, Signal::Failed).await;
+        let cut = matches!(end, Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Network));
+        if let Some(call) = calls.last
+            && (cut || !call.answered)
+        {
+            watch.tell(&watch.own, &call.host, Signal::Failed).await;
         }
         for (gate, budget) in calls.budgets {
             watch
@@ -196,8 +207,15 @@ impl Passed {
                 };
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
-            Ok(_) if self.watched => watch.open(None).await,
+            Ok(_) if self.watched => watch.probed(None, Signal::Answered(None)).await,
             _ => {}
+        }
+    }
+
+    /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
+    pub(crate) async fn unused(&self) {
+        if self.watched {
+            self.watch.probed(None, Signal::Unused).await;
         }
     }
 }
@@ -245,6 +263,11 @@ fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, Header
     }
 }
 
+/// Whether an answer with this status is none.
+fn failed(status: u16) -> bool {
+    matches!(status, 500 | 502..=599)
+}
+
 impl Watch {
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
@@ -258,7 +281,10 @@ impl Watch {
         if let Some(name) = bucket {
             self.pass(name).await?;
         }
-        self.lock().open = Some(host.clone());
+        self.lock().last = Some(LastCall {
+            host: host.clone(),
+            answered: false,
+        });
         Ok(host)
     }
 
@@ -285,7 +311,11 @@ impl Watch {
     }
 
     async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
-        self.lock().open = None;
+        let good = matches!(&shown, Ok((status, _)) if !failed(*status));
+        self.lock().last = good.then(|| LastCall {
+            host: host.to_owned(),
+            answered: true,
+        });
         match shown {
             Ok((status, headers)) => self.answered(host, status, &headers).await,
             Err(ErrorKind::Refused) => {}
@@ -301,7 +331,7 @@ impl Watch {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
-            500 | 502..=599 => self.tell(&self.own, host, Signal::Failed).await,
+            status if failed(status) => self.tell(&self.own, host, Signal::Failed).await,
             _ => {
                 let said = budget(headers, now);
                 let used_up = said.is_some_and(|said| said.remaining == Some(0));
@@ -312,7 +342,7 @@ impl Watch {
                     self.lock().budgets.insert(gate, said);
                 }
                 if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    self.open(Some(host)).await;
+                    self.probed(Some(host), Signal::Answered(None)).await;
                 }
             }
         }
@@ -326,8 +356,8 @@ impl Watch {
         metrics::store_result("tell_gate", told.await.map(drop));
     }
 
-    /// A good answer: opens the gates whose probe it was, and that of its host.
-    async fn open(&self, host: Option<&str>) {
+    /// Tells the gates whose probe it was, and that of its host.
+    async fn probed(&self, host: Option<&str>, signal: Signal) {
         let bucket = self.lock().bucket;
         for owner in self.app.iter().chain([&self.own]) {
             let gates = match self.store.gates(&owner.tenant).await {
@@ -340,7 +370,7 @@ impl Watch {
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
                 let own = gate.bucket().is_none() || gate.bucket() == bucket;
                 if gate.probing && own || Some(gate.name.as_str()) == host {
-                    self.tell(owner, &gate.name, Signal::Answered(None)).await;
+                    self.tell(owner, &gate.name, signal).await;
                 }
             }
         }
@@ -539,6 +569,21 @@ mod tests {
         for _ in 0..TRIPS {
             let late = world.work(None).await.unwrap_err();
             assert_eq!(late.kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(world.closed().await, ["host:api.x.com"]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_in_time_is_a_failure_of_its_host() {
+        let world = World::new().await;
+        let engine = world.tenant.engine();
+        for _ in 0..TRIPS {
+            world.answers.lock().unwrap().push_back((200, "x", "y"));
+            let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+            let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+            context.call(call).await.unwrap();
+            let late = Err::<(), _>(Error::new(ErrorKind::Timeout, "the body came too late"));
+            passed.tell(&late).await;
         }
         assert_eq!(world.closed().await, ["host:api.x.com"]);
     }

@@ -10,6 +10,7 @@ mod planning;
 mod queue;
 mod races;
 mod why;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use automarket::{
     Secret,
-    oauth::{App, ClientAuth, Provider, TokenSet},
+    oauth::{App, Provider, TokenSet},
     publishing::{Looked, PlanOptions},
     store::{Budget, Gate, Signal, Slots},
 };
@@ -18,14 +18,13 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
                 Platform::X,
                 "https://x.example/authorize",
                 "https://x.example/token",
-                ClientAuth::Body,
             )
         };
         let market = Automarket::shared(world.market().store().clone())
             .clock(Arc::new(world.clock.clone()))
             .transport(Script::new())
             .keyring(keyring())
-            .oauth(provider, App::new("id", Secret::new("secret")))
+            .oauth(provider, App::new("id", "secret"))
             .publisher(world.publisher.clone());
         let tenant = market.build().unwrap().tenant("acme").unwrap();
         let mut tokens = TokenSet::new(Secret::new("t-secret"));
@@ -65,7 +64,10 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
         let budgets: Vec<_> = budgets
             .map(|b| (b.name.as_str(), b.remaining, b.closed_until.is_some()))
             .collect();
-        assert_eq!(budgets, [("rate", Some(3), false), ("rate:posts", None, true)]);
+        assert_eq!(
+            budgets,
+            [("rate", Some(3), false), ("rate:posts", None, true)]
+        );
         assert_eq!((&target.looked, target.needs_reauth), (&None, false));
         let printed = format!("{plan} {}", serde_json::to_string(&plan).unwrap());
         assert!(printed.contains("scope not granted: write"), "{printed}");
