@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use automarket::{
-    Builder, Credential, Platform, TenantId,
+    Builder, Credential, Error, Platform, Result, TenantId,
     connectors::{
         linkedin::{self, LinkedIn, LinkedInConfig},
         mixpost::{self, Mixpost, MixpostConfig},
@@ -13,8 +13,6 @@ use automarket::{
     store::Account,
     testing::Fake,
 };
-
-use crate::Result;
 
 pub(crate) struct Connector {
     pub(crate) name: &'static str,
@@ -81,5 +79,5 @@ const LINKEDIN: Connector = Connector {
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {
     let found = ALL.iter().find(|connector| connector.name == name);
-    found.ok_or_else(|| format!("there is no connector {name}").into())
+    found.ok_or_else(|| Error::invalid("connector", format!("there is no {name}")))
 }

@@ -12,9 +12,6 @@ use automarket::{
 };
 use connectors::{ALL, Connector};
 
-/// What the list of connectors gives.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
 #[path = "../../examples/chaos/connectors.rs"]
 #[allow(dead_code, reason = "chaos wants more of each")]
 mod connectors;

@@ -75,7 +75,8 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
         // The window is over: what was left says nothing.
         world.clock.advance(chrono::Duration::minutes(16));
         let zoned = PlanOptions::new().when(When::Now).zone("Asia/Tokyo");
-        let plan = tenant.plan_with(&post, [account.id], &zoned.unwrap().look());
+        let zoned = zoned.unwrap().look();
+        let plan = tenant.plan_with(&post, [account.id], &zoned);
         let target = plan.await.unwrap().targets.remove(0);
         assert_eq!(target.due.unwrap().local, "2027-01-11 18:16 JST");
         assert_eq!(target.budgets[0].remaining, None);
