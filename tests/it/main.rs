@@ -14,3 +14,4 @@ mod publishing;
 mod quickstart;
 mod worker;
 mod workspace;
+mod x;
