@@ -12,7 +12,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Approval, Enqueued, JobState, JobStore, Lateness, NewEvent, NewJob, NewPublishing,
-        Publication, PublicationState, PublicationStore, Target,
+        Publication, PublicationState, PublicationStore, SLOT, Target,
     },
 };
 use automarket_store_sqlite::{SqliteStore, with_rusqlite, with_sqlx};
