@@ -5,10 +5,7 @@
 
 use std::{
     future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -77,7 +74,6 @@ impl Engine {
             clock: self.clock.clone(),
             tenant: account.tenant.clone(),
             account: account.id,
-            amiss: AtomicBool::new(watched),
         };
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch }));
         let passed = Passed {
@@ -132,28 +128,28 @@ impl Passed {
     /// through the context to reach their platform.
     pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
         let Account { tenant, id, .. } = &self.account;
-        let cut = matches!(end, Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Network));
-        if let Some(call) = set(&self.last_call, None)
-            && (cut || !call.answered)
-        {
-            let told = engine
-                .store
-                .tell_gate(tenant, *id, &call.host, Signal::Failed);
-            metrics::store_result("tell_gate", told.await.map(drop));
-        }
-        let told = match end {
-            Err(error) if error.kind() == ErrorKind::RateLimited => {
+        let store = &*engine.store;
+        let kind = end.as_ref().err().map(Error::kind);
+        let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
+        let told = match (end, set(&self.last_call, None)) {
+            (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
                 };
-                let signal = Signal::Limited(wait);
-                let told = engine.store.tell_gate(tenant, *id, RATE, signal);
+                let told = store.tell_gate(tenant, *id, RATE, Signal::Limited(wait));
                 told.await.map(drop)
             }
-            Ok(_) if self.watched => {
-                let good = Signal::Answered(None);
-                tell_probed(&*engine.store, tenant, *id, None, good).await
+            (_, Some(call)) if cut || !call.answered => {
+                let told = store.tell_gate(tenant, *id, &call.host, Signal::Failed);
+                told.await.map(drop)
+            }
+            (Ok(_), None) if self.watched => {
+                tell_probed(store, tenant, *id, None, Signal::Answered(None)).await
+            }
+            (_, Some(call)) if self.watched => {
+                let host = Some(call.host.as_str());
+                tell_probed(store, tenant, *id, host, Signal::Answered(None)).await
             }
             _ => Ok(()),
         };
@@ -197,8 +193,6 @@ struct Watch {
     clock: Arc<dyn Clock>,
     tenant: TenantId,
     account: AccountId,
-    /// Whether a good answer is news: there were failures, or this is the probe.
-    amiss: AtomicBool,
 }
 
 #[async_trait]
@@ -243,22 +237,14 @@ impl Watch {
             status if failed(status) => self.tell(host, Signal::Failed).await,
             _ => {
                 let said = budget(headers, now);
-                let used_up = said.is_some_and(|said| said.remaining == Some(0));
-                if used_up {
+                if said.is_some_and(|said| said.remaining == Some(0)) {
                     self.tell(RATE, Signal::Answered(said)).await;
-                }
-                if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    let (store, good) = (&*self.store, Signal::Answered(None));
-                    let opened = tell_probed(store, &self.tenant, self.account, Some(host), good);
-                    metrics::store_result("tell_gate", opened.await);
                 }
             }
         }
     }
 
     async fn tell(&self, name: &str, signal: Signal) {
-        self.amiss
-            .fetch_or(signal == Signal::Failed, Ordering::SeqCst);
         let told = self
             .store
             .tell_gate(&self.tenant, self.account, name, signal);
