@@ -12,8 +12,8 @@ pub use automarket_core::{
     AccountId, CampaignId, Clock, Context, Credential, CrmProvider, Delivery, EmailProvider, Error,
     ErrorKind, Identity, JobId, Media, Notice, Notifier, Outcome, PageSource, Pipeline, Platform,
     Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret, Store, TenantId,
-    Variant, When, ai, check, content, crm, email, http, networks, pipeline, profile, publisher,
-    quote, source, steps, text,
+    Variant, When, ai, check, content, crm, email, http, media, networks, pipeline, profile,
+    publisher, quote, source, steps, text,
 };
 pub use market::{Automarket, Builder, Tenant};
 

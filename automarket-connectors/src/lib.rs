@@ -12,3 +12,5 @@ pub use automarket_connector_slack as slack;
 pub use automarket_connector_twenty as twenty;
 #[cfg(feature = "web")]
 pub use automarket_connector_web as web;
+#[cfg(feature = "x")]
+pub use automarket_connector_x as x;

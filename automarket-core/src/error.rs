@@ -185,8 +185,9 @@ impl Error {
         error
     }
 
-    /// Says of what the message speaks.
-    pub(crate) fn about(mut self, what: &str) -> Self {
+    /// Says of what the message speaks: `part 2 of 3: ...`.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
         self
     }

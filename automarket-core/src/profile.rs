@@ -24,6 +24,8 @@ pub struct Profile {
     pub media: MediaRules,
     /// What the connector can do.
     pub abilities: Abilities,
+    /// What posts cost, where the platform bills each.
+    pub prices: Option<Prices>,
 }
 
 impl Profile {
@@ -39,6 +41,7 @@ impl Profile {
             text: TextRules::default(),
             media: MediaRules::default(),
             abilities: Abilities::default(),
+            prices: None,
         }
     }
 }
@@ -269,6 +272,17 @@ impl Default for MediaRules {
             alt_limit: None,
         }
     }
+}
+
+/// What a platform bills for a post: a hint for plans, not an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Prices {
+    /// The currency, such as `USD`.
+    pub currency: &'static str,
+    /// For a post, and for each part of a thread.
+    pub post: f64,
+    /// For one that holds a link.
+    pub post_with_link: f64,
 }
 
 /// What a connector can do. Each is a promise that the conformance suite checks both ways.

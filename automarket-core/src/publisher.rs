@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, content::Post,
-    profile::Profile,
+    Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, check::Finding,
+    content::Post, profile::Profile, store::Account,
 };
 
 /// A place where posts appear.
@@ -24,6 +24,18 @@ use crate::{
 pub trait Publisher: Send + Sync {
     /// Limits and abilities; no I/O.
     fn profile(&self) -> &Profile;
+
+    /// The profile as it holds for one account, where accounts differ (a plan that allows longer texts). A
+    /// wrapper of a publisher hands the question on.
+    fn profile_for(&self, _account: &Account) -> Profile {
+        self.profile().clone()
+    }
+
+    /// What only the connector can say of a content: the rules of its own options. Pure, for plans;
+    /// [`publish`](Self::publish) holds to the same. A wrapper of a publisher hands the question on.
+    fn check(&self, _content: &Content) -> Vec<Finding> {
+        Vec::new()
+    }
 
     /// Whose credential this is: every account it can speak for. Also the health check.
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>>;

@@ -57,7 +57,7 @@ impl Tenant {
             let account = self.engine().account(&self.id, id).await?;
             let publisher = self.engine().publisher(&account.platform)?;
             let cx = self.engine().offline(account.clone());
-            let target = TargetPlan::of(post, &account, publisher.profile(), voice, &cx).await?;
+            let target = TargetPlan::of(post, &account, &**publisher, voice, &cx).await?;
             targets.push(target);
         }
         Ok(Plan { targets })

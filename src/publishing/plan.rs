@@ -1,5 +1,5 @@
 use automarket_core::{
-    Context, Delivery, ErrorKind, Post, Profile, Result,
+    Context, Delivery, ErrorKind, Post, Profile, Publisher, Result,
     check::{Finding, Report, Severity, check},
     content::Voice,
     networks,
@@ -28,7 +28,7 @@ impl TargetPlan {
     pub(crate) async fn of(
         post: &Post,
         account: &Account,
-        publisher: &Profile,
+        publisher: &dyn Publisher,
         voice: &Voice,
         cx: &Context,
     ) -> Result<Self> {
@@ -46,6 +46,9 @@ impl TargetPlan {
                 Finding::blocker("media.unreadable", error.message(), "Bring the file again"),
             );
         }
+        report.findings.extend(publisher.check(&content));
+        report.findings.sort_by_key(|finding| finding.severity);
+        let publisher = publisher.profile();
         let able = match post.delivery {
             Delivery::Now => publisher.abilities.publish,
             Delivery::At(_) => publisher.abilities.schedule,
@@ -67,16 +70,17 @@ impl TargetPlan {
 /// The rules a post has to keep on an account: those of the network it speaks on, with what its connector
 /// can do.
 #[must_use]
-pub fn rules_for(account: &Account, publisher: &Profile) -> Profile {
+pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
+    let publisher = publisher.profile_for(account);
     if account.network == publisher.platform {
-        return publisher.clone();
+        return publisher;
     }
     match networks::profile(&account.network) {
         Some(mut network) => {
             network.abilities = publisher.abilities;
             network
         }
-        None => publisher.clone(),
+        None => publisher,
     }
 }
 

@@ -114,7 +114,7 @@ async fn verify(
     }
     let mut content = post.content_for(&account.network, Some(account.id));
     content.inspect_local(context).await?;
-    let rules = rules_for(account, publisher.profile());
+    let rules = rules_for(account, publisher);
     automarket_core::check::check(
         &content,
         &rules,

@@ -17,8 +17,10 @@
 //! | `media.kind`, `media.mime`, `media.bytes`, `media.empty`, `media.seconds`, `media.aspect`, `media.pixels`, `media.pixels_few`, `media.pages` | blocker | one that is not taken; what is unknown of it is not checked |
 //! | `media.address` | advice | bytes where the platform fetches media from an address |
 //! | `media.alt_missing`, `media.alt_too_long` | advice, blocker | an image without words, or with too many |
+//! | `cost.link` | advice | a link that makes the post dearer, where the platform bills each |
 //! | `voice.banned`, `voice.disclosure` | blocker | what the brand never says, or must say |
 
+mod cost;
 mod media;
 mod score;
 mod text;
@@ -171,6 +173,7 @@ pub fn check(content: &Content, profile: &Profile, voice: &Voice) -> Report {
     text::check_link(content, &entities, profile, &mut findings);
     text::check_thread(content, profile, &mut findings);
     media::check(content, profile, &mut findings);
+    cost::check(content, &entities, profile, &mut findings);
     voice::check(content, &text, voice, &mut findings);
     // Stable: within a severity they stay in the order of the rules.
     findings.sort_by_key(|finding| finding.severity);

@@ -128,11 +128,11 @@ impl Media {
     }
 
     /// Learns size, type, dimensions and duration from its first bytes and its index. What is found replaces
-    /// what was said; what cannot be told stays as it is.
+    /// what was said; what cannot be told stays as it is. Returns what it opened.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn inspect(&mut self, cx: &Context) -> Result<()> {
+    pub async fn inspect(&mut self, cx: &Context) -> Result<MediaFile> {
         let file = self.open(cx).await?;
         let facts = sniff(&file).await?;
         self.bytes = Some(file.size());
@@ -144,21 +144,24 @@ impl Media {
         self.height = facts.height.or(self.height);
         self.seconds = facts.seconds.or(self.seconds);
         self.pages = facts.pages.or(self.pages);
-        Ok(())
+        Ok(file)
     }
 }
 
 impl Content {
-    /// Learns of all its media what [`Media::inspect`] does, so that the checks can judge it.
+    /// Learns of all its media what [`Media::inspect`] does, so that the checks can judge it, and returns what
+    /// it opened.
     ///
     /// # Errors
     /// As [`Media::open`], naming which.
-    pub async fn inspect(&mut self, cx: &Context) -> Result<()> {
+    pub async fn inspect(&mut self, cx: &Context) -> Result<Vec<MediaFile>> {
+        let mut files = Vec::new();
         for (number, media) in (1..).zip(&mut self.media) {
             let inspected = media.inspect(cx).await;
-            inspected.map_err(|error| error.about(&format!("media {number}")))?;
+            let inspected = inspected.map_err(|error| error.about(&format!("media {number}")));
+            files.push(inspected?);
         }
-        Ok(())
+        Ok(files)
     }
 
     /// As [`inspect`](Self::inspect) without the network: what stands at an address stays as it is said to be.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
 
+use super::form_parts;
+
 const UNKNOWN: &str = " is unknown";
 
 /// A platform's official API description (OpenAPI 3 in JSON), to hold requests and fakes against: a fake
@@ -52,10 +54,12 @@ impl Description {
             )];
         };
         let mut found = Vec::new();
-        let parameters = operation["parameters"]
+        let parameters: Vec<&Value> = operation["parameters"]
             .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+            .into_iter()
+            .flatten()
+            .map(|parameter| self.resolved(parameter))
+            .collect();
         for parameter in parameters
             .iter()
             .filter(|p| p["in"] == "header" && p["required"] == true)
@@ -87,7 +91,23 @@ impl Description {
                 found.push(format!("the query parameter {name} is unknown"));
             }
         }
-        if let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") {
+        if let Some(names) = form_names(request) {
+            let schema = operation.pointer("/requestBody/content/multipart~1form-data/schema");
+            let schema = self.resolved(schema.unwrap_or(&Value::Null));
+            for name in &names {
+                if schema["properties"].get(name).is_none() {
+                    found.push(format!("form: {name}{UNKNOWN}"));
+                }
+            }
+            let required = schema["required"].as_array().into_iter().flatten();
+            for name in required.filter_map(Value::as_str) {
+                if !names.iter().any(|given| given == name) {
+                    found.push(format!("form: {name} is missing"));
+                }
+            }
+        } else if let Some(schema) =
+            operation.pointer("/requestBody/content/application~1json/schema")
+        {
             match serde_json::from_slice(request.body()) {
                 Ok(body) => found.extend(self.faults(schema, &body, "body")),
                 Err(error) => found.push(format!("the body is not JSON: {error}")),
@@ -118,10 +138,24 @@ impl Description {
         }
     }
 
+    /// What a reference means; anything else is itself.
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        value["$ref"]
+            .as_str()
+            .and_then(|target| self.root.pointer(target.trim_start_matches('#')))
+            .unwrap_or(value)
+    }
+
     fn operation(&self, request: &Request<Bytes>) -> Option<&Value> {
         let path = request.uri().path().strip_prefix(self.prefix)?;
         let method = request.method().as_str().to_lowercase();
-        self.root.get("paths")?.get(path)?.get(method)
+        let paths = self.root.get("paths")?.as_object()?;
+        // A path as it is wins over one with places in braces.
+        let fitting = |(described, _): &(&String, &Value)| fits(described, path);
+        let item = paths
+            .get(path)
+            .or_else(|| paths.iter().find(fitting).map(|(_, item)| item))?;
+        item.get(method)
     }
 
     /// Why a value does not follow a schema. The part of JSON Schema that descriptions use; an object of a
@@ -198,6 +232,26 @@ impl Description {
     }
 }
 
+/// Whether a path is one of those that a described path with places (`/posts/{id}`) means.
+fn fits(described: &str, path: &str) -> bool {
+    let (mut described, mut path) = (described.split('/'), path.split('/'));
+    loop {
+        match (described.next(), path.next()) {
+            (None, None) => return true,
+            (Some(place), Some(part))
+                if place == part || place.starts_with('{') && !part.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The names of a form's parts, where the request is one.
+fn form_names(request: &Request<Bytes>) -> Option<Vec<String>> {
+    let mime = request.headers().get("content-type")?.to_str().ok()?;
+    let parts = form_parts(mime, request.body())?;
+    Some(parts.into_iter().map(|part| part.name).collect())
+}
+
 fn is(kind: &Value, value: &Value) -> bool {
     match kind.as_str() {
         Some("object") => value.is_object(),
@@ -249,7 +303,12 @@ mod tests {
         let root = json!({"paths": {"/posts": {"post": {"requestBody": {"content": {"application/json": {
             "schema": {"type": "object", "required": ["text"], "properties": {
                 "text": {"type": "string"}, "kind": {"enum": ["a", "b"]},
-                "tags": {"type": "array", "items": {"type": "string"}}}}}}}}}}});
+                "tags": {"type": "array", "items": {"type": "string"}}}}}}}}},
+            "/posts/{id}": {
+                "get": {"parameters": [{"$ref": "#/components/parameters/fields"}]},
+                "post": {"requestBody": {"content": {"multipart/form-data": {"schema": {
+                    "required": ["media", "index"], "properties": {"media": {}, "index": {}}}}}}}}},
+            "components": {"parameters": {"fields": {"in": "query", "name": "fields"}}}});
         let description = Description::of(root);
         let faults = |body: Value| {
             let request = Request::post("https://api.example.com/posts")
@@ -273,6 +332,31 @@ mod tests {
                 "{part}: {wrong:?}"
             );
         }
+        let one = Request::get("https://api.example.com/posts/7?fields=a&other=b")
+            .body(Bytes::new())
+            .unwrap();
+        assert_eq!(
+            description.request_faults(&one),
+            ["the query parameter other is unknown"]
+        );
+        let form = |names: [&str; 2]| {
+            let (name, other) = (names[0], names[1]);
+            let part = |name: &str| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n")
+            };
+            let body = format!("{}{}--b--\r\n", part(name), part(other));
+            let request = Request::post("https://api.example.com/posts/7")
+                .header("content-type", "multipart/form-data; boundary=b")
+                .body(Bytes::from(body))
+                .unwrap();
+            description.request_faults(&request)
+        };
+        assert_eq!(form(["media", "index"]), [""; 0]);
+        let wrong = form(["media", "unheard"]);
+        assert_eq!(
+            wrong,
+            ["form: unheard is unknown", "form: index is missing"]
+        );
         let stray = Request::get("https://api.example.com/elsewhere")
             .body(Bytes::new())
             .unwrap();

@@ -158,7 +158,7 @@ impl Campaigning<'_> {
                     let publisher = self.tenant.engine().publisher(&account.platform)?;
                     Lane {
                         network,
-                        rules: rules_for(&account, publisher.profile()),
+                        rules: rules_for(&account, &**publisher),
                         account: Ok(*id),
                     }
                 }

@@ -3,12 +3,12 @@
 use automarket_core::{
     Bytes,
     http_types::{Method, Response},
-    testing::json_reply,
+    testing::{form_parts, json_reply},
 };
 use serde_json::{Value, json};
 
 use super::{
-    Incoming, invalid, message, missing, multipart, no_route, paged,
+    Incoming, invalid, message, missing, no_route, paged,
     state::{Download, Media, Session, State, uuid},
 };
 
@@ -92,7 +92,8 @@ fn keep(state: &mut State, name: &str, mime: &str, size: u64, alt: Option<String
 }
 
 fn upload(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
-    let parts = multipart::parts(call.content_type, call.body);
+    let content_type = String::from_utf8_lossy(call.content_type);
+    let parts = form_parts(&content_type, call.body).unwrap_or_default();
     let Some(file) = parts.iter().find(|part| part.name == "file") else {
         return invalid("file", "The file field is required.");
     };
@@ -195,7 +196,8 @@ fn chunk(state: &mut State, call: &Incoming<'_>, id: &str) -> Response<Bytes> {
     let Some(session) = state.sessions.iter_mut().find(|s| s.uuid == id) else {
         return missing("UploadSession");
     };
-    let parts = multipart::parts(call.content_type, call.body);
+    let content_type = String::from_utf8_lossy(call.content_type);
+    let parts = form_parts(&content_type, call.body).unwrap_or_default();
     let part = |name: &str| parts.iter().find(|part| part.name == name);
     let text = |name: &str| part(name).map(|p| String::from_utf8_lossy(p.bytes).into_owned());
     if text("upload_session").as_deref() != Some(id) {

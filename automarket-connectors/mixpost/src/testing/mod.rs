@@ -4,7 +4,6 @@
 //! worker runs whenever a request comes in: whatever is due by then is published, or fails.
 
 mod media;
-mod multipart;
 mod posts;
 mod state;
 

@@ -1,19 +1,23 @@
-//! Reading `multipart/form-data`.
+//! Reading `multipart/form-data`, for fakes and checks of requests.
 
 /// One part of a form.
-pub(super) struct Part<'a> {
-    pub(super) name: String,
-    pub(super) file_name: Option<String>,
-    pub(super) mime: String,
-    pub(super) bytes: &'a [u8],
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormPart<'a> {
+    /// Its name.
+    pub name: String,
+    /// The name of its file, where it has one.
+    pub file_name: Option<String>,
+    /// Its type; `text/plain` unless it says otherwise.
+    pub mime: String,
+    /// What it holds.
+    pub bytes: &'a [u8],
 }
 
-/// The parts of a body; none when it is no form.
-pub(super) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Vec<Part<'a>> {
-    let content_type = String::from_utf8_lossy(content_type);
-    let Some((_, boundary)) = content_type.split_once("boundary=") else {
-        return Vec::new();
-    };
+/// The parts of a body of this content type; `None` when it is no form.
+#[must_use]
+pub fn form_parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<FormPart<'a>>> {
+    let parameters = content_type.strip_prefix("multipart/form-data")?;
+    let (_, boundary) = parameters.split_once("boundary=")?;
     let line = format!("--{}", boundary.trim_matches('"'));
     let mut parts = Vec::new();
     let mut rest = body;
@@ -25,10 +29,10 @@ pub(super) fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Vec<Part<'a>> {
         parts.extend(part(&rest[..end]));
         rest = &rest[end..];
     }
-    parts
+    Some(parts)
 }
 
-fn part(bytes: &[u8]) -> Option<Part<'_>> {
+fn part(bytes: &[u8]) -> Option<FormPart<'_>> {
     let split = position(bytes, b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..split]).into_owned();
     let attribute = |name: &str| {
@@ -39,7 +43,7 @@ fn part(bytes: &[u8]) -> Option<Part<'_>> {
         .lines()
         .find_map(|line| line.strip_prefix("Content-Type: "))
         .unwrap_or("text/plain");
-    Some(Part {
+    Some(FormPart {
         name: attribute("name")?,
         file_name: attribute("filename"),
         mime: mime.to_owned(),

@@ -1,0 +1,119 @@
+//! Whether a post that X lists is the one that was sent: X shortens addresses, escapes `&`, `<` and `>`, adds
+//! addresses of media and quotes, and names whom an answer is for.
+
+use automarket_core::text::entities;
+
+use crate::wire::{Link, Post};
+
+/// Whether this is a post of this text.
+pub(crate) fn same(post: &Post, text: &str, quote: Option<&str>) -> bool {
+    let (said, links) = match &post.note_tweet {
+        Some(note) => (&note.text, &note.entities.urls),
+        None => (&post.text, &post.entities.urls),
+    };
+    let listed = normal(&restored(said, links, quote));
+    let sent = normal(text);
+    listed == sent || without_names(&listed) == without_names(&sent)
+}
+
+/// The text as it was before X changed it.
+fn restored(text: &str, links: &[Link], quote: Option<&str>) -> String {
+    let mut text = text.to_owned();
+    for link in links.iter().filter(|link| !link.url.is_empty()) {
+        let path = link.expanded_url.split(['?', '#']).next();
+        let path = path.unwrap_or_default();
+        let added = link.media_key.is_some()
+            || path.contains("/status/") && (path.contains("/photo/") || path.contains("/video/"))
+            || quote.is_some_and(|id| path.ends_with(&format!("/status/{id}")));
+        text = text.replace(&link.url, if added { "" } else { &link.expanded_url });
+    }
+    // The last of these is what the others begin with.
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+/// Addresses without scheme and last slash, and every space alike.
+fn normal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut points = text.chars();
+    let mut at = 0;
+    for url in entities(text).urls {
+        out.extend(points.by_ref().take(url.start - at));
+        points.by_ref().take(url.end - url.start).for_each(drop);
+        at = url.end;
+        let bare = url
+            .text
+            .split_once("://")
+            .map_or(&*url.text, |(_, bare)| bare);
+        out.push_str(&bare.trim_end_matches('/').to_lowercase());
+    }
+    out.extend(points);
+    let words: Vec<&str> = out.split_whitespace().collect();
+    words.join(" ")
+}
+
+/// Without the names that an answer begins with.
+fn without_names(text: &str) -> &str {
+    let mut rest = text;
+    while rest.starts_with('@') {
+        match rest.split_once(' ') {
+            Some((_, after)) => rest = after,
+            None => break,
+        }
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn listed(mut post: Value) -> Post {
+        post["id"] = json!("1");
+        serde_json::from_value(post).unwrap()
+    }
+
+    #[test]
+    fn what_x_changes_makes_no_difference() {
+        let link = |url: &str, expanded: &str| json!({"url": url, "expanded_url": expanded});
+        let cases = [
+            ("a & b <3", json!({"text": "a &amp; b &lt;3"}), None),
+            ("&lt;", json!({"text": "&amp;lt;"}), None),
+            (
+                "New:\n\nhttps://acme.dev/Blog/?a=1",
+                json!({"text": "New:\n\nhttps://t.co/abc", "entities": {"urls": [link("https://t.co/abc", "https://acme.dev/Blog/?a=1")]}}),
+                None,
+            ),
+            (
+                "See acme.dev now",
+                json!({"text": "See https://t.co/abc now", "entities": {"urls": [link("https://t.co/abc", "http://acme.dev")]}}),
+                None,
+            ),
+            (
+                "Look",
+                json!({"text": "Look https://t.co/m", "entities": {"urls": [{"url": "https://t.co/m", "expanded_url": "https://x.com/a/status/1/photo/1", "media_key": "3_1"}]}}),
+                None,
+            ),
+            (
+                "Well said",
+                json!({"text": "Well said https://t.co/q", "entities": {"urls": [link("https://t.co/q", "https://twitter.com/b/status/77")]}}),
+                Some("77"),
+            ),
+            ("Thanks", json!({"text": "@bob @carl Thanks"}), None),
+            (
+                "long text here",
+                json!({"text": "long te… https://t.co/x", "note_tweet": {"text": "long text here"}}),
+                None,
+            ),
+        ];
+        for (sent, post, quote) in cases {
+            assert!(same(&listed(post.clone()), sent, quote), "{sent}: {post}");
+            assert!(!same(&listed(post), &format!("{sent} 2"), quote), "{sent}");
+        }
+        let other = json!({"text": "https://t.co/a", "entities": {"urls": [link("https://t.co/a", "https://acme.dev/2")]}});
+        assert!(!same(&listed(other), "https://acme.dev/1", None));
+    }
+}

@@ -1,0 +1,28 @@
+use serde::{Deserialize, Serialize};
+
+/// Which X, and what its app may do. An account's settings are laid over it (`Context::config`);
+/// [`identify`](automarket_core::Publisher::identify) gives `username` and `long_posts` as settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct XConfig {
+    /// Where the API is, without a slash at its end.
+    pub base_url: String,
+    /// Whether the app is on a self-serve plan: X then refuses quotes, and replies to who did not mention or
+    /// quote the account. Enterprise apps set it to `false`.
+    pub self_serve: bool,
+    /// Whether the account pays for longer posts: 25,000 characters instead of 280.
+    pub long_posts: bool,
+    /// The account's name, for addresses of posts.
+    pub username: Option<String>,
+}
+
+impl Default for XConfig {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.x.com".to_owned(),
+            self_serve: true,
+            long_posts: false,
+            username: None,
+        }
+    }
+}

@@ -1,0 +1,387 @@
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use automarket_core::{
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, async_trait,
+    check::Finding,
+    chrono::{DateTime, Utc},
+    publisher::undeclared,
+    store::Account,
+};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::{
+    PLATFORM, XConfig, XOptions,
+    api::{Api, Part},
+    error::{answer, ask},
+    find::{Wanted, pick, posts_since},
+    media, rules,
+    wire::{self, Created, Deleted, User},
+};
+
+/// An answer to a post that is not to be seen yet is tried again so often, after this time.
+const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
+
+/// Publishes on X: posts, threads, answers, quotes, polls, with images, GIFs and video.
+///
+/// - The credential is a user's OAuth 2.0 token ([`oauth`](crate::oauth)).
+/// - Each part of a thread is a step of its own: whoever goes on after a crash answers the right part.
+/// - A first comment is an answer to the first part.
+/// - X has no key against repeats. A lost answer is looked up among the account's own posts by text and
+///   time; X itself refuses the same text twice.
+/// - What an [`XConfig`] says of an account can stand in the account's settings.
+#[derive(Clone, Debug)]
+pub struct X {
+    config: XConfig,
+    profile: Profile,
+}
+
+impl X {
+    /// A connector for an app of this kind.
+    #[must_use]
+    pub fn new(config: XConfig) -> Self {
+        let profile = rules::profile(&config);
+        Self { config, profile }
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        if post.delivery != Delivery::Now {
+            return Err(undeclared(&self.profile, "posts.create"));
+        }
+        let config: XConfig = cx.config(&self.config)?;
+        let profile = rules::profile(&config);
+        let content = content(cx, post);
+        rules::require(&content, &profile, &config)?;
+        let options: XOptions = content.options()?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let begun = cx.step("x.begun", || async { Ok(cx.now()) }).await?;
+        let media = media::bring(cx, &api, &content, &profile).await?;
+        let texts = texts(&content, &profile);
+        let mut ids: Vec<String> = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let first = index == 0;
+            let part = Part {
+                text,
+                reply_to: parent(&content, &options, &ids),
+                media: if first { &media } else { &[] },
+                options: first.then_some(&options),
+                replies: options.replies.filter(|_| first),
+            };
+            let attempt = Attempt {
+                cx,
+                api: &api,
+                begun,
+                part: &part,
+                again: AtomicBool::new(false),
+            };
+            let sent = cx
+                .once(
+                    &format!("x.post.{index}"),
+                    || attempt.look(),
+                    || attempt.send(),
+                )
+                .await;
+            let id = sent.map_err(|error| which(error, &ids, texts.len()))?;
+            ids.push(id);
+        }
+        Ok(Outcome::Done(receipt(&config, ids)))
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let config: XConfig = cx.config(&self.config)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let content = content(cx, &intent.post);
+        let options: XOptions = content.options()?;
+        let posts = match posts_since(cx, &api, intent.at).await {
+            Ok(posts) => posts,
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                return Ok(Lookup::CannotTell(error.message().to_owned()));
+            }
+            Err(error) => return Err(error),
+        };
+        let texts = texts(&content, &rules::profile(&config));
+        let mut ids: Vec<String> = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let wanted = Wanted {
+                text,
+                reply_to: parent(&content, &options, &ids),
+                quote: options.quote.as_deref().filter(|_| index == 0),
+            };
+            match pick(&posts, wanted) {
+                Some(post) => ids.push(post.id.clone()),
+                None if index == 0 => return Ok(Lookup::Absent),
+                None => {
+                    return Ok(Lookup::CannotTell(format!(
+                        "{index} of {} parts are there; publishing with the same steps goes on",
+                        texts.len()
+                    )));
+                }
+            }
+        }
+        Ok(Lookup::Found(Outcome::Done(receipt(&config, ids))))
+    }
+
+    /// Numbers of a post; those for its author only where the token allows them and it is not too old.
+    async fn numbers(&self, cx: &Context, id: &str) -> Result<Metrics> {
+        let config: XConfig = cx.config(&self.config)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        for non_public in [true, false] {
+            let (reply, found) = answer::<Vec<wire::Post>>(cx, api.post(id, non_public)?).await?;
+            if let Some(post) = found.data.unwrap_or_default().pop() {
+                return Ok(metrics(post, found.includes));
+            }
+            let missing = found
+                .errors
+                .iter()
+                .any(|problem| problem.kind.ends_with("/resource-not-found"));
+            if missing {
+                return Err(reply.error(ErrorKind::NotFound, "there is no such post"));
+            }
+            if !non_public {
+                return Err(reply.unexpected("an answer without the post"));
+            }
+        }
+        Err(Error::new(ErrorKind::NotFound, "there is no such post"))
+    }
+}
+
+#[async_trait]
+impl Publisher for X {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn profile_for(&self, account: &Account) -> Profile {
+        let long = account.settings["long_posts"].as_bool();
+        rules::profile(&XConfig {
+            long_posts: long.unwrap_or(self.config.long_posts),
+            ..self.config.clone()
+        })
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        rules::findings(content, &self.config)
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let config: XConfig = cx.config(&self.config)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let user: User = ask(cx, api.me()?).await?;
+        let plan = user.subscription_type.as_deref().unwrap_or_default();
+        let verified = user.verified_type.as_deref().unwrap_or_default();
+        let long_posts = matches!(plan, "Basic" | "Premium" | "PremiumPlus")
+            || matches!(verified, "blue" | "business");
+        let settings = json!({"username": user.username, "long_posts": long_posts});
+        Ok(vec![Identity {
+            handle: Some(user.username),
+            settings,
+            ..Identity::new(user.id, PLATFORM, user.name)
+        }])
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let outcome = self.create(cx, post).await;
+        outcome.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// X publishes at once: there is nothing to ask for.
+    async fn poll(&self, _: &Context, _: &Handle) -> Result<Outcome> {
+        Err(undeclared(&self.profile, "posts.poll"))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        self.lookup(cx, intent).await
+    }
+
+    /// The numbers of the first part.
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let numbers = self.numbers(cx, &receipt.remote_id).await;
+        numbers.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// Every part of a thread, the last first.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let config: XConfig = cx.config(&self.config)?;
+        let api = Api {
+            config: &config,
+            token: cx.token()?,
+        };
+        let mut ids = Vec::<String>::deserialize(&receipt.data["ids"]).unwrap_or_default();
+        if ids.is_empty() {
+            ids.push(receipt.remote_id.clone());
+        }
+        for id in ids.iter().rev() {
+            match ask::<Deleted>(cx, api.delete(id)?).await {
+                Ok(answer) if answer.deleted => {}
+                Ok(_) => {
+                    return Err(Error::new(
+                        ErrorKind::UnexpectedReply,
+                        "X says that the post was not deleted",
+                    )
+                    .with_platform(&PLATFORM));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn content(cx: &Context, post: &Post) -> Content {
+    post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+/// All parts in their order: the text, the thread, the first comment.
+fn texts(content: &Content, profile: &Profile) -> Vec<String> {
+    let thread = content.thread.iter().map(|part| part.trim_end().to_owned());
+    std::iter::once(content.final_text(profile))
+        .chain(thread)
+        .chain(content.first_comment.clone())
+        .collect()
+}
+
+/// What the next part answers: the part before it, the comment the first part, and the first part whatever
+/// the post is said to answer.
+fn parent<'a>(content: &Content, options: &'a XOptions, sent: &'a [String]) -> Option<&'a str> {
+    if sent.len() > content.thread.len() {
+        sent.first().map(String::as_str)
+    } else {
+        sent.last()
+            .or(options.reply_to.as_ref())
+            .map(String::as_str)
+    }
+}
+
+/// The sending of one part.
+struct Attempt<'a> {
+    cx: &'a Context,
+    api: &'a Api<'a>,
+    /// When the post was begun.
+    begun: DateTime<Utc>,
+    part: &'a Part<'a>,
+    /// Whether it may have been sent before.
+    again: AtomicBool,
+}
+
+impl Attempt<'_> {
+    /// Looks for what an earlier attempt may have left.
+    async fn look(&self) -> Result<Option<String>> {
+        self.again.store(true, Ordering::Relaxed);
+        let posts = posts_since(self.cx, self.api, self.begun).await?;
+        let options = self.part.options;
+        let wanted = Wanted {
+            text: self.part.text,
+            reply_to: self.part.reply_to,
+            quote: options.and_then(|options| options.quote.as_deref()),
+        };
+        Ok(pick(&posts, wanted).map(|post| post.id.clone()))
+    }
+
+    async fn send(&self) -> Result<String> {
+        let (tries, pause) = UNSEEN;
+        let mut tried = 1;
+        loop {
+            let error = match ask::<Created>(self.cx, self.api.create(self.part)?).await {
+                Ok(created) => return Ok(created.id),
+                Err(error) => error,
+            };
+            let answers_ours = self.part.options.is_none();
+            match error.kind() {
+                // What it answers was made a moment ago, and X does not show it everywhere yet.
+                ErrorKind::NotFound if answers_ours && tried < tries => {
+                    tokio::time::sleep(pause).await;
+                    tried += 1;
+                }
+                // It did go through, and the search did not show it.
+                ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
+                    let found = self.look().await;
+                    let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
+                    return found.ok_or_else(|| error.with_retry(Retry::Reconcile));
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// Says which part failed, and what is public already.
+fn which(error: Error, sent: &[String], parts: usize) -> Error {
+    match sent.first() {
+        None => error,
+        Some(first) => error.about(&format!(
+            "part {} of {parts}, after those from {first} on are public",
+            sent.len() + 1
+        )),
+    }
+}
+
+fn receipt(config: &XConfig, ids: Vec<String>) -> Receipt {
+    let first = ids.first().cloned().unwrap_or_default();
+    let url = match &config.username {
+        Some(name) => format!("https://x.com/{name}/status/{first}"),
+        None => format!("https://x.com/i/web/status/{first}"),
+    };
+    Receipt {
+        url: Some(url),
+        data: json!({"ids": ids}),
+        ..Receipt::new(first)
+    }
+}
+
+fn metrics(post: wire::Post, includes: wire::Includes) -> Metrics {
+    let number = |map: &BTreeMap<String, Value>, names: &[&str]| {
+        names.iter().find_map(|name| map.get(*name)?.as_u64())
+    };
+    let public = |names: &[&str]| number(&post.public_metrics, names);
+    let reposts = public(&["retweet_count", "repost_count"]);
+    let quotes = public(&["quote_count"]);
+    let shares = match (reposts, quotes) {
+        (None, None) => None,
+        _ => Some(reposts.unwrap_or_default() + quotes.unwrap_or_default()),
+    };
+    let views: Vec<u64> = includes
+        .media
+        .iter()
+        .filter_map(|media| number(&media.public_metrics, &["view_count"]))
+        .collect();
+    let mut raw = BTreeMap::new();
+    for (group, values) in [
+        ("public", &post.public_metrics),
+        ("non_public", &post.non_public_metrics),
+    ] {
+        let named = values
+            .iter()
+            .map(|(name, value)| (format!("{group}.{name}"), value.clone()));
+        raw.extend(named);
+    }
+    Metrics {
+        impressions: public(&["impression_count"])
+            .or_else(|| number(&post.non_public_metrics, &["impression_count"])),
+        likes: public(&["like_count"]),
+        comments: public(&["reply_count"]),
+        shares,
+        saves: public(&["bookmark_count"]),
+        clicks: number(&post.non_public_metrics, &["url_link_clicks"]),
+        views: (!views.is_empty()).then(|| views.iter().sum()),
+        raw,
+        ..Metrics::default()
+    }
+}

@@ -1,0 +1,32 @@
+use automarket_core::oauth::{ClientAuth, Method, Pkce, Provider, Refresh, Revocation, RevokeBy};
+
+/// X's OAuth 2.0: authorization code with PKCE. The code lives 30 s, an access token 2 hours; refresh tokens
+/// are good once.
+///
+/// A confidential app (web, automated) proves itself with its secret; a public one only names itself.
+#[must_use]
+pub fn oauth() -> Provider {
+    Provider {
+        revoke: Some(Revocation {
+            url: "https://api.x.com/2/oauth2/revoke",
+            method: Method::Post,
+            by: RevokeBy::Client,
+            refresh_token: true,
+        }),
+        pkce: Pkce::S256,
+        scopes: &[
+            "tweet.read",
+            "tweet.write",
+            "users.read",
+            "media.write",
+            "offline.access",
+        ],
+        client: ClientAuth::Basic,
+        refresh: Refresh::Token { rotates: true },
+        ..Provider::new(
+            crate::PLATFORM,
+            "https://x.com/i/oauth2/authorize",
+            "https://api.x.com/2/oauth2/token",
+        )
+    }
+}

@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use automarket_connector_x::testing;
+use automarket_core::{
+    Credential,
+    http_types::Method,
+    testing::conformance::publisher::{self, PublisherUnderTest},
+};
+
+use crate::world::{World, hello};
+
+fn fresh() -> PublisherUnderTest {
+    let world = World::new();
+    PublisherUnderTest {
+        context: world.cx(),
+        other: Some(world.of(testing::OTHER_USER, testing::OTHER_TOKEN)),
+        publisher: Arc::new(world.x),
+        sandbox: world.sandbox,
+        clock: world.clock,
+        bad_credential: Credential::token("wrong-token-canary"),
+        secrets: vec![testing::TOKEN.to_owned(), "wrong-token-canary".to_owned()],
+        post: hello(),
+        write: (Method::POST, "/2/tweets"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x_keeps_the_publisher_contract() {
+    publisher::all(fresh).await;
+}

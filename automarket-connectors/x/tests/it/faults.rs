@@ -1,0 +1,219 @@
+//! The fault acceptance: each fault at each part of a thread ends right, with exactly the right number of posts.
+
+use std::time::Duration;
+
+use automarket_core::{
+    Context, Credential, Error, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    chrono::TimeDelta,
+    http_types::Method,
+    testing::{Fault, FaultRule},
+};
+
+use crate::world::{World, done, hello, thread};
+
+/// Goes on with the same steps, as the engine does after errors that allow it.
+async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
+    for _ in 0..4 {
+        match world.x.publish(cx, post).await {
+            Err(error) if error.retry() != Retry::Never => {
+                world.clock.advance(TimeDelta::minutes(1));
+            }
+            end => return end,
+        }
+    }
+    panic!("no end")
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_fault_at_any_part_leaves_one_whole_thread() {
+    let reply = r#"{"title":"Too Many Requests","type":"about:blank","status":429}"#;
+    let faults = [
+        Fault::NotSent,
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::HangAfter,
+        Fault::StatusBefore(500),
+        Fault::StatusAfter(503),
+        Fault::StatusAfter(200),
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+        Fault::Slow(Duration::from_secs(90)),
+        Fault::RateLimited(Some("7")),
+        Fault::RateLimited(None),
+        Fault::Reply(429, reply),
+        Fault::Reply(200, "{\"errors\":[{\"title\":\"odd\"}]}"),
+    ];
+    for fault in faults {
+        for part in 0..3 {
+            let world = World::new();
+            let rule = FaultRule::on("/2/tweets", fault.clone());
+            world
+                .sandbox
+                .faults()
+                .add(rule.method(Method::POST).after(part));
+            let cx = world.cx();
+            let name = format!("{fault:?} at part {part}");
+            let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
+            let receipt = done(to_the_end(&world, &cx, &thread()).await.unwrap());
+            let texts = ["One <first>", "Two acme.dev", "Three"];
+            assert_eq!(world.chain(), texts, "{name}");
+            assert_eq!(receipt.data["ids"].as_array().unwrap().len(), 3);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_anywhere_in_a_thread_goes_on_at_the_next_part() {
+    for request in 0..3 {
+        let world = World::new();
+        let rule = FaultRule::on("/2/tweets", Fault::HangAfter).after(request);
+        world.sandbox.faults().add(rule);
+        let cx = world.cx();
+        let post = thread();
+        let attempt = world.x.publish(&cx, &post);
+        let dying = tokio::time::timeout(Duration::from_secs(5), attempt);
+        assert!(dying.await.is_err());
+        assert_eq!(world.effects().len(), request as usize + 1);
+        done(world.x.publish(&cx, &thread()).await.unwrap());
+        assert_eq!(world.chain(), ["One <first>", "Two acme.dev", "Three"]);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_in_a_thread_stops_it_and_the_new_one_goes_on() {
+    let world = World::new();
+    world.sandbox.faults().add(
+        FaultRule::on("/2/tweets", Fault::StatusBefore(429))
+            .after(1)
+            .method(Method::POST),
+    );
+    let cx = world.cx();
+    world.x.publish(&cx, &thread()).await.unwrap_err();
+    world.fake.renew_token("renewed-token");
+    let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(error.message().starts_with("part 2 of 3"), "{error}");
+    assert_eq!(world.effects().len(), 1);
+    let renewed = cx.with_credential(Credential::token("renewed-token"));
+    done(world.x.publish(&renewed, &thread()).await.unwrap());
+    assert_eq!(world.chain().len(), 3);
+}
+
+async fn refused(world: &World, post: &Post) -> Error {
+    let cx = world.cx();
+    let error = world.x.publish(&cx, post).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Never, "{error:?}");
+    error
+}
+
+#[tokio::test]
+async fn a_retired_version_a_spent_cap_and_credits_are_told_apart() {
+    for (status, body, kind) in [
+        (410, "<html>gone</html>", ErrorKind::ApiVersionRetired),
+        (
+            402,
+            "{\"title\":\"CreditsDepleted\"}",
+            ErrorKind::QuotaExhausted,
+        ),
+        (
+            429,
+            "{\"title\":\"UsageCapExceeded\",\"type\":\"https://api.x.com/2/problems/usage-capped\"}",
+            ErrorKind::QuotaExhausted,
+        ),
+    ] {
+        let world = World::new();
+        world.fault("/2/tweets", Fault::Reply(status, body));
+        let error = refused(&world, &hello()).await;
+        assert_eq!(error.kind(), kind);
+        assert!(error.remedy().is_some());
+        assert!(world.effects().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_same_text_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
+    let world = World::new();
+    done(world.x.publish(&world.cx(), &hello()).await.unwrap());
+    // Of another intent, at once: the first one's post is not taken for its own.
+    let error = refused(&world, &hello()).await;
+    assert_eq!(error.kind(), ErrorKind::Duplicate);
+    assert!(error.remedy().is_some());
+    assert_eq!(world.effects().len(), 1);
+
+    // It went through, and the search does not show it yet: X's own refusal is the net.
+    let world = World::new();
+    let cx = world.cx();
+    let blind = FaultRule::on("/users/", Fault::Reply(200, "{\"meta\":{}}"));
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST));
+    world.sandbox.faults().add(blind.times(3));
+    for _ in 0..2 {
+        let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+    }
+    let receipt = done(world.x.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(
+        receipt.remote_id,
+        world.effects()[0]["id"].as_str().unwrap()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_does_not_show_yet_is_waited_for() {
+    let world = World::new();
+    world.fake.hide_parents(2);
+    done(world.x.publish(&world.cx(), &thread()).await.unwrap());
+    assert_eq!(world.chain().len(), 3);
+    // Not for ever.
+    let world = World::new();
+    world.fake.hide_parents(9);
+    let error = refused(&world, &thread()).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn the_real_limit_is_waited_for_until_its_reset() {
+    let world = World::new();
+    for n in 0..100 {
+        let post = Post::text(format!("Post {n}"));
+        done(world.x.publish(&world.cx(), &post).await.unwrap());
+    }
+    world.clock.advance(TimeDelta::minutes(5));
+    let cx = world.cx();
+    let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(600))));
+    world.clock.advance(TimeDelta::minutes(10));
+    done(world.x.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 101);
+}
+
+#[tokio::test]
+async fn more_posts_than_are_searched_stay_unknown() {
+    let world = World::new();
+    let cx = world.cx();
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/2/tweets", Fault::CutBefore).method(Method::POST));
+    assert!(
+        world
+            .x
+            .publish(&cx, &hello())
+            .await
+            .unwrap_err()
+            .is_unknown()
+    );
+    for n in 0..501 {
+        world.fake.seed_own(&format!("Busy {n}"), world.cx().now());
+    }
+    let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 501);
+}
