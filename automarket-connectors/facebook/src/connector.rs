@@ -96,7 +96,7 @@ impl Facebook {
                 version: &config.version,
                 token: cx.token()?,
                 app_secret: self.app_secret.as_ref(),
-                refine: |_, error| error,
+                refine: |_, _, error| error,
             },
             config,
             page: account.map_or("me", |account| &account.remote_id),

@@ -26,7 +26,7 @@ struct Envelope {
 }
 
 /// What a platform's own codes make of the error that the common ones say.
-pub type Refine = fn(&Fault, Error) -> Error;
+pub type Refine = fn(&Fault, &Reply, Error) -> Error;
 
 impl Fault {
     /// The refusal that an answer holds.
@@ -106,7 +106,7 @@ pub fn classify(reply: &Reply, now: DateTime<Utc>, refine: Refine) -> Option<Err
         0 => fault.code.to_string(),
         subcode => format!("{}/{subcode}", fault.code),
     };
-    Some(refine(&fault, error.with_platform_code(code)))
+    Some(refine(&fault, reply, error.with_platform_code(code)))
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     fn classified(status: u16, body: &str, effect: Effect, headers: HeaderMap) -> Option<Error> {
         let status = StatusCode::from_u16(status).unwrap();
         let reply = Reply::recorded("test", effect, status, headers, body.to_owned());
-        classify(&reply, Utc::now(), |_, error| error)
+        classify(&reply, Utc::now(), |_, _, error| error)
     }
 
     #[test]

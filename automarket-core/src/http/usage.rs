@@ -27,7 +27,9 @@ pub(super) fn usage(headers: &HeaderMap) -> Option<Usage> {
         let listed = listed.filter_map(Value::as_object);
         for limit in listed.chain([&said]) {
             let percents = ["call_count", "total_time", "total_cputime"];
-            let percents = percents.iter().filter_map(|name| limit.get(*name)?.as_u64());
+            let percents = percents
+                .iter()
+                .filter_map(|name| limit.get(*name)?.as_u64());
             let Some(percent) = percents.max() else {
                 continue;
             };

@@ -126,7 +126,7 @@ async fn every_request_follows_the_description() {
             .with_account(own.account().unwrap().clone())
     };
     world.facebook.identify(&cx()).await.unwrap();
-    let due = world.cx().now() + TimeDelta::hours(1);
+    let due = world.cx().now() + TimeDelta::hours(3);
     let mut commented = hello().link("https://acme.dev").unwrap();
     commented.base.first_comment = Some("First".into());
     let (_one, one) = film(2 * 1024 * 1024);
