@@ -15,3 +15,7 @@ bench-peers *options:
     benches/peers/run.sh {{options}}
 bench-text:
     cargo bench --bench text
+chaos:
+    bash .ci/chaos small
+chaos-full:
+    bash .ci/chaos full

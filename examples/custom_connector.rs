@@ -7,8 +7,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automarket::{
-    Automarket, Context, Credential, Error, Identity, Platform, Post, Profile, Publisher, Result,
-    When,
+    Automarket, Context, Credential, Error, Identity, Keyring, Platform, Post, Profile, Publisher,
+    Result, When,
     core::{
         Bytes, Handle, Intent, Lookup, Metrics, Outcome, Receipt, async_trait, chrono,
         http_types::{Method, Request, Response},
@@ -184,6 +184,7 @@ async fn main() -> Result<()> {
     let market = Automarket::builder(MemoryStore::new())
         .transport(sandbox.clone())
         .publisher(Bulletin::new())
+        .keyring(Keyring::random())
         .build()?;
     let tenant = market.tenant("acme")?;
     let account = Account::new(tenant.id().clone(), PLATFORM, "board-1");

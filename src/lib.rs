@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod accounts;
 pub mod market;
 pub mod pipelines;
 pub mod publishing;
@@ -10,10 +11,10 @@ pub use automarket_connectors as connectors;
 pub use automarket_core as core;
 pub use automarket_core::{
     AccountId, CampaignId, Clock, Context, Credential, CrmProvider, Delivery, EmailProvider, Error,
-    ErrorKind, Identity, JobId, Media, Notice, Notifier, Outcome, PageSource, Pipeline, Platform,
-    Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret, Store, TenantId,
-    Variant, When, ai, check, content, crm, email, http, media, networks, pipeline, profile,
-    publisher, quote, source, steps, text,
+    ErrorKind, Identity, JobId, KeyProvider, Keyring, Media, Notice, Notifier, Outcome, PageSource,
+    Pipeline, Platform, Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret,
+    Store, TenantId, Variant, When, ai, check, content, crm, email, http, media, networks, oauth,
+    pipeline, profile, publisher, quote, source, steps, text,
 };
 pub use market::{Automarket, Builder, Tenant};
 

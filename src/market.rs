@@ -1,26 +1,24 @@
 //! What a host holds: [`Automarket`], its builder, and [`Tenant`], to which every call is scoped.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    future::Future,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, Credential, CrmProvider, Error, ErrorKind, Notifier,
-    PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Bytes, Clock, Context, CrmProvider, Error, ErrorKind, Identity, KeyProvider,
+    Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
     media::MediaHost,
+    oauth::{App, Provider},
     pipeline::Run,
+    profile::Status,
     store::{Account, Event},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    accounts::{self, Accounts, RefreshPolicy, Version},
     pipelines::campaign::CampaignPipeline,
     report::Counts,
     worker::{self, Retention, Worker},
@@ -45,7 +43,7 @@ pub(crate) struct Engine {
     generators: BTreeMap<Platform, Arc<dyn Generator>>,
     pub(crate) pipelines: BTreeMap<&'static str, Arc<dyn Pipeline>>,
     pub(crate) jobs: BTreeMap<String, worker::Handler>,
-    credentials: RwLock<HashMap<(TenantId, AccountId), Credential>>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) wake: tokio::sync::Notify,
     /// Told when a schedule was put in or changed.
@@ -78,12 +76,15 @@ impl Automarket {
     /// As [`Automarket::builder`] with a store that others use too.
     #[must_use]
     pub fn shared(store: Arc<dyn Store>) -> Builder {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let idle = accounts::Settings::default();
         Builder {
             engine: Engine {
+                accounts: Accounts::new(idle, store.clone(), None, clock.clone()),
                 store,
                 transport: None,
                 media_host: None,
-                clock: Arc::new(SystemClock),
+                clock,
                 publishers: BTreeMap::new(),
                 crms: BTreeMap::new(),
                 notifiers: BTreeMap::new(),
@@ -94,13 +95,13 @@ impl Automarket {
                 )]),
                 pipelines: BTreeMap::new(),
                 jobs: BTreeMap::new(),
-                credentials: RwLock::default(),
                 watch: Arc::new(|_, _| {}),
                 wake: tokio::sync::Notify::new(),
                 scheduled: tokio::sync::Notify::new(),
                 retention: Retention::default(),
                 counts: Counts::default(),
             },
+            accounts: accounts::Settings::default(),
         }
     }
 
@@ -112,6 +113,7 @@ impl Automarket {
         Ok(Tenant {
             id: TenantId::new(id)?,
             market: self.clone(),
+            who: "host".into(),
         })
     }
 
@@ -147,6 +149,7 @@ impl fmt::Debug for Automarket {
 /// Puts an [`Automarket`] together. Each connector is registered under its platform; the last one wins.
 pub struct Builder {
     engine: Engine,
+    accounts: accounts::Settings,
 }
 
 impl Builder {
@@ -154,6 +157,37 @@ impl Builder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.engine.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets the keys under which credentials are sealed: a [`Keyring`](crate::Keyring), or what gets one from a
+    /// KMS. Without them no credential can be stored.
+    #[must_use]
+    pub fn keyring(mut self, keys: impl KeyProvider + 'static) -> Self {
+        self.accounts.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Adds the host's OAuth app on a platform, with the platform's ways: tokens that belong to it are renewed
+    /// and revoked through it.
+    #[must_use]
+    pub fn oauth(mut self, provider: Provider, app: App) -> Self {
+        self.accounts.apps.add(provider, app);
+        self
+    }
+
+    /// Names a platform's OAuth ways without an app of the host's: each tenant brings its own
+    /// ([`Tenant::put_app`]).
+    #[must_use]
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.accounts.apps.add_provider(provider);
+        self
+    }
+
+    /// Sets when and how tokens are renewed.
+    #[must_use]
+    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
+        self.accounts.policy = policy;
         self
     }
 
@@ -283,6 +317,8 @@ impl Builder {
     pub fn build(self) -> Result<Automarket> {
         let engine = Arc::new_cyclic(|weak| {
             let mut engine = self.engine;
+            let (store, transport) = (engine.store.clone(), engine.transport.clone());
+            engine.accounts = Accounts::new(self.accounts, store, transport, engine.clock.clone());
             let campaign = CampaignPipeline::new(weak.clone());
             engine
                 .pipelines
@@ -317,6 +353,8 @@ impl fmt::Debug for Builder {
 pub struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) market: Automarket,
+    /// Who stands in the audit trail.
+    pub(crate) who: Arc<str>,
 }
 
 impl Tenant {
@@ -330,50 +368,6 @@ impl Tenant {
     #[must_use]
     pub fn market(&self) -> &Automarket {
         &self.market
-    }
-
-    /// Keeps the account, and its credential for the life of this process: it is never written to the
-    /// store. Call it again after a restart.
-    ///
-    /// # Errors
-    /// `InvalidInput` (`tenant`) when the account is another tenant's; those of the store.
-    pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
-        if account.tenant != self.id {
-            return Err(Error::invalid(
-                "tenant",
-                "the account belongs to another tenant",
-            ));
-        }
-        let account = self.engine().store.put_account(&account).await?;
-        let key = (self.id.clone(), account.id);
-        self.engine()
-            .credentials
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, credential);
-        Ok(account)
-    }
-
-    /// Its accounts.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn accounts(&self) -> Result<Vec<Account>> {
-        self.engine().store.accounts(&self.id).await
-    }
-
-    /// Removes an account and forgets its credential. `false` when there was none.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
-        let key = (self.id.clone(), id);
-        self.engine()
-            .credentials
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
-        self.engine().store.remove_account(&self.id, id).await
     }
 
     /// What happened after a sequence number, oldest first.
@@ -400,27 +394,46 @@ impl Engine {
         })
     }
 
-    /// The environment for a call for this account.
-    pub(crate) fn context(&self, account: Account) -> Result<Context> {
-        let key = (account.tenant.clone(), account.id);
-        let credential = self
-            .credentials
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-            .cloned();
-        let credential = credential.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unauthorized,
-                format!("no credential is held for the account {}", account.name),
-            )
-            .with_platform(&account.platform)
-            .with_remedy("call Tenant::add_account with its credential after every start")
-        })?;
-        Ok(self
-            .bare_context()?
-            .with_account(account)
-            .with_credential(credential))
+    /// Whether anybody can connect to the platform: it has a connector, and is not closed.
+    ///
+    /// # Errors
+    /// `Disabled` (rule `platform.closed`) with the reason; `Config` without connector.
+    pub(crate) fn check_open(&self, platform: &Platform) -> Result<()> {
+        let profile = match self.publishers.get(platform) {
+            Some(publisher) => publisher.profile(),
+            None if self.crms.contains_key(platform) => return Ok(()),
+            None => registered(&self.notifiers, platform, "connector")?.profile(),
+        };
+        match &profile.status {
+            Status::Closed(why) => Err(Error::new(ErrorKind::Disabled, *why)
+                .with_rule("platform.closed")
+                .with_platform(platform)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whom a credential speaks for, by the platform's connector.
+    pub(crate) async fn identify(
+        &self,
+        platform: &Platform,
+        cx: &Context,
+    ) -> Result<Vec<Identity>> {
+        if let Some(publisher) = self.publishers.get(platform) {
+            return publisher.identify(cx).await;
+        }
+        if let Some(crm) = self.crms.get(platform) {
+            return crm.identify(cx).await;
+        }
+        registered(&self.notifiers, platform, "connector")?
+            .identify(cx)
+            .await
+    }
+
+    /// The environment for a call for this account, with its credential opened, and which that is.
+    pub(crate) async fn context(&self, account: Account) -> Result<(Context, Version)> {
+        let opened = self.accounts.open(&account).await?;
+        let context = self.bare_context()?.with_account(account);
+        Ok((context.with_credential(opened.credential), opened.version))
     }
 
     /// The environment for a call for nobody.

@@ -14,8 +14,9 @@ use url::Url;
 use crate::{
     Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock,
     content::MediaSource,
-    http::{Body, Call, CallWatch, Effect, Reply, Transport, next_hop},
+    http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
     media::MediaHost,
+    oauth::TokenSet,
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -36,6 +37,7 @@ pub struct Context {
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
+    exchanges: Option<Exchanges>,
     media_host: Option<Arc<dyn MediaHost>>,
 }
 
@@ -57,6 +59,7 @@ impl Context {
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
+            exchanges: None,
             media_host: None,
         }
     }
@@ -110,6 +113,13 @@ impl Context {
     #[must_use]
     pub fn with_steps(mut self, steps: Arc<dyn Steps>) -> Self {
         self.steps = steps;
+        self
+    }
+
+    /// Sets where the exchanges of its calls are collected, but not those of [`open`](Self::open).
+    #[must_use]
+    pub fn with_exchanges(mut self, exchanges: Exchanges) -> Self {
+        self.exchanges = Some(exchanges);
         self
     }
 
@@ -192,6 +202,15 @@ impl Context {
                 "this platform needs a token, and the account brings none",
             )
             .with_remedy("connect the account, or give the context a Credential::Token")),
+        }
+    }
+
+    /// The OAuth tokens, where the credential is such: scopes, base address and what else is known.
+    #[must_use]
+    pub fn tokens(&self) -> Option<&TokenSet> {
+        match &self.credential {
+            Credential::OAuth(tokens) => Some(tokens),
+            _ => None,
         }
     }
 
@@ -327,6 +346,16 @@ impl Context {
     }
 
     async fn exchange(&self, call: Call, until: Instant) -> Result<Reply> {
+        let begin = |exchanges: &Exchanges| exchanges.begin(&call, &self.credential);
+        let recording = self.exchanges.as_ref().map(begin);
+        let result = self.answer(call, until).await;
+        if let Some(recording) = recording {
+            recording.end(&result);
+        }
+        result
+    }
+
+    async fn answer(&self, call: Call, until: Instant) -> Result<Reply> {
         let (operation, effect, max_body) = (call.operation, call.effect, call.max_body);
         let secrets = call.secrets.clone();
         let response = self.send(call, until).await?;

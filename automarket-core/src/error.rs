@@ -24,6 +24,8 @@ pub enum ErrorKind {
     NotFound,
     /// The record changed meanwhile, or its state forbids this.
     Conflict,
+    /// It is sent or being sent already, or has ended: it cannot be changed any more.
+    TooLate,
     /// The platform says it already has this very thing.
     Duplicate,
     /// The credential is expired, revoked or wrong: reconnect the account.
@@ -75,6 +77,7 @@ impl ErrorKind {
             Self::Disabled => "disabled",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::TooLate => "too_late",
             Self::Duplicate => "duplicate",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",

@@ -34,6 +34,7 @@ pub mod testing;
 pub mod text;
 mod time;
 mod timetable;
+pub mod vault;
 pub mod workflow;
 
 pub use ::http as http_types;
@@ -61,3 +62,4 @@ pub use store::Store;
 pub use time::{LocalKind, When, ZonedTime};
 pub use timetable::Timetable;
 pub use url::Url;
+pub use vault::{KeyProvider, Keyring};

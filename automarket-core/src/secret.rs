@@ -12,6 +12,24 @@ use crate::oauth::TokenSet;
 /// let key = automarket_core::Secret::new("xoxb-1");
 /// assert_eq!(format!("{key:?}"), "[REDACTED]");
 /// ```
+///
+/// It cannot be printed, serialised or compared by accident; none of these compiles:
+///
+/// ```compile_fail
+/// println!("{}", automarket_core::Secret::new("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = serde_json::to_string(&automarket_core::Secret::new("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = serde_json::to_string(&automarket_core::Credential::token("xoxb-1"));
+/// ```
+/// ```compile_fail
+/// let _ = automarket_core::Secret::new("a") == automarket_core::Secret::new("b");
+/// ```
+/// ```compile_fail
+/// let _: &str = &automarket_core::Secret::new("xoxb-1");
+/// ```
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -68,6 +86,17 @@ impl Credential {
     #[must_use]
     pub fn address(value: impl Into<String>) -> Self {
         Self::Address(Secret::new(value))
+    }
+
+    /// What of it is secret.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let (one, other) = match self {
+            Self::None => (None, None),
+            Self::Token(secret) | Self::Address(secret) => (Some(secret), None),
+            Self::Basic { password, .. } => (Some(password), None),
+            Self::OAuth(tokens) => (Some(&tokens.access_token), tokens.refresh_token.as_ref()),
+        };
+        one.into_iter().chain(other)
     }
 
     /// Tokens that live and are renewed.

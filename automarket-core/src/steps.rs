@@ -52,8 +52,37 @@ enum StepState {
     Begun,
     /// It surely did not happen: it may be tried again.
     Failed,
-    /// The result.
+    /// The result of an outside write.
     Done(Value),
+    /// The result of what may be repeated.
+    Kept(Value),
+}
+
+/// Whether these remembered steps say that no outside write happened or may have happened. Work in a
+/// [`step`] does not count.
+#[must_use]
+pub fn nothing_out<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
+    steps.into_iter().all(|value| {
+        let state = StepState::deserialize(value);
+        matches!(state, Ok(StepState::Failed | StepState::Kept(_)))
+    })
+}
+
+/// Whether one of these remembered steps is an outside write whose end is not known.
+#[must_use]
+pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
+    let begun = |value| matches!(StepState::deserialize(value), Ok(StepState::Begun));
+    steps.into_iter().any(begun)
+}
+
+/// A remembered step as it goes on in another job, by the explicit word of somebody who knows that what
+/// began and did not end is not to be looked up but done again.
+#[must_use]
+pub fn without_doubt(value: Value) -> Value {
+    match StepState::deserialize(&value) {
+        Ok(StepState::Begun) => serde_json::to_value(StepState::Failed).unwrap_or(value),
+        _ => value,
+    }
 }
 
 /// Does work whose repetition is harmless, once: a result that is remembered is returned without doing
@@ -66,13 +95,13 @@ where
     T: Serialize + DeserializeOwned,
     F: Future<Output = Result<T>>,
 {
-    if let Some(StepState::Done(value)) = state(steps, name).await? {
+    if let Some(StepState::Done(value) | StepState::Kept(value)) = state(steps, name).await? {
         return decode(name, value);
     }
     fault_point(name, "before");
     let result = work().await?;
     fault_point(name, "after");
-    remember(steps, name, &result).await?;
+    put(steps, name, &StepState::Kept(encode(name, &result)?)).await?;
     Ok(result)
 }
 
@@ -95,7 +124,7 @@ where
     G: Future<Output = Result<Option<T>>>,
 {
     match state(steps, name).await? {
-        Some(StepState::Done(value)) => return decode(name, value),
+        Some(StepState::Done(value) | StepState::Kept(value)) => return decode(name, value),
         Some(StepState::Begun) => {
             // Until that is answered the write may have happened, whatever kept the answer away.
             let answer = find().await;

@@ -105,6 +105,8 @@ pub enum When {
     At(DateTime<Utc>),
     /// At a local time of a zone.
     Local(ZonedTime),
+    /// At the next free posting slot of each account (see [`Routing`](crate::store::Routing)).
+    Queue,
 }
 
 impl When {
@@ -116,13 +118,14 @@ impl When {
         ZonedTime::parse(local, zone).map(Self::Local)
     }
 
-    /// The instant, given what now is.
+    /// The instant, given what now is; `None` when it hangs on the account's slots.
     #[must_use]
-    pub fn instant(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn instant(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
-            Self::Now => now,
-            Self::At(at) => at,
-            Self::Local(zoned) => zoned.instant,
+            Self::Now => Some(now),
+            Self::At(at) => Some(at),
+            Self::Local(zoned) => Some(zoned.instant),
+            Self::Queue => None,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::error::Error as StdError;
 
-use automarket_core::{Error, ErrorKind, store::NewJob};
+use automarket_core::{
+    Error, ErrorKind,
+    store::{NewJob, Publication},
+};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
@@ -75,6 +78,18 @@ impl Fault {
     /// Whether a job's id is known already.
     pub(crate) fn is_known(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
+    /// The error of a taken slot, if the database refused the publication for that.
+    pub(crate) fn or_slot_taken(self, publication: &Publication) -> Self {
+        let constraint = match &self {
+            Self::Postgres(error) => error.as_db_error().and_then(|error| error.constraint()),
+            Self::Ours(_) => None,
+        };
+        match constraint {
+            Some("publications_slot") => Self::Ours(publication.slot_taken()),
+            _ => self,
+        }
     }
 
     /// Whether the connection was lost, so that a commit under way may have happened.

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod attempts;
+mod audit;
 mod campaigns;
 mod connect;
+mod credentials;
 mod db;
 mod error;
 mod events;
+mod flows;
 mod gates;
 mod heart;
 #[cfg(any(feature = "sqlx", feature = "tokio-postgres"))]

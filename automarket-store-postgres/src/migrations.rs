@@ -9,11 +9,14 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
     include_str!("../migrations/0004_operations.sql"),
+    include_str!("../migrations/0005_publishing.sql"),
+    include_str!("../migrations/0006_credentials.sql"),
+    include_str!("../migrations/0007_flows.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

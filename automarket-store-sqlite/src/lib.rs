@@ -1,9 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod attempts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod error;
 mod events;
+mod flows;
 mod gates;
 mod jobs;
 mod migrations;

@@ -1,16 +1,17 @@
 use automarket_core::{
-    Error, ErrorKind, PostId, PublicationId, Result, TenantId, async_trait,
+    AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{NewEvent, NewPublishing, Publication, PublicationStore},
+    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there},
 };
 use rusqlite::{OptionalExtension, params};
 
 use crate::{
     SqliteStore,
+    attempts::{self, AttemptRow},
     error::{Fault, Outcome},
     events::{self, EventRow},
     jobs::{self, NewRow},
-    value::{Columns, blob, instant, to_json},
+    value::{Columns, blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -58,38 +59,136 @@ impl PublicationStore for SqliteStore {
         read.await
     }
 
-    async fn update_publication(
-        &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        publication.check_events(events)?;
-        let (new, events) = (publication.clone(), EventRow::all(events)?);
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        change.check()?;
+        let tenant = change.tenant.clone();
+        let post = match &change.post {
+            Some(post) => Some((post.id, to_json(post)?)),
+            None => None,
+        };
+        let publications = change.publications.clone();
+        let jobs = NewRow::all(&change.jobs)?;
+        let events = EventRow::all(&change.events)?;
+        let attempts = AttemptRow::all(&change.attempts)?;
         let call = self.inner.writer.call(move |tx| {
-            let not_found = || Fault::Ours(Error::new(ErrorKind::NotFound, "no such publication"));
-            let old = stored(tx.db, &new.tenant, new.id)?.ok_or_else(not_found)?;
-            let changed = old.replaced_by(&new, instant(tx.now)?)?;
-            tx.db
-                .prepare_cached(
-                    "UPDATE automarket_publications
-                     SET post = ?3, state = ?4, revision = ?5, body = ?6
-                     WHERE tenant = ?1 AND id = ?2",
-                )?
-                .execute(columns(&changed, &to_json(&changed)?))?;
+            if let Some((id, body)) = &post {
+                replace_post(tx, &tenant, *id, body)?;
+            }
+            let mut changed = Vec::with_capacity(publications.len());
+            for new in &publications {
+                changed.push(replace(tx, new)?);
+            }
+            jobs::enqueue(tx, &jobs)?;
             events::append(tx, &events)?;
+            attempts::append(tx, &attempts)?;
             Ok(changed)
         });
         call.await
     }
+
+    async fn live_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        let tenant = tenant.clone();
+        let read = self.inner.readers.read(move |db| {
+            db.prepare_cached(
+                "SELECT body FROM automarket_publications
+                 WHERE live = 1 AND tenant = ?1 AND route = ?2 ORDER BY due, id LIMIT ?3",
+            )?
+            .query_and_then(
+                params![tenant.as_str(), blob(account), sql_limit(limit)],
+                |row| row.json("body"),
+            )?
+            .collect()
+        });
+        read.await
+    }
+
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        let (tenant, body) = (tenant.clone(), to_json(routing)?);
+        let call = self.inner.writer.call(move |tx| {
+            tx.db
+                .prepare_cached(
+                    "INSERT INTO automarket_routings (tenant, account, body) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (tenant, account) DO UPDATE SET body = excluded.body",
+                )?
+                .execute(params![tenant.as_str(), blob(account), body])?;
+            Ok(())
+        });
+        call.await
+    }
+
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        let tenant = tenant.clone();
+        let read = self.inner.readers.read(move |db| {
+            db.prepare_cached(
+                "SELECT body FROM automarket_routings WHERE tenant = ?1 AND account = ?2",
+            )?
+            .query_row(params![tenant.as_str(), blob(account)], |row| {
+                Ok(row.json("body"))
+            })
+            .optional()?
+            .transpose()
+        });
+        Ok(read.await?.unwrap_or_default())
+    }
+}
+
+fn replace_post(tx: &Tx<'_>, tenant: &TenantId, id: PostId, body: &str) -> Outcome<()> {
+    let replaced = tx
+        .db
+        .prepare_cached("UPDATE automarket_posts SET body = ?3 WHERE tenant = ?1 AND id = ?2")?
+        .execute(params![tenant.as_str(), blob(id), body])?;
+    match replaced {
+        0 => Err(Fault::Ours(not_there("post"))),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces the publication if its revision is the stored one.
+fn replace(tx: &Tx<'_>, new: &Publication) -> Outcome<Publication> {
+    let old = stored(tx.db, &new.tenant, new.id)?;
+    let old = old.ok_or_else(|| Fault::Ours(not_there("publication")))?;
+    let changed = old.replaced_by(new, instant(tx.now)?)?;
+    slot_is_free(tx, &changed)?;
+    let body = to_json(&changed)?;
+    tx.db
+        .prepare_cached(
+            "UPDATE automarket_publications SET state = ?3, revision = ?4, body = ?5, live = ?6,
+                account = ?7, route = ?8, due = ?9, slot = ?10
+             WHERE tenant = ?1 AND id = ?2",
+        )?
+        .execute(params![
+            changed.tenant.as_str(),
+            blob(changed.id),
+            changed.state.as_str(),
+            changed.revision,
+            body,
+            !changed.state.is_terminal(),
+            blob(changed.target.account),
+            blob(changed.route().account),
+            micros(changed.due),
+            changed.slot.map(micros),
+        ])?;
+    Ok(changed)
 }
 
 pub(crate) const PUT_POST: &str =
     "INSERT INTO automarket_posts (tenant, id, body) VALUES (?1, ?2, ?3)
      ON CONFLICT (tenant, id) DO NOTHING";
 
-pub(crate) const PUT: &str =
-    "INSERT INTO automarket_publications (tenant, id, post, state, revision, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant, id) DO NOTHING";
+pub(crate) const PUT: &str = "INSERT INTO automarket_publications
+        (tenant, id, post, state, revision, body, live, account, route, due, slot)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+     ON CONFLICT (tenant, id) DO NOTHING";
 
 /// A publishing whose rows are written out already, so that the writer need not.
 pub(crate) struct NewRows {
@@ -122,9 +221,8 @@ impl NewRows {
             blob(*post),
             body
         ])?;
-        let mut put = tx.db.prepare_cached(PUT)?;
         for (publication, body) in &self.publications {
-            new += put.execute(columns(publication, body))?;
+            new += insert(tx, publication, body)?;
         }
         if new > 0 {
             jobs::enqueue(tx, &self.jobs)?;
@@ -134,18 +232,47 @@ impl NewRows {
     }
 }
 
-fn columns<'a>(
-    publication: &'a Publication,
-    body: &'a str,
-) -> (&'a str, [u8; 16], [u8; 16], &'static str, i64, &'a str) {
-    (
+/// Writes the publication unless its id is there; how many rows were written.
+fn insert(tx: &Tx<'_>, publication: &Publication, body: &str) -> Outcome<usize> {
+    if publication.slot.is_some() && stored(tx.db, &publication.tenant, publication.id)?.is_none() {
+        slot_is_free(tx, publication)?;
+    }
+    Ok(tx.db.prepare_cached(PUT)?.execute(params![
         publication.tenant.as_str(),
         blob(publication.id),
         blob(publication.post),
         publication.state.as_str(),
         publication.revision,
         body,
-    )
+        !publication.state.is_terminal(),
+        blob(publication.target.account),
+        blob(publication.route().account),
+        micros(publication.due),
+        publication.slot.map(micros),
+    ])?)
+}
+
+/// Only one transaction writes at a time, so that looking is enough; the unique index holds it all the same.
+fn slot_is_free(tx: &Tx<'_>, publication: &Publication) -> Outcome<()> {
+    let Some(slot) = publication.held_slot() else {
+        return Ok(());
+    };
+    let taken = tx
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM automarket_publications
+             WHERE live = 1 AND slot = ?3 AND tenant = ?1 AND account = ?2 AND id <> ?4",
+        )?
+        .exists(params![
+            publication.tenant.as_str(),
+            blob(publication.target.account),
+            micros(slot),
+            blob(publication.id),
+        ])?;
+    match taken {
+        true => Err(Fault::Ours(publication.slot_taken())),
+        false => Ok(()),
+    }
 }
 
 fn stored(

@@ -52,7 +52,12 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
             .bind(bytes(publication.post.uuid()))
             .bind(publication.state.as_str())
             .bind(publication.revision)
-            .bind(to_json(publication)?);
+            .bind(to_json(publication)?)
+            .bind(!publication.state.is_terminal())
+            .bind(bytes(publication.target.account.uuid()))
+            .bind(bytes(publication.route().account.uuid()))
+            .bind(micros(publication.due))
+            .bind(publication.slot.map(micros));
         new += execute(&mut tx, put).await?;
     }
     if new == 0 {

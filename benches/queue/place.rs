@@ -28,6 +28,7 @@ use crate::{
 };
 
 /// The tenant of all jobs that are not said to be of others.
+#[expect(clippy::expect_used, reason = "the name is a good one")]
 pub(crate) fn acme() -> TenantId {
     TenantId::new("acme").expect("a good name")
 }

@@ -82,7 +82,12 @@ pub(crate) async fn main(config: &str) -> Result<()> {
                 let (method, path) = connector.write.clone();
                 plan.add(FaultRule::on(path, fault(name)?).method(method));
             }
-            transport = Arc::new(FaultTransport::new(transport, plan));
+            transport = Arc::new(Faulty {
+                inner: FaultTransport::new(transport, plan.clone()),
+                plan,
+                logged: Mutex::new(0),
+                log: log.clone(),
+            });
             if let Some(limit) = config.limit {
                 transport = Arc::new(Limited {
                     inner: transport,
@@ -163,6 +168,28 @@ impl Transport for Published {
             }
             *logged = effects.len().max(*logged);
         }
+        answer
+    }
+}
+
+/// Writes down, in the list `faults`, each fault that hit; one that hangs when the next request comes.
+struct Faulty {
+    inner: FaultTransport,
+    plan: Arc<FaultPlan>,
+    logged: Mutex<usize>,
+    log: Arc<Log>,
+}
+
+#[async_trait]
+impl Transport for Faulty {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let answer = self.inner.send(request).await;
+        let mut logged = self.logged.lock().await;
+        let hits = self.plan.hits();
+        for hit in &hits[*logged..] {
+            self.log.write("faults", hit, "fake").await;
+        }
+        *logged = hits.len();
         answer
     }
 }

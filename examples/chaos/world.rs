@@ -22,7 +22,7 @@ use crate::{
     log::{Entry, Reader},
     place::Place,
     rows,
-    worker::{Crash, TENANT, WORK, Work, WorkerConfig},
+    worker::{Crash, TENANT, WORK, Work, WorkerConfig, keyring},
 };
 
 pub(crate) struct World {
@@ -228,7 +228,9 @@ impl World {
 
     /// This process's own library, to publish with.
     pub(crate) async fn publisher(&self, connector: &Connector, fake: &Fake) -> Result<Tenant> {
-        let builder = Automarket::shared(self.store.clone()).clock(self.place.clock());
+        let builder = Automarket::shared(self.store.clone())
+            .clock(self.place.clock())
+            .keyring(keyring());
         let market = (connector.register)(builder, &fake.base)?.build()?;
         let tenant = market.tenant(TENANT)?;
         let account = (connector.account)(tenant.id().clone());
@@ -251,7 +253,7 @@ impl World {
         let id = tenant.publish(post, [account], when).await?;
         let publications = tenant.publications(id).await?;
         let publication = publications.first().ok_or("no publication")?;
-        Ok((mark, tenant.publication_job(publication.id)))
+        Ok((mark, publication.job))
     }
 
     // ---- time ------------------------------------------------------------------------------------------

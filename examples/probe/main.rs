@@ -3,9 +3,11 @@
 //! For outside material (conformance suites, corpora, fuzzers, other languages). Every line is answered, a
 //! wrong one with an error; the program ends with 0 at the end of its input and never dies.
 
+mod oauth;
 mod page;
 mod text;
 mod time;
+mod vault;
 mod web;
 
 use std::{
@@ -85,8 +87,14 @@ fn run(op: &str, request: &Value) -> Option<Result<Reply>> {
         "instant" => time::instant(request),
         "timetable" => time::timetable(request),
         "backoff" => time::backoff(request),
+        "token_reply" => oauth::token_reply(request),
+        "pkce" => oauth::pkce(request),
+        "redirect_uri" => oauth::redirect_uri(request),
+        "callback" => oauth::callback(request),
         "extract" => page::extract(request),
         "sanitize" => page::sanitize(request),
+        "seal" => vault::seal(request),
+        "open" => vault::open(request),
         _ => return None,
     })
 }

@@ -15,6 +15,8 @@ quickstart [--page FILE_OR_URL] [--db PATH] [--mode review|immediate|draft] [--a
              TWENTY_CRM_URL, TWENTY_CRM_TOKEN
              SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN and SLACK_CHANNEL
              ANTHROPIC_API_KEY (else the built-in template writes), FIRECRAWL_API_KEY (else pages are read here)
+  PUBLISHING_ENCRYPTION_KEY   under which credentials are sealed in the file; --live stores none without it:
+             openssl rand -base64 32
   --allow-network CIDR   lets --live and --page reach a private network, over plain http too";
 
 pub(crate) struct Arguments {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use automarket::{
-    Automarket, Builder, Credential, Error, Platform, Result, Tenant,
+    Automarket, Builder, Credential, Error, Keyring, Platform, Result, Tenant,
     connectors::{
         claude::{self, Claude},
         firecrawl::{self, Firecrawl},
@@ -26,6 +26,9 @@ use crate::arguments::Arguments;
 /// The page that stands in for a real one.
 const BUNDLED: &str = include_str!("../pages/acme.html");
 const BUNDLED_URL: &str = "https://acme.example/blog/acme-cloud-2";
+
+const KEY_VARIABLE: &str = "PUBLISHING_ENCRYPTION_KEY";
+const SANDBOX_KEY: &str = "sandbox:c2FuZGJveCBrZXksIG9mIG5vIHVzZSBhbnl3aGVyZSE=";
 
 /// The networks of the campaign, and the fake's account on each.
 const NETWORKS: [(Platform, u64); 4] = [
@@ -64,6 +67,10 @@ impl World {
             .notifier(Slack::new())
             .generator(claude::PLATFORM, Claude::default())
             .page_source(firecrawl::PLATFORM, Firecrawl::new());
+        let builder = match keyring(arguments)? {
+            Some(keyring) => builder.keyring(keyring),
+            None => builder,
+        };
         let (builder, page, source) = page(builder, arguments)?;
         let real = transport(arguments)?;
         let mut world = if arguments.live {
@@ -88,6 +95,16 @@ impl World {
             .map(|fake| (fake.platform(), fake.effects()))
             .filter(|(_, effects)| !effects.is_empty())
             .collect()
+    }
+}
+
+/// The keys under which credentials are sealed in the file. The sandbox's are no secrets, so its key need be
+/// none; live, without a key, nothing is stored.
+fn keyring(arguments: &Arguments) -> Result<Option<Keyring>> {
+    match std::env::var(KEY_VARIABLE) {
+        Ok(keys) => Keyring::from_base64(&keys).map(Some),
+        Err(_) if arguments.live => Ok(None),
+        Err(_) => Keyring::from_base64(SANDBOX_KEY).map(Some),
     }
 }
 

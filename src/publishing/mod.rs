@@ -1,31 +1,41 @@
 //! Plan, publish, and what becomes of it: one publication per post and account.
 
-pub(crate) mod guard;
+mod attempt;
+mod changes;
+pub(crate) mod delete;
+mod fallback;
+mod job;
+mod options;
 mod plan;
+mod release;
 pub(crate) mod send;
+mod slots;
+mod state;
+mod told;
+mod why;
 
-pub(crate) use guard::GUARD_JOB;
+pub use changes::Selection;
+pub(crate) use delete::DELETE_JOB;
+pub use job::PUBLISH_JOB;
+pub use options::PublishOptions;
 pub use plan::{Plan, TargetPlan, rules_for};
+pub(crate) use release::release_blocked;
+pub use state::{PostState, TooLate};
+pub use told::remote_id;
+pub use why::{Link, Why};
 
 use automarket_core::{
-    AccountId, Error, JobId, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, Post, PostId, PublicationId, Result, When,
     check::Severity,
+    chrono::SubsecRound as _,
     content::Voice,
-    store::{NewEvent, NewJob, NewPublishing, Publication, PublicationState, Target},
+    store::{Approval, NewPublishing, Publication, PublicationState, SLOT, Target},
 };
-use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::Tenant;
-
-/// The kind of the jobs that send publications.
-pub const PUBLISH_JOB: &str = "publish";
-
-/// What such a job carries.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct PublishJob {
-    pub(crate) publication: PublicationId,
-}
+use job::{PublishJob, arm, job_id};
 
 impl Tenant {
     /// What would be sent where, and what stands against it: no outside call, nothing stored. Media of this
@@ -68,17 +78,45 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is stored
-    /// then); those of [`Tenant::plan`] and of the store.
+    /// then); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
+    /// store.
     pub async fn publish(
         &self,
         post: Post,
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<PostId> {
-        let publishing = self.prepare(post, accounts, when).await?;
-        self.engine().store.put_publishing(&publishing).await?;
-        self.engine().wake.notify_waiters();
-        Ok(publishing.post.id)
+        let options = PublishOptions::default();
+        self.publish_with(post, accounts, when, options).await
+    }
+
+    /// As [`Tenant::publish`], with an approval first or another idea of what is too late.
+    ///
+    /// # Errors
+    /// As [`Tenant::publish`].
+    pub async fn publish_with(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        when: When,
+        options: PublishOptions,
+    ) -> Result<PostId> {
+        let plan = self.plan(&post, accounts).await?;
+        plan.check()?;
+        let id = post.id;
+        for _ in 0..slots::TRIES {
+            let publishing = self.publishing(&post, &plan, Some(when), options).await?;
+            match self.engine().store.put_publishing(&publishing).await {
+                // Somebody else was faster: the next one then.
+                Err(error) if error.rule() == Some(SLOT) => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.engine().wake.notify_waiters();
+                    return Ok(id);
+                }
+            }
+        }
+        Err(slots::none_free())
     }
 
     /// Checks the post as [`Tenant::publish`] does, and gives all that it would write, without writing it: for a
@@ -94,16 +132,27 @@ impl Tenant {
         when: When,
     ) -> Result<NewPublishing> {
         let plan = self.plan(&post, accounts).await?;
-        if let Some((target, finding)) = plan.blockers().next() {
-            let message = format!(
-                "{} on {}: {}",
-                target.account.name, target.account.network, finding.message
-            );
-            return Err(Error::invalid("post", message)
-                .with_rule(finding.rule.clone())
-                .with_remedy(finding.remedy.clone()));
-        }
-        self.publishing(post, &plan, when).await
+        plan.check()?;
+        let options = PublishOptions::default();
+        self.publishing(&post, &plan, Some(when), options).await
+    }
+
+    /// Keeps the post for these accounts and sends nothing: a draft of ours, which need not pass its checks
+    /// yet. [`Tenant::edit`] changes it, [`Tenant::publish_draft`] hands it to the queue. (A draft on the
+    /// platform itself is a post with [`Delivery::Draft`](crate::Delivery::Draft).)
+    ///
+    /// # Errors
+    /// Those of [`Tenant::plan`] and of the store.
+    pub async fn save_draft(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+    ) -> Result<PostId> {
+        let plan = self.plan(&post, accounts).await?;
+        let options = PublishOptions::default();
+        let publishing = self.publishing(&post, &plan, None, options).await?;
+        self.engine().store.put_publishing(&publishing).await?;
+        Ok(post.id)
     }
 
     /// Where a post stands on each of its accounts.
@@ -114,23 +163,39 @@ impl Tenant {
         self.engine().store.publications(&self.id, post).await
     }
 
-    /// The job that sends a publication, for [`Tenant::work_on`].
-    #[must_use]
-    pub fn publication_job(&self, publication: PublicationId) -> JobId {
-        publish_job_id(publication)
+    /// Where a post stands as a whole.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn post_state(&self, post: PostId) -> Result<PostState> {
+        Ok(PostState::of(&self.publications(post).await?))
     }
 
-    /// The rows of a post that passed its checks.
-    async fn publishing(&self, post: Post, plan: &Plan, when: When) -> Result<NewPublishing> {
+    /// The rows of a post; without `when` a draft.
+    async fn publishing(
+        &self,
+        post: &Post,
+        plan: &Plan,
+        when: Option<When>,
+        options: PublishOptions,
+    ) -> Result<NewPublishing> {
         let now = self.engine().store.now().await?;
-        let due = when.instant(now);
-        let mut publications = Vec::new();
-        let mut jobs = Vec::new();
-        let mut events = Vec::new();
+        let mut new = NewPublishing {
+            tenant: self.id.clone(),
+            post: post.clone(),
+            publications: Vec::new(),
+            jobs: Vec::new(),
+            events: Vec::new(),
+        };
         for target in &plan.targets {
             let account = &target.account;
-            let publication = Publication {
-                id: publication_id(post.id, account.id),
+            let (due, slot) = match when {
+                None => (now, None),
+                Some(when) => self.due(account.id, when, now).await?,
+            };
+            let id = publication_id(post.id, account.id);
+            let mut publication = Publication {
+                id,
                 tenant: self.id.clone(),
                 post: post.id,
                 target: Target {
@@ -138,10 +203,18 @@ impl Tenant {
                     platform: account.platform.clone(),
                     network: account.network.clone(),
                 },
-                state: PublicationState::Scheduled,
-                key: publication_id(post.id, account.id).to_string(),
-                content_hash: content_hash(&post, account.id, &account.network),
-                due,
+                state: PublicationState::Draft,
+                key: id.to_string(),
+                content_hash: content_hash(post, account.id, &account.network),
+                due: due.trunc_subsecs(6),
+                lateness: options.lateness,
+                approval: match options.approval {
+                    true => Approval::Needed,
+                    false => Approval::NotNeeded,
+                },
+                slot,
+                job: job_id(id, 1),
+                via: None,
                 sent_at: None,
                 receipt: None,
                 handle: None,
@@ -150,17 +223,16 @@ impl Tenant {
                 created_at: now,
                 updated_at: now,
             };
-            events.push(event(&publication));
-            jobs.push(publish_job(&publication)?);
-            publications.push(publication);
+            if when.is_some() {
+                new.jobs
+                    .extend(arm(&mut publication, PublishJob::new(id), 1)?);
+            }
+            let kind = publication.state.as_str();
+            new.events
+                .push(told::told(&publication, 1, kind, target.facts()));
+            new.publications.push(publication);
         }
-        Ok(NewPublishing {
-            tenant: self.id.clone(),
-            post,
-            publications,
-            jobs,
-            events,
-        })
+        Ok(new)
     }
 }
 
@@ -169,69 +241,58 @@ pub(crate) fn publication_id(post: PostId, account: AccountId) -> PublicationId 
     PublicationId::derived(&format!("publication {post} {account}"))
 }
 
-/// The job that sends a publication; its id follows from the publication's.
-pub(crate) fn publish_job(publication: &Publication) -> Result<NewJob> {
-    let payload = serde_json::to_value(PublishJob {
-        publication: publication.id,
-    })
-    .map_err(|error| {
-        Error::invalid("publication", "not representable as JSON").with_source(error)
-    })?;
-    let mut job =
-        NewJob::new(publication.tenant.clone(), PUBLISH_JOB, payload).run_at(publication.due);
-    job.id = publish_job_id(publication.id);
-    Ok(job.unique(publication.id.to_string()))
+/// What is said by a publication on the way it goes now, hashed.
+pub(crate) fn said_by(post: &Post, publication: &Publication) -> String {
+    let route = publication.route();
+    let post = routed(post.clone(), publication);
+    content_hash(&post, route.account, &route.network)
 }
 
-pub(crate) fn publish_job_id(publication: PublicationId) -> JobId {
-    JobId::derived(&format!("publish {publication}"))
+/// The post as it goes by the publication's way: what its own account says is said on the other one too, unless
+/// that has words of its own.
+pub(crate) fn routed(mut post: Post, publication: &Publication) -> Post {
+    if let Some(via) = &publication.via
+        && let Some(own) = post.accounts.get(&publication.target.account).cloned()
+    {
+        post.accounts.entry(via.account).or_insert(own);
+    }
+    post
 }
 
 /// What is said on an account, hashed, so that a changed content is seen.
-pub(crate) fn content_hash(
-    post: &Post,
-    account: AccountId,
-    network: &automarket_core::Platform,
-) -> String {
+fn content_hash(post: &Post, account: AccountId, network: &automarket_core::Platform) -> String {
     let content = serde_json::to_vec(&(post.content_for(network, Some(account)), post.delivery))
         .unwrap_or_default();
     let digest = Sha256::digest(&content);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is told of a publication's state.
-pub(crate) fn event(publication: &Publication) -> NewEvent {
-    NewEvent {
-        tenant: publication.tenant.clone(),
-        kind: format!("publication.{}", publication.state.as_str()),
-        subject: publication.id.to_string(),
-        data: serde_json::json!({
-            "post": publication.post,
-            "account": publication.target.account,
-            "platform": publication.target.platform,
-            "network": publication.target.network,
-            "remote_id": remote_id(publication),
-            "error": publication.error,
-        }),
+impl TargetPlan {
+    /// What the checks found, for the event that tells of it.
+    fn facts(&self) -> serde_json::Value {
+        json!({ "checks": {
+            "length": self.report.length,
+            "limit": self.report.limit,
+            "findings": self.report.findings,
+        }})
     }
 }
 
-/// The platform's id of what it took or published.
-#[must_use]
-pub fn remote_id(publication: &Publication) -> Option<&str> {
-    let receipt = publication
-        .receipt
-        .as_ref()
-        .map(|receipt| receipt.remote_id.as_str());
-    receipt.or_else(|| {
-        publication
-            .handle
-            .as_ref()
-            .map(|handle| handle.remote_id.as_str())
-    })
-}
-
 impl Plan {
+    /// The error of the first blocker.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some((target, finding)) = self.blockers().next() else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} on {}: {}",
+            target.account.name, target.account.network, finding.message
+        );
+        Err(Error::invalid("post", message)
+            .with_rule(finding.rule.clone())
+            .with_remedy(finding.remedy.clone()))
+    }
+
     /// Everything that stands against sending, with where it stands.
     pub fn blockers(
         &self,

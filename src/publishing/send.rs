@@ -3,110 +3,212 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry, TenantId,
+    Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
     fault_point,
     steps::Steps,
-    store::{Publication, PublicationState},
+    store::{
+        Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange,
+        REVISION,
+    },
 };
 
-use super::{event, rules_for};
+use super::{
+    attempt::Try,
+    fallback,
+    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
+    routed, rules_for, said_by, told,
+};
 use crate::{
     market::Engine,
     report::metrics,
     worker::{End, closed_until},
 };
 
-/// How late a publication may be sent; later it is missed.
-const GRACE: Duration = Duration::hours(1);
 /// Something accepted is asked for after a quarter of the time it has been waited for, within these bounds:
 /// an upload in minutes, a draft that nobody publishes every few hours.
 const POLL: (Duration, Duration) = (Duration::minutes(1), Duration::hours(6));
-/// How long a publication waits for its account to be usable again.
-const BLOCKED: Duration = Duration::hours(1);
+/// How often a publication looks whether its account is usable again, if nobody tells it.
+const BLOCKED: Duration = Duration::minutes(15);
+/// From so late on nobody was there to send it, and it waits its turn among the others of its account.
+const OUTAGE: Duration = Duration::minutes(5);
+/// What an outage held up goes out one by one on each account, so far apart.
+pub(super) const PACE: Duration = Duration::seconds(10);
+/// So many that wait are counted.
+const LINE: usize = 200;
+/// How often a move is made anew when the publication changed under it.
+const TRIES: usize = 16;
 
-/// Takes the publication one move further; called by its job as often as that takes.
-pub(crate) async fn send(
+/// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
+/// its publication before.
+pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
+    let used_up = used_up(job);
+    let carries = match PublishJob::of(job) {
+        Ok(carries) => carries,
+        Err(error) if used_up.is_some() => return Err(error.with_retry(Retry::Never)),
+        Err(error) => return Err(error),
+    };
+    if let Some(last) = used_up {
+        return give_up(engine, job, &carries, last.into()).await;
+    }
+    let steps = Arc::new(Continued {
+        own: steps,
+        store: engine.store.clone(),
+        tenant: job.tenant.clone(),
+        job: carries.clone(),
+    });
+    for _ in 0..TRIES {
+        match send(engine, job, &carries, steps.clone()).await {
+            // Read again: nothing is out that the steps do not know of.
+            Err(error) if error.rule() == Some(REVISION) => {}
+            Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
+                return give_up(engine, job, &carries, error).await;
+            }
+            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+            Err(error) if error.retry() == Retry::Never => {
+                return give_up(engine, job, &carries, error).await;
+            }
+            end => return end,
+        }
+    }
+    let restless = Error::new(ErrorKind::Conflict, "the publication goes on changing");
+    Ok(End::Retry(restless.with_retry(Retry::After(None))))
+}
+
+async fn send(
     engine: &Engine,
-    tenant: &TenantId,
-    id: automarket_core::PublicationId,
+    job: &Job,
+    carries: &PublishJob,
     steps: Arc<dyn Steps>,
 ) -> Result<End> {
+    let id = carries.publication;
     let missing = || {
         Error::new(
             ErrorKind::NotFound,
             format!("the tenant has no publication {id}"),
         )
     };
-    let mut publication = engine
-        .store
-        .publication(tenant, id)
-        .await?
-        .ok_or_else(missing)?;
-    if publication.state.is_terminal() {
+    let found = engine.store.publication(&job.tenant, id).await?;
+    let mut publication = found.ok_or_else(missing)?;
+    if publication.state.is_terminal() || publication.job != job.id {
         return Ok(End::done());
     }
     let now = engine.store.now().await?;
-    match publication.state {
-        PublicationState::Draft | PublicationState::AwaitingApproval => return Ok(End::done()),
-        PublicationState::Scheduled if now < publication.due => {
-            return Ok(End::Snooze(publication.due));
-        }
-        PublicationState::Scheduled
-            if now - publication.due > GRACE && publication.sent_at.is_none() =>
-        {
-            publication.state = PublicationState::Missed;
-            save(engine, publication).await?;
-            return Ok(End::done());
-        }
-        _ => {}
+    if let Some(end) = not_now(engine, job, &publication, now).await? {
+        return Ok(end);
     }
 
-    let account = engine.account(tenant, publication.target.account).await?;
+    let account = engine.account(&job.tenant, publication.route().account);
+    let account = account.await?;
     let publisher = engine.publisher(&account.platform)?.clone();
+    let operation = match publication.state {
+        PublicationState::Accepted => Operation::Poll,
+        PublicationState::Publishing => Operation::Reconcile,
+        _ => Operation::Publish,
+    };
+    let attempt = Try::new(job, operation, now);
     let (context, passed) = match engine.passing(account.clone()).await {
-        Ok((context, passed)) => (context.with_steps(steps).with_key(&publication.key), passed),
+        Ok((context, passed)) => {
+            let context = context.with_steps(steps).with_key(&publication.key);
+            (context.with_exchanges(attempt.exchanges.clone()), passed)
+        }
         Err(error) => match closed_until(&error, now) {
             Some(until) => return Ok(End::Snooze(until)),
-            None => return ended(engine, publication, Err(error), now).await,
+            None => return ended(engine, publication, attempt, Err(error)).await,
         },
     };
+    let publisher = &*publisher;
 
     if publication.state == PublicationState::Accepted {
-        let polled = poll(&*publisher, &context, &publication).await;
-        passed.tell(engine, &polled).await;
-        return ended(engine, publication, polled, now).await;
+        let this = &publication;
+        let call = |cx| async move { poll(publisher, &cx, this).await };
+        let polled = passed.call(engine, context, call).await;
+        return ended(engine, publication, attempt, polled).await;
     }
 
-    let post = engine
-        .store
-        .post(tenant, publication.post)
-        .await?
-        .ok_or_else(missing)?;
-    let checked = verify(&post, &publication, &account, &*publisher, &context).await;
+    let post = engine.store.post(&job.tenant, publication.post).await?;
+    let post = routed(post.ok_or_else(missing)?, &publication);
+    let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
-        return ended(engine, publication, Err(error), now).await;
+        return ended(engine, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
     fault_point("publish.intent", "before");
-    publication = save(engine, publication).await?;
+    publication = save(engine, told::change(publication)).await?;
     fault_point("publish.intent", "after");
-    let sent = publisher.publish(&context, &post).await;
-    passed.tell(engine, &sent).await;
-    ended(engine, publication, sent, now).await
+    let post = &post;
+    let call = |cx| async move { publisher.publish(&cx, post).await };
+    let sent = passed.call(engine, context, call).await;
+    ended(engine, publication, attempt, sent).await
+}
+
+/// What becomes of a publication that is not to be sent now: too early, too late, not yet approved, or one of
+/// many that an outage held up.
+async fn not_now(
+    engine: &Engine,
+    job: &Job,
+    publication: &Publication,
+    now: DateTime<Utc>,
+) -> Result<Option<End>> {
+    use PublicationState::{AwaitingApproval, Blocked, Draft, Scheduled};
+    let expiry = expiry(publication);
+    match publication.state {
+        Draft => return Ok(Some(End::done())),
+        AwaitingApproval | Scheduled | Blocked => {}
+        _ => return Ok(None),
+    }
+    if expiry.is_some_and(|expiry| expiry <= now)
+        && (publication.sent_at.is_none() || nothing_out(engine, publication).await?)
+    {
+        let mut missed = publication.clone();
+        missed.state = PublicationState::Missed;
+        save(engine, told::change(missed)).await?;
+        return Ok(Some(End::done()));
+    }
+    match (publication.state, expiry) {
+        (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
+        (AwaitingApproval, None) => Ok(Some(End::done())),
+        _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
+        (Scheduled, _) if now - publication.due > OUTAGE && job.run_at <= publication.due => {
+            turn(engine, publication, now).await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Its turn among what an outage held up on its account; `None` when it is alone.
+async fn turn(
+    engine: &Engine,
+    publication: &Publication,
+    now: DateTime<Utc>,
+) -> Result<Option<End>> {
+    let (tenant, account) = (&publication.tenant, publication.route().account);
+    let line = engine.store.live_publications(tenant, account, LINE);
+    let held_up = |p: &&Publication| {
+        p.state == PublicationState::Scheduled && now - p.due > OUTAGE && p.id != publication.id
+    };
+    let others: Vec<_> = line.await?;
+    let others: Vec<_> = others.iter().filter(held_up).collect();
+    if others.is_empty() {
+        return Ok(None);
+    }
+    let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
+    let ahead = others.iter().filter(before).count();
+    let turns = i32::try_from(ahead + 1).unwrap_or(i32::MAX);
+    Ok(Some(End::Snooze(now + PACE * turns)))
 }
 
 /// Whether what is read again is what was meant, and still passes its checks.
 async fn verify(
     post: &Post,
     publication: &Publication,
-    account: &automarket_core::store::Account,
+    account: &Account,
     publisher: &dyn Publisher,
     context: &automarket_core::Context,
 ) -> Result<()> {
-    if super::content_hash(post, account.id, &account.network) != publication.content_hash {
+    if said_by(post, publication) != publication.content_hash {
         return Err(Error::new(
             ErrorKind::Conflict,
             "the post is no longer the one that was scheduled",
@@ -125,7 +227,7 @@ async fn verify(
 
 async fn poll(
     publisher: &dyn Publisher,
-    context: &automarket_core::Context,
+    context: &Context,
     publication: &Publication,
 ) -> Result<Outcome> {
     match &publication.handle {
@@ -141,60 +243,96 @@ async fn poll(
 async fn ended(
     engine: &Engine,
     mut publication: Publication,
+    attempt: Try,
     result: Result<Outcome>,
-    now: DateTime<Utc>,
 ) -> Result<End> {
+    let now = attempt.ended();
+    // What kept this attempt from looking says nothing of the sending before it.
+    let result = match result {
+        Err(error)
+            if error.retry() != Retry::Reconcile
+                && publication.state == PublicationState::Publishing
+                && in_doubt(engine, &publication).await? =>
+        {
+            Err(error.with_retry(Retry::Reconcile))
+        }
+        result => result,
+    };
+    let attempt = attempt.of(&publication, &result);
     let was_accepted = publication.state == PublicationState::Accepted;
     publication.error = result.as_ref().err().map(ErrorRecord::from);
-    let end = match result {
+    if let Err(error) = &result
+        && !was_accepted
+        && let Some(change) = fallback::instead(engine, &publication, &attempt, error, now).await?
+    {
+        save(engine, change).await?;
+        engine.wake.notify_waiters();
+        return Ok(End::done());
+    }
+    let (end, rule) = match result {
         Ok(Outcome::Done(receipt)) => {
             publication.state = PublicationState::Published;
             publication.receipt = Some(receipt);
-            End::done()
+            (End::done(), "done")
         }
         Ok(Outcome::Accepted(handle)) => {
             let again = next_poll(handle.due, publication.sent_at.unwrap_or(now), now);
             publication.state = PublicationState::Accepted;
             publication.handle = Some(handle);
-            End::Snooze(again)
-        }
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
-            ) =>
-        {
-            if !was_accepted {
-                publication.state = PublicationState::Blocked;
-            }
-            End::Snooze(now + BLOCKED)
+            (End::Snooze(again), "accepted.poll")
         }
         Err(error) if error.kind() == ErrorKind::CannotTell => {
             publication.state = PublicationState::Unknown;
-            End::done()
+            (End::done(), "platform.cannot_tell")
+        }
+        Err(error) if waits_for_account(error.kind()) => {
+            // What may have happened stays `publishing`: it is looked up once the account is usable.
+            if !was_accepted && error.retry() != Retry::Reconcile {
+                publication.state = PublicationState::Blocked;
+            }
+            let look = now + BLOCKED;
+            let expiry = expiry(&publication).filter(|expiry| *expiry > now);
+            (
+                End::Snooze(expiry.map_or(look, |expiry| expiry.min(look))),
+                "account.blocked",
+            )
         }
         Err(error) => match error.retry() {
             // The state stays `publishing`: the next attempt looks before it sends.
-            Retry::Reconcile => End::Retry(error),
+            Retry::Reconcile => (End::Retry(error), "retry.reconcile"),
             Retry::After(wait) => {
                 if !was_accepted {
                     publication.state = PublicationState::Scheduled;
                 }
-                match wait {
-                    Some(wait) => End::Snooze(now + Duration::from_std(wait).unwrap_or(BLOCKED)),
-                    None => End::Retry(error),
+                match wait.map(|wait| Duration::from_std(wait).unwrap_or(Duration::days(1))) {
+                    Some(wait) => (End::Snooze(now + wait), "platform.wait"),
+                    None => (End::Retry(error), "retry.backoff"),
                 }
             }
             Retry::Never => {
                 publication.state = PublicationState::Rejected;
-                End::done()
+                (End::done(), "rejected")
             }
         },
     };
+    let until = match &end {
+        End::Snooze(at) => Some(*at),
+        _ => None,
+    };
+    let rule = rule.to_owned();
+    let mut change = told::change(publication);
+    change
+        .attempts
+        .push(attempt.decided(Decision { rule, until }));
     fault_point("publish.verdict", "before");
-    save(engine, publication).await?;
+    save(engine, change).await?;
     fault_point("publish.verdict", "after");
     Ok(end)
+}
+
+/// Whether waiting for the account, or for another version of the program, is what helps.
+pub(super) fn waits_for_account(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired)
 }
 
 /// When something accepted is worth asking for again.
@@ -210,17 +348,37 @@ fn next_poll(
     }
 }
 
-/// Its job is dead, of this: what may have happened is unknown, the rest did not happen.
-pub(crate) async fn give_up(
+/// Settles the publication of a job that is not to be run again, of this error: what may have happened is
+/// unknown, the rest did not happen. Only then the job may die.
+async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error) -> Result<End> {
+    let record = ErrorRecord::from(&error);
+    for _ in 0..TRIES {
+        match settle(engine, job, carries, &record).await {
+            Err(error) if error.rule() == Some(REVISION) => {}
+            // The job outlives this, whatever it is.
+            Err(error) => return Ok(End::Retry(error.with_retry(Retry::After(None)))),
+            Ok(()) => break,
+        }
+    }
+    // A lease that an earlier run lost is not this one's.
+    let error = match error.kind() {
+        ErrorKind::LeaseLost => error.with_kind(ErrorKind::Internal),
+        _ => error,
+    };
+    Err(error.with_retry(Retry::Never))
+}
+
+async fn settle(
     engine: &Engine,
-    tenant: &TenantId,
-    id: automarket_core::PublicationId,
+    job: &Job,
+    carries: &PublishJob,
     error: &ErrorRecord,
 ) -> Result<()> {
-    let Some(mut publication) = engine.store.publication(tenant, id).await? else {
+    let found = engine.store.publication(&job.tenant, carries.publication);
+    let Some(mut publication) = found.await? else {
         return Ok(());
     };
-    if publication.state.is_terminal() {
+    if publication.state.is_terminal() || publication.job != job.id {
         return Ok(());
     }
     let sent = publication.sent_at.is_some() && error.retry == Retry::Reconcile;
@@ -230,15 +388,16 @@ pub(crate) async fn give_up(
         _ => PublicationState::Rejected,
     };
     publication.error = Some(error.clone());
-    save(engine, publication).await.map(drop)
+    save(engine, told::change(publication)).await.map(drop)
 }
 
-async fn save(engine: &Engine, publication: Publication) -> Result<Publication> {
-    let event = event(&publication);
-    let saved = engine
-        .store
-        .update_publication(&publication, &[event])
-        .await?;
-    metrics::publication(&saved);
-    Ok(saved)
+/// Writes a change of one publication.
+pub(super) async fn save(engine: &Engine, change: PublishingChange) -> Result<Publication> {
+    let changed = engine.store.change_publishing(&change).await?;
+    let changed = changed
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the store returned no publication"))?;
+    metrics::publication(&changed);
+    Ok(changed)
 }

@@ -7,7 +7,7 @@
 //! | `automarket_jobs_settled_total` | counter | `kind`, `outcome` ([`RunEnd`]) | verdicts written, also those refused |
 //! | `automarket_job_wait_seconds` | histogram | `kind` | from being due to being taken, by the store's clock |
 //! | `automarket_job_run_seconds` | histogram | `kind` | one run |
-//! | `automarket_publications_total` | counter | `platform`, `outcome` | publications that reached their end: `published`, `rejected`, `unknown`, `missed`, `cancelled` |
+//! | `automarket_publications_total` | counter | `platform`, `outcome` | publications that reached their end: `published`, `rejected`, `unknown`, `missed`, `cancelled`, `deleted` |
 //! | `automarket_calls_total` | counter | `platform`, `operation`, `outcome` | requests sent: `answered` (1xx to 3xx), `limited` (429), `refused` (4xx), `failed` (5xx), or the kind of error when no answer came |
 //! | `automarket_call_seconds` | histogram | as above | until the head of the answer |
 //! | `automarket_rate_limit_waits_total` | counter | `platform` | work put off because a gate was closed |

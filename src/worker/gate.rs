@@ -4,6 +4,7 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
+    future::Future,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,12 +16,12 @@ use automarket_core::{
     AccountId, Bytes, Clock, Context, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Transport, TransportError, budget, retry_after},
-    http_types::{HeaderMap, Request, Response},
+    http::{Body, Transport, TransportError, Upload, budget, retry_after},
+    http_types::{HeaderMap, Request, Response, Uri},
     store::{Account, Pass, Signal},
 };
 
-use crate::{market::Engine, report::metrics};
+use crate::{accounts::Version, market::Engine, report::metrics};
 
 /// The gate of an account's rate limit.
 pub(crate) const RATE: &str = "rate";
@@ -32,6 +33,8 @@ const UNSAID: Duration = Duration::from_secs(60);
 /// That work for an account was let through, and whether its end is news.
 pub(crate) struct Passed {
     account: Account,
+    /// Which credential it was let through with.
+    version: Version,
     watched: bool,
     open_call: OpenCall,
 }
@@ -52,7 +55,7 @@ impl Engine {
     /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
-        let context = self.context(account.clone())?;
+        let (context, version) = self.context(account.clone()).await?;
         let pass = self.store.pass_gates(&account.tenant, account.id).await?;
         if let Pass::Closed(until) = pass {
             metrics::rate_limit_wait(account.platform.as_str());
@@ -71,6 +74,7 @@ impl Engine {
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch }));
         let passed = Passed {
             account,
+            version,
             watched,
             open_call,
         };
@@ -96,6 +100,26 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
 }
 
 impl Passed {
+    /// Makes a call and tells the gates what it ended in. Where the platform refuses the credential it is
+    /// renewed once, and the call repeated once.
+    pub(crate) async fn call<T, F>(
+        &self,
+        engine: &Engine,
+        context: Context,
+        call: impl Fn(Context) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let Self {
+            account, version, ..
+        } = self;
+        let end = engine.accounts.insist(account, *version, context, call);
+        let end = end.await;
+        self.tell(engine, &end).await;
+        end
+    }
+
     /// Tells the gates what the work ended in: connectors know limits that no status shows, and need not go
     /// through the context to reach their platform.
     pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
@@ -155,23 +179,44 @@ struct Watch {
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let host = format!("host:{}", request.uri().host().unwrap_or_default());
-        set(&self.watch.open_call, Some(host.clone()));
-        let result = self.inner.send(request).await;
-        set(&self.watch.open_call, None);
-        match &result {
-            Ok(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                self.watch.answered(&host, status, &headers).await;
-            }
-            Err(error) if error.kind == ErrorKind::Refused => {}
-            Err(_) => self.watch.tell(&host, Signal::Failed).await,
-        }
-        result
+        let host = host(request.uri());
+        self.watch.over(host, self.inner.send(request)).await
+    }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = host(request.uri());
+        self.watch.over(host, self.inner.send_upload(request)).await
     }
 }
 
+fn host(uri: &Uri) -> String {
+    format!("host:{}", uri.host().unwrap_or_default())
+}
+
 impl Watch {
+    /// Tells what a call to a host shows.
+    async fn over(
+        &self,
+        host: String,
+        call: impl Future<Output = Result<Response<Body>, TransportError>>,
+    ) -> Result<Response<Body>, TransportError> {
+        set(&self.open_call, Some(host.clone()));
+        let result = call.await;
+        set(&self.open_call, None);
+        match &result {
+            Ok(answer) => {
+                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+                self.answered(&host, status, &headers).await;
+            }
+            Err(error) if error.kind == ErrorKind::Refused => {}
+            Err(_) => self.tell(&host, Signal::Failed).await,
+        }
+        result
+    }
+
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
         match status {
@@ -222,6 +267,7 @@ mod tests {
         Credential, Platform,
         http::Call,
         http_types::StatusCode,
+        media::{MediaFile, ReadRange},
         store::{GateStore as _, MemoryStore, TRIPS},
     };
 
@@ -247,6 +293,13 @@ mod tests {
             answer.headers_mut().insert(name, value);
             Ok(answer)
         }
+
+        async fn send_upload(
+            &self,
+            request: Request<Upload>,
+        ) -> Result<Response<Body>, TransportError> {
+            self.send(request.map(|_| Bytes::new())).await
+        }
     }
 
     struct World {
@@ -261,7 +314,9 @@ mod tests {
             let store = Arc::new(MemoryStore::new());
             let platform = Platformlet::default();
             let answers = platform.0.clone();
-            let market = Automarket::shared(store.clone()).transport(platform);
+            let market = Automarket::shared(store.clone())
+                .transport(platform)
+                .keyring(automarket_core::Keyring::random());
             let tenant = market.build().unwrap().tenant("acme").unwrap();
             let account = Account::new(tenant.id().clone(), Platform::X, "1");
             let token = Credential::token("t");
@@ -317,6 +372,35 @@ mod tests {
             .work(Some((200, "ratelimit", "\"day\";r=0;t=60")))
             .await
             .unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+
+        // So Meta says it, with any status.
+        let world = World::new().await;
+        let said = r#"{"7":[{"call_count":100,"estimated_time_to_regain_access":12}]}"#;
+        let answer = (400, "x-business-use-case-usage", said);
+        world.work(Some(answer)).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn uploads_are_handed_on_as_they_are_and_watched() {
+        struct Unread;
+
+        #[async_trait]
+        impl ReadRange for Unread {
+            async fn read(&self, _: u64, _: usize) -> Result<Bytes> {
+                panic!("it was collected")
+            }
+        }
+
+        let world = World::new().await;
+        let answer = (429, "retry-after", "120");
+        world.answers.lock().unwrap().push_back(answer);
+        let engine = world.tenant.engine();
+        let (context, _) = engine.passing(world.account.clone()).await.unwrap();
+        let film = Upload::file(MediaFile::new(1 << 30, Unread));
+        let call = Call::post("x.upload", "https://api.x.com/2").unwrap();
+        context.call(call.upload("video/mp4", film)).await.unwrap();
         assert_eq!(world.closed().await, [RATE]);
     }
 

@@ -11,10 +11,14 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Tenant, market::Engine, publishing};
+use crate::{Tenant, accounts, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
-pub(crate) const OURS: [&str; 2] = [publishing::PUBLISH_JOB, publishing::GUARD_JOB];
+pub(crate) const OURS: [&str; 3] = [
+    publishing::PUBLISH_JOB,
+    publishing::DELETE_JOB,
+    accounts::KEEP_ALIVE_JOB,
+];
 
 /// What runs the jobs of one kind.
 pub(crate) type Handler =

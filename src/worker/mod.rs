@@ -131,9 +131,11 @@ impl Worker {
     /// theirs (but everything else waits, so blocking work belongs in `spawn_blocking`).
     ///
     /// # Errors
-    /// `Internal` when the system gives no thread for heartbeats. A store that is away is asked again after
-    /// the poll interval.
+    /// `Config` when encryption keys are given that do not open what is stored (see
+    /// [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
+    /// was done then. A store that is away is asked again after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.market.engine.accounts.fit_for_work().await?;
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
         let name = self.name.clone();

@@ -18,7 +18,10 @@ use super::{
     held::Stop,
     settle::{End, Ended},
 };
-use crate::publishing::{GUARD_JOB, PUBLISH_JOB, guard, send};
+use crate::{
+    accounts::KEEP_ALIVE_JOB,
+    publishing::{DELETE_JOB, PUBLISH_JOB, delete, send},
+};
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
 /// `Release`, which has no power over a lease that was lost.
@@ -49,12 +52,13 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     let job = &lease.job;
     let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine.store.clone(), lease));
     if job.kind == PUBLISH_JOB {
-        let publication = guard::payload(job)?.publication;
-        guard::set_if_dying(engine, job).await?;
-        return send::send(engine, &job.tenant, publication, steps).await;
+        return send::run(engine, job, steps).await;
     }
-    if job.kind == GUARD_JOB {
-        return guard::run(engine, job).await;
+    if job.kind == DELETE_JOB {
+        return delete::run(engine, job).await;
+    }
+    if job.kind == KEEP_ALIVE_JOB {
+        return engine.accounts.keep_alive(job).await;
     }
     let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
     let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())

@@ -8,10 +8,7 @@ use automarket_core::{
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
-use crate::{
-    publishing::guard,
-    report::{RunEnd, metrics},
-};
+use crate::report::{RunEnd, metrics};
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -59,15 +56,6 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                 again(error, lease.job.attempts, now)
             }
         };
-        let job = &lease.job;
-        let dies = match &verdict {
-            Verdict::Bury(_) => true,
-            Verdict::Retry { .. } => job.attempts >= job.max_attempts,
-            Verdict::Complete(_) | Verdict::Snooze { .. } | Verdict::Release => false,
-        };
-        if dies {
-            guard::set(engine, job, std::time::Duration::ZERO).await?;
-        }
         runs.push((lease, *took));
         verdicts.push((lease.token, verdict));
     }
@@ -81,11 +69,6 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
         counted.push((engine.kind_label(&lease.job.kind), end, took));
         if end == RunEnd::LeaseLost {
             tracing::warn!(job = %lease.job.id, "the lease had passed on: its verdict was refused");
-        }
-        if end == RunEnd::Dead
-            && let Err(error) = guard::look(engine, &lease.job).await
-        {
-            tracing::warn!(error = %error.report(), "left to the guard of the publication");
         }
     }
     engine.counts.add(&counted);

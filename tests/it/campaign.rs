@@ -64,6 +64,7 @@ impl World {
         let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
             .clock(Arc::new(clock.clone()))
             .transport(sandbox.clone())
+            .keyring(automarket::Keyring::random())
             .page_source(firecrawl::PLATFORM, Firecrawl::new())
             .publisher(Mixpost::new(mixpost).unwrap())
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))

@@ -35,6 +35,7 @@ async fn run(
         "SLACK_BOT_TOKEN",
         "ANTHROPIC_API_KEY",
         "FIRECRAWL_API_KEY",
+        "PUBLISHING_ENCRYPTION_KEY",
     ] {
         command.env_remove(name);
     }
@@ -79,6 +80,10 @@ async fn named_services_are_used_and_missing_ones_are_named() {
     let environment = vec![
         ("MIXPOST_API_URL", format!("{}/mixpost", planner.base_url())),
         ("MIXPOST_API_KEY", mixpost::testing::TOKEN.into()),
+        (
+            "PUBLISHING_ENCRYPTION_KEY",
+            "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=".into(),
+        ),
         ("MIXPOST_WORKSPACE_ID", mixpost::testing::WORKSPACE.into()),
         (
             "MIXPOST_X_ACCOUNT_ID",

@@ -5,10 +5,13 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod accounts;
 mod campaign;
+mod connect;
 mod live;
 mod media;
 mod publishing;
 mod quickstart;
 mod worker;
 mod workspace;
+mod x;

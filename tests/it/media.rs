@@ -18,6 +18,7 @@ async fn world() -> (Tenant, Account, LocalMediaHost) {
     let market = Automarket::builder(MemoryStore::new())
         .media_host(host.clone())
         .transport(Script::new())
+        .keyring(automarket::Keyring::random())
         .publisher(RecordingPublisher::new(scheduler.clone()))
         .build()
         .unwrap();
@@ -82,7 +83,7 @@ async fn media_that_changed_before_its_time_is_checked_again() {
     let id = tenant.publish(post, [account.id], When::Now).await.unwrap();
     host.put(tenant.id(), "photo", &b"II*\0........."[..]);
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
-    let job = tenant.publication_job(publication.id);
+    let job = publication.job;
     let lease = std::time::Duration::from_secs(10);
     tenant.work_on(job, lease).await.unwrap();
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();

@@ -38,6 +38,7 @@ pub(crate) async fn photos(
     let mut content = content.clone();
     let files = content.inspect(cx).await?;
     rules::require(&content, profile, temporary)?;
+    require_kind(&content, false)?;
     let mut ids = Vec::new();
     for (index, (media, file)) in content.media.iter().zip(files).enumerate() {
         let upload = || async {
@@ -63,6 +64,7 @@ pub(crate) async fn video(
     let mut content = content.clone();
     let files = content.inspect(cx).await?;
     rules::require(&content, profile, false)?;
+    require_kind(&content, true)?;
     let file = files.into_iter().next();
     let file = file.ok_or_else(|| Error::invalid("media", "there is no video"))?;
     if reel {
@@ -70,6 +72,20 @@ pub(crate) async fn video(
     } else {
         in_chunks(cx, api, file).await
     }
+}
+
+/// Whether the files are what they were said to be: photos and videos go different ways.
+fn require_kind(content: &Content, video: bool) -> Result<()> {
+    if rules::is_video(content) == video {
+        return Ok(());
+    }
+    let said = if video { "a video" } else { "a photo" };
+    Err(
+        Error::invalid("media", format!("the file is not {said}, as was said"))
+            .with_platform(&PLATFORM)
+            .with_rule("media.kind")
+            .with_remedy("say which kind of media it is"),
+    )
 }
 
 async fn as_reel(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploaded> {

@@ -4,6 +4,7 @@ mod addresses;
 mod budget;
 mod call;
 mod classify;
+mod exchange;
 mod guard;
 mod multipart;
 mod redirect;
@@ -26,6 +27,7 @@ pub use self::{
 pub use budget::budget;
 pub use call::{Call, Effect, segment};
 pub use classify::classify;
+pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};
 pub use ipnet::IpNet;
 pub use multipart::Multipart;

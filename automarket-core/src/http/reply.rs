@@ -14,7 +14,7 @@ use super::{
 use crate::{Error, ErrorKind, Result, Retry, Secret};
 
 /// How much of an answer is kept in errors, in characters.
-const EXCERPT: usize = 512;
+pub(super) const EXCERPT: usize = 512;
 
 /// A platform's whole answer, of whatever status.
 pub struct Reply {
@@ -151,48 +151,57 @@ impl Reply {
     #[must_use]
     pub fn excerpt(&self) -> String {
         // Bytes enough that a secret which begins inside the excerpt is whole.
-        let enough = EXCERPT * 4 + self.spellings().iter().map(String::len).max().unwrap_or(0);
+        let enough = EXCERPT * 4
+            + spellings(&self.secrets)
+                .iter()
+                .map(String::len)
+                .max()
+                .unwrap_or(0);
         let head = &self.body[..self.body.len().min(enough)];
         self.masked(&String::from_utf8_lossy(head), EXCERPT)
     }
 
     /// At most `limit` characters of the text, with the call's secrets masked and control characters
     /// replaced.
-    pub(super) fn masked(&self, text: &str, limit: usize) -> String {
-        let mut text = text.to_owned();
-        for spelling in self.spellings() {
-            text = text.replace(&spelling, "[REDACTED]");
-        }
-        text.chars()
-            .take(limit)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect()
+    pub(crate) fn masked(&self, text: &str, limit: usize) -> String {
+        masked(text, &self.secrets, limit)
     }
+}
 
-    /// How the secrets may stand in a body: as they are, JSON-escaped, percent-encoded, in base64 and hex;
-    /// the longest first, since one may hold another.
-    fn spellings(&self) -> Vec<String> {
-        let mut all: Vec<String> = self
-            .secrets
-            .iter()
-            .map(Secret::expose)
-            .filter(|secret| !secret.is_empty())
-            .flat_map(|secret| {
-                let json = serde_json::to_string(secret).unwrap_or_default();
-                let json = json.trim_matches('"').to_owned();
-                [
-                    json.replace('/', "\\/"),
-                    json,
-                    url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-                    STANDARD.encode(secret),
-                    secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
-                    secret.to_owned(),
-                ]
-            })
-            .collect();
-        all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-        all
+/// At most `limit` characters of the text, with the secrets masked and control characters replaced.
+pub(super) fn masked(text: &str, secrets: &[Secret], limit: usize) -> String {
+    let mut text = text.to_owned();
+    for spelling in spellings(secrets) {
+        text = text.replace(&spelling, "[REDACTED]");
     }
+    text.chars()
+        .take(limit)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// How secrets may stand in a body: as they are, JSON-escaped, percent-encoded, in base64 and hex; the longest
+/// first, since one may hold another.
+fn spellings(secrets: &[Secret]) -> Vec<String> {
+    let mut all: Vec<String> = secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| !secret.is_empty())
+        .flat_map(|secret| {
+            let json = serde_json::to_string(secret).unwrap_or_default();
+            let json = json.trim_matches('"').to_owned();
+            [
+                json.replace('/', "\\/"),
+                json,
+                url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+                STANDARD.encode(secret),
+                secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+                secret.to_owned(),
+            ]
+        })
+        .collect();
+    all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+    all
 }
 
 impl fmt::Debug for Reply {

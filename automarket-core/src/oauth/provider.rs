@@ -36,6 +36,8 @@ pub struct Provider {
     pub pkce: Pkce,
     /// What is asked for unless the host says otherwise.
     pub scopes: &'static [&'static str],
+    /// What is asked for by client credentials.
+    pub service_scopes: &'static [&'static str],
     /// What stands between scopes.
     pub scope_separator: &'static str,
     /// The name of the parameter; `None` where scopes are fixed in the app's settings.
@@ -89,6 +91,7 @@ impl Provider {
             places: &[],
             pkce: Pkce::None,
             scopes: &[],
+            service_scopes: &[],
             scope_separator: " ",
             scope_param: Some("scope"),
             scope_aliases: &[],
@@ -167,8 +170,6 @@ pub struct Trade {
     pub token_param: &'static str,
     /// What of the app goes along.
     pub client: TradeClient,
-    /// How old the token has to be, in seconds.
-    pub min_age_seconds: i64,
 }
 
 /// What of the app goes along with a [`Trade`].

@@ -73,6 +73,16 @@ impl TokenSet {
         self.expires_at.is_some_and(|end| end - skew <= now)
     }
 
+    /// Notes where the account lives (see [`Callback::places`](super::Callback::places)).
+    #[must_use]
+    pub fn at_places(mut self, places: Value) -> Self {
+        if !self.extra.is_object() {
+            self.extra = Value::Object(serde_json::Map::new());
+        }
+        self.extra["places"] = places;
+        self
+    }
+
     /// These tokens after a renewal: what the reply leaves out stays, above all the refresh token.
     #[must_use]
     pub fn renewed(self, new: Self) -> Self {

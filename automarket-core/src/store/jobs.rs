@@ -51,6 +51,14 @@ impl NewJob {
         self
     }
 
+    /// Never given up by the queue, whatever failed and however often its worker was gone: its handler sees
+    /// [`Job::attempts`] and [`Job::crashes`], and buries it once it has settled what hangs on it.
+    #[must_use]
+    pub fn unending(mut self) -> Self {
+        self.max_attempts = u32::MAX;
+        self
+    }
+
     /// Only one of this tenant, kind and key at a time.
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
@@ -307,7 +315,7 @@ pub trait JobStore: Send + Sync {
 
     /// Leases ready jobs: exclusive, each with a new fence and its attempt counted, in the order of the
     /// line. A job found with a lease that ran out counts a crash and a failure; at `max_crashes`, or with
-    /// its attempts used up, it is dead instead.
+    /// its attempts used up, it is dead instead, unless it is [unending](NewJob::unending).
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>>;
 
     /// Prolongs leases from now on; returns those that could not be, because they passed on or ended. A
@@ -330,6 +338,10 @@ pub trait JobStore: Send + Sync {
 
     /// Calls a waiting job off, due or not. `false` when it is not waiting.
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool>;
+
+    /// Gives a waiting job, due or not, another time. `false` when it is not waiting.
+    async fn reschedule_job(&self, tenant: &TenantId, id: JobId, at: DateTime<Utc>)
+    -> Result<bool>;
 
     /// Puts a dead job back in for now, its attempts and crashes at zero, its history and steps kept.
     /// `false` when it is not dead, or a live job holds its unique key.

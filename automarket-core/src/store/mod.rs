@@ -1,27 +1,42 @@
 //! What is kept: the trait [`Store`], the sum of small traits by noun, and their records.
 
 mod accounts;
+mod attempts;
+mod audit;
 mod campaigns;
+mod credentials;
 mod events;
+mod flows;
 mod gates;
 mod jobs;
 mod memory;
 mod publications;
+mod routing;
 pub mod rows;
 mod rules;
 mod schedules;
 mod upkeep;
 
 pub use accounts::{Account, AccountStore};
+pub use attempts::{
+    Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,
+};
+pub use audit::{Audit, AuditAction, AuditStore, NewAudit};
 pub use campaigns::CampaignStore;
+pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
+pub use flows::{Flow, FlowStore};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict, Woken,
 };
 pub use memory::MemoryStore;
-pub use publications::{NewPublishing, Publication, PublicationState, PublicationStore, Target};
+pub use publications::{
+    Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
+    PublishingChange, REVISION, SLOT, Target, not_there,
+};
+pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
 pub use schedules::{Schedule, ScheduleStore};
 pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
@@ -41,8 +56,12 @@ pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, Wor
 ///   cannot be read.
 pub trait Store:
     AccountStore
+    + AttemptStore
+    + AuditStore
     + CampaignStore
+    + CredentialStore
     + EventStore
+    + FlowStore
     + GateStore
     + JobStore
     + PublicationStore
@@ -51,16 +70,19 @@ pub trait Store:
 {
 }
 
-impl<
+impl<T> Store for T where
     T: AccountStore
+        + AttemptStore
+        + AuditStore
         + CampaignStore
+        + CredentialStore
         + EventStore
+        + FlowStore
         + GateStore
         + JobStore
         + PublicationStore
         + ScheduleStore
-        + UpkeepStore,
-> Store for T
+        + UpkeepStore
 {
 }
 

@@ -1,11 +1,13 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{NewEvent, NewJob};
+use super::{Attempt, NewEvent, NewJob, Routing};
 use crate::{
-    AccountId, Error, ErrorKind, ErrorRecord, Handle, Platform, PostId, PublicationId, Receipt,
-    Result, TenantId, content::Post,
+    AccountId, Error, ErrorKind, ErrorRecord, Handle, JobId, Platform, PostId, PublicationId,
+    Receipt, Result, TenantId, content::Post,
 };
 
 /// One post on one account: the unit of publishing, retry and truth.
@@ -27,6 +29,16 @@ pub struct Publication {
     pub content_hash: String,
     /// Not before this instant.
     pub due: DateTime<Utc>,
+    /// How long after that it may still be sent.
+    pub lateness: Lateness,
+    /// Whether somebody has to say yes to what is said, and whether somebody did.
+    pub approval: Approval,
+    /// The posting slot it holds; while it lives no other publication of the account gets the same.
+    pub slot: Option<DateTime<Utc>>,
+    /// The job that takes it further. Any other job that names it has no power over it.
+    pub job: JobId,
+    /// The way it goes instead of `target`, once that way surely failed.
+    pub via: Option<Target>,
     /// When the sending began: the intent, committed before the first byte leaves.
     pub sent_at: Option<DateTime<Utc>>,
     /// The platform's word that it is public.
@@ -52,6 +64,47 @@ pub struct Target {
     pub platform: Platform,
     /// Its network.
     pub network: Platform,
+}
+
+/// Whether somebody has to say yes to what is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// Nobody has to.
+    #[default]
+    NotNeeded,
+    /// Somebody has to.
+    Needed,
+    /// Somebody did, to the content with this hash.
+    Given(String),
+}
+
+/// What being late means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lateness {
+    /// Sent when it is at most this late, else missed.
+    PublishIfWithin(Duration),
+    /// Sent however late it is.
+    Always,
+}
+
+impl Default for Lateness {
+    /// Within an hour.
+    fn default() -> Self {
+        Self::PublishIfWithin(Duration::from_secs(3600))
+    }
+}
+
+impl Lateness {
+    /// The last instant at which something due then may be sent; `None` when there is none.
+    #[must_use]
+    pub fn last(self, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::PublishIfWithin(late) => due.checked_add_signed(TimeDelta::from_std(late).ok()?),
+            Self::Always => None,
+        }
+    }
 }
 
 /// Where a publication stands.
@@ -81,6 +134,8 @@ pub enum PublicationState {
     Cancelled,
     /// Waits for its account to be reconnected.
     Blocked,
+    /// It was taken by the platform, and taken down again.
+    Deleted,
 }
 
 impl PublicationState {
@@ -89,7 +144,12 @@ impl PublicationState {
     pub fn is_terminal(self) -> bool {
         matches!(
             self,
-            Self::Published | Self::Rejected | Self::Unknown | Self::Missed | Self::Cancelled
+            Self::Published
+                | Self::Rejected
+                | Self::Unknown
+                | Self::Missed
+                | Self::Cancelled
+                | Self::Deleted
         )
     }
 
@@ -108,6 +168,7 @@ impl PublicationState {
             Self::Missed => "missed",
             Self::Cancelled => "cancelled",
             Self::Blocked => "blocked",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -147,21 +208,84 @@ impl NewPublishing {
     }
 }
 
+/// All that changes together about one post's publications, in one transaction.
+#[derive(Clone, Debug)]
+pub struct PublishingChange {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The post's new body.
+    pub post: Option<Post>,
+    /// The publications as they shall be, each with the revision that the change was made against.
+    pub publications: Vec<Publication>,
+    /// Jobs to put in.
+    pub jobs: Vec<NewJob>,
+    /// What to tell.
+    pub events: Vec<NewEvent>,
+    /// What was tried.
+    pub attempts: Vec<Attempt>,
+}
+
+impl PublishingChange {
+    /// One that changes nothing yet.
+    #[must_use]
+    pub fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            post: None,
+            publications: Vec::new(),
+            jobs: Vec::new(),
+            events: Vec::new(),
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Whether all of it is of its tenant and each publication is there once; stores call this first.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub fn check(&self) -> Result<()> {
+        let mut ids: Vec<PublicationId> = self.publications.iter().map(|p| p.id).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|two| two[0] == two[1]) {
+            return Err(Error::invalid("publications", "each is changed once"));
+        }
+        let publications = self.publications.iter().map(|p| &p.tenant);
+        let jobs = self.jobs.iter().map(|job| &job.tenant);
+        let events = self.events.iter().map(|event| &event.tenant);
+        let attempts = self.attempts.iter().map(|attempt| &attempt.tenant);
+        check_tenant(
+            &self.tenant,
+            publications.chain(jobs).chain(events).chain(attempts),
+        )
+    }
+}
+
+/// The `rule` of the error when a publication was changed meanwhile.
+pub const REVISION: &str = "publication.revision";
+/// The `rule` of the error when a posting slot is taken.
+pub const SLOT: &str = "publication.slot";
+
 impl Publication {
+    /// The way it goes now.
+    #[must_use]
+    pub fn route(&self) -> &Target {
+        self.via.as_ref().unwrap_or(&self.target)
+    }
+
     /// What is stored when `new` replaces this stored publication; stores call this.
     ///
     /// # Errors
-    /// `Conflict` when `new` was made against another revision.
+    /// `Conflict` ([`REVISION`]) when `new` was made against another revision.
     pub fn replaced_by(&self, new: &Self, now: DateTime<Utc>) -> Result<Self> {
         if self.revision != new.revision {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "the publication is at revision {}, the change was made against {}",
-                    self.revision, new.revision
+                    "the publication {} is at revision {}, the change was made against {}",
+                    self.id, self.revision, new.revision
                 ),
             )
-            .with_rule("publication.revision"));
+            .with_rule(REVISION));
         }
         Ok(Self {
             revision: self.revision + 1,
@@ -172,13 +296,34 @@ impl Publication {
         })
     }
 
-    /// Whether these events are of its tenant; stores call this first.
-    ///
-    /// # Errors
-    /// `InvalidInput` when one is not.
-    pub fn check_events(&self, events: &[NewEvent]) -> Result<()> {
-        check_tenant(&self.tenant, events.iter().map(|event| &event.tenant))
+    /// Whether what it says now may be published, as far as approval goes.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        match &self.approval {
+            Approval::NotNeeded => true,
+            Approval::Needed => false,
+            Approval::Given(hash) => *hash == self.content_hash,
+        }
     }
+
+    /// The slot that nobody else may hold; stores keep it unique per tenant and account.
+    #[must_use]
+    pub fn held_slot(&self) -> Option<DateTime<Utc>> {
+        self.slot.filter(|_| !self.state.is_terminal())
+    }
+
+    /// The error when its slot is taken.
+    #[must_use]
+    pub fn slot_taken(&self) -> Error {
+        let message = format!("the slot of the publication {} is taken", self.id);
+        Error::new(ErrorKind::Conflict, message).with_rule(SLOT)
+    }
+}
+
+/// The error when something is to be changed that is not there; stores return it.
+#[must_use]
+pub fn not_there(what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("no such {what}"))
 }
 
 fn check_tenant<'a>(
@@ -202,7 +347,7 @@ pub trait PublicationStore: Send + Sync {
     /// not written either: so a repeated call changes nothing.
     ///
     /// # Errors
-    /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
     /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()>;
     /// The post with this id.
@@ -215,15 +360,31 @@ pub trait PublicationStore: Send + Sync {
     ) -> Result<Option<Publication>>;
     /// The publications of a post, in the order of their ids.
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>>;
-    /// Replaces the publication (but not its `post` and `created_at`) if its stored revision is
-    /// `publication.revision`, together with the events in one transaction. Returns it as stored, revision
-    /// counted up and `updated_at` set.
+    /// Changes several publications of a tenant at once, with a post's body, jobs, events and attempts: all of
+    /// it or nothing. Each publication is replaced (but not its `post` and `created_at`) if its stored revision
+    /// is the one it names. Returns them as stored, in the order given, revisions counted up and `updated_at`
+    /// set. A job whose id is there already is left as it is.
     ///
     /// # Errors
-    /// `Conflict` when the revision is another; `NotFound`; `InvalidInput` when an event is of another tenant.
-    async fn update_publication(
+    /// `Conflict` naming the publication whose revision is another ([`REVISION`]) or whose slot is taken
+    /// ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
+    /// `InvalidInput` as [`PublishingChange::check`].
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>>;
+    /// The account's publications that have not ended, by the way they go now, in the order of `due`, at most
+    /// `limit`.
+    async fn live_publications(
         &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication>;
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>>;
+    /// Replaces how an account publishes.
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()>;
+    /// How an account publishes; the default when nothing was said.
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing>;
 }

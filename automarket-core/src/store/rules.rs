@@ -80,7 +80,8 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// Judges a job whose lease ran out: `crashes` and `attempts` with this one counted.
+    /// Judges a job whose lease ran out: `crashes` and `attempts` with this one counted. An
+    /// [unending](NewJob::unending) one is never dead.
     #[must_use]
     pub fn new(crashes: u32, max_crashes: u32, attempts: u32, max_attempts: u32) -> Self {
         let error = Error::new(
@@ -88,7 +89,9 @@ impl Crash {
             format!("its worker was gone: the lease ran out (crash {crashes})"),
         );
         let error = ErrorRecord::from(&error.with_retry(Retry::Reconcile));
-        let reason = if crashes >= max_crashes {
+        let reason = if max_attempts == u32::MAX {
+            None
+        } else if crashes >= max_crashes {
             Some(DeadReason::Crashes)
         } else if attempts >= max_attempts {
             Some(DeadReason::Attempts)

@@ -16,10 +16,12 @@ use crate::{
     AccountId, CampaignId, Error, ErrorKind, JobId, PostId, PublicationId, Result, Store, TenantId,
     content::{Campaign, Post},
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
-        Job, JobState, JobStore, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Overdue, Pass,
-        Publication, PublicationStore, QueueRates, QueueStats, Schedule, ScheduleStore, Settled,
-        Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
+        CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit, NewCredential,
+        NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
+        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore,
+        SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -278,6 +280,15 @@ impl JobStore for FaultStore {
         self.pass("cancel_job", self.inner.cancel_job(tenant, id))
             .await
     }
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let moved = self.inner.reschedule_job(tenant, id, at);
+        self.pass("reschedule_job", moved).await
+    }
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.pass("redrive", self.inner.redrive(tenant, id)).await
     }
@@ -327,16 +338,52 @@ impl PublicationStore for FaultStore {
         self.pass("publications", self.inner.publications(tenant, post))
             .await
     }
-    async fn update_publication(
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        self.pass("change_publishing", self.inner.change_publishing(change))
+            .await
+    }
+    async fn live_publications(
         &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        self.pass(
-            "update_publication",
-            self.inner.update_publication(publication, events),
-        )
-        .await
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        let live = self.inner.live_publications(tenant, account, limit);
+        self.pass("live_publications", live).await
+    }
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        let put = self.inner.put_routing(tenant, account, routing);
+        self.pass("put_routing", put).await
+    }
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        self.pass("routing", self.inner.routing(tenant, account))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AttemptStore for FaultStore {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        self.pass("attempts", self.inner.attempts(tenant, publication))
+            .await
+    }
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        self.pass("attempt_stats", self.inner.attempt_stats(tenant, since))
+            .await
     }
 }
 
@@ -444,6 +491,159 @@ impl UpkeepStore for FaultStore {
         limit: usize,
     ) -> Result<usize> {
         self.pass("redrive_dead", self.inner.redrive_dead(tenant, kind, limit))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl CredentialStore for FaultStore {
+    async fn put_credential(
+        &self,
+        credential: &NewCredential,
+        over: Option<i64>,
+    ) -> Result<SealedCredential> {
+        self.pass(
+            "put_credential",
+            self.inner.put_credential(credential, over),
+        )
+        .await
+    }
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<SealedCredential>> {
+        self.pass("credential", self.inner.credential(tenant, account))
+            .await
+    }
+    async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
+        self.pass("credentials", self.inner.credentials(tenant))
+            .await
+    }
+    async fn lease_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.pass(
+            "lease_credential",
+            self.inner.lease_credential(tenant, account, version, lease),
+        )
+        .await
+    }
+    async fn release_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        wait: Duration,
+    ) -> Result<()> {
+        self.pass(
+            "release_credential",
+            self.inner
+                .release_credential(tenant, account, version, wait),
+        )
+        .await
+    }
+    async fn credential_needs_reauth(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        self.pass(
+            "credential_needs_reauth",
+            self.inner
+                .credential_needs_reauth(tenant, account, version, event),
+        )
+        .await
+    }
+    async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()> {
+        self.pass(
+            "credential_used",
+            self.inner.credential_used(tenant, account),
+        )
+        .await
+    }
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+        self.pass(
+            "remove_credential",
+            self.inner.remove_credential(tenant, account),
+        )
+        .await
+    }
+    async fn credentials_not_under(
+        &self,
+        key_id: &str,
+        after: Option<&(TenantId, AccountId)>,
+        limit: usize,
+    ) -> Result<Vec<SealedCredential>> {
+        self.pass(
+            "credentials_not_under",
+            self.inner.credentials_not_under(key_id, after, limit),
+        )
+        .await
+    }
+    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+        self.pass("credential_under", self.inner.credential_under(key_id))
+            .await
+    }
+    async fn reseal_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        key_id: &str,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        self.pass(
+            "reseal_credential",
+            self.inner
+                .reseal_credential(tenant, account, version, key_id, sealed),
+        )
+        .await
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.pass("key_uses", self.inner.key_uses()).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AuditStore for FaultStore {
+    async fn append_audit(&self, entries: &[NewAudit]) -> Result<()> {
+        self.pass("append_audit", self.inner.append_audit(entries))
+            .await
+    }
+    async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.pass("audit", self.inner.audit(tenant, after, limit))
+            .await
+    }
+    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
+        self.pass(
+            "drop_audit_before",
+            self.inner.drop_audit_before(tenant, before),
+        )
+        .await
+    }
+    async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl FlowStore for FaultStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.pass("put_flow", self.inner.put_flow(flow)).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.pass("take_flow", self.inner.take_flow(tenant, id))
             .await
     }
 }

@@ -10,6 +10,7 @@ mod fault_store;
 mod fault_transport;
 mod form;
 mod media_host;
+mod oauth;
 mod openapi;
 mod recorder;
 mod recording;
@@ -28,6 +29,9 @@ pub use fault_store::{FaultStore, StoreFault, StoreFaults, StoreRule};
 pub use fault_transport::FaultTransport;
 pub use form::{FormPart, form_parts};
 pub use media_host::LocalMediaHost;
+pub use oauth::{
+    AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
+};
 pub use openapi::Description;
 pub use recorder::Recorder;
 pub use recording::RecordingPublisher;

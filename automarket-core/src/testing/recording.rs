@@ -26,10 +26,12 @@ struct State {
     answers: VecDeque<Result<Outcome>>,
     polled: VecDeque<Result<Outcome>>,
     found: VecDeque<Result<Lookup>>,
+    deleted: Vec<String>,
+    delete_answers: VecDeque<Result<()>>,
 }
 
 impl RecordingPublisher {
-    /// One that can publish, schedule, keep drafts and look up.
+    /// One that can publish, schedule, keep drafts, look up and delete.
     #[must_use]
     pub fn new(platform: Platform) -> Self {
         let mut profile = Profile::new(
@@ -41,6 +43,7 @@ impl RecordingPublisher {
         profile.abilities.schedule = true;
         profile.abilities.draft = true;
         profile.abilities.find = true;
+        profile.abilities.delete = true;
         Self {
             profile,
             state: Arc::default(),
@@ -60,6 +63,17 @@ impl RecordingPublisher {
     /// What the next look-up answers.
     pub fn find_answer(&self, answer: Result<Lookup>) {
         self.lock().found.push_back(answer);
+    }
+
+    /// What the next delete answers.
+    pub fn delete_answer(&self, answer: Result<()>) {
+        self.lock().delete_answers.push_back(answer);
+    }
+
+    /// The ids that were to be deleted, in order.
+    #[must_use]
+    pub fn deleted(&self) -> Vec<String> {
+        self.lock().deleted.clone()
     }
 
     /// The texts that were sent, in order.
@@ -138,7 +152,9 @@ impl Publisher for RecordingPublisher {
         Err(undeclared(&self.profile, "measure"))
     }
 
-    async fn delete(&self, _cx: &Context, _receipt: &Receipt) -> Result<()> {
-        Err(undeclared(&self.profile, "delete"))
+    async fn delete(&self, _cx: &Context, receipt: &Receipt) -> Result<()> {
+        let mut state = self.lock();
+        state.deleted.push(receipt.remote_id.clone());
+        state.delete_answers.pop_front().unwrap_or(Ok(()))
     }
 }

@@ -97,6 +97,23 @@ impl JobStore for PostgresStore {
         Ok(settle::cancel(&self.inner.db, tenant, id).await?)
     }
 
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let sql =
+            "UPDATE automarket.queue SET run_at = $3, due_at = $3, ready = $3 <= automarket.clock()
+            WHERE id = $1 AND tenant = $2 AND NOT leased";
+        let params: crate::db::Params<'_> = &[&id.uuid(), &tenant.as_str(), &at];
+        let moved = self.inner.db.execute(sql, params).await? > 0;
+        if moved {
+            self.inner.bell.pull();
+        }
+        Ok(moved)
+    }
+
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         let back = settle::redrive(&self.inner.db, tenant, id).await?;
         if back {

@@ -103,6 +103,20 @@ impl JobStore for SqliteStore {
         call.await
     }
 
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let tenant = tenant.clone();
+        let call = self
+            .inner
+            .writer
+            .call(move |tx| settle::reschedule(tx, &tenant, id, at));
+        call.await
+    }
+
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         let tenant = tenant.clone();
         let call = self

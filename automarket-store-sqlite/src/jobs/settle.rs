@@ -7,6 +7,7 @@ use std::{
 
 use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
+    chrono::{DateTime, Utc},
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
 use rusqlite::{OptionalExtension, params};
@@ -235,6 +236,24 @@ pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool>
         end(tx, place, JobState::Cancelled)?;
     }
     Ok(waiting.is_some())
+}
+
+pub(super) fn reschedule(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    id: JobId,
+    at: DateTime<Utc>,
+) -> Outcome<bool> {
+    let at = micros(at);
+    let moved = tx
+        .db
+        .prepare_cached(
+            "UPDATE automarket_queue SET run_at = ?3, due_at = ?3, ready = ?4
+             WHERE place = (SELECT place FROM automarket_jobs WHERE id = ?1)
+                AND tenant = ?2 AND leased = 0",
+        )?
+        .execute(params![blob(id), tenant.as_str(), at, at <= tx.now])?;
+    Ok(moved > 0)
 }
 
 pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {

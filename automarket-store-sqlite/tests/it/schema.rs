@@ -30,11 +30,8 @@ async fn many_openers_at_once_make_one_schema() {
     let version = again.schema_version().await.unwrap();
     drop(again);
     let db = Connection::open(path).unwrap();
-    let rows: i64 = db
-        .query_row("SELECT count(*) FROM automarket_migrations", [], |r| {
-            r.get(0)
-        })
-        .unwrap();
+    let sql = "SELECT count(*) FROM automarket_migrations";
+    let rows: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(rows, i64::from(version));
 }
 

@@ -11,8 +11,8 @@ use automarket_core::{
     AccountId, ErrorKind, JobId, Platform, Post, TenantId,
     chrono::{DateTime, Utc},
     store::{
-        Enqueued, JobState, JobStore, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationState, PublicationStore, Target,
+        Approval, Enqueued, JobState, JobStore, Lateness, NewEvent, NewJob, NewPublishing,
+        Publication, PublicationState, PublicationStore, Target,
     },
 };
 use automarket_store_sqlite::{SqliteStore, with_rusqlite, with_sqlx};
@@ -46,6 +46,11 @@ fn publishing() -> NewPublishing {
         key: "k".into(),
         content_hash: "h".into(),
         due: at,
+        lateness: Lateness::default(),
+        approval: Approval::default(),
+        slot: None,
+        job: JobId::new(),
+        via: None,
         sent_at: None,
         receipt: None,
         handle: None,

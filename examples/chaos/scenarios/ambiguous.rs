@@ -47,10 +47,15 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             config.connector = Some(connector.name.to_owned());
             config.lease = Duration::from_secs(86_400);
         })?;
-        world.until(&mut fake, "effects", world.size.jobs).await?;
+        // So many failures open the account's circuit: time passes, so that it closes again.
+        for _ in 0..300 {
+            if fake.log.count("effects") >= world.size.jobs {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            world.advance(Duration::from_secs(10)).await?;
+        }
         world.say("all are done, and nobody was told");
-        // Each effect is there, and its answer was not understood: as many faults as posts.
-        findings.hits += fake.log.count("effects") as u64;
         let mut patience = 0;
         loop {
             let rows = rows::publications(&world.place).await?;
@@ -70,6 +75,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         }
         world.dismiss(&mut workers, findings).await?;
         let rows = rows::publications(&world.place).await?;
+        findings.hits += fake.log.count("faults") as u64;
         findings.published_once(&marks, &rows, &fake.entries());
         findings.must(
             findings.unknown == 0,

@@ -9,7 +9,9 @@ mod limits;
 mod long_job;
 mod outage;
 mod poison;
+mod refresh;
 mod rescue_race;
+mod rotate;
 mod sigterm;
 mod storm;
 mod tx;
@@ -38,6 +40,8 @@ pub(crate) const ALL: &[Scenario] = &[
     limits::SCENARIO,
     fairness::SCENARIO,
     outage::SCENARIO,
+    refresh::SCENARIO,
+    rotate::SCENARIO,
 ];
 
 /// A way to break a world.

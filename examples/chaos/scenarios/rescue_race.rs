@@ -36,7 +36,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     // From well within the lease to a little beyond it; the latter only on one worker, or they never end.
     let work = |n: usize| {
         let mut random = fastrand::Rng::with_seed(seed.wrapping_add(n as u64));
-        let hold = lease * 9 / 10 + random.u64(..lease / 5);
+        let hold = lease * 19 / 20 + random.u64(..lease / 5);
         let slow = format!("w{}", random.usize(..2));
         Work {
             hold,
@@ -70,6 +70,16 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     }
     world.dismiss(&mut workers, findings).await?;
     let rows = rows::jobs(&world.place).await?;
+    for row in &rows {
+        let by = row.result.as_deref().unwrap_or_default();
+        findings.must(
+            by.ends_with(&format!(" {}\"", row.attempts)),
+            format!(
+                "job {} was in attempt {}, and its result is {by}",
+                row.id, row.attempts
+            ),
+        );
+    }
     findings.hits = rows.iter().map(|row| row.crashes.unsigned_abs()).sum();
     findings.jobs_done_once(&acks, &rows, &fake.entries());
     Ok(())

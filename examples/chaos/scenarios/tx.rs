@@ -34,6 +34,9 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     process: Some(|config| Box::pin(host(config))),
 };
 
+/// The end of the names whose transactions are rolled back.
+const UNDONE: &str = "-undone";
+
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
     let mut workers = world.workers(&fake, |_| {})?;
@@ -69,6 +72,14 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             format!("{name} is there without its job"),
         );
     }
+    let undone = users
+        .iter()
+        .filter(|(name, _)| name.ends_with(UNDONE))
+        .count();
+    findings.must(
+        undone == 0,
+        format!("{undone} users are there that were rolled back"),
+    );
     for row in &rows {
         let with = users.iter().any(|(_, job)| *job == row.id);
         findings.must(with, format!("job {} is there without its user", row.id));
@@ -96,11 +107,12 @@ async fn host(config: String) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(config.seed);
     let mut host = Host::connect(&config.place).await?;
     for n in 0.. {
-        let user = format!("{}-{n}", config.seed);
+        let commit = random.u8(..3) > 0;
+        let user = format!("{}-{n}{}", config.seed, if commit { "" } else { UNDONE });
         let new = SignUp {
             user: &user,
             key: None,
-            commit: random.u8(..3) > 0,
+            commit,
         };
         if let Some(job) = host.sign_up(&new).await? {
             append(&config.acks, &[job])?;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Automarket, Tenant,
     market::Engine,
-    publishing::{publication_id, publish_job_id, rules_for},
+    publishing::{publication_id, rules_for},
 };
 
 /// How long a publication started here belongs to this run without a heartbeat.
@@ -58,6 +58,7 @@ impl Pipeline for CampaignPipeline {
         let tenant = Tenant {
             id: run.tenant.clone(),
             market: Automarket { engine },
+            who: "automarket".into(),
         };
         let report = Campaigning {
             tenant: &tenant,
@@ -262,15 +263,13 @@ impl Campaigning<'_> {
     ) -> Result<Publication> {
         self.run
             .step(&format!("publish {}", lane.network), || async {
-                self.tenant.work_on(publish_job_id(id), LEASE).await?;
-                let publication = self
-                    .tenant
-                    .engine()
-                    .store
-                    .publication(&self.run.tenant, id)
-                    .await?;
-                publication
-                    .ok_or_else(|| Error::new(ErrorKind::Internal, "the publication is gone"))
+                let store = &self.tenant.engine().store;
+                let gone = || Error::new(ErrorKind::Internal, "the publication is gone");
+                let publication = store.publication(&self.run.tenant, id).await?;
+                let job = publication.ok_or_else(gone)?.job;
+                self.tenant.work_on(job, LEASE).await?;
+                let publication = store.publication(&self.run.tenant, id).await?;
+                publication.ok_or_else(gone)
             })
             .await
     }
@@ -293,13 +292,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let crm = engine.crm(&account.platform)?.clone();
+                let (crm, record) = (&crm, &crm_record(composed, targets));
                 let (cx, passed) = engine.passing(account).await?;
                 let cx = cx.with_steps(self.run.steps());
-                let recorded = crm
-                    .record_campaign(&cx, &crm_record(composed, targets))
-                    .await;
-                passed.tell(engine, &recorded).await;
-                part(recorded)
+                let call = |cx| async move { crm.record_campaign(&cx, record).await };
+                part(passed.call(engine, cx, call).await)
             })
             .await
     }
@@ -319,10 +316,11 @@ impl Campaigning<'_> {
                 let engine = self.tenant.engine();
                 let account = engine.account(&self.run.tenant, account).await?;
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
+                let (notifier, notice) = (&notifier, &notice);
                 let (cx, passed) = engine.passing(account).await?;
                 let cx = cx.with_key(&format!("notice {}", self.run.id));
-                let told = notifier.notify(&cx, &notice).await;
-                passed.tell(engine, &told).await;
+                let call = |cx| async move { notifier.notify(&cx, notice).await };
+                let told = passed.call(engine, cx, call).await;
                 part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
             })
             .await

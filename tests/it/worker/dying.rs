@@ -2,6 +2,7 @@
 
 use automarket::{
     Credential, Platform, Post, When,
+    publishing::PublishOptions,
     store::{Account, JobStore as _, Publication, PublicationState},
     testing::{RecordingPublisher, Script},
 };
@@ -25,6 +26,7 @@ impl World {
             b.clock(Arc::new(clock.clone()))
                 .transport(Script::new())
                 .publisher(publisher.clone())
+                .keyring(automarket::Keyring::random())
         });
         let account = Account::new(tenant.id().clone(), Platform::X, "1");
         let account = tenant
@@ -42,13 +44,11 @@ impl World {
 
     async fn publish(&self) -> (Publication, JobId) {
         let post = Post::text("We shipped!");
-        let id = self
-            .tenant
-            .publish(post, [self.account.id], When::Now)
-            .await
-            .unwrap();
+        let (accounts, options) = ([self.account.id], PublishOptions::new().however_late());
+        let published = self.tenant.publish_with(post, accounts, When::Now, options);
+        let id = published.await.unwrap();
         let publication = self.tenant.publications(id).await.unwrap().remove(0);
-        let job = self.tenant.publication_job(publication.id);
+        let job = publication.job;
         (publication, job)
     }
 
@@ -101,18 +101,6 @@ async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
     assert_eq!((dead.state, dead.crashes), (JobState::Dead, 3));
     assert_eq!(
         world.now(&publication).await.state,
-        PublicationState::Publishing,
-        "nobody has said so yet"
-    );
-    let told = async {
-        while !world.now(&publication).await.state.is_terminal() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let worker = world.tenant.market().worker();
-    worker.run_until(told).await.unwrap();
-    assert_eq!(
-        world.now(&publication).await.state,
         PublicationState::Unknown
     );
     let events = world.tenant.events(0, 1000).await.unwrap();
@@ -121,7 +109,29 @@ async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
 }
 
 #[tokio::test]
-async fn a_publication_whose_attempts_are_used_up_is_rejected_at_once_and_its_guard_ends() {
+async fn a_job_that_cannot_settle_its_publication_does_not_die() {
+    let world = World::new().await;
+    let (publication, id) = world.publish().await;
+    world.store.hangs.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        world.crash(id).await;
+    }
+    world.store.hangs.store(false, Ordering::SeqCst);
+    world.store.change_fails.store(1, Ordering::SeqCst);
+    let alive = world.tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!(alive.state, JobState::Waiting);
+    assert!(!world.now(&publication).await.state.is_terminal());
+    world.clock.advance(chrono::Duration::hours(2));
+    let dead = world.tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!(dead.state, JobState::Dead);
+    assert_eq!(
+        world.now(&publication).await.state,
+        PublicationState::Unknown
+    );
+}
+
+#[tokio::test]
+async fn a_publication_whose_attempts_are_used_up_is_rejected_at_once() {
     let world = World::new().await;
     let (publication, id) = world.publish().await;
     for _ in 0..20 {
@@ -135,26 +145,6 @@ async fn a_publication_whose_attempts_are_used_up_is_rejected_at_once_and_its_gu
         world.now(&publication).await.state,
         PublicationState::Rejected
     );
-    let guarded = async {
-        while world.store.queue_stats().await.unwrap().ready > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let worker = world.tenant.market().worker();
-    worker.run_until(guarded).await.unwrap();
     let left = world.store.queue_stats().await.unwrap();
     assert_eq!((left.ready, left.later, left.leased), (0, 0, 0));
-}
-
-#[tokio::test]
-async fn a_publication_that_goes_well_has_no_guard() {
-    let world = World::new().await;
-    let (publication, id) = world.publish().await;
-    world.tenant.work_on(id, LEASE).await.unwrap();
-    assert_eq!(
-        world.now(&publication).await.state,
-        PublicationState::Published
-    );
-    let left = world.store.queue_stats().await.unwrap();
-    assert_eq!((left.ready, left.later), (0, 0));
 }

@@ -28,6 +28,9 @@ async fn rest(tenant: &Tenant) {
     }
 }
 
+/// The same in every process on a store.
+const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
 #[tokio::test]
 async fn a_storm_of_429_is_one_probe_per_window_and_all_is_done_once() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
@@ -41,6 +44,7 @@ async fn a_storm_of_429_is_one_probe_per_window_and_all_is_done_once() {
         on(store.clone(), |b| {
             b.clock(Arc::new(clock.clone()))
                 .transport(Script::new())
+                .keyring(automarket::Keyring::from_base64(KEY).unwrap())
                 .publisher(slow.clone())
                 .publisher(quick.clone())
         })

@@ -175,7 +175,6 @@ async fn names_that_are_taken_are_refused() {
     let new = || Automarket::builder(MemoryStore::new());
     for refused in [
         new().job("publish", nothing),
-        new().job("publish-guard", nothing),
         new().job("campaign", nothing),
         new().pipeline(Named("mine")).job("mine", nothing),
         new().pipeline(Named("publish")),

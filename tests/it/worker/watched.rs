@@ -17,10 +17,13 @@ use automarket::{
         chrono::{DateTime, Utc},
     },
     store::{
-        Account, AccountStore, CampaignStore, Claim, Enqueued, Event, EventStore, Gate, GateStore,
-        Job, JobState, JobStore, Lease, LeaseToken, MemoryStore, NewEvent, NewJob, NewPublishing,
-        Overdue, Pass, Publication, PublicationStore, QueueRates, QueueStats, Schedule,
-        ScheduleStore, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
+        CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, MemoryStore, NewAudit,
+        NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication,
+        PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
+        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
+        WorkerRecord,
     },
 };
 use serde_json::Value;
@@ -52,6 +55,7 @@ pub(super) struct Watched {
     /// How many of the next calls fail.
     pub(super) settle_fails: AtomicU32,
     pub(super) heartbeat_fails: AtomicU32,
+    pub(super) change_fails: AtomicU32,
     pub(super) reads_fail: AtomicU32,
     /// Whether remembering a step never ends.
     pub(super) hangs: AtomicBool,
@@ -65,6 +69,7 @@ impl Watched {
             word: Notify::new(),
             settle_fails: AtomicU32::new(0),
             heartbeat_fails: AtomicU32::new(0),
+            change_fails: AtomicU32::new(0),
             reads_fail: AtomicU32::new(0),
             hangs: AtomicBool::new(false),
         })
@@ -144,12 +149,46 @@ impl PublicationStore for Watched {
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
         self.inner.publications(tenant, post).await
     }
-    async fn update_publication(
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        fault(&self.change_fails)?;
+        self.inner.change_publishing(change).await
+    }
+    async fn live_publications(
         &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        self.inner.update_publication(publication, events).await
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        self.inner.live_publications(tenant, account, limit).await
+    }
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        self.inner.put_routing(tenant, account, routing).await
+    }
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        self.inner.routing(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl AttemptStore for Watched {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        self.inner.attempts(tenant, publication).await
+    }
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        self.inner.attempt_stats(tenant, since).await
     }
 }
 
@@ -189,6 +228,14 @@ impl JobStore for Watched {
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.inner.cancel_job(tenant, id).await
     }
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        self.inner.reschedule_job(tenant, id, at).await
+    }
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         self.inner.redrive(tenant, id).await
     }
@@ -218,6 +265,118 @@ impl JobStore for Watched {
     async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {
         self.calls.send_modify(|calls| calls.steps += 1);
         self.inner.steps(tenant, job).await
+    }
+}
+
+#[async_trait]
+impl CredentialStore for Watched {
+    async fn put_credential(
+        &self,
+        credential: &NewCredential,
+        over: Option<i64>,
+    ) -> Result<SealedCredential> {
+        self.inner.put_credential(credential, over).await
+    }
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<SealedCredential>> {
+        self.inner.credential(tenant, account).await
+    }
+    async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
+        self.inner.credentials(tenant).await
+    }
+    async fn lease_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.inner
+            .lease_credential(tenant, account, version, lease)
+            .await
+    }
+    async fn release_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        wait: Duration,
+    ) -> Result<()> {
+        self.inner
+            .release_credential(tenant, account, version, wait)
+            .await
+    }
+    async fn credential_needs_reauth(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        self.inner
+            .credential_needs_reauth(tenant, account, version, event)
+            .await
+    }
+    async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()> {
+        self.inner.credential_used(tenant, account).await
+    }
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+        self.inner.remove_credential(tenant, account).await
+    }
+    async fn credentials_not_under(
+        &self,
+        key_id: &str,
+        after: Option<&(TenantId, AccountId)>,
+        limit: usize,
+    ) -> Result<Vec<SealedCredential>> {
+        self.inner.credentials_not_under(key_id, after, limit).await
+    }
+    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+        self.inner.credential_under(key_id).await
+    }
+    async fn reseal_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+        key_id: &str,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        self.inner
+            .reseal_credential(tenant, account, version, key_id, sealed)
+            .await
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.inner.key_uses().await
+    }
+}
+
+#[async_trait]
+impl AuditStore for Watched {
+    async fn append_audit(&self, entries: &[NewAudit]) -> Result<()> {
+        self.inner.append_audit(entries).await
+    }
+    async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.inner.audit(tenant, after, limit).await
+    }
+    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
+        self.inner.drop_audit_before(tenant, before).await
+    }
+    async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        self.inner.erase_audit_of(tenant, account).await
+    }
+}
+
+#[async_trait]
+impl FlowStore for Watched {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        self.inner.put_flow(flow).await
+    }
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        self.inner.take_flow(tenant, id).await
     }
 }
 

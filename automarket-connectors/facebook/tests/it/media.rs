@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use automarket_connector_facebook::FacebookOptions;
 use automarket_core::{
-    Delivery, ErrorKind, Intent, Lookup, Media, Outcome, Post, Publisher, Retry,
+    Delivery, ErrorKind, Intent, Lookup, Media, Outcome, Publisher, Retry,
     chrono::TimeDelta,
     content::MediaKind,
     http_types::Method,
@@ -290,6 +290,10 @@ async fn media_that_breaks_a_rule_is_refused_before_any_upload() {
         seconds: Some(91.0),
         ..film.clone()
     };
+    let liar = Media {
+        kind: MediaKind::Image,
+        ..film.clone()
+    };
     let mut commented = hello().media(film);
     commented.base.first_comment = Some("First".into());
     for (post, rule) in [
@@ -307,6 +311,7 @@ async fn media_that_breaks_a_rule_is_refused_before_any_upload() {
             "facebook.reel_seconds",
         ),
         (commented, "facebook.first_comment"),
+        (hello().media(liar), "media.kind"),
     ] {
         let error = world
             .facebook
@@ -315,7 +320,6 @@ async fn media_that_breaks_a_rule_is_refused_before_any_upload() {
             .unwrap_err();
         assert_eq!(error.rule(), Some(rule), "{error:?}");
     }
-    let _: Post = hello();
     assert!(world.effects().is_empty());
 }
 

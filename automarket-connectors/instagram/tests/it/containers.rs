@@ -52,8 +52,8 @@ async fn a_question_that_fails_a_hundred_times_is_one_post_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_ends_anywhere_goes_on_with_the_same_containers() {
-    // Quota, two items and their questions, the carousel and its questions, publishing.
-    for request in 0..10 {
+    // Quota, two items and their questions, the carousel and its questions, publishing, the address.
+    for request in 0..12 {
         let world = World::new();
         let rule = FaultRule::on("/v26.0/", Fault::HangAfter).after(request);
         world.sandbox.faults().add(rule);

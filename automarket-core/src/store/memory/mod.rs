@@ -1,3 +1,6 @@
+mod credentials;
+mod flows;
+mod publications;
 mod queue;
 mod records;
 mod upkeep;
@@ -10,7 +13,9 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Account, Event, NewEvent, Publication};
+use super::{
+    Account, Attempt, Audit, Event, Flow, NewEvent, Publication, Routing, SealedCredential,
+};
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
     content::{Campaign, Post},
@@ -44,10 +49,19 @@ struct State {
     campaigns: BTreeMap<(TenantId, CampaignId), Campaign>,
     posts: BTreeMap<(TenantId, PostId), Post>,
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
+    routings: BTreeMap<(TenantId, AccountId), Routing>,
+    attempts: Vec<Attempt>,
     events: Vec<Event>,
     /// The number of the newest event: never given twice.
     sequence: i64,
     queue: Queue,
+    credentials: BTreeMap<(TenantId, AccountId), SealedCredential>,
+    /// How often each key has sealed.
+    seals: BTreeMap<String, u64>,
+    flows: BTreeMap<(TenantId, String), Flow>,
+    audit: Vec<Audit>,
+    /// How many there have ever been.
+    audits: i64,
     upkeep: Upkeep,
 }
 
@@ -80,6 +94,16 @@ impl MemoryStore {
 }
 
 impl State {
+    fn of_version(
+        &mut self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: i64,
+    ) -> Option<&mut SealedCredential> {
+        let row = self.credentials.get_mut(&(tenant.clone(), account));
+        row.filter(|row| row.version == version)
+    }
+
     fn append(&mut self, events: &[NewEvent], now: DateTime<Utc>) {
         for event in events {
             self.sequence += 1;

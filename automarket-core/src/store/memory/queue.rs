@@ -393,6 +393,20 @@ impl JobStore for MemoryStore {
         Ok(waiting)
     }
 
+    async fn reschedule_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let (mut state, _) = self.lock();
+        let row = state.queue.of_tenant(tenant, id);
+        let waiting = row.filter(|row| row.job.state == JobState::Waiting);
+        Ok(waiting
+            .map(|row| row.job.run_at = at.trunc_subsecs(6))
+            .is_some())
+    }
+
     async fn redrive(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         let (mut state, now) = self.lock();
         Ok(state.queue.redrive(tenant, id, now))

@@ -2,12 +2,9 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::{
-    AccountId, CampaignId, Error, ErrorKind, PostId, PublicationId, Result, TenantId,
-    content::{Campaign, Post},
-    store::{
-        Account, AccountStore, CampaignStore, Event, EventStore, NewEvent, NewPublishing,
-        Publication, PublicationStore,
-    },
+    AccountId, CampaignId, Result, TenantId,
+    content::Campaign,
+    store::{Account, AccountStore, CampaignStore, Event, EventStore, NewEvent},
 };
 
 #[async_trait]
@@ -99,72 +96,5 @@ impl EventStore for MemoryStore {
         let (state, _) = self.lock();
         let about = |e: &&Event| e.event.tenant == *tenant && e.event.subject == subject;
         Ok(state.events.iter().filter(about).cloned().collect())
-    }
-}
-
-#[async_trait]
-impl PublicationStore for MemoryStore {
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
-        publishing.check()?;
-        let (mut state, now) = self.lock();
-        let tenant = &publishing.tenant;
-        let post = (tenant.clone(), publishing.post.id);
-        let known = |p: &Publication| state.publications.contains_key(&(tenant.clone(), p.id));
-        if state.posts.contains_key(&post) && publishing.publications.iter().all(known) {
-            return Ok(());
-        }
-        state.queue.enqueue(&publishing.jobs, now)?;
-        let new_post = || publishing.post.clone();
-        state.posts.entry(post).or_insert_with(new_post);
-        for publication in &publishing.publications {
-            let key = (tenant.clone(), publication.id);
-            let new = || publication.clone();
-            state.publications.entry(key).or_insert_with(new);
-        }
-        state.append(&publishing.events, now);
-        Ok(())
-    }
-
-    async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
-        let (state, _) = self.lock();
-        Ok(state.posts.get(&(tenant.clone(), id)).cloned())
-    }
-
-    async fn publication(
-        &self,
-        tenant: &TenantId,
-        id: PublicationId,
-    ) -> Result<Option<Publication>> {
-        let (state, _) = self.lock();
-        Ok(state.publications.get(&(tenant.clone(), id)).cloned())
-    }
-
-    async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
-        let (state, _) = self.lock();
-        let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post;
-        Ok(state
-            .publications
-            .values()
-            .filter(of_post)
-            .cloned()
-            .collect())
-    }
-
-    async fn update_publication(
-        &self,
-        publication: &Publication,
-        events: &[NewEvent],
-    ) -> Result<Publication> {
-        publication.check_events(events)?;
-        let (mut state, now) = self.lock();
-        let key = (publication.tenant.clone(), publication.id);
-        let stored = state
-            .publications
-            .get_mut(&key)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "no such publication"))?;
-        let changed = stored.replaced_by(publication, now)?;
-        *stored = changed.clone();
-        state.append(events, now);
-        Ok(changed)
     }
 }

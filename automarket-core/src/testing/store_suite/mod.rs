@@ -6,9 +6,13 @@
 )]
 
 mod accounts;
+mod audit;
 mod campaigns;
+mod changes;
 mod claims;
+mod credentials;
 mod events;
+mod flows;
 mod gates;
 mod jobs;
 mod leases;
@@ -117,9 +121,13 @@ impl Drop for PrintedOnPanic {
 pub fn store_cases() -> Vec<StoreCase> {
     [
         accounts::cases(),
+        audit::cases(),
         campaigns::cases(),
+        changes::cases(),
         claims::cases(),
+        credentials::cases(),
         events::cases(),
+        flows::cases(),
         gates::cases(),
         jobs::cases(),
         leases::cases(),

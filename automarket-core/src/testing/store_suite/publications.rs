@@ -5,8 +5,11 @@ use super::{
     samples::{event, job, publishing, tenant},
 };
 use crate::{
-    ErrorKind, PublicationId,
-    store::{JobState, NewJob, NewPublishing, Publication, PublicationState},
+    ErrorKind, PublicationId, Result,
+    store::{
+        JobState, NewEvent, NewJob, NewPublishing, Publication, PublicationState, PublishingChange,
+        REVISION,
+    },
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -53,6 +56,25 @@ async fn put(s: &StoreUnderTest) -> (NewPublishing, Publication) {
     (new, publication)
 }
 
+fn of(publication: &Publication, events: &[NewEvent]) -> PublishingChange {
+    PublishingChange {
+        publications: vec![publication.clone()],
+        events: events.to_vec(),
+        ..PublishingChange::new(publication.tenant.clone())
+    }
+}
+
+/// Changes one publication.
+async fn change(
+    s: &StoreUnderTest,
+    publication: &Publication,
+    events: &[NewEvent],
+) -> Result<Publication> {
+    let mut changed = s.store.change_publishing(&of(publication, events)).await?;
+    assert_eq!(changed.len(), 1);
+    Ok(changed.remove(0))
+}
+
 async fn stored(s: &StoreUnderTest, id: PublicationId) -> Publication {
     let found = s.store.publication(&tenant("a"), id).await.unwrap();
     found.expect("the publication is there")
@@ -92,7 +114,7 @@ async fn written_once(s: &StoreUnderTest) {
         state: PublicationState::Published,
         ..publication
     };
-    let changed = s.store.update_publication(&changed, &[]).await.unwrap();
+    let changed = change(s, &changed, &[]).await.unwrap();
     let mut again = new.clone();
     again.jobs[0] = NewJob {
         id: crate::JobId::new(),
@@ -183,7 +205,7 @@ async fn in_order(s: &StoreUnderTest) {
 async fn updated(s: &StoreUnderTest) {
     let (_, publication) = put(s).await;
     s.wait(60).await;
-    let change = Publication {
+    let new = Publication {
         state: PublicationState::Publishing,
         receipt: None,
         post: crate::PostId::new(),
@@ -191,7 +213,7 @@ async fn updated(s: &StoreUnderTest) {
         ..publication.clone()
     };
     let told = event("a", "publication.publishing", &publication.id.to_string());
-    let returned = s.store.update_publication(&change, &[told]).await.unwrap();
+    let returned = change(s, &new, &[told]).await.unwrap();
     assert_eq!(
         returned,
         Publication {
@@ -199,7 +221,7 @@ async fn updated(s: &StoreUnderTest) {
             post: publication.post,
             created_at: publication.created_at,
             updated_at: returned.updated_at,
-            ..change
+            ..new
         }
     );
     assert!((returned.updated_at - publication.updated_at).num_seconds() >= 60);
@@ -209,7 +231,7 @@ async fn updated(s: &StoreUnderTest) {
 
 async fn stale_update(s: &StoreUnderTest) {
     let (_, publication) = put(s).await;
-    let current = s.store.update_publication(&publication, &[]).await.unwrap();
+    let current = change(s, &publication, &[]).await.unwrap();
     let told = [event("a", "x", "x")];
     for revision in [1, 3] {
         let stale = Publication {
@@ -217,15 +239,15 @@ async fn stale_update(s: &StoreUnderTest) {
             revision,
             ..publication.clone()
         };
-        let refused = s.store.update_publication(&stale, &told).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        let refused = change(s, &stale, &told).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(REVISION))
+        );
+        assert!(refused.message().contains(&publication.id.to_string()));
     }
     let foreign = [event("b", "x", "x")];
-    let refused = s
-        .store
-        .update_publication(&current, &foreign)
-        .await
-        .unwrap_err();
+    let refused = change(s, &current, &foreign).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     assert_eq!(stored(s, publication.id).await, current);
     assert_eq!(count(s).await.1, 1);
@@ -237,7 +259,8 @@ async fn one_update_wins(s: &StoreUnderTest) {
         let (store, publication) = (s.store.clone(), publication.clone());
         tokio::spawn(async move {
             let told = [event("a", "won", "x")];
-            store.update_publication(&publication, &told).await.is_ok()
+            let change = of(&publication, &told);
+            store.change_publishing(&change).await.is_ok()
         })
     });
     let mut won = 0;
@@ -252,10 +275,7 @@ async fn one_update_wins(s: &StoreUnderTest) {
 async fn update_of_nothing(s: &StoreUnderTest) {
     let new = publishing("a", s.now().await);
     let told = [event("a", "x", "x")];
-    let refused = s
-        .store
-        .update_publication(&new.publications[0], &told)
-        .await;
+    let refused = change(s, &new.publications[0], &told).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(count(s).await, (0, 0));
 }

@@ -10,9 +10,11 @@ use crate::{
     AccountId, CampaignId, Error, ErrorKind, ErrorRecord, Handle, JobId, Platform, PublicationId,
     Receipt, Retry, TenantId,
     content::{Brand, Campaign, CampaignStatus, Delivery, Media, MediaKind, Post, Utm, Variant},
+    http::Exchange,
     store::{
-        Account, Claim, Job, Lease, LeaseToken, NewEvent, NewJob, NewPublishing, Publication,
-        PublicationState, Settled, Target, Verdict,
+        Account, Approval, Attempt, AttemptOutcome, Claim, Decision, Job, Lateness, Lease,
+        LeaseToken, NewEvent, NewJob, NewPublishing, Operation, Publication, PublicationState,
+        Settled, Target, Verdict,
     },
 };
 
@@ -122,6 +124,15 @@ pub fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
         key: TEXT.to_owned(),
         content_hash: "ab".repeat(32),
         due: at + TimeDelta::microseconds(1),
+        lateness: Lateness::PublishIfWithin(Duration::from_micros(7)),
+        approval: Approval::Given(TEXT.to_owned()),
+        slot: None,
+        job: JobId::new(),
+        via: Some(Target {
+            account: AccountId::derived("via"),
+            platform: Platform::X,
+            network: Platform::X,
+        }),
         sent_at: Some(at),
         receipt: Some(Receipt {
             url: Some("https://x.com/1".to_owned()),
@@ -151,6 +162,37 @@ pub fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
         publications: vec![publication],
         tenant,
         post,
+    }
+}
+
+/// An attempt at a publication, made at an instant and over after so many milliseconds.
+pub(super) fn attempt(publication: &Publication, at: DateTime<Utc>, millis: i64) -> Attempt {
+    Attempt {
+        tenant: publication.tenant.clone(),
+        publication: publication.id,
+        revision: publication.revision + 1,
+        job: publication.job,
+        number: 2,
+        route: publication.route().clone(),
+        operation: Operation::Publish,
+        began: at,
+        ended: at + TimeDelta::milliseconds(millis),
+        outcome: AttemptOutcome::Rejected,
+        error: Some(error(TEXT)),
+        remote_id: Some(TEXT.to_owned()),
+        decision: Decision {
+            rule: "retry.backoff".to_owned(),
+            until: Some(at),
+        },
+        exchanges: vec![Exchange {
+            operation: "posts.create".to_owned(),
+            method: "POST".to_owned(),
+            url: "https://api.example.com/posts".to_owned(),
+            sent: TEXT.to_owned(),
+            status: Some(503),
+            received: TEXT.to_owned(),
+        }],
+        left_out: 7,
     }
 }
 

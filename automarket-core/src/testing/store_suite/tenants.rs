@@ -6,7 +6,9 @@ use super::{
 };
 use crate::{
     ErrorKind, TenantId,
-    store::{Account, JobState, NewPublishing, Publication, PublicationState, Verdict},
+    store::{
+        Account, JobState, NewPublishing, Publication, PublicationState, PublishingChange, Verdict,
+    },
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -62,11 +64,25 @@ async fn publications(s: &StoreUnderTest) {
         assert_eq!(s.store.publication(&other, id).await.unwrap(), None);
         assert_eq!(s.store.publications(&other, new.post.id).await.unwrap(), []);
         let stolen = Publication {
-            tenant: other,
+            tenant: other.clone(),
             ..publication.clone()
         };
-        let refused = s.store.update_publication(&stolen, &[]).await.unwrap_err();
+        let change = PublishingChange {
+            publications: vec![stolen],
+            ..PublishingChange::new(other.clone())
+        };
+        let refused = s.store.change_publishing(&change).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NotFound);
+        let change = PublishingChange {
+            post: Some(new.post.clone()),
+            ..PublishingChange::new(other.clone())
+        };
+        let refused = s.store.change_publishing(&change).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+        let account = publication.route().account;
+        let live = s.store.live_publications(&other, account, 10).await;
+        assert_eq!(live.unwrap(), []);
+        assert_eq!(s.store.attempts(&other, id).await.unwrap(), []);
     }
     let mine = s
         .store
@@ -105,6 +121,8 @@ async fn jobs(s: &StoreUnderTest) {
             assert_eq!(s.store.job(&other, id).await.unwrap(), None);
             assert!(!s.store.cancel_job(&other, id).await.unwrap());
             assert!(!s.store.redrive(&other, id).await.unwrap());
+            let now = s.now().await;
+            assert!(!s.store.reschedule_job(&other, id, now).await.unwrap());
         }
         assert_eq!(s.store.job_by_key(&other, "work", "k").await.unwrap(), None);
         for state in [JobState::Waiting, JobState::Dead] {

@@ -1,0 +1,177 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::MemoryStore;
+use crate::{
+    AccountId, PostId, PublicationId, Result, TenantId,
+    content::Post,
+    store::{
+        Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationStore,
+        PublishingChange, Routing, not_there,
+    },
+};
+
+#[async_trait]
+impl PublicationStore for MemoryStore {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+        publishing.check()?;
+        let (mut state, now) = self.lock();
+        let tenant = &publishing.tenant;
+        let post = (tenant.clone(), publishing.post.id);
+        let known = |p: &Publication| state.publications.contains_key(&(tenant.clone(), p.id));
+        if state.posts.contains_key(&post) && publishing.publications.iter().all(known) {
+            return Ok(());
+        }
+        for publication in publishing.publications.iter().filter(|p| !known(p)) {
+            slot_is_free(&state.publications, publication)?;
+        }
+        state.queue.enqueue(&publishing.jobs, now)?;
+        let new_post = || publishing.post.clone();
+        state.posts.entry(post).or_insert_with(new_post);
+        for publication in &publishing.publications {
+            let key = (tenant.clone(), publication.id);
+            let new = || publication.clone();
+            state.publications.entry(key).or_insert_with(new);
+        }
+        state.append(&publishing.events, now);
+        Ok(())
+    }
+
+    async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
+        let (state, _) = self.lock();
+        Ok(state.posts.get(&(tenant.clone(), id)).cloned())
+    }
+
+    async fn publication(
+        &self,
+        tenant: &TenantId,
+        id: PublicationId,
+    ) -> Result<Option<Publication>> {
+        let (state, _) = self.lock();
+        Ok(state.publications.get(&(tenant.clone(), id)).cloned())
+    }
+
+    async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
+        let (state, _) = self.lock();
+        let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post;
+        Ok(state
+            .publications
+            .values()
+            .filter(of_post)
+            .cloned()
+            .collect())
+    }
+
+    async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
+        change.check()?;
+        let (mut state, now) = self.lock();
+        let tenant = &change.tenant;
+        let post = change.post.as_ref().map(|post| (tenant.clone(), post.id));
+        if post.is_some_and(|key| !state.posts.contains_key(&key)) {
+            return Err(not_there("post"));
+        }
+        let mut publications = state.publications.clone();
+        let mut changed = Vec::new();
+        for new in &change.publications {
+            let stored = publications.get_mut(&(tenant.clone(), new.id));
+            let stored = stored.ok_or_else(|| not_there("publication"))?;
+            *stored = stored.replaced_by(new, now)?;
+            changed.push(stored.clone());
+        }
+        for publication in &changed {
+            slot_is_free(&publications, publication)?;
+        }
+        state.queue.enqueue(&change.jobs, now)?;
+        state.publications = publications;
+        if let Some(post) = &change.post {
+            state.posts.insert((tenant.clone(), post.id), post.clone());
+        }
+        state.attempts.extend(change.attempts.iter().cloned());
+        state.append(&change.events, now);
+        Ok(changed)
+    }
+
+    async fn live_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<Publication>> {
+        let (state, _) = self.lock();
+        let live = |p: &&Publication| {
+            p.tenant == *tenant && p.route().account == account && !p.state.is_terminal()
+        };
+        let mut live: Vec<_> = state.publications.values().filter(live).cloned().collect();
+        live.sort_by_key(|p| (p.due, p.id));
+        live.truncate(limit);
+        Ok(live)
+    }
+
+    async fn put_routing(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        routing: &Routing,
+    ) -> Result<()> {
+        let (mut state, _) = self.lock();
+        let key = (tenant.clone(), account);
+        state.routings.insert(key, routing.clone());
+        Ok(())
+    }
+
+    async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
+        let (state, _) = self.lock();
+        let routing = state.routings.get(&(tenant.clone(), account));
+        Ok(routing.cloned().unwrap_or_default())
+    }
+}
+
+/// Whether nobody else holds the publication's slot.
+fn slot_is_free(
+    all: &BTreeMap<(TenantId, PublicationId), Publication>,
+    publication: &Publication,
+) -> Result<()> {
+    let Some(slot) = publication.held_slot() else {
+        return Ok(());
+    };
+    let holds = |other: &Publication| {
+        other.id != publication.id
+            && other.tenant == publication.tenant
+            && other.target.account == publication.target.account
+            && other.held_slot() == Some(slot)
+    };
+    if all.values().any(holds) {
+        return Err(publication.slot_taken());
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl AttemptStore for MemoryStore {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        let (state, _) = self.lock();
+        let of = |a: &&Attempt| a.tenant == *tenant && a.publication == publication;
+        Ok(state.attempts.iter().filter(of).cloned().collect())
+    }
+
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        let (state, _) = self.lock();
+        let wanted =
+            |a: &&Attempt| a.ended >= since && tenant.is_none_or(|tenant| a.tenant == *tenant);
+        let counted = state.attempts.iter().filter(wanted).map(|a| {
+            let sort = (a.route.platform.clone(), a.operation, a.outcome);
+            (sort, a.latency_step(), 1)
+        });
+        Ok(AttemptStats::of(counted))
+    }
+}

@@ -1,0 +1,8 @@
+//! A local authorization server that misbehaves as the platforms do.
+
+mod assertion;
+mod rules;
+mod server;
+
+pub use rules::{AuthRules, Issued, TradeRule, UserSays, standard_error, standard_reply};
+pub use server::AuthServer;

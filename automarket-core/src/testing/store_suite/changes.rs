@@ -1,0 +1,384 @@
+//! Changes of several publications at once, slots, routings, attempts.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    StoreCase, StoreUnderTest,
+    samples::{TEXT, attempt, event, job, publishing, tenant},
+};
+use crate::{
+    AccountId, ErrorKind, JobId, Platform, PostId, PublicationId,
+    content::Post,
+    store::{
+        AttemptOutcome, JobState, NewPublishing, Operation, Publication, PublicationState,
+        PublishingChange, REVISION, Routing, SLOT, Slots,
+    },
+};
+
+pub(super) fn cases() -> Vec<StoreCase> {
+    vec![
+        StoreCase::new(
+            "a change writes post, publications, jobs, events and attempts",
+            |s| Box::pin(written_together(s)),
+        ),
+        StoreCase::new("a change is written wholly or not at all", |s| {
+            Box::pin(all_or_nothing(s))
+        }),
+        StoreCase::new("of crossing changes one wins and none hangs", |s| {
+            Box::pin(crossing(s))
+        }),
+        StoreCase::new(
+            "live publications of an account come by due, by their route",
+            |s| Box::pin(live(s)),
+        ),
+        StoreCase::new("a slot is held once, until its holder ends", |s| {
+            Box::pin(slots(s))
+        }),
+        StoreCase::new("of many who want one slot exactly one gets it", |s| {
+            Box::pin(slot_race(s))
+        }),
+        StoreCase::new("a routing comes back whole", |s| Box::pin(routing(s))),
+        StoreCase::new("attempts are counted by sort, time and tenant", |s| {
+            Box::pin(counted(s))
+        }),
+        StoreCase::new("a waiting job gets another time, any other not", |s| {
+            Box::pin(rescheduled(s))
+        }),
+        StoreCase::new("an unending job outlives its crashes", |s| {
+            Box::pin(unending(s))
+        }),
+    ]
+}
+
+/// A post with three publications.
+async fn three(s: &StoreUnderTest) -> NewPublishing {
+    let mut new = publishing("a", s.now().await);
+    let one = new.publications[0].clone();
+    let of = |n: i64| Publication {
+        id: PublicationId::new(),
+        job: JobId::new(),
+        due: one.due + TimeDelta::seconds(n),
+        ..one.clone()
+    };
+    new.publications = vec![of(2), of(1), of(0)];
+    s.store.put_publishing(&new).await.unwrap();
+    new
+}
+
+/// A publishing whose publication holds the slot at an instant.
+fn at_slot(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
+    let mut new = publishing(tenant_name, at);
+    new.publications[0].slot = Some(at + TimeDelta::microseconds(1));
+    new
+}
+
+fn in_state(publication: &Publication, state: PublicationState) -> Publication {
+    Publication {
+        state,
+        ..publication.clone()
+    }
+}
+
+fn whole(new: &NewPublishing, job_id: JobId) -> PublishingChange {
+    let mut post = new.post.clone();
+    post.base.text = Some("edited".to_owned());
+    let [first, second, _] = &new.publications[..] else {
+        panic!("three")
+    };
+    PublishingChange {
+        post: Some(post),
+        publications: vec![
+            in_state(second, PublicationState::Cancelled),
+            in_state(first, PublicationState::Missed),
+        ],
+        jobs: vec![crate::store::NewJob {
+            id: job_id,
+            ..job("a")
+        }],
+        events: vec![event("a", "publication.edited", TEXT)],
+        attempts: vec![attempt(first, first.due, 5), attempt(second, second.due, 6)],
+        ..PublishingChange::new(tenant("a"))
+    }
+}
+
+async fn written_together(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let new = three(s).await;
+    let change = whole(&new, JobId::new());
+    let changed = s.store.change_publishing(&change).await.unwrap();
+    let ids = |all: &[Publication]| all.iter().map(|p| p.id).collect::<Vec<_>>();
+    assert_eq!(ids(&changed), ids(&change.publications), "the order given");
+    for publication in &changed {
+        assert_eq!(publication.revision, 2);
+        let stored = s.store.publication(&a, publication.id).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(publication));
+    }
+    let post = s.store.post(&a, new.post.id).await.unwrap();
+    assert_eq!(post, change.post);
+    assert_eq!(s.job(change.jobs[0].id).await.state, JobState::Waiting);
+    assert_eq!(s.store.events_about(&a, TEXT).await.unwrap().len(), 1);
+    for attempt in &change.attempts {
+        let stored = s.store.attempts(&a, attempt.publication).await.unwrap();
+        assert_eq!(stored, std::slice::from_ref(attempt));
+    }
+    let untouched = &new.publications[2];
+    let stored = s.store.publication(&a, untouched.id).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(untouched));
+}
+
+async fn all_or_nothing(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let new = three(s).await;
+    let foreign_job = s.put(job("b")).await;
+    let good = || whole(&new, JobId::new());
+    let mut stale = good();
+    stale.publications[1].revision = 7;
+    let mut missing = good();
+    missing.publications[1].id = PublicationId::new();
+    let mut no_post = good();
+    no_post.post = Some(Post {
+        id: PostId::new(),
+        ..new.post.clone()
+    });
+    let mut twice = good();
+    twice.publications[1] = twice.publications[0].clone();
+    let mut foreign = good();
+    foreign.attempts[1].tenant = tenant("b");
+    for (change, kind, rule) in [
+        (stale, ErrorKind::Conflict, Some(REVISION)),
+        (missing, ErrorKind::NotFound, None),
+        (no_post, ErrorKind::NotFound, None),
+        (twice, ErrorKind::InvalidInput, None),
+        (foreign, ErrorKind::InvalidInput, None),
+        (
+            whole(&new, foreign_job),
+            ErrorKind::Conflict,
+            Some("job.id"),
+        ),
+    ] {
+        let refused = s.store.change_publishing(&change).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.rule()), (kind, rule));
+        let mut wanted = new.publications.clone();
+        wanted.sort_by_key(|p| p.id);
+        let stored = s.store.publications(&a, new.post.id).await.unwrap();
+        assert_eq!(stored, wanted);
+        let post = s.store.post(&a, new.post.id).await.unwrap();
+        assert_eq!(post.as_ref(), Some(&new.post));
+        assert_eq!(s.store.events_about(&a, TEXT).await.unwrap(), []);
+        let attempts = s.store.attempts(&a, new.publications[0].id).await;
+        assert_eq!(attempts.unwrap(), []);
+        let jobs = s.store.jobs(&a, JobState::Waiting, 10).await.unwrap();
+        assert_eq!(jobs.len(), 1);
+    }
+}
+
+async fn crossing(s: &StoreUnderTest) {
+    let new = three(s).await;
+    let tries = (0..16).map(|n| {
+        let (store, mut change) = (s.store.clone(), whole(&new, JobId::new()));
+        if n % 2 == 0 {
+            change.publications.reverse();
+        }
+        tokio::spawn(async move { store.change_publishing(&change).await })
+    });
+    let mut won = 0;
+    for attempt in tries.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict),
+        }
+    }
+    assert_eq!(won, 1);
+    let events = s.store.events_about(&tenant("a"), TEXT).await.unwrap();
+    assert_eq!(events.len(), 1);
+}
+
+async fn live(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let new = three(s).await;
+    let [first, second, third] = &new.publications[..] else {
+        panic!("three")
+    };
+    let via = first.route().account;
+    let read = async |account, limit| {
+        let live = s.store.live_publications(&a, account, limit).await.unwrap();
+        live.into_iter().map(|p| p.id).collect::<Vec<_>>()
+    };
+    assert_eq!(read(via, 10).await, [third.id, second.id, first.id]);
+    assert_eq!(read(via, 2).await, [third.id, second.id]);
+    assert_eq!(read(first.target.account, 10).await, [], "it goes via");
+    let change = PublishingChange {
+        publications: vec![
+            in_state(third, PublicationState::Published),
+            Publication {
+                via: None,
+                state: PublicationState::Blocked,
+                due: third.due - TimeDelta::days(1),
+                ..first.clone()
+            },
+        ],
+        ..PublishingChange::new(a.clone())
+    };
+    s.store.change_publishing(&change).await.unwrap();
+    assert_eq!(read(via, 10).await, [second.id]);
+    assert_eq!(read(first.target.account, 10).await, [first.id]);
+}
+
+async fn slots(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let first = at_slot("a", s.now().await);
+    s.store.put_publishing(&first).await.unwrap();
+    let holder = &first.publications[0];
+    let stored = s.store.publication(&a, holder.id).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(holder));
+    let mut second = publishing("a", s.now().await);
+    second.publications[0].slot = holder.slot;
+    let refused = s.store.put_publishing(&second).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.rule()),
+        (ErrorKind::Conflict, Some(SLOT))
+    );
+    let nothing = s.store.post(&a, second.post.id).await.unwrap();
+    assert_eq!(nothing, None);
+    // Another tenant, another account, or none at all.
+    let mut other = publishing("b", s.now().await);
+    other.publications[0].slot = holder.slot;
+    other.publications[0].target.account = holder.target.account;
+    s.store.put_publishing(&other).await.unwrap();
+    let mut other = publishing("a", s.now().await);
+    other.publications[0].slot = holder.slot;
+    other.publications[0].target.account = AccountId::new();
+    s.store.put_publishing(&other).await.unwrap();
+    second.publications[0].slot = None;
+    s.store.put_publishing(&second).await.unwrap();
+    let wanted = Publication {
+        slot: holder.slot,
+        ..second.publications[0].clone()
+    };
+    let change = PublishingChange {
+        publications: vec![wanted],
+        ..PublishingChange::new(a.clone())
+    };
+    let refused = s.store.change_publishing(&change).await.unwrap_err();
+    assert_eq!(refused.rule(), Some(SLOT));
+    let ended = PublishingChange {
+        publications: vec![in_state(holder, PublicationState::Cancelled)],
+        ..PublishingChange::new(a)
+    };
+    s.store.change_publishing(&ended).await.unwrap();
+    s.store.change_publishing(&change).await.unwrap();
+}
+
+async fn slot_race(s: &StoreUnderTest) {
+    let now = s.now().await;
+    let tries = (0..16).map(|_| {
+        let (store, new) = (s.store.clone(), at_slot("a", now));
+        tokio::spawn(async move { store.put_publishing(&new).await })
+    });
+    let mut won = 0;
+    for attempt in tries.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Ok(()) => won += 1,
+            Err(error) => assert_eq!(error.rule(), Some(SLOT)),
+        }
+    }
+    assert_eq!(won, 1);
+}
+
+async fn routing(s: &StoreUnderTest) {
+    let (a, account) = (tenant("a"), AccountId::new());
+    let none = s.store.routing(&a, account).await.unwrap();
+    assert_eq!(none, Routing::default());
+    let mut routing = Routing {
+        slots: vec![Slots::new("0 9 * * MON-FRI", "Europe/Berlin").unwrap()],
+        fallback: Some(AccountId::new()),
+    };
+    s.store.put_routing(&a, account, &routing).await.unwrap();
+    assert_eq!(s.store.routing(&a, account).await.unwrap(), routing);
+    routing.fallback = None;
+    s.store.put_routing(&a, account, &routing).await.unwrap();
+    assert_eq!(s.store.routing(&a, account).await.unwrap(), routing);
+    let other = s.store.routing(&tenant("b"), account).await.unwrap();
+    assert_eq!(other, Routing::default());
+}
+
+async fn counted(s: &StoreUnderTest) {
+    let (a, now) = (tenant("a"), s.now().await);
+    let new = three(s).await;
+    let publication = &new.publications[0];
+    let at =
+        |seconds: i64, millis: i64| attempt(publication, now + TimeDelta::seconds(seconds), millis);
+    let mut done = at(10, 100);
+    done.outcome = AttemptOutcome::Done;
+    let mut polled = at(10, 1);
+    polled.operation = Operation::Poll;
+    let mut slack = at(10, 1);
+    slack.route.platform = Platform::SLACK;
+    let change = PublishingChange {
+        attempts: vec![at(0, 3), done, at(10, 40), at(11, 60_000), polled, slack],
+        ..PublishingChange::new(a.clone())
+    };
+    s.store.change_publishing(&change).await.unwrap();
+    let read = s.store.attempts(&a, publication.id).await.unwrap();
+    assert_eq!(read, change.attempts, "in the order written");
+    let since = now + TimeDelta::seconds(9);
+    let stats = s.store.attempt_stats(Some(&a), since).await.unwrap();
+    let sorts = stats.iter().map(|stat| {
+        (
+            stat.platform.as_str(),
+            stat.operation,
+            stat.outcome,
+            stat.count,
+        )
+    });
+    assert_eq!(
+        sorts.collect::<Vec<_>>(),
+        [
+            ("slack", Operation::Publish, AttemptOutcome::Rejected, 1),
+            ("x", Operation::Publish, AttemptOutcome::Done, 1),
+            ("x", Operation::Publish, AttemptOutcome::Rejected, 2),
+            ("x", Operation::Poll, AttemptOutcome::Rejected, 1),
+        ]
+    );
+    let slowest = stats[2].latency.at_most(1.0).unwrap();
+    assert!((60..75).contains(&slowest.as_secs()), "{slowest:?}");
+    let median = stats[2].latency.at_most(0.5).unwrap();
+    assert!(median < Duration::from_millis(50), "{median:?}");
+    let all = s.store.attempt_stats(None, since).await.unwrap();
+    assert_eq!(all, stats);
+    let other = s.store.attempt_stats(Some(&tenant("b")), since).await;
+    assert_eq!(other.unwrap(), []);
+}
+
+async fn rescheduled(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let id = s.put(job("a").run_at(s.in_seconds(3600).await)).await;
+    let (soon, now) = (s.in_seconds(60).await, s.now().await);
+    assert!(s.store.reschedule_job(&a, id, soon).await.unwrap());
+    assert_eq!(s.job(id).await.run_at, soon);
+    assert_eq!(s.claim(1).await, []);
+    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
+    assert_eq!(s.store.next_ready(&[]).await.unwrap(), Some(now));
+    let later = s.in_seconds(120).await;
+    assert!(s.store.reschedule_job(&a, id, later).await.unwrap());
+    assert_eq!(s.claim(1).await, [], "a ready job may be put off");
+    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
+    let lease = s.claim_one().await;
+    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
+    s.settle(lease.token, crate::store::Verdict::Complete(1.into()))
+        .await;
+    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
+    let nobody = s.store.reschedule_job(&a, JobId::new(), now).await;
+    assert!(!nobody.unwrap());
+}
+
+async fn unending(s: &StoreUnderTest) {
+    let id = s.put(job("a").unending()).await;
+    for crash in 0..25 {
+        let lease = s.claim_one().await;
+        assert_eq!((lease.job.id, lease.job.crashes), (id, crash));
+        s.wait(31).await;
+    }
+}

@@ -1,0 +1,72 @@
+use automarket_core::{
+    PublicationId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
+    store::{Attempt, AttemptSort, AttemptStats, AttemptStore},
+};
+use tokio_postgres::Row;
+
+use crate::{
+    PostgresStore,
+    db::{Params, Tx, decode},
+    error::Outcome,
+    value::{Columns, damaged, from_json, to_json},
+};
+
+pub(crate) async fn append(tx: &Tx<'_>, attempts: &[Attempt]) -> Outcome<()> {
+    let sql = "INSERT INTO automarket.attempts
+            (tenant, publication, platform, operation, outcome, latency, ended_at, body)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json)";
+    for attempt in attempts {
+        let params: Params<'_> = &[
+            &attempt.tenant.as_str(),
+            &attempt.publication.uuid(),
+            &attempt.route.platform.as_str(),
+            &attempt.operation.as_str(),
+            &attempt.outcome.as_str(),
+            &i32::from(attempt.latency_step()),
+            &attempt.ended,
+            &to_json(attempt)?,
+        ];
+        tx.execute(sql, params).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl AttemptStore for PostgresStore {
+    async fn attempts(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Attempt>> {
+        let sql = "SELECT body::text FROM automarket.attempts
+            WHERE tenant = $1 AND publication = $2 ORDER BY number";
+        let params: Params<'_> = &[&tenant.as_str(), &publication.uuid()];
+        let rows = self.inner.db.rows(sql, params).await;
+        decode(rows, |row| row.json("body"))
+    }
+
+    async fn attempt_stats(
+        &self,
+        tenant: Option<&TenantId>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<AttemptStats>> {
+        let sql = "SELECT platform, operation, outcome, latency, count(*) AS count
+            FROM automarket.attempts WHERE ended_at >= $1 AND ($2::text IS NULL OR tenant = $2)
+            GROUP BY platform, operation, outcome, latency";
+        let tenant = tenant.map(TenantId::as_str);
+        let rows = self.inner.db.rows(sql, &[&since, &tenant]).await;
+        Ok(AttemptStats::of(decode(rows, counts)?))
+    }
+}
+
+fn counts(row: &Row) -> Outcome<(AttemptSort, u16, u64)> {
+    let word = |name| row.column::<&str>(name);
+    let platform = word("platform")?.parse()?;
+    let operation = from_json(&to_json(&word("operation")?)?)?;
+    let outcome = from_json(&to_json(&word("outcome")?)?)?;
+    let step: i32 = row.column("latency")?;
+    let step = u16::try_from(step).map_err(|e| damaged("a latency").with_source(e))?;
+    let count: i64 = row.column("count")?;
+    Ok(((platform, operation, outcome), step, count.unsigned_abs()))
+}

@@ -1,0 +1,53 @@
+use automarket_core::{
+    Result, TenantId, async_trait,
+    store::{Flow, FlowStore},
+};
+use tokio_postgres::Row;
+
+use crate::{PostgresStore, db::decode, error::Outcome, value::Columns};
+
+#[async_trait]
+impl FlowStore for PostgresStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        // Others may be sweeping as well; nobody waits for anybody.
+        let sql = "WITH old AS (SELECT tenant, id FROM automarket.flows
+                WHERE expires_at <= automarket.clock() AND (tenant, id) <> ($1, $2)
+                ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED),
+            swept AS (DELETE FROM automarket.flows f USING old
+                WHERE f.tenant = old.tenant AND f.id = old.id)
+            INSERT INTO automarket.flows (tenant, id, sealed, expires_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (tenant, id) DO UPDATE SET
+                sealed = excluded.sealed, expires_at = excluded.expires_at";
+        let put = self
+            .inner
+            .db
+            .execute(
+                sql,
+                &[
+                    &flow.tenant.as_str(),
+                    &flow.id,
+                    &flow.sealed,
+                    &flow.expires_at,
+                ],
+            )
+            .await;
+        put?;
+        Ok(())
+    }
+
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        let sql = "DELETE FROM automarket.flows
+            WHERE tenant = $1 AND id = $2 AND expires_at > automarket.clock() RETURNING *";
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id]).await;
+        Ok(decode(rows, flow)?.pop())
+    }
+}
+
+fn flow(row: &Row) -> Outcome<Flow> {
+    Ok(Flow {
+        tenant: row.tenant()?,
+        id: row.column("id")?,
+        sealed: row.column("sealed")?,
+        expires_at: row.instant("expires_at")?,
+    })
+}

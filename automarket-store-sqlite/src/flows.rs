@@ -1,0 +1,60 @@
+use automarket_core::{
+    Result, TenantId, async_trait,
+    store::{Flow, FlowStore},
+};
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::{
+    SqliteStore,
+    error::Outcome,
+    value::{Columns, micros},
+};
+
+#[async_trait]
+impl FlowStore for SqliteStore {
+    async fn put_flow(&self, flow: &Flow) -> Result<()> {
+        let flow = flow.clone();
+        let call = self.inner.writer.call(move |tx| {
+            tx.db
+                .prepare_cached("DELETE FROM automarket_flows WHERE expires_at <= ?1")?
+                .execute([tx.now])?;
+            tx.db
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO automarket_flows (tenant, id, sealed, expires_at)
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    flow.tenant.as_str(),
+                    flow.id,
+                    flow.sealed,
+                    micros(flow.expires_at)
+                ])?;
+            Ok(())
+        });
+        call.await
+    }
+
+    async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
+        let (tenant, id) = (tenant.clone(), id.to_owned());
+        let call = self.inner.writer.call(move |tx| {
+            tx.db
+                .prepare_cached(
+                    "DELETE FROM automarket_flows WHERE tenant = ?1 AND id = ?2 AND expires_at > ?3
+                     RETURNING *",
+                )?
+                .query_row(params![tenant.as_str(), id, tx.now], |row| Ok(flow(row)))
+                .optional()?
+                .transpose()
+        });
+        call.await
+    }
+}
+
+fn flow(row: &Row<'_>) -> Outcome<Flow> {
+    Ok(Flow {
+        tenant: row.tenant()?,
+        id: row.column("id")?,
+        sealed: row.column("sealed")?,
+        expires_at: row.instant("expires_at")?,
+    })
+}

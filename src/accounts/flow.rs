@@ -1,0 +1,173 @@
+//! What waits, sealed, while the user is at the platform or chooses among accounts.
+
+use automarket_core::{
+    AccountId, Error, ErrorKind, Identity, Platform, Result, Secret,
+    chrono::{DateTime, TimeDelta, Utc},
+    oauth::rule,
+    store::Flow,
+    vault::Place,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::Accounts;
+use crate::Tenant;
+
+/// How long a user has.
+const LIFE: TimeDelta = TimeDelta::minutes(10);
+/// The field that is sealed.
+const FIELD: &str = "flow";
+
+/// What waits, for whom.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) platform: Platform,
+    /// A hash of the host's session.
+    session: String,
+    pub(super) stage: Stage,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// The user is at the platform.
+    Begun(Request),
+    /// The user chooses.
+    Offered(Vec<Candidate>),
+}
+
+/// What was asked of the platform.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) app: String,
+    pub(super) redirect_uri: String,
+    #[serde(with = "plain")]
+    pub(super) verifier: Secret,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) again: Option<AccountId>,
+}
+
+/// An account on offer, with its credential as it will be sealed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Candidate {
+    pub(super) identity: Identity,
+    #[serde(with = "plain")]
+    pub(super) credential: Secret,
+    /// Whether others on offer have the same credential, and it is one that renews itself for one holder only.
+    pub(super) for_one_only: bool,
+}
+
+/// A secret on its way into or out of the envelope, and nowhere else.
+mod plain {
+    use super::{Deserialize as _, Deserializer, Secret, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(secret.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        String::deserialize(from).map(Secret::new)
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(platform: &Platform, session: &str, stage: Stage) -> Result<Self> {
+        if session.is_empty() {
+            let message = "a connection is bound to a session, and an empty one binds nothing";
+            return Err(Error::invalid("session", message));
+        }
+        Ok(Self {
+            platform: platform.clone(),
+            session: hash(session),
+            stage,
+        })
+    }
+}
+
+impl Tenant {
+    /// Lets it wait under the hash of a secret that the browser brings back.
+    pub(super) async fn let_wait(
+        &self,
+        waiting: &Waiting,
+        secret: &Secret,
+    ) -> Result<DateTime<Utc>> {
+        let store = &self.engine().store;
+        let id = hash(secret.expose());
+        let sealed = self.engine().accounts.seal_flow(self, &id, waiting).await?;
+        let expires_at = store.now().await? + LIFE;
+        let flow = Flow {
+            tenant: self.id.clone(),
+            id,
+            sealed,
+            expires_at,
+        };
+        store.put_flow(&flow).await?;
+        Ok(expires_at)
+    }
+
+    /// Takes out what waits under this secret: once, within ten minutes, for this tenant, platform and session.
+    pub(super) async fn take_waiting(
+        &self,
+        platform: &Platform,
+        session: &str,
+        secret: &Secret,
+    ) -> Result<Waiting> {
+        let id = hash(secret.expose());
+        let flow = self.engine().store.take_flow(&self.id, &id).await?;
+        let flow = flow.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Forbidden,
+                "this connection was finished already, begun more than ten minutes ago, or not begun here",
+            )
+            .with_rule(rule::EXPIRED)
+            .with_platform(platform)
+            .with_remedy("let the user begin again")
+        })?;
+        let waiting = self.engine().accounts.open_flow(&flow).await?;
+        let its_own = automarket_core::oauth::same(&waiting.session, &hash(session));
+        if !its_own || waiting.platform != *platform {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "this connection was begun in another session or for another platform",
+            )
+            .with_rule(rule::STATE)
+            .with_platform(platform)
+            .with_remedy("let the user begin again"));
+        }
+        Ok(waiting)
+    }
+}
+
+impl Accounts {
+    async fn seal_flow(&self, tenant: &Tenant, id: &str, waiting: &Waiting) -> Result<Vec<u8>> {
+        let ring = self.vault.ring().await?;
+        let plain = serde_json::to_string(waiting)
+            .map(Secret::new)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be written as JSON"))?;
+        let place = Place {
+            tenant: tenant.id().as_str(),
+            account: id,
+            field: FIELD,
+        };
+        ring.seal(place, plain.expose().as_bytes())
+    }
+
+    /// A key that was retired in these ten minutes does not open it: the user begins again.
+    async fn open_flow(&self, flow: &Flow) -> Result<Waiting> {
+        let ring = self.vault.ring().await?;
+        let place = Place {
+            tenant: flow.tenant.as_str(),
+            account: &flow.id,
+            field: FIELD,
+        };
+        let plain = ring.open(place, &flow.sealed)?;
+        // The cause could quote what it stumbled on: it is left out.
+        serde_json::from_slice(&plain)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be read"))
+    }
+}
+
+fn hash(secret: &str) -> String {
+    let digest = Sha256::digest(secret);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

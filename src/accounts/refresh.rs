@@ -1,0 +1,335 @@
+//! Renewing tokens: once for everybody who waits, here and in other processes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use automarket_core::{
+    Credential, Error, ErrorKind, ErrorRecord, Result, Retry,
+    chrono::TimeDelta,
+    fault_point,
+    http::Call,
+    oauth::{Provider, TokenSet, read_token_reply, refresh_call, rule},
+    store::{Account, AuditAction, NewEvent},
+};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Accounts, Key, OURSELVES, Opened, Version, key_of, missing, needs_reauth};
+
+/// How long nobody tries again after a failure that says nothing about the credential.
+const WAIT: Duration = Duration::from_secs(5);
+/// The same where the app is configured wrongly.
+const MISCONFIGURED: Duration = Duration::from_secs(60);
+/// How often a renewal by another process is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// When and how tokens are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// So long before its end a token is renewed when it is used; 60 s unless set.
+    pub skew: Duration,
+    /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least. The call
+    /// to the platform gets two thirds of it. It also bounds how long others wait for a process that died.
+    pub lease: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self {
+            skew: Duration::from_secs(60),
+            lease: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RefreshPolicy {
+    pub(super) fn skew_delta(self) -> TimeDelta {
+        TimeDelta::from_std(self.skew).unwrap_or_default()
+    }
+
+    fn lease(self) -> Duration {
+        self.lease.max(Duration::from_secs(3))
+    }
+}
+
+/// The renewals under way in this process.
+#[derive(Default)]
+pub(super) struct Flights(Mutex<HashMap<(Key, Version), Flight>>);
+
+/// `None`: it cannot be renewed.
+type Flight = Shared<BoxFuture<'static, Result<Option<Opened>, ErrorRecord>>>;
+
+impl Flights {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Key, Version), Flight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is renewed, and how.
+struct Renewal {
+    version: Version,
+    tokens: TokenSet,
+    provider: Provider,
+    call: Call,
+}
+
+impl Accounts {
+    /// What comes after this version; `None` when it cannot be renewed. All who ask at once share one
+    /// renewal, which runs to its end even when they go away: what the platform gave must not be lost.
+    pub(super) async fn renew(
+        self: &Arc<Self>,
+        account: &Account,
+        over: Version,
+    ) -> Result<Option<Opened>> {
+        let key = (key_of(account), over);
+        let flight = self.flights.lock().get(&key).cloned();
+        let flight = match flight {
+            Some(flight) => flight,
+            None => self.take_off(account.clone(), key),
+        };
+        flight.await.map_err(Error::from)
+    }
+
+    fn take_off(self: &Arc<Self>, account: Account, key: (Key, Version)) -> Flight {
+        let mut flights = self.flights.lock();
+        if let Some(flight) = flights.get(&key) {
+            return flight.clone();
+        }
+        let (accounts, place) = (self.clone(), key.clone());
+        let task = tokio::spawn(async move {
+            let end = accounts.renew_here(&account, place.1).await;
+            accounts.flights.lock().remove(&place);
+            end.map_err(|error| ErrorRecord::from(&error))
+        });
+        let flight = async move {
+            task.await.unwrap_or_else(|_| {
+                let error = Error::new(ErrorKind::Internal, "the renewal of a token broke off");
+                Err(ErrorRecord::from(
+                    &error.with_retry(Retry::After(Some(WAIT))),
+                ))
+            })
+        };
+        let flight = flight.boxed().shared();
+        flights.insert(key, flight.clone());
+        flight
+    }
+
+    /// This process's part: renews, or waits for the process that does.
+    async fn renew_here(&self, account: &Account, over: Version) -> Result<Option<Opened>> {
+        let lease = self.policy.lease();
+        let patience = Instant::now() + lease + WAIT;
+        loop {
+            let Some(row) = self.store.credential(&account.tenant, account.id).await? else {
+                return Err(missing(account));
+            };
+            if row.needs_reauth || Version::of(&row) != over {
+                return self
+                    .read(account, &row)
+                    .await
+                    .map(|(opened, _)| Some(opened));
+            }
+            let Some(renewal) = self.renewal(account, &row).await? else {
+                return Ok(None);
+            };
+            let leased =
+                self.store
+                    .lease_credential(&account.tenant, account.id, over.number, lease);
+            if leased.await? {
+                return self.renew_leased(account, renewal).await.map(Some);
+            }
+            if Instant::now() >= patience {
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the account's token is being renewed elsewhere, or could not be just now",
+                )
+                .with_platform(&account.platform)
+                .with_retry(Retry::After(Some(WAIT))));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn renewal(
+        &self,
+        account: &Account,
+        row: &automarket_core::store::SealedCredential,
+    ) -> Result<Option<Renewal>> {
+        let Credential::OAuth(tokens) = self.vault.open(row).await? else {
+            return Ok(None);
+        };
+        let app = self.app(&account.tenant, &account.platform, &tokens.app);
+        let Some((provider, app)) = app.await? else {
+            if tokens.refresh_token.is_some() {
+                let (platform, app) = (&account.platform, &tokens.app);
+                tracing::warn!(%platform, app, "a token is not renewed: its app is not registered");
+            }
+            return Ok(None);
+        };
+        let call = refresh_call(&provider, &app, &tokens, self.store.now().await?)?;
+        Ok(call.map(|call| Renewal {
+            version: Version::of(row),
+            tokens: *tokens,
+            provider,
+            call,
+        }))
+    }
+
+    async fn renew_leased(&self, account: &Account, renewal: Renewal) -> Result<Opened> {
+        let lease = self.policy.lease();
+        let asked = Instant::now();
+        let answer = self.ask(renewal.call, &renewal.provider).await;
+        let error = match answer {
+            Ok(new) => {
+                let tokens = renewal.tokens.renewed(new);
+                let credential = Credential::oauth(tokens);
+                return self
+                    .keep(account, renewal.version, &credential, asked + lease)
+                    .await;
+            }
+            Err(error) => error,
+        };
+        let (tenant, id) = key_of(account);
+        if error.rule() == Some(rule::INVALID_GRANT) {
+            // The one definite answer; unless somebody else has renewed it all the same.
+            let row = self.store.credential(&tenant, id).await?;
+            if let Some(row) = row.filter(|row| Version::of(row) != renewal.version) {
+                return self.read(account, &row).await.map(|(opened, _)| opened);
+            }
+            self.refused(
+                account,
+                renewal.version,
+                "the platform does not renew its token",
+            )
+            .await?;
+            return Err(needs_reauth(account).with_source(error));
+        }
+        let wait = match error.retry() {
+            Retry::After(Some(wait)) => wait,
+            Retry::Never => MISCONFIGURED,
+            _ => WAIT,
+        };
+        tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
+        let number = renewal.version.number;
+        let release = self.store.release_credential(&tenant, id, number, wait);
+        release.await?;
+        let outcome = error.kind().as_str();
+        self.note(
+            account,
+            AuditAction::Refresh,
+            OURSELVES,
+            "its token was dying",
+            outcome,
+        )
+        .await?;
+        // What waits for it did not happen: it waits on.
+        Err(error.with_retry(Retry::After(Some(wait))))
+    }
+
+    async fn ask(&self, call: Call, provider: &Provider) -> Result<TokenSet> {
+        // The store's time of the answer, though the store may be away then.
+        let (before, began) = (self.store.now().await?, Instant::now());
+        let call = call.timeout(self.policy.lease() * 2 / 3);
+        let reply = self.bare_context()?.call(call).await?;
+        let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
+        read_token_reply(provider, &reply, now)
+    }
+
+    /// Makes the new tokens durable, before anybody uses them. The store may be away for as long as the lease.
+    async fn keep(
+        &self,
+        account: &Account,
+        over: Version,
+        credential: &Credential,
+        until: Instant,
+    ) -> Result<Opened> {
+        let new = self.vault.seal(account, credential).await?;
+        fault_point("credential.renewed", "before");
+        let row = loop {
+            match self.store.put_credential(&new, Some(over.number)).await {
+                Ok(row) => break row,
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    // Connected anew meanwhile; or this very put, whose answer was lost.
+                    let row = self.store.credential(&account.tenant, account.id).await?;
+                    break row.ok_or_else(|| missing(account))?;
+                }
+                Err(error) if error.retry() != Retry::Never && Instant::now() < until => {
+                    tracing::warn!(error = %error.report(), "renewed tokens could not be stored yet");
+                    sleep(LOOK).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        fault_point("credential.renewed", "after");
+        let noted = self.note(
+            account,
+            AuditAction::Refresh,
+            OURSELVES,
+            "its token was dying",
+            "done",
+        );
+        if let Err(error) = noted.await {
+            tracing::warn!(error = %error.report(), "the renewal of a token could not be noted");
+        }
+        self.read(account, &row).await.map(|(opened, _)| opened)
+    }
+
+    /// After the platform refused a credential: another one to try once. `None` when there is none, and the
+    /// account has to be connected again.
+    pub(super) async fn after_refusal(
+        self: &Arc<Self>,
+        account: &Account,
+        used: Version,
+    ) -> Result<Option<Opened>> {
+        match self.renew(account, used).await? {
+            Some(renewed) => Ok(Some(renewed)),
+            None => {
+                self.refused(account, used, "the platform refused it")
+                    .await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says, once, that the account has to be connected again.
+    pub(super) async fn refused(
+        &self,
+        account: &Account,
+        version: Version,
+        why: &'static str,
+    ) -> Result<()> {
+        let (tenant, id) = key_of(account);
+        let event = NewEvent {
+            tenant: tenant.clone(),
+            kind: "account.needs_reauth".to_owned(),
+            subject: id.to_string(),
+            data: serde_json::json!({
+                "platform": account.platform,
+                "network": account.network,
+                "remote_id": account.remote_id,
+                "name": account.name,
+                "reason": why,
+            }),
+        };
+        self.cache.forget(&(tenant.clone(), id));
+        let said = self
+            .store
+            .credential_needs_reauth(&tenant, id, version.number, &event);
+        if said.await? {
+            self.note(
+                account,
+                AuditAction::Refresh,
+                OURSELVES,
+                why,
+                "needs_reauth",
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Another encryption key, while everything runs.
+
+use automarket_core::{
+    Error, ErrorRecord, Result,
+    store::{AuditAction, NewAudit, SealedCredential},
+};
+use serde::Serialize;
+
+use super::OURSELVES;
+use crate::Automarket;
+
+/// So many credentials are re-sealed between two looks at the store.
+const PAGE: usize = 100;
+
+/// How far a rotation is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// How many credentials were under other keys when it began.
+    pub total: u64,
+    /// How many it has re-sealed under the current key.
+    pub resealed: u64,
+    /// How many could not be opened, of those looked at.
+    pub failed: u64,
+    /// The first of these failures; it names the missing key.
+    pub failure: Option<ErrorRecord>,
+    /// Set at the end: old keys on the keyring on which no credential hangs any more. They may go.
+    pub retired: Vec<String>,
+}
+
+impl Automarket {
+    /// Tries the encryption keys on what is stored. The worker does it when it starts, and every use of a
+    /// credential before the first.
+    ///
+    /// # Errors
+    /// `Config`: without keys (rule `vault.no_key`); with keys that do not open what is stored, with a count of
+    /// credentials by key (`vault.wrong_key`). Nothing is changed. Those of the key provider and the store.
+    pub async fn check_keyring(&self) -> Result<()> {
+        self.engine.accounts.vault.load().await.map(drop)
+    }
+
+    /// Seals every credential that is under an older key under the current one, while everything goes on.
+    /// `progress` is called after each hundred. Killed anywhere, it goes on where it was when it is called
+    /// again; several processes may do it at once. A credential that cannot be opened is counted and stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`check_keyring`](Self::check_keyring), but that a missing old key stops nothing else.
+    pub async fn rotate(&self, mut progress: impl FnMut(&Rotation)) -> Result<Rotation> {
+        let accounts = &self.engine.accounts;
+        let (store, vault) = (&accounts.store, &accounts.vault);
+        let ring = vault.refreshed().await?;
+        let current = ring.current_id();
+        let others = |uses: Vec<automarket_core::store::KeyUse>| {
+            let others = uses.into_iter().filter(|key| key.key_id != current);
+            others.map(|key| key.credentials).sum()
+        };
+        let mut rotation = Rotation {
+            total: others(store.key_uses().await?),
+            ..Rotation::default()
+        };
+        let mut after = None;
+        loop {
+            let page = store
+                .credentials_not_under(current, after.as_ref(), PAGE)
+                .await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.tenant.clone(), last.account));
+            let mut notes = Vec::new();
+            for row in &page {
+                let resealed = match vault.reseal(&ring, row) {
+                    Ok(sealed) => {
+                        let (tenant, account) = (&row.tenant, row.account);
+                        store
+                            .reseal_credential(tenant, account, row.version, current, &sealed)
+                            .await?
+                    }
+                    Err(error) => {
+                        rotation.failed += 1;
+                        notes.push(note(row, error.kind().as_str()));
+                        rotation.failure.get_or_insert_with(|| failure(row, &error));
+                        continue;
+                    }
+                };
+                // Otherwise it was put anew meanwhile, under the key of whoever did.
+                if resealed {
+                    rotation.resealed += 1;
+                    notes.push(note(row, "done"));
+                }
+            }
+            store.append_audit(&notes).await?;
+            progress(&rotation);
+        }
+        let uses = store.key_uses().await?;
+        let needed = |id: &str| {
+            uses.iter()
+                .any(|key| key.key_id == id && key.credentials > 0)
+        };
+        let old = ring.ids().filter(|id| *id != current && !needed(id));
+        rotation.retired = old.map(str::to_owned).collect();
+        progress(&rotation);
+        Ok(rotation)
+    }
+}
+
+fn note(row: &SealedCredential, outcome: &str) -> NewAudit {
+    NewAudit {
+        tenant: row.tenant.clone(),
+        account: row.account,
+        action: AuditAction::Rotate,
+        who: OURSELVES.to_owned(),
+        why: "rotation of the encryption key".to_owned(),
+        outcome: outcome.to_owned(),
+    }
+}
+
+fn failure(row: &SealedCredential, error: &Error) -> ErrorRecord {
+    tracing::warn!(account = %row.account, error = %error.report(), "a credential was not re-sealed");
+    ErrorRecord::from(error)
+}

@@ -1,0 +1,260 @@
+//! What a host does with its customer's accounts.
+
+use automarket_core::{
+    AccountId, Context, Credential, Error, ErrorKind, Result,
+    chrono::{DateTime, Utc},
+    oauth::revoke_call,
+    store::{Account, Audit, AuditAction, SealedCredential},
+};
+use serde::Serialize;
+
+use super::missing;
+use crate::{Tenant, publishing};
+
+/// What may be known of a credential without opening it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CredentialState {
+    /// Of which account.
+    pub account: AccountId,
+    /// Whether the account has to be connected again.
+    pub needs_reauth: bool,
+    /// When it stops working unless it is renewed; `None` is never or unknown.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it can no longer be renewed; `None` is never or unknown.
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+    /// When it was put.
+    pub updated_at: DateTime<Utc>,
+    /// When it was last used, to within an hour.
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+impl From<SealedCredential> for CredentialState {
+    fn from(row: SealedCredential) -> Self {
+        Self {
+            account: row.account,
+            needs_reauth: row.needs_reauth,
+            expires_at: row.expires_at,
+            refresh_expires_at: row.refresh_expires_at,
+            updated_at: row.updated_at,
+            used_at: row.used_at,
+        }
+    }
+}
+
+/// What became of a credential at its platform. Here it is erased in any case.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Revoked {
+    /// The platform has withdrawn it.
+    AtPlatform,
+    /// The platform offers no such thing; it lives until it ends by itself, or is removed there by hand.
+    NotOffered,
+    /// It could not be withdrawn there.
+    Failed(Error),
+}
+
+impl Tenant {
+    /// The same tenant, in whose audit trail this name stands for what is done: the host's user, say.
+    #[must_use]
+    pub fn by(&self, who: &str) -> Self {
+        Self {
+            who: who.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Keeps the account and its credential, sealed. An account that had to be connected again goes on with
+    /// it, and so does what waits for it.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`tenant`) when the account is another tenant's; `Config` without an encryption key
+    /// (rule `vault.no_key`) and with one that does not open what is stored (`vault.wrong_key`), when nothing
+    /// is stored; those of the store.
+    pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
+        if account.tenant != self.id {
+            return Err(Error::invalid(
+                "tenant",
+                "the account belongs to another tenant",
+            ));
+        }
+        let accounts = &self.engine().accounts;
+        let store = &self.engine().store;
+        // First, so that nothing is stored without a key.
+        let sealed = accounts.vault.seal(&account, &credential).await?;
+        let account = store.put_account(&account).await?;
+        // Before the credential: should this process die here, the job finds nothing and ends.
+        let now = store.now().await?;
+        if let Some(job) = accounts.keep_alive_job(&account, &credential, now)? {
+            store.enqueue(&[job]).await?;
+        }
+        let row = store.put_credential(&sealed, None).await?;
+        accounts.cache.forget(&(self.id.clone(), account.id));
+        self.note(&account, AuditAction::Connect, "connected", "done")
+            .await?;
+        tracing::debug!(account = %account.id, version = row.version, "an account was connected");
+        publishing::release_blocked(self.engine(), &self.id, account.id).await?;
+        Ok(account)
+    }
+
+    /// Its accounts.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn accounts(&self) -> Result<Vec<Account>> {
+        self.engine().store.accounts(&self.id).await
+    }
+
+    /// What may be known of its credentials without opening them.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn credentials(&self) -> Result<Vec<CredentialState>> {
+        let rows = self.engine().store.credentials(&self.id).await?;
+        Ok(rows.into_iter().map(CredentialState::from).collect())
+    }
+
+    /// The environment for the host's own calls to a connector for this account, with its credential opened
+    /// and, where that was due, renewed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unauthorized` when no credential is held (rule `account.no_credential`) or the account has to
+    /// be connected again (`account.needs_reauth`); what kept it from being renewed; those of the store.
+    pub async fn context(&self, account: AccountId) -> Result<Context> {
+        let accounts = &self.engine().accounts;
+        let now = self.engine().clock.now();
+        let known = accounts.cache.account(&(self.id.clone(), account), now);
+        let account = match known {
+            Some(account) => account,
+            None => self.engine().account(&self.id, account).await?,
+        };
+        let (context, _) = self.engine().context(account).await?;
+        Ok(context)
+    }
+
+    /// The credential itself, for a person to see. It stands in the audit trail, with who and why.
+    ///
+    /// # Errors
+    /// As [`context`](Self::context); nothing is shown unless that is written down.
+    pub async fn reveal_credential(&self, account: AccountId, why: &str) -> Result<Credential> {
+        self.hand_out(account, AuditAction::Reveal, why).await
+    }
+
+    /// The credential itself, to be taken elsewhere. It stands in the audit trail, with who and why.
+    ///
+    /// # Errors
+    /// As [`reveal_credential`](Self::reveal_credential).
+    pub async fn export_credential(&self, account: AccountId, why: &str) -> Result<Credential> {
+        self.hand_out(account, AuditAction::Export, why).await
+    }
+
+    async fn hand_out(
+        &self,
+        account: AccountId,
+        action: AuditAction,
+        why: &str,
+    ) -> Result<Credential> {
+        let account = self.engine().account(&self.id, account).await?;
+        let row = self.engine().store.credential(&self.id, account.id).await?;
+        let row = row.ok_or_else(|| missing(&account))?;
+        let credential = self.engine().accounts.vault.open(&row).await?;
+        self.note(&account, action, why, "done").await?;
+        Ok(credential)
+    }
+
+    /// Withdraws the account's credential at its platform, where that is offered, and erases it here, in any
+    /// case. The account stays, to be connected again.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store. A failure at the platform is not one: see [`Revoked`].
+    pub async fn disconnect(&self, account: AccountId) -> Result<Revoked> {
+        let account = self.engine().account(&self.id, account).await?;
+        let row = self.engine().store.credential(&self.id, account.id).await?;
+        let revoked = match &row {
+            Some(row) => self.revoke(&account, row).await,
+            None => Ok(Revoked::NotOffered),
+        };
+        let revoked = revoked.unwrap_or_else(Revoked::Failed);
+        self.forget(&account).await?;
+        let outcome = match &revoked {
+            Revoked::AtPlatform => "done",
+            Revoked::NotOffered => "not_offered",
+            Revoked::Failed(error) => error.kind().as_str(),
+        };
+        self.note(&account, AuditAction::Revoke, "disconnected", outcome)
+            .await?;
+        Ok(revoked)
+    }
+
+    async fn revoke(&self, account: &Account, row: &SealedCredential) -> Result<Revoked> {
+        let accounts = &self.engine().accounts;
+        let Credential::OAuth(tokens) = accounts.vault.open(row).await? else {
+            return Ok(Revoked::NotOffered);
+        };
+        let app = accounts.app(&self.id, &account.platform, &tokens.app);
+        let Some((provider, app)) = app.await? else {
+            return Ok(Revoked::NotOffered);
+        };
+        let now = self.engine().store.now().await?;
+        let Some(call) = revoke_call(&provider, &app, &tokens, now)? else {
+            return Ok(Revoked::NotOffered);
+        };
+        let reply = accounts.bare_context()?.call(call).await?;
+        if reply.ok() {
+            return Ok(Revoked::AtPlatform);
+        }
+        let status = reply.status.as_u16();
+        Err(Error::new(
+            ErrorKind::UnexpectedReply,
+            "the platform did not withdraw the credential",
+        )
+        .with_platform(&account.platform)
+        .with_operation("oauth.revoke")
+        .with_status(status))
+    }
+
+    /// Removes an account and erases its credential here; what it is at the platform stays (see
+    /// [`disconnect`](Self::disconnect)). `false` when there was none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
+        if let Some(account) = self.engine().store.account(&self.id, id).await? {
+            self.forget(&account).await?;
+        }
+        self.engine().store.remove_account(&self.id, id).await
+    }
+
+    async fn forget(&self, account: &Account) -> Result<()> {
+        let key = (self.id.clone(), account.id);
+        self.engine().accounts.cache.forget(&key);
+        let store = &self.engine().store;
+        if store.remove_credential(&self.id, account.id).await? {
+            self.note(account, AuditAction::Forget, "erased", "done")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Its audit trail after a sequence number, oldest first: every connecting, renewal, rotation, showing,
+    /// handing out, withdrawal and erasure of a credential, and its use once an hour.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn audit(&self, after: i64, limit: usize) -> Result<Vec<Audit>> {
+        self.engine().store.audit(&self.id, after, limit).await
+    }
+
+    async fn note(
+        &self,
+        account: &Account,
+        action: AuditAction,
+        why: &str,
+        outcome: &str,
+    ) -> Result<()> {
+        let accounts = &self.engine().accounts;
+        accounts
+            .note(account, action, &self.who, why, outcome)
+            .await
+    }
+}

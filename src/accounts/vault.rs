@@ -1,0 +1,218 @@
+//! Seals and opens the rows of the store.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use automarket_core::{
+    Credential, Error, ErrorKind, KeyProvider, Keyring, Result, Retry, Store,
+    store::{Account, KeyUse, NewCredential, SealedCredential},
+    vault::{Place, credential_from_bytes, credential_to_bytes},
+};
+use tokio::time::Instant;
+
+/// The field that is sealed.
+const FIELD: &str = "credential";
+/// How often a key provider is asked again because a row names a key that is not there.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// What cannot be opened now, for want of a key, is tried again after this.
+const KEY_WAIT: Duration = Duration::from_secs(60);
+/// After so many sealings what other processes have sealed is counted in.
+const COUNT_EVERY: u64 = 4096;
+
+pub(super) struct Vault {
+    keys: Option<Arc<dyn KeyProvider>>,
+    store: Arc<dyn Store>,
+    /// Filled once the keys were tried on what is stored.
+    ring: RwLock<Option<Keyring>>,
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Vault {
+    pub(super) fn new(keys: Option<Arc<dyn KeyProvider>>, store: Arc<dyn Store>) -> Self {
+        Self {
+            keys,
+            store,
+            ring: RwLock::new(None),
+            asked: Mutex::new(None),
+        }
+    }
+
+    /// Whether the host gave keys at all.
+    pub(super) fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// The keyring, tried on what is stored before its first use.
+    pub(super) async fn ring(&self) -> Result<Keyring> {
+        let known = self.known();
+        match known {
+            Some(ring) => Ok(ring),
+            None => self.load().await,
+        }
+    }
+
+    /// The keys as they are now, for a rotation: those that are missing fail with their rows.
+    pub(super) async fn refreshed(&self) -> Result<Keyring> {
+        let ring = self.ask().await?;
+        let uses = self.store.key_uses().await?;
+        let current = uses.iter().find(|key| key.key_id == ring.current_id());
+        if let Some(key) = current.filter(|key| key.credentials > 0)
+            && !self.fits(&ring, key).await?
+        {
+            return Err(does_not_fit(&[key]));
+        }
+        count(&ring, &uses);
+        if self.known().is_some() {
+            self.set(ring.clone());
+        }
+        Ok(ring)
+    }
+
+    /// Asks for the keys, and tries each on what is stored under it.
+    pub(super) async fn load(&self) -> Result<Keyring> {
+        let ring = self.ask().await?;
+        let uses = self.store.key_uses().await?;
+        let mut wrong = Vec::new();
+        for key in uses.iter().filter(|key| key.credentials > 0) {
+            if !self.fits(&ring, key).await? {
+                wrong.push(key);
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(does_not_fit(&wrong));
+        }
+        count(&ring, &uses);
+        self.set(ring.clone());
+        Ok(ring)
+    }
+
+    pub(super) async fn seal(
+        &self,
+        account: &Account,
+        credential: &Credential,
+    ) -> Result<NewCredential> {
+        let ring = self.ring().await?;
+        let plain = credential_to_bytes(credential)?;
+        let id = account.id.to_string();
+        let place = place(account.tenant.as_str(), &id);
+        let (expires_at, refresh_expires_at) = match credential {
+            Credential::OAuth(tokens) => (tokens.expires_at, tokens.refresh_expires_at),
+            _ => (None, None),
+        };
+        let sealed = ring.seal(place, &plain)?;
+        if ring.seals().is_multiple_of(COUNT_EVERY) {
+            count(&ring, &self.store.key_uses().await?);
+        }
+        Ok(NewCredential {
+            tenant: account.tenant.clone(),
+            account: account.id,
+            key_id: ring.current_id().to_owned(),
+            sealed,
+            expires_at,
+            refresh_expires_at,
+        })
+    }
+
+    pub(super) async fn open(&self, row: &SealedCredential) -> Result<Credential> {
+        let ring = self.ring().await?;
+        let mut opened = open(&ring, row);
+        if let Err(error) = &opened
+            && error.rule() == Some("vault.missing_key")
+            && self.may_ask_again()
+        {
+            // Another process may seal under a newer key already.
+            let ring = self.ask().await?;
+            opened = open(&ring, row);
+            self.set(ring);
+        }
+        opened.map_err(|error| error.with_retry(Retry::After(Some(KEY_WAIT))))
+    }
+
+    /// The same content under the current key of this ring.
+    pub(super) fn reseal(&self, ring: &Keyring, row: &SealedCredential) -> Result<Vec<u8>> {
+        let id = row.account.to_string();
+        let place = place(row.tenant.as_str(), &id);
+        ring.seal(place, &ring.open(place, &row.sealed)?)
+    }
+
+    async fn ask(&self) -> Result<Keyring> {
+        let keys = self.keys.as_ref().ok_or_else(no_keys)?;
+        keys.keyring().await
+    }
+
+    async fn fits(&self, ring: &Keyring, key: &KeyUse) -> Result<bool> {
+        if !ring.ids().any(|id| id == key.key_id) {
+            return Ok(false);
+        }
+        let row = self.store.credential_under(&key.key_id).await?;
+        Ok(row.is_none_or(|row| open(ring, &row).is_ok()))
+    }
+
+    fn may_ask_again(&self) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN);
+        if may {
+            *asked = Some(Instant::now());
+        }
+        may
+    }
+
+    fn known(&self) -> Option<Keyring> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.clone()
+    }
+
+    fn set(&self, ring: Keyring) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring);
+    }
+}
+
+fn place<'a>(tenant: &'a str, account: &'a str) -> Place<'a> {
+    Place {
+        tenant,
+        account,
+        field: FIELD,
+    }
+}
+
+fn open(ring: &Keyring, row: &SealedCredential) -> Result<Credential> {
+    let id = row.account.to_string();
+    let plain = ring.open(place(row.tenant.as_str(), &id), &row.sealed)?;
+    credential_from_bytes(&plain)
+}
+
+fn count(ring: &Keyring, uses: &[KeyUse]) {
+    for key in uses {
+        ring.count_from(&key.key_id, key.seals);
+    }
+}
+
+fn no_keys() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "no encryption key is configured, so no credential can be stored or opened",
+    )
+    .with_rule("vault.no_key")
+    .with_remedy(
+        "give the builder Keyring::from_base64 of a key made by `openssl rand -base64 32`, the same at every start",
+    )
+}
+
+fn does_not_fit(wrong: &[&KeyUse]) -> Error {
+    let rows: u64 = wrong.iter().map(|key| key.credentials).sum();
+    let keys: Vec<String> = wrong
+        .iter()
+        .map(|key| format!("{} ({})", key.key_id, key.credentials))
+        .collect();
+    Error::new(
+        ErrorKind::Config,
+        format!(
+            "{rows} stored credentials do not open with the keys given; nothing was changed. Missing or wrong: {}",
+            keys.join(", ")
+        ),
+    )
+    .with_rule("vault.wrong_key")
+    .with_remedy("put these keys on the keyring, behind the current one if they are old")
+}

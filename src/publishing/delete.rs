@@ -1,0 +1,189 @@
+//! Taking down what is out.
+
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord, JobId, Outcome, PublicationId, Receipt, Result, Retry,
+    store::{
+        Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange, REVISION,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    TooLate,
+    attempt::Try,
+    changes::Selection,
+    job::{PublishJob, used_up},
+    send::save,
+    told::{event, told},
+};
+use crate::{
+    Tenant,
+    market::Engine,
+    worker::{End, closed_until},
+};
+
+/// The kind of the jobs that take publications down.
+pub(crate) const DELETE_JOB: &str = "publish-delete";
+
+/// How often it is done anew when the publication changed under it.
+const TRIES: usize = 16;
+
+impl Tenant {
+    /// Takes down what is published, or accepted by the platform: a worker does it, and the state stays what
+    /// it is until the platform has said yes; then it is `deleted`. A refusal is told as
+    /// `publication.delete_failed`. Returns the job.
+    ///
+    /// # Errors
+    /// `Unsupported` when the platform's connector cannot delete; [`TooLate`] when the publication is neither
+    /// published nor accepted (what still waits is called off with [`Tenant::cancel`]); `NotFound`; those of the
+    /// store.
+    pub async fn delete(&self, publication: PublicationId) -> Result<JobId> {
+        for _ in 0..TRIES {
+            let found = self.select(Selection::Publication(publication)).await?;
+            let Some(p) = found.into_iter().next() else {
+                break;
+            };
+            if !out(&p) {
+                return Err(TooLate { state: p.state }.into_error());
+            }
+            let publisher = self.engine().publisher(&p.route().platform)?;
+            if !publisher.profile().abilities.delete {
+                return Err(automarket_core::publisher::undeclared(
+                    publisher.profile(),
+                    "delete",
+                ));
+            }
+            let revision = p.revision + 1;
+            let payload = json!(PublishJob::new(p.id));
+            let mut job = NewJob::new(self.id.clone(), DELETE_JOB, payload).unending();
+            job.id = JobId::derived(&format!("delete {} {revision}", p.id));
+            let id = job.id;
+            let change = PublishingChange {
+                jobs: vec![job],
+                events: vec![told(&p, revision, "deleting", Value::Null)],
+                publications: vec![p],
+                ..PublishingChange::new(self.id.clone())
+            };
+            match self.engine().store.change_publishing(&change).await {
+                Err(error) if error.rule() == Some(REVISION) => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    self.engine().wake.notify_waiters();
+                    return Ok(id);
+                }
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            "the publication goes on changing",
+        ))
+    }
+}
+
+/// Whether it is with the platform.
+fn out(publication: &Publication) -> bool {
+    matches!(
+        publication.state,
+        PublicationState::Published | PublicationState::Accepted
+    )
+}
+
+/// The job's run. Deleting what is gone is no failure, so it is simply done again until it is sure.
+pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
+    let used_up = used_up(job);
+    let carries = match PublishJob::of(job) {
+        Err(error) if used_up.is_some() => return Err(error.with_retry(Retry::Never)),
+        carries => carries?,
+    };
+    for _ in 0..TRIES {
+        match delete(engine, job, carries.publication, used_up.clone()).await {
+            Err(error) if error.rule() == Some(REVISION) => {}
+            end => return end,
+        }
+    }
+    let restless = Error::new(ErrorKind::Conflict, "the publication goes on changing");
+    Ok(End::Retry(restless.with_retry(Retry::After(None))))
+}
+
+async fn delete(
+    engine: &Engine,
+    job: &Job,
+    id: PublicationId,
+    used_up: Option<ErrorRecord>,
+) -> Result<End> {
+    let Some(mut p) = engine.store.publication(&job.tenant, id).await? else {
+        return Ok(End::done());
+    };
+    if !out(&p) {
+        return Ok(End::done());
+    }
+    let now = engine.store.now().await?;
+    let attempt = Try::new(job, Operation::Delete, now);
+    let result = match used_up {
+        Some(last) => Err(Error::from(last)
+            .with_kind(ErrorKind::Internal)
+            .with_retry(Retry::Never)),
+        None => ask(engine, &p, &attempt).await,
+    };
+    if let Err(error) = &result
+        && let Some(until) = closed_until(error, now)
+    {
+        return Ok(End::Snooze(until));
+    }
+    let outcome = match &result {
+        Ok(receipt) => Ok(Outcome::Done(receipt.clone())),
+        Err(error) => Err(Error::from(ErrorRecord::from(error))),
+    };
+    let tried = attempt.of(&p, &outcome);
+    let (end, rule) = match result {
+        Ok(_) => (Ok(End::done()), "done"),
+        Err(error) if error.retry() == Retry::Never => (Err(error), "rejected"),
+        Err(error) => (Ok(End::Retry(error)), "retry.backoff"),
+    };
+    let revision = p.revision + 1;
+    let events = match &end {
+        Ok(End::Done(_)) => {
+            p.state = PublicationState::Deleted;
+            vec![event(&p, revision)]
+        }
+        Err(error) => {
+            let facts = json!({ "error": ErrorRecord::from(error) });
+            vec![told(&p, revision, "delete_failed", facts)]
+        }
+        Ok(_) => Vec::new(),
+    };
+    let decision = Decision {
+        rule: rule.to_owned(),
+        until: None,
+    };
+    let change = PublishingChange {
+        attempts: vec![tried.decided(decision)],
+        events,
+        publications: vec![p],
+        ..PublishingChange::new(job.tenant.clone())
+    };
+    save(engine, change).await?;
+    end
+}
+
+async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt> {
+    let account = engine.account(&p.tenant, p.route().account).await?;
+    let publisher = engine.publisher(&account.platform)?.clone();
+    let (context, passed) = engine.passing(account).await?;
+    let context = context.with_exchanges(attempt.exchanges.clone());
+    let receipt = p.receipt.clone().or_else(|| {
+        p.handle.as_ref().map(|handle| Receipt {
+            data: handle.data.clone(),
+            ..Receipt::new(handle.remote_id.clone())
+        })
+    });
+    let receipt = receipt.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "what is out has neither receipt nor handle",
+        )
+    })?;
+    let deleted = publisher.delete(&context, &receipt).await;
+    passed.tell(engine, &deleted).await;
+    deleted.map(|()| receipt)
+}

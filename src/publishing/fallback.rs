@@ -1,0 +1,140 @@
+//! The second way of an account, when its own surely failed.
+
+use automarket_core::{
+    AccountId, Error, ErrorKind, Result, Retry,
+    chrono::{DateTime, Duration, Utc},
+    store::{Approval, Decision, Publication, PublishingChange, Routing, Target},
+};
+use serde_json::json;
+
+use super::{
+    attempt::Tried,
+    changes::new_key,
+    job::{ATTEMPTS, PublishJob, arm, expiry, nothing_out},
+    said_by,
+    told::told,
+};
+use crate::{Tenant, market::Engine};
+
+/// After so many failures that may pass, the second way is tried, if there is one.
+const FAILURES: u32 = 5;
+const _: () = assert!(FAILURES < ATTEMPTS);
+
+impl Tenant {
+    /// Names the account that publishes instead of this one, when this one surely could not: its platform
+    /// failed five times, or would have it wait until it is too late, or refuses the account. Never when it
+    /// may have published, so never both. `None` takes the name away.
+    ///
+    /// The other account says what this one would (its variant, unless the other has one of its own), and the
+    /// post is checked by its rules before it is sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`fallback`) when it is the account itself; `NotFound` for an account that the tenant
+    /// does not have; those of the store.
+    pub async fn set_fallback(
+        &self,
+        account: AccountId,
+        fallback: Option<AccountId>,
+    ) -> Result<()> {
+        if fallback == Some(account) {
+            return Err(Error::invalid("fallback", "an account is not its own"));
+        }
+        for id in [account].into_iter().chain(fallback) {
+            self.engine().account(&self.id, id).await?;
+        }
+        let store = &self.engine().store;
+        let routing = store.routing(&self.id, account).await?;
+        let routing = Routing {
+            fallback,
+            ..routing
+        };
+        store.put_routing(&self.id, account, &routing).await
+    }
+}
+
+/// The change that sends a publication on its second way after this error; `None` when it has none, or the
+/// first one may still work or may have.
+pub(super) async fn instead(
+    engine: &Engine,
+    publication: &Publication,
+    attempt: &Tried,
+    error: &Error,
+    now: DateTime<Utc>,
+) -> Result<Option<PublishingChange>> {
+    if publication.via.is_some() || !surely_failed(publication, attempt, error, now) {
+        return Ok(None);
+    }
+    let first = &publication.target;
+    let routing = engine.store.routing(&publication.tenant, first.account);
+    let Some(fallback) = routing.await?.fallback else {
+        return Ok(None);
+    };
+    let account = engine.store.account(&publication.tenant, fallback).await?;
+    let Some(account) = account else {
+        return Ok(None);
+    };
+    if !nothing_out(engine, publication).await? {
+        return Ok(None);
+    }
+    let post = engine.store.post(&publication.tenant, publication.post);
+    let Some(post) = post.await? else {
+        return Ok(None);
+    };
+    let mut next = publication.clone();
+    next.via = Some(Target {
+        account: account.id,
+        platform: account.platform,
+        network: account.network,
+    });
+    // The same thing said another way: as approved as before, and an intent of its own.
+    let approved = next.is_approved();
+    next.content_hash = said_by(&post, &next);
+    next.key = new_key(&next, &format!("{} via {fallback}", next.content_hash));
+    if approved && next.approval != Approval::NotNeeded {
+        next.approval = Approval::Given(next.content_hash.clone());
+    }
+    next.sent_at = None;
+    let revision = next.revision + 1;
+    let carries = PublishJob::new(next.id);
+    let job = arm(&mut next, carries, revision)?;
+    let facts = json!({ "from": first.account, "to": fallback });
+    let rule = "fallback".to_owned();
+    Ok(Some(PublishingChange {
+        events: vec![told(&next, revision, "rerouted", facts)],
+        publications: vec![next],
+        jobs: job
+            .map(|job| job.run_at(attempt.began()))
+            .into_iter()
+            .collect(),
+        attempts: vec![attempt.decided(Decision { rule, until: None })],
+        ..PublishingChange::new(publication.tenant.clone())
+    }))
+}
+
+/// Whether the first way surely did not and will not do it in time, for a reason that the second may not have.
+fn surely_failed(
+    publication: &Publication,
+    attempt: &Tried,
+    error: &Error,
+    now: DateTime<Utc>,
+) -> bool {
+    if matches!(
+        error.kind(),
+        ErrorKind::Unauthorized
+            | ErrorKind::Forbidden
+            | ErrorKind::QuotaExhausted
+            | ErrorKind::ApiVersionRetired
+    ) {
+        return error.retry() != Retry::Reconcile;
+    }
+    match error.retry() {
+        Retry::After(None) => attempt.number() >= FAILURES,
+        Retry::After(Some(wait)) => {
+            let until = Duration::from_std(wait).ok();
+            let until = until.and_then(|wait| now.checked_add_signed(wait));
+            let expiry = expiry(publication);
+            expiry.is_some_and(|expiry| until.is_none_or(|until| until >= expiry))
+        }
+        Retry::Never | Retry::Reconcile => false,
+    }
+}

@@ -1,0 +1,42 @@
+//! What waited for an account goes on when the account is usable again.
+
+use automarket_core::{AccountId, Result, TenantId};
+
+use super::send::{PACE, waits_for_account};
+use crate::market::Engine;
+
+/// So many are released at once at the most; the others look for themselves.
+const MOST: usize = 1_000;
+
+/// Wakes the publications that wait for this account, one after the other; says how many. Called whenever the
+/// account got a credential that may work.
+pub(crate) async fn release_blocked(
+    engine: &Engine,
+    tenant: &TenantId,
+    account: AccountId,
+) -> Result<usize> {
+    let live = engine
+        .store
+        .live_publications(tenant, account, MOST)
+        .await?;
+    let waiting = live.iter().filter(|p| {
+        let error = p.error.as_ref();
+        error.is_some_and(|error| waits_for_account(error.kind))
+    });
+    let mut at = engine.store.now().await?;
+    let mut released = 0;
+    for publication in waiting {
+        if engine
+            .store
+            .reschedule_job(tenant, publication.job, at)
+            .await?
+        {
+            at += PACE;
+            released += 1;
+        }
+    }
+    if released > 0 {
+        engine.wake.notify_waiters();
+    }
+    Ok(released)
+}

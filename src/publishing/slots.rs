@@ -1,0 +1,92 @@
+//! When things are due: at once, at an instant, or at the next free posting slot of an account.
+
+use automarket_core::{
+    AccountId, Error, ErrorKind, Result, When,
+    chrono::{DateTime, Utc},
+    store::{Routing, Slots},
+};
+
+use crate::Tenant;
+
+/// How often a slot is looked for when others are faster.
+pub(crate) const TRIES: usize = 64;
+/// So many taken slots are passed over at the most: beyond that the queue is no plan any more.
+const SLOTS: usize = 10_000;
+
+/// The error when no slot could be had.
+pub(crate) fn none_free() -> Error {
+    let message = "the account has no free posting slot";
+    Error::new(ErrorKind::Conflict, message).with_rule("slots.full")
+}
+
+impl Tenant {
+    /// How an account publishes: its posting slots and its fallback.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn routing(&self, account: AccountId) -> Result<Routing> {
+        self.engine().store.routing(&self.id, account).await
+    }
+
+    /// Sets the posting slots of an account, which [`When::Queue`] fills one by one. What is scheduled
+    /// already stays where it is.
+    ///
+    /// ```
+    /// # use automarket::{AccountId, Result, Tenant, store::Slots};
+    /// # async fn f(tenant: &Tenant, account: AccountId) -> Result<()> {
+    /// tenant.set_slots(account, vec![Slots::new("0 9,17 * * MON-FRI", "Europe/Berlin")?]).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `rule` or `zone`; `NotFound` for an account that the tenant does not have; those
+    /// of the store.
+    pub async fn set_slots(&self, account: AccountId, slots: Vec<Slots>) -> Result<()> {
+        for slots in &slots {
+            slots.timetable()?;
+        }
+        self.engine().account(&self.id, account).await?;
+        let store = &self.engine().store;
+        let routing = store.routing(&self.id, account).await?;
+        let routing = Routing { slots, ..routing };
+        store.put_routing(&self.id, account, &routing).await
+    }
+
+    /// When something is due on an account, and the slot it takes.
+    pub(crate) async fn due(
+        &self,
+        account: AccountId,
+        when: When,
+        now: DateTime<Utc>,
+    ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>)> {
+        if let Some(due) = when.instant(now) {
+            return Ok((due, None));
+        }
+        let slot = self.free_slot(account, now).await?;
+        Ok((slot, Some(slot)))
+    }
+
+    async fn free_slot(&self, account: AccountId, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        let store = &self.engine().store;
+        let routing = store.routing(&self.id, account).await?;
+        let tables = routing.slots.iter().map(Slots::timetable);
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        if tables.is_empty() {
+            return Err(
+                Error::new(ErrorKind::Config, "the account has no posting slots")
+                    .with_remedy("set them with Tenant::set_slots, or name a time"),
+            );
+        }
+        let live = store.live_publications(&self.id, account, SLOTS).await?;
+        let taken: Vec<_> = live.iter().filter_map(|p| p.held_slot()).collect();
+        let mut slot = now;
+        for _ in 0..SLOTS {
+            let next = tables.iter().filter_map(|table| table.after(slot)).min();
+            slot = next.ok_or_else(none_free)?;
+            if !taken.contains(&slot) {
+                return Ok(slot);
+            }
+        }
+        Err(none_free())
+    }
+}

@@ -1,0 +1,264 @@
+//! Why a publication stands where it stands: the causal chain, in order.
+
+use std::fmt;
+
+use automarket_core::{
+    ErrorKind, PublicationId, Result,
+    chrono::{DateTime, SecondsFormat, Utc},
+    http::Exchange,
+    store::{Attempt, Decision, Event, Failure, Job, JobState, Publication, PublicationState},
+};
+use serde::Serialize;
+
+use super::{changes::Selection, job::expiry};
+use crate::Tenant;
+
+/// Why a publication stands where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Why {
+    /// The publication as it stands.
+    pub publication: Publication,
+    /// What it waits for, and by which rule; `None` when nothing more happens by itself.
+    pub waits: Option<Decision>,
+    /// What led there, oldest first.
+    pub chain: Vec<Link>,
+}
+
+/// One thing that led somewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Link {
+    /// It was told: a state with its checks, an edit, an approval.
+    Event(Event),
+    /// It was tried, with what went over the wire and what was decided upon that.
+    Attempt(Box<Attempt>),
+    /// Its job failed without an attempt's end: a worker that was gone, or a fault of ours.
+    Failure(Failure),
+}
+
+impl Link {
+    fn at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Attempt(attempt) => attempt.ended,
+            Self::Failure(failure) => failure.at,
+        }
+    }
+}
+
+impl Tenant {
+    /// Why a publication stands where it stands: checks, approvals, edits, attempts with the masked wire,
+    /// decisions and the rules they follow from.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn why(&self, publication: PublicationId) -> Result<Why> {
+        let found = self.select(Selection::Publication(publication)).await?;
+        let [publication] = &found[..] else {
+            return Err(super::changes::not_found(Selection::Publication(
+                publication,
+            )));
+        };
+        let store = &self.engine().store;
+        let subject = publication.id.to_string();
+        let events = store.events_about(&self.id, &subject).await?;
+        let attempts = store.attempts(&self.id, publication.id).await?;
+        let job = store.job(&self.id, publication.job).await?;
+        let now = store.now().await?;
+        let failures = job.iter().flat_map(|job| job.failures.clone());
+        // An attempt's own failure is told with the attempt.
+        let failures = failures.filter(|failure| {
+            let same = |a: &&Attempt| a.number == failure.attempt && a.job == publication.job;
+            !attempts.iter().any(|a| same(&a))
+        });
+        Ok(Why {
+            waits: waits(publication, job.as_ref(), now),
+            chain: chain(events, attempts.clone(), failures.collect()),
+            publication: publication.clone(),
+        })
+    }
+}
+
+/// Events in their own order, each attempt before the event of the change it made, failures by their time.
+fn chain(events: Vec<Event>, attempts: Vec<Attempt>, failures: Vec<Failure>) -> Vec<Link> {
+    let revision = |event: &Event| event.event.data.get("revision")?.as_i64();
+    let mut links = Vec::new();
+    let mut attempts = attempts.into_iter().peekable();
+    for event in events {
+        let made = revision(&event);
+        while let Some(attempt) = attempts.next_if(|a| made.is_some_and(|made| a.revision <= made))
+        {
+            links.push(Link::Attempt(Box::new(attempt)));
+        }
+        links.push(Link::Event(event));
+    }
+    links.extend(attempts.map(|attempt| Link::Attempt(Box::new(attempt))));
+    for failure in failures {
+        let place = links.iter().position(|link| link.at() > failure.at);
+        links.insert(place.unwrap_or(links.len()), Link::Failure(failure));
+    }
+    links
+}
+
+/// What a publication waits for.
+fn waits(publication: &Publication, job: Option<&Job>, now: DateTime<Utc>) -> Option<Decision> {
+    use PublicationState as P;
+    let run_at = job
+        .filter(|job| job.state == JobState::Waiting)
+        .map(|job| job.run_at);
+    let running = job.is_some_and(|job| job.state == JobState::Leased);
+    let last_error = publication.error.as_ref().map(|error| error.kind);
+    let (rule, until) = match publication.state {
+        P::Draft => ("draft", None),
+        P::AwaitingApproval => ("approval", expiry(publication)),
+        _ if publication.state.is_terminal() => return None,
+        _ if running => ("running", None),
+        P::Accepted => ("accepted.poll", run_at),
+        P::Blocked => ("account.blocked", run_at),
+        P::Publishing if last_error == Some(ErrorKind::Unauthorized) => ("account.blocked", run_at),
+        P::Publishing => ("retry.reconcile", run_at),
+        P::Scheduled if now < publication.due => ("due", Some(publication.due)),
+        P::Scheduled if last_error.is_some() => ("retry", run_at),
+        P::Scheduled if run_at.is_some_and(|at| at > now) => ("outage.paced", run_at),
+        _ => ("worker", run_at),
+    };
+    Some(Decision {
+        rule: rule.to_owned(),
+        until,
+    })
+}
+
+/// What a rule means, for people.
+fn meaning(rule: &str) -> &str {
+    match rule {
+        "draft" => "a draft: nothing happens until it is handed over",
+        "approval" => "somebody has to say yes",
+        "running" => "a worker is at it",
+        "worker" => "a worker takes it as soon as one is free",
+        "due" => "its time has not come",
+        "outage.paced" => "an outage held it up, and it waits its turn",
+        "accepted.poll" => "the platform took it and is asked again",
+        "account.blocked" => "its account has to be connected again",
+        "retry" | "retry.backoff" => "it surely did not happen and is tried again",
+        "retry.reconcile" => "it may have happened: it is looked up before anything is sent",
+        "platform.wait" => "the platform asked to wait",
+        "platform.cannot_tell" => "the platform cannot be searched well enough to tell",
+        "fallback" => "its account surely could not: it goes another way",
+        "done" => "done",
+        "rejected" => "final",
+        other => other,
+    }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let p = &self.publication;
+        writeln!(
+            f,
+            "publication {} of post {} on {} by account {}: {}",
+            p.id,
+            p.post,
+            p.route().network,
+            p.route().account,
+            p.state.as_str()
+        )?;
+        if let Some(waits) = &self.waits {
+            writeln!(f, "waits: {}", Decided(waits))?;
+        }
+        if let Some(error) = &p.error {
+            writeln!(f, "last error: {} ({})", error.message, error.kind)?;
+        }
+        for link in &self.chain {
+            match link {
+                Link::Event(event) => told(f, event)?,
+                Link::Attempt(attempt) => tried(f, attempt)?,
+                Link::Failure(failure) => writeln!(
+                    f,
+                    "{} attempt {} of the job failed: {}",
+                    time(failure.at),
+                    failure.attempt,
+                    failure.error.message
+                )?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Decided<'a>(&'a Decision);
+
+impl fmt::Display for Decided<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", meaning(&self.0.rule), self.0.rule)?;
+        match self.0.until {
+            Some(until) => write!(f, " until {}", time(until)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn told(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    write!(f, "{} {}", time(event.at), event.event.kind)?;
+    for (name, value) in event.event.data.as_object().into_iter().flatten() {
+        let known = [
+            "post",
+            "account",
+            "platform",
+            "network",
+            "revision",
+            "due",
+            "error",
+            "remote_id",
+        ];
+        if !value.is_null() && !known.contains(&name.as_str()) {
+            write!(f, " {name}={value}")?;
+        }
+    }
+    writeln!(f)
+}
+
+fn tried(f: &mut fmt::Formatter<'_>, attempt: &Attempt) -> fmt::Result {
+    writeln!(
+        f,
+        "{} {} on {} by account {}, attempt {} of job {}: {} after {} ms; {}",
+        time(attempt.began),
+        attempt.operation.as_str(),
+        attempt.route.platform,
+        attempt.route.account,
+        attempt.number,
+        attempt.job,
+        attempt.outcome.as_str(),
+        (attempt.ended - attempt.began).num_milliseconds(),
+        Decided(&attempt.decision)
+    )?;
+    if let Some(error) = &attempt.error {
+        writeln!(f, "    {} ({})", error.message, error.kind)?;
+    }
+    let left_out = attempt.left_out;
+    for (n, exchange) in attempt.exchanges.iter().enumerate() {
+        if left_out > 0 && n == Exchange::FIRST {
+            writeln!(f, "    ... {left_out} more ...")?;
+        }
+        let Exchange {
+            operation,
+            method,
+            url,
+            ..
+        } = exchange;
+        write!(f, "    {operation}: {method} {url} -> ")?;
+        match exchange.status {
+            Some(status) => writeln!(f, "{status}")?,
+            None => writeln!(f, "no answer")?,
+        }
+        for (mark, text) in [('>', &exchange.sent), ('<', &exchange.received)] {
+            if !text.is_empty() {
+                writeln!(f, "      {mark} {text}")?;
+            }
+        }
+    }
+    Ok(())
+}

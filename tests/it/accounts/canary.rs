@@ -1,0 +1,466 @@
+//! Marked secrets are planted everywhere, everything is run at TRACE with failures, and then every log line,
+//! error, Debug output, event, row, panic message and database byte is searched for them, in every spelling.
+
+use std::{
+    fmt::{Debug, Write as _},
+    path::Path,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use automarket::{
+    Context, Post, When,
+    core::chrono,
+    http::{Guard, ReqwestTransport},
+    oauth::{App, Provider, Refresh},
+    pipeline::Run,
+    store::{postgres::testing::Cluster, sqlite::SqliteStore},
+    testing::Server,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{issuer::Next, *};
+
+/// Spelled differently in each encoding.
+const MARK: &str = "cAnArY\"/+\\=&%7f3a";
+const LEASE: Duration = Duration::from_secs(30);
+
+fn marked(what: &str) -> String {
+    format!("{what}-{MARK}-{what}")
+}
+
+// ---- the search ----------------------------------------------------------------------------------------
+
+/// The spellings of a secret that may be found inside something longer.
+fn spellings(secret: &str) -> Vec<Vec<u8>> {
+    let bytes = secret.as_bytes();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let percent = |lower: bool| -> String {
+        let spell = |b: &u8| match b {
+            b if b.is_ascii_alphanumeric() || *b == b'-' => char::from(*b).to_string(),
+            b if lower => format!("%{b:02x}"),
+            b => format!("%{b:02X}"),
+        };
+        bytes.iter().map(spell).collect()
+    };
+    let json = |text: &str| {
+        let quoted = serde_json::to_string(text).unwrap();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let mut all = vec![
+        secret.to_owned(),
+        hex.to_uppercase(),
+        hex,
+        percent(true),
+        percent(false),
+        json(secret),
+        json(&json(secret)),
+    ];
+    // In base64 it reads differently at each of three places; its ends depend on the neighbours.
+    for before in 0..3 {
+        let mut shifted = vec![b'x'; before];
+        shifted.extend_from_slice(bytes);
+        let whole = STANDARD.encode(&shifted);
+        let inner = whole.trim_end_matches('=');
+        let inner = &inner[(before * 8).div_ceil(6)..inner.len() - 1];
+        all.push(inner.to_owned());
+        all.push(inner.replace('+', "-").replace('/', "_"));
+    }
+    all.into_iter().map(String::into_bytes).collect()
+}
+
+fn holds(haystack: &[u8], secret: &str) -> bool {
+    spellings(secret)
+        .iter()
+        .any(|needle| haystack.windows(needle.len()).any(|w| w == needle))
+}
+
+#[test]
+fn the_search_finds_a_secret_in_every_spelling() {
+    let secret = marked("x");
+    for around in ["", "a", "ab", "abc"] {
+        let text = format!("{around}{secret}{around}");
+        let hidden = [
+            text.clone(),
+            STANDARD.encode(&text),
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&text),
+            serde_json::to_string(&text).unwrap(),
+            serde_json::to_string(&serde_json::to_string(&text).unwrap()).unwrap(),
+            format!("{text:?}"),
+            text.bytes().map(|b| format!("{b:02x}")).collect(),
+            automarket::core::Url::parse_with_params("https://a.example", [("q", &text)])
+                .unwrap()
+                .to_string(),
+        ];
+        for hidden in hidden {
+            assert!(holds(hidden.as_bytes(), MARK), "{hidden}");
+        }
+    }
+    assert!(!holds(b"cAnArY", MARK));
+}
+
+// ---- what is said --------------------------------------------------------------------------------------
+
+/// Everything that anybody says in this process.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+fn said(line: &dyn std::fmt::Display) {
+    let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = writeln!(all, "{line}");
+}
+
+fn show(what: &dyn Debug) {
+    said(&format!("{what:?} {what:#?}"));
+}
+
+fn shown<T: Debug>(result: automarket::Result<T>) -> Option<T> {
+    show(&result);
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            said(&format!("{error} {} {error:?}", error.report()));
+            let record = automarket::core::ErrorRecord::from(&error);
+            said(&serde_json::to_string(&record).unwrap());
+            None
+        }
+    }
+}
+
+struct Ear;
+
+struct Fields(String);
+
+impl tracing::field::Visit for Fields {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        let _ = write!(self.0, " {field}={value}");
+    }
+}
+
+impl tracing::Subscriber for Ear {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut fields = Fields(format!("span {}", span.metadata().name()));
+        span.record(&mut fields);
+        said(&fields.0);
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        said(&fields.0);
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut fields = Fields(format!("{}:", event.metadata().target()));
+        event.record(&mut fields);
+        said(&fields.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+impl log::Log for Ear {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        said(&format!("{}: {}", record.target(), record.args()));
+    }
+    fn flush(&self) {}
+}
+
+fn listen() {
+    static LISTENING: OnceLock<()> = OnceLock::new();
+    LISTENING.get_or_init(|| {
+        tracing::subscriber::set_global_default(Ear).unwrap();
+        log::set_logger(&Ear).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+        std::panic::set_hook(Box::new(|panic| {
+            said(panic);
+            eprintln!("{panic}");
+        }));
+    });
+}
+
+// ---- the run -------------------------------------------------------------------------------------------
+
+struct Plot {
+    issuer: Issuer,
+    _server: Server,
+    base: String,
+    store: Arc<dyn Store>,
+    clock: ManualClock,
+    secret: String,
+}
+
+impl Plot {
+    async fn new(store: Arc<dyn Store>, clock: ManualClock) -> Self {
+        let issuer = Issuer::marked(&marked("t"));
+        let server = Server::start(Arc::new(issuer.clone()), "wall.example");
+        let server = server.await.unwrap();
+        Self {
+            base: server.base_url(),
+            issuer,
+            _server: server,
+            store,
+            clock,
+            secret: marked("client"),
+        }
+    }
+
+    /// On real sockets, so that the client's own logs are heard.
+    fn tenant(&self, keys: &str) -> Tenant {
+        let guard = Guard::default()
+            .allow("127.0.0.0/8".parse().unwrap())
+            .allow_http(true);
+        let transport = ReqwestTransport::builder().guard(guard).build().unwrap();
+        let base = &self.base;
+        let provider = Provider {
+            refresh: Refresh::Token { rotates: true },
+            ..Provider::new(
+                PLATFORM,
+                format!("{base}/authorize"),
+                format!("{base}/token"),
+            )
+        };
+        let builder = Automarket::shared(self.store.clone())
+            .transport(transport)
+            .clock(Arc::new(self.clock.clone()))
+            .publisher(Wall::at(base))
+            .oauth(provider, App::new("client", &self.secret))
+            .keyring(keyring(keys))
+            .job("panics", |context: String, _: Run| async move {
+                let credential = Credential::token(marked("held"));
+                show(&credential);
+                assert!(context.is_empty(), "panicked with {credential:?}");
+                Ok(())
+            });
+        show(&builder);
+        let market = builder.build().unwrap();
+        show(&market);
+        market.tenant("acme").unwrap()
+    }
+
+    async fn all(&self) {
+        let tenant = self.tenant(OLD);
+        let account = |id: &str| Account::new(tenant.id().clone(), PLATFORM, id);
+        let basic = Credential::Basic {
+            user: "ada".into(),
+            password: Secret::new(marked("password")),
+        };
+        for (id, credential) in [
+            ("token", Credential::token(marked("token"))),
+            ("basic", basic),
+            (
+                "address",
+                Credential::address(marked("https://hooks.example/")),
+            ),
+        ] {
+            show(&credential);
+            let put = tenant.add_account(account(id), credential).await;
+            let account = shown(put).unwrap();
+            show(&shown(tenant.context(account.id).await));
+            publish(&tenant, account.id, id).await;
+        }
+        let oauth = self.connect(&tenant).await;
+        publish(&tenant, oauth.id, "published").await;
+        self.issuer.forget_access();
+        publish(&tenant, oauth.id, "renewed after a 401").await;
+
+        // Renewals that fail in every way, with answers that quote what they were asked with.
+        let quoted = marked("t");
+        for next in [
+            Next::NotSent,
+            Next::Quote(503),
+            Next::Quote(400),
+            Next::Reply(200, format!("{{\"access_token\": \"{quoted}")),
+            Next::Reply(
+                400,
+                format!(
+                    "{{\"error\":\"invalid_client\",\"error_description\":{:?}}}",
+                    self.secret
+                ),
+            ),
+            Next::Quote(429),
+        ] {
+            self.issuer.next(next);
+            self.clock.advance(chrono::Duration::hours(2));
+            shown(tenant.context(oauth.id).await.map(drop));
+        }
+        self.clock.advance(chrono::Duration::hours(2));
+        let context: Context = shown(tenant.context(oauth.id).await).unwrap();
+        show(context.credential());
+        let seen = shown(tenant.reveal_credential(oauth.id, "a look").await).unwrap();
+        show(&seen);
+        shown(tenant.export_credential(oauth.id, "elsewhere").await);
+
+        // Keys that are missing or wrong, a rotation, a panic.
+        let other = self.tenant(NEW);
+        shown(other.context(oauth.id).await.map(drop));
+        shown(other.market().rotate(|progress| show(progress)).await);
+        let both = self.tenant(&format!("{NEW},{OLD}"));
+        shown(both.market().rotate(|progress| show(progress)).await);
+        let job = both.new_job("panics", &"now").unwrap();
+        let id = both.enqueue(job).await.unwrap().id();
+        show(&both.work_on(id, LEASE).await);
+
+        // The platform does not renew any more.
+        self.issuer.withdraw();
+        self.clock.advance(chrono::Duration::hours(2));
+        publish(&both, oauth.id, "blocked").await;
+        shown(both.context(oauth.id).await.map(drop));
+        let again = self.connect(&both).await;
+        show(&both.disconnect(again.id).await);
+        self.connect(&both).await;
+        self.rows(&both).await;
+    }
+
+    async fn connect(&self, tenant: &Tenant) -> Account {
+        let (access, refresh) = self.issuer.grant();
+        let end = issuer::later(&self.clock, 3600);
+        let credential = tokens(&access, &refresh, end);
+        show(&credential);
+        let account = Account::new(tenant.id().clone(), PLATFORM, "oauth");
+        shown(tenant.add_account(account, credential).await).unwrap()
+    }
+
+    /// What a host can read.
+    async fn rows(&self, tenant: &Tenant) {
+        for event in tenant.events(0, 10_000).await.unwrap() {
+            said(&serde_json::to_string(&event).unwrap());
+        }
+        for entry in tenant.audit(0, 10_000).await.unwrap() {
+            said(&serde_json::to_string(&entry).unwrap());
+        }
+        show(&tenant.credentials().await);
+        show(&self.store.credentials(tenant.id()).await);
+        show(&tenant.accounts().await);
+    }
+}
+
+async fn publish(tenant: &Tenant, account: automarket::AccountId, text: &str) {
+    let id = tenant.publish(Post::text(text), [account], When::Now).await;
+    let id = shown(id).unwrap();
+    let publication = tenant.publications(id).await.unwrap().remove(0);
+    let job = publication.job;
+    show(&tenant.work_on(job, LEASE).await);
+    let publications = tenant.publications(id).await.unwrap();
+    said(&serde_json::to_string(&publications).unwrap());
+}
+
+fn no_secret_in(what: &str, bytes: &[u8]) {
+    let at = spellings(MARK).into_iter().find_map(|needle| {
+        let at = bytes.windows(needle.len()).position(|w| w == needle)?;
+        Some(at)
+    });
+    if let Some(at) = at {
+        let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 200)];
+        panic!("a secret in {what}: {}", String::from_utf8_lossy(around));
+    }
+    for key in [OLD, NEW] {
+        let key = key.split_once(':').unwrap().1;
+        let raw = STANDARD.decode(key).unwrap();
+        assert!(!bytes.windows(32).any(|w| w == raw), "a key in {what}");
+        assert!(
+            !bytes.windows(43).any(|w| w == &key.as_bytes()[..43]),
+            "a key in {what}"
+        );
+    }
+}
+
+fn heard() -> String {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Otherwise the search would find nothing because there is nothing.
+fn something_was_heard(heard: &str) {
+    for wanted in [
+        "a token could not be renewed now",
+        "[REDACTED]",
+        "account.needs_reauth",
+        "hyper_util",
+        "vault.wrong_key",
+        "panicked with",
+    ] {
+        assert!(heard.contains(wanted), "{wanted} was not heard");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_said_or_stored_with_sqlite() {
+    listen();
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = SqliteStore::builder(folder.path().join("canary.db"))
+        .clock(Arc::new(clock.clone()))
+        .build()
+        .await
+        .unwrap();
+    Plot::new(Arc::new(store), clock).await.all().await;
+    search_folder(folder.path());
+    let heard = heard();
+    something_was_heard(&heard);
+    no_secret_in("what was said", heard.as_bytes());
+}
+
+fn search_folder(folder: &Path) {
+    let mut searched = 0;
+    for file in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let bytes = std::fs::read(file.path()).unwrap();
+        searched += bytes.len();
+        no_secret_in(&file.path().display().to_string(), &bytes);
+    }
+    assert!(searched > 10_000, "there was nothing to search");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_said_or_stored_with_postgres() {
+    listen();
+    let Some(cluster) = Cluster::start().await.unwrap() else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    // Its time cannot be moved by hand like this one: what it says is searched, not what it renews.
+    let clock = ManualClock::at(Utc::now());
+    let run = Plot::new(Arc::new(test.store.clone()), clock).await;
+    let tenant = run.tenant(OLD);
+    let account = run.connect(&tenant).await;
+    run.issuer.forget_access();
+    publish(&tenant, account.id, "renewed after a 401").await;
+    run.issuer.withdraw();
+    publish(&tenant, account.id, "blocked").await;
+    run.rows(&tenant).await;
+
+    let (client, connection) = tokio_postgres::connect(cluster.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let sql = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1";
+    let mut dumped = 0;
+    for table in client.query(sql, &[&test.schema()]).await.unwrap() {
+        let table: String = table.get(0);
+        let sql = format!("SELECT t::text FROM {}.{table} t", test.schema());
+        for row in client.query(&sql, &[]).await.unwrap() {
+            let row: String = row.get(0);
+            dumped += 1;
+            no_secret_in(&table, row.as_bytes());
+            // bytea shows as hex, in which base64 would hide.
+            for hex in row
+                .split(|c: char| !c.is_ascii_hexdigit())
+                .filter(|h| h.len() > 40)
+            {
+                let half = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+                let raw: Vec<u8> = (0..hex.len() - 1).step_by(2).map(half).collect();
+                no_secret_in(&table, &raw);
+            }
+        }
+    }
+    assert!(dumped > 20, "there was nothing to search");
+    no_secret_in("what was said", heard().as_bytes());
+    test.remove().await.unwrap();
+}

@@ -1,0 +1,347 @@
+//! Tokens are renewed in time, once, and an account is declared lost only when the platform says so.
+
+use std::time::Duration;
+
+use automarket::{
+    Post, Retry, When,
+    core::http_types::StatusCode,
+    store::{JobState, JobStore as _, PublicationState},
+    testing::{FaultStore, StoreFault, StoreRule},
+};
+
+use super::{issuer::Next, *};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_living_token_is_used_as_it_is() {
+    let world = World::new().await;
+    world.pass(3600 - 61);
+    assert_eq!(world.token().await.unwrap(), "access-1");
+    assert_eq!(world.issuer.token_requests(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_need_a_dying_token_share_one_renewal() {
+    let world = World::new().await;
+    world.pass(3600 - 59);
+    let processes = [world.tenant.clone(), world.other_process()];
+    let users = (0..200).map(|n| {
+        let (tenant, id) = (processes[n % 2].clone(), world.account.id);
+        tokio::spawn(async move { tenant.context(id).await.unwrap() })
+    });
+    for user in users.collect::<Vec<_>>() {
+        let context = user.await.unwrap();
+        assert_eq!(token_of(context.credential()), "access-2");
+    }
+    assert_eq!(world.issuer.token_requests(), 1);
+    assert_eq!(world.issuer.invalid_grants(), 0);
+    let trail = world.trail().await;
+    let refreshes = trail.iter().filter(|(a, _)| *a == AuditAction::Refresh);
+    assert_eq!(refreshes.count(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_without_refresh_token_keeps_the_old_one() {
+    let world = World::new().await;
+    world.issuer.next(Next::NoRefreshToken);
+    world.pass(3600);
+    assert_eq!(world.token().await.unwrap(), "access-2");
+    world.pass(3600);
+    assert_eq!(world.token().await.unwrap(), "access-3");
+    assert_eq!(world.issuer.invalid_grants(), 0);
+}
+
+#[tokio::test]
+async fn trouble_on_the_way_disconnects_nobody() {
+    let html = "<html>Bad gateway</html>".to_owned();
+    for next in [
+        Next::NotSent,
+        Next::Reply(StatusCode::TOO_MANY_REQUESTS.as_u16(), "{}".into()),
+        Next::Reply(503, html),
+        Next::Reply(200, "{\"access_tok".into()),
+        Next::Reply(401, "{\"error\":\"invalid_client\"}".into()),
+    ] {
+        let world = World::new().await;
+        world.pass(3600);
+        world.issuer.next(next);
+        let error = world.token().await.unwrap_err();
+        assert!(
+            matches!(error.retry(), Retry::After(Some(_))),
+            "{error:?} is to be waited out"
+        );
+        assert!(!world.needs_reauth().await);
+        assert_eq!(world.events_of("account.needs_reauth").await, 0);
+        // Nobody hammers the platform meanwhile.
+        assert_eq!(world.issuer.token_requests(), 1);
+        world.pass(61);
+        assert_eq!(world.token().await.unwrap(), "access-2");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_is_lost_ends_usable_or_says_so() {
+    let world = World::new().await;
+    world.pass(3600);
+    world.issuer.next(Next::CutAfter);
+    let error = world.token().await.unwrap_err();
+    assert!(!error.is_unknown());
+    assert!(!world.needs_reauth().await);
+    // The platform had used the refresh token up: it says so, and only then the account is lost.
+    world.pass(61);
+    let error = world.token().await.unwrap_err();
+    assert_eq!(error.rule(), Some("account.needs_reauth"));
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_renewal_is_believed_only_when_nobody_has_renewed_meanwhile() {
+    let world = World::new().await;
+    world.pass(3600);
+    // Somebody else's renewal, of which this process only hears "invalid_grant".
+    let (access, refresh) = world.issuer.grant();
+    let (store, account) = (world.store.clone(), world.account.clone());
+    let end = issuer::later(&world.clock, 3600);
+    let newer = world.other_process();
+    let faulty = FaultStore::new(store);
+    faulty.faults().add(StoreRule::on(
+        "lease_credential",
+        StoreFault::Delay(Duration::from_millis(200)),
+    ));
+    let market = market(Arc::new(faulty), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let asking = tokio::spawn(async move { tenant.context(account.id).await.map(drop) });
+    tokio::task::yield_now().await;
+    newer
+        .add_account(world.account.clone(), tokens(&access, &refresh, end))
+        .await
+        .unwrap();
+    asking.await.unwrap().unwrap();
+    assert!(!world.needs_reauth().await);
+    assert_eq!(world.events_of("account.needs_reauth").await, 0);
+}
+
+#[tokio::test]
+async fn new_tokens_are_durable_before_they_are_used() {
+    let world = World::new().await;
+    world.pass(3600);
+    let faulty = FaultStore::new(world.store.clone());
+    // The answer of the commit is lost, then the database is away for a moment.
+    for fault in [
+        StoreFault::FailBefore,
+        StoreFault::FailBefore,
+        StoreFault::FailAfter,
+    ] {
+        faulty.faults().add(StoreRule::on("put_credential", fault));
+    }
+    let market = market(Arc::new(faulty), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let context = tenant.context(world.account.id).await.unwrap();
+    assert_eq!(token_of(context.credential()), "access-2");
+    assert_eq!(world.issuer.token_requests(), 1);
+    // Another process finds them in the store.
+    let other = world
+        .other_process()
+        .context(world.account.id)
+        .await
+        .unwrap();
+    assert_eq!(token_of(other.credential()), "access-2");
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_loses_nothing() {
+    let world = World::new().await;
+    world.pass(3600);
+    {
+        let mut asking = std::pin::pin!(world.token());
+        // Polled once: the renewal is on its way. Then dropped.
+        assert!(futures_poll(asking.as_mut()).await.is_none());
+    }
+    assert_eq!(world.token().await.unwrap(), "access-2");
+    assert_eq!(world.issuer.token_requests(), 1);
+}
+
+async fn futures_poll<F: Future + Unpin>(future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = std::future::ready(()) => None,
+    }
+}
+
+#[tokio::test]
+async fn a_401_is_answered_by_one_renewal_and_one_repeat() {
+    let world = World::new().await;
+    world.issuer.forget_access();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Published);
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (1, 1)
+    );
+    assert_eq!(world.issuer.posts(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_right_after_its_renewal_stops_the_account() {
+    let world = World::new().await;
+    world.issuer.refuse_all();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (2, 1)
+    );
+    assert!(world.needs_reauth().await);
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_a_revoked_credential_make_one_token_request_and_one_event() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let mut jobs = Vec::new();
+    for n in 0..1000 {
+        let post = Post::text(format!("post {n}"));
+        let id = world.tenant.publish(post, [world.account.id], When::Now);
+        let id = id.await.unwrap();
+        let publication = &world.tenant.publications(id).await.unwrap()[0];
+        jobs.push(publication.job);
+    }
+    let (told, rest) = tokio::sync::oneshot::channel::<()>();
+    let worker = world.tenant.market().worker().run_until(async {
+        rest.await.ok();
+    });
+    let worker = tokio::spawn(worker);
+    let store = world.store.clone();
+    let due = || async { store.queue_stats().await.unwrap() };
+    while due().await.ready + due().await.leased > 0 {
+        tokio::task::yield_now().await;
+    }
+    told.send(()).unwrap();
+    worker.await.unwrap().unwrap();
+    assert_eq!(world.issuer.token_requests(), 1);
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+    assert!(world.issuer.refusals() <= 16, "only what ran at once");
+    for job in jobs {
+        let job = world
+            .store
+            .job(world.tenant.id(), job)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((job.state, job.attempts), (JobState::Waiting, 0));
+    }
+    assert_eq!(world.events_of("publication.blocked").await, 1000);
+}
+
+#[tokio::test]
+async fn reconnecting_lets_what_waited_go_on() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let again = tokens(&access, &refresh, end);
+    let account = world.account.clone();
+    world.tenant.add_account(account, again).await.unwrap();
+    assert!(!world.needs_reauth().await);
+    // At once.
+    run(&world, post).await;
+    assert_eq!(state(&world, post).await, PublicationState::Published);
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_asked_for_once() {
+    let world = World::new().await;
+    let account = world.account.clone();
+    let key = Credential::token("a key");
+    world.tenant.add_account(account, key).await.unwrap();
+    for text in ["a", "b"] {
+        let post = publish(&world, text).await;
+        assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    }
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (1, 0)
+    );
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+#[tokio::test]
+async fn a_workers_clock_that_is_wrong_renews_nothing_too_often() {
+    let world = World::new().await;
+    for (round, hours) in [-2, 2].into_iter().enumerate() {
+        let clock = ManualClock::at(issuer::later(&world.clock, hours * 3600));
+        let market = market(world.store.clone(), world.issuer.clone())
+            .clock(Arc::new(clock.clone()))
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        for _ in 0..3 {
+            tenant.context(world.account.id).await.unwrap();
+        }
+        assert_eq!(world.issuer.token_requests(), round);
+        let hour = automarket::core::chrono::Duration::hours(1);
+        clock.advance(hour);
+        world.clock.advance(hour);
+        for _ in 0..3 {
+            tenant.context(world.account.id).await.unwrap();
+        }
+        assert_eq!(world.issuer.token_requests(), round + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_token_is_kept_alive() {
+    let world = World::new().await;
+    let (access, refresh) = world.issuer.grant();
+    let mut tokens = TokenSet::new(Secret::new(access));
+    tokens.refresh_token = Some(Secret::new(refresh));
+    tokens.expires_at = Some(issuer::later(&world.clock, 3600));
+    tokens.refresh_expires_at = Some(issuer::later(&world.clock, 90 * 86_400));
+    let account = world.account.clone();
+    let credential = Credential::oauth(tokens);
+    world.tenant.add_account(account, credential).await.unwrap();
+    let id = world.account.id.to_string();
+    let job = world
+        .store
+        .job_by_key(world.tenant.id(), "credential-keep-alive", &id)
+        .await
+        .unwrap()
+        .expect("there is a job");
+    world.pass(59 * 86_400);
+    let waits = world.tenant.work_on(job.id, LEASE).await.unwrap();
+    assert_eq!(waits.state, JobState::Waiting);
+    assert_eq!(world.issuer.token_requests(), 0);
+    world.pass(2 * 86_400);
+    world.tenant.work_on(job.id, LEASE).await.unwrap();
+    assert_eq!(world.issuer.token_requests(), 1);
+    assert_eq!(world.token().await.unwrap(), "access-3");
+}
+
+async fn publish(world: &World, text: &str) -> automarket::PostId {
+    let post = Post::text(text);
+    let id = world.tenant.publish(post, [world.account.id], When::Now);
+    let id = id.await.unwrap();
+    run(world, id).await;
+    id
+}
+
+async fn run(world: &World, post: automarket::PostId) {
+    let publication = &world.tenant.publications(post).await.unwrap()[0];
+    let job = publication.job;
+    world.tenant.work_on(job, LEASE).await.unwrap();
+}
+
+async fn state(world: &World, post: automarket::PostId) -> PublicationState {
+    let publications = world.tenant.publications(post).await.unwrap();
+    publications[0].state
+}

@@ -1,0 +1,173 @@
+//! Another encryption key, while everything runs.
+
+use automarket::{
+    core::async_trait,
+    store::{CredentialStore as _, KeyUse},
+    testing::{FaultStore, StoreFault, StoreRule},
+};
+
+use super::*;
+
+const ACCOUNTS: u64 = 250;
+
+/// Many accounts under the old key, and the same store with the new key in front.
+async fn many() -> (Arc<MemoryStore>, Tenant, Vec<Account>) {
+    let store = Arc::new(MemoryStore::new());
+    let tenant = on(store.clone(), OLD);
+    let mut accounts = Vec::new();
+    for n in 0..ACCOUNTS {
+        let account = Account::new(tenant.id().clone(), PLATFORM, n.to_string());
+        let credential = Credential::token(format!("token {n}"));
+        accounts.push(tenant.add_account(account, credential).await.unwrap());
+    }
+    (store, tenant, accounts)
+}
+
+fn on(store: Arc<dyn Store>, keys: &str) -> Tenant {
+    let market = market(store, Issuer::new()).keyring(keyring(keys));
+    market.build().unwrap().tenant("acme").unwrap()
+}
+
+fn uses(old: u64, new: u64, uses: &[KeyUse]) {
+    let of = |id| {
+        uses.iter()
+            .find(|key| key.key_id == id)
+            .map_or(0, |key| key.credentials)
+    };
+    assert_eq!((of("old"), of("new")), (old, new));
+}
+
+#[tokio::test]
+async fn rotation_reseals_everything_and_says_when_the_old_key_may_go() {
+    let (store, _, accounts) = many().await;
+    let tenant = on(store.clone(), &format!("{NEW},{OLD}"));
+    let mut seen = Vec::new();
+    let report = tenant.market().rotate(|r| seen.push(r.resealed)).await;
+    let report = report.unwrap();
+    assert_eq!(
+        (report.total, report.resealed, report.failed),
+        (ACCOUNTS, ACCOUNTS, 0)
+    );
+    assert_eq!(report.retired, ["old"]);
+    assert_eq!(seen, [100, 200, 250, 250]);
+    uses(0, ACCOUNTS, &store.key_uses().await.unwrap());
+    // The new key alone opens everything.
+    let later = on(store.clone(), NEW);
+    for (n, account) in accounts.iter().enumerate() {
+        let context = later.context(account.id).await.unwrap();
+        assert_eq!(token_of(context.credential()), format!("token {n}"));
+    }
+    let again = tenant.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((again.total, again.resealed), (0, 0));
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_stopped_goes_on_where_it_was() {
+    let (store, _, _) = many().await;
+    let faulty = Arc::new(FaultStore::new(store.clone()));
+    let fault = StoreRule::on("reseal_credential", StoreFault::FailBefore);
+    faulty.faults().add(fault.after(120));
+    let tenant = on(faulty, &format!("{NEW},{OLD}"));
+    tenant.market().rotate(|_| {}).await.unwrap_err();
+    uses(ACCOUNTS - 120, 120, &store.key_uses().await.unwrap());
+    let report = tenant.market().rotate(|_| {}).await.unwrap();
+    assert_eq!(
+        (report.total, report.resealed),
+        (ACCOUNTS - 120, ACCOUNTS - 120)
+    );
+}
+
+#[tokio::test]
+async fn a_missing_key_is_named_and_keeps_only_its_own_rows_back() {
+    let (store, _, accounts) = many().await;
+    let third = "third:BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=";
+    let both = on(store.clone(), &format!("{third},{OLD}"));
+    let lost = accounts[7].clone();
+    both.add_account(lost.clone(), Credential::token("t"))
+        .await
+        .unwrap();
+    let tenant = on(store.clone(), &format!("{NEW},{OLD}"));
+    let report = tenant.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((report.resealed, report.failed), (ACCOUNTS - 1, 1));
+    let failure = report.failure.unwrap();
+    assert!(failure.message.contains("third"), "{}", failure.message);
+    assert_eq!(report.retired, ["old"]);
+    let rows = store.credentials(tenant.id()).await.unwrap();
+    let row = rows.iter().find(|row| row.account == lost.id).unwrap();
+    assert_eq!(row.key_id, "third");
+}
+
+#[tokio::test]
+async fn a_wrong_key_under_the_current_id_reseals_nothing() {
+    let (store, tenant, accounts) = many().await;
+    let new = on(store.clone(), &format!("{NEW},{OLD}"));
+    new.add_account(accounts[0].clone(), Credential::token("t"))
+        .await
+        .unwrap();
+    let wrong = "new:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let error = on(store.clone(), &format!("{wrong},{OLD}"))
+        .market()
+        .rotate(|_| {})
+        .await
+        .unwrap_err();
+    assert_eq!(error.rule(), Some("vault.wrong_key"));
+    uses(ACCOUNTS - 1, 1, &store.key_uses().await.unwrap());
+    assert!(tenant.context(accounts[1].id).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_under_load_loses_no_renewal() {
+    let world = World::new().await;
+    let keys = format!("{NEW},{OLD}");
+    let rotating = market(world.store.clone(), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .keyring(keyring(&keys))
+        .build()
+        .unwrap();
+    for round in 2..12 {
+        world.pass(3600);
+        let (rotated, token) = tokio::join!(rotating.rotate(|_| {}), async {
+            let tenant = rotating.tenant("acme").unwrap();
+            let context = tenant.context(world.account.id).await.unwrap();
+            token_of(context.credential()).to_owned()
+        });
+        rotated.unwrap();
+        assert_eq!(token, format!("access-{round}"));
+        assert_eq!(world.issuer.invalid_grants(), 0);
+    }
+}
+
+/// A KMS that hands out the new key once it is told to.
+struct Kms(std::sync::Mutex<Keyring>);
+
+#[async_trait]
+impl automarket::KeyProvider for &'static Kms {
+    async fn keyring(&self) -> automarket::Result<Keyring> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_came_later_is_asked_for() {
+    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
+    let world = World::new().await;
+    let reader = market(world.store.clone(), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .keyring(kms)
+        .build()
+        .unwrap();
+    let reader = reader.tenant("acme").unwrap();
+    reader.context(world.account.id).await.unwrap();
+    // Another process rotates and connects anew; this one has never heard of the key.
+    let both = format!("{NEW},{OLD}");
+    let other = on(world.store.clone(), &both);
+    *kms.0.lock().unwrap() = keyring(&both);
+    let account = world.account.clone();
+    other
+        .add_account(account, Credential::token("t"))
+        .await
+        .unwrap();
+    world.pass(3600);
+    let context = reader.context(world.account.id).await.unwrap();
+    assert_eq!(token_of(context.credential()), "t");
+}

@@ -1,0 +1,209 @@
+//! Tried again: what failed, what is unknown, what was late, what was blocked.
+
+use super::*;
+
+fn refusal() -> Error {
+    Error::new(ErrorKind::ContentRefused, "no")
+}
+
+#[tokio::test]
+async fn only_what_surely_failed_is_tried_again() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        let accounts = [world.account.id, other.id];
+        let post = Post::text("We shipped!");
+        let id = world
+            .tenant
+            .publish(post, accounts, When::Now)
+            .await
+            .unwrap();
+        world.publisher.answer(Err(refusal()));
+        for publication in world.tenant.publications(id).await.unwrap() {
+            world.tenant.work_on(publication.job, LEASE).await.unwrap();
+        }
+        assert_eq!(
+            world.tenant.post_state(id).await.unwrap(),
+            PostState::Partial
+        );
+        let (one, two) = tokio::join!(world.tenant.retry(id), world.tenant.retry(id));
+        let again = [one.unwrap(), two.unwrap()].concat();
+        assert_eq!(again.len(), 1, "tried again once by two who ask");
+        world.tenant.work_on(again[0].job, LEASE).await.unwrap();
+        let state = world.tenant.post_state(id).await.unwrap();
+        assert_eq!(state, PostState::Published);
+        assert_eq!(world.publisher.texts().len(), 3);
+        assert!(world.tenant.retry(id).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_sent_again_only_by_an_explicit_word() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::minutes(30));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Unknown);
+        assert!(world.tenant.retry(post).await.unwrap().is_empty());
+        let bare = world.tenant.resend_unknown(lost.id, " ").await.unwrap_err();
+        assert_eq!(bare.field(), Some("reason"));
+        let resent = world
+            .tenant
+            .resend_unknown(lost.id, "I looked: it is not there")
+            .await
+            .unwrap();
+        assert_eq!(resent.state, PublicationState::Scheduled);
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        let keys = world.publisher.keys();
+        assert_eq!(keys.len(), 2);
+        assert_eq!(keys[0], keys[1], "the same intent");
+        let why = world.tenant.why(lost.id).await.unwrap().to_string();
+        assert!(why.contains("I looked"), "{why}");
+        let late = world.tenant.resend_unknown(lost.id, "again").await;
+        let late = TooLate::of(&late.unwrap_err()).unwrap();
+        assert_eq!(late.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_can_be_sent_all_the_same() {
+    for world in worlds().await {
+        let post = world.publish(at("2027-01-11T10:00:00Z")).await;
+        world.clock.advance(chrono::Duration::days(3));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
+        world.tenant.retry(post).await.unwrap();
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_was_edited_after_a_refusal_is_tried_with_its_new_words() {
+    for world in worlds().await {
+        world.publisher.answer(Err(refusal()));
+        let post = world.publish(When::Now).await;
+        let (refused, _) = world.turn(post).await;
+        assert_eq!(refused.state, PublicationState::Rejected);
+        let edited = world.tenant.edit(post, Post::text("Kinder words")).await;
+        assert_eq!(edited.unwrap()[0].state, PublicationState::Rejected);
+        world.tenant.retry(post).await.unwrap();
+        world.turn(post).await;
+        assert_eq!(world.publisher.texts(), ["We shipped!", "Kinder words"]);
+        let keys = world.publisher.keys();
+        assert_ne!(keys[0], keys[1]);
+    }
+}
+
+#[tokio::test]
+async fn lateness_is_told_per_post() {
+    for world in worlds().await {
+        let ten = at("2027-01-11T10:00:00Z");
+        let strict = PublishOptions::new().publish_if_within(Duration::from_secs(60));
+        let strict = world.publish_with(ten, strict).await;
+        let patient = world
+            .publish_with(ten, PublishOptions::new().however_late())
+            .await;
+        world.clock.advance(chrono::Duration::minutes(62));
+        assert_eq!(world.turn(strict).await.0.state, PublicationState::Missed);
+        world.clock.advance(chrono::Duration::days(3));
+        let (patient, _) = world.turn(patient).await;
+        assert_eq!(patient.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_in_no_flood() {
+    for world in worlds().await {
+        let mut posts = Vec::new();
+        for _ in 0..30 {
+            posts.push(world.publish(at("2027-01-11T10:00:00Z")).await);
+        }
+        world.clock.advance(chrono::Duration::minutes(90));
+        let store = world.market().store().clone();
+        let mut times = Vec::new();
+        for post in &posts {
+            let (publication, _) = world.turn(*post).await;
+            assert_eq!(publication.state, PublicationState::Scheduled);
+            let job = store.job(world.tenant.id(), publication.job).await;
+            times.push(job.unwrap().unwrap().run_at);
+        }
+        assert!(world.publisher.texts().is_empty());
+        times.sort();
+        let apart = times.windows(2).map(|two| (two[1] - two[0]).num_seconds());
+        assert!(apart.min().unwrap() >= 10, "one by one");
+        world.clock.advance(chrono::Duration::minutes(10));
+        for post in &posts {
+            world.turn(*post).await;
+        }
+        assert_eq!(world.publisher.texts().len(), 30);
+
+        world.publish(at("2027-01-12T10:00:00Z")).await;
+        let late = world.publish(at("2027-01-12T10:00:00Z")).await;
+        world.clock.advance(chrono::Duration::days(60));
+        assert_eq!(world.turn(late).await.0.state, PublicationState::Missed);
+        assert_eq!(world.publisher.texts().len(), 30);
+    }
+}
+
+#[tokio::test]
+async fn what_is_blocked_goes_on_when_the_account_is_back_and_is_missed_when_it_is_not() {
+    for world in worlds().await {
+        let revoked = || Err(Error::new(ErrorKind::Unauthorized, "revoked"));
+        world.publisher.answer(revoked());
+        let post = world.publish(When::Now).await;
+        let (blocked, _) = world.turn(post).await;
+        assert_eq!(blocked.state, PublicationState::Blocked);
+        let account = world.account.clone();
+        let credential = Credential::token("new");
+        world.tenant.add_account(account, credential).await.unwrap();
+        assert_eq!(
+            world.turn(post).await.0.state,
+            PublicationState::Published,
+            "at once"
+        );
+
+        world.publisher.answer(revoked());
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        for _ in 0..5 {
+            world.publisher.answer(revoked());
+            world.clock.advance(chrono::Duration::minutes(16));
+            world.turn(post).await;
+        }
+        assert_eq!(world.only(post).await.state, PublicationState::Missed);
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::minutes(30));
+        // A process that has no key for the account's credential.
+        let bare = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .publisher(world.publisher.clone())
+            .build()
+            .unwrap();
+        let tenant = bare.tenant("acme").unwrap();
+        let job = world.only(post).await.job;
+        tenant.work_on(job, LEASE).await.unwrap();
+        let lost = world.only(post).await;
+        assert_eq!(lost.state, PublicationState::Publishing);
+        assert_eq!(lost.error.unwrap().kind, ErrorKind::Config);
+        let late = world.tenant.cancel(post).await.unwrap_err();
+        let late = TooLate::of(&late).unwrap();
+        assert_eq!(late.state, PublicationState::Publishing);
+        // The account is back: it is looked up at once.
+        let account = world.account.clone();
+        let credential = Credential::token("t");
+        world.tenant.add_account(account, credential).await.unwrap();
+        let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}

@@ -1,0 +1,217 @@
+//! Cancelled, moved, edited, drafted, taken down.
+
+use super::*;
+use automarket::core::Variant;
+
+const TEN: &str = "2027-01-11T10:00:00Z";
+
+#[tokio::test]
+async fn what_waits_is_called_off_and_its_job_with_it() {
+    for world in worlds().await {
+        let post = world.publish(at(TEN)).await;
+        let cancelled = world.tenant.cancel(post).await.unwrap();
+        assert_eq!(cancelled[0].state, PublicationState::Cancelled);
+        let stats = world.market().store().queue_stats().await.unwrap();
+        assert_eq!((stats.later, stats.ready), (0, 0));
+        world.clock.advance(chrono::Duration::hours(1));
+        world.turn(post).await;
+        assert!(world.publisher.texts().is_empty());
+        let again = world.tenant.cancel(post).await.unwrap_err();
+        let late = TooLate::of(&again).unwrap();
+        assert_eq!(late.state, PublicationState::Cancelled);
+        assert_eq!(
+            world.tenant.post_state(post).await.unwrap(),
+            PostState::Cancelled
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_a_post_only_what_waits_is_called_off() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        let accounts = [world.account.id, other.id];
+        let post = Post::text("We shipped!");
+        let id = world
+            .tenant
+            .publish(post, accounts, When::Now)
+            .await
+            .unwrap();
+        let all = world.tenant.publications(id).await.unwrap();
+        world.tenant.work_on(all[0].job, LEASE).await.unwrap();
+        let mut states: Vec<_> = world.tenant.cancel(id).await.unwrap();
+        states.sort_by_key(|p| p.state.as_str());
+        assert_eq!(states[0].state, PublicationState::Cancelled);
+        assert_eq!(states[1].state, PublicationState::Published);
+        let one = world.tenant.cancel(states[1].id).await.unwrap_err();
+        assert_eq!(one.kind(), ErrorKind::TooLate);
+        let state = world.tenant.post_state(id).await.unwrap();
+        assert_eq!(state, PostState::Published);
+    }
+}
+
+#[tokio::test]
+async fn another_time_is_the_time_it_is_sent() {
+    for world in worlds().await {
+        let post = world.publish(at(TEN)).await;
+        let sooner = world.tenant.reschedule(post, When::Now).await.unwrap();
+        world.turn(post).await;
+        assert_eq!(world.publisher.texts().len(), 1);
+        assert_eq!(sooner[0].state, PublicationState::Scheduled);
+        let late = world.tenant.reschedule(post, When::Now).await.unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::TooLate);
+
+        let post = world.publish(at(TEN)).await;
+        let old = world.only(post).await.job;
+        let later = at("2027-01-12T10:00:00Z");
+        world.tenant.reschedule(post, later).await.unwrap();
+        world.clock.advance(chrono::Duration::hours(2));
+        world.tenant.work_on(old, LEASE).await.unwrap();
+        assert_eq!(world.publisher.texts().len(), 1, "the old job has no power");
+        world.clock.advance(chrono::Duration::hours(23));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_is_checked_and_is_an_intent_of_its_own() {
+    for world in worlds().await {
+        let post = world.publish(at(TEN)).await;
+        let before = world.only(post).await;
+        let empty = world.tenant.edit(post, Post::text(" ")).await.unwrap_err();
+        assert_eq!(empty.kind(), ErrorKind::InvalidInput);
+        let same = world.tenant.edit(post, Post::text("We shipped!")).await;
+        assert_eq!(same.unwrap()[0], before, "nothing else is said");
+        let after = world.tenant.edit(post, Post::text("New words")).await;
+        let after = after.unwrap().remove(0);
+        assert_ne!(before.key, after.key);
+        assert_ne!(before.content_hash, after.content_hash);
+        world.clock.advance(chrono::Duration::hours(1));
+        world.tenant.work_on(before.job, LEASE).await.unwrap();
+        world.turn(post).await;
+        assert_eq!(world.publisher.texts(), ["New words"]);
+        assert_eq!(world.publisher.keys(), [after.key]);
+        let late = world.tenant.edit(post, Post::text("Newer")).await;
+        let late = TooLate::of(&late.unwrap_err()).unwrap();
+        assert_eq!(late.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_keeps_its_words_while_others_change_theirs() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        let accounts = [world.account.id, other.id];
+        let post = Post::text("We shipped!");
+        let id = post.id;
+        let published = world.tenant.publish(post.clone(), accounts, When::Now);
+        published.await.unwrap();
+        let all = world.tenant.publications(id).await.unwrap();
+        let (first, second) = (&all[0], &all[1]);
+        world.tenant.work_on(first.job, LEASE).await.unwrap();
+        let late = world.tenant.edit(id, Post::text("All new")).await;
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::TooLate);
+        let own = Variant::text("Only here");
+        let edited = post.account_variant(second.target.account, own);
+        world.tenant.edit(id, edited).await.unwrap();
+        let job = world.tenant.publications(id).await.unwrap()[1].job;
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.publisher.texts(), ["We shipped!", "Only here"]);
+    }
+}
+
+#[tokio::test]
+async fn a_draft_waits_to_be_handed_over() {
+    for world in worlds().await {
+        let post = Post::text("  ");
+        let id = post.id;
+        let accounts = [world.account.id];
+        world.tenant.save_draft(post, accounts).await.unwrap();
+        let stats = world.market().store().queue_stats().await.unwrap();
+        assert_eq!(stats.ready + stats.later, 0);
+        let options = PublishOptions::new();
+        let empty = world.tenant.publish_draft(id, When::Now, options).await;
+        assert_eq!(empty.unwrap_err().kind(), ErrorKind::InvalidInput);
+        world.tenant.edit(id, Post::text("Ready")).await.unwrap();
+        world.clock.advance(chrono::Duration::days(2));
+        let state = world.tenant.post_state(id).await.unwrap();
+        assert_eq!(state, PostState::Draft);
+        let handed = world.tenant.publish_draft(id, When::Now, options).await;
+        assert_eq!(handed.unwrap()[0].state, PublicationState::Scheduled);
+        assert_eq!(world.turn(id).await.0.state, PublicationState::Published);
+        let twice = world.tenant.publish_draft(id, When::Now, options).await;
+        assert_eq!(twice.unwrap_err().kind(), ErrorKind::TooLate);
+    }
+}
+
+#[tokio::test]
+async fn a_draft_for_now_may_await_its_approval() {
+    for world in worlds().await {
+        let post = Post::text("Ready");
+        let id = post.id;
+        let accounts = [world.account.id];
+        world.tenant.save_draft(post, accounts).await.unwrap();
+        world.clock.advance(chrono::Duration::days(2));
+        let options = PublishOptions::new().needs_approval();
+        let asked = world.tenant.publish_draft(id, When::Now, options).await;
+        assert_eq!(asked.unwrap()[0].state, PublicationState::AwaitingApproval);
+        world.clock.advance(chrono::Duration::days(2));
+        world.tenant.approve(id, "ada", None).await.unwrap();
+        assert_eq!(world.turn(id).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_is_taken_down_and_stays_published_until_it_is() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let early = world.only(post).await;
+        let early = world.tenant.delete(early.id).await.unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::TooLate);
+        let (published, _) = world.turn(post).await;
+        let job = world.tenant.delete(published.id).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        let away = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+        world.publisher.delete_answer(Err(away));
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        world.clock.advance(chrono::Duration::hours(2));
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+        assert_eq!(world.publisher.deleted(), ["recorded-1", "recorded-1"]);
+
+        let post = world.publish(When::Now).await;
+        let (published, _) = world.turn(post).await;
+        let no = Error::new(ErrorKind::Forbidden, "not yours");
+        world.publisher.delete_answer(Err(no));
+        let job = world.tenant.delete(published.id).await.unwrap();
+        let ended = world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(ended.state, JobState::Dead);
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        assert_eq!(world.kinds().await.last().unwrap(), "delete_failed");
+    }
+}
+
+#[tokio::test]
+async fn another_tenant_changes_nothing() {
+    for world in worlds().await {
+        let post = world.publish(at(TEN)).await;
+        let id = world.only(post).await.id;
+        let rival = world.market().tenant("rival").unwrap();
+        let refused = [
+            rival.cancel(post).await.map(drop),
+            rival.cancel(id).await.map(drop),
+            rival.reschedule(id, When::Now).await.map(drop),
+            rival.approve(id, "x", None).await.map(drop),
+            rival.edit(post, Post::text("x")).await.map(drop),
+            rival.retry(post).await.map(drop),
+            rival.resend_unknown(id, "x").await.map(drop),
+            rival.delete(id).await.map(drop),
+            rival.why(id).await.map(drop),
+        ];
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        assert_eq!(world.only(post).await.revision, 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! The second way of an account.
+
+use super::*;
+
+async fn with_fallback(world: &World) -> Account {
+    let second = world.another_account("2").await;
+    let set = world.tenant.set_fallback(world.account.id, Some(second.id));
+    set.await.unwrap();
+    second
+}
+
+fn away() -> Error {
+    Error::new(ErrorKind::Unavailable, "away").with_retry(Retry::After(None))
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_goes_the_other_way_and_says_so() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        world
+            .publisher
+            .answer(Err(Error::new(ErrorKind::Unauthorized, "revoked")));
+        let post = world.publish(When::Now).await;
+        let (rerouted, _) = world.turn(post).await;
+        assert_eq!(rerouted.state, PublicationState::Scheduled);
+        assert_eq!(rerouted.route().account, second.id);
+        let (published, _) = world.turn(post).await;
+        assert_eq!(published.state, PublicationState::Published);
+        let keys = world.publisher.keys();
+        assert_eq!(keys.len(), 2, "one refused, one done");
+        assert_ne!(keys[0], keys[1]);
+        let store = world.market().store();
+        let attempts = store.attempts(world.tenant.id(), published.id).await;
+        let routes: Vec<_> = attempts.unwrap().iter().map(|a| a.route.account).collect();
+        assert_eq!(routes, [world.account.id, second.id]);
+        let why = world.tenant.why(published.id).await.unwrap().to_string();
+        assert!(
+            why.contains("[fallback]") && why.contains("rerouted"),
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_goes_on_failing_is_left_after_five_attempts() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        let post = world.publish(When::Now).await;
+        for attempt in 1..=5 {
+            assert_eq!(world.only(post).await.via, None, "attempt {attempt}");
+            world.publisher.answer(Err(away()));
+            world.turn(post).await;
+            world.clock.advance(chrono::Duration::minutes(1));
+        }
+        let rerouted = world.only(post).await;
+        assert_eq!(rerouted.route().account, second.id);
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_happened_never_goes_the_other_way() {
+    for world in worlds().await {
+        with_fallback(&world).await;
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        for _ in 0..8 {
+            let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+            world.publisher.find_answer(Err(revoked));
+            world.clock.advance(chrono::Duration::minutes(30));
+            let (publication, _) = world.turn(post).await;
+            assert_eq!(publication.state, PublicationState::Publishing);
+            assert_eq!(publication.via, None);
+        }
+        world.clock.advance(chrono::Duration::minutes(30));
+        let (publication, _) = world.turn(post).await;
+        assert_eq!(publication.state, PublicationState::Unknown);
+        assert_eq!(publication.via, None);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_content_is_refused_and_a_second_failure_is_final() {
+    for world in worlds().await {
+        with_fallback(&world).await;
+        world
+            .publisher
+            .answer(Err(Error::new(ErrorKind::ContentRefused, "no")));
+        let post = world.publish(When::Now).await;
+        let (refused, _) = world.turn(post).await;
+        assert_eq!(
+            (refused.state, refused.via),
+            (PublicationState::Rejected, None)
+        );
+
+        for _ in 0..2 {
+            let no = Error::new(ErrorKind::Forbidden, "not yours");
+            world.publisher.answer(Err(no));
+        }
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Rejected);
+        assert_eq!(world.publisher.texts().len(), 3);
+        let own = world
+            .tenant
+            .set_fallback(world.account.id, Some(world.account.id));
+        assert_eq!(own.await.unwrap_err().field(), Some("fallback"));
+    }
+}

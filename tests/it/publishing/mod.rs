@@ -1,0 +1,126 @@
+//! The life of a publication, with a publisher that answers what it is told, in memory and on SQLite.
+
+mod again;
+mod approval;
+mod changes;
+mod fallback;
+mod life;
+mod queue;
+mod races;
+mod why;
+
+use std::{sync::Arc, time::Duration};
+
+use automarket::{
+    Automarket, Credential, Error, ErrorKind, Keyring, Platform, Post, PostId, Retry, Tenant, When,
+    core::{Handle, Lookup, Outcome, Receipt, chrono},
+    publishing::{PostState, PublishOptions, TooLate, remote_id},
+    store::{
+        Account, JobState, MemoryStore, Publication, PublicationState, Store, sqlite::SqliteStore,
+    },
+    testing::{ManualClock, RecordingPublisher, Script},
+};
+
+const LEASE: Duration = Duration::from_secs(10);
+
+struct World {
+    tenant: Tenant,
+    account: Account,
+    clock: ManualClock,
+    publisher: RecordingPublisher,
+    _dir: Option<tempfile::TempDir>,
+}
+
+/// The same world on each store that needs no server.
+async fn worlds() -> Vec<World> {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let memory = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let memory = World::on(memory, clock, None).await;
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let dir = tempfile::tempdir().unwrap();
+    let file = SqliteStore::builder(dir.path().join("market.db"))
+        .clock(Arc::new(clock.clone()))
+        .build()
+        .await
+        .unwrap();
+    vec![memory, World::on(Arc::new(file), clock, Some(dir)).await]
+}
+
+/// The same for every process on a store.
+fn keyring() -> Keyring {
+    Keyring::from_base64("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").unwrap()
+}
+
+impl World {
+    async fn on(store: Arc<dyn Store>, clock: ManualClock, dir: Option<tempfile::TempDir>) -> Self {
+        let publisher = RecordingPublisher::new(Platform::X);
+        let market = Automarket::shared(store)
+            .clock(Arc::new(clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(publisher.clone())
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        let account = Account::new(tenant.id().clone(), Platform::X, "1");
+        let account = tenant
+            .add_account(account, Credential::token("t"))
+            .await
+            .unwrap();
+        Self {
+            tenant,
+            account,
+            clock,
+            publisher,
+            _dir: dir,
+        }
+    }
+
+    fn market(&self) -> &Automarket {
+        self.tenant.market()
+    }
+
+    async fn another_account(&self, name: &str) -> Account {
+        let account = Account::new(self.tenant.id().clone(), Platform::X, name);
+        let credential = Credential::token("t");
+        self.tenant.add_account(account, credential).await.unwrap()
+    }
+
+    async fn publish(&self, when: When) -> PostId {
+        self.publish_with(when, PublishOptions::new()).await
+    }
+
+    async fn publish_with(&self, when: When, options: PublishOptions) -> PostId {
+        let post = Post::text("We shipped!");
+        let accounts = [self.account.id];
+        let published = self.tenant.publish_with(post, accounts, when, options);
+        published.await.unwrap()
+    }
+
+    /// Runs the publication's job once, if its time has come, and says how it stands.
+    async fn turn(&self, post: PostId) -> (Publication, JobState) {
+        let publication = self.only(post).await;
+        let job = self.tenant.work_on(publication.job, LEASE).await.unwrap();
+        (self.only(post).await, job.state)
+    }
+
+    async fn only(&self, post: PostId) -> Publication {
+        let mut all = self.tenant.publications(post).await.unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    async fn kinds(&self) -> Vec<String> {
+        let events = self.tenant.events(0, 1000).await.unwrap();
+        let kinds = events.into_iter().map(|e| e.event.kind);
+        kinds.map(|kind| kind.replace("publication.", "")).collect()
+    }
+}
+
+fn unknown() -> Error {
+    Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile)
+}
+
+fn at(text: &str) -> When {
+    When::At(text.parse().unwrap())
+}

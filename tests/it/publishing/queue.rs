@@ -1,0 +1,90 @@
+//! The next free posting slot.
+
+use super::*;
+use automarket::store::Slots;
+
+async fn slots(world: &World, rule: &str) {
+    let slots = vec![Slots::new(rule, "Europe/Berlin").unwrap()];
+    let set = world.tenant.set_slots(world.account.id, slots);
+    set.await.unwrap();
+}
+
+async fn due(world: &World, post: PostId) -> String {
+    let due = world.only(post).await.due;
+    due.format("%Y-%m-%dT%H:%MZ").to_string()
+}
+
+#[tokio::test]
+async fn posts_take_one_slot_after_the_other() {
+    for world in worlds().await {
+        let none = world
+            .tenant
+            .publish(Post::text("x"), [world.account.id], When::Queue)
+            .await;
+        assert_eq!(none.unwrap_err().kind(), ErrorKind::Config);
+        slots(&world, "0 12,18 * * *").await;
+        let mut posts = Vec::new();
+        for _ in 0..3 {
+            posts.push(world.publish(When::Queue).await);
+        }
+        let wanted = [
+            "2027-01-11T11:00Z",
+            "2027-01-11T17:00Z",
+            "2027-01-12T11:00Z",
+        ];
+        for (post, wanted) in posts.iter().zip(wanted) {
+            assert_eq!(due(&world, *post).await, wanted);
+        }
+        // A slot that is given up is free for the next.
+        world.tenant.cancel(posts[1]).await.unwrap();
+        let next = world.publish(When::Queue).await;
+        assert_eq!(due(&world, next).await, wanted[1]);
+        let moved = world.tenant.reschedule(posts[0], When::Queue).await;
+        assert_eq!(
+            moved.unwrap()[0].slot.map(|s| s.to_rfc3339()).as_deref(),
+            Some("2027-01-12T17:00:00+00:00")
+        );
+        let first = world.publish(When::Queue).await;
+        assert_eq!(due(&world, first).await, wanted[0]);
+        world.clock.advance(chrono::Duration::hours(2));
+        assert_eq!(world.turn(first).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn slots_follow_the_clocks_of_their_zone() {
+    for world in worlds().await {
+        slots(&world, "30 2 28 3 *").await;
+        let post = world.publish(When::Queue).await;
+        // 02:30 is skipped by summer time.
+        assert_eq!(due(&world, post).await, "2027-03-28T01:00Z");
+        slots(&world, "30 2 31 10 *").await;
+        let post = world.publish(When::Queue).await;
+        // 02:30 exists twice: the first.
+        assert_eq!(due(&world, post).await, "2027-10-31T00:30Z");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_no_two_take_one_slot() {
+    for world in worlds().await {
+        slots(&world, "0 * * * *").await;
+        let tries = (0..12).map(|_| {
+            let (tenant, account) = (world.tenant.clone(), world.account.id);
+            let post = Post::text("We shipped!");
+            tokio::spawn(async move { tenant.publish(post, [account], When::Queue).await })
+        });
+        let mut taken = Vec::new();
+        for post in tries.collect::<Vec<_>>() {
+            let post = post.await.unwrap().unwrap();
+            taken.push(world.only(post).await.slot.unwrap());
+        }
+        taken.sort();
+        taken.dedup();
+        assert_eq!(taken.len(), 12);
+        assert_eq!(
+            *taken.last().unwrap() - taken[0],
+            chrono::Duration::hours(11)
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Why something stands where it stands.
+
+use super::*;
+use automarket::{
+    core::{Context, Handle as CoreHandle, Intent, Metrics, Profile, Publisher, async_trait},
+    http::Call,
+    publishing::Link,
+    store::{AttemptOutcome, Operation},
+};
+
+/// A publisher that speaks to a wire.
+struct Wired(RecordingPublisher);
+
+#[async_trait]
+impl Publisher for Wired {
+    fn profile(&self) -> &Profile {
+        self.0.profile()
+    }
+    async fn identify(&self, cx: &Context) -> automarket::Result<Vec<automarket::Identity>> {
+        self.0.identify(cx).await
+    }
+    async fn publish(&self, cx: &Context, post: &Post) -> automarket::Result<Outcome> {
+        let text = post.content_for(&Platform::X, None).text;
+        let call = Call::post("posts.create", "https://api.example.com/posts?x=1")?
+            .bearer(cx.token()?)
+            .json(&serde_json::json!({ "text": text, "echo": cx.token()?.expose() }))?;
+        let reply = cx.call(call).await?;
+        if reply.status == 429 {
+            let wait = Retry::After(Some(Duration::from_secs(60)));
+            return Err(reply
+                .error(ErrorKind::RateLimited, "slow down")
+                .with_retry(wait));
+        }
+        Ok(Outcome::Done(Receipt::new("42")))
+    }
+    async fn poll(&self, cx: &Context, handle: &CoreHandle) -> automarket::Result<Outcome> {
+        self.0.poll(cx, handle).await
+    }
+    async fn find(&self, cx: &Context, intent: &Intent) -> automarket::Result<Lookup> {
+        self.0.find(cx, intent).await
+    }
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<Metrics> {
+        self.0.measure(cx, receipt).await
+    }
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<()> {
+        self.0.delete(cx, receipt).await
+    }
+}
+
+#[tokio::test]
+async fn the_whole_chain_is_told_in_order_without_secrets() {
+    for world in worlds().await {
+        let wire = Script::new()
+            .expect("POST", "https://api.example.com/posts?x=1")
+            .reply(429, "hold on, s3cr3t-token")
+            .expect("POST", "https://api.example.com/posts?x=1")
+            .reply(201, r#"{"id":"42"}"#);
+        let market = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(wire)
+            .publisher(Wired(world.publisher.clone()))
+            .keyring(keyring())
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        let credential = Credential::token("s3cr3t-token");
+        tenant
+            .add_account(world.account.clone(), credential)
+            .await
+            .unwrap();
+        let options = PublishOptions::new().needs_approval();
+        let accounts = [world.account.id];
+        let post = Post::text("We shipped!");
+        let id = tenant
+            .publish_with(post, accounts, at("2027-01-11T10:00:00Z"), options)
+            .await
+            .unwrap();
+        let publication = world.only(id).await.id;
+        let rule = async || {
+            let why = tenant.why(publication).await.unwrap();
+            why.waits.map(|waits| waits.rule)
+        };
+        assert_eq!(rule().await.as_deref(), Some("approval"));
+        tenant.edit(id, Post::text("We shipped it!")).await.unwrap();
+        tenant.approve(id, "ada", Some("go")).await.unwrap();
+        assert_eq!(rule().await.as_deref(), Some("due"));
+        world.clock.advance(chrono::Duration::minutes(61));
+        let job = async || world.only(id).await.job;
+        tenant.work_on(job().await, LEASE).await.unwrap();
+        assert_eq!(rule().await.as_deref(), Some("retry"));
+        world.clock.advance(chrono::Duration::seconds(61));
+        tenant.work_on(job().await, LEASE).await.unwrap();
+
+        let why = tenant.why(publication).await.unwrap();
+        assert_eq!(why.waits, None);
+        let chain = why.chain.iter().map(|link| match link {
+            Link::Event(event) => event.event.kind.replace("publication.", ""),
+            Link::Attempt(attempt) => format!("attempt {}", attempt.decision.rule),
+            _ => "failure".to_owned(),
+        });
+        assert_eq!(
+            chain.collect::<Vec<_>>(),
+            [
+                "awaiting_approval",
+                "edited",
+                "approved",
+                "publishing",
+                "attempt platform.wait",
+                "scheduled",
+                "publishing",
+                "attempt done",
+                "published"
+            ]
+        );
+        let text = why.to_string();
+        for told in [
+            "checks=",
+            "by=\"ada\"",
+            "posts.create: POST https://api.example.com/posts -> 429",
+            "We shipped it!",
+            "hold on, [REDACTED]",
+            "[platform.wait] until 2027-01-11T10:02:00",
+        ] {
+            assert!(text.contains(told), "{told} is not in\n{text}");
+        }
+        let json = serde_json::to_string(&why).unwrap();
+        assert!(!text.contains("s3cr3t") && !json.contains("s3cr3t"));
+
+        let store = market.store();
+        let since = "2027-01-01T00:00:00Z".parse().unwrap();
+        let stats = store.attempt_stats(None, since).await.unwrap();
+        let counted = stats.iter().map(|s| (s.operation, s.outcome, s.count));
+        assert_eq!(
+            counted.collect::<Vec<_>>(),
+            [
+                (Operation::Publish, AttemptOutcome::Done, 1),
+                (Operation::Publish, AttemptOutcome::Rejected, 1)
+            ]
+        );
+    }
+}
