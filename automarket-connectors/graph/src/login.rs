@@ -22,7 +22,6 @@ pub fn facebook_login(platform: Platform, scopes: &'static [&'static str]) -> Pr
             grant: "fb_exchange_token",
             token_param: "fb_exchange_token",
             client: TradeClient::IdAndSecret,
-            min_age_seconds: 0,
         }),
         refresh: Refresh::None,
         revoke: Some(Revocation {

@@ -23,14 +23,12 @@ pub fn oauth() -> Provider {
             grant: "ig_exchange_token",
             token_param: "access_token",
             client: TradeClient::Secret,
-            min_age_seconds: 0,
         }),
         refresh: Refresh::Trade(Trade {
             url: "https://graph.instagram.com/refresh_access_token",
             grant: "ig_refresh_token",
             token_param: "access_token",
             client: TradeClient::None,
-            min_age_seconds: 24 * 60 * 60,
         }),
         ..Provider::new(
             PLATFORM,
