@@ -1,6 +1,6 @@
 use automarket_core::{
     Context, Error, ErrorKind, Platform, Result,
-    oauth::{Method, Provider, Refresh, Revocation, RevokeBy, Trade, TradeClient},
+    oauth::{Meaning, Method, Provider, Refresh, Revocation, RevokeBy, Trade, TradeClient},
 };
 use serde::de::DeserializeOwned;
 
@@ -9,21 +9,38 @@ use crate::Graph;
 /// Where the Graph API is for accounts that logged in with Facebook.
 pub const FACEBOOK_URL: &str = "https://graph.facebook.com";
 
+/// What Meta's codes mean at its logins.
+pub const LOGIN_CODES: &[(&str, Meaning)] = &[
+    ("36007", Meaning::GrantDead),
+    ("36009", Meaning::GrantDead),
+    ("190", Meaning::GrantDead),
+    ("102", Meaning::GrantDead),
+    ("101", Meaning::Client),
+    ("191", Meaning::RedirectUri),
+    ("4", Meaning::Wait),
+    ("1", Meaning::Failing),
+    ("2", Meaning::Failing),
+];
+
+/// A user's token for one of about 60 days.
+const TRADE: Trade = Trade {
+    url: "https://graph.facebook.com/v26.0/oauth/access_token",
+    grant: "fb_exchange_token",
+    token_param: "fb_exchange_token",
+    client: TradeClient::IdAndSecret,
+};
+
 /// Facebook Login: a code becomes a user's token of an hour or two, which is traded at once for one of about
-/// 60 days. Tokens of pages that come of that one have no end; the user's own is not renewed.
+/// 60 days, and that one for its successor while it lives. Tokens of pages that come of it have no end.
 #[must_use]
 pub fn facebook_login(platform: Platform, scopes: &'static [&'static str]) -> Provider {
     Provider {
         exchange: Method::Get,
         scopes,
         scope_separator: ",",
-        long_lived: Some(Trade {
-            url: "https://graph.facebook.com/v26.0/oauth/access_token",
-            grant: "fb_exchange_token",
-            token_param: "fb_exchange_token",
-            client: TradeClient::IdAndSecret,
-        }),
-        refresh: Refresh::None,
+        long_lived: Some(TRADE),
+        refresh: Refresh::Trade(TRADE),
+        codes: LOGIN_CODES,
         revoke: Some(Revocation {
             url: "https://graph.facebook.com/v26.0/me/permissions",
             method: Method::Delete,

@@ -1,4 +1,4 @@
-use automarket_connector_graph::facebook_login;
+use automarket_connector_graph::{LOGIN_CODES, facebook_login};
 use automarket_core::oauth::{Provider, Refresh, Trade, TradeClient};
 
 use crate::PLATFORM;
@@ -30,6 +30,8 @@ pub fn oauth() -> Provider {
             token_param: "access_token",
             client: TradeClient::None,
         }),
+        keep: &["user_id"],
+        codes: LOGIN_CODES,
         ..Provider::new(
             PLATFORM,
             "https://www.instagram.com/oauth/authorize",
