@@ -8,6 +8,8 @@ pub use automarket_connector_facebook as facebook;
 pub use automarket_connector_firecrawl as firecrawl;
 #[cfg(feature = "instagram")]
 pub use automarket_connector_instagram as instagram;
+#[cfg(feature = "linkedin")]
+pub use automarket_connector_linkedin as linkedin;
 #[cfg(feature = "mixpost")]
 pub use automarket_connector_mixpost as mixpost;
 #[cfg(feature = "slack")]
