@@ -13,8 +13,8 @@ use automarket_core::{
     AccountId, Bytes, Clock, Context, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Transport, TransportError, budget, retry_after},
-    http_types::{HeaderMap, Request, Response},
+    http::{Body, Transport, TransportError, Upload, budget, retry_after},
+    http_types::{HeaderMap, Request, Response, Uri},
     store::{Account, Pass, Signal},
 };
 
@@ -198,27 +198,21 @@ struct Watch {
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let host = format!("host:{}", request.uri().host().unwrap_or_default());
-        let call = |answered| {
-            let host = host.clone();
-            Some(Call { host, answered })
-        };
-        set(&self.watch.last_call, call(false));
-        let result = self.inner.send(request).await;
-        let good = result
-            .as_ref()
-            .is_ok_and(|answer| !failed(answer.status().as_u16()));
-        set(&self.watch.last_call, good.then(|| call(true)).flatten());
-        match &result {
-            Ok(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                self.watch.answered(&host, status, &headers).await;
-            }
-            Err(error) if error.kind == ErrorKind::Refused => {}
-            Err(_) => self.watch.tell(&host, Signal::Failed).await,
-        }
-        result
+        let host = host(request.uri());
+        self.watch.over(host, self.inner.send(request)).await
     }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = host(request.uri());
+        self.watch.over(host, self.inner.send_upload(request)).await
+    }
+}
+
+fn host(uri: &Uri) -> String {
+    format!("host:{}", uri.host().unwrap_or_default())
 }
 
 /// Whether an answer with this status is none.
@@ -227,6 +221,33 @@ fn failed(status: u16) -> bool {
 }
 
 impl Watch {
+    /// Tells what a call to a host shows.
+    async fn over(
+        &self,
+        host: String,
+        call: impl Future<Output = Result<Response<Body>, TransportError>>,
+    ) -> Result<Response<Body>, TransportError> {
+        let at = |answered| {
+            let host = host.clone();
+            Some(Call { host, answered })
+        };
+        set(&self.last_call, at(false));
+        let result = call.await;
+        let good = result
+            .as_ref()
+            .is_ok_and(|answer| !failed(answer.status().as_u16()));
+        set(&self.last_call, good.then(|| at(true)).flatten());
+        match &result {
+            Ok(answer) => {
+                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+                self.answered(&host, status, &headers).await;
+            }
+            Err(error) if error.kind == ErrorKind::Refused => {}
+            Err(_) => self.tell(&host, Signal::Failed).await,
+        }
+        result
+    }
+
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
         match status {
@@ -270,6 +291,7 @@ mod tests {
         Credential, Platform,
         http::Call,
         http_types::StatusCode,
+        media::{MediaFile, ReadRange},
         store::{GateStore as _, MemoryStore, TRIPS},
     };
 
@@ -294,6 +316,13 @@ mod tests {
             let value = value.parse().unwrap();
             answer.headers_mut().insert(name, value);
             Ok(answer)
+        }
+
+        async fn send_upload(
+            &self,
+            request: Request<Upload>,
+        ) -> Result<Response<Body>, TransportError> {
+            self.send(request.map(|_| Bytes::new())).await
         }
     }
 
@@ -367,6 +396,35 @@ mod tests {
             .work(Some((200, "ratelimit", "\"day\";r=0;t=60")))
             .await
             .unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+
+        // So Meta says it, with any status.
+        let world = World::new().await;
+        let said = r#"{"7":[{"call_count":100,"estimated_time_to_regain_access":12}]}"#;
+        let answer = (400, "x-business-use-case-usage", said);
+        world.work(Some(answer)).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn uploads_are_handed_on_as_they_are_and_watched() {
+        struct Unread;
+
+        #[async_trait]
+        impl ReadRange for Unread {
+            async fn read(&self, _: u64, _: usize) -> Result<Bytes> {
+                panic!("it was collected")
+            }
+        }
+
+        let world = World::new().await;
+        let answer = (429, "retry-after", "120");
+        world.answers.lock().unwrap().push_back(answer);
+        let engine = world.tenant.engine();
+        let (context, _) = engine.passing(world.account.clone()).await.unwrap();
+        let film = Upload::file(MediaFile::new(1 << 30, Unread));
+        let call = Call::post("x.upload", "https://api.x.com/2").unwrap();
+        context.call(call.upload("video/mp4", film)).await.unwrap();
         assert_eq!(world.closed().await, [RATE]);
     }
 

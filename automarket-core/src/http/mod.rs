@@ -16,6 +16,7 @@ mod resolver;
 mod retry_after;
 mod transport;
 mod upload;
+mod usage;
 mod watch;
 
 #[cfg(feature = "reqwest")]
