@@ -12,5 +12,6 @@ mod live;
 mod media;
 mod publishing;
 mod quickstart;
+mod tenants;
 mod worker;
 mod workspace;
