@@ -4,6 +4,8 @@
 pub use automarket_connector_claude as claude;
 #[cfg(feature = "firecrawl")]
 pub use automarket_connector_firecrawl as firecrawl;
+#[cfg(feature = "linkedin")]
+pub use automarket_connector_linkedin as linkedin;
 #[cfg(feature = "mixpost")]
 pub use automarket_connector_mixpost as mixpost;
 #[cfg(feature = "slack")]

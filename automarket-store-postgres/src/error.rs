@@ -4,13 +4,22 @@ use std::error::Error as StdError;
 
 use automarket_core::{
     Error, ErrorKind,
-    store::{NewJob, Publication},
+    store::{NewJob, NewPublishing, Publication},
 };
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
 /// What `automarket.put_jobs` raises when another tenant's job has an id; which one stands in the detail.
 pub(crate) const ID_TAKEN: &str = "AM001";
+
+/// The unique index that keeps a posting slot for one publication.
+pub(crate) const SLOT_TAKEN: &str = "publications_slot";
+
+/// Which of these publications a taken slot is told of.
+pub(crate) fn slot_holder(publishing: &NewPublishing) -> Option<&Publication> {
+    let mut publications = publishing.publications.iter();
+    publications.find(|p| p.held_slot().is_some())
+}
 
 /// What may go wrong on the way; becomes core's error at the crate's edge.
 pub(crate) enum Fault {
@@ -80,6 +89,15 @@ impl Fault {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
+    /// The error of a taken id or slot, if the database refused to write this for that.
+    pub(crate) fn or_taken(self, publishing: &NewPublishing) -> Self {
+        let fault = self.or_id_taken(&publishing.jobs);
+        match slot_holder(publishing) {
+            Some(holder) => fault.or_slot_taken(holder),
+            None => fault,
+        }
+    }
+
     /// The error of a taken slot, if the database refused the publication for that.
     pub(crate) fn or_slot_taken(self, publication: &Publication) -> Self {
         let constraint = match &self {
@@ -87,7 +105,7 @@ impl Fault {
             Self::Ours(_) => None,
         };
         match constraint {
-            Some("publications_slot") => Self::Ours(publication.slot_taken()),
+            Some(SLOT_TAKEN) => Self::Ours(publication.slot_taken()),
             _ => self,
         }
     }

@@ -20,17 +20,7 @@ impl PublicationStore for PostgresStore {
         publishing.check()?;
         let sql = "SELECT automarket.publish($1::text::json) AS is_new";
         let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
-        let row = row.map_err(|fault| {
-            let fault = fault.or_id_taken(&publishing.jobs);
-            let holder = publishing
-                .publications
-                .iter()
-                .find(|p| p.held_slot().is_some());
-            match holder {
-                Some(holder) => fault.or_slot_taken(holder),
-                None => fault,
-            }
-        })?;
+        let row = row.map_err(|fault| fault.or_taken(publishing))?;
         let row = row.ok_or_else(|| damaged("the answer of publish"))?;
         if row.column("is_new")? {
             self.inner.bell.pull();

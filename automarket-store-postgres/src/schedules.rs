@@ -62,10 +62,14 @@ impl ScheduleStore for PostgresStore {
         Ok(removed? > 0)
     }
 
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
         let sql = "SELECT *, job::text AS template FROM automarket.schedules
             WHERE next_at IS NOT NULL ORDER BY next_at LIMIT $1";
-        decode(self.inner.db.rows(sql, &[&sql_limit(limit)]).await, read)
+        let rows = self.inner.db.rows(sql, &[&sql_limit(limit)]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| read(row).map_err(Into::into))
+            .collect())
     }
 
     async fn run_schedule(

@@ -48,16 +48,16 @@ impl UpkeepStore for PostgresStore {
         decode(self.inner.db.rows(sql, &[]).await, worker)
     }
 
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
         let sql = "SELECT q.tenant, q.id, q.kind, q.leased, q.since FROM (
                 SELECT q.tenant, q.id, q.kind, q.leased, c.now,
                     CASE WHEN q.leased THEN q.due_at ELSE q.run_at END AS since
                 FROM automarket.queue q, (SELECT automarket.clock() AS now) c
                 WHERE q.ready OR q.due_at <= c.now) q
             WHERE q.since < q.now - $1::bigint * interval '1 microsecond'
-            ORDER BY q.since LIMIT 1";
-        let rows = self.inner.db.rows(sql, &[&micros(grace)]).await;
-        Ok(decode(rows, overdue)?.pop())
+            ORDER BY q.since LIMIT $2";
+        let params: Params<'_> = &[&micros(grace), &sql_limit(limit)];
+        decode(self.inner.db.rows(sql, params).await, overdue)
     }
 
     async fn queue_rates(&self) -> Result<QueueRates> {
@@ -98,6 +98,15 @@ impl UpkeepStore for PostgresStore {
         let sql = "DELETE FROM automarket.events WHERE sequence = ANY (ARRAY(
                 SELECT e.sequence FROM (SELECT sequence, at FROM automarket.events
                     ORDER BY sequence LIMIT $2) e WHERE e.at < $1))";
+        let params: Params<'_> = &[&before, &sql_limit(limit)];
+        let removed = self.inner.db.execute(sql, params).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let sql = "DELETE FROM automarket.attempts WHERE number = ANY (ARRAY(
+                SELECT number FROM automarket.attempts WHERE ended_at < $1
+                ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
         let params: Params<'_> = &[&before, &sql_limit(limit)];
         let removed = self.inner.db.execute(sql, params).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))

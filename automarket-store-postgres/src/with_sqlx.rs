@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::{
     PostgresStore,
-    error::{ID_TAKEN, by_code, connection, said},
+    error::{ID_TAKEN, SLOT_TAKEN, by_code, connection, said, slot_holder},
     in_transaction::{PUBLISH, PUT, enqueued},
     value::to_json,
 };
@@ -51,7 +51,16 @@ pub async fn publish_in(
         .bind(to_json(publishing)?)
         .fetch_one(executor)
         .await
-        .map_err(|error| classify(error, &publishing.jobs))
+        .map_err(
+            |error| match (constraint(&error), slot_holder(publishing)) {
+                (Some(SLOT_TAKEN), Some(holder)) => holder.slot_taken(),
+                _ => classify(error, &publishing.jobs),
+            },
+        )
+}
+
+fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
 }
 
 fn classify(error: sqlx::Error, jobs: &[NewJob]) -> Error {

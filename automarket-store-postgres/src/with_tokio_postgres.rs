@@ -49,6 +49,6 @@ pub async fn publish_in(
     publishing.check()?;
     let sql = store.statement(PUBLISH);
     let row = client.query_one(&sql, &[&to_json(publishing)?]).await;
-    let row = row.map_err(|error| Fault::from(error).or_id_taken(&publishing.jobs))?;
+    let row = row.map_err(|error| Fault::from(error).or_taken(publishing))?;
     Ok(row.column("is_new")?)
 }

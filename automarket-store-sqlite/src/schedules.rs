@@ -76,13 +76,15 @@ impl ScheduleStore for SqliteStore {
         call.await
     }
 
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
                 "SELECT * FROM automarket_schedules WHERE next_at IS NOT NULL
                  ORDER BY next_at LIMIT ?1",
             )?
-            .query_and_then([sql_limit(limit)], decode)?
+            .query_and_then([sql_limit(limit)], |row| -> Outcome<_> {
+                Ok(decode(row).map_err(Into::into))
+            })?
             .collect()
         });
         read.await

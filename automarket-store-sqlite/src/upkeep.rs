@@ -5,7 +5,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::{
     SqliteStore,
@@ -69,7 +69,7 @@ impl UpkeepStore for SqliteStore {
         read.await
     }
 
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
         let now = micros(self.inner.clock.now());
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
@@ -77,13 +77,13 @@ impl UpkeepStore for SqliteStore {
                     SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
                     FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
                  JOIN automarket_jobs j USING (place)
-                 WHERE q.since < ?2 ORDER BY q.since LIMIT 1",
+                 WHERE q.since < ?2 ORDER BY q.since LIMIT ?3",
             )?
-            .query_row(params![now, now.saturating_sub(span(grace))], |row| {
-                Ok(overdue(row))
-            })
-            .optional()?
-            .transpose()
+            .query_and_then(
+                params![now, now.saturating_sub(span(grace)), sql_limit(limit)],
+                overdue,
+            )?
+            .collect()
         });
         read.await
     }
@@ -123,6 +123,20 @@ impl UpkeepStore for SqliteStore {
                     "DELETE FROM automarket_events WHERE sequence IN (
                         SELECT sequence FROM (SELECT sequence, at FROM automarket_events
                             ORDER BY sequence LIMIT ?2) WHERE at < ?1)",
+                )?
+                .execute(params![micros(before), sql_limit(limit)])?)
+        });
+        call.await
+    }
+
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let call = self.inner.writer.call(move |tx| {
+            Ok(tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM automarket_attempts WHERE number IN (
+                        SELECT number FROM automarket_attempts WHERE ended_at < ?1
+                        ORDER BY ended_at LIMIT ?2)",
                 )?
                 .execute(params![micros(before), sql_limit(limit)])?)
         });

@@ -1,5 +1,6 @@
 //! Putting jobs and publications in inside a transaction of the host's, on rusqlite: they commit and roll back
-//! with the host's own rows. A worker sees them at its next poll.
+//! with the host's own rows. Call `Automarket::wake` after the commit; without it a worker sees them at its next
+//! poll.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::{
 
 /// Puts a job in on the host's connection or transaction (`&tx`), to whose file a store has been opened before.
 /// Outside a transaction it is one of its own. After an error nothing of it is there, and the transaction goes
-/// on.
+/// on. Call `Automarket::wake` after the commit.
 ///
 /// # Errors
 /// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue).

@@ -1,5 +1,5 @@
 //! Putting jobs and publications in inside a transaction of the host's, on sqlx: they commit and roll back with
-//! the host's own rows. A worker sees them at its next poll.
+//! the host's own rows. Call `Automarket::wake` after the commit; without it a worker sees them at its next poll.
 
 use automarket_core::{
     Error, EventId, JobId, Result,
@@ -58,7 +58,13 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
             .bind(bytes(publication.route().account.uuid()))
             .bind(micros(publication.due))
             .bind(publication.slot.map(micros));
-        new += execute(&mut tx, put).await?;
+        new += match put.execute(&mut *tx).await {
+            Ok(put) => put.rows_affected(),
+            Err(error) if is_unique(&error) && publication.held_slot().is_some() => {
+                return Err(publication.slot_taken());
+            }
+            Err(error) => return Err(classify(error)),
+        };
     }
     if new == 0 {
         return Ok(false);
@@ -117,6 +123,12 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 /// How many rows it wrote.
 async fn execute(db: &mut SqliteConnection, query: Query<'_>) -> Result<u64> {
     Ok(query.execute(db).await.map_err(classify)?.rows_affected())
+}
+
+/// Whether a unique index refused it. That of ids does not: what is there already is left as it is.
+fn is_unique(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// `Storage` when the file is locked, full or cannot be written.

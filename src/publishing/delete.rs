@@ -13,7 +13,7 @@ use super::{
     attempt::Try,
     changes::Selection,
     job::{PublishJob, used_up},
-    send::save,
+    send::{BLOCKED, save, waits_for_account},
     told::{event, told},
 };
 use crate::{
@@ -31,7 +31,8 @@ const TRIES: usize = 16;
 impl Tenant {
     /// Takes down what is published, or accepted by the platform: a worker does it, and the state stays what
     /// it is until the platform has said yes; then it is `deleted`. A refusal is told as
-    /// `publication.delete_failed`. Returns the job.
+    /// `publication.delete_failed`. While the account has no usable credential it waits, and looks for one every
+    /// quarter of an hour. Returns the job.
     ///
     /// # Errors
     /// `Unsupported` when the platform's connector cannot delete; [`TooLate`] when the publication is neither
@@ -137,6 +138,9 @@ async fn delete(
     let tried = attempt.of(&p, &outcome);
     let (end, rule) = match result {
         Ok(_) => (Ok(End::done()), "done"),
+        Err(error) if waits_for_account(error.kind()) => {
+            (Ok(End::Snooze(now + BLOCKED)), "account.blocked")
+        }
         Err(error) if error.retry() == Retry::Never => (Err(error), "rejected"),
         Err(error) => (Ok(End::Retry(error)), "retry.backoff"),
     };
@@ -154,7 +158,10 @@ async fn delete(
     };
     let decision = Decision {
         rule: rule.to_owned(),
-        until: None,
+        until: match &end {
+            Ok(End::Snooze(at)) => Some(*at),
+            _ => None,
+        },
     };
     let change = PublishingChange {
         attempts: vec![tried.decided(decision)],
@@ -183,7 +190,8 @@ async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt>
             "what is out has neither receipt nor handle",
         )
     })?;
-    let deleted = publisher.delete(&context, &receipt).await;
-    passed.tell(engine, &deleted).await;
-    deleted.map(|()| receipt)
+    let (publisher, out) = (&*publisher, &receipt);
+    let call = |cx| async move { publisher.delete(&cx, out).await };
+    passed.call(engine, context, call).await?;
+    Ok(receipt)
 }

@@ -21,6 +21,7 @@ pub use options::PublishOptions;
 pub use plan::{Plan, TargetPlan, rules_for};
 pub(crate) use release::release_blocked;
 pub use state::{PostState, TooLate};
+pub(crate) use told::overdue;
 pub use told::remote_id;
 pub use why::{Link, Why};
 

@@ -28,8 +28,8 @@ use crate::{
 /// Something accepted is asked for after a quarter of the time it has been waited for, within these bounds:
 /// an upload in minutes, a draft that nobody publishes every few hours.
 const POLL: (Duration, Duration) = (Duration::minutes(1), Duration::hours(6));
-/// How often a publication looks whether its account is usable again, if nobody tells it.
-const BLOCKED: Duration = Duration::minutes(15);
+/// How often what waits looks whether its account is usable again, if nobody tells it.
+pub(super) const BLOCKED: Duration = Duration::minutes(15);
 /// From so late on nobody was there to send it, and it waits its turn among the others of its account.
 const OUTAGE: Duration = Duration::minutes(5);
 /// What an outage held up goes out one by one on each account, so far apart.
@@ -130,13 +130,20 @@ async fn send(
     let post = routed(post.ok_or_else(missing)?, &publication);
     let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
+        passed.unused(engine).await;
         return ended(engine, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
     publication.sent_at.get_or_insert(now);
     fault_point("publish.intent", "before");
-    publication = save(engine, told::change(publication)).await?;
+    publication = match save(engine, told::change(publication)).await {
+        Ok(publication) => publication,
+        Err(error) => {
+            passed.unused(engine).await;
+            return Err(error);
+        }
+    };
     fault_point("publish.intent", "after");
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };

@@ -1,7 +1,13 @@
 //! What is told of publications: events, and the changes that carry them.
 
-use automarket_core::store::{NewEvent, Publication, PublishingChange};
+use automarket_core::{
+    JobId, Result, TenantId,
+    store::{NewEvent, Publication, PublishingChange},
+};
 use serde_json::{Value, json};
+
+use super::job::PublishJob;
+use crate::market::Engine;
 
 /// What is told of a publication that now stands like this, at this revision.
 pub(crate) fn event(publication: &Publication, revision: i64) -> NewEvent {
@@ -43,6 +49,27 @@ pub(crate) fn change(publication: Publication) -> PublishingChange {
         publications: vec![publication.clone()],
         ..PublishingChange::new(publication.tenant)
     }
+}
+
+/// What is told when the job of a publication is overdue; `None` when the job is not what takes it further.
+pub(crate) async fn overdue(
+    engine: &Engine,
+    tenant: &TenantId,
+    job: JobId,
+    facts: &Value,
+) -> Result<Option<NewEvent>> {
+    let Some(job) = engine.store.job(tenant, job).await? else {
+        return Ok(None);
+    };
+    let Ok(carries) = PublishJob::of(&job) else {
+        return Ok(None);
+    };
+    let publication = engine
+        .store
+        .publication(tenant, carries.publication)
+        .await?;
+    let publication = publication.filter(|p| p.job == job.id && !p.state.is_terminal());
+    Ok(publication.map(|p| told(&p, p.revision, "overdue", facts.clone())))
 }
 
 /// The platform's id of what it took or published.

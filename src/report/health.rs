@@ -87,7 +87,7 @@ impl Automarket {
     }
 
     /// How it stands: whether the store answers, workers look at the queue, jobs are overdue or dead. Reads the
-    /// whole queue: some milliseconds for each 10,000 live jobs.
+    /// whole queue, so its cost grows with the jobs that live: for a look now and then, not for each request.
     ///
     /// A dead job is a problem until it is redriven ([`Tenant::redrive_dead`](crate::Tenant::redrive_dead)) or
     /// removed ([`Tenant::remove_dead`](crate::Tenant::remove_dead)).
@@ -111,7 +111,7 @@ impl Automarket {
             schema_version: store.schema_version().await?,
             last_poll: workers.iter().map(|worker| worker.polled_at).max(),
             workers,
-            overdue: store.overdue(limits.grace).await?,
+            overdue: store.overdue(limits.grace, 1).await?.pop(),
             queue: store.queue_stats().await?,
         };
         Ok((health, store.now().await?))

@@ -8,4 +8,4 @@ mod stats;
 pub(crate) use counts::Counts;
 pub use counts::{RunCounts, RunEnd};
 pub use health::{Health, HealthLimits, StoreHealth};
-pub use stats::Stats;
+pub use stats::{PlatformStats, Stats};

@@ -1,4 +1,5 @@
-//! What a worker does beside jobs: says that it lives, puts in what timetables want, removes what is old.
+//! What a worker does beside jobs: says that it lives, puts in what timetables want, says what is overdue, removes
+//! what is old.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -9,12 +10,12 @@ use automarket_core::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::{SharedEngine, held::Held};
+use super::{SharedEngine, held::Held, overdue};
 use crate::report::metrics;
 
 /// How often a worker says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
-/// How often old rows are looked for; while there are more than a batch, the shorter.
+/// How often old and overdue rows are looked for; while there are more old ones than a batch, the shorter.
 const CLEAN: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1));
 /// So many rows go at once at the most: a transaction of some milliseconds.
 const BATCH: usize = 500;
@@ -30,6 +31,8 @@ pub struct Retention {
     pub ended: Option<Duration>,
     /// Events; a year unless said otherwise.
     pub events: Option<Duration>,
+    /// Attempts at publications, with what went over the wire; 90 days unless said otherwise.
+    pub attempts: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -38,6 +41,7 @@ impl Default for Retention {
         Self {
             ended: days(30),
             events: days(365),
+            attempts: days(90),
         }
     }
 }
@@ -54,6 +58,13 @@ impl Retention {
     #[must_use]
     pub fn events(mut self, kept: Option<Duration>) -> Self {
         self.events = kept;
+        self
+    }
+
+    /// How long attempts are kept.
+    #[must_use]
+    pub fn attempts(mut self, kept: Option<Duration>) -> Self {
+        self.attempts = kept;
         self
     }
 }
@@ -81,6 +92,9 @@ impl Duties {
                 beat_at = Instant::now() + BEAT;
             }
             if clean_at <= Instant::now() {
+                if let Err(error) = overdue::tell(&self.engine).await {
+                    metrics::store_error("overdue", &error);
+                }
                 clean_at = Instant::now() + self.clean().await;
             }
             next = next.min(beat_at).min(clean_at);
@@ -139,6 +153,9 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     }
     if let Some(before) = engine.retention.events.and_then(before) {
         most = most.max(engine.store.remove_events(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.attempts.and_then(before) {
+        most = most.max(engine.store.remove_attempts(before, BATCH).await?);
     }
     Ok(most)
 }

@@ -36,15 +36,23 @@ pub(crate) struct Passed {
     /// Which credential it was let through with.
     version: Version,
     watched: bool,
-    open_call: OpenCall,
+    last_call: LastCall,
 }
 
-/// The host of a call that is under way: it stays here when the call is dropped because its time is over.
-type OpenCall = Arc<Mutex<Option<String>>>;
+/// The last call of the work of which the gates were not told that it failed.
+type LastCall = Arc<Mutex<Option<Call>>>;
 
-fn set(open_call: &OpenCall, host: Option<String>) -> Option<String> {
-    let mut open_call = open_call.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut open_call, host)
+struct Call {
+    /// The gate of its host.
+    host: String,
+    /// Whether the head of an answer came. It did not when the call was dropped because its time was over; its
+    /// body may still be cut, or come too late.
+    answered: bool,
+}
+
+fn set(last_call: &LastCall, call: Option<Call>) -> Option<Call> {
+    let mut last_call = last_call.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut last_call, call)
 }
 
 impl Engine {
@@ -62,9 +70,9 @@ impl Engine {
             return Err(closed(&account, (until - self.store.now().await?).to_std()));
         }
         let watched = pass == Pass::Watched;
-        let open_call = OpenCall::default();
+        let last_call = LastCall::default();
         let watch = Watch {
-            open_call: open_call.clone(),
+            last_call: last_call.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
             tenant: account.tenant.clone(),
@@ -76,7 +84,7 @@ impl Engine {
             account,
             version,
             watched,
-            open_call,
+            last_call,
         };
         Ok((context, passed))
     }
@@ -124,8 +132,13 @@ impl Passed {
     /// through the context to reach their platform.
     pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
         let Account { tenant, id, .. } = &self.account;
-        if let Some(host) = set(&self.open_call, None) {
-            let told = engine.store.tell_gate(tenant, *id, &host, Signal::Failed);
+        let cut = matches!(end, Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Network));
+        if let Some(call) = set(&self.last_call, None)
+            && (cut || !call.answered)
+        {
+            let told = engine
+                .store
+                .tell_gate(tenant, *id, &call.host, Signal::Failed);
             metrics::store_result("tell_gate", told.await.map(drop));
         }
         let told = match end {
@@ -138,23 +151,35 @@ impl Passed {
                 let told = engine.store.tell_gate(tenant, *id, RATE, signal);
                 told.await.map(drop)
             }
-            Ok(_) if self.watched => open(&*engine.store, tenant, *id, None).await,
+            Ok(_) if self.watched => {
+                let good = Signal::Answered(None);
+                tell_probed(&*engine.store, tenant, *id, None, good).await
+            }
             _ => Ok(()),
         };
         metrics::store_result("tell_gate", told);
     }
+
+    /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
+    pub(crate) async fn unused(&self, engine: &Engine) {
+        if self.watched {
+            let Account { tenant, id, .. } = &self.account;
+            let told = tell_probed(&*engine.store, tenant, *id, None, Signal::Unused).await;
+            metrics::store_result("tell_gate", told);
+        }
+    }
 }
 
-/// A good answer: opens the gates of the account whose probe it was, and that of its host.
-async fn open(
+/// Tells the gates of the account whose probe it was, and that of its host.
+async fn tell_probed(
     store: &dyn Store,
     tenant: &TenantId,
     account: AccountId,
     host: Option<&str>,
+    signal: Signal,
 ) -> Result<()> {
     for gate in store.gates(tenant).await? {
         if gate.account == account && (gate.probing || Some(gate.name.as_str()) == host) {
-            let signal = Signal::Answered(None);
             store.tell_gate(tenant, account, &gate.name, signal).await?;
         }
     }
@@ -167,7 +192,7 @@ struct Gated {
 }
 
 struct Watch {
-    open_call: OpenCall,
+    last_call: LastCall,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     tenant: TenantId,
@@ -180,9 +205,16 @@ struct Watch {
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let host = format!("host:{}", request.uri().host().unwrap_or_default());
-        set(&self.watch.open_call, Some(host.clone()));
+        let call = |answered| {
+            let host = host.clone();
+            Some(Call { host, answered })
+        };
+        set(&self.watch.last_call, call(false));
         let result = self.inner.send(request).await;
-        set(&self.watch.open_call, None);
+        let good = result
+            .as_ref()
+            .is_ok_and(|answer| !failed(answer.status().as_u16()));
+        set(&self.watch.last_call, good.then(|| call(true)).flatten());
         match &result {
             Ok(answer) => {
                 let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -195,6 +227,11 @@ impl Transport for Gated {
     }
 }
 
+/// Whether an answer with this status is none.
+fn failed(status: u16) -> bool {
+    matches!(status, 500 | 502..=599)
+}
+
 impl Watch {
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
@@ -203,7 +240,7 @@ impl Watch {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(RATE, Signal::Limited(wait)).await;
             }
-            500 | 502..=599 => self.tell(host, Signal::Failed).await,
+            status if failed(status) => self.tell(host, Signal::Failed).await,
             _ => {
                 let said = budget(headers, now);
                 let used_up = said.is_some_and(|said| said.remaining == Some(0));
@@ -211,7 +248,8 @@ impl Watch {
                     self.tell(RATE, Signal::Answered(said)).await;
                 }
                 if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    let opened = open(&*self.store, &self.tenant, self.account, Some(host));
+                    let (store, good) = (&*self.store, Signal::Answered(None));
+                    let opened = tell_probed(store, &self.tenant, self.account, Some(host), good);
                     metrics::store_result("tell_gate", opened.await);
                 }
             }
@@ -361,6 +399,21 @@ mod tests {
         for _ in 0..TRIPS {
             let late = world.work(None).await.unwrap_err();
             assert_eq!(late.kind(), ErrorKind::Timeout);
+        }
+        assert_eq!(world.closed().await, ["host:api.x.com"]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_in_time_is_a_failure_of_its_host() {
+        let world = World::new().await;
+        let engine = world.tenant.engine();
+        for _ in 0..TRIPS {
+            world.answers.lock().unwrap().push_back((200, "x", "y"));
+            let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+            let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+            context.call(call).await.unwrap();
+            let late = Err::<(), _>(Error::new(ErrorKind::Timeout, "the body came too late"));
+            passed.tell(engine, &late).await;
         }
         assert_eq!(world.closed().await, ["host:api.x.com"]);
     }

@@ -8,6 +8,7 @@ mod heart;
 mod held;
 mod inline;
 mod jobs;
+mod overdue;
 mod run;
 mod schedules;
 mod settle;
@@ -116,7 +117,7 @@ impl Worker {
 
     /// After how many crashes of its workers a job is dead; 3 unless said otherwise, 1 at the least. Whoever
     /// finds the last one decides. A job that has one crash left runs alone: it waits until nothing else runs in
-    /// its worker, and nothing is taken while it runs.
+    /// its worker, and nothing is taken while it runs, but others wait for that no longer than a lease each time.
     #[must_use]
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.max_crashes = crashes.max(1);
@@ -155,7 +156,7 @@ impl Worker {
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
-            alone: false,
+            empty_until: None,
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
@@ -174,8 +175,9 @@ struct Shift {
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
     ended: Vec<Ended>,
-    /// A job that may have killed its workers is there: nothing is taken while anything runs.
-    alone: bool,
+    /// A job that may have killed its workers is there: one at a time is taken, and until this instant only
+    /// while nothing runs.
+    empty_until: Option<Instant>,
 }
 
 impl Shift {
@@ -207,6 +209,7 @@ impl Shift {
                 taking = Some(order.take(engine.clone(), self.held.clone()).boxed()).into();
             }
             let later = !self.ended.is_empty() && is_writing == 0;
+            let kept_empty = self.kept_empty();
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -227,7 +230,7 @@ impl Shift {
                         Next::At(at) => look_at = at,
                     }
                     self.start(taken);
-                    look |= self.alone;
+                    look |= self.empty_until.is_some();
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
@@ -239,6 +242,7 @@ impl Shift {
                 }
                 () = sleep_until(look_at), if !look && !is_taking => look = true,
                 () = sleep_until(write_at), if later => {}
+                () = sleep_until(kept_empty.unwrap_or(write_at)), if kept_empty.is_some() => {}
             }
         }
         let end = Instant::now() + self.worker.grace;
@@ -317,15 +321,14 @@ impl Shift {
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
     /// room until they are as many as jobs may run.
     fn order(&self, unwritten: usize) -> Option<Order> {
-        if self.alone && (unwritten > 0 || !self.running.is_empty()) {
+        if self.kept_empty().is_some() && (unwritten > 0 || !self.running.is_empty()) {
             return None;
         }
-        let most = if self.alone {
-            1
-        } else {
-            self.worker.concurrency
-        };
-        let free = most.saturating_sub(self.running.len());
+        let most = self.worker.concurrency;
+        let mut free = most.saturating_sub(self.running.len());
+        if self.empty_until.is_some() {
+            free = free.min(1);
+        }
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
             return None;
@@ -349,15 +352,22 @@ impl Shift {
         })
     }
 
+    /// Until when nothing is taken while anything runs.
+    fn kept_empty(&self) -> Option<Instant> {
+        self.empty_until.filter(|until| *until > Instant::now())
+    }
+
     /// Sets the jobs running. One whose next crash is its last runs alone, so that a job which kills its workers
-    /// takes none with it: it is handed back, and taken by itself once nothing runs.
+    /// takes none with it: it is handed back, and taken by itself once nothing runs. A job that kills does so soon,
+    /// so a long one in its company, or of its sort, holds the others up no longer than a lease.
     fn start(&mut self, mut taken: Taken) {
         let most = self.worker.max_crashes;
         let last_chance =
             |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
-        let by_itself = self.alone && taken.leases.len() == 1;
-        self.alone = taken.leases.iter().any(last_chance);
-        if self.alone && !by_itself {
+        let by_itself = self.empty_until.is_some() && taken.leases.len() == 1;
+        let is_there = taken.leases.iter().any(last_chance);
+        self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
+        if is_there && !by_itself {
             let (last, rest) = taken.leases.into_iter().partition(last_chance);
             taken.leases = rest;
             self.hand_back(last);

@@ -124,12 +124,22 @@ impl Engine {
     /// themselves.
     pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
         loop {
-            let next = self.store.next_schedules(BATCH).await?;
+            let (mut ran, mut failed) = (false, false);
+            let mut next = Vec::new();
+            for schedule in self.store.next_schedules(BATCH).await? {
+                match schedule {
+                    Ok(schedule) => next.push(schedule),
+                    // The others run all the same.
+                    Err(error) => {
+                        metrics::store_error("next_schedules", &error);
+                        failed = true;
+                    }
+                }
+            }
             if next.is_empty() {
                 return Ok(None);
             }
             let now = self.store.now().await?;
-            let (mut ran, mut failed) = (false, false);
             for schedule in &next {
                 let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
                     break;

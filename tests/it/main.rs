@@ -15,3 +15,4 @@ mod quickstart;
 mod tenants;
 mod worker;
 mod workspace;
+mod x;

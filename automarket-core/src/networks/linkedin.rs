@@ -29,17 +29,20 @@ pub(super) fn profile() -> Profile {
                 seconds: Some((3.0, 1800.0)),
                 ..MediaLimit::new(&["video/mp4"], 500 * MB, 1)
             }),
-            document: Some(MediaLimit::new(
-                &[
-                    "application/pdf",
-                    "application/msword",
-                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-                    "application/vnd.ms-powerpoint",
-                    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-                ],
-                100 * MB,
-                1,
-            )),
+            document: Some(MediaLimit {
+                max_pages: Some(300),
+                ..MediaLimit::new(
+                    &[
+                        "application/pdf",
+                        "application/msword",
+                        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                        "application/vnd.ms-powerpoint",
+                        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+                    ],
+                    100 * MB,
+                    1,
+                )
+            }),
             max_count: 20,
             alt_limit: Some(4086),
             ..MediaRules::default()

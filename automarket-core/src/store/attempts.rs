@@ -146,6 +146,13 @@ impl Latency {
         *self.0.entry(step).or_default() += count;
     }
 
+    /// Counts those of another too.
+    pub fn merge(&mut self, other: &Self) {
+        for (step, count) in &other.0 {
+            self.add(*step, *count);
+        }
+    }
+
     /// So long took this share (`0.0..=1.0`) of them at the most, a fifth too long at worst; `None` when
     /// there are none.
     ///

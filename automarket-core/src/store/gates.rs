@@ -62,6 +62,8 @@ pub enum Signal {
     Limited(Duration),
     /// No sensible answer came. [`TRIPS`] in a row close the gate.
     Failed,
+    /// What was let through to find out made no call: another may, at once.
+    Unused,
 }
 
 /// Whether a call may be made.
@@ -129,6 +131,12 @@ impl Gate {
                 }
             }
             Signal::Limited(wait) => self.close(wait, now),
+            Signal::Unused => {
+                if self.probing {
+                    self.probing = false;
+                    self.closed_until = Some(now);
+                }
+            }
             Signal::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(further) = self.failures.checked_sub(TRIPS) {

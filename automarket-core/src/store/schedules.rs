@@ -52,8 +52,9 @@ pub trait ScheduleStore: Send + Sync {
     async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>>;
     /// Removes the schedule; what it has put in stays. `false` when there was none.
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool>;
-    /// Those of all tenants that run next, earliest first, due or not, at most `limit`.
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>>;
+    /// Those of all tenants that run next, earliest first, due or not, at most `limit`. One whose row cannot be
+    /// read is an error in its place, and keeps none of the others from running.
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>>;
     /// Puts the due run in ([`Schedule::due_job`]) and moves the schedule on to `next_at`, in one
     /// transaction, if it is still at the revision it was read at. `false` when it is not, or no run is to
     /// come: then nothing was done. A run whose job is there already, or whose unique key is held, is

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobId, Result, TenantId};
 
-/// The job that is ready and unclaimed for longest.
+/// A job that is ready, and nobody takes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overdue {
     /// Whose it is.
@@ -81,9 +81,10 @@ pub trait UpkeepStore: Send + Sync {
     /// The workers, by name.
     async fn workers(&self) -> Result<Vec<WorkerRecord>>;
 
-    /// The job that has been ready for longest, if for longer than `grace`. Reads the whole queue, as
-    /// [`JobStore::queue_stats`](super::JobStore::queue_stats) does: milliseconds for each 10,000 live jobs.
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>>;
+    /// The jobs that have been ready for longer than `grace`, those that were so for longest first, at most
+    /// `limit`. Reads the whole queue, as [`JobStore::queue_stats`](super::JobStore::queue_stats) does: its cost
+    /// grows with the jobs that live.
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>>;
     /// What went through the queue in the last minute.
     async fn queue_rates(&self) -> Result<QueueRates>;
     /// The number of the newest migration that was run; 0 for a store that has none.
@@ -94,6 +95,8 @@ pub trait UpkeepStore: Send + Sync {
     async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
     /// Removes events of all tenants that happened before an instant.
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
+    /// Removes attempts of all tenants that ended before an instant.
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
     /// Removes dead jobs of a tenant, of one kind or of all, with their steps and failures. Nothing else
     /// removes them.
     async fn remove_dead(

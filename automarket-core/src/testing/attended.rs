@@ -21,7 +21,7 @@ pub async fn unattended(
     grace: Duration,
 ) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    if let Some(late) = store.overdue(grace).await? {
+    for late in store.overdue(grace, 1).await? {
         found.push(format!(
             "the job {} is ready since {}",
             late.job, late.since

@@ -22,7 +22,7 @@ pub enum Fault {
     StatusBefore(u16),
     /// 429 without doing it, with this `Retry-After` where given.
     RateLimited(Option<&'static str>),
-    /// The platform does it and answers 200 with half of its body.
+    /// The platform does it and answers with half of its body; an answer without one loses its headers.
     HalfAfter,
     /// The platform does it and answers 200 with garbage.
     GarbageAfter,

@@ -430,7 +430,7 @@ impl ScheduleStore for FaultStore {
         self.pass("remove_schedule", self.inner.remove_schedule(tenant, name))
             .await
     }
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
         self.pass("next_schedules", self.inner.next_schedules(limit))
             .await
     }
@@ -457,8 +457,8 @@ impl UpkeepStore for FaultStore {
     async fn workers(&self) -> Result<Vec<WorkerRecord>> {
         self.pass("workers", self.inner.workers()).await
     }
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
-        self.pass("overdue", self.inner.overdue(grace)).await
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+        self.pass("overdue", self.inner.overdue(grace, limit)).await
     }
     async fn queue_rates(&self) -> Result<QueueRates> {
         self.pass("queue_rates", self.inner.queue_rates()).await
@@ -473,6 +473,10 @@ impl UpkeepStore for FaultStore {
     }
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         self.pass("remove_events", self.inner.remove_events(before, limit))
+            .await
+    }
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_attempts", self.inner.remove_attempts(before, limit))
             .await
     }
     async fn remove_dead(

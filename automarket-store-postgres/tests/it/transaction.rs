@@ -3,7 +3,7 @@
 use automarket_core::{
     ErrorKind, JobId, TenantId,
     chrono::{DateTime, Utc},
-    store::{EventStore, JobState, JobStore, NewJob, NewPublishing, PublicationStore},
+    store::{EventStore, JobState, JobStore, NewJob, NewPublishing, PublicationStore, SLOT},
     testing::sample_publishing,
 };
 use automarket_store_postgres::{testing::TestStore, with_sqlx, with_tokio_postgres};
@@ -162,6 +162,43 @@ async fn a_publication_commits_and_rolls_back_with_the_host_by_plain_sql() {
         let refused = host.query_one(&sql, &[&text]).await.unwrap_err();
         assert_eq!(refused.code().unwrap().code(), "22023");
     }
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_slot_is_told_at_every_door() {
+    use sqlx::{Connection as _, postgres::PgConnection};
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let store = &test.store;
+    let one = client(cluster.url()).await;
+    let mut two = PgConnection::connect(cluster.url()).await.unwrap();
+    let holding = || {
+        let mut new = publishing();
+        new.publications[0].slot = Some(new.publications[0].due);
+        new
+    };
+    let first = holding();
+    store.put_publishing(&first).await.unwrap();
+    for refused in [
+        store.put_publishing(&holding()).await.map(drop),
+        with_tokio_postgres::publish_in(store, &one, &holding())
+            .await
+            .map(drop),
+        with_sqlx::publish_in(store, &mut two, &holding())
+            .await
+            .map(drop),
+    ] {
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(SLOT))
+        );
+    }
+    let again = with_sqlx::publish_in(store, &mut two, &first).await;
+    assert!(!again.unwrap(), "what holds it may be written again");
     test.remove().await.unwrap();
 }
 

@@ -179,9 +179,12 @@ mod tests {
             .unwrap();
         for step in [ADMIT_DUE, NEXT_PRIORITY, TENANT_FROM, KIND_FROM, FIRST] {
             let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {step}")).unwrap();
-            let lines = plan.query_map([], |row| row.get::<_, String>("detail"));
-            for line in lines.unwrap().map(Result::unwrap) {
-                let fine = line.starts_with("SEARCH") || line.starts_with("LIST SUBQUERY");
+            // Unbound parameters are NULL, and change no plan.
+            let lines = plan
+                .raw_query()
+                .mapped(|row| row.get::<_, String>("detail"));
+            for line in lines.map(Result::unwrap) {
+                let fine = !line.starts_with("SCAN") && !line.contains("TEMP B-TREE");
                 assert!(fine, "neither scanned nor sorted: {step}: {line}");
             }
         }

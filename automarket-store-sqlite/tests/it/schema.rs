@@ -1,8 +1,9 @@
 //! The schema: ours alone, made once, never older than the binary's.
 
 use automarket_core::{
-    ErrorKind, TenantId,
-    store::{JobStore, NewJob, UpkeepStore},
+    ErrorKind, TenantId, Timetable,
+    chrono::DateTime,
+    store::{JobStore, NewJob, Schedule, ScheduleStore, UpkeepStore},
 };
 use automarket_store_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -33,6 +34,35 @@ async fn many_openers_at_once_make_one_schema() {
     let sql = "SELECT count(*) FROM automarket_migrations";
     let rows: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(rows, i64::from(version));
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_be_read_keeps_no_other_from_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    for name in ["damaged", "whole"] {
+        let new = Schedule {
+            tenant: job().tenant,
+            name: name.to_owned(),
+            timetable: Timetable::parse("30 2 * * *", "Europe/Berlin").unwrap(),
+            job: job(),
+            paused: false,
+            next_at: Some(DateTime::UNIX_EPOCH),
+            last_at: None,
+            revision: 0,
+        };
+        store.put_schedule(&new).await.unwrap();
+    }
+    let damage = "UPDATE automarket_schedules SET zone = 'Mars/Base' WHERE name = 'damaged'";
+    Connection::open(&path)
+        .unwrap()
+        .execute(damage, [])
+        .unwrap();
+    let next = store.next_schedules(9).await.unwrap();
+    let (read, failed): (Vec<_>, Vec<_>) = next.into_iter().partition(Result::is_ok);
+    assert_eq!((read.len(), failed.len()), (1, 1));
+    assert_eq!(read[0].as_ref().unwrap().name, "whole");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Approval, Enqueued, JobState, JobStore, Lateness, NewEvent, NewJob, NewPublishing,
-        Publication, PublicationState, PublicationStore, Target,
+        Publication, PublicationState, PublicationStore, SLOT, Target,
     },
 };
 use automarket_store_sqlite::{SqliteStore, with_rusqlite, with_sqlx};
@@ -233,6 +233,31 @@ async fn a_publication_is_wholly_there_or_not() {
         store.post(&taken.tenant, taken.post.id).await.unwrap(),
         None
     );
+}
+
+#[tokio::test]
+async fn a_taken_slot_is_told_at_every_door() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, host, mut sqlx) = world(directory.path()).await;
+    let holding = || {
+        let mut new = publishing();
+        new.publications[0].slot = Some("2027-01-04T09:00:00Z".parse().unwrap());
+        new
+    };
+    let first = holding();
+    store.put_publishing(&first).await.unwrap();
+    for refused in [
+        with_rusqlite::publish_in(&host, &holding()).map(drop),
+        with_sqlx::publish_in(&mut sqlx, &holding()).await.map(drop),
+    ] {
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(SLOT))
+        );
+    }
+    assert!(!with_rusqlite::publish_in(&host, &first).unwrap());
+    assert!(!with_sqlx::publish_in(&mut sqlx, &first).await.unwrap());
 }
 
 /// The life of the host that is killed: half of its transactions commit. Does nothing unless the test below

@@ -181,7 +181,7 @@ async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() 
         let post = world.publish(When::Now).await;
         world.turn(post).await;
         world.clock.advance(chrono::Duration::minutes(30));
-        // A process that holds no credential of the account.
+        // A process that has no key for the account's credential.
         let bare = Automarket::shared(world.market().store().clone())
             .clock(Arc::new(world.clock.clone()))
             .transport(Script::new())
@@ -193,14 +193,12 @@ async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() 
         tenant.work_on(job, LEASE).await.unwrap();
         let lost = world.only(post).await;
         assert_eq!(lost.state, PublicationState::Publishing);
-        assert_eq!(lost.error.unwrap().kind, ErrorKind::Unauthorized);
+        assert_eq!(lost.error.unwrap().kind, ErrorKind::Config);
         let late = world.tenant.cancel(post).await.unwrap_err();
         let late = TooLate::of(&late).unwrap();
         assert_eq!(late.state, PublicationState::Publishing);
-        // The account is back: it is looked up at once.
-        let account = world.account.clone();
-        let credential = Credential::token("t");
-        world.tenant.add_account(account, credential).await.unwrap();
+        // One that has it comes later, and looks.
+        world.clock.advance(chrono::Duration::hours(2));
         let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
         world.publisher.find_answer(Ok(found));
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);

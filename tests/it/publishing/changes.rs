@@ -193,6 +193,33 @@ async fn what_is_out_is_taken_down_and_stays_published_until_it_is() {
 }
 
 #[tokio::test]
+async fn a_deletion_waits_until_its_account_is_usable_again() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let (published, _) = world.turn(post).await;
+        let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+        world.publisher.delete_answer(Err(revoked));
+        let job = world.tenant.delete(published.id).await.unwrap();
+        // Longer than it would be tried.
+        for _ in 0..25 {
+            let waits = world.tenant.work_on(job, LEASE).await.unwrap();
+            assert_eq!((waits.state, waits.attempts), (JobState::Waiting, 0));
+            world.clock.advance(chrono::Duration::minutes(16));
+        }
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        assert_eq!(
+            world.publisher.deleted().len(),
+            1,
+            "it is not asked in vain"
+        );
+        let (account, again) = (world.account.clone(), Credential::token("another"));
+        world.tenant.add_account(account, again).await.unwrap();
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+    }
+}
+
+#[tokio::test]
 async fn another_tenant_changes_nothing() {
     for world in worlds().await {
         let post = world.publish(at(TEN)).await;

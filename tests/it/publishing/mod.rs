@@ -8,6 +8,7 @@ mod life;
 mod queue;
 mod races;
 mod why;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 

@@ -126,6 +126,16 @@ async fn the_whole_chain_is_told_in_order_without_secrets() {
         let json = serde_json::to_string(&why).unwrap();
         assert!(!text.contains("s3cr3t") && !json.contains("s3cr3t"));
 
+        let stats = market.stats().await.unwrap();
+        let on_x = &stats.platforms[&Platform::X];
+        assert_eq!((on_x.attempts, on_x.done, on_x.rejected), (2, 1, 1));
+        assert!((on_x.success_rate - 0.5).abs() < 1e-9 && on_x.p95_ms >= on_x.median_ms);
+        world.clock.advance(chrono::Duration::hours(2));
+        assert!(
+            market.stats().await.unwrap().platforms.is_empty(),
+            "the last hour"
+        );
+
         let store = market.store();
         let since = "2027-01-01T00:00:00Z".parse().unwrap();
         let stats = store.attempt_stats(None, since).await.unwrap();

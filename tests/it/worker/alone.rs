@@ -1,8 +1,11 @@
 //! A job that may be what kills its workers takes no other with it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use automarket::{
@@ -11,8 +14,9 @@ use automarket::{
     testing::ManualClock,
 };
 use serde_json::Value;
+use tokio::sync::Notify;
 
-use super::{LEASE, on, put, work};
+use super::{LEASE, ended, on, put, work};
 
 #[tokio::test]
 async fn a_job_with_one_crash_left_runs_alone() {
@@ -51,4 +55,42 @@ async fn a_job_with_one_crash_left_runs_alone() {
     assert!(ended.iter().all(|job| job.state == JobState::Completed));
     assert_eq!(ended[0].crashes, 2);
     assert_eq!(beside.load(Ordering::SeqCst), 1, "others ran beside it");
+}
+
+#[tokio::test]
+async fn a_long_job_with_one_crash_left_holds_the_others_up_for_a_lease_at_most() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let others_done = Arc::new(Notify::new());
+    let long = others_done.clone();
+    let tenant = on(store, |b| {
+        b.job("work", move |suspect: Value, _: Run| {
+            let long = long.clone();
+            async move {
+                if suspect == true {
+                    long.notified().await;
+                }
+                Ok(())
+            }
+        })
+    });
+    let suspect = put(&tenant, "work", true.into()).await;
+    let claim = Claim::new("gone", 1).only(suspect).lease(LEASE);
+    for _ in 0..2 {
+        tenant.market().store().claim(&claim).await.unwrap();
+        clock.advance(chrono::Duration::from_std(LEASE * 2).unwrap());
+    }
+    let mut others = Vec::new();
+    for _ in 0..40 {
+        others.push(put(&tenant, "work", false.into()).await);
+    }
+    let worker = tenant.market().worker().lease(Duration::from_secs(1));
+    let until = async {
+        ended(&tenant, &others).await;
+        others_done.notify_one();
+        ended(&tenant, &[suspect]).await;
+    };
+    let run = worker.run_until(until);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("they wait for the long one").unwrap();
 }

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use automarket::{report::HealthLimits, store::JobStore as _, worker::Retention};
+use automarket::{
+    Credential, Platform, Post, When,
+    report::HealthLimits,
+    store::{Account, JobStore as _},
+    testing::RecordingPublisher,
+    worker::Retention,
+};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use super::*;
@@ -90,6 +96,50 @@ async fn workers_remove_what_is_old_a_batch_at_a_time() {
     let left = |state| store.jobs(tenant.id(), state, usize::MAX);
     assert_eq!(left(JobState::Completed).await.unwrap()[0].id, young);
     assert_eq!(left(JobState::Dead).await.unwrap().len(), 1, "for somebody");
+}
+
+#[tokio::test]
+async fn what_nobody_takes_in_time_is_told_of_once() {
+    let (clock, store) = start();
+    let publisher = RecordingPublisher::new(Platform::X);
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+            .clock(Arc::new(clock.clone()))
+            .publisher(publisher)
+            .keyring(automarket::Keyring::random())
+    });
+    let account = Account::new(tenant.id().clone(), Platform::X, "1");
+    let token = Credential::token("t");
+    let account = tenant.add_account(account, token).await.unwrap();
+    put(&tenant, "never", json!(1)).await;
+    let late = put(&tenant, "never", json!(2)).await;
+    let post = Post::text("We shipped!");
+    let post = tenant.publish(post, [account.id], When::Now).await.unwrap();
+    let publication = tenant.publications(post).await.unwrap().remove(0).id;
+    clock.advance(chrono::Duration::minutes(6));
+    put(&tenant, "never", json!(3)).await;
+    // The first job holds the only place of each worker.
+    for looks in 1..=2 {
+        let looked = store.until(|calls| calls.removed.len() >= looks);
+        let worker = tenant.market().worker().concurrency(1);
+        worker
+            .grace(Duration::ZERO)
+            .run_until(looked)
+            .await
+            .unwrap();
+    }
+    let events = tenant.events(0, 1000).await.unwrap();
+    let told = |kind: &str, subject: String| {
+        let same =
+            |e: &&automarket::store::Event| e.event.kind == kind && e.event.subject == subject;
+        events.iter().filter(same).count()
+    };
+    assert_eq!(told("job.overdue", late.to_string()), 1);
+    assert_eq!(told("publication.overdue", publication.to_string()), 1);
+    let all = events.iter().filter(|e| e.event.kind.ends_with(".overdue"));
+    assert!(all.count() <= 3, "what is within its grace is not told of");
+    let why = tenant.why(publication).await.unwrap().to_string();
+    assert!(why.contains("publication.overdue"), "{why}");
 }
 
 #[tokio::test]

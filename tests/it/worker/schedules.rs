@@ -1,9 +1,16 @@
 //! Jobs by timetables, over changes of the clocks, outages and several schedulers.
 
-use automarket::core::{
-    Timetable,
-    chrono::{DateTime, NaiveDate, TimeDelta, Utc},
+use std::collections::{BTreeMap, BTreeSet};
+
+use automarket::{
+    core::{
+        Timetable,
+        chrono::{DateTime, NaiveDate, TimeDelta, Utc},
+    },
+    testing::StoreClock,
+    worker::Retention,
 };
+use automarket_store_postgres::testing::Cluster;
 
 use super::*;
 
@@ -80,6 +87,130 @@ async fn every_local_day_has_one_run_over_changes_of_the_clocks() {
             assert!(local.len() >= 5, "{rule} {zone}: {local:?}");
         }
     }
+}
+
+/// Where clocks change by an hour, by half of one, at midnight, for Ramadan, twice, and not at all.
+const ZONES: [&str; 20] = [
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Moscow",
+    "Europe/Istanbul",
+    "America/New_York",
+    "America/Los_Angeles",
+    "America/St_Johns",
+    "America/Sao_Paulo",
+    "America/Asuncion",
+    "America/Santiago",
+    "Australia/Lord_Howe",
+    "Australia/Sydney",
+    "Pacific/Apia",
+    "Pacific/Chatham",
+    "Africa/Casablanca",
+    "Africa/Cairo",
+    "Asia/Beirut",
+    "Asia/Tehran",
+    "Asia/Kathmandu",
+    "Antarctica/Troll",
+];
+
+/// Two processes schedule on one store, over the changes of spring and of autumn.
+async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
+    let process = || {
+        on(store.clone(), |b| {
+            b.job("tick", |_: String, _| async { Ok(()) })
+                .retention(Retention::default().ended(None))
+        })
+    };
+    let (tenant, other) = (process(), process());
+    let day = |text: &str| -> NaiveDate { text.parse().unwrap() };
+    let weeks = [day("2030-03-28"), day("2030-10-24")];
+    let start = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
+    let to = async |at: DateTime<Utc>| clock.advance(at - store.now().await.unwrap()).await;
+    to(start(weeks[0])).await;
+    for zone in ZONES {
+        for rule in ["30 2 * * *", "15 0 * * *"] {
+            let name = format!("{rule} {zone}");
+            let job = tenant.new_job("tick", &name).unwrap();
+            let timetable = Timetable::parse(rule, zone).unwrap();
+            tenant.schedule(&name, timetable, job).await.unwrap();
+        }
+    }
+    let stop = Notify::new();
+    let walk = async {
+        for week in weeks {
+            for step in 0..12 * 4 {
+                to(start(week) + TimeDelta::hours(step * 6)).await;
+                // Until both may rest: the earliest is in the future.
+                loop {
+                    let next = store.next_schedules(1).await.unwrap().remove(0);
+                    if next.unwrap().next_at.unwrap() > store.now().await.unwrap() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        stop.notify_one();
+    };
+    let worker = |tenant: &Tenant| tenant.market().worker().poll(Duration::from_millis(5));
+    let (a, b) = tokio::join!(
+        worker(&tenant).run_until(walk),
+        worker(&other).run_until(stop.notified())
+    );
+    a.and(b).unwrap();
+
+    let mut days = BTreeMap::<(String, NaiveDate), usize>::new();
+    // Leases end as time is moved: some jobs die of that, and their runs were put in all the same.
+    let (waiting, ended) = (
+        [JobState::Waiting, JobState::Leased],
+        [JobState::Completed, JobState::Dead],
+    );
+    for state in waiting.into_iter().chain(ended) {
+        for job in store.jobs(tenant.id(), state, usize::MAX).await.unwrap() {
+            let name = job.payload.as_str().unwrap().to_owned();
+            let zone: chrono_tz::Tz = name.rsplit(' ').next().unwrap().parse().unwrap();
+            let day = job.run_at.with_timezone(&zone).date_naive();
+            *days.entry((name, day)).or_default() += 1;
+        }
+    }
+    let names: BTreeSet<String> = days.keys().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names.len(), ZONES.len() * 2);
+    for name in names {
+        for week in weeks {
+            // The first and the last days are only half seen.
+            for n in 2..10 {
+                let day = week + TimeDelta::days(n);
+                let runs = days.get(&(name.clone(), day));
+                assert_eq!(runs, Some(&1), "{name} on {day}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_schedulers_make_one_run_a_day_in_memory() {
+    let clock = ManualClock::parse("2030-01-01T00:00:00Z");
+    let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+    one_run_a_day(Arc::new(store), &clock).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_schedulers_make_one_run_a_day_on_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ManualClock::parse("2030-01-01T00:00:00Z");
+    let store = automarket::store::sqlite::SqliteStore::builder(dir.path().join("market.db"))
+        .clock(Arc::new(clock.clone()))
+        .build();
+    one_run_a_day(Arc::new(store.await.unwrap()), &clock).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_schedulers_make_one_run_a_day_on_postgresql() {
+    let Some(cluster) = Cluster::start().await.unwrap() else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    one_run_a_day(Arc::new(test.store.clone()), &test.clock()).await;
 }
 
 #[tokio::test]

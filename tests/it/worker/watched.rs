@@ -400,7 +400,7 @@ impl ScheduleStore for Watched {
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
         self.inner.remove_schedule(tenant, name).await
     }
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
         self.calls.send_modify(|calls| calls.schedules += 1);
         self.inner.next_schedules(limit).await
     }
@@ -446,8 +446,8 @@ impl UpkeepStore for Watched {
         fault(&self.reads_fail)?;
         self.inner.workers().await
     }
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
-        self.inner.overdue(grace).await
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+        self.inner.overdue(grace, limit).await
     }
     async fn queue_rates(&self) -> Result<QueueRates> {
         self.inner.queue_rates().await
@@ -462,6 +462,9 @@ impl UpkeepStore for Watched {
     }
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         self.inner.remove_events(before, limit).await
+    }
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.inner.remove_attempts(before, limit).await
     }
     async fn remove_dead(
         &self,

@@ -57,13 +57,13 @@ impl ScheduleStore for MemoryStore {
         Ok(state.upkeep.schedules.remove(&key).is_some())
     }
 
-    async fn next_schedules(&self, limit: usize) -> Result<Vec<Schedule>> {
+    async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
         let (state, _) = self.lock();
         let all = state.upkeep.schedules.values();
         let mut next: Vec<Schedule> = all.filter(|s| s.next_at.is_some()).cloned().collect();
         next.sort_by_key(|schedule| schedule.next_at);
         next.truncate(limit);
-        Ok(next)
+        Ok(next.into_iter().map(Ok).collect())
     }
 
     async fn run_schedule(
@@ -157,7 +157,7 @@ impl UpkeepStore for MemoryStore {
         Ok(state.upkeep.workers.values().cloned().collect())
     }
 
-    async fn overdue(&self, grace: Duration) -> Result<Option<Overdue>> {
+    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
         let (state, now) = self.lock();
         let since = |(job, due): (&Job, DateTime<Utc>)| Overdue {
             tenant: job.tenant.clone(),
@@ -168,7 +168,10 @@ impl UpkeepStore for MemoryStore {
         };
         let live = state.queue.live().map(since);
         let late = live.filter(|overdue| overdue.since < now - delta(grace));
-        Ok(late.min_by_key(|overdue| overdue.since))
+        let mut late: Vec<Overdue> = late.collect();
+        late.sort_by_key(|overdue| overdue.since);
+        late.truncate(limit);
+        Ok(late)
     }
 
     async fn queue_rates(&self) -> Result<QueueRates> {
@@ -212,6 +215,19 @@ impl UpkeepStore for MemoryStore {
         let old = old.take(limit).count();
         state.events.drain(..old);
         Ok(old)
+    }
+
+    async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let (mut state, _) = self.lock();
+        let ends = state.attempts.iter().map(|attempt| attempt.ended);
+        let mut old: Vec<DateTime<Utc>> = ends.filter(|at| *at < before).collect();
+        old.sort_unstable();
+        old.truncate(limit);
+        for ended in &old {
+            let oldest = state.attempts.iter().position(|a| a.ended == *ended);
+            oldest.map(|place| state.attempts.remove(place));
+        }
+        Ok(old.len())
     }
 
     async fn remove_dead(

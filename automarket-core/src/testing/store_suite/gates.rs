@@ -17,6 +17,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a probe that is not heard of is followed by another", |s| {
             Box::pin(lost_probe(s))
         }),
+        StoreCase::new("a probe that made no call lets another try at once", |s| {
+            Box::pin(unused_probe(s))
+        }),
         StoreCase::new("an answer from before does not open a gate", |s| {
             Box::pin(answer_from_before(s))
         }),
@@ -47,6 +50,19 @@ async fn pass(s: &StoreUnderTest) -> Pass {
 async fn tell(s: &StoreUnderTest, name: &str, signal: Signal) -> Gate {
     let (a, account) = ids();
     s.store.tell_gate(&a, account, name, signal).await.unwrap()
+}
+
+async fn unused_probe(s: &StoreUnderTest) {
+    tell(s, "rate", Signal::Limited(MINUTE)).await;
+    let closed = pass(s).await;
+    tell(s, "rate", Signal::Unused).await;
+    assert_eq!(pass(s).await, closed, "it is not over, and nobody probes");
+    s.wait(61).await;
+    assert_eq!(pass(s).await, Pass::Watched);
+    assert!(matches!(pass(s).await, Pass::Closed(_)));
+    tell(s, "rate", Signal::Unused).await;
+    assert_eq!(pass(s).await, Pass::Watched, "the next is the probe");
+    assert!(matches!(pass(s).await, Pass::Closed(_)), "and one alone");
 }
 
 async fn limited(s: &StoreUnderTest) {

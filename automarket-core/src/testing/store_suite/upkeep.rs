@@ -1,15 +1,17 @@
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
     StoreCase, StoreUnderTest,
-    samples::{TEXT, error, event, job, publishing, tenant},
+    samples::{TEXT, attempt, error, event, job, publishing, tenant},
 };
 use crate::{
     JobId,
-    store::{Enqueued, JobState, NewJob, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat},
+    store::{
+        Enqueued, JobState, NewJob, PublishingChange, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat,
+    },
     testing::unattended,
 };
 
@@ -40,6 +42,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("old events are removed, and numbers not given again", |s| {
             Box::pin(events_removed(s))
+        }),
+        StoreCase::new("old attempts are removed, the oldest first", |s| {
+            Box::pin(attempts_removed(s))
         }),
         StoreCase::new("dead jobs are removed by call, of one kind or all", |s| {
             Box::pin(dead_removed(s))
@@ -91,7 +96,7 @@ async fn overdue(s: &StoreUnderTest) {
     let grace = Duration::from_secs(60);
     let (late, later) = (s.in_seconds(-90).await, s.in_seconds(-80).await);
     s.put(job("b").run_at(later)).await;
-    assert!(s.store.overdue(grace).await.unwrap().is_some());
+    assert_eq!(s.store.overdue(grace, 9).await.unwrap().len(), 1);
     let id = s
         .put(
             NewJob {
@@ -102,20 +107,23 @@ async fn overdue(s: &StoreUnderTest) {
         )
         .await;
     s.put(job("c").run_at(s.in_seconds(600).await)).await;
-    let found = s.store.overdue(grace).await.unwrap().unwrap();
+    let found = s.store.overdue(grace, 9).await.unwrap();
+    assert_eq!((found.len(), found[1].since), (2, later));
+    assert_eq!(s.store.overdue(grace, 1).await.unwrap(), found[..1]);
+    let found = &found[0];
     assert_eq!((found.job, found.since, found.leased), (id, late, false));
-    assert_eq!((found.tenant, found.kind.as_str()), (tenant("a"), "work"));
-    assert_eq!(s.store.overdue(grace * 2).await.unwrap(), None);
+    assert_eq!((&found.tenant, found.kind.as_str()), (&tenant("a"), "work"));
+    assert_eq!(s.store.overdue(grace * 2, 9).await.unwrap(), []);
     s.claim(10).await;
-    assert_eq!(s.store.overdue(grace).await.unwrap(), None);
+    assert_eq!(s.store.overdue(grace, 9).await.unwrap(), []);
 }
 
 async fn overdue_lease(s: &StoreUnderTest) {
     let id = s.put(job("a").run_at(s.in_seconds(-900).await)).await;
     let lease = s.claim_one().await;
     s.wait(100).await;
-    let found = s.store.overdue(Duration::from_secs(60)).await.unwrap();
-    let found = found.unwrap();
+    let found = s.store.overdue(Duration::from_secs(60), 9).await.unwrap();
+    let found = &found[0];
     assert_eq!((found.job, found.since), (id, lease.expires_at));
     assert!(found.leased);
 }
@@ -264,6 +272,31 @@ async fn events_removed(s: &StoreUnderTest) {
     assert_eq!(left.len(), 1, "it comes after all that was read");
 }
 
+async fn attempts_removed(s: &StoreUnderTest) {
+    let new = publishing("a", s.now().await);
+    s.store.put_publishing(&new).await.unwrap();
+    let publication = &new.publications[0];
+    let (a, start) = (tenant("a"), s.now().await);
+    let at = |second| attempt(publication, start + TimeDelta::seconds(second), 5);
+    let change = PublishingChange {
+        attempts: vec![at(20), at(0), at(10)],
+        ..PublishingChange::new(a.clone())
+    };
+    s.store.change_publishing(&change).await.unwrap();
+    let left = async || {
+        let left = s.store.attempts(&a, publication.id).await.unwrap();
+        left.iter()
+            .map(|l| (l.began - start).num_seconds())
+            .collect::<Vec<_>>()
+    };
+    let cut = start + TimeDelta::seconds(15);
+    assert_eq!(s.store.remove_attempts(cut, 1).await.unwrap(), 1);
+    assert_eq!(left().await, [20, 10], "the oldest is gone");
+    assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 1);
+    assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 0);
+    assert_eq!(left().await, [20]);
+}
+
 async fn dead_removed(s: &StoreUnderTest) {
     let a = tenant("a");
     let of = |kind: &str| NewJob::new(tenant("a"), kind, json!({}));
@@ -288,7 +321,7 @@ async fn redriven_together(s: &StoreUnderTest) {
     }
     let plain = dead(s, NewJob::new(a.clone(), "one", json!({}))).await;
     dead(s, job("b")).await;
-    let far = Utc::now() + chrono::TimeDelta::days(36_500);
+    let far = Utc::now() + TimeDelta::days(36_500);
     s.put(keyed("free").run_at(far)).await;
     let redrive = async |kind, limit| s.store.redrive_dead(&a, kind, limit).await.unwrap();
     assert_eq!(redrive(Some("none"), 9).await, 0);

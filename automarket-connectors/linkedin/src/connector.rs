@@ -1,0 +1,262 @@
+use std::sync::atomic::AtomicBool;
+
+use automarket_core::{
+    Content, Context, Delivery, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome,
+    Post, Profile, Publisher, Receipt, Result, async_trait, check::Finding, publisher::undeclared,
+    store::Account,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    LinkedInConfig, LinkedInOptions, PLATFORM,
+    api::Api,
+    author::{Author, is_member},
+    error::send,
+    find::{cannot_tell, find_post},
+    identify::identities,
+    measure::metrics,
+    media::{self, Brought},
+    rules,
+    send::{Commenting, Posting, UNLISTED},
+};
+
+/// Publishes on LinkedIn, as a member or as an organisation: texts, images, videos, documents, cards of links,
+/// polls, and a comment under them.
+///
+/// - The credential is a member's OAuth token ([`oauth`](crate::oauth)); the account's `remote_id` is the
+///   author's URN as [`identify`](Publisher::identify) gives it. Without an account the member posts.
+/// - LinkedIn has no key against repeats. A lost answer is looked up among the author's posts by text and time,
+///   which organisations' tokens may and members' may not.
+/// - What an [`LinkedInConfig`] says can stand in an account's settings.
+#[derive(Clone, Debug)]
+pub struct LinkedIn {
+    config: LinkedInConfig,
+    profile: Profile,
+}
+
+impl LinkedIn {
+    /// A connector for this version of the API.
+    #[must_use]
+    pub fn new(config: LinkedInConfig) -> Self {
+        Self {
+            config,
+            profile: rules::profile(),
+        }
+    }
+
+    /// The API as the context's account sees it.
+    fn api<'a>(&self, cx: &'a Context) -> Result<Api<'a>> {
+        let config: LinkedInConfig = cx.config(&self.config)?;
+        config.check()?;
+        Ok(Api {
+            config,
+            token: cx.token()?,
+        })
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let content = content(cx, post);
+        if post.delivery != Delivery::Now || !content.thread.is_empty() {
+            return Err(undeclared(&self.profile, "posts.create"));
+        }
+        let api = self.api(cx)?;
+        rules::require(&content, &self.profile)?;
+        let options: LinkedInOptions = content.options()?;
+        let author = Author::of(cx, &api).await?;
+        rules::require_readers(&options, &author)?;
+        let begun = cx.step("linkedin.begun", || async { Ok(cx.now()) }).await?;
+        let brought = media::bring(cx, &api, &author, &content, &self.profile).await?;
+        let attached = attached(&content, &options, &brought);
+        let text = content.final_text(&self.profile);
+        let posting = Posting {
+            cx,
+            api: &api,
+            author: &author,
+            text: &text,
+            content: attached.as_ref(),
+            options: &options,
+            with_files: !brought.is_empty(),
+            begun,
+            again: AtomicBool::new(false),
+        };
+        let urn = cx
+            .once("linkedin.post", || posting.look(), || posting.send())
+            .await?;
+        let Some(text) = &content.first_comment else {
+            return Ok(Outcome::Done(receipt(urn, None)));
+        };
+        let commenting = Commenting {
+            cx,
+            api: &api,
+            author: &author,
+            post: &urn,
+            text,
+        };
+        let step = "linkedin.comment";
+        let comment = cx
+            .once(step, || commenting.look(), || commenting.send())
+            .await
+            .map_err(|error| {
+                error.about(&format!("the first comment, of {urn}, which is public"))
+            })?;
+        Ok(Outcome::Done(receipt(urn, Some(comment))))
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let api = self.api(cx)?;
+        let author = Author::of(cx, &api).await?;
+        let content = content(cx, &intent.post);
+        let text = content.final_text(&self.profile);
+        let post = match find_post(cx, &api, &author, &text, intent.at).await {
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                return Err(cannot_tell(UNLISTED));
+            }
+            found => found?,
+        };
+        let Some(urn) = post else {
+            return Ok(Lookup::Absent);
+        };
+        let mut comment = None;
+        if let Some(text) = &content.first_comment {
+            let commenting = Commenting {
+                cx,
+                api: &api,
+                author: &author,
+                post: &urn,
+                text,
+            };
+            comment = commenting.look().await?;
+            if comment.is_none() {
+                return Err(cannot_tell(
+                    "the post is there without its comment; publishing with the same steps goes on",
+                ));
+            }
+        }
+        Ok(Lookup::Found(Outcome::Done(receipt(urn, comment))))
+    }
+}
+
+#[async_trait]
+impl Publisher for LinkedIn {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Only organisations' posts can be listed.
+    fn profile_for(&self, account: &Account) -> Profile {
+        let mut profile = self.profile.clone();
+        profile.abilities.find = !is_member(&account.remote_id);
+        profile
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        rules::findings(content)
+    }
+
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let api = self.api(cx)?;
+        identities(cx, &api).await
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let outcome = self.create(cx, post).await;
+        outcome.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// LinkedIn publishes at once: there is nothing to ask for.
+    async fn poll(&self, _: &Context, _: &Handle) -> Result<Outcome> {
+        Err(undeclared(&self.profile, "posts.poll"))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        match self.lookup(cx, intent).await {
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                Ok(Lookup::CannotTell(error.message().to_owned()))
+            }
+            found => found,
+        }
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let api = self.api(cx)?;
+        let author = Author::of(cx, &api).await?;
+        metrics(cx, &api, &author, &receipt.remote_id).await
+    }
+
+    /// The post with the comments under it.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let api = self.api(cx)?;
+        match send(cx, api.delete(&receipt.remote_id)?).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn content(cx: &Context, post: &Post) -> Content {
+    post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+/// What stands beside the text: one thing at the most. All of it is plain, only the text is escaped.
+fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> Option<Value> {
+    let alt = |index: usize| {
+        let alt = content.media.get(index)?.alt.as_deref()?.trim();
+        (!alt.is_empty()).then(|| alt.to_owned())
+    };
+    if let [urn] = &*brought.media {
+        let mut media = json!({"id": urn});
+        let title = content
+            .media
+            .first()
+            .and_then(|one| rules::title(one, options));
+        set(&mut media, "title", title);
+        set(&mut media, "altText", alt(0).as_deref());
+        return Some(json!({"media": media}));
+    }
+    if !brought.media.is_empty() {
+        let images = brought.media.iter().enumerate().map(|(index, urn)| {
+            let mut image = json!({"id": urn});
+            set(&mut image, "altText", alt(index).as_deref());
+            image
+        });
+        return Some(json!({"multiImage": {"images": images.collect::<Vec<Value>>()}}));
+    }
+    if let Some(poll) = &options.poll {
+        let answers = poll.options.iter().map(|text| json!({"text": text}));
+        return Some(json!({"poll": {
+            "question": poll.question,
+            "options": answers.collect::<Vec<Value>>(),
+            "settings": {"duration": poll.days.as_str()},
+        }}));
+    }
+    let link = content.link.as_ref()?;
+    let title = options.title.as_deref().or(link.host_str());
+    let mut article = json!({"source": link.as_str()});
+    set(&mut article, "title", title);
+    set(&mut article, "description", options.description.as_deref());
+    set(&mut article, "thumbnail", brought.thumbnail.as_deref());
+    let words = options
+        .thumbnail
+        .as_ref()
+        .and_then(|one| one.alt.as_deref());
+    set(
+        &mut article,
+        "thumbnailAltText",
+        words.filter(|_| brought.thumbnail.is_some()),
+    );
+    Some(json!({"article": article}))
+}
+
+fn set(object: &mut Value, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        object[name] = json!(value);
+    }
+}
+
+fn receipt(urn: String, comment: Option<String>) -> Receipt {
+    Receipt {
+        url: Some(format!("https://www.linkedin.com/feed/update/{urn}/")),
+        data: comment.map_or(Value::Null, |comment| json!({"comment": comment})),
+        ..Receipt::new(urn)
+    }
+}

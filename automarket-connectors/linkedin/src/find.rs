@@ -1,0 +1,125 @@
+//! Looking for what was sent among an author's own posts.
+
+use automarket_core::{
+    Context, Error, ErrorKind, Result,
+    chrono::{DateTime, TimeDelta, Utc},
+    profile::Markup,
+    text::escape,
+};
+
+use crate::{
+    PLATFORM,
+    api::{Api, PAGE},
+    author::Author,
+    error::ask,
+    wire::{Page, Post},
+};
+
+/// Pages that are read at the most.
+const PAGES: usize = 5;
+/// How far our clock and LinkedIn's may differ.
+const SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// The author's post of this text since an instant.
+///
+/// # Errors
+/// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
+/// than are read, or no text by which to know it.
+pub(crate) async fn find_post(
+    cx: &Context,
+    api: &Api<'_>,
+    author: &Author,
+    text: &str,
+    since: DateTime<Utc>,
+) -> Result<Option<String>> {
+    let wanted = plain(&escape(text, Markup::LittleText));
+    if wanted.is_empty() {
+        return Err(cannot_tell(
+            "a post without text cannot be told from the author's other ones",
+        ));
+    }
+    let since = (since - SKEW).timestamp_millis();
+    for page in 0..PAGES {
+        let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
+        let posts = listed.elements;
+        let old = |post: &Post| post.made().is_some_and(|made| made < since);
+        let same = |post: &&Post| {
+            let own = post.reshare_context.is_none() && !old(post);
+            own && plain(&post.commentary) == wanted
+        };
+        if let Some(post) = posts.iter().find(same) {
+            return Ok(Some(post.id.clone()));
+        }
+        // That the newest come first is what is seen, not what is promised.
+        let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
+        if posts.len() < PAGE || newest_first && posts.last().is_some_and(old) {
+            return Ok(None);
+        }
+    }
+    Err(cannot_tell("the author posted more since than is searched"))
+}
+
+pub(crate) fn cannot_tell(why: &str) -> Error {
+    Error::new(ErrorKind::CannotTell, why).with_platform(&PLATFORM)
+}
+
+/// What little text shows: without backslashes, hashtags and mentions as their words, every space alike.
+fn plain(little: &str) -> String {
+    let mut out = String::with_capacity(little.len());
+    let mut rest = little;
+    while let Some(c) = rest.chars().next() {
+        if let Some((word, left)) = hashtag(rest) {
+            out.push('#');
+            out.push_str(&word.replace('\\', ""));
+            rest = left;
+        } else if let Some((name, left)) = mention(rest) {
+            out.push_str(&name.replace('\\', ""));
+            rest = left;
+        } else {
+            rest = &rest[c.len_utf8()..];
+            let shown = if c == '\\' { rest.chars().next() } else { None };
+            if let Some(escaped) = shown {
+                rest = &rest[escaped.len_utf8()..];
+            }
+            out.push(shown.unwrap_or(c));
+        }
+    }
+    let words: Vec<&str> = out.split_whitespace().collect();
+    words.join(" ")
+}
+
+/// The word of `{hashtag|\#|word}` at the start, and what follows: LinkedIn may list `#word` so.
+fn hashtag(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("{hashtag|\\#|")?.split_once('}')
+}
+
+/// The name of `@[Name](urn:li:person:1)` at the start, and what follows.
+fn mention(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.strip_prefix("@[")?.split_once("](urn:li:")?;
+    Some((name, rest.split_once(')')?.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ways_to_write_a_text_are_one_text() {
+        for (sent, listed) in [
+            ("50% (or more) #rust", r"50% \(or more\) {hashtag|\#|rust}"),
+            ("50% (or more) #rust", r"50% \(or more\) #rust"),
+            ("C:\\dir_a | {x}", r"C:\\dir\_a \| \{x\}"),
+            ("New: #snake_case!", r"New: {hashtag|\#|snake_case}!"),
+            (
+                "With @[Acme (Labs)](urn:li:organization:7)",
+                r"With @[Acme \(Labs\)](urn:li:organization:7)",
+            ),
+            ("a\n\nb ", "a\n\nb"),
+        ] {
+            let written = escape(sent, Markup::LittleText);
+            assert_eq!(plain(&written), plain(listed), "{sent}");
+            assert_ne!(plain(&written), plain(&format!("{listed} 2")), "{sent}");
+        }
+        assert_ne!(plain(r"Hello \(1\)"), plain("Hello 1"));
+    }
+}

@@ -1,0 +1,28 @@
+use automarket_core::oauth::{ClientAuth, Method, Provider, Refresh, Revocation, RevokeBy};
+
+/// LinkedIn's OAuth 2.0: authorization code of a confidential app, without PKCE.
+///
+/// The scopes are those that every app can have: the member's own posts. For organisations ask for
+/// `w_organization_social r_organization_social rw_organization_admin r_basicprofile` instead, with an app that
+/// LinkedIn admitted to the Community Management API. An access token lives 60 days. Only apps that LinkedIn
+/// chose get a refresh token, which lives a year from the first consent; without one the account is connected
+/// again.
+#[must_use]
+pub fn oauth() -> Provider {
+    Provider {
+        revoke: Some(Revocation {
+            url: "https://www.linkedin.com/oauth/v2/revoke",
+            method: Method::Post,
+            by: RevokeBy::Client,
+            refresh_token: false,
+        }),
+        scopes: &["openid", "profile", "w_member_social"],
+        client: ClientAuth::Body,
+        refresh: Refresh::Token { rotates: false },
+        ..Provider::new(
+            crate::PLATFORM,
+            "https://www.linkedin.com/oauth/v2/authorization",
+            "https://www.linkedin.com/oauth/v2/accessToken",
+        )
+    }
+}

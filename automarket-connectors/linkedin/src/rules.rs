@@ -1,0 +1,180 @@
+//! What LinkedIn takes: the network's rules with what is known of this connector, and the rules of its options.
+
+use automarket_core::{
+    Content, Error, Media, Profile, Result,
+    check::{Finding, check},
+    content::{MediaKind, Voice},
+    networks,
+    profile::{Abilities, ApiVersion, TextUnit},
+    text::count,
+};
+
+use crate::{LinkedInOptions, PLATFORM, Visibility, author::Author};
+
+/// Pixels of an image have to be fewer.
+const PIXELS: u64 = 36_152_320;
+/// What a video has at the least.
+const VIDEO_BYTES: u64 = 75 * 1024;
+/// What a comment may have.
+const COMMENT: usize = 1250;
+
+pub(crate) fn profile() -> Profile {
+    let mut profile = networks::profile(&PLATFORM).unwrap_or_else(|| {
+        let api = ApiVersion::new("202610", "https://learn.microsoft.com/linkedin");
+        Profile::new(PLATFORM, "LinkedIn", api)
+    });
+    let mut abilities = Abilities::default();
+    abilities.publish = true;
+    abilities.find = true;
+    abilities.measure = true;
+    abilities.delete = true;
+    profile.abilities = abilities;
+    profile
+}
+
+/// Whether the content keeps all rules: the profile's and those of its options.
+pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
+    let mut report = check(content, profile, &Voice::default());
+    report.findings.extend(findings(content));
+    report.require()
+}
+
+/// Whether the author has whom the post is for.
+pub(crate) fn require_readers(options: &LinkedInOptions, author: &Author) -> Result<()> {
+    if options.visibility != Visibility::Connections || author.is_member() {
+        return Ok(());
+    }
+    let message = "an organisation has no connections to show a post to";
+    Err(Error::invalid("visibility", message)
+        .with_rule("linkedin.visibility")
+        .with_remedy("make it public, or post as a member"))
+}
+
+/// What is to be said of the options, and of media as far as it is known.
+pub(crate) fn findings(content: &Content) -> Vec<Finding> {
+    let options: LinkedInOptions = match content.options() {
+        Ok(options) => options,
+        Err(error) => {
+            return vec![Finding::blocker(
+                "linkedin.options",
+                error.message(),
+                "Use LinkedInOptions",
+            )];
+        }
+    };
+    let mut found = Vec::new();
+    let card = content.link.is_some() && content.media.is_empty();
+    let attached: Vec<&str> = [
+        ("media", !content.media.is_empty()),
+        ("a link's card", card),
+        ("a poll", options.poll.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, there)| there.then_some(name))
+    .collect();
+    if options.poll.is_some() && attached.len() > 1 {
+        found.push(Finding::blocker(
+            "linkedin.exclusive",
+            format!("LinkedIn takes no {} in one post", attached.join(" and ")),
+            "Keep one of them; a link can stand in the text",
+        ));
+    }
+    if card && options.title.is_none() {
+        found.push(Finding::advice(
+            "linkedin.card_title",
+            "LinkedIn reads nothing from the page, so the card shows the link's host alone",
+            "Set LinkedInOptions::title, and a thumbnail",
+        ));
+    }
+    for media in content.media.iter().chain(&options.thumbnail) {
+        check_media(media, &options, &mut found);
+    }
+    poll(&options, &mut found);
+    if let Some(comment) = &content.first_comment
+        && !(1..=COMMENT).contains(&length(comment))
+    {
+        found.push(Finding::blocker(
+            "linkedin.comment",
+            format!(
+                "a comment has 1 to {COMMENT} characters, this has {}",
+                length(comment)
+            ),
+            "Say it shorter, or leave it out",
+        ));
+    }
+    found
+}
+
+fn check_media(media: &Media, options: &LinkedInOptions, found: &mut Vec<Finding>) {
+    let pixels = media
+        .width
+        .zip(media.height)
+        .map(|(width, height)| u64::from(width) * u64::from(height));
+    let image = matches!(media.kind, MediaKind::Image | MediaKind::Gif);
+    if image && pixels.is_some_and(|pixels| pixels >= PIXELS) {
+        found.push(Finding::blocker(
+            "linkedin.pixels",
+            format!("an image of LinkedIn has fewer than {PIXELS} pixels"),
+            "Scale it down",
+        ));
+    }
+    if media.kind == MediaKind::Video && media.bytes.is_some_and(|bytes| bytes < VIDEO_BYTES) {
+        found.push(Finding::blocker(
+            "linkedin.video_small",
+            format!("a video of LinkedIn has {VIDEO_BYTES} bytes at the least"),
+            "Bring it in a better quality",
+        ));
+    }
+    if media.kind == MediaKind::Document && title(media, options).is_none() {
+        found.push(Finding::blocker(
+            "linkedin.document_title",
+            "a document of LinkedIn has a title",
+            "Set LinkedInOptions::title, or the media's name",
+        ));
+    }
+}
+
+/// The title of a document, image or video.
+pub(crate) fn title<'a>(media: &'a Media, options: &'a LinkedInOptions) -> Option<&'a str> {
+    let name = (media.kind == MediaKind::Document).then_some(media.name.as_deref());
+    let titles = [options.title.as_deref(), name.flatten()];
+    let mut titles = titles.into_iter().flatten();
+    titles.find(|title| !title.trim().is_empty())
+}
+
+fn poll(options: &LinkedInOptions, found: &mut Vec<Finding>) {
+    let Some(poll) = &options.poll else {
+        return;
+    };
+    if !(1..=140).contains(&length(&poll.question)) {
+        found.push(Finding::blocker(
+            "linkedin.poll_question",
+            "a poll of LinkedIn asks in 1 to 140 characters",
+            "Say it shorter",
+        ));
+    }
+    if !(2..=4).contains(&poll.options.len()) {
+        found.push(Finding::blocker(
+            "linkedin.poll_options",
+            format!(
+                "a poll of LinkedIn has 2 to 4 answers, this has {}",
+                poll.options.len()
+            ),
+            "Add or take out answers",
+        ));
+    }
+    let long = |answer: &&String| !(1..=30).contains(&length(answer));
+    if let Some(answer) = poll.options.iter().find(long) {
+        found.push(Finding::blocker(
+            "linkedin.poll_answer",
+            format!(
+                "an answer of LinkedIn's polls has 1 to 30 characters, not as many as \"{answer}\""
+            ),
+            "Say it shorter",
+        ));
+    }
+}
+
+fn length(text: &str) -> usize {
+    count(text.trim(), TextUnit::Utf16, None)
+}

@@ -1,0 +1,160 @@
+//! The two writes that the world sees: the post, and the comment under it.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use automarket_core::{
+    Context, Error, ErrorKind, Result, Retry,
+    chrono::{DateTime, TimeDelta, Utc},
+    profile::Markup,
+    text::escape,
+};
+use serde_json::Value;
+
+use crate::{
+    LinkedInOptions,
+    api::Api,
+    author::Author,
+    error::{ask, created, original, send},
+    find::{cannot_tell, find_post},
+    wire::{Comment, Page, Post},
+};
+
+/// What LinkedIn does not show everywhere yet is tried again so often, after this time.
+const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
+/// How long after its beginning a post may be sent again where only LinkedIn's refusal of repeats protects it.
+const TRUSTED: TimeDelta = TimeDelta::hours(12);
+
+/// The sending of a post.
+pub(crate) struct Posting<'a> {
+    pub(crate) cx: &'a Context,
+    pub(crate) api: &'a Api<'a>,
+    pub(crate) author: &'a Author,
+    pub(crate) text: &'a str,
+    pub(crate) content: Option<&'a Value>,
+    pub(crate) options: &'a LinkedInOptions,
+    /// Whether it shows files that were uploaded for it.
+    pub(crate) with_files: bool,
+    /// When it was begun.
+    pub(crate) begun: DateTime<Utc>,
+    /// Whether it may have been sent before.
+    pub(crate) again: AtomicBool,
+}
+
+impl Posting<'_> {
+    /// Looks for what an earlier attempt may have left.
+    pub(crate) async fn look(&self) -> Result<Option<String>> {
+        self.again.store(true, Ordering::Relaxed);
+        let found = find_post(self.cx, self.api, self.author, self.text, self.begun).await;
+        match found {
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                // LinkedIn knows the text again, but not with files that it has not seen before.
+                let recent = self.cx.now() - self.begun < TRUSTED;
+                if self.api.config.trust_duplicates && recent && !self.with_files {
+                    Ok(None)
+                } else {
+                    Err(cannot_tell(UNLISTED))
+                }
+            }
+            found => found,
+        }
+    }
+
+    pub(crate) async fn send(&self) -> Result<String> {
+        let commentary = escape(self.text, Markup::LittleText);
+        let (tries, pause) = UNSEEN;
+        let mut tried = 1;
+        loop {
+            let call = self
+                .api
+                .create(self.author, &commentary, self.content, self.options)?;
+            let error = match send(self.cx, call).await {
+                Ok(reply) => return created(&reply),
+                Err(error) => error,
+            };
+            match error.kind() {
+                // Right after an upload LinkedIn may not know the file's owner everywhere yet.
+                ErrorKind::Forbidden if self.with_files && tried < tries => {
+                    tokio::time::sleep(pause).await;
+                    tried += 1;
+                }
+                ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
+                    return self.own(error).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// The post of which LinkedIn says that this repeats it: it did go through, and the look-up did not show
+    /// it. After deletions LinkedIn also names posts that are not there.
+    async fn own(&self, duplicate: Error) -> Result<String> {
+        let Some(urn) = original(&duplicate) else {
+            return Err(duplicate.with_retry(Retry::Reconcile));
+        };
+        match ask::<Post>(self.cx, self.api.post(&urn)?).await {
+            Ok(_) => Ok(urn),
+            Err(error) if error.kind() == ErrorKind::Forbidden => Ok(urn),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(duplicate.with_retry(Retry::Reconcile))
+            }
+            Err(error) => Err(error.with_retry(Retry::Reconcile)),
+        }
+    }
+}
+
+/// Why a member's post cannot be looked up.
+pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \
+     then publish again or leave it";
+
+/// The sending of the first comment.
+pub(crate) struct Commenting<'a> {
+    pub(crate) cx: &'a Context,
+    pub(crate) api: &'a Api<'a>,
+    pub(crate) author: &'a Author,
+    pub(crate) post: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl Commenting<'_> {
+    /// Looks for what an earlier attempt may have left.
+    pub(crate) async fn look(&self) -> Result<Option<String>> {
+        let comments = ask::<Page<Comment>>(self.cx, self.api.comments(self.post)?).await;
+        let comments = match comments {
+            Ok(page) => page.elements,
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                return Err(cannot_tell(
+                    "LinkedIn does not let this token read the comments under the post",
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let ours = comments.into_iter().find(|comment| {
+            comment.actor == self.author.urn() && comment.message.text.trim() == self.text.trim()
+        });
+        Ok(ours.and_then(|comment| comment.comment_urn.or(comment.id)))
+    }
+
+    pub(crate) async fn send(&self) -> Result<String> {
+        let (tries, pause) = UNSEEN;
+        let mut tried = 1;
+        loop {
+            let call = self.api.comment(self.author, self.post, self.text)?;
+            match send(self.cx, call).await {
+                Ok(reply) => {
+                    let comment = reply.json::<Comment>().ok();
+                    let named = comment.and_then(|comment| comment.comment_urn.or(comment.id));
+                    return named.map_or_else(|| created(&reply), Ok);
+                }
+                // The post was made a moment ago.
+                Err(error) if error.kind() == ErrorKind::NotFound && tried < tries => {
+                    tokio::time::sleep(pause).await;
+                    tried += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

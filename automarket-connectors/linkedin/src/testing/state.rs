@@ -1,0 +1,178 @@
+//! What the fake remembers.
+
+use std::collections::BTreeMap;
+
+use automarket_core::chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    MEMBER, ORGANIZATION, OTHER_MEMBER, OTHER_ORGANIZATION, OTHER_TOKEN, TOKEN, little::shown,
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) token: String,
+    pub(super) versions: Vec<String>,
+    pub(super) community: bool,
+    pub(super) openid: bool,
+    pub(super) members_read: bool,
+    pub(super) analytics: bool,
+    pub(super) failing: (u32, String),
+    pub(super) questions: u32,
+    pub(super) hidden: u32,
+    pub(super) too_new: u32,
+    pub(super) uncommentable: u32,
+    pub(super) posts: Vec<Post>,
+    /// What was deleted: its text is known for a while.
+    pub(super) deleted: Vec<Post>,
+    pub(super) uploads: BTreeMap<String, Upload>,
+    /// Posts by member and day.
+    pub(super) days: BTreeMap<String, u32>,
+    last: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Post {
+    pub(super) id: String,
+    pub(super) author: String,
+    /// As it was sent.
+    pub(super) commentary: String,
+    pub(super) visibility: String,
+    pub(super) content: Option<Value>,
+    pub(super) no_reshare: bool,
+    pub(super) comments: Vec<Comment>,
+    pub(super) at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Comment {
+    pub(super) id: String,
+    pub(super) actor: String,
+    pub(super) text: String,
+}
+
+impl Post {
+    pub(super) fn view(&self) -> Value {
+        let comments = self.comments.iter();
+        let comments = comments.map(|one| json!({"actor": one.actor, "text": one.text}));
+        json!({
+            "id": self.id,
+            "author": self.author,
+            "text": shown(&self.commentary),
+            "commentary": self.commentary,
+            "visibility": self.visibility,
+            "content": self.content,
+            "no_reshare": self.no_reshare,
+            "comments": comments.collect::<Vec<Value>>(),
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Upload {
+    pub(super) owner: String,
+    pub(super) kind: String,
+    /// The bytes of each part that is expected; of one part any number where there is `None`.
+    pub(super) expected: Vec<Option<u64>>,
+    /// Bytes and tag of each part that came.
+    pub(super) parts: BTreeMap<usize, (u64, String)>,
+    pub(super) stage: Stage,
+    pub(super) until: DateTime<Utc>,
+}
+
+/// How far an upload is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    Waiting,
+    /// So many questions are left.
+    Processing(u32),
+    Failed(String),
+    Available,
+}
+
+impl Upload {
+    pub(super) fn view(&self) -> Value {
+        let bytes: u64 = self.parts.values().map(|(bytes, _)| bytes).sum();
+        json!({"owner": self.owner, "bytes": bytes, "parts": self.parts.len()})
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            token: TOKEN.to_owned(),
+            versions: ["202605", "202606", "202609", "202610"]
+                .map(str::to_owned)
+                .to_vec(),
+            community: true,
+            openid: true,
+            members_read: false,
+            analytics: false,
+            failing: (0, String::new()),
+            questions: 1,
+            hidden: 0,
+            too_new: 0,
+            uncommentable: 0,
+            posts: Vec::new(),
+            deleted: Vec::new(),
+            uploads: BTreeMap::new(),
+            days: BTreeMap::new(),
+            last: 7_100_000_000_000_000_000,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn number(&mut self) -> u64 {
+        self.last += 4_194_305;
+        self.last
+    }
+
+    /// Whose token it is.
+    pub(super) fn member(&self, token: &str) -> Option<&'static str> {
+        match token {
+            token if token == self.token => Some(MEMBER),
+            OTHER_TOKEN => Some(OTHER_MEMBER),
+            _ => None,
+        }
+    }
+
+    /// Whether the member may act as this author.
+    pub(super) fn speaks(&self, member: &str, author: &str) -> bool {
+        author == member || self.community && author == administered(member)
+    }
+
+    /// Whether the member may read what this author made.
+    pub(super) fn reads(&self, member: &str, author: &str) -> bool {
+        self.speaks(member, author) && (author != member || self.members_read)
+    }
+
+    pub(super) fn post(&self, urn: &str) -> Option<&Post> {
+        self.posts.iter().find(|post| post.id == urn)
+    }
+
+    pub(super) fn seed(&mut self, author: &str, commentary: &str, at: DateTime<Utc>) -> String {
+        let id = format!("urn:li:share:{}", self.number());
+        self.posts.push(Post {
+            id: id.clone(),
+            author: author.to_owned(),
+            commentary: commentary.to_owned(),
+            visibility: "PUBLIC".to_owned(),
+            content: None,
+            no_reshare: false,
+            comments: Vec::new(),
+            at,
+        });
+        id
+    }
+}
+
+/// The organisation that a member administers.
+pub(super) fn administered(member: &str) -> &'static str {
+    if member == MEMBER {
+        ORGANIZATION
+    } else {
+        OTHER_ORGANIZATION
+    }
+}

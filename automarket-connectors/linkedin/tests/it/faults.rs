@@ -1,0 +1,325 @@
+//! The fault acceptance: each fault at the post and at its comment ends right, with exactly the right number of
+//! both.
+
+use std::time::Duration;
+
+use automarket_connector_linkedin::{LinkedInConfig, testing};
+use automarket_core::{
+    Context, Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Result, Retry,
+    chrono::TimeDelta,
+    http_types::Method,
+    testing::{Fault, FaultRule},
+};
+use serde_json::json;
+
+use crate::world::{World, commented, done, hello};
+
+/// Goes on with the same steps, as the engine does after errors that allow it.
+async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
+    for _ in 0..4 {
+        match world.linkedin.publish(cx, post).await {
+            Err(error) if error.retry() != Retry::Never => {
+                world.clock.advance(TimeDelta::minutes(1));
+            }
+            end => return end,
+        }
+    }
+    panic!("no end")
+}
+
+fn one_of_each(world: &World, name: &str) {
+    let effects = world.effects();
+    assert_eq!(effects.len(), 1, "{name}: {effects:?}");
+    assert_eq!(
+        effects[0]["text"], "Hello (from Acme) & friends #launch",
+        "{name}"
+    );
+    let comments = effects[0]["comments"].as_array().unwrap();
+    assert_eq!(comments.len(), 1, "{name}: {effects:?}");
+    assert_eq!(comments[0]["text"], "More here (soon): acme.dev", "{name}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_fault_at_either_write_leaves_one_post_with_one_comment() {
+    let day = r#"{"status":429,"serviceErrorCode":101,"message":"Resource level throttle APPLICATION DAY limit for calls to this resource is reached."}"#;
+    let faults = [
+        Fault::NotSent,
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::HangAfter,
+        Fault::StatusBefore(500),
+        Fault::StatusBefore(503),
+        Fault::StatusAfter(500),
+        Fault::StatusAfter(504),
+        // An HTML page that says success.
+        Fault::StatusAfter(200),
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+        Fault::Slow(Duration::from_secs(90)),
+        Fault::RateLimited(Some("7")),
+        Fault::RateLimited(None),
+        Fault::Reply(429, day),
+        Fault::Reply(
+            500,
+            r#"{"status":500,"message":"Unable to obtain activity"}"#,
+        ),
+    ];
+    for fault in faults {
+        for path in ["/rest/posts", "/comments"] {
+            let world = World::new();
+            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
+            world.sandbox.faults().add(rule);
+            let cx = world.cx();
+            let name = format!("{fault:?} at {path}");
+            let first = world.linkedin.publish(&cx, &commented()).await;
+            // A comment's id stands in its header as well, which only the first of these leaves.
+            let told = matches!(fault, Fault::HalfAfter) && path == "/comments";
+            match first {
+                Ok(_) => assert!(told, "{name}"),
+                Err(error) => assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}"),
+            }
+            assert_eq!(world.sandbox.faults().hits().len(), 1, "{name}");
+            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
+            one_of_each(&world, &name);
+            assert_eq!(receipt.remote_id, world.effects()[0]["id"], "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_anywhere_goes_on_where_it_stopped() {
+    for path in ["/rest/posts", "/comments"] {
+        let world = World::new();
+        let rule = FaultRule::on(path, Fault::HangAfter).method(Method::POST);
+        world.sandbox.faults().add(rule);
+        let cx = world.cx();
+        let post = commented();
+        let attempt = world.linkedin.publish(&cx, &post);
+        let dying = tokio::time::timeout(Duration::from_secs(5), attempt);
+        assert!(dying.await.is_err());
+        done(world.linkedin.publish(&cx, &post).await.unwrap());
+        one_of_each(&world, path);
+    }
+}
+
+#[tokio::test]
+async fn a_post_without_its_comment_is_not_the_whole_of_it() {
+    let world = World::new();
+    let cx = world.cx();
+    let intent = Intent {
+        key: "key".into(),
+        post: commented(),
+        at: cx.now(),
+    };
+    let before = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert_eq!(before, Lookup::Absent);
+    world.fault("/comments", Fault::NotSent);
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    let half = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert!(matches!(half, Lookup::CannotTell(_)), "{half:?}");
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let whole = world.linkedin.find(&cx, &intent).await.unwrap();
+    assert_eq!(whole, Lookup::Found(Outcome::Done(receipt)));
+}
+
+#[tokio::test]
+async fn an_expired_token_stops_it_and_the_new_one_goes_on() {
+    let world = World::new();
+    world.fault("/comments", Fault::StatusBefore(429));
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    assert!(
+        error.message().contains("which is public"),
+        "{error}: {:?}",
+        world.effects()
+    );
+    world.fake.renew_token("renewed-token");
+    let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::Unauthorized, Retry::Never)
+    );
+    let renewed = cx.with_credential(Credential::token("renewed-token"));
+    done(
+        world
+            .linkedin
+            .publish(&renewed, &commented())
+            .await
+            .unwrap(),
+    );
+    one_of_each(&world, "renewed");
+}
+
+async fn refused(world: &World, post: &Post) -> Error {
+    let error = world.linkedin.publish(&world.cx(), post).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Never, "{error:?}");
+    error
+}
+
+#[tokio::test]
+async fn a_retired_version_says_so_and_the_host_can_name_another() {
+    let world = World::new();
+    world.fake.set_versions(&["202701"]);
+    let error = refused(&world, &hello()).await;
+    assert_eq!(error.kind(), ErrorKind::ApiVersionRetired);
+    assert_eq!(error.platform_code(), Some("NONEXISTENT_VERSION"));
+    assert!(error.remedy().unwrap().contains("LinkedInConfig::version"));
+    assert!(world.effects().is_empty());
+
+    let newer = World::with(LinkedInConfig {
+        version: "202701".to_owned(),
+        ..LinkedInConfig::default()
+    });
+    newer.fake.set_versions(&["202701"]);
+    done(newer.linkedin.publish(&newer.cx(), &hello()).await.unwrap());
+    assert_eq!(newer.effects().len(), 1);
+
+    let wrong = World::with(LinkedInConfig {
+        version: "2026-10".to_owned(),
+        ..LinkedInConfig::default()
+    });
+    assert_eq!(refused(&wrong, &hello()).await.kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn the_same_text_twice_is_a_duplicate_that_names_the_first() {
+    let world = World::new();
+    let receipt = done(world.linkedin.publish(&world.cx(), &hello()).await.unwrap());
+    // Of another intent: the first one's post is not taken for its own.
+    let error = refused(&world, &hello()).await;
+    assert_eq!(error.kind(), ErrorKind::Duplicate);
+    assert_eq!(error.platform_code(), Some("DUPLICATE_POST"));
+    assert!(error.message().contains(&receipt.remote_id), "{error}");
+    assert!(error.remedy().is_some());
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_repeat() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/rest/posts", Fault::CutAfter);
+    world.fake.hide_posts(1);
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+}
+
+#[tokio::test]
+async fn a_post_that_linkedin_only_remembers_is_not_taken_for_ours() {
+    let world = World::new();
+    let receipt = done(world.linkedin.publish(&world.cx(), &hello()).await.unwrap());
+    let deleting = world.linkedin.delete(&world.cx(), &receipt).await;
+    deleting.unwrap();
+    let cx = world.cx();
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST));
+    for _ in 0..2 {
+        let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        assert!(world.effects().is_empty());
+    }
+    // A day later it is forgotten.
+    world.clock.advance(TimeDelta::hours(30));
+    done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn the_daily_limit_is_waited_for_until_midnight() {
+    let world = World::new();
+    for n in 0..150 {
+        let post = Post::text(format!("Post {n}"));
+        done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    }
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    let hours = Duration::from_secs(15 * 3600);
+    assert_eq!(error.retry(), Retry::After(Some(hours)));
+    world.clock.advance(TimeDelta::hours(15));
+    done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 151);
+}
+
+#[tokio::test]
+async fn more_posts_than_are_searched_stay_unknown() {
+    let world = World::new();
+    let cx = world.cx();
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST));
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown());
+    for n in 0..501 {
+        let text = format!("Busy {n}");
+        world.fake.seed(testing::ORGANIZATION, &text, cx.now());
+    }
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 501);
+}
+
+#[tokio::test]
+async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
+    let world = World::new();
+    let long_ago = world.cx().now() - TimeDelta::days(2);
+    let text = r"Hello \(from Acme\) & friends #launch";
+    let old = world.fake.seed(testing::ORGANIZATION, text, long_ago);
+    let rule = FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown());
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_ne!(receipt.remote_id, old);
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_list_that_begins_with_the_oldest_is_read_on() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    for n in 0..100 {
+        world
+            .fake
+            .seed(testing::ORGANIZATION, &format!("{n}"), cx.now());
+    }
+    let old = |n| json!({"id": "urn:li:share:1", "commentary": "Old", "createdAt": n});
+    let page = json!({"elements": (0..100).map(old).collect::<Vec<_>>()});
+    let page = Fault::Reply(200, page.to_string().leak());
+    world.fault("/rest/posts", page);
+    let intent = Intent {
+        key: "key".into(),
+        post: hello(),
+        at: cx.now(),
+    };
+    let found = world.linkedin.find(&cx, &intent).await.unwrap();
+    let Lookup::Found(found) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(found.remote_id(), receipt.remote_id);
+    assert_eq!(world.sandbox.faults().hits().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
+    let world = World::new();
+    world.fake.hide_from_comments(2);
+    let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
+    done(outcome.unwrap());
+    one_of_each(&world, "hidden twice");
+    // Not for ever.
+    let world = World::new();
+    world.fake.hide_from_comments(9);
+    let error = refused(&world, &commented()).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(world.effects().len(), 1);
+}

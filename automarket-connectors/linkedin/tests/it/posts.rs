@@ -1,0 +1,231 @@
+//! What posts say, and what comes of them.
+
+use automarket_connector_linkedin::{LinkedInOptions, PLATFORM, Poll, PollDays, Visibility};
+use automarket_core::{
+    ErrorKind, Post, Publisher, Receipt, check::Severity, chrono::TimeDelta, content::Variant,
+};
+use serde_json::json;
+
+use crate::world::{World, commented, done, hello, with_options};
+
+fn poll(question: &str, answers: &[&str]) -> LinkedInOptions {
+    LinkedInOptions {
+        poll: Some(Poll::new(
+            question,
+            answers.iter().copied(),
+            PollDays::Seven,
+        )),
+        ..LinkedInOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn readers_see_the_text_as_it_was_written() {
+    let world = World::new();
+    for text in [
+        "50% (or more) off! *Really* <now>",
+        "C:\\temp | {braces} [brackets] ~tilde~ snake_case @nobody",
+        "Tags #rust #snake_case and not#one #1",
+        "Line\n\ntwo → ✅ 漢字",
+        "\\(already\\) escaped",
+    ] {
+        let post = Post::text(text);
+        done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+        assert_eq!(world.effects().last().unwrap()["text"], text);
+    }
+    let post = Post::text("With @[Acme Labs](urn:li:organization:7) (and others)");
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    let effects = world.effects();
+    let last = effects.last().unwrap();
+    assert_eq!(last["text"], "With Acme Labs (and others)");
+    let commentary = last["commentary"].as_str().unwrap();
+    assert!(commentary.contains("@[Acme Labs](urn:li:organization:7)"));
+}
+
+#[tokio::test]
+async fn a_first_comment_and_the_fields_of_cards_are_plain() {
+    let world = World::new();
+    done(
+        world
+            .linkedin
+            .publish(&world.cx(), &commented())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(
+        world.effects()[0]["comments"][0]["text"],
+        "More here (soon): acme.dev"
+    );
+    let options = LinkedInOptions {
+        title: Some("Launch (finally) #1".into()),
+        description: Some("What_is new?".into()),
+        no_reshare: true,
+        ..LinkedInOptions::default()
+    };
+    let mut variant = Variant::text("Read (this)").with_options(&options).unwrap();
+    variant.link = Some("https://acme.dev/blog/1?a=(b)".parse().unwrap());
+    let post = Post::text("x").variant(PLATFORM, variant);
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    let effects = world.effects();
+    assert_eq!(effects[1]["text"], "Read (this)");
+    assert_eq!(effects[1]["no_reshare"], true);
+    assert_eq!(
+        effects[1]["content"],
+        json!({"article": {
+            "source": "https://acme.dev/blog/1?a=(b)",
+            "title": "Launch (finally) #1",
+            "description": "What_is new?",
+        }})
+    );
+}
+
+#[tokio::test]
+async fn a_link_without_a_title_shows_its_host_and_the_plan_advises() {
+    let world = World::new();
+    let post = Post::text("Read").link("https://acme.dev/blog/1").unwrap();
+    let findings = world.linkedin.check(&post.content_for(&PLATFORM, None));
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].rule, "linkedin.card_title");
+    assert_eq!(findings[0].severity, Severity::Advice);
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    let article = &world.effects()[0]["content"]["article"];
+    assert_eq!(article["title"], "acme.dev");
+}
+
+#[tokio::test]
+async fn polls_are_asked() {
+    let world = World::new();
+    let post = with_options(
+        "Please vote (twice)",
+        &poll("Tabs (or spaces)?", &["Tabs", "Spaces"]),
+    );
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    let effects = world.effects();
+    assert_eq!(
+        effects[0]["content"],
+        json!({"poll": {
+            "question": "Tabs (or spaces)?",
+            "options": [{"text": "Tabs"}, {"text": "Spaces"}],
+            "settings": {"duration": "SEVEN_DAYS"},
+        }})
+    );
+}
+
+#[tokio::test]
+async fn who_sees_it_is_said() {
+    let world = World::new();
+    let closed = |visibility| LinkedInOptions {
+        visibility,
+        ..LinkedInOptions::default()
+    };
+    let connections = with_options("For us", &closed(Visibility::Connections));
+    let error = world
+        .linkedin
+        .publish(&world.cx(), &connections)
+        .await
+        .unwrap_err();
+    assert_eq!(error.rule(), Some("linkedin.visibility"));
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    done(
+        world
+            .linkedin
+            .publish(&world.anna(), &connections)
+            .await
+            .unwrap(),
+    );
+    let members = with_options("For members", &closed(Visibility::LoggedIn));
+    done(world.linkedin.publish(&world.cx(), &members).await.unwrap());
+    let effects = world.effects();
+    assert_eq!(effects[0]["visibility"], "CONNECTIONS");
+    assert_eq!(effects[1]["visibility"], "LOGGED_IN");
+}
+
+#[tokio::test]
+async fn options_have_rules_that_hold_before_anything_is_sent() {
+    let world = World::new();
+    let long = "x".repeat(141);
+    let mut with_link = with_options("x", &poll("Which?", &["a", "b"]));
+    with_link.base.link = Some("https://acme.dev".parse().unwrap());
+    let mut long_comment = hello();
+    long_comment.base.first_comment = Some("y".repeat(1251));
+    let mut odd = hello();
+    odd.base
+        .options
+        .insert(PLATFORM, json!({"visibility": "friends"}));
+    let cases = [
+        (with_link, "linkedin.exclusive"),
+        (
+            with_options("x", &poll(&long, &["a", "b"])),
+            "linkedin.poll_question",
+        ),
+        (
+            with_options("x", &poll("Which?", &["a"])),
+            "linkedin.poll_options",
+        ),
+        (
+            with_options("x", &poll("Which?", &["a", &"b".repeat(31)])),
+            "linkedin.poll_answer",
+        ),
+        (long_comment, "linkedin.comment"),
+        (odd, "linkedin.options"),
+        (Post::text("x".repeat(3001)), "text.too_long"),
+    ];
+    for (post, rule) in cases {
+        let error = world
+            .linkedin
+            .publish(&world.cx(), &post)
+            .await
+            .unwrap_err();
+        assert_eq!(error.rule(), Some(rule), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.remedy().is_some());
+    }
+    assert!(world.effects().is_empty());
+    // Counted as it is read, not as it is escaped.
+    let post = Post::text("(".repeat(3000));
+    done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_organisations_numbers_are_read_and_what_is_missing_is_no_zero() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let fresh = world.linkedin.measure(&cx, &receipt).await.unwrap();
+    assert_eq!((fresh.impressions, fresh.shares), (None, None));
+    assert_eq!((fresh.likes, fresh.comments), (Some(11), Some(1)));
+    world.clock.advance(TimeDelta::hours(1));
+    let metrics = world.linkedin.measure(&cx, &receipt).await.unwrap();
+    assert_eq!(metrics.impressions, Some(500));
+    assert_eq!(metrics.reach, Some(320));
+    assert_eq!(metrics.clicks, Some(17));
+    assert_eq!(metrics.likes, Some(11));
+    assert_eq!(metrics.comments, Some(3));
+    assert_eq!(metrics.shares, Some(4));
+    assert_eq!((metrics.views, metrics.saves), (None, None));
+    assert_eq!(metrics.raw["statistics.engagement"], json!(0.07));
+    assert_eq!(metrics.raw["social.PRAISE"], json!(2));
+    world.linkedin.delete(&cx, &receipt).await.unwrap();
+    let error = world.linkedin.measure(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_receipt_says_where_it_can_be_seen_and_what_is_gone_can_be_deleted() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let url = format!(
+        "https://www.linkedin.com/feed/update/{}/",
+        receipt.remote_id
+    );
+    assert_eq!(receipt.url, Some(url));
+    let comment = receipt.data["comment"].as_str().unwrap();
+    assert!(comment.starts_with("urn:li:comment:("), "{comment}");
+    for _ in 0..2 {
+        world.linkedin.delete(&cx, &receipt).await.unwrap();
+        assert!(world.effects().is_empty());
+    }
+    let never = Receipt::new("urn:li:share:1");
+    world.linkedin.delete(&cx, &never).await.unwrap();
+}

@@ -1,0 +1,89 @@
+//! A fake LinkedIn with a clock of its own.
+
+use std::sync::Arc;
+
+use automarket_connector_linkedin::{LinkedIn, LinkedInConfig, LinkedInOptions, PLATFORM, testing};
+use automarket_core::{
+    Context, Credential, Outcome, Post, Receipt, TenantId,
+    content::Variant,
+    steps::MemorySteps,
+    store::Account,
+    testing::{Fault, FaultRule, ManualClock, Sandbox},
+};
+use serde_json::Value;
+
+pub(crate) struct World {
+    pub(crate) fake: Arc<testing::FakeLinkedIn>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) clock: ManualClock,
+    pub(crate) linkedin: LinkedIn,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(LinkedInConfig::default())
+    }
+
+    pub(crate) fn with(config: LinkedInConfig) -> Self {
+        let fake = Arc::new(testing::FakeLinkedIn::new());
+        let clock = ManualClock::parse("2026-11-20T09:00:00Z");
+        Self {
+            sandbox: Sandbox::new()
+                .with(fake.clone())
+                .with_clock(Arc::new(clock.clone())),
+            fake,
+            clock,
+            linkedin: LinkedIn::new(config),
+        }
+    }
+
+    /// A context for a new intent of Acme.
+    pub(crate) fn cx(&self) -> Context {
+        self.of(testing::ORGANIZATION, testing::TOKEN)
+    }
+
+    /// A context for a new intent of Anna.
+    pub(crate) fn anna(&self) -> Context {
+        self.of(testing::MEMBER, testing::TOKEN)
+    }
+
+    pub(crate) fn of(&self, author: &str, token: &str) -> Context {
+        let tenant = TenantId::new("acme").unwrap();
+        Context::new(self.sandbox.clone())
+            .with_clock(Arc::new(self.clock.clone()))
+            .with_credential(Credential::token(token))
+            .with_account(Account::new(tenant, PLATFORM, author))
+            .with_steps(Arc::new(MemorySteps::default()))
+            .with_key("key")
+    }
+
+    pub(crate) fn fault(&self, path: &str, fault: Fault) {
+        self.sandbox.faults().add(FaultRule::on(path, fault));
+    }
+
+    pub(crate) fn effects(&self) -> Vec<Value> {
+        self.sandbox.effects(&PLATFORM)
+    }
+}
+
+pub(crate) fn hello() -> Post {
+    Post::text("Hello (from Acme) & friends #launch")
+}
+
+pub(crate) fn commented() -> Post {
+    let mut post = hello();
+    post.base.first_comment = Some("More here (soon): acme.dev".to_owned());
+    post
+}
+
+pub(crate) fn with_options(text: &str, options: &LinkedInOptions) -> Post {
+    let variant = Variant::text(text).with_options(options).unwrap();
+    Post::text("elsewhere").variant(PLATFORM, variant)
+}
+
+pub(crate) fn done(outcome: Outcome) -> Receipt {
+    match outcome {
+        Outcome::Done(receipt) => receipt,
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,222 @@
+//! A real connector against its fake: what the library says of its calls is what the fake saw.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use automarket::{
+    connectors::mixpost::{self, Mixpost, MixpostConfig, testing},
+    core::{
+        Bytes, async_trait,
+        http::{Body, Transport, TransportError},
+        http_types::{Method, Request, Response},
+    },
+    publishing::Link,
+    store::Operation,
+    testing::{Fault, FaultRule, Sandbox},
+};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+use super::*;
+
+/// The world of the fakes, with a log of what came of each request, by the words of the metrics.
+#[derive(Clone)]
+struct Logged {
+    sandbox: Sandbox,
+    log: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+#[async_trait]
+impl Transport for Logged {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let answer = self.sandbox.send(request).await;
+        let outcome = match &answer {
+            Ok(answer) => match answer.status().as_u16() {
+                429 => "limited",
+                ..=399 => "answered",
+                400..=499 => "refused",
+                _ => "failed",
+            },
+            Err(error) => error.kind.as_str(),
+        };
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        *log.entry(outcome.to_owned()).or_default() += 1;
+        answer
+    }
+}
+
+struct Wired {
+    wire: Logged,
+    clock: ManualClock,
+    tenant: Tenant,
+    account: Account,
+}
+
+impl Wired {
+    async fn new() -> Self {
+        let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+        let fake = Arc::new(testing::FakeMixpost::new());
+        let sandbox = Sandbox::new().with(fake);
+        let wire = Logged {
+            sandbox: sandbox.with_clock(Arc::new(clock.clone())),
+            log: Arc::default(),
+        };
+        let config = MixpostConfig::new(testing::BASE_URL, testing::WORKSPACE);
+        let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let market = Automarket::builder(store)
+            .clock(Arc::new(clock.clone()))
+            .transport(wire.clone())
+            .publisher(Mixpost::new(config).unwrap())
+            .keyring(keyring())
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        let number = testing::X_ACCOUNT.to_string();
+        let account = Account::new(tenant.id().clone(), mixpost::PLATFORM, number);
+        let token = Credential::token(testing::TOKEN);
+        let account = account.on_network(Platform::X);
+        let account = tenant.add_account(account, token).await.unwrap();
+        Self {
+            wire,
+            clock,
+            tenant,
+            account,
+        }
+    }
+
+    fn fault(&self, fault: Fault) {
+        let rule = FaultRule::on("/posts", fault).method(Method::POST);
+        self.wire.sandbox.faults().add(rule);
+    }
+
+    async fn publish(&self, text: &str) -> Publication {
+        let options = PublishOptions::new().however_late();
+        let accounts = [self.account.id];
+        let post = Post::text(text);
+        let post = self.tenant.publish_with(post, accounts, When::Now, options);
+        let mut all = self.tenant.publications(post.await.unwrap()).await.unwrap();
+        all.remove(0)
+    }
+
+    /// Until it is at its end.
+    async fn finish(&self, publication: &Publication) -> Publication {
+        for _ in 0..50 {
+            self.tenant.work_on(publication.job, LEASE).await.unwrap();
+            let now = self.tenant.publications(publication.post).await.unwrap();
+            if now[0].state.is_terminal() {
+                return now[0].clone();
+            }
+            self.clock.advance(chrono::Duration::hours(7));
+        }
+        panic!("{publication:?} does not end");
+    }
+}
+
+#[tokio::test]
+async fn counters_equal_the_log_of_the_fake() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let world = Wired::new().await;
+    let faults = [
+        Fault::RateLimited(Some("60")),
+        Fault::CutAfter,
+        Fault::CutBefore,
+        Fault::NotSent,
+        Fault::StatusAfter(502),
+        Fault::StatusBefore(503),
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+    ];
+    let rounds = faults.len() as u64 + 1;
+    for (n, fault) in faults.into_iter().enumerate() {
+        world.fault(fault);
+        let publication = world.publish(&format!("Post {n}")).await;
+        let ended = world.finish(&publication).await;
+        assert_eq!(ended.state, PublicationState::Published, "{n}: {ended:?}");
+    }
+    world.fault(Fault::Reply(
+        422,
+        r#"{"message":"The content is refused."}"#,
+    ));
+    let refused = world.publish("Never").await;
+    let refused = world.finish(&refused).await;
+    assert_eq!(refused.state, PublicationState::Rejected);
+    assert_eq!(world.wire.sandbox.faults().hits().len() as u64, rounds);
+
+    let mut calls = BTreeMap::new();
+    let mut publications = BTreeMap::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let DebugValue::Counter(count) = value else {
+            continue;
+        };
+        let outcome = key.key().labels().find(|label| label.key() == "outcome");
+        let counted = match key.key().name() {
+            "automarket_calls_total" => &mut calls,
+            "automarket_publications_total" => &mut publications,
+            _ => continue,
+        };
+        *counted
+            .entry(outcome.unwrap().value().to_owned())
+            .or_insert(0) += count;
+    }
+    let log = world.wire.log.lock().unwrap().clone();
+    assert_eq!(calls, log, "calls");
+    for kind in ["answered", "limited", "refused", "failed", "network"] {
+        assert!(log.contains_key(kind), "void: no call was {kind}: {log:?}");
+    }
+    let effects = world.wire.sandbox.effects(&mixpost::PLATFORM).len() as u64;
+    assert_eq!(effects, rounds - 1);
+    let wanted = [
+        ("published".to_owned(), effects),
+        ("rejected".to_owned(), 1),
+    ];
+    assert_eq!(publications, wanted.into(), "publications");
+}
+
+#[tokio::test]
+async fn why_tells_of_a_limit_a_cut_and_the_look_that_found_it() {
+    let world = Wired::new().await;
+    world.fault(Fault::RateLimited(Some("60")));
+    world.fault(Fault::CutAfter);
+    let publication = world.publish("We shipped!").await;
+    let ended = world.finish(&publication).await;
+    assert_eq!(ended.state, PublicationState::Published);
+    assert_eq!(world.wire.sandbox.effects(&mixpost::PLATFORM).len(), 1);
+
+    let why = world.tenant.why(publication.id).await.unwrap();
+    let attempts: Vec<_> = why
+        .chain
+        .iter()
+        .filter_map(|link| match link {
+            Link::Attempt(attempt) => Some(attempt),
+            _ => None,
+        })
+        .collect();
+    let told = attempts.iter().map(|a| (a.operation, &*a.decision.rule));
+    assert_eq!(
+        told.take(3).collect::<Vec<_>>(),
+        [
+            (Operation::Publish, "platform.wait"),
+            (Operation::Publish, "retry.reconcile"),
+            (Operation::Reconcile, "done"),
+        ]
+    );
+    // What went over the wire is there: the text that was sent, the status, the missing answer, the look-up.
+    let wire = |n: usize| &attempts[n].exchanges;
+    assert!(wire(0).iter().any(|e| e.status == Some(429)));
+    let cut = wire(1).iter().find(|e| e.status.is_none()).unwrap();
+    assert!(cut.sent.contains("We shipped!"), "{cut:?}");
+    let looks = wire(2);
+    assert!(
+        !looks.is_empty() && looks.iter().all(|e| e.method == "GET"),
+        "{looks:?}"
+    );
+    let text = why.to_string();
+    for told in ["-> 429", "-> no answer", "We shipped!", "[retry.reconcile]"] {
+        assert!(text.contains(told), "{told} is not in\n{text}");
+    }
+    let json = serde_json::to_string(&why).unwrap();
+    assert!(!text.contains(testing::TOKEN) && !json.contains(testing::TOKEN));
+}

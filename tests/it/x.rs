@@ -1,0 +1,96 @@
+//! X through the whole library: what plans say, and a thread that a worker sends.
+
+use std::{sync::Arc, time::Duration};
+
+use automarket::{
+    Automarket, Credential, Keyring, Platform, Post, Tenant, Variant, When,
+    connectors::x::{PLATFORM, Poll, X, XConfig, XOptions, testing},
+    store::{Account, MemoryStore, PublicationState},
+    testing::{Fault, FaultRule, ManualClock, Sandbox},
+};
+use serde_json::{Value, json};
+
+async fn world(settings: Value) -> (Tenant, Account, Sandbox, ManualClock) {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let sandbox = Sandbox::new()
+        .with(Arc::new(testing::FakeX::new()))
+        .with_clock(Arc::new(clock.clone()));
+    let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
+        .clock(Arc::new(clock.clone()))
+        .transport(sandbox.clone())
+        .publisher(X::new(XConfig::default()))
+        .keyring(Keyring::from_base64("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").unwrap())
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let account = Account::new(tenant.id().clone(), PLATFORM, testing::USER);
+    let account = account.with_settings(settings);
+    let credential = Credential::token(testing::TOKEN);
+    let account = tenant.add_account(account, credential).await.unwrap();
+    (tenant, account, sandbox, clock)
+}
+
+#[tokio::test]
+async fn a_plan_says_what_only_the_connector_knows() {
+    let rules = async |post: &Post, settings: Value| {
+        let (tenant, account, ..) = world(settings).await;
+        let plan = tenant.plan(post, [account.id]).await.unwrap();
+        let findings = &plan.targets[0].report.findings;
+        let rules = findings.iter().map(|finding| finding.rule.clone());
+        rules.collect::<Vec<_>>()
+    };
+    let options = XOptions {
+        poll: Some(Poll::new(["only one"], 60)),
+        reply_to: Some("12".into()),
+        ..XOptions::default()
+    };
+    let variant = Variant::text("See acme.dev")
+        .with_options(&options)
+        .unwrap();
+    let post = Post::text("").variant(Platform::X, variant);
+    assert_eq!(
+        rules(&post, Value::Null).await,
+        ["x.poll_options", "cost.link", "x.reply_restricted"]
+    );
+    let long = Post::text("No more than this. ".repeat(20));
+    assert_eq!(
+        rules(&long, json!({"long_posts": false})).await,
+        ["text.too_long"]
+    );
+    assert_eq!(
+        rules(&long, json!({"long_posts": true})).await,
+        ["text.fold"]
+    );
+}
+
+#[tokio::test]
+async fn a_thread_whose_answers_get_lost_is_sent_once() {
+    let (tenant, account, sandbox, clock) = world(json!({"username": "acme"})).await;
+    let mut post = Post::text("One");
+    post.base.thread = Some(vec!["Two".into(), "Three".into()]);
+    for part in 0..3 {
+        let rule = FaultRule::on("/2/tweets", Fault::CutAfter).method("POST".parse().unwrap());
+        sandbox.faults().add(rule.after(part));
+    }
+    let id = tenant.publish(post, [account.id], When::Now).await.unwrap();
+    let mut publication = None;
+    for _ in 0..10 {
+        let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        let job = now.job;
+        publication = Some(now);
+        tenant.work_on(job, Duration::from_secs(30)).await.unwrap();
+        clock.advance(automarket::core::chrono::TimeDelta::minutes(10));
+    }
+    let publication = publication.unwrap();
+    assert_eq!(
+        publication.state,
+        PublicationState::Published,
+        "{publication:?}"
+    );
+    let receipt = publication.receipt.unwrap();
+    let effects = sandbox.effects(&PLATFORM);
+    assert_eq!(effects.len(), 3, "{effects:?}");
+    assert_eq!(effects[2]["reply_to"], effects[1]["id"]);
+    let url = format!("https://x.com/acme/status/{}", receipt.remote_id);
+    assert_eq!(receipt.url, Some(url));
+}
