@@ -21,6 +21,7 @@ use automarket_core::{
 };
 
 pub(crate) use apps::Apps;
+pub use apps::OwnApp;
 use cache::{Cache, Entry};
 pub use connect::{Begun, Connect, Offer, Offered};
 pub(crate) use keep_alive::KEEP_ALIVE_JOB;

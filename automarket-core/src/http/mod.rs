@@ -6,6 +6,7 @@ mod call;
 mod classify;
 mod exchange;
 mod guard;
+mod mask;
 mod multipart;
 mod redirect;
 mod reply;
