@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, CrmProvider, Error, ErrorKind, Identity, KeyProvider,
-    Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock, TenantId,
+    AccountId, Bytes, Clock, Context, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
+    KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock,
+    TenantId,
     ai::{Generator, TemplateGenerator},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     publishers: BTreeMap<Platform, Arc<dyn Publisher>>,
     crms: BTreeMap<Platform, Arc<dyn CrmProvider>>,
+    emails: BTreeMap<Platform, Arc<dyn EmailProvider>>,
     notifiers: BTreeMap<Platform, Arc<dyn Notifier>>,
     sources: BTreeMap<Platform, Arc<dyn PageSource>>,
     generators: BTreeMap<Platform, Arc<dyn Generator>>,
@@ -90,6 +92,7 @@ impl Automarket {
                 clock,
                 publishers: BTreeMap::new(),
                 crms: BTreeMap::new(),
+                emails: BTreeMap::new(),
                 notifiers: BTreeMap::new(),
                 sources: BTreeMap::new(),
                 generators: BTreeMap::from([(
@@ -223,6 +226,14 @@ impl Builder {
     pub fn crm(mut self, crm: impl CrmProvider + 'static) -> Self {
         let platform = crm.profile().platform.clone();
         self.engine.crms.insert(platform, Arc::new(crm));
+        self
+    }
+
+    /// Adds an e-mail provider: its accounts can be connected, and [`Tenant::context`] is what it is called with.
+    #[must_use]
+    pub fn email(mut self, email: impl EmailProvider + 'static) -> Self {
+        let platform = email.profile().platform.clone();
+        self.engine.emails.insert(platform, Arc::new(email));
         self
     }
 
@@ -406,22 +417,35 @@ impl Engine {
         })
     }
 
-    /// Whether anybody can connect to the platform: it has a connector, and is not closed.
+    /// Whether the platform still takes connections, as far as its connector is registered.
     ///
     /// # Errors
-    /// `Disabled` (rule `platform.closed`) with the reason; `Config` without connector.
+    /// `Disabled` (rule `platform.closed`) with the reason.
     pub(crate) fn check_open(&self, platform: &Platform) -> Result<()> {
-        let profile = match self.publishers.get(platform) {
-            Some(publisher) => publisher.profile(),
-            None if self.crms.contains_key(platform) => return Ok(()),
-            None => registered(&self.notifiers, platform, "connector")?.profile(),
-        };
-        match &profile.status {
-            Status::Closed(why) => Err(Error::new(ErrorKind::Disabled, *why)
+        let publisher = self.publishers.get(platform).map(|p| &p.profile().status);
+        let crm = || self.crms.get(platform).map(|p| &p.profile().status);
+        let email = || self.emails.get(platform).map(|p| &p.profile().status);
+        let notifier = || self.notifiers.get(platform).map(|p| &p.profile().status);
+        match publisher.or_else(crm).or_else(email).or_else(notifier) {
+            Some(Status::Closed(why)) => Err(Error::new(ErrorKind::Disabled, *why)
                 .with_rule("platform.closed")
                 .with_platform(platform)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether anything here speaks with the platform.
+    ///
+    /// # Errors
+    /// `Config`.
+    pub(crate) fn check_connector(&self, platform: &Platform) -> Result<()> {
+        let known = self.publishers.contains_key(platform)
+            || self.crms.contains_key(platform)
+            || self.emails.contains_key(platform);
+        if known {
+            return Ok(());
+        }
+        registered(&self.notifiers, platform, "connector").map(drop)
     }
 
     /// Whom a credential speaks for, by the platform's connector.
@@ -435,6 +459,9 @@ impl Engine {
         }
         if let Some(crm) = self.crms.get(platform) {
             return crm.identify(cx).await;
+        }
+        if let Some(email) = self.emails.get(platform) {
+            return email.identify(cx).await;
         }
         registered(&self.notifiers, platform, "connector")?
             .identify(cx)

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::{Context, Identity, Platform, Result, content::Utm, profile::ApiVersion};
+use crate::{
+    Context, Identity, Platform, Result,
+    content::Utm,
+    profile::{ApiVersion, Status},
+};
 
 /// A CRM. A batch gives one result per record, in order, and never fewer: one bad record fails alone.
 ///
@@ -95,6 +99,8 @@ pub struct CrmProfile {
     pub platform: Platform,
     /// Its name for people.
     pub name: &'static str,
+    /// Whether it can be used today.
+    pub status: Status,
     /// The API version that we speak.
     pub api: ApiVersion,
     /// Records of one request at the most.
@@ -116,6 +122,7 @@ impl CrmProfile {
         Self {
             platform,
             name,
+            status: Status::Live,
             api,
             max_batch: 1,
             idempotent: false,

@@ -8,7 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Context, Error, Identity, Outcome, Result, content::Media, profile::ApiVersion};
+use crate::{
+    Context, Error, Identity, Outcome, Result,
+    content::Media,
+    profile::{ApiVersion, Status},
+};
 
 /// An e-mail provider. What one does not do answers `Unsupported`; a batch gives one result per recipient
 /// or member, in order, and never fewer.
@@ -71,6 +75,8 @@ const _: Option<&dyn EmailProvider> = None;
 pub struct EmailProfile {
     /// Which platform.
     pub platform: crate::Platform,
+    /// Whether it can be used today.
+    pub status: Status,
     /// The API version that we speak.
     pub api: ApiVersion,
     /// Recipients of one request at the most.
@@ -89,6 +95,7 @@ impl EmailProfile {
     pub fn new(platform: crate::Platform, api: ApiVersion) -> Self {
         Self {
             platform,
+            status: Status::Live,
             api,
             max_batch: 1,
             max_bytes: 10_000_000,

@@ -4,7 +4,12 @@ use automarket_core::{
 };
 use tokio_postgres::Row;
 
-use crate::{PostgresStore, db::decode, error::Outcome, value::Columns};
+use crate::{
+    PostgresStore,
+    db::{Params, decode},
+    error::Outcome,
+    value::{Columns, limit as sql_limit},
+};
 
 #[async_trait]
 impl FlowStore for PostgresStore {
@@ -40,6 +45,24 @@ impl FlowStore for PostgresStore {
             WHERE tenant = $1 AND id = $2 AND expires_at > automarket.clock() RETURNING *";
         let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id]).await;
         Ok(decode(rows, flow)?.pop())
+    }
+
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
+        // No tenant's name is empty.
+        let (tenant, id) = after.map_or(("", ""), |(tenant, id)| (tenant.as_str(), id));
+        let sql = "SELECT * FROM automarket.flows
+            WHERE (tenant, id) > ($1, $2) AND expires_at > automarket.clock()
+            ORDER BY tenant, id LIMIT $3";
+        let values: Params<'_> = &[&tenant, &id, &sql_limit(limit)];
+        let rows = self.inner.db.rows(sql, values).await;
+        decode(rows, flow)
+    }
+
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
+        let sql = "UPDATE automarket.flows SET sealed = $4
+            WHERE tenant = $1 AND id = $2 AND sealed = $3";
+        let values: Params<'_> = &[&flow.tenant.as_str(), &flow.id, &flow.sealed, &sealed];
+        Ok(self.inner.db.execute(sql, values).await? > 0)
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::{
     SqliteStore,
     error::Outcome,
-    value::{Columns, micros},
+    value::{Columns, limit as sql_limit, micros},
 };
 
 #[async_trait]
@@ -45,6 +45,40 @@ impl FlowStore for SqliteStore {
                 .query_row(params![tenant.as_str(), id, tx.now], |row| Ok(flow(row)))
                 .optional()?
                 .transpose()
+        });
+        call.await
+    }
+
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
+        // No tenant's name is empty.
+        let (tenant, id) = match after {
+            Some((tenant, id)) => (tenant.to_string(), id.clone()),
+            None => Default::default(),
+        };
+        let call = self.inner.writer.call(move |tx| {
+            tx.db
+                .prepare_cached(
+                    "SELECT * FROM automarket_flows
+                     WHERE (tenant, id) > (?1, ?2) AND expires_at > ?3
+                     ORDER BY tenant, id LIMIT ?4",
+                )?
+                .query_and_then(params![tenant, id, tx.now, sql_limit(limit)], flow)?
+                .collect()
+        });
+        call.await
+    }
+
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
+        let (flow, sealed) = (flow.clone(), sealed.to_vec());
+        let call = self.inner.writer.call(move |tx| {
+            let changed = tx
+                .db
+                .prepare_cached(
+                    "UPDATE automarket_flows SET sealed = ?4
+                     WHERE tenant = ?1 AND id = ?2 AND sealed = ?3",
+                )?
+                .execute(params![flow.tenant.as_str(), flow.id, flow.sealed, sealed])?;
+            Ok(changed > 0)
         });
         call.await
     }

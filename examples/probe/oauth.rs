@@ -1,5 +1,5 @@
 use automarket::{
-    Error, Platform, Result,
+    Error, Platform, Result, connectors,
     core::{
         chrono::Utc,
         http_types::{HeaderMap, HeaderValue, StatusCode, header},
@@ -33,9 +33,7 @@ pub(crate) fn token_reply(request: &Value) -> Result<Reply> {
     let body = bytes(&input.body_b64)?;
     let answer = HttpReply::recorded("oauth.token", Effect::Write, status, headers, body);
     let now = Utc::now();
-    let platform = input.platform.unwrap_or(Platform::from_static("any"));
-    let provider = Provider::new(platform, "https://any.example", "https://any.example");
-    let tokens = read_token_reply(&provider, &answer, now)?;
+    let tokens = read_token_reply(&provider(input.platform), &answer, now)?;
     let mut fields = json!({ "access_token": tokens.access_token.expose() });
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -54,6 +52,14 @@ pub(crate) fn token_reply(request: &Value) -> Result<Reply> {
     put("token_type", tokens.token_type.map(|kind| json!(kind)));
     put("base_url", tokens.base_url.map(|url| json!(url)));
     reply(fields)
+}
+
+/// The ways of a platform whose connector has users log in; for others the lenient standard.
+fn provider(platform: Option<Platform>) -> Provider {
+    let platform = platform.unwrap_or(Platform::from_static("any"));
+    let known = [connectors::x::oauth()];
+    let found = known.into_iter().find(|known| known.platform == platform);
+    found.unwrap_or_else(|| Provider::new(platform, "https://any.example", "https://any.example"))
 }
 
 pub(crate) fn pkce(request: &Value) -> Result<Reply> {

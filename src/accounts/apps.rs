@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use automarket_core::{
     AccountId, Credential, Error, ErrorKind, Platform, Result, Secret, TenantId,
+    chrono::{DateTime, Utc},
     oauth::{App, Provider},
-    store::Account,
+    store::{Account, AuditAction, SealedCredential},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,6 +66,8 @@ pub(super) fn own(name: &str) -> String {
 /// A tenant's app as it is sealed.
 #[derive(Serialize, Deserialize)]
 struct Kept {
+    platform: Platform,
+    name: String,
     client_id: String,
     client_secret: Option<String>,
     key: Option<String>,
@@ -100,14 +103,9 @@ impl Accounts {
         let Some(row) = self.store.credential(tenant, id).await? else {
             return Ok(None);
         };
-        let damaged = || Error::new(ErrorKind::Internal, "a tenant's app cannot be read");
-        let Credential::Token(text) = self.vault.open(&row).await? else {
-            return Err(damaged());
-        };
-        // The cause could quote what it stumbled on: it is left out.
-        let kept: Kept = serde_json::from_str(text.expose()).map_err(|_| damaged())?;
+        let kept = self.kept(&row).await?;
         Ok(Some(App {
-            name: name.to_owned(),
+            name: kept.name,
             client_id: kept.client_id,
             client_secret: kept.client_secret.map(Secret::new),
             key: kept.key.map(Secret::new),
@@ -115,6 +113,31 @@ impl Accounts {
             extra: kept.extra,
         }))
     }
+
+    async fn kept(&self, row: &SealedCredential) -> Result<Kept> {
+        let damaged = || Error::new(ErrorKind::Internal, "a tenant's app cannot be read");
+        let Credential::Token(text) = self.vault.open(row).await? else {
+            return Err(damaged());
+        };
+        // The cause could quote what it stumbled on: it is left out.
+        serde_json::from_str(text.expose()).map_err(|_| damaged())
+    }
+}
+
+/// What may be seen of a tenant's own app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OwnApp {
+    /// Of which platform.
+    pub platform: Platform,
+    /// Its name, for [`Connect::own_app`](super::Connect::own_app).
+    pub name: String,
+    /// Its id there.
+    pub client_id: String,
+    /// The redirect addresses that it is registered with.
+    pub redirect_uris: Vec<String>,
+    /// When it was put.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// An app is sealed and re-sealed among the credentials, in the place of an account that there is not.
@@ -141,6 +164,8 @@ impl Tenant {
         }
         let text = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_owned());
         let kept = Kept {
+            platform: platform.clone(),
+            name: app.name.clone(),
             client_id: app.client_id.clone(),
             client_secret: text(&app.client_secret),
             key: text(&app.key),
@@ -154,8 +179,30 @@ impl Tenant {
             .vault
             .seal(&place, &Credential::token(kept))
             .await?;
-        let store = &self.engine().store;
-        store.put_credential(&sealed, None).await.map(drop)
+        self.engine().store.put_credential(&sealed, None).await?;
+        let why = format!("an app of its own: {:?} on {platform}", app.name);
+        self.note(&place, AuditAction::Connect, &why, "done").await
+    }
+
+    /// Its own OAuth apps, without what is secret about them.
+    ///
+    /// # Errors
+    /// `Config` without the keys that open them; those of the store.
+    pub async fn apps(&self) -> Result<Vec<OwnApp>> {
+        let (_, rows) = self.sealed().await?;
+        let mut apps = Vec::new();
+        for row in rows {
+            let kept = self.engine().accounts.kept(&row).await?;
+            apps.push(OwnApp {
+                platform: kept.platform,
+                name: kept.name,
+                client_id: kept.client_id,
+                redirect_uris: kept.redirect_uris,
+                updated_at: row.updated_at,
+            });
+        }
+        apps.sort_by(|a, b| (&a.platform, &a.name).cmp(&(&b.platform, &b.name)));
+        Ok(apps)
     }
 
     /// Forgets an app of the tenant's own: tokens that belong to it are no longer renewed. `false` when there
@@ -166,6 +213,11 @@ impl Tenant {
     pub async fn remove_app(&self, platform: &Platform, name: &str) -> Result<bool> {
         let place = place_of(&self.id, platform, name);
         let store = &self.engine().store;
-        store.remove_credential(&self.id, place.id).await
+        let removed = store.remove_credential(&self.id, place.id).await?;
+        if removed {
+            let why = format!("an app of its own: {name:?} on {platform}");
+            self.note(&place, AuditAction::Forget, &why, "done").await?;
+        }
+        Ok(removed)
     }
 }

@@ -376,6 +376,7 @@ impl Connect {
     /// The platform's ways and the app, if anybody can connect at all.
     async fn ways(&self) -> Result<(Provider, App)> {
         let engine = self.tenant.engine();
+        engine.check_connector(&self.platform)?;
         engine.check_open(&self.platform)?;
         let app = engine
             .accounts

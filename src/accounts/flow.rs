@@ -1,11 +1,13 @@
 //! What waits, sealed, while the user is at the platform or chooses among accounts.
 
+use std::collections::BTreeSet;
+
 use automarket_core::{
-    AccountId, Error, ErrorKind, Identity, Platform, Result, Secret,
+    AccountId, Error, ErrorKind, Identity, Keyring, Platform, Result, Secret, TenantId,
     chrono::{DateTime, TimeDelta, Utc},
     oauth::rule,
     store::Flow,
-    vault::Place,
+    vault::{Place, key_id_of},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +19,8 @@ use crate::Tenant;
 const LIFE: TimeDelta = TimeDelta::minutes(10);
 /// The field that is sealed.
 const FIELD: &str = "flow";
+/// So many are re-sealed between two looks at the store.
+const PAGE: usize = 100;
 
 /// What waits, for whom.
 #[derive(Serialize, Deserialize)]
@@ -144,26 +148,49 @@ impl Accounts {
         let plain = serde_json::to_string(waiting)
             .map(Secret::new)
             .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be written as JSON"))?;
-        let place = Place {
-            tenant: tenant.id().as_str(),
-            account: id,
-            field: FIELD,
-        };
-        ring.seal(place, plain.expose().as_bytes())
+        ring.seal(place(tenant.id(), id), plain.expose().as_bytes())
     }
 
-    /// A key that was retired in these ten minutes does not open it: the user begins again.
+    /// Seals what waits under the current key of this ring; other keys under which something waits on.
+    pub(super) async fn reseal_flows(&self, ring: &Keyring) -> Result<BTreeSet<String>> {
+        let mut left = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let page = self.store.flows(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(left);
+            };
+            after = Some((last.tenant.clone(), last.id.clone()));
+            for flow in &page {
+                let key = key_id_of(&flow.sealed)?;
+                if key == ring.current_id() {
+                    continue;
+                }
+                let place = place(&flow.tenant, &flow.id);
+                let resealed = ring.open(place, &flow.sealed);
+                match resealed.and_then(|plain| ring.seal(place, &plain)) {
+                    // Otherwise the browser came back meanwhile.
+                    Ok(sealed) => drop(self.store.reseal_flow(flow, &sealed).await?),
+                    Err(_) => drop(left.insert(key.to_owned())),
+                }
+            }
+        }
+    }
+
     async fn open_flow(&self, flow: &Flow) -> Result<Waiting> {
         let ring = self.vault.ring().await?;
-        let place = Place {
-            tenant: flow.tenant.as_str(),
-            account: &flow.id,
-            field: FIELD,
-        };
-        let plain = ring.open(place, &flow.sealed)?;
+        let plain = ring.open(place(&flow.tenant, &flow.id), &flow.sealed)?;
         // The cause could quote what it stumbled on: it is left out.
         serde_json::from_slice(&plain)
             .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be read"))
+    }
+}
+
+fn place<'a>(tenant: &'a TenantId, id: &'a str) -> Place<'a> {
+    Place {
+        tenant: tenant.as_str(),
+        account: id,
+        field: FIELD,
     }
 }
 

@@ -21,6 +21,7 @@ use automarket_core::{
     store::{Account, AuditAction, NewAudit, SealedCredential},
 };
 
+pub use apps::OwnApp;
 pub(crate) use apps::{Apps, is_own};
 use cache::{Cache, Entry};
 pub use connect::{Begun, Connect, Offer, Offered};

@@ -35,7 +35,9 @@ pub struct RefreshPolicy {
     /// So long before its end a token is renewed when it is used; 60 s unless set.
     pub skew: Duration,
     /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least. The call
-    /// to the platform gets two thirds of it. It also bounds how long others wait for a process that died.
+    /// to the platform is over after two thirds of it, whatever went before, and the rest is for storing what came
+    /// of it: so nobody else asks while this process may still get an answer. It also bounds how long others wait
+    /// for a process that died.
     pub lease: Duration,
 }
 
@@ -137,11 +139,13 @@ impl Accounts {
             let Some(renewal) = self.renewal(account, &row).await? else {
                 return Ok(None);
             };
+            // From before it is asked for: it does not end earlier than this process thinks.
+            let begun = Instant::now();
             let leased =
                 self.store
                     .lease_credential(&account.tenant, account.id, over.number, lease);
             if leased.await? {
-                return self.renew_leased(account, renewal).await.map(Some);
+                return self.renew_leased(account, renewal, begun).await.map(Some);
             }
             if Instant::now() >= patience {
                 return Err(Error::new(
@@ -180,16 +184,22 @@ impl Accounts {
         }))
     }
 
-    async fn renew_leased(&self, account: &Account, renewal: Renewal) -> Result<Opened> {
+    async fn renew_leased(
+        &self,
+        account: &Account,
+        renewal: Renewal,
+        begun: Instant,
+    ) -> Result<Opened> {
         let lease = self.policy.lease();
-        let asked = Instant::now();
-        let answer = self.ask(renewal.call, &renewal.provider).await;
+        let answer = self
+            .ask(renewal.call, &renewal.provider, begun + lease * 2 / 3)
+            .await;
         let error = match answer {
             Ok(new) => {
                 let tokens = renewal.tokens.renewed(new);
                 let credential = Credential::oauth(tokens);
                 return self
-                    .keep(account, renewal.version, &credential, asked + lease)
+                    .keep(account, renewal.version, &credential, begun + lease)
                     .await;
             }
             Err(error) => error,
@@ -231,10 +241,11 @@ impl Accounts {
         Err(error.with_retry(Retry::After(Some(wait))))
     }
 
-    async fn ask(&self, call: Call, provider: &Provider) -> Result<TokenSet> {
+    async fn ask(&self, call: Call, provider: &Provider, until: Instant) -> Result<TokenSet> {
         // The store's time of the answer, though the store may be away then.
         let (before, began) = (self.store.now().await?, Instant::now());
-        let call = call.timeout(self.policy.lease() * 2 / 3);
+        // When the store took too long nothing is sent at all.
+        let call = call.timeout(until.saturating_duration_since(began));
         let reply = self.bare_context()?.call(call).await?;
         let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
         read_token_reply(provider, &reply, now)

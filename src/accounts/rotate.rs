@@ -24,7 +24,7 @@ pub struct Rotation {
     pub failed: u64,
     /// The first of these failures; it names the missing key.
     pub failure: Option<ErrorRecord>,
-    /// Set at the end: old keys on the keyring on which no credential hangs any more. They may go.
+    /// Set at the end: old keys on the keyring on which nothing hangs any more. They may go.
     pub retired: Vec<String>,
 }
 
@@ -39,7 +39,8 @@ impl Automarket {
         self.engine.accounts.vault.load().await.map(drop)
     }
 
-    /// Seals every credential that is under an older key under the current one, while everything goes on.
+    /// Seals every credential that is under an older key under the current one, while everything goes on;
+    /// tenants' own apps and connections that wait for a browser too.
     /// `progress` is called after each hundred. Killed anywhere, it goes on where it was when it is called
     /// again; several processes may do it at once. A credential that cannot be opened is counted and stays as
     /// it is.
@@ -91,10 +92,11 @@ impl Automarket {
             store.append_audit(&notes).await?;
             progress(&rotation);
         }
+        let waiting = accounts.reseal_flows(&ring).await?;
         let uses = store.key_uses().await?;
         let needed = |id: &str| {
-            uses.iter()
-                .any(|key| key.key_id == id && key.credentials > 0)
+            let mut used = uses.iter().filter(|key| key.credentials > 0);
+            waiting.contains(id) || used.any(|key| key.key_id == id)
         };
         let old = ring.ids().filter(|id| *id != current && !needed(id));
         rotation.retired = old.map(str::to_owned).collect();

@@ -1,5 +1,7 @@
 //! What a host does with its customer's accounts.
 
+use std::collections::HashSet;
+
 use automarket_core::{
     AccountId, Context, Credential, Error, ErrorKind, Result,
     chrono::{DateTime, Utc},
@@ -68,7 +70,8 @@ impl Tenant {
     /// it, and so does what waits for it.
     ///
     /// # Errors
-    /// `InvalidInput` (`tenant`) when the account is another tenant's; `Config` without an encryption key
+    /// `InvalidInput` (`tenant`) when the account is another tenant's; `Disabled` (rule `platform.closed`) with
+    /// the reason where nobody can connect any more; `Config` without an encryption key
     /// (rule `vault.no_key`) and with one that does not open what is stored (`vault.wrong_key`), when nothing
     /// is stored; those of the store.
     pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
@@ -78,6 +81,7 @@ impl Tenant {
                 "the account belongs to another tenant",
             ));
         }
+        self.engine().check_open(&account.platform)?;
         let accounts = &self.engine().accounts;
         let store = &self.engine().store;
         // First, so that nothing is stored without a key.
@@ -105,13 +109,24 @@ impl Tenant {
         self.engine().store.accounts(&self.id).await
     }
 
-    /// What may be known of its credentials without opening them.
+    /// What may be known of its accounts' credentials without opening them.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn credentials(&self) -> Result<Vec<CredentialState>> {
-        let rows = self.engine().store.credentials(&self.id).await?;
-        Ok(rows.into_iter().map(CredentialState::from).collect())
+        let (of_accounts, _) = self.sealed().await?;
+        Ok(of_accounts.into_iter().map(CredentialState::from).collect())
+    }
+
+    /// What is sealed: for accounts, and for none (the tenant's own apps).
+    pub(super) async fn sealed(&self) -> Result<(Vec<SealedCredential>, Vec<SealedCredential>)> {
+        let store = &self.engine().store;
+        let rows = store.credentials(&self.id).await?;
+        let accounts = store.accounts(&self.id).await?;
+        let accounts: HashSet<AccountId> = accounts.into_iter().map(|account| account.id).collect();
+        Ok(rows
+            .into_iter()
+            .partition(|row| accounts.contains(&row.account)))
     }
 
     /// The environment for the host's own calls to a connector for this account, with its credential opened
@@ -237,7 +252,8 @@ impl Tenant {
     }
 
     /// Its audit trail after a sequence number, oldest first: every connecting, renewal, rotation, showing,
-    /// handing out, withdrawal and erasure of a credential, and its use once an hour.
+    /// handing out, withdrawal and erasure of a credential, and its use once an hour. An app of the tenant's own
+    /// stands in it as an account that is not among [`accounts`](Self::accounts), with its name in `why`.
     ///
     /// # Errors
     /// Those of the store.
@@ -245,7 +261,7 @@ impl Tenant {
         self.engine().store.audit(&self.id, after, limit).await
     }
 
-    async fn note(
+    pub(super) async fn note(
         &self,
         account: &Account,
         action: AuditAction,

@@ -174,15 +174,19 @@ impl Tenant {
     /// Where a post stands on each of its accounts.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `NotFound`; those of the store.
     pub async fn publications(&self, post: PostId) -> Result<Vec<Publication>> {
-        self.engine().store.publications(&self.id, post).await
+        let found = self.engine().store.publications(&self.id, post).await?;
+        if found.is_empty() {
+            return Err(changes::not_found(post.into()));
+        }
+        Ok(found)
     }
 
     /// Where a post stands as a whole.
     ///
     /// # Errors
-    /// Those of the store.
+    /// As [`publications`](Self::publications).
     pub async fn post_state(&self, post: PostId) -> Result<PostState> {
         Ok(PostState::of(&self.publications(post).await?))
     }

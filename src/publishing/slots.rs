@@ -23,8 +23,9 @@ impl Tenant {
     /// How an account publishes: its posting slots and its fallback.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `NotFound`; those of the store.
     pub async fn routing(&self, account: AccountId) -> Result<Routing> {
+        self.engine().account(&self.id, account).await?;
         self.engine().store.routing(&self.id, account).await
     }
 

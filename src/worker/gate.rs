@@ -6,10 +6,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -81,7 +78,9 @@ struct Calls {
     last: Option<LastCall>,
     /// The bucket of the newest.
     bucket: Option<&'static str>,
-    /// Whether that was held back by its gate.
+    /// Whether one was let through to find out whether its bucket is open.
+    watched: bool,
+    /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
     /// What was said of budgets, by gate.
     budgets: BTreeMap<String, Budget>,
@@ -123,7 +122,6 @@ impl Engine {
             clock: self.clock.clone(),
             own,
             app,
-            amiss: AtomicBool::new(watched),
         });
         let seen = watch.clone();
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch: seen }));
@@ -183,20 +181,16 @@ impl Passed {
     pub(crate) async fn tell<T>(&self, end: &Result<T>) {
         let watch = &self.watch;
         let calls = std::mem::take(&mut *watch.lock());
-        let cut = matches!(end, Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Network));
-        if let Some(call) = calls.last
-            && (cut || !call.answered)
-        {
-            watch.tell(&watch.own, &call.host, Signal::Failed).await;
-        }
+        let watched = self.watched || calls.watched;
+        let kind = end.as_ref().err().map(Error::kind);
+        let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
         for (gate, budget) in calls.budgets {
-            watch
-                .tell(&watch.own, &gate, Signal::Answered(Some(budget)))
-                .await;
+            let said = Signal::Answered(Some(budget));
+            watch.tell(&watch.own, &gate, said).await;
         }
-        match end {
-            Err(_) if calls.held_back => {}
-            Err(error) if error.kind() == ErrorKind::RateLimited => {
+        match (end, calls.last) {
+            (Err(_), _) if calls.held_back => self.unused().await,
+            (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
@@ -207,7 +201,17 @@ impl Passed {
                 };
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
-            Ok(_) if self.watched => watch.probed(None, Signal::Answered(None)).await,
+            (_, Some(call)) if cut || !call.answered => {
+                watch.tell(&watch.own, &call.host, Signal::Failed).await;
+            }
+            (Ok(_), None) if watched => {
+                let good = Signal::Answered(None);
+                watch.probed(None, calls.bucket, good).await;
+            }
+            (_, Some(call)) if watched => {
+                let good = Signal::Answered(None);
+                watch.probed(Some(&call.host), calls.bucket, good).await;
+            }
             _ => {}
         }
     }
@@ -215,7 +219,7 @@ impl Passed {
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
     pub(crate) async fn unused(&self) {
         if self.watched {
-            self.watch.probed(None, Signal::Unused).await;
+            self.watch.probed(None, None, Signal::Unused).await;
         }
     }
 }
@@ -231,8 +235,6 @@ struct Watch {
     clock: Arc<dyn Clock>,
     own: Owner,
     app: Option<Owner>,
-    /// Whether a good answer is news: there were failures, or this is the probe.
-    amiss: AtomicBool,
 }
 
 #[async_trait]
@@ -261,6 +263,18 @@ fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, Header
         Ok(answer) => Ok((answer.status().as_u16(), answer.headers().clone())),
         Err(error) => Err(error.kind),
     }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = host(request.uri());
+        self.watch.over(host, self.inner.send_upload(request)).await
+    }
+}
+
+fn host(uri: &Uri) -> String {
+    format!("host:{}", uri.host().unwrap_or_default())
 }
 
 /// Whether an answer with this status is none.
@@ -301,10 +315,7 @@ impl Watch {
                 let error = TransportError::new(ErrorKind::RateLimited, false, message);
                 return Err(error.with_wait(wait));
             }
-            Ok(pass) => {
-                let watched = pass == Pass::Watched;
-                self.amiss.fetch_or(watched, Ordering::SeqCst);
-            }
+            Ok(pass) => self.lock().watched |= pass == Pass::Watched,
             Err(error) => metrics::store_error("pass_gates", &error),
         }
         Ok(())
@@ -341,24 +352,18 @@ impl Watch {
                     // Told at the end of the work: once, however many calls it has.
                     self.lock().budgets.insert(gate, said);
                 }
-                if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    self.probed(Some(host), Signal::Answered(None)).await;
-                }
             }
         }
     }
 
     async fn tell(&self, owner: &Owner, gate: &str, signal: Signal) {
-        self.amiss
-            .fetch_or(signal == Signal::Failed, Ordering::SeqCst);
         let Owner { tenant, account } = owner;
         let told = self.store.tell_gate(tenant, *account, gate, signal);
         metrics::store_result("tell_gate", told.await.map(drop));
     }
 
     /// Tells the gates whose probe it was, and that of its host.
-    async fn probed(&self, host: Option<&str>, signal: Signal) {
-        let bucket = self.lock().bucket;
+    async fn probed(&self, host: Option<&str>, bucket: Option<&str>, signal: Signal) {
         for owner in self.app.iter().chain([&self.own]) {
             let gates = match self.store.gates(&owner.tenant).await {
                 Ok(gates) => gates,
@@ -395,6 +400,7 @@ mod tests {
         Credential, Platform, Secret,
         http::Call,
         http_types::StatusCode,
+        media::{MediaFile, ReadRange},
         oauth::TokenSet,
         store::{GateStore as _, MemoryStore, TRIPS},
     };
@@ -420,6 +426,13 @@ mod tests {
             let value = value.parse().unwrap();
             answer.headers_mut().insert(name, value);
             Ok(answer)
+        }
+
+        async fn send_upload(
+            &self,
+            request: Request<Upload>,
+        ) -> Result<Response<Body>, TransportError> {
+            self.send(request.map(|_| Bytes::new())).await
         }
     }
 
@@ -504,6 +517,35 @@ mod tests {
             .work(Some((200, "ratelimit", "\"day\";r=0;t=60")))
             .await
             .unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+
+        // So Meta says it, with any status.
+        let world = World::new().await;
+        let said = r#"{"7":[{"call_count":100,"estimated_time_to_regain_access":12}]}"#;
+        let answer = (400, "x-business-use-case-usage", said);
+        world.work(Some(answer)).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn uploads_are_handed_on_as_they_are_and_watched() {
+        struct Unread;
+
+        #[async_trait]
+        impl ReadRange for Unread {
+            async fn read(&self, _: u64, _: usize) -> Result<Bytes> {
+                panic!("it was collected")
+            }
+        }
+
+        let world = World::new().await;
+        let answer = (429, "retry-after", "120");
+        world.answers.lock().unwrap().push_back(answer);
+        let engine = world.tenant.engine();
+        let (context, _) = engine.passing(world.account.clone()).await.unwrap();
+        let film = Upload::file(MediaFile::new(1 << 30, Unread));
+        let call = Call::post("x.upload", "https://api.x.com/2").unwrap();
+        context.call(call.upload("video/mp4", film)).await.unwrap();
         assert_eq!(world.closed().await, [RATE]);
     }
 

@@ -17,6 +17,8 @@ impl Tenant {
     /// `NotFound`; those of the store.
     pub async fn work_on(&self, job: JobId, lease: Duration) -> Result<Job> {
         let engine = &self.market.engine;
+        // Before it is claimed: a claim by id asks for no tenant.
+        self.job(job).await?;
         let claim = Claim::new("inline", 1).only(job).lease(lease);
         let held = Held::new(lease);
         loop {
@@ -32,10 +34,7 @@ impl Tenant {
                 settle(engine, &[ended]).await?;
                 engine.wake.notify_waiters();
             }
-            let found = engine.store.job(&self.id, job).await?;
-            let found = found.ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
-            })?;
+            let found = self.job(job).await?;
             match found.state {
                 JobState::Waiting if found.run_at <= engine.store.now().await? => {}
                 // Another process holds it: look again soon.
@@ -45,5 +44,10 @@ impl Tenant {
                 _ => return Ok(found),
             }
         }
+    }
+
+    async fn job(&self, job: JobId) -> Result<Job> {
+        let found = self.engine().store.job(&self.id, job).await?;
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
     }
 }

@@ -456,7 +456,10 @@ impl Order {
                         break;
                     }
                     if all {
-                        taken.next = until_next(&engine, &kinds, self.poll).await;
+                        // What came is not held up by asking for more.
+                        if taken.leases.is_empty() {
+                            taken.next = until_next(&engine, &kinds, self.poll).await;
+                        }
                         break;
                     }
                 }

@@ -10,8 +10,8 @@ use automarket::{
     http::{Call, classify},
     oauth::{App, Cause, Pkce, Place, Provider, Refresh, Registration, rule},
     profile::{ApiVersion, Status},
-    store::{Account, MemoryStore},
-    testing::{AuthRules, AuthServer, Fake as _, ManualClock, Sandbox, UserSays},
+    store::{Account, AuditAction, MemoryStore},
+    testing::{AuthRules, AuthServer, Fake as _, ManualClock, RecordingEmail, Sandbox, UserSays},
 };
 use serde_json::Value;
 
@@ -420,14 +420,46 @@ async fn a_tenant_brings_its_own_app_and_its_tokens_live_by_it() {
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.token(&account).await, "at-0-2");
 
+    let apps = world.acme.apps().await.unwrap();
+    let seen: Vec<_> = apps
+        .iter()
+        .map(|app| (&*app.name, &*app.client_id))
+        .collect();
+    assert_eq!(seen, [("ours", "app")]);
+    let credentials = world.acme.credentials().await.unwrap();
+    let of: Vec<_> = credentials
+        .iter()
+        .map(|credential| credential.account)
+        .collect();
+    assert_eq!(of, [account.id], "an app is no account");
+
     // Another tenant does not have it.
+    assert!(world.other.apps().await.unwrap().is_empty());
     let theirs = world.other.connect(PLATFORM).own_app("ours");
     assert_eq!(
         rule_of(theirs.begin(CALLBACK, "session").await).0,
         "oauth.no_app"
     );
     assert!(!world.other.remove_app(&PLATFORM, "ours").await.unwrap());
-    assert!(world.acme.remove_app(&PLATFORM, "ours").await.unwrap());
+    assert!(
+        world
+            .acme
+            .by("ada")
+            .remove_app(&PLATFORM, "ours")
+            .await
+            .unwrap()
+    );
+    let trail = world.acme.audit(0, 100).await.unwrap();
+    let of_app = trail
+        .iter()
+        .filter(|row| row.entry.why.contains("\"ours\" on pages"));
+    let of_app: Vec<_> = of_app
+        .map(|row| (row.entry.action, &*row.entry.who))
+        .collect();
+    assert_eq!(
+        of_app,
+        [(AuditAction::Connect, "host"), (AuditAction::Forget, "ada")]
+    );
     assert_eq!(
         rule_of(connect.begin(CALLBACK, "session").await).0,
         "oauth.no_app"
@@ -478,6 +510,25 @@ async fn an_app_connects_as_itself_without_a_browser() {
 }
 
 #[tokio::test]
+async fn an_e_mail_provider_is_connected_like_any_other() {
+    let platform = Platform::from_static("post");
+    let provider = Provider {
+        platform: platform.clone(),
+        ..provider()
+    };
+    let world = World::new(rules(), |market| {
+        market
+            .keyring(Keyring::random())
+            .oauth(provider, App::new("app", "app-secret"))
+            .email(RecordingEmail::new(platform.clone()))
+    });
+    let connect = world.acme.connect(platform);
+    // The recording one has no senders: it was asked, and that is what it said.
+    let asked = connect.directly(Grant::ClientCredentials, "session").await;
+    assert_eq!(rule_of(asked).0, rule::NO_ACCOUNT);
+}
+
+#[tokio::test]
 async fn nobody_connects_to_a_closed_platform_or_without_a_key() {
     const WHY: &str = "the platform gives no new access since 2023";
     let api = ApiVersion::new("v1", "https://pages.example/docs");
@@ -500,6 +551,13 @@ async fn nobody_connects_to_a_closed_platform_or_without_a_key() {
         (ErrorKind::Disabled, WHY)
     );
     assert_eq!(closed.rule(), Some("platform.closed"));
+    let account = Account::new(world.acme.id().clone(), PLATFORM, "1");
+    let by_hand = world
+        .acme
+        .add_account(account, Credential::token("t"))
+        .await;
+    assert_eq!(rule_of(by_hand).0, "platform.closed");
+    assert!(world.acme.accounts().await.unwrap().is_empty());
 
     let world = World::new(rules(), |market| {
         market.oauth(provider(), App::new("app", "app-secret"))

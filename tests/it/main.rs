@@ -13,6 +13,7 @@ mod live;
 mod media;
 mod publishing;
 mod quickstart;
+mod tenants;
 mod worker;
 mod workspace;
 mod x;

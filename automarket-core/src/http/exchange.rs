@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Call, Reply,
-    reply::{EXCERPT, masked},
+    mask::Mask,
+    reply::{EXCERPT, head},
 };
-use crate::{Credential, Result, Secret};
+use crate::{Credential, Result};
 
 /// One request and its answer as they are kept: bounded, with secrets masked as in errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,14 +78,13 @@ impl Exchanges {
 pub(crate) struct Recording {
     exchanges: Exchanges,
     exchange: Exchange,
-    secrets: Vec<Secret>,
+    mask: Mask,
 }
 
 impl Exchanges {
     /// Begins with a call; what is secret about it and its credential is masked throughout.
     pub(crate) fn begin(&self, call: &Call, credential: &Credential) -> Recording {
-        let mut secrets = call.secrets.clone();
-        secrets.extend(credential.secrets().cloned());
+        let mask = Mask::of(call.secrets.iter().chain(credential.secrets()));
         let (method, uri) = (call.request.method(), call.request.uri());
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let url = format!(
@@ -95,15 +95,15 @@ impl Exchanges {
         let exchange = Exchange {
             operation: call.operation.to_owned(),
             method: method.to_string(),
-            url: masked(&url, &secrets, EXCERPT),
-            sent: masked(&shown(call.request.body()), &secrets, EXCERPT),
+            url: mask.apply(&url, EXCERPT),
+            sent: mask.apply(&shown(call.request.body()), EXCERPT),
             status: None,
             received: String::new(),
         };
         Recording {
             exchanges: self.clone(),
             exchange,
-            secrets,
+            mask,
         }
     }
 }
@@ -118,15 +118,14 @@ impl Recording {
             }
             Err(error) => error.to_string(),
         };
-        self.exchange.received = masked(&received, &self.secrets, EXCERPT);
+        self.exchange.received = self.mask.apply(&received, EXCERPT);
         self.exchanges.add(self.exchange);
     }
 }
 
 /// What is shown of a body: the beginning of its text, or its size.
 fn shown(body: &Bytes) -> String {
-    // Bytes enough that a secret which begins inside what is kept is whole.
-    let head = &body[..body.len().min(16 * 1024)];
+    let head = head(body);
     match std::str::from_utf8(head) {
         Ok(text) => text.to_owned(),
         Err(error) if error.error_len().is_none() => {

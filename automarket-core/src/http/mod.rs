@@ -6,6 +6,7 @@ mod call;
 mod classify;
 mod exchange;
 mod guard;
+mod mask;
 mod multipart;
 mod redirect;
 mod reply;
@@ -16,6 +17,7 @@ mod resolver;
 mod retry_after;
 mod transport;
 mod upload;
+mod usage;
 mod watch;
 
 #[cfg(feature = "reqwest")]

@@ -1,6 +1,5 @@
 use std::{fmt, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
@@ -9,12 +8,18 @@ use serde_json::Value;
 
 use super::{
     Effect,
+    mask::masked,
     retry_after::{retry_after, retry_after_any, wait},
 };
 use crate::{Error, ErrorKind, Result, Retry, Secret};
 
 /// How much of an answer is kept in errors, in characters.
 pub(super) const EXCERPT: usize = 512;
+
+/// As much of a body as is looked at for it: masked secrets take up less than they did.
+pub(super) fn head(body: &[u8]) -> &[u8] {
+    &body[..body.len().min(16 * 1024)]
+}
 
 /// A platform's whole answer, of whatever status.
 pub struct Reply {
@@ -125,10 +130,11 @@ impl Reply {
     }
 
     /// The error for an answer that certainly says no, whatever its status: what may be done next follows
-    /// from the kind, also after a write.
+    /// from the kind, also after a write. The message may hold the platform's words: it is masked, and cut
+    /// after 512 characters.
     #[must_use]
     pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, message)
+        Error::new(kind, self.masked(&message.into(), EXCERPT))
             .with_operation(self.operation)
             .with_status(self.status.as_u16())
             .with_body(self.excerpt())
@@ -146,19 +152,11 @@ impl Reply {
             .with_retry(retry)
     }
 
-    /// The beginning of the body as text, at most 512 characters, with the call's secrets masked and
-    /// control characters replaced.
+    /// The beginning of the body as text, at most 512 characters, with the call's secrets masked (and parts of
+    /// them that are 8 characters or longer) and control characters replaced.
     #[must_use]
     pub fn excerpt(&self) -> String {
-        // Bytes enough that a secret which begins inside the excerpt is whole.
-        let enough = EXCERPT * 4
-            + spellings(&self.secrets)
-                .iter()
-                .map(String::len)
-                .max()
-                .unwrap_or(0);
-        let head = &self.body[..self.body.len().min(enough)];
-        self.masked(&String::from_utf8_lossy(head), EXCERPT)
+        self.masked(&String::from_utf8_lossy(head(&self.body)), EXCERPT)
     }
 
     /// At most `limit` characters of the text, with the call's secrets masked and control characters
@@ -166,42 +164,6 @@ impl Reply {
     pub(crate) fn masked(&self, text: &str, limit: usize) -> String {
         masked(text, &self.secrets, limit)
     }
-}
-
-/// At most `limit` characters of the text, with the secrets masked and control characters replaced.
-pub(super) fn masked(text: &str, secrets: &[Secret], limit: usize) -> String {
-    let mut text = text.to_owned();
-    for spelling in spellings(secrets) {
-        text = text.replace(&spelling, "[REDACTED]");
-    }
-    text.chars()
-        .take(limit)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-/// How secrets may stand in a body: as they are, JSON-escaped, percent-encoded, in base64 and hex; the longest
-/// first, since one may hold another.
-fn spellings(secrets: &[Secret]) -> Vec<String> {
-    let mut all: Vec<String> = secrets
-        .iter()
-        .map(Secret::expose)
-        .filter(|secret| !secret.is_empty())
-        .flat_map(|secret| {
-            let json = serde_json::to_string(secret).unwrap_or_default();
-            let json = json.trim_matches('"').to_owned();
-            [
-                json.replace('/', "\\/"),
-                json,
-                url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-                STANDARD.encode(secret),
-                secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
-                secret.to_owned(),
-            ]
-        })
-        .collect();
-    all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-    all
 }
 
 impl fmt::Debug for Reply {

@@ -38,4 +38,9 @@ pub trait FlowStore: Send + Sync {
     async fn put_flow(&self, flow: &Flow) -> Result<()>;
     /// Takes the flow out: of any number of takers one gets it. `None` when there is none, or when it is over.
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>>;
+    /// For the operator: what waits, of all tenants, by tenant and id, after the place named, at most `limit`.
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>>;
+    /// Puts another envelope of the same content in place of this flow's. `false`, and nothing done, when it
+    /// was taken or replaced meanwhile.
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool>;
 }

@@ -688,6 +688,13 @@ impl FlowStore for FaultStore {
     async fn put_flow(&self, flow: &Flow) -> Result<()> {
         self.pass("put_flow", self.inner.put_flow(flow)).await
     }
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
+        self.pass("flows", self.inner.flows(after, limit)).await
+    }
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
+        self.pass("reseal_flow", self.inner.reseal_flow(flow, sealed))
+            .await
+    }
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
         self.pass("take_flow", self.inner.take_flow(tenant, id))
             .await

@@ -87,20 +87,20 @@ impl Campaigning<'_> {
 
         let page = run
             .step("read", || async {
-                let cx = self.tool(&request.source).await?;
-                engine
-                    .page_source(&request.source.platform)?
-                    .read(&cx, &request.page)
-                    .await
+                let source = engine.page_source(&request.source.platform)?;
+                let call = |cx| async move { source.read(&cx, &request.page).await };
+                self.by_tool(&request.source, call).await
             })
             .await?;
         let drafts = run
             .step("generate", || async {
-                let cx = self.tool(&request.generator).await?.with_steps(run.steps());
                 let generator = engine.generator(&request.generator.platform)?;
-                let drafts = generator
-                    .generate(&cx, &brief(request, &page, &lanes))
-                    .await?;
+                let brief = &brief(request, &page, &lanes);
+                let call = |cx: Context| async move {
+                    let cx = cx.with_steps(run.steps());
+                    generator.generate(&cx, brief).await
+                };
+                let drafts = self.by_tool(&request.generator, call).await?;
                 let networks = drafts.texts.iter().map(|draft| &draft.network);
                 if networks.ne(lanes.iter().map(|lane| &lane.network)) {
                     return Err(Error::new(
@@ -181,16 +181,18 @@ impl Campaigning<'_> {
         Ok(lanes)
     }
 
-    async fn tool(&self, tool: &Tool) -> Result<Context> {
+    /// Calls a tool for its account, or for nobody.
+    async fn by_tool<T, F>(&self, tool: &Tool, call: impl Fn(Context) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let engine = self.tenant.engine();
-        match tool.account {
-            Some(id) => {
-                let account = engine.account(&self.run.tenant, id).await?;
-                let (context, _) = engine.passing(account).await?;
-                Ok(context)
-            }
-            None => engine.bare_context(),
-        }
+        let Some(id) = tool.account else {
+            return call(engine.bare_context()?).await;
+        };
+        let account = engine.account(&self.run.tenant, id).await?;
+        let (cx, passed) = engine.passing(account).await?;
+        passed.call(engine, cx, call).await
     }
 
     /// Hands every text that passed to its account, and sees each of them on its way.

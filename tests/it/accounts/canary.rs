@@ -1,5 +1,7 @@
 //! Marked secrets are planted everywhere, everything is run at TRACE with failures, and then every log line,
-//! error, Debug output, event, row, panic message and database byte is searched for them, in every spelling.
+//! error, Debug output, event, row, metric, attempt with its wire, panic message and database byte is searched for
+//! them, in every spelling and for their beginning alone. Webhooks to hosts are to be searched here too once there
+//! are some.
 
 use std::{
     fmt::{Debug, Write as _},
@@ -18,11 +20,14 @@ use automarket::{
     testing::Server,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, SharedString, Unit};
 
 use super::{issuer::Next, *};
 
 /// Spelled differently in each encoding.
 const MARK: &str = "cAnArY\"/+\\=&%7f3a";
+/// What is left of it when somebody shows a part.
+const PART: &[u8] = b"cAnArY";
 const LEASE: Duration = Duration::from_secs(30);
 
 fn marked(what: &str) -> String {
@@ -174,11 +179,30 @@ impl log::Log for Ear {
     fn flush(&self) {}
 }
 
+impl metrics::Recorder for Ear {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &metrics::Metadata<'_>) -> Counter {
+        said(&format!("metric {key}"));
+        Counter::noop()
+    }
+    fn register_gauge(&self, key: &Key, _: &metrics::Metadata<'_>) -> Gauge {
+        said(&format!("metric {key}"));
+        Gauge::noop()
+    }
+    fn register_histogram(&self, key: &Key, _: &metrics::Metadata<'_>) -> Histogram {
+        said(&format!("metric {key}"));
+        Histogram::noop()
+    }
+}
+
 fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
     LISTENING.get_or_init(|| {
         tracing::subscriber::set_global_default(Ear).unwrap();
         log::set_logger(&Ear).unwrap();
+        metrics::set_global_recorder(Ear).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
         std::panic::set_hook(Box::new(|panic| {
             said(panic);
@@ -351,6 +375,8 @@ async fn publish(tenant: &Tenant, account: automarket::AccountId, text: &str) {
     show(&tenant.work_on(job, LEASE).await);
     let publications = tenant.publications(id).await.unwrap();
     said(&serde_json::to_string(&publications).unwrap());
+    let why = shown(tenant.why(publication.id).await).unwrap();
+    said(&format!("{why} {}", serde_json::to_string(&why).unwrap()));
 }
 
 fn no_secret_in(what: &str, bytes: &[u8]) {
@@ -361,6 +387,13 @@ fn no_secret_in(what: &str, bytes: &[u8]) {
     if let Some(at) = at {
         let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 200)];
         panic!("a secret in {what}: {}", String::from_utf8_lossy(around));
+    }
+    if let Some(at) = bytes.windows(PART.len()).position(|w| w == PART) {
+        let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 200)];
+        panic!(
+            "part of a secret in {what}: {}",
+            String::from_utf8_lossy(around)
+        );
     }
     for key in [OLD, NEW] {
         let key = key.split_once(':').unwrap().1;
@@ -386,6 +419,8 @@ fn something_was_heard(heard: &str) {
         "hyper_util",
         "vault.wrong_key",
         "panicked with",
+        "metric Key(automarket_calls_total",
+        "it begins with [REDACTED]... and ends in [REDACTED]",
     ] {
         assert!(heard.contains(wanted), "{wanted} was not heard");
     }

@@ -18,6 +18,8 @@ use automarket::{
     testing::ManualClock,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use super::PLATFORM;
 
 pub(super) fn later(clock: &ManualClock, seconds: i64) -> DateTime<Utc> {
@@ -33,9 +35,14 @@ pub(super) enum Next {
     CutAfter,
     /// Nothing leaves.
     NotSent,
+    /// No answer ever comes.
+    Hang,
     /// Its own way, without a new refresh token.
     NoRefreshToken,
 }
+
+/// No status of HTTP's.
+const HANG: u16 = 0;
 
 #[derive(Clone, Default)]
 pub(super) struct Issuer(Arc<Mutex<State>>);
@@ -188,6 +195,7 @@ impl State {
                     Some(Next::NotSent) => {
                         Err(TransportError::new(ErrorKind::Network, false, "refused"))
                     }
+                    Some(Next::Hang) => Ok((HANG, String::new())),
                     Some(Next::CutAfter) => {
                         self.token(&form);
                         Err(TransportError::new(ErrorKind::Network, true, "cut"))
@@ -216,10 +224,7 @@ impl State {
                 let bearer = header.and_then(|h| h.to_str().ok()?.strip_prefix("Bearer "));
                 if self.refuses_all || !bearer.is_some_and(|token| self.access.contains(token)) {
                     self.refusals += 1;
-                    return Ok((
-                        401,
-                        format!("{{\"error\":\"bad token {}\"}}", bearer.unwrap_or("")),
-                    ));
+                    return Ok((401, quoted(bearer.unwrap_or_default())));
                 }
                 self.posts += 1;
                 Ok((200, format!("{{\"id\":\"post-{}\"}}", self.posts)))
@@ -229,10 +234,26 @@ impl State {
     }
 }
 
+/// Some platforms repeat what they refuse: whole, in part, in other spellings.
+fn quoted(token: &str) -> String {
+    let half = token.len() / 2;
+    let encoded = STANDARD.encode(format!("x{token}"));
+    let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+    serde_json::json!({
+        "error": format!("bad token {token}"),
+        "hint": format!("it begins with {}... and ends in {}", &token[..half], &token[half..]),
+        "raw": [encoded, hex[..hex.len() / 2].to_owned()],
+    })
+    .to_string()
+}
+
 #[async_trait]
 impl Transport for Issuer {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let (status, body) = self.lock().answer(&request)?;
+        if status == HANG {
+            return std::future::pending().await;
+        }
         let mut response = Response::new(Body::Full(body.into()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Ok(response)

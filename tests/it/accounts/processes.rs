@@ -267,14 +267,13 @@ fn file(folder: &tempfile::TempDir) -> Shared {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_on_one_sqlite_file() {
-    for test in [0, 1, 2] {
-        let folder = tempfile::tempdir().unwrap();
-        match test {
-            0 => one_renewal_for_all(file(&folder)).await,
-            1 => killed_before_the_new_tokens_are_stored(file(&folder)).await,
-            _ => killed_after_the_new_tokens_are_stored(file(&folder)).await,
-        }
-    }
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    // Side by side: one of them waits for the lease of the dead.
+    tokio::join!(
+        one_renewal_for_all(file(&folders[0])),
+        killed_before_the_new_tokens_are_stored(file(&folders[1])),
+        killed_after_the_new_tokens_are_stored(file(&folders[2])),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,17 +281,20 @@ async fn processes_on_one_postgres() {
     let Some(cluster) = Cluster::start().await.unwrap() else {
         return;
     };
-    for test in [0, 1, 2] {
-        let store = cluster.store().await.unwrap();
-        let shared = Shared {
-            database: cluster.url().to_owned(),
-            schema: store.schema().to_owned(),
-        };
-        match test {
-            0 => one_renewal_for_all(shared).await,
-            1 => killed_before_the_new_tokens_are_stored(shared).await,
-            _ => killed_after_the_new_tokens_are_stored(shared).await,
-        }
+    let mut stores = Vec::new();
+    for _ in 0..3 {
+        stores.push(cluster.store().await.unwrap());
+    }
+    let shared = |n: usize| Shared {
+        database: cluster.url().to_owned(),
+        schema: stores[n].schema().to_owned(),
+    };
+    tokio::join!(
+        one_renewal_for_all(shared(0)),
+        killed_before_the_new_tokens_are_stored(shared(1)),
+        killed_after_the_new_tokens_are_stored(shared(2)),
+    );
+    for store in stores {
         store.remove().await.unwrap();
     }
 }

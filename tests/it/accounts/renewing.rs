@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use automarket::{
-    Post, Retry, When,
+    ErrorKind, Post, Retry, When,
     core::http_types::StatusCode,
     store::{JobState, JobStore as _, PublicationState},
     testing::{FaultStore, StoreFault, StoreRule},
@@ -152,6 +152,71 @@ async fn new_tokens_are_durable_before_they_are_used() {
         .await
         .unwrap();
     assert_eq!(token_of(other.credential()), "access-2");
+}
+
+/// A store that is slow at the moment at which a renewal has its lease and not asked yet.
+fn slow_store(world: &World, seconds: u64) -> (Tenant, Arc<FaultStore>) {
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let delay = StoreFault::Delay(Duration::from_secs(seconds));
+    slow.faults().add(StoreRule::on("now", delay).after(2));
+    let market = market(slow.clone(), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .build()
+        .unwrap();
+    (market.tenant("acme").unwrap(), slow)
+}
+
+#[tokio::test]
+async fn a_renewal_is_over_before_its_lease_is() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    world.issuer.next(Next::Hang);
+    let (tenant, slow) = slow_store(&world, 15);
+    let begun = tokio::time::Instant::now();
+    let late = tenant.context(world.account.id).await.unwrap_err();
+    assert_eq!((late.kind(), slow.faults().hits()), (ErrorKind::Timeout, 1));
+    assert_eq!(world.issuer.token_requests(), 1);
+    // By the clock of the test, which nothing but waiting moves. The rest of the lease is for storing.
+    let lease = RefreshPolicy::default().lease;
+    assert_eq!(begun.elapsed().as_secs(), (lease * 2 / 3).as_secs());
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_late_before_it_asks_does_not_ask() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    let (tenant, slow) = slow_store(&world, 25);
+    let late = tenant.context(world.account.id).await.unwrap_err();
+    assert!(matches!(late.retry(), Retry::After(Some(_))), "{late:?}");
+    assert_eq!(
+        (world.issuer.token_requests(), slow.faults().hits()),
+        (0, 1)
+    );
+    assert!(!world.needs_reauth().await);
+}
+
+#[tokio::test]
+async fn a_context_with_a_fresh_credential_costs_no_call_to_the_store() {
+    let world = World::new().await;
+    let counting = Arc::new(FaultStore::new(world.store.clone()));
+    let market = market(counting.clone(), world.issuer.clone())
+        .clock(Arc::new(world.clock.clone()))
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    tenant.context(world.account.id).await.unwrap();
+    let before = counting.faults().calls();
+    assert!(before > 0, "the first look is at the store");
+    for _ in 0..100 {
+        tenant.context(world.account.id).await.unwrap();
+    }
+    assert_eq!(counting.faults().calls(), before);
+    world.pass(3600);
+    let renewed = tenant.context(world.account.id).await.unwrap();
+    assert_eq!(token_of(renewed.credential()), "access-2");
+    assert!(counting.faults().calls() > before);
 }
 
 #[tokio::test]

@@ -62,6 +62,46 @@ async fn rotation_reseals_everything_and_says_when_the_old_key_may_go() {
 }
 
 #[tokio::test]
+async fn connections_under_way_and_tenants_apps_outlive_the_old_key() {
+    let store = Arc::new(MemoryStore::new());
+    let tenant = on(store.clone(), OLD);
+    let connect = tenant.connect(PLATFORM);
+    let begun = connect.begin("https://acme.dev/callback", "session").await;
+    let url = begun.unwrap().authorize_url;
+    let state = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let app = App::new("theirs", "secret").named("ours");
+    tenant.put_app(&PLATFORM, &app).await.unwrap();
+
+    let both = on(store.clone(), &format!("{NEW},{OLD}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((report.resealed, report.failed), (1, 0));
+    assert_eq!(report.retired, ["old"]);
+    let later = on(store, NEW);
+    assert_eq!(later.apps().await.unwrap()[0].name, "ours");
+    // It gets as far as the platform, which knows no such code.
+    let query = format!("code=c&state={}", state.1);
+    let end = later.connect(PLATFORM).complete(&query, "session").await;
+    assert_eq!(
+        end.unwrap_err().rule(),
+        Some(automarket::oauth::rule::INVALID_GRANT)
+    );
+}
+
+#[tokio::test]
+async fn a_key_under_which_somebody_is_connecting_is_not_retired() {
+    let store = Arc::new(MemoryStore::new());
+    let tenant = on(store.clone(), OLD);
+    let connect = tenant.connect(PLATFORM);
+    let begun = connect.begin("https://acme.dev/callback", "session").await;
+    begun.unwrap();
+    // The same id for another key: what waits does not open.
+    let wrong = "old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let both = on(store, &format!("{NEW},{wrong}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!(report.retired, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_rotation_that_was_stopped_goes_on_where_it_was() {
     let (store, _, _) = many().await;
     let faulty = Arc::new(FaultStore::new(store.clone()));

@@ -403,6 +403,12 @@ impl FlowStore for Watched {
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
         self.inner.take_flow(tenant, id).await
     }
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
+        self.inner.flows(after, limit).await
+    }
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
+        self.inner.reseal_flow(flow, sealed).await
+    }
 }
 
 #[async_trait]

@@ -21,4 +21,21 @@ impl FlowStore for MemoryStore {
         let taken = state.flows.remove(&(tenant.clone(), id.to_owned()));
         Ok(taken.filter(|flow| flow.expires_at > now))
     }
+
+    async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
+        let (state, now) = self.lock();
+        let waiting = |(place, flow): &(&(TenantId, String), &Flow)| {
+            after.is_none_or(|after| *place > after) && flow.expires_at > now
+        };
+        let flows = state.flows.iter().filter(waiting);
+        Ok(flows.take(limit).map(|(_, flow)| flow.clone()).collect())
+    }
+
+    async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
+        let (mut state, _) = self.lock();
+        let place = (flow.tenant.clone(), flow.id.clone());
+        let same = state.flows.get_mut(&place);
+        let same = same.filter(|stored| stored.sealed == flow.sealed);
+        Ok(same.map(|stored| stored.sealed = sealed.to_vec()).is_some())
+    }
 }

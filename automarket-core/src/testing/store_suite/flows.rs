@@ -14,6 +14,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("a flow that is over is gone", |s| Box::pin(over(s))),
         StoreCase::new("a flow is its tenant's alone", |s| Box::pin(of_tenant(s))),
+        StoreCase::new(
+            "what waits is listed page by page and re-sealed in place",
+            |s| Box::pin(resealed(s)),
+        ),
     ]
 }
 
@@ -74,4 +78,34 @@ async fn of_tenant(s: &StoreUnderTest) {
     assert_eq!(s.store.take_flow(&b, "1").await.unwrap(), Some(theirs));
     let a = tenant("a");
     assert_eq!(s.store.take_flow(&a, "1").await.unwrap(), Some(mine));
+}
+
+async fn resealed(s: &StoreUnderTest) {
+    let mut waiting = Vec::new();
+    for (tenant, id) in [("a", "1"), ("a", "2"), ("b", "1")] {
+        let flow = flow(s, tenant, id).await;
+        s.store.put_flow(&flow).await.unwrap();
+        waiting.push(flow);
+    }
+    assert_eq!(s.store.flows(None, 2).await.unwrap(), waiting[..2]);
+    let after = (waiting[1].tenant.clone(), waiting[1].id.clone());
+    assert_eq!(s.store.flows(Some(&after), 2).await.unwrap(), waiting[2..]);
+
+    assert!(s.store.reseal_flow(&waiting[0], &[7, 7]).await.unwrap());
+    let a = tenant("a");
+    let taken = s.store.take_flow(&a, "1").await.unwrap().unwrap();
+    assert_eq!(taken.sealed, [7, 7]);
+    assert_eq!(taken.expires_at, waiting[0].expires_at);
+    // One that was taken does not come back, and one that was replaced stays as it is.
+    assert!(!s.store.reseal_flow(&taken, &[8]).await.unwrap());
+    assert_eq!(s.store.take_flow(&a, "1").await.unwrap(), None);
+    let newer = Flow {
+        sealed: vec![9],
+        ..waiting[1].clone()
+    };
+    s.store.put_flow(&newer).await.unwrap();
+    assert!(!s.store.reseal_flow(&waiting[1], &[8]).await.unwrap());
+    assert_eq!(s.store.take_flow(&a, "2").await.unwrap(), Some(newer));
+    s.wait(601).await;
+    assert_eq!(s.store.flows(None, 9).await.unwrap(), []);
 }
