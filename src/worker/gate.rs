@@ -263,18 +263,6 @@ fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, Header
         Ok(answer) => Ok((answer.status().as_u16(), answer.headers().clone())),
         Err(error) => Err(error.kind),
     }
-
-    async fn send_upload(
-        &self,
-        request: Request<Upload>,
-    ) -> Result<Response<Body>, TransportError> {
-        let host = host(request.uri());
-        self.watch.over(host, self.inner.send_upload(request)).await
-    }
-}
-
-fn host(uri: &Uri) -> String {
-    format!("host:{}", uri.host().unwrap_or_default())
 }
 
 /// Whether an answer with this status is none.
