@@ -1,6 +1,6 @@
 //! What a host holds: [`Automarket`], its builder, and [`Tenant`], to which every call is scoped.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
     AccountId, Bytes, Clock, Context, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
@@ -21,6 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     accounts::{self, Accounts, RefreshPolicy, Version},
     pipelines::campaign::CampaignPipeline,
+    publishing::MEASURE_AFTER,
     report::Counts,
     worker::{self, Retention, Worker},
 };
@@ -51,6 +52,8 @@ pub(crate) struct Engine {
     /// Told when a schedule was put in or changed.
     pub(crate) scheduled: tokio::sync::Notify,
     pub(crate) retention: Retention,
+    /// So long after a post was published it is measured.
+    pub(crate) measure_after: Vec<Duration>,
     pub(crate) counts: Counts,
 }
 
@@ -102,6 +105,7 @@ impl Automarket {
                 wake: tokio::sync::Notify::new(),
                 scheduled: tokio::sync::Notify::new(),
                 retention: Retention::default(),
+                measure_after: MEASURE_AFTER.to_vec(),
                 counts: Counts::default(),
             },
             accounts: accounts::Settings::default(),
@@ -310,6 +314,14 @@ impl Builder {
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.engine.retention = retention;
+        self
+    }
+
+    /// Sets how long after a post was published its numbers are read, each time; nothing is never.
+    /// [`MEASURE_AFTER`] unless said otherwise: an hour, a day, a week, 30 days.
+    #[must_use]
+    pub fn measure_after(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
+        self.engine.measure_after = times.into_iter().collect();
         self
     }
 

@@ -2,8 +2,12 @@
 
 #[cfg(feature = "claude")]
 pub use automarket_connector_claude as claude;
+#[cfg(feature = "facebook")]
+pub use automarket_connector_facebook as facebook;
 #[cfg(feature = "firecrawl")]
 pub use automarket_connector_firecrawl as firecrawl;
+#[cfg(feature = "instagram")]
+pub use automarket_connector_instagram as instagram;
 #[cfg(feature = "linkedin")]
 pub use automarket_connector_linkedin as linkedin;
 #[cfg(feature = "mixpost")]

@@ -152,6 +152,7 @@ struct Inner {
     operation: Option<&'static str>,
     platform_code: Option<String>,
     status: Option<u16>,
+    app_limit: bool,
     field: Option<String>,
     rule: Option<String>,
     remedy: Option<String>,
@@ -172,6 +173,7 @@ impl Error {
             operation: None,
             platform_code: None,
             status: None,
+            app_limit: false,
             field: None,
             rule: None,
             remedy: None,
@@ -252,6 +254,13 @@ impl Error {
         self
     }
 
+    /// Says that the limit which was hit is the app's, for all accounts that use it, and not the account's.
+    #[must_use]
+    pub fn with_app_limit(mut self) -> Self {
+        self.0.app_limit = true;
+        self
+    }
+
     /// The id of the rule that was broken.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<String>) -> Self {
@@ -326,6 +335,12 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
+    }
+
+    /// Whether the limit which was hit is the app's, for all accounts that use it.
+    #[must_use]
+    pub fn is_app_limit(&self) -> bool {
+        self.0.app_limit
     }
 
     /// The input field that is wrong.

@@ -41,6 +41,7 @@ pub use ::http as http_types;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use chrono;
+pub use chrono_tz;
 pub use clock::{Clock, SystemClock};
 pub use content::{Content, Delivery, Media, Post, Variant};
 pub use context::Context;

@@ -268,6 +268,40 @@ pub struct Metrics {
     pub raw: BTreeMap<String, Value>,
 }
 
+impl Metrics {
+    /// The numbers of several posts together. A number is there when one of them has it; what is the
+    /// platforms' own stays with each.
+    ///
+    /// ```
+    /// use automarket_core::Metrics;
+    /// let one = Metrics { likes: Some(2), ..Metrics::default() };
+    /// let two = Metrics { likes: Some(3), views: Some(7), ..Metrics::default() };
+    /// let sum = Metrics::sum([&one, &two]);
+    /// assert_eq!((sum.likes, sum.views, sum.clicks), (Some(5), Some(7), None));
+    /// ```
+    #[must_use]
+    pub fn sum<'a>(of: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for one in of {
+            for (total, number) in [
+                (&mut sum.impressions, one.impressions),
+                (&mut sum.reach, one.reach),
+                (&mut sum.views, one.views),
+                (&mut sum.likes, one.likes),
+                (&mut sum.comments, one.comments),
+                (&mut sum.shares, one.shares),
+                (&mut sum.saves, one.saves),
+                (&mut sum.clicks, one.clicks),
+            ] {
+                if let Some(number) = number {
+                    *total = Some(total.unwrap_or(0).saturating_add(number));
+                }
+            }
+        }
+        sum
+    }
+}
+
 /// The error for an operation that a profile does not declare.
 #[must_use]
 pub fn undeclared(profile: &Profile, operation: &'static str) -> Error {

@@ -7,30 +7,10 @@ use tokio_postgres::Row;
 
 use crate::{
     PostgresStore,
-    db::{Params, Tx, decode},
+    db::{Params, decode},
     error::Outcome,
     value::{Columns, damaged, from_json, to_json},
 };
-
-pub(crate) async fn append(tx: &Tx<'_>, attempts: &[Attempt]) -> Outcome<()> {
-    let sql = "INSERT INTO automarket.attempts
-            (tenant, publication, platform, operation, outcome, latency, ended_at, body)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json)";
-    for attempt in attempts {
-        let params: Params<'_> = &[
-            &attempt.tenant.as_str(),
-            &attempt.publication.uuid(),
-            &attempt.route.platform.as_str(),
-            &attempt.operation.as_str(),
-            &attempt.outcome.as_str(),
-            &i32::from(attempt.latency_step()),
-            &attempt.ended,
-            &to_json(attempt)?,
-        ];
-        tx.execute(sql, params).await?;
-    }
-    Ok(())
-}
 
 #[async_trait]
 impl AttemptStore for PostgresStore {

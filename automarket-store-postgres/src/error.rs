@@ -12,6 +12,9 @@ use tokio_postgres::error::SqlState;
 /// What `automarket.put_jobs` raises when another tenant's job has an id; which one stands in the detail.
 pub(crate) const ID_TAKEN: &str = "AM001";
 
+/// What `automarket.change` raises when something is not there or not as it was; a post says so in the detail.
+const MOVED: &str = "AM002";
+
 /// The unique index that keeps a posting slot for one publication.
 pub(crate) const SLOT_TAKEN: &str = "publications_slot";
 
@@ -82,6 +85,15 @@ impl Fault {
         let mut jobs = jobs.into_iter();
         let job = jobs.find(|job| job.id.to_string() == taken);
         job.map_or(self, |job| Self::Ours(job.id_taken()))
+    }
+
+    /// Whether what was to be changed is not there, or not as it was; `post` when that is it.
+    pub(crate) fn has_moved(&self) -> Option<&str> {
+        let Self::Postgres(error) = self else {
+            return None;
+        };
+        let said = error.as_db_error()?;
+        (said.code().code() == MOVED).then(|| said.detail().unwrap_or_default())
     }
 
     /// Whether a job's id is known already.

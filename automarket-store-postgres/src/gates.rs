@@ -26,11 +26,16 @@ macro_rules! amiss {
 
 #[async_trait]
 impl GateStore for PostgresStore {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid()];
         // Most calls find all open, and lock nothing.
         let rows = self.inner.db.rows(amiss!(""), params).await?;
-        let (pass, gates) = judge(&rows)?;
+        let (pass, gates) = judge(&rows, bucket)?;
         if pass != Pass::Watched || !gates.iter().any(|gate| gate.probing) {
             return Ok(pass);
         }
@@ -39,7 +44,7 @@ impl GateStore for PostgresStore {
         let rows = tx
             .rows(amiss!(" ORDER BY g.name FOR NO KEY UPDATE"), params)
             .await?;
-        let (pass, gates) = judge(&rows)?;
+        let (pass, gates) = judge(&rows, bucket)?;
         for gate in &gates {
             put(&tx, gate).await?;
         }
@@ -79,8 +84,9 @@ impl GateStore for PostgresStore {
     }
 }
 
-fn judge(rows: &[Row]) -> Outcome<(Pass, Vec<Gate>)> {
+fn judge(rows: &[Row], bucket: Option<&str>) -> Outcome<(Pass, Vec<Gate>)> {
     let mut gates: Vec<Gate> = rows.iter().map(read).collect::<Outcome<_>>()?;
+    gates.retain(|gate| gate.bucket() == bucket);
     let pass = match rows.first() {
         Some(row) => Gate::pass(&mut gates, row.instant("now")?),
         None => Pass::Open,

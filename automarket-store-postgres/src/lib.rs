@@ -15,6 +15,7 @@ mod heart;
 #[cfg(any(feature = "sqlx", feature = "tokio-postgres"))]
 mod in_transaction;
 mod jobs;
+mod measurements;
 mod migrations;
 mod publications;
 mod schedules;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -17,6 +17,8 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_publishing.sql"),
     include_str!("../migrations/0006_credentials.sql"),
     include_str!("../migrations/0007_flows.sql"),
+    include_str!("../migrations/0008_speed.sql"),
+    include_str!("../migrations/0009_measurements.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

@@ -3,14 +3,17 @@ use std::collections::HashMap;
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there},
+    store::{
+        Attempt, NewEvent, NewJob, NewPublishing, Publication, PublicationStore, PublishingChange,
+        Routing, not_there,
+    },
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, attempts,
-    db::{Params, Tx, decode},
-    events, jobs,
+    PostgresStore,
+    db::{Database, Params, decode},
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 
@@ -65,30 +68,35 @@ impl PublicationStore for PostgresStore {
 
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
         change.check()?;
-        let mut db = self.inner.db.connection().await?;
-        let tx = db.begin().await?;
-        let tenant = change.tenant.as_str();
-        if let Some(post) = &change.post {
-            let sql =
-                "UPDATE automarket.posts SET body = $3::text::json WHERE tenant = $1 AND id = $2";
-            let body = to_json(post)?;
-            let replaced = tx.execute(sql, &[&tenant, &post.id.uuid(), &body]).await?;
-            if replaced == 0 {
-                return Err(not_there("post"));
+        // What is read is judged, and written if it is still so: no transaction waits for us meanwhile.
+        loop {
+            let changed = judge(&self.inner.db, change).await?;
+            let body = to_json(&Change::of(change, &changed))?;
+            let sql = "SELECT automarket.change($1, $2::text::json)";
+            let written = self
+                .inner
+                .db
+                .rows(sql, &[&change.tenant.as_str(), &body])
+                .await;
+            match written {
+                Ok(_) => {
+                    if !change.jobs.is_empty() {
+                        self.inner.bell.pull();
+                    }
+                    return Ok(changed);
+                }
+                Err(fault) if fault.has_moved() == Some("post") => return Err(not_there("post")),
+                Err(fault) if fault.has_moved().is_some() => {}
+                Err(fault) => {
+                    let holder = changed.iter().find(|p| p.held_slot().is_some());
+                    let fault = fault.or_id_taken(&change.jobs);
+                    return Err(match holder {
+                        Some(holder) => fault.or_slot_taken(holder).into(),
+                        None => fault.into(),
+                    });
+                }
             }
         }
-        let changed = replace(&tx, tenant, &change.publications).await?;
-        if !change.jobs.is_empty() {
-            let put = jobs::enqueue(&tx, &change.jobs).await;
-            put.map_err(|fault| fault.or_id_taken(&change.jobs))?;
-        }
-        attempts::append(&tx, &change.attempts).await?;
-        events::append(&tx, &change.events).await?;
-        tx.commit().await?;
-        if !change.jobs.is_empty() {
-            self.inner.bell.pull();
-        }
-        Ok(changed)
     }
 
     async fn live_publications(
@@ -128,53 +136,47 @@ impl PublicationStore for PostgresStore {
     }
 }
 
-/// Replaces the publications if their revisions are the stored ones. Locked in the order of their ids, so that
-/// calls do not block each other for good.
-async fn replace(tx: &Tx<'_>, tenant: &str, new: &[Publication]) -> Result<Vec<Publication>> {
-    if new.is_empty() {
+/// The publications as they will stand, if their revisions are the stored ones.
+async fn judge(db: &Database, change: &PublishingChange) -> Result<Vec<Publication>> {
+    if change.publications.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = new.iter().map(|p| p.id.uuid()).collect();
-    let sql = "SELECT id, body::text, automarket.clock() AS now FROM automarket.publications
-        WHERE tenant = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE";
+    let ids: Vec<Uuid> = change.publications.iter().map(|p| p.id.uuid()).collect();
+    let sql = "SELECT body::text, automarket.clock() AS now FROM automarket.publications
+        WHERE tenant = $1 AND id = ANY ($2)";
     let mut stored = HashMap::new();
-    for row in tx.rows(sql, &[&tenant, &ids]).await? {
+    for row in db.rows(sql, &[&change.tenant.as_str(), &ids]).await? {
         let publication: Publication = row.json("body")?;
         stored.insert(publication.id, (publication, row.instant("now")?));
     }
-    let mut changed = Vec::with_capacity(new.len());
-    for new in new {
-        let (old, now) = stored
-            .get(&new.id)
-            .ok_or_else(|| not_there("publication"))?;
-        let publication = old.replaced_by(new, *now)?;
-        let sql =
-            "UPDATE automarket.publications SET state = $3, revision = $4, body = $5::text::json,
-                live = $6, account = $7, route = $8, due = $9, slot = $10
-            WHERE tenant = $1 AND id = $2";
-        let body = to_json(&publication)?;
-        let written = tx
-            .execute(
-                sql,
-                &[
-                    &tenant,
-                    &publication.id.uuid(),
-                    &publication.state.as_str(),
-                    &publication.revision,
-                    &body,
-                    &!publication.state.is_terminal(),
-                    &publication.target.account.uuid(),
-                    &publication.route().account.uuid(),
-                    &publication.due,
-                    &publication.slot,
-                ],
-            )
-            .await
-            .map_err(|fault| fault.or_slot_taken(&publication))?;
-        if written != 1 {
-            return Err(damaged("a publication"));
+    let replaced = change.publications.iter().map(|new| {
+        let found = stored.get(&new.id);
+        let (old, now) = found.ok_or_else(|| not_there("publication"))?;
+        old.replaced_by(new, *now)
+    });
+    replaced.collect()
+}
+
+/// What `automarket.change` takes.
+#[derive(Serialize)]
+struct Change<'a> {
+    post: &'a Option<Post>,
+    publications: &'a [Publication],
+    jobs: &'a [NewJob],
+    /// Each after the step of how long it took.
+    attempts: Vec<(u16, &'a Attempt)>,
+    events: &'a [NewEvent],
+}
+
+impl<'a> Change<'a> {
+    fn of(change: &'a PublishingChange, publications: &'a [Publication]) -> Self {
+        let attempts = change.attempts.iter();
+        Self {
+            post: &change.post,
+            publications,
+            jobs: &change.jobs,
+            attempts: attempts.map(|a| (a.latency_step(), a)).collect(),
+            events: &change.events,
         }
-        changed.push(publication);
     }
-    Ok(changed)
 }

@@ -62,13 +62,17 @@ impl UpkeepStore for PostgresStore {
 
     async fn queue_rates(&self) -> Result<QueueRates> {
         let sql = "WITH cut AS (SELECT automarket.clock() - interval '1 minute' AS at), ended AS (
-                SELECT e.state FROM automarket.ended e, cut
-                WHERE e.state <> 'dead' AND e.finished_at > cut.at)
-            SELECT (SELECT count(*) FROM automarket.jobs j, cut WHERE j.created_at > cut.at) AS enqueued,
+                SELECT e.state, e.created_at > cut.at AS is_new FROM automarket.ended e, cut
+                WHERE e.state <> 'dead' AND e.finished_at > cut.at
+            ), died AS (
+                SELECT e.created_at > cut.at AS is_new FROM automarket.ended e, cut
+                WHERE e.state = 'dead' AND e.finished_at > cut.at)
+            SELECT (SELECT count(*) FROM automarket.queue q, cut WHERE q.created_at > cut.at)
+                    + (SELECT count(*) FROM ended WHERE is_new)
+                    + (SELECT count(*) FROM died WHERE is_new) AS enqueued,
                 (SELECT count(*) FROM ended WHERE state = 'completed') AS completed,
                 (SELECT count(*) FROM ended WHERE state = 'cancelled') AS cancelled,
-                (SELECT count(*) FROM automarket.ended e, cut
-                    WHERE e.state = 'dead' AND e.finished_at > cut.at) AS dead";
+                (SELECT count(*) FROM died) AS dead";
         let row = self.inner.db.row(sql, &[]).await?;
         let row = row.ok_or_else(|| damaged("the rates"))?;
         let count = |name| -> Outcome<u64> { Ok(row.column::<i64>(name)?.unsigned_abs()) };

@@ -13,11 +13,18 @@ use crate::{
 
 #[async_trait]
 impl GateStore for SqliteStore {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
         // Most calls find all open, and need not wait for the writer.
         let (owner, now) = (tenant.clone(), self.inner.clock.now());
+        let bucket = bucket.map(str::to_owned);
+        let of = bucket.clone();
         let look = self.inner.readers.read(move |db| {
-            let mut gates = amiss(db, &owner, account)?;
+            let mut gates = amiss(db, &owner, account, of.as_deref())?;
             let pass = Gate::pass(&mut gates, now);
             let probe = gates.iter().any(|gate| gate.probing);
             Ok((pass, probe))
@@ -28,7 +35,7 @@ impl GateStore for SqliteStore {
         }
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
-            let mut gates = amiss(tx.db, &tenant, account)?;
+            let mut gates = amiss(tx.db, &tenant, account, bucket.as_deref())?;
             let pass = Gate::pass(&mut gates, instant(tx.now)?);
             gates.iter().try_for_each(|gate| put(tx, gate))?;
             Ok(pass)
@@ -78,14 +85,22 @@ impl GateStore for SqliteStore {
     }
 }
 
-/// The gates of an account that are not simply open.
-fn amiss(db: &Connection, tenant: &TenantId, account: AccountId) -> Outcome<Vec<Gate>> {
-    db.prepare_cached(
-        "SELECT * FROM automarket_gates
+/// The gates of an account, or of one of its buckets, that are not simply open.
+fn amiss(
+    db: &Connection,
+    tenant: &TenantId,
+    account: AccountId,
+    bucket: Option<&str>,
+) -> Outcome<Vec<Gate>> {
+    let mut gates: Vec<Gate> = db
+        .prepare_cached(
+            "SELECT * FROM automarket_gates
          WHERE tenant = ?1 AND account = ?2 AND (closed_until IS NOT NULL OR failures > 0)",
-    )?
-    .query_and_then(params![tenant.as_str(), blob(account)], decode)?
-    .collect()
+        )?
+        .query_and_then(params![tenant.as_str(), blob(account)], decode)?
+        .collect::<Outcome<_>>()?;
+    gates.retain(|gate| gate.bucket() == bucket);
+    Ok(gates)
 }
 
 fn put(tx: &Tx<'_>, gate: &Gate) -> Outcome<()> {

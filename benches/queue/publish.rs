@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use automarket::{
-    Automarket, Credential, Platform, Post, When,
+    Automarket, Credential, Keyring, Platform, Post, When,
     store::{Account, PublicationState},
     testing::{RecordingPublisher, Script},
 };
@@ -24,6 +24,7 @@ pub(crate) async fn publish(place: &Place, args: &Args) -> Result<()> {
         let publisher = RecordingPublisher::new(Platform::X);
         let market = Automarket::shared(fresh.store.clone())
             .transport(Script::new())
+            .keyring(Keyring::random())
             .publisher(publisher.clone())
             .build()?;
         let tenant = market.tenant("acme")?;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use automarket::{
-    Builder, Credential, Platform, TenantId,
-    connectors::mixpost::{self, Mixpost, MixpostConfig},
+    Builder, Credential, Error, Platform, Result, TenantId,
+    connectors::{
+        linkedin::{self, LinkedIn, LinkedInConfig},
+        mixpost::{self, Mixpost, MixpostConfig},
+        x::{self, XConfig},
+    },
     core::http_types::Method,
     store::Account,
     testing::Fake,
 };
-
-use crate::Result;
 
 pub(crate) struct Connector {
     pub(crate) name: &'static str,
@@ -25,7 +27,9 @@ pub(crate) struct Connector {
     pub(crate) credential: fn() -> Credential,
 }
 
-pub(crate) const ALL: &[Connector] = &[Connector {
+pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN];
+
+const MIXPOST: Connector = Connector {
     name: "mixpost",
     host: mixpost::testing::HOST,
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
@@ -39,9 +43,41 @@ pub(crate) const ALL: &[Connector] = &[Connector {
         Account::new(tenant, mixpost::PLATFORM, number).on_network(Platform::X)
     },
     credential: || Credential::token(mixpost::testing::TOKEN),
-}];
+};
+
+const X: Connector = Connector {
+    name: "x",
+    host: x::testing::HOST,
+    fake: || Arc::new(x::testing::FakeX::new()),
+    write: (Method::POST, "/2/tweets"),
+    register: |builder, base| {
+        let config = XConfig {
+            base_url: base.to_owned(),
+            ..XConfig::default()
+        };
+        Ok(builder.publisher(x::X::new(config)))
+    },
+    account: |tenant| Account::new(tenant, x::PLATFORM, x::testing::USER),
+    credential: || Credential::token(x::testing::TOKEN),
+};
+
+const LINKEDIN: Connector = Connector {
+    name: "linkedin",
+    host: linkedin::testing::HOST,
+    fake: || Arc::new(linkedin::testing::FakeLinkedIn::new()),
+    write: (Method::POST, "/rest/posts"),
+    register: |builder, base| {
+        let config = LinkedInConfig {
+            base_url: base.to_owned(),
+            ..LinkedInConfig::default()
+        };
+        Ok(builder.publisher(LinkedIn::new(config)))
+    },
+    account: |tenant| Account::new(tenant, linkedin::PLATFORM, linkedin::testing::ORGANIZATION),
+    credential: || Credential::token(linkedin::testing::TOKEN),
+};
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {
     let found = ALL.iter().find(|connector| connector.name == name);
-    found.ok_or_else(|| format!("there is no connector {name}").into())
+    found.ok_or_else(|| Error::invalid("connector", format!("there is no {name}")))
 }

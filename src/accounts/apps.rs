@@ -53,6 +53,11 @@ impl Apps {
     }
 }
 
+/// Whether tokens of an app of this name belong to a tenant's own.
+pub(crate) fn is_own(name: &str) -> bool {
+    name.starts_with(OWN)
+}
+
 /// The name by which the tokens of a tenant's own app know it.
 pub(super) fn own(name: &str) -> String {
     format!("{OWN}{name}")

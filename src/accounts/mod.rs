@@ -13,15 +13,16 @@ mod vault;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
-    AccountId, Clock, Context, Credential, Error, ErrorKind, KeyProvider, Result, Retry, Store,
-    TenantId,
+    AccountId, Clock, Context, Credential, Error, ErrorKind, KeyProvider, Platform, Result, Retry,
+    Store, TenantId,
     chrono::{DateTime, TimeDelta, Utc},
     http::Transport,
+    oauth::Provider,
     store::{Account, AuditAction, NewAudit, SealedCredential},
 };
 
-pub(crate) use apps::Apps;
 pub use apps::OwnApp;
+pub(crate) use apps::{Apps, is_own};
 use cache::{Cache, Entry};
 pub use connect::{Begun, Connect, Offer, Offered};
 pub(crate) use keep_alive::KEEP_ALIVE_JOB;
@@ -182,6 +183,16 @@ impl Accounts {
                 Ok(opened)
             }
         }
+    }
+
+    /// What a row holds, as it is: nothing is renewed.
+    pub(crate) async fn peek(&self, row: &SealedCredential) -> Result<Credential> {
+        self.vault.open(row).await
+    }
+
+    /// A platform's ways, for the app that tokens belong to.
+    pub(crate) fn provider(&self, platform: &Platform, app: &str) -> Option<&Provider> {
+        self.apps.provider(platform, app)
     }
 
     /// Opens a row, and says whether it wants to be renewed before its use.

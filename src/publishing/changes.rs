@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use automarket_core::{
     Error, ErrorKind, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
+    content::Voice,
     store::{Approval, Publication, PublicationState, PublishingChange, REVISION, SLOT},
 };
 use serde_json::{Value, json};
@@ -209,7 +210,8 @@ impl Tenant {
                 .collect();
             let body = self.body(post).await?;
             let accounts = drafts.iter().map(|p| p.target.account);
-            self.plan(&body, accounts).await?.check()?;
+            let voice = Voice::default();
+            self.checked(&body, accounts, &voice).await?.check()?;
             let mut dues = BTreeMap::new();
             for p in &drafts {
                 let due = self.due(p.target.account, when, now).await?;
@@ -258,7 +260,8 @@ impl Tenant {
                     p.state != PublicationState::Draft && said_by(&post, p) != p.content_hash
                 })
                 .map(|p| p.target.account);
-            self.plan(&post, accounts).await?.check()?;
+            let voice = Voice::default();
+            self.checked(&post, accounts, &voice).await?.check()?;
             let mut moves = Vec::new();
             for publication in publications {
                 moves.extend(self.edited(&post, publication).await?);

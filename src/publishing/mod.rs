@@ -5,6 +5,7 @@ mod changes;
 pub(crate) mod delete;
 mod fallback;
 mod job;
+pub(crate) mod measure;
 mod options;
 mod plan;
 mod release;
@@ -17,8 +18,10 @@ mod why;
 pub use changes::Selection;
 pub(crate) use delete::DELETE_JOB;
 pub use job::PUBLISH_JOB;
+pub(crate) use measure::MEASURE_JOB;
+pub use measure::{MEASURE_AFTER, PostMetrics};
 pub use options::PublishOptions;
-pub use plan::{Plan, TargetPlan, rules_for};
+pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan, rules_for};
 pub(crate) use release::release_blocked;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
@@ -39,8 +42,8 @@ use crate::Tenant;
 use job::{PublishJob, arm, job_id};
 
 impl Tenant {
-    /// What would be sent where, and what stands against it: no outside call, nothing stored. Media of this
-    /// machine and of the host is looked into, media at addresses is taken as it is said to be.
+    /// What would be sent where, and what stands against it: the text and its parts, what the credential may do,
+    /// what is left of the rate limits. No outside call, nothing stored. Media of this machine and of the host is looked into, media at addresses is taken as it is said to be.
     ///
     /// # Errors
     /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector, or
@@ -50,14 +53,26 @@ impl Tenant {
         post: &Post,
         accounts: impl IntoIterator<Item = AccountId>,
     ) -> Result<Plan> {
-        self.plan_with(post, accounts, &Voice::default()).await
+        self.plan_with(post, accounts, &PlanOptions::new()).await
     }
 
-    /// As [`Tenant::plan`], held to a brand's voice.
+    /// As [`Tenant::plan`], held to a brand's voice, for a time, or with a look at the platforms.
     ///
     /// # Errors
-    /// As [`Tenant::plan`].
+    /// As [`Tenant::plan`]; `Config` for [`When::Queue`] on an account without slots.
     pub async fn plan_with(
+        &self,
+        post: &Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        options: &PlanOptions,
+    ) -> Result<Plan> {
+        let mut plan = self.checked(post, accounts, &options.voice).await?;
+        self.complete(&mut plan, options).await?;
+        Ok(plan)
+    }
+
+    /// The checks alone.
+    async fn checked(
         &self,
         post: &Post,
         accounts: impl IntoIterator<Item = AccountId>,
@@ -102,7 +117,7 @@ impl Tenant {
         when: When,
         options: PublishOptions,
     ) -> Result<PostId> {
-        let plan = self.plan(&post, accounts).await?;
+        let plan = self.checked(&post, accounts, &Voice::default()).await?;
         plan.check()?;
         let id = post.id;
         for _ in 0..slots::TRIES {
@@ -132,7 +147,7 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<NewPublishing> {
-        let plan = self.plan(&post, accounts).await?;
+        let plan = self.checked(&post, accounts, &Voice::default()).await?;
         plan.check()?;
         let options = PublishOptions::default();
         self.publishing(&post, &plan, Some(when), options).await
@@ -149,7 +164,7 @@ impl Tenant {
         post: Post,
         accounts: impl IntoIterator<Item = AccountId>,
     ) -> Result<PostId> {
-        let plan = self.plan(&post, accounts).await?;
+        let plan = self.checked(&post, accounts, &Voice::default()).await?;
         let options = PublishOptions::default();
         let publishing = self.publishing(&post, &plan, None, options).await?;
         self.engine().store.put_publishing(&publishing).await?;

@@ -17,7 +17,7 @@ use super::{
     attempt::Try,
     fallback,
     job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
-    routed, rules_for, said_by, told,
+    measure, routed, rules_for, said_by, told,
 };
 use crate::{
     market::Engine,
@@ -130,7 +130,7 @@ async fn send(
     let post = routed(post.ok_or_else(missing)?, &publication);
     let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
-        passed.unused(engine).await;
+        passed.unused().await;
         return ended(engine, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
@@ -140,7 +140,7 @@ async fn send(
     publication = match save(engine, told::change(publication)).await {
         Ok(publication) => publication,
         Err(error) => {
-            passed.unused(engine).await;
+            passed.unused().await;
             return Err(error);
         }
     };
@@ -327,7 +327,9 @@ async fn ended(
         _ => None,
     };
     let rule = rule.to_owned();
+    let measuring = measure::job(engine, &publication, now)?;
     let mut change = told::change(publication);
+    change.jobs.extend(measuring);
     change
         .attempts
         .push(attempt.decided(Decision { rule, until }));

@@ -31,6 +31,8 @@ pub struct Retention {
     pub ended: Option<Duration>,
     /// Events; a year unless said otherwise.
     pub events: Option<Duration>,
+    /// Measurements of publications; two years unless said otherwise.
+    pub measurements: Option<Duration>,
     /// Attempts at publications, with what went over the wire; 90 days unless said otherwise.
     pub attempts: Option<Duration>,
 }
@@ -41,6 +43,7 @@ impl Default for Retention {
         Self {
             ended: days(30),
             events: days(365),
+            measurements: days(730),
             attempts: days(90),
         }
     }
@@ -58,6 +61,13 @@ impl Retention {
     #[must_use]
     pub fn events(mut self, kept: Option<Duration>) -> Self {
         self.events = kept;
+        self
+    }
+
+    /// How long measurements are kept.
+    #[must_use]
+    pub fn measurements(mut self, kept: Option<Duration>) -> Self {
+        self.measurements = kept;
         self
     }
 
@@ -153,6 +163,9 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     }
     if let Some(before) = engine.retention.events.and_then(before) {
         most = most.max(engine.store.remove_events(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.measurements.and_then(before) {
+        most = most.max(engine.store.remove_measurements(before, BATCH).await?);
     }
     if let Some(before) = engine.retention.attempts.and_then(before) {
         most = most.max(engine.store.remove_attempts(before, BATCH).await?);

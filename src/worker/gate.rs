@@ -4,31 +4,63 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, Error, ErrorKind, Result, Retry, Store, TenantId,
+    AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Transport, TransportError, budget, retry_after},
+    http::{Body, Bucket, Transport, TransportError, Upload, budget, retry_after},
     http_types::{HeaderMap, Request, Response},
-    store::{Account, Pass, Signal},
+    store::{Account, Budget, Gate, Pass, RATE, Signal},
 };
 
-use crate::{accounts::Version, market::Engine, report::metrics};
+use crate::{
+    accounts::{self, Version},
+    market::Engine,
+    report::metrics,
+};
 
-/// The gate of an account's rate limit.
-pub(crate) const RATE: &str = "rate";
 /// The rule of the error while a gate is closed.
 const CLOSED: &str = "gate.closed";
 /// How long a platform is left alone that said "too many" and not for how long.
 const UNSAID: Duration = Duration::from_secs(60);
+
+/// Whose gates: an account's, or those of an app of the host's, which all tenants share.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+}
+
+impl Owner {
+    pub(crate) fn account(account: &Account) -> Self {
+        Self {
+            tenant: account.tenant.clone(),
+            account: account.id,
+        }
+    }
+
+    /// The app that the account's tokens belong to, if they are of one. A tenant's own app is its own.
+    pub(crate) fn app(account: &Account, credential: &Credential) -> Result<Option<Self>> {
+        let Credential::OAuth(tokens) = credential else {
+            return Ok(None);
+        };
+        let tenant = match accounts::is_own(&tokens.app) {
+            true => account.tenant.clone(),
+            false => TenantId::new("automarket")?,
+        };
+        let name = format!("app {} {}", account.platform, tokens.app);
+        Ok(Some(Self {
+            tenant,
+            account: AccountId::derived(&name),
+        }))
+    }
+}
 
 /// That work for an account was let through, and whether its end is news.
 pub(crate) struct Passed {
@@ -36,23 +68,30 @@ pub(crate) struct Passed {
     /// Which credential it was let through with.
     version: Version,
     watched: bool,
-    last_call: LastCall,
+    watch: Arc<Watch>,
 }
 
-/// The last call of the work of which the gates were not told that it failed.
-type LastCall = Arc<Mutex<Option<Call>>>;
+/// What is known of the calls of one piece of work. It stays when a call is dropped because its time is over.
+#[derive(Default)]
+struct Calls {
+    /// The newest of which the gates were not told that it failed.
+    last: Option<LastCall>,
+    /// The bucket of the newest.
+    bucket: Option<&'static str>,
+    /// Whether one was let through to find out whether its bucket is open.
+    watched: bool,
+    /// Whether the newest was held back by the gate of its bucket.
+    held_back: bool,
+    /// What was said of budgets, by gate.
+    budgets: BTreeMap<String, Budget>,
+}
 
-struct Call {
+struct LastCall {
     /// The gate of its host.
     host: String,
     /// Whether the head of an answer came. It did not when the call was dropped because its time was over; its
     /// body may still be cut, or come too late.
     answered: bool,
-}
-
-fn set(last_call: &LastCall, call: Option<Call>) -> Option<Call> {
-    let mut last_call = last_call.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut last_call, call)
 }
 
 impl Engine {
@@ -64,36 +103,40 @@ impl Engine {
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
         let (context, version) = self.context(account.clone()).await?;
-        let pass = self.store.pass_gates(&account.tenant, account.id).await?;
-        if let Pass::Closed(until) = pass {
-            metrics::rate_limit_wait(account.platform.as_str());
-            return Err(closed(&account, (until - self.store.now().await?).to_std()));
+        let app = Owner::app(&account, context.credential())?;
+        let mut watched = false;
+        let own = Owner::account(&account);
+        for owner in app.iter().chain([&own]) {
+            let pass = self.store.pass_gates(&owner.tenant, owner.account, None);
+            match pass.await? {
+                Pass::Closed(until) => {
+                    metrics::rate_limit_wait(account.platform.as_str());
+                    return Err(closed(&account, (until - self.store.now().await?).to_std()));
+                }
+                pass => watched |= pass == Pass::Watched,
+            }
         }
-        let watched = pass == Pass::Watched;
-        let last_call = LastCall::default();
-        let watch = Watch {
-            last_call: last_call.clone(),
+        let watch = Arc::new(Watch {
+            calls: Mutex::default(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            tenant: account.tenant.clone(),
-            account: account.id,
-            amiss: AtomicBool::new(watched),
-        };
-        let context = context.map_transport(|inner| Arc::new(Gated { inner, watch }));
+            own,
+            app,
+        });
+        let seen = watch.clone();
+        let context = context.map_transport(|inner| Arc::new(Gated { inner, watch: seen }));
         let passed = Passed {
             account,
             version,
             watched,
-            last_call,
+            watch,
         };
         Ok((context, passed))
     }
 }
 
 fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
-    // Those who wait do not come in the same moment.
-    let jitter = Duration::from_millis(fastrand::u64(0..2_000));
-    let wait = wait.unwrap_or_default() + jitter;
+    let wait = spread(wait);
     Error::new(
         ErrorKind::RateLimited,
         format!(
@@ -105,6 +148,11 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
     .with_platform(&account.platform)
     .with_rule(CLOSED)
     .with_retry(Retry::After(Some(wait)))
+}
+
+/// Those who wait do not come in the same moment.
+fn spread<E>(wait: Result<Duration, E>) -> Duration {
+    wait.unwrap_or_default() + Duration::from_millis(fastrand::u64(0..2_000))
 }
 
 impl Passed {
@@ -124,106 +172,96 @@ impl Passed {
         } = self;
         let end = engine.accounts.insist(account, *version, context, call);
         let end = end.await;
-        self.tell(engine, &end).await;
+        self.tell(&end).await;
         end
     }
 
     /// Tells the gates what the work ended in: connectors know limits that no status shows, and need not go
     /// through the context to reach their platform.
-    pub(crate) async fn tell<T>(&self, engine: &Engine, end: &Result<T>) {
-        let Account { tenant, id, .. } = &self.account;
-        let cut = matches!(end, Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Network));
-        if let Some(call) = set(&self.last_call, None)
-            && (cut || !call.answered)
-        {
-            let told = engine
-                .store
-                .tell_gate(tenant, *id, &call.host, Signal::Failed);
-            metrics::store_result("tell_gate", told.await.map(drop));
+    pub(crate) async fn tell<T>(&self, end: &Result<T>) {
+        let watch = &self.watch;
+        let calls = std::mem::take(&mut *watch.lock());
+        let watched = self.watched || calls.watched;
+        let kind = end.as_ref().err().map(Error::kind);
+        let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
+        for (gate, budget) in calls.budgets {
+            let said = Signal::Answered(Some(budget));
+            watch.tell(&watch.own, &gate, said).await;
         }
-        let told = match end {
-            Err(error) if error.kind() == ErrorKind::RateLimited => {
+        match (end, calls.last) {
+            (Err(_), _) if calls.held_back => self.unused().await,
+            (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
                 };
-                let signal = Signal::Limited(wait);
-                let told = engine.store.tell_gate(tenant, *id, RATE, signal);
-                told.await.map(drop)
+                let (owner, gate) = match &watch.app {
+                    Some(app) if error.is_app_limit() => (app, RATE.to_owned()),
+                    _ => (&watch.own, Gate::rate(calls.bucket)),
+                };
+                watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
-            Ok(_) if self.watched => {
+            (_, Some(call)) if cut || !call.answered => {
+                watch.tell(&watch.own, &call.host, Signal::Failed).await;
+            }
+            (Ok(_), None) if watched => {
                 let good = Signal::Answered(None);
-                tell_probed(&*engine.store, tenant, *id, None, good).await
+                watch.probed(None, calls.bucket, good).await;
             }
-            _ => Ok(()),
-        };
-        metrics::store_result("tell_gate", told);
+            (_, Some(call)) if watched => {
+                let good = Signal::Answered(None);
+                watch.probed(Some(&call.host), calls.bucket, good).await;
+            }
+            _ => {}
+        }
     }
 
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
-    pub(crate) async fn unused(&self, engine: &Engine) {
+    pub(crate) async fn unused(&self) {
         if self.watched {
-            let Account { tenant, id, .. } = &self.account;
-            let told = tell_probed(&*engine.store, tenant, *id, None, Signal::Unused).await;
-            metrics::store_result("tell_gate", told);
+            self.watch.probed(None, None, Signal::Unused).await;
         }
     }
-}
-
-/// Tells the gates of the account whose probe it was, and that of its host.
-async fn tell_probed(
-    store: &dyn Store,
-    tenant: &TenantId,
-    account: AccountId,
-    host: Option<&str>,
-    signal: Signal,
-) -> Result<()> {
-    for gate in store.gates(tenant).await? {
-        if gate.account == account && (gate.probing || Some(gate.name.as_str()) == host) {
-            store.tell_gate(tenant, account, &gate.name, signal).await?;
-        }
-    }
-    Ok(())
 }
 
 struct Gated {
     inner: Arc<dyn Transport>,
-    watch: Watch,
+    watch: Arc<Watch>,
 }
 
 struct Watch {
-    last_call: LastCall,
+    calls: Mutex<Calls>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    tenant: TenantId,
-    account: AccountId,
-    /// Whether a good answer is news: there were failures, or this is the probe.
-    amiss: AtomicBool,
+    own: Owner,
+    app: Option<Owner>,
 }
 
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let host = format!("host:{}", request.uri().host().unwrap_or_default());
-        let call = |answered| {
-            let host = host.clone();
-            Some(Call { host, answered })
-        };
-        set(&self.watch.last_call, call(false));
-        let result = self.inner.send(request).await;
-        let good = result
-            .as_ref()
-            .is_ok_and(|answer| !failed(answer.status().as_u16()));
-        set(&self.watch.last_call, good.then(|| call(true)).flatten());
-        match &result {
-            Ok(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                self.watch.answered(&host, status, &headers).await;
-            }
-            Err(error) if error.kind == ErrorKind::Refused => {}
-            Err(_) => self.watch.tell(&host, Signal::Failed).await,
-        }
-        result
+        let host = self.watch.begin(&request).await?;
+        let answer = self.inner.send(request).await;
+        self.watch.end(&host, shown(&answer)).await;
+        answer
+    }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        let host = self.watch.begin(&request).await?;
+        let answer = self.inner.send_upload(request).await;
+        self.watch.end(&host, shown(&answer)).await;
+        answer
+    }
+}
+
+/// What a call shows, without the body, which may still be on its way.
+fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, HeaderMap), ErrorKind> {
+    match answer {
+        Ok(answer) => Ok((answer.status().as_u16(), answer.headers().clone())),
+        Err(error) => Err(error.kind),
     }
 }
 
@@ -233,36 +271,102 @@ fn failed(status: u16) -> bool {
 }
 
 impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a call pass the gate of its bucket, and notes that it is under way; the gate of its host.
+    async fn begin<B>(&self, request: &Request<B>) -> Result<String, TransportError> {
+        let host = format!("host:{}", request.uri().host().unwrap_or_default());
+        let bucket = request.extensions().get::<Bucket>().map(|bucket| bucket.0);
+        self.lock().bucket = bucket;
+        if let Some(name) = bucket {
+            self.pass(name).await?;
+        }
+        self.lock().last = Some(LastCall {
+            host: host.clone(),
+            answered: false,
+        });
+        Ok(host)
+    }
+
+    /// A store that cannot say holds nothing back, as the platform will.
+    async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
+        let Owner { tenant, account } = &self.own;
+        let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
+        match pass {
+            Ok(Pass::Closed(until)) => {
+                self.lock().held_back = true;
+                let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
+                let wait = spread((until - now).to_std());
+                let message = format!("calls of {bucket} are held back for {} s", wait.as_secs());
+                let error = TransportError::new(ErrorKind::RateLimited, false, message);
+                return Err(error.with_wait(wait));
+            }
+            Ok(pass) => self.lock().watched |= pass == Pass::Watched,
+            Err(error) => metrics::store_error("pass_gates", &error),
+        }
+        Ok(())
+    }
+
+    async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
+        let good = matches!(&shown, Ok((status, _)) if !failed(*status));
+        self.lock().last = good.then(|| LastCall {
+            host: host.to_owned(),
+            answered: true,
+        });
+        match shown {
+            Ok((status, headers)) => self.answered(host, status, &headers).await,
+            Err(ErrorKind::Refused) => {}
+            Err(_) => self.tell(&self.own, host, Signal::Failed).await,
+        }
+    }
+
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
+        let gate = Gate::rate(self.lock().bucket);
         match status {
             429 => {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
-                self.tell(RATE, Signal::Limited(wait)).await;
+                self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
-            status if failed(status) => self.tell(host, Signal::Failed).await,
+            status if failed(status) => self.tell(&self.own, host, Signal::Failed).await,
             _ => {
                 let said = budget(headers, now);
                 let used_up = said.is_some_and(|said| said.remaining == Some(0));
                 if used_up {
-                    self.tell(RATE, Signal::Answered(said)).await;
-                }
-                if self.amiss.swap(false, Ordering::SeqCst) && !used_up {
-                    let (store, good) = (&*self.store, Signal::Answered(None));
-                    let opened = tell_probed(store, &self.tenant, self.account, Some(host), good);
-                    metrics::store_result("tell_gate", opened.await);
+                    self.tell(&self.own, &gate, Signal::Answered(said)).await;
+                } else if let Some(said) = said {
+                    // Told at the end of the work: once, however many calls it has.
+                    self.lock().budgets.insert(gate, said);
                 }
             }
         }
     }
 
-    async fn tell(&self, name: &str, signal: Signal) {
-        self.amiss
-            .fetch_or(signal == Signal::Failed, Ordering::SeqCst);
-        let told = self
-            .store
-            .tell_gate(&self.tenant, self.account, name, signal);
+    async fn tell(&self, owner: &Owner, gate: &str, signal: Signal) {
+        let Owner { tenant, account } = owner;
+        let told = self.store.tell_gate(tenant, *account, gate, signal);
         metrics::store_result("tell_gate", told.await.map(drop));
+    }
+
+    /// Tells the gates whose probe it was, and that of its host.
+    async fn probed(&self, host: Option<&str>, bucket: Option<&str>, signal: Signal) {
+        for owner in self.app.iter().chain([&self.own]) {
+            let gates = match self.store.gates(&owner.tenant).await {
+                Ok(gates) => gates,
+                Err(error) => {
+                    metrics::store_error("gates", &error);
+                    continue;
+                }
+            };
+            for gate in gates.iter().filter(|gate| gate.account == owner.account) {
+                let own = gate.bucket().is_none() || gate.bucket() == bucket;
+                if gate.probing && own || Some(gate.name.as_str()) == host {
+                    self.tell(owner, &gate.name, signal).await;
+                }
+            }
+        }
     }
 }
 
@@ -281,9 +385,11 @@ mod tests {
     use std::collections::VecDeque;
 
     use automarket_core::{
-        Credential, Platform,
+        Credential, Platform, Secret,
         http::Call,
         http_types::StatusCode,
+        media::{MediaFile, ReadRange},
+        oauth::TokenSet,
         store::{GateStore as _, MemoryStore, TRIPS},
     };
 
@@ -308,6 +414,13 @@ mod tests {
             let value = value.parse().unwrap();
             answer.headers_mut().insert(name, value);
             Ok(answer)
+        }
+
+        async fn send_upload(
+            &self,
+            request: Request<Upload>,
+        ) -> Result<Response<Body>, TransportError> {
+            self.send(request.map(|_| Bytes::new())).await
         }
     }
 
@@ -340,12 +453,23 @@ mod tests {
 
         /// One piece of work of one call that is answered so.
         async fn work(&self, answer: Option<(u16, &'static str, &'static str)>) -> Result<()> {
+            self.work_in(answer, None).await
+        }
+
+        async fn work_in(
+            &self,
+            answer: Option<(u16, &'static str, &'static str)>,
+            bucket: Option<&'static str>,
+        ) -> Result<()> {
             self.answers.lock().unwrap().extend(answer);
             let engine = self.tenant.engine();
             let (context, passed) = engine.passing(self.account.clone()).await?;
-            let call = Call::get("x.get", "https://api.x.com/2")?.timeout(Duration::from_millis(1));
-            let end = context.call(call).await;
-            passed.tell(engine, &end).await;
+            let mut call = Call::get("x.get", "https://api.x.com/2")?;
+            if let Some(bucket) = bucket {
+                call = call.bucket(bucket);
+            }
+            let end = context.call(call.timeout(Duration::from_millis(1))).await;
+            passed.tell(&end).await;
             end.map(drop)
         }
 
@@ -382,6 +506,82 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(world.closed().await, [RATE]);
+
+        // So Meta says it, with any status.
+        let world = World::new().await;
+        let said = r#"{"7":[{"call_count":100,"estimated_time_to_regain_access":12}]}"#;
+        let answer = (400, "x-business-use-case-usage", said);
+        world.work(Some(answer)).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn uploads_are_handed_on_as_they_are_and_watched() {
+        struct Unread;
+
+        #[async_trait]
+        impl ReadRange for Unread {
+            async fn read(&self, _: u64, _: usize) -> Result<Bytes> {
+                panic!("it was collected")
+            }
+        }
+
+        let world = World::new().await;
+        let answer = (429, "retry-after", "120");
+        world.answers.lock().unwrap().push_back(answer);
+        let engine = world.tenant.engine();
+        let (context, _) = engine.passing(world.account.clone()).await.unwrap();
+        let film = Upload::file(MediaFile::new(1 << 30, Unread));
+        let call = Call::post("x.upload", "https://api.x.com/2").unwrap();
+        context.call(call.upload("video/mp4", film)).await.unwrap();
+        assert_eq!(world.closed().await, [RATE]);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
+        let world = World::new().await;
+        let limited = Some((429, "retry-after", "120"));
+        world.work_in(limited, Some("posts")).await.unwrap();
+        assert_eq!(world.closed().await, ["rate:posts"]);
+        let held_back = world.work_in(None, Some("posts")).await.unwrap_err();
+        assert_eq!(held_back.kind(), ErrorKind::RateLimited);
+        let Retry::After(Some(wait)) = held_back.retry() else {
+            panic!("nothing was sent, so it is no unknown: {held_back:?}");
+        };
+        assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+        assert_eq!(world.closed().await, ["rate:posts"], "the account is open");
+        let fine = Some((200, "x-rate-limit-remaining", "7"));
+        world.work_in(fine, Some("media")).await.unwrap();
+        world.work(fine).await.unwrap();
+        let gates = world.store.gates(world.tenant.id()).await.unwrap();
+        let left = |name: &str| {
+            let gate = gates.iter().find(|gate| gate.name == name);
+            gate.and_then(|gate| gate.budget?.remaining)
+        };
+        assert_eq!((left("rate:media"), left("rate")), (Some(7), Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
+        let world = World::new().await;
+        let other = world.tenant.market().tenant("other").unwrap();
+        let connect = async |tenant: &Tenant, remote: &str, app: &str| {
+            let mut tokens = TokenSet::new(Secret::new("t"));
+            tokens.app = app.to_owned();
+            let account = Account::new(tenant.id().clone(), Platform::X, remote);
+            let credential = Credential::oauth(tokens);
+            tenant.add_account(account, credential).await.unwrap()
+        };
+        let one = connect(&world.tenant, "one", "shared").await;
+        let shared = connect(&other, "two", "shared").await;
+        let apart = connect(&other, "three", "apart").await;
+        let (_, passed) = world.tenant.engine().passing(one).await.unwrap();
+        let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
+        passed.tell::<()>(&Err(full.with_app_limit())).await;
+        let refused = other.engine().passing(shared).await.err().unwrap();
+        assert_eq!(refused.rule(), Some(CLOSED));
+        assert!(other.engine().passing(apart).await.is_ok());
+        assert_eq!(world.closed().await, [""; 0], "no gate of the account");
     }
 
     #[tokio::test]
@@ -413,7 +613,7 @@ mod tests {
             let call = Call::get("x.get", "https://api.x.com/2").unwrap();
             context.call(call).await.unwrap();
             let late = Err::<(), _>(Error::new(ErrorKind::Timeout, "the body came too late"));
-            passed.tell(engine, &late).await;
+            passed.tell(&late).await;
         }
         assert_eq!(world.closed().await, ["host:api.x.com"]);
     }

@@ -14,9 +14,10 @@ use serde_json::Value;
 use crate::{Tenant, accounts, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
-pub(crate) const OURS: [&str; 3] = [
+pub(crate) const OURS: [&str; 4] = [
     publishing::PUBLISH_JOB,
     publishing::DELETE_JOB,
+    publishing::MEASURE_JOB,
     accounts::KEEP_ALIVE_JOB,
 ];
 

@@ -37,7 +37,7 @@ use settle::{Ended, settle};
 
 pub use backoff::backoff;
 pub use duties::Retention;
-pub(crate) use gate::closed_until;
+pub(crate) use gate::{Owner, closed_until};
 pub(crate) use jobs::{Handler, OURS, erase};
 pub(crate) use settle::End;
 
@@ -456,7 +456,10 @@ impl Order {
                         break;
                     }
                     if all {
-                        taken.next = until_next(&engine, &kinds, self.poll).await;
+                        // What came is not held up by asking for more.
+                        if taken.leases.is_empty() {
+                            taken.next = until_next(&engine, &kinds, self.poll).await;
+                        }
                         break;
                     }
                 }

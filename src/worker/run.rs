@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     accounts::KEEP_ALIVE_JOB,
-    publishing::{DELETE_JOB, PUBLISH_JOB, delete, send},
+    publishing::{DELETE_JOB, MEASURE_JOB, PUBLISH_JOB, delete, measure, send},
 };
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
@@ -56,6 +56,9 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     }
     if job.kind == DELETE_JOB {
         return delete::run(engine, job).await;
+    }
+    if job.kind == MEASURE_JOB {
+        return measure::run(engine, job).await;
     }
     if job.kind == KEEP_ALIVE_JOB {
         return engine.accounts.keep_alive(job).await;

@@ -8,6 +8,7 @@
 mod accounts;
 mod campaign;
 mod connect;
+mod faults;
 mod live;
 mod media;
 mod publishing;

@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 use automarket::{
     AccountId, Automarket, Credential, ErrorKind, Keyring, Platform, Post, PostId, Result, Store,
     Tenant, When,
-    core::{JobId, Timetable, content::Voice},
+    core::{JobId, Timetable, chrono},
     oauth::{App, Provider},
     pipeline::Run,
     pipelines::campaign::{CampaignRequest, CampaignTarget, Route, Tool},
-    publishing::PublishOptions,
+    publishing::{PlanOptions, PublishOptions},
     store::{Account, MemoryStore, Publication, sqlite::SqliteStore},
     testing::{RecordingPublisher, Script},
 };
@@ -148,7 +148,7 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     walk.invalid("add_account", put);
 
     walk.refused("plan", a.plan(&text(), [account]).await);
-    let plan = a.plan_with(&text(), [account], &Voice::default()).await;
+    let plan = a.plan_with(&text(), [account], &PlanOptions::new()).await;
     walk.refused("plan_with", plan);
     walk.refused("publish", a.publish(text(), [account], When::Now).await);
     let options = PublishOptions::new();
@@ -173,6 +173,10 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     walk.refused("retry", a.retry(publication).await);
     walk.refused("resend_unknown", a.resend_unknown(publication, "why").await);
     walk.refused("delete", a.delete(publication).await);
+    let series = a.measurements(publication).await.unwrap();
+    walk.nothing("measurements", !series.is_empty());
+    walk.refused("measure_now", a.measure_now(publication).await);
+    walk.refused("post_metrics", a.post_metrics(post).await);
     walk.refused("routing", a.routing(account).await);
     walk.refused("set_slots", a.set_slots(account, Vec::new()).await);
     let own = mine.account.id;
@@ -208,6 +212,9 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     walk.nothing("apps", !nobody.apps().await.unwrap().is_empty());
     walk.nothing("events", !nobody.events(0, 9).await.unwrap().is_empty());
     walk.nothing("audit", !nobody.audit(0, 9).await.unwrap().is_empty());
+    let epoch = chrono::DateTime::UNIX_EPOCH;
+    let measured = nobody.measurements_since(epoch, 9).await.unwrap();
+    walk.nothing("measurements_since", !measured.is_empty());
     walk.nothing("schedules", !nobody.schedules().await.unwrap().is_empty());
     walk.nothing("dead_jobs", !nobody.dead_jobs(9).await.unwrap().is_empty());
     walk.nothing(

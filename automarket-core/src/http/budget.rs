@@ -1,12 +1,16 @@
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::retry_after::{number, remaining, reset, text, wait};
+use super::{
+    retry_after::{number, remaining, reset, text, wait},
+    usage::usage,
+};
 use crate::store::Budget;
 
 /// What the headers of an answer say of the rate limit: `ratelimit-…`, `x-ratelimit-…` or `x-rate-limit-…`
 /// (`limit`, `remaining`, `reset` as [`retry_after`](super::retry_after) reads it), or the one field
-/// `ratelimit: "name";r=50;t=30` of the IETF's later drafts. `None` when nothing is said of what remains.
+/// `ratelimit: "name";r=50;t=30` of the IETF's later drafts, or Meta's percents (`x-app-usage`,
+/// `x-business-use-case-usage`) as parts of 100. `None` when nothing is said of what remains.
 ///
 /// ```
 /// use automarket_core::{chrono::Utc, http::budget, http_types::HeaderMap};
@@ -28,9 +32,19 @@ pub fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
         let first = text(headers, name)?.split([',', ';']).next()?;
         number(first.trim()).map(count)
     });
+    let Some(remaining) = remaining(headers) else {
+        return usage(headers).map(|used| Budget {
+            limit: Some(100),
+            remaining: Some(match used.regain {
+                Some(_) => 0,
+                None => 100_u64.saturating_sub(used.percent),
+            }),
+            resets_in: used.regain,
+        });
+    };
     Some(Budget {
         limit,
-        remaining: Some(remaining(headers).map(count)?),
+        remaining: Some(count(remaining)),
         resets_in: reset(headers, now, 0.0),
     })
 }

@@ -18,6 +18,10 @@ pub enum Effect {
     Write,
 }
 
+/// Which of a platform's rate limits a request draws on: an extension of the request, for transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket(pub &'static str);
+
 /// One request to a platform, with what is needed to judge its end. Endpoints are pure functions that
 /// return one.
 ///
@@ -107,6 +111,14 @@ impl Call {
     #[must_use]
     pub fn unrepeatable(mut self) -> Self {
         self.effect = Effect::Write;
+        self
+    }
+
+    /// Names the rate limit that it draws on, where the platform counts families of endpoints apart
+    /// (`tweets`): what is used up there holds back only calls that name the same.
+    #[must_use]
+    pub fn bucket(mut self, name: &'static str) -> Self {
+        self.request.extensions_mut().insert(Bucket(name));
         self
     }
 

@@ -17,6 +17,7 @@ mod resolver;
 mod retry_after;
 mod transport;
 mod upload;
+mod usage;
 mod watch;
 
 #[cfg(feature = "reqwest")]
@@ -25,7 +26,7 @@ pub use self::{
     resolver::{Resolver, SystemResolver},
 };
 pub use budget::budget;
-pub use call::{Call, Effect, segment};
+pub use call::{Bucket, Call, Effect, segment};
 pub use classify::classify;
 pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};

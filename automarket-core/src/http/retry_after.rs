@@ -3,6 +3,8 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Months, NaiveDateTime, Utc};
 use http::HeaderMap;
 
+use super::usage::usage;
+
 /// The longest wait that is taken over; what asks for more is asked again after it.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -14,6 +16,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// `x-rate-limit-reset` and `x-ratelimit-reset-after`: seconds from now, or an instant as a date or as Unix
 /// seconds or milliseconds (numbers from 1,000,000,000 and from 100,000,000,000 on). A reset does not count
 /// while the matching `remaining` header says that something is left: then it was another limit that was hit.
+/// Last come the minutes of Meta's `x-business-use-case-usage`.
 ///
 /// ```
 /// use automarket_core::{chrono::Utc, http::retry_after, http_types::HeaderMap};
@@ -24,12 +27,16 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// ```
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    asked(headers, now).or_else(|| reset(headers, now, remaining(headers).unwrap_or(0.0)))
+    asked(headers, now)
+        .or_else(|| reset(headers, now, remaining(headers).unwrap_or(0.0)))
+        .or_else(|| usage(headers)?.regain)
 }
 
 /// As [`retry_after`] for an answer that need not be a refusal: a reset counts only where nothing remains.
 pub(super) fn retry_after_any(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    asked(headers, now).or_else(|| reset(headers, now, remaining(headers)?))
+    asked(headers, now)
+        .or_else(|| reset(headers, now, remaining(headers)?))
+        .or_else(|| usage(headers)?.regain)
 }
 
 /// A number of seconds as a wait.

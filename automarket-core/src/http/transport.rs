@@ -1,4 +1,4 @@
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -124,12 +124,15 @@ impl fmt::Debug for Body {
 /// Why a transport gave no answer, and whether the request may have left.
 #[derive(Debug)]
 pub struct TransportError {
-    /// `Network`, `Timeout`, `Refused`, `TooLarge` or `UnexpectedReply`.
+    /// `Network`, `Timeout`, `Refused`, `TooLarge` or `UnexpectedReply`; `RateLimited` when it was held back
+    /// here.
     pub kind: ErrorKind,
     /// Whether any byte of the request may have reached the other side.
     pub sent: bool,
     /// What happened, without addresses' queries and without secrets.
     pub message: String,
+    /// How long to wait before it is tried again, where that is known.
+    pub wait: Option<Duration>,
 }
 
 impl TransportError {
@@ -140,7 +143,15 @@ impl TransportError {
             kind,
             sent,
             message: message.into(),
+            wait: None,
         }
+    }
+
+    /// Says how long to wait.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
     }
 
     /// What it means for a call with this effect: a write that may have left is to be looked up.
@@ -150,7 +161,7 @@ impl TransportError {
             (ErrorKind::Refused, ..)
             | (ErrorKind::TooLarge | ErrorKind::UnexpectedReply, _, Effect::Read) => Retry::Never,
             (_, true, Effect::Write) => Retry::Reconcile,
-            _ => Retry::After(None),
+            _ => Retry::After(self.wait),
         };
         Error::new(self.kind, self.message).with_retry(retry)
     }

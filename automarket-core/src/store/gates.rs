@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::lease_end;
 use crate::{AccountId, Result, TenantId};
 
+/// The gate of an account's rate limit. That of a bucket bears its name behind a colon: `rate:tweets`.
+pub const RATE: &str = "rate";
 /// How long one call has to show that a gate whose time is over may be opened; then another may try.
 pub const PROBE: Duration = Duration::from_secs(60);
 /// How soon others ask again while a probe is under way.
@@ -18,7 +20,8 @@ pub const TRIPS: u32 = 5;
 /// How long the first trip closes it; each further failure doubles that, up to the second.
 const TRIPPED: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15 * 60));
 
-/// Something that calls for an account have to pass: its rate budget, or the circuit breaker of a host.
+/// Something that calls for an account have to pass: its rate budget, that of a bucket of calls, or the
+/// circuit breaker of a host.
 ///
 /// It is open while `closed_until` is `None`. Once that instant has come, one call may pass, the probe, and
 /// the gate stays closed for the others until it is known how that one ended, or for [`PROBE`].
@@ -28,7 +31,7 @@ pub struct Gate {
     pub tenant: TenantId,
     /// The account.
     pub account: AccountId,
-    /// Which one: `rate`, or `host:` and a host.
+    /// Which one: `rate`, `rate:` and a bucket, or `host:` and a host.
     pub name: String,
     /// Until when nobody passes.
     pub closed_until: Option<DateTime<Utc>>,
@@ -91,6 +94,18 @@ impl Gate {
             budget: None,
             updated_at: now,
         }
+    }
+
+    /// The name of a rate gate.
+    #[must_use]
+    pub fn rate(bucket: Option<&str>) -> String {
+        bucket.map_or_else(|| RATE.to_owned(), |bucket| format!("{RATE}:{bucket}"))
+    }
+
+    /// The bucket whose gate it is.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&str> {
+        self.name.strip_prefix(RATE)?.strip_prefix(':')
     }
 
     /// Whether a call passes all these gates of an account, which become the probe's where it is one; stores
@@ -159,8 +174,14 @@ impl Gate {
 /// Gates.
 #[async_trait]
 pub trait GateStore: Send + Sync {
-    /// Whether a call for this account may be made now: one question for all of its gates.
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass>;
+    /// Whether work for this account may begin now: one question for all of its gates but those of buckets;
+    /// or whether a call of this bucket may be made.
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass>;
     /// Tells a gate what a call showed; returns it as it stands then.
     async fn tell_gate(
         &self,

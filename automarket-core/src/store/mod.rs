@@ -9,6 +9,7 @@ mod events;
 mod flows;
 mod gates;
 mod jobs;
+mod measurements;
 mod memory;
 mod publications;
 mod routing;
@@ -26,11 +27,12 @@ pub use campaigns::CampaignStore;
 pub use credentials::{CredentialStore, KeyUse, NewCredential, SealedCredential};
 pub use events::{Event, EventStore, NewEvent};
 pub use flows::{Flow, FlowStore};
-pub use gates::{Budget, Gate, GateStore, PROBE, Pass, Signal, TRIPS};
+pub use gates::{Budget, Gate, GateStore, PROBE, Pass, RATE, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
     QueueStats, Settled, Verdict, Woken,
 };
+pub use measurements::{Measurement, MeasurementStore};
 pub use memory::MemoryStore;
 pub use publications::{
     Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
@@ -64,6 +66,7 @@ pub trait Store:
     + FlowStore
     + GateStore
     + JobStore
+    + MeasurementStore
     + PublicationStore
     + ScheduleStore
     + UpkeepStore
@@ -80,6 +83,7 @@ impl<T> Store for T where
         + FlowStore
         + GateStore
         + JobStore
+        + MeasurementStore
         + PublicationStore
         + ScheduleStore
         + UpkeepStore

@@ -18,10 +18,11 @@ use crate::{
     store::{
         Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
         CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
-        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, NewAudit, NewCredential,
-        NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication, PublicationStore,
-        PublishingChange, QueueRates, QueueStats, Routing, Schedule, ScheduleStore,
-        SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, Measurement,
+        MeasurementStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass,
+        Publication, PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
+        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
+        WorkerRecord,
     },
 };
 
@@ -389,9 +390,50 @@ impl AttemptStore for FaultStore {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
+impl MeasurementStore for FaultStore {
+    async fn put_measurement(&self, measurement: &Measurement) -> Result<()> {
+        self.pass("put_measurement", self.inner.put_measurement(measurement))
+            .await
+    }
+    async fn measurements(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Measurement>> {
+        self.pass("measurements", self.inner.measurements(tenant, publication))
+            .await
+    }
+    async fn measurements_since(
+        &self,
+        tenant: &TenantId,
+        since: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Measurement>> {
+        self.pass(
+            "measurements_since",
+            self.inner.measurements_since(tenant, since, limit),
+        )
+        .await
+    }
+    async fn remove_measurements(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass(
+            "remove_measurements",
+            self.inner.remove_measurements(before, limit),
+        )
+        .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl GateStore for FaultStore {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
-        self.pass("pass_gates", self.inner.pass_gates(tenant, account))
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
+        self.pass("pass_gates", self.inner.pass_gates(tenant, account, bucket))
             .await
     }
     async fn tell_gate(

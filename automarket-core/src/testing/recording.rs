@@ -28,6 +28,7 @@ struct State {
     found: VecDeque<Result<Lookup>>,
     deleted: Vec<String>,
     delete_answers: VecDeque<Result<()>>,
+    measured: VecDeque<Result<Metrics>>,
 }
 
 impl RecordingPublisher {
@@ -50,6 +51,13 @@ impl RecordingPublisher {
         }
     }
 
+    /// One that can measure, too; unless told otherwise it has no number to give.
+    #[must_use]
+    pub fn measuring(mut self) -> Self {
+        self.profile.abilities.measure = true;
+        self
+    }
+
     /// What the next publish answers.
     pub fn answer(&self, answer: Result<Outcome>) {
         self.lock().answers.push_back(answer);
@@ -68,6 +76,11 @@ impl RecordingPublisher {
     /// What the next delete answers.
     pub fn delete_answer(&self, answer: Result<()>) {
         self.lock().delete_answers.push_back(answer);
+    }
+
+    /// What the next measuring answers.
+    pub fn measure_answer(&self, answer: Result<Metrics>) {
+        self.lock().measured.push_back(answer);
     }
 
     /// The ids that were to be deleted, in order.
@@ -149,7 +162,11 @@ impl Publisher for RecordingPublisher {
     }
 
     async fn measure(&self, _cx: &Context, _receipt: &Receipt) -> Result<Metrics> {
-        Err(undeclared(&self.profile, "measure"))
+        if !self.profile.abilities.measure {
+            return Err(undeclared(&self.profile, "measure"));
+        }
+        let told = self.lock().measured.pop_front();
+        told.unwrap_or_else(|| Ok(Metrics::default()))
     }
 
     async fn delete(&self, _cx: &Context, receipt: &Receipt) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Leasing ready jobs.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -31,13 +32,17 @@ impl Turns {
         turns.iter().map(|(p, t)| (*p, t.clone())).unzip()
     }
 
-    /// Notes the last of these in the order of turns: once round from the one after the last before.
+    /// Notes the last of these in the order of turns: down the names, once round from the one after the last
+    /// before.
     fn note(&self, taken: &[(i16, String)]) {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut newest: BTreeMap<i16, &String> = BTreeMap::new();
         for (priority, tenant) in taken {
             let last = turns.get(priority);
-            let round = |tenant: &String| (last.is_some_and(|last| tenant <= last), tenant.clone());
+            let round = |tenant: &String| {
+                let again = last.is_some_and(|last| tenant >= last);
+                (again, Reverse(tenant.clone()))
+            };
             let best = newest.entry(*priority).or_insert(tenant);
             if round(tenant) > round(best) {
                 *best = tenant;
@@ -220,8 +225,8 @@ mod tests {
             turns.note(&taken);
             turns.read().1
         };
-        assert_eq!(note(&["b", "a"]), ["b"]);
-        assert_eq!(note(&["c", "a"]), ["a"], "a came after c, once round");
-        assert_eq!(note(&["b", "d"]), ["d"]);
+        assert_eq!(note(&["a", "b"]), ["a"]);
+        assert_eq!(note(&["d", "b"]), ["b"]);
+        assert_eq!(note(&["a", "c"]), ["c"], "c came after a, once round");
     }
 }

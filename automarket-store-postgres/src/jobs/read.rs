@@ -30,12 +30,13 @@ pub(super) const BY_ID: &str = select!("WHERE j.id = $1 AND j.tenant = $2");
 pub(super) const BY_KEY: &str = select!(
     "WHERE j.tenant = $1 AND j.kind = $2 AND j.unique_key = $3 ORDER BY j.place DESC LIMIT 1"
 );
+/// Only the dead have an index of their own: the others are looked at by people, and it would cost every job.
 pub(super) const ENDED: &str = select!(
     "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.ended WHERE tenant = $1 AND state = $2
         ORDER BY place DESC LIMIT $3))
      ORDER BY j.place DESC"
 );
-/// No index of its own: it is for people, and would cost every claim.
+/// No index either.
 pub(super) const LIVE: &str = select!(
     "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.queue WHERE tenant = $1 AND leased = $2
         ORDER BY place DESC LIMIT $3))

@@ -103,8 +103,9 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
     let mut read = tx.db.prepare_cached(
         "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
             j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes, q.place
-         FROM automarket_queue q JOIN automarket_jobs j USING (place)
-         WHERE q.place IN rarray(?1)",
+         FROM rarray(?1) t
+         CROSS JOIN automarket_queue q ON q.place = t.value
+         CROSS JOIN automarket_jobs j ON j.place = q.place",
     )?;
     let rows = read.query_map([array(places.iter().copied())], |row| {
         Ok((row.get(13)?, LiveRow::read(row)?))

@@ -46,14 +46,16 @@ pub(super) fn jobs(
 ) -> Outcome<Vec<Job>> {
     let limit = sql_limit(limit);
     match ended_state(state) {
-        Some(name) => query(
-            db,
-            "WHERE j.place IN (SELECT place FROM automarket_ended
-                WHERE tenant = ?1 AND state = ?2 ORDER BY place DESC LIMIT ?3)
-             ORDER BY j.place DESC",
-            params![tenant.as_str(), name, limit],
-        ),
-        // No index of its own: the queue is read from its newest row back.
+        // Only the dead have an index of their own: the others are looked at by people, and it would cost every job.
+        Some(name) => {
+            let ended = format!(
+                "WHERE j.place IN (SELECT place FROM automarket_ended
+                    WHERE tenant = ?1 AND state = '{name}' ORDER BY place DESC LIMIT ?2)
+                 ORDER BY j.place DESC"
+            );
+            query(db, &ended, params![tenant.as_str(), limit])
+        }
+        // The queue is read from its newest row back.
         None => query(
             db,
             "WHERE j.place IN (SELECT place FROM automarket_queue

@@ -46,78 +46,71 @@ impl VerdictRow {
 
 pub(super) fn settle(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<Vec<Settled>> {
     let held = held_to_complete(tx, rows)?;
-    let mut end = tx.db.prepare_cached(
-        "INSERT INTO automarket_ended
-            (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
-         VALUES (?1, ?2, 'completed', ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    let mut left = Vec::with_capacity(held.len());
+    let mut done = Vec::with_capacity(held.len());
     let mut answers = Vec::with_capacity(rows.len());
     // The first verdict of a lease ends it.
     let mut seen = HashSet::with_capacity(rows.len());
     for row in rows {
         if !seen.insert(row.token) {
             answers.push(Settled::LeaseLost);
-            continue;
-        }
-        let Some(result) = &row.result else {
+        } else if let Some(result) = &row.result {
+            answers.push(match held.get(&row.token) {
+                Some(place) => {
+                    done.push((*place, result.as_str()));
+                    Settled::Now(JobState::Completed)
+                }
+                None => Settled::LeaseLost,
+            });
+        } else {
             answers.push(settle_one(tx, row)?);
-            continue;
-        };
-        let Some(held) = held.get(&row.token) else {
-            answers.push(Settled::LeaseLost);
-            continue;
-        };
-        end.execute(params![
-            held.place,
-            held.tenant,
-            held.run_at,
-            row.token.fence,
-            held.attempts,
-            held.crashes,
-            result,
-            tx.now
-        ])?;
-        left.push(held.place);
-        answers.push(Settled::Now(JobState::Completed));
+        }
     }
-    tx.db
-        .prepare_cached("DELETE FROM automarket_queue WHERE place IN rarray(?1)")?
-        .execute([array(left)])?;
+    complete(tx, &done)?;
     Ok(answers)
 }
 
-/// A leased job that is to be completed.
-struct Held {
-    place: i64,
-    tenant: String,
-    run_at: i64,
-    attempts: i64,
-    crashes: i64,
+/// Moves jobs with their results out of the queue. Most results are `null`, so those are written with the rest.
+fn complete(tx: &Tx<'_>, done: &[(i64, &str)]) -> Outcome<()> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let places = array(done.iter().map(|(place, _)| *place));
+    tx.db
+        .prepare_cached(
+            "INSERT INTO automarket_ended
+                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
+             SELECT place, tenant, 'completed', run_at, fence, attempts, crashes, 'null', ?2
+             FROM automarket_queue WHERE place IN rarray(?1)",
+        )?
+        .execute(params![places, tx.now])?;
+    tx.db
+        .prepare_cached("DELETE FROM automarket_queue WHERE place IN rarray(?1)")?
+        .execute([places])?;
+    let mut say = tx
+        .db
+        .prepare_cached("UPDATE automarket_ended SET result = ?2 WHERE place = ?1")?;
+    for (place, result) in done.iter().filter(|(_, result)| *result != "null") {
+        say.execute(params![place, result])?;
+    }
+    Ok(())
 }
 
-/// Those of the completed jobs whose lease is held.
-fn held_to_complete(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<HashMap<LeaseToken, Held>> {
+/// The places of those of the completed jobs whose lease is held.
+fn held_to_complete(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<HashMap<LeaseToken, i64>> {
     let completed = rows.iter().filter(|row| row.result.is_some());
     let ids = array(completed.map(|row| blob(row.token.job).to_vec()));
     let mut read = tx.db.prepare_cached(
-        "SELECT j.id, q.fence, q.place, q.tenant, q.run_at, q.attempts, q.crashes
-         FROM automarket_jobs j JOIN automarket_queue q USING (place)
-         WHERE j.id IN rarray(?1) AND q.leased = 1",
+        "SELECT j.id, q.fence, q.place FROM rarray(?1) t
+         CROSS JOIN automarket_jobs j ON j.id = t.value
+         CROSS JOIN automarket_queue q ON q.place = j.place
+         WHERE q.leased = 1",
     )?;
     let found = read.query_map([ids], |row| {
         let token = LeaseToken {
             job: Uuid::from_bytes(row.get(0)?).into(),
             fence: row.get(1)?,
         };
-        let held = Held {
-            place: row.get(2)?,
-            tenant: row.get(3)?,
-            run_at: row.get(4)?,
-            attempts: row.get(5)?,
-            crashes: row.get(6)?,
-        };
-        Ok((token, held))
+        Ok((token, row.get(2)?))
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }

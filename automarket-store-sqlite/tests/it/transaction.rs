@@ -241,6 +241,7 @@ async fn a_taken_slot_is_told_at_every_door() {
     let (store, host, mut sqlx) = world(directory.path()).await;
     let holding = || {
         let mut new = publishing();
+        new.publications[0].target.account = AccountId::derived("one");
         new.publications[0].slot = Some("2027-01-04T09:00:00Z".parse().unwrap());
         new
     };

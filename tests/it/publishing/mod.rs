@@ -5,6 +5,8 @@ mod approval;
 mod changes;
 mod fallback;
 mod life;
+mod measuring;
+mod planning;
 mod queue;
 mod races;
 mod why;

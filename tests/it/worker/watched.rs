@@ -19,11 +19,11 @@ use automarket::{
     store::{
         Account, AccountStore, Attempt, AttemptStats, AttemptStore, Audit, AuditStore,
         CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
-        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, MemoryStore, NewAudit,
-        NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass, Publication,
-        PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
-        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
-        WorkerRecord,
+        GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, Measurement,
+        MeasurementStore, MemoryStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing,
+        Overdue, Pass, Publication, PublicationStore, PublishingChange, QueueRates, QueueStats,
+        Routing, Schedule, ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict,
+        Woken, WorkerBeat, WorkerRecord,
     },
 };
 use serde_json::Value;
@@ -189,6 +189,31 @@ impl AttemptStore for Watched {
         since: DateTime<Utc>,
     ) -> Result<Vec<AttemptStats>> {
         self.inner.attempt_stats(tenant, since).await
+    }
+}
+
+#[async_trait]
+impl MeasurementStore for Watched {
+    async fn put_measurement(&self, measurement: &Measurement) -> Result<()> {
+        self.inner.put_measurement(measurement).await
+    }
+    async fn measurements(
+        &self,
+        tenant: &TenantId,
+        publication: PublicationId,
+    ) -> Result<Vec<Measurement>> {
+        self.inner.measurements(tenant, publication).await
+    }
+    async fn measurements_since(
+        &self,
+        tenant: &TenantId,
+        since: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Measurement>> {
+        self.inner.measurements_since(tenant, since, limit).await
+    }
+    async fn remove_measurements(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.inner.remove_measurements(before, limit).await
     }
 }
 
@@ -415,8 +440,13 @@ impl ScheduleStore for Watched {
 
 #[async_trait]
 impl GateStore for Watched {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
-        self.inner.pass_gates(tenant, account).await
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
+        self.inner.pass_gates(tenant, account, bucket).await
     }
     async fn tell_gate(
         &self,

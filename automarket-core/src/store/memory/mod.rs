@@ -1,5 +1,6 @@
 mod credentials;
 mod flows;
+mod measurements;
 mod publications;
 mod queue;
 mod records;
@@ -14,7 +15,8 @@ use std::{
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{
-    Account, Attempt, Audit, Event, Flow, NewEvent, Publication, Routing, SealedCredential,
+    Account, Attempt, Audit, Event, Flow, Measurement, NewEvent, Publication, Routing,
+    SealedCredential,
 };
 use crate::{
     AccountId, CampaignId, Clock, EventId, PostId, PublicationId, SystemClock, TenantId,
@@ -51,6 +53,7 @@ struct State {
     publications: BTreeMap<(TenantId, PublicationId), Publication>,
     routings: BTreeMap<(TenantId, AccountId), Routing>,
     attempts: Vec<Attempt>,
+    measurements: BTreeMap<TenantId, BTreeMap<(DateTime<Utc>, PublicationId), Measurement>>,
     events: Vec<Event>,
     /// The number of the newest event: never given twice.
     sequence: i64,

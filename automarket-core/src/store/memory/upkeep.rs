@@ -92,11 +92,17 @@ impl ScheduleStore for MemoryStore {
 
 #[async_trait]
 impl GateStore for MemoryStore {
-    async fn pass_gates(&self, tenant: &TenantId, account: AccountId) -> Result<Pass> {
+    async fn pass_gates(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        bucket: Option<&str>,
+    ) -> Result<Pass> {
         let (mut state, now) = self.lock();
         let all = state.upkeep.gates.values_mut();
         let mut own: Vec<&mut Gate> = all
             .filter(|gate| gate.tenant == *tenant && gate.account == account)
+            .filter(|gate| gate.bucket() == bucket)
             .collect();
         let mut gates: Vec<Gate> = own.iter().map(|gate| (**gate).clone()).collect();
         let pass = Gate::pass(&mut gates, now);

@@ -30,6 +30,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a used up budget closes the gate until its reset", |s| {
             Box::pin(used_up(s))
         }),
+        StoreCase::new("a closed bucket holds back its own calls only", |s| {
+            Box::pin(bucket(s))
+        }),
         StoreCase::new("gates of other accounts and tenants stay open", |s| {
             Box::pin(others_open(s))
         }),
@@ -44,7 +47,7 @@ fn ids() -> (TenantId, AccountId) {
 
 async fn pass(s: &StoreUnderTest) -> Pass {
     let (a, account) = ids();
-    s.store.pass_gates(&a, account).await.unwrap()
+    s.store.pass_gates(&a, account, None).await.unwrap()
 }
 
 async fn tell(s: &StoreUnderTest, name: &str, signal: Signal) -> Gate {
@@ -88,7 +91,7 @@ async fn one_probe(s: &StoreUnderTest) {
         let store = s.store.clone();
         tokio::spawn(async move {
             let (a, account) = ids();
-            store.pass_gates(&a, account).await.unwrap()
+            store.pass_gates(&a, account, None).await.unwrap()
         })
     });
     let mut passed = 0;
@@ -157,6 +160,27 @@ async fn used_up(s: &StoreUnderTest) {
     assert_eq!(pass(s).await, Pass::Watched);
 }
 
+async fn bucket(s: &StoreUnderTest) {
+    let (a, account) = ids();
+    let of = async |bucket| s.store.pass_gates(&a, account, bucket).await.unwrap();
+    let gate = tell(s, &Gate::rate(Some("posts")), Signal::Limited(MINUTE)).await;
+    assert_eq!(gate.bucket(), Some("posts"));
+    assert_eq!(
+        (pass(s).await, of(Some("post")).await),
+        (Pass::Open, Pass::Open)
+    );
+    assert!(matches!(of(Some("posts")).await, Pass::Closed(_)));
+    tell(s, &Gate::rate(None), Signal::Limited(MINUTE)).await;
+    assert_eq!(of(Some("post")).await, Pass::Open);
+    s.wait(61).await;
+    assert_eq!(of(Some("posts")).await, Pass::Watched);
+    assert!(
+        matches!(of(Some("posts")).await, Pass::Closed(_)),
+        "one probe"
+    );
+    assert_eq!(pass(s).await, Pass::Watched, "a probe of its own");
+}
+
 async fn others_open(s: &StoreUnderTest) {
     let (a, account) = ids();
     tell(s, "rate", Signal::Limited(MINUTE)).await;
@@ -166,7 +190,7 @@ async fn others_open(s: &StoreUnderTest) {
     assert_eq!(names, ["host:x", "rate"]);
     let other = AccountId::derived("other");
     for (tenant, account) in [(a, other), (tenant("b"), account), (tenant("A"), account)] {
-        let pass = s.store.pass_gates(&tenant, account).await.unwrap();
+        let pass = s.store.pass_gates(&tenant, account, None).await.unwrap();
         assert_eq!(pass, Pass::Open, "{tenant}");
     }
     assert_eq!(s.store.gates(&tenant("A")).await.unwrap(), []);

@@ -16,6 +16,7 @@ mod flows;
 mod gates;
 mod jobs;
 mod leases;
+mod measurements;
 mod publications;
 mod samples;
 mod schedules;
@@ -131,6 +132,7 @@ pub fn store_cases() -> Vec<StoreCase> {
         gates::cases(),
         jobs::cases(),
         leases::cases(),
+        measurements::cases(),
         publications::cases(),
         schedules::cases(),
         steps::cases(),

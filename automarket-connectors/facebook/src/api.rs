@@ -1,0 +1,226 @@
+//! One function per endpoint: input to call. No I/O.
+
+use std::time::Duration;
+
+use automarket_connector_graph::Graph;
+use automarket_core::{
+    Error, ErrorKind, Result, Secret,
+    chrono::{DateTime, Utc},
+    http::{Call, Multipart, Upload},
+    http_types::Method,
+};
+use serde_json::{Value, json};
+
+use crate::{FacebookConfig, FacebookOptions};
+
+/// For an upload on a slow line.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The API as one page sees it.
+pub(crate) struct Api<'a> {
+    pub(crate) graph: Graph<'a>,
+    pub(crate) config: &'a FacebookConfig,
+    /// The page's id; `me` when only its token is known.
+    pub(crate) page: &'a str,
+}
+
+impl Api<'_> {
+    /// A post of text, link or photos that were uploaded.
+    pub(crate) fn feed(
+        &self,
+        message: &str,
+        link: Option<&str>,
+        photos: &[String],
+        options: &FacebookOptions,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<Call> {
+        let mut body = json!({"published": due.is_none()});
+        if !message.is_empty() {
+            body["message"] = message.into();
+        }
+        if let Some(link) = link {
+            body["link"] = link.into();
+        }
+        if !photos.is_empty() {
+            let attached: Vec<Value> = photos.iter().map(|id| json!({"media_fbid": id})).collect();
+            body["attached_media"] = attached.into();
+        }
+        if let Some(place) = &options.place {
+            body["place"] = place.as_str().into();
+        }
+        if let Some(due) = due {
+            body["scheduled_publish_time"] = due.timestamp().into();
+        }
+        self.graph.post("feed.create", &[self.page, "feed"], body)
+    }
+
+    /// A photo that nobody sees until a post attaches it.
+    pub(crate) fn photo(
+        &self,
+        file: Upload,
+        name: &str,
+        mime: &str,
+        alt: Option<&str>,
+        temporary: bool,
+    ) -> Result<Call> {
+        let mut form = Multipart::new(&format!("facebook photo {} {name}", file.size()))
+            .text("published", "false");
+        if temporary {
+            form = form.text("temporary", "true");
+        }
+        if let Some(alt) = alt {
+            form = form.text("alt_text_custom", alt);
+        }
+        let form = form.stream("source", name, mime, file);
+        let call = self
+            .graph
+            .form("photos.create", &[self.page, "photos"], form)?;
+        Ok(call.repeatable().timeout(UPLOAD_TIMEOUT))
+    }
+
+    pub(crate) fn video_start(&self, size: u64) -> Result<Call> {
+        let body = json!({"upload_phase": "start", "file_size": size});
+        let graph = self.graph.at(&self.config.video_url);
+        let call = graph.post("videos.start", &[self.page, "videos"], body)?;
+        Ok(call.repeatable())
+    }
+
+    /// Some bytes of a video. The same again are refused with the offset that is wanted.
+    pub(crate) fn video_transfer(&self, session: &str, start: u64, bytes: Upload) -> Result<Call> {
+        let form = Multipart::new(&format!("facebook video {session} {start}"))
+            .text("upload_phase", "transfer")
+            .text("upload_session_id", session)
+            .text("start_offset", &start.to_string())
+            .stream(
+                "video_file_chunk",
+                "chunk",
+                "application/octet-stream",
+                bytes,
+            );
+        let graph = self.graph.at(&self.config.video_url);
+        let call = graph.form("videos.transfer", &[self.page, "videos"], form)?;
+        Ok(call.repeatable().timeout(UPLOAD_TIMEOUT))
+    }
+
+    pub(crate) fn video_finish(
+        &self,
+        session: &str,
+        description: &str,
+        options: &FacebookOptions,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<Call> {
+        let mut body = json!({
+            "upload_phase": "finish",
+            "upload_session_id": session,
+            "published": due.is_none(),
+        });
+        described(&mut body, description, options, due);
+        let graph = self.graph.at(&self.config.video_url);
+        graph.post("videos.finish", &[self.page, "videos"], body)
+    }
+
+    pub(crate) fn reel_start(&self) -> Result<Call> {
+        let body = json!({"upload_phase": "start"});
+        let call = self
+            .graph
+            .post("reels.start", &[self.page, "video_reels"], body)?;
+        Ok(call.repeatable())
+    }
+
+    /// The bytes of a reel, to where Facebook wants them; elsewhere than on its upload host the token is not
+    /// sent.
+    pub(crate) fn reel_bytes(&self, url: &str, file: Upload) -> Result<Call> {
+        let place = self.config.upload_url.trim_end_matches('/');
+        let there = url.strip_prefix(place);
+        if !there.is_some_and(|path| path.starts_with('/')) {
+            return Err(Error::new(
+                ErrorKind::UnexpectedReply,
+                "the reel shall be uploaded elsewhere than to Facebook's upload host",
+            )
+            .with_operation("reels.upload"));
+        }
+        let token = Secret::new(format!("OAuth {}", self.graph.token.expose()));
+        Ok(Call::new("reels.upload", Method::POST, url)?
+            .secret("authorization", &token)
+            .masking(self.graph.token)
+            .header("offset", "0")?
+            .header("file_size", &file.size().to_string())?
+            .upload("application/octet-stream", file)
+            .repeatable()
+            .timeout(UPLOAD_TIMEOUT))
+    }
+
+    pub(crate) fn reel_finish(
+        &self,
+        video: &str,
+        description: &str,
+        options: &FacebookOptions,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<Call> {
+        let state = if due.is_none() {
+            "PUBLISHED"
+        } else {
+            "SCHEDULED"
+        };
+        let mut body = json!({"upload_phase": "finish", "video_id": video, "video_state": state});
+        described(&mut body, description, options, due);
+        self.graph
+            .post("reels.finish", &[self.page, "video_reels"], body)
+    }
+
+    pub(crate) fn video(&self, id: &str) -> Result<Call> {
+        let query = [("fields", "id,published,permalink_url,status")];
+        self.graph.get("videos.get", &[id], &query)
+    }
+
+    pub(crate) fn post(&self, id: &str) -> Result<Call> {
+        let query = [("fields", "id,is_published,permalink_url")];
+        self.graph.get("posts.get", &[id], &query)
+    }
+
+    pub(crate) fn edit(&self, id: &str, message: &str) -> Result<Call> {
+        let call = self
+            .graph
+            .post("posts.edit", &[id], json!({"message": message}))?;
+        Ok(call.repeatable())
+    }
+
+    pub(crate) fn delete(&self, id: &str) -> Result<Call> {
+        self.graph.delete("posts.delete", &[id])
+    }
+
+    pub(crate) fn comment(&self, id: &str, message: &str) -> Result<Call> {
+        self.graph.post(
+            "comments.create",
+            &[id, "comments"],
+            json!({"message": message}),
+        )
+    }
+
+    pub(crate) fn counts(&self, id: &str, video: bool) -> Result<Call> {
+        let fields = if video {
+            "likes.summary(total_count).limit(0),comments.summary(total_count).limit(0)"
+        } else {
+            "shares,reactions.summary(total_count).limit(0),comments.summary(total_count).limit(0)"
+        };
+        self.graph.get("posts.counts", &[id], &[("fields", fields)])
+    }
+}
+
+/// What videos and reels say.
+fn described(
+    body: &mut Value,
+    description: &str,
+    options: &FacebookOptions,
+    due: Option<DateTime<Utc>>,
+) {
+    if !description.is_empty() {
+        body["description"] = description.into();
+    }
+    if let Some(title) = &options.title {
+        body["title"] = title.as_str().into();
+    }
+    if let Some(due) = due {
+        body["scheduled_publish_time"] = due.timestamp().into();
+    }
+}

@@ -1,0 +1,538 @@
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use automarket_connector_graph::Graph;
+use automarket_core::{
+    Content, Context, Credential, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
+    Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
+    check::Finding,
+    chrono::{DateTime, TimeDelta, Utc},
+    publisher::undeclared,
+};
+use serde::{Deserialize as _, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    FacebookConfig, FacebookOptions, PLATFORM,
+    api::Api,
+    find::{Place, find, same},
+    media, rules,
+    wire::{self, Listed, Made, Page, Success},
+};
+
+/// What was just made may not be seen everywhere for so long.
+const UNSEEN: TimeDelta = TimeDelta::minutes(5);
+/// How long until it is looked for again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// What is asked of posts; the metrics before these were retired in 2025 and 2026.
+const POST_METRICS: [&str; 4] = [
+    "post_media_view",
+    "post_total_media_view_unique",
+    "post_clicks",
+    "post_reactions_by_type_total",
+];
+
+/// Publishes on Facebook pages: text, links, photos, videos and reels, at once or at a time that Facebook
+/// keeps.
+///
+/// - The credential is a page's token; [`identify`](Publisher::identify) with a user's token gives those of
+///   all pages ([`oauth`](crate::oauth)).
+/// - Photos and videos are uploaded first, seen by nobody; one call then makes them public.
+/// - Facebook has no key against repeats. A lost answer is looked up among the page's posts by text and time,
+///   and of a video by its id.
+#[derive(Clone, Debug)]
+pub struct Facebook {
+    config: FacebookConfig,
+    app_secret: Option<Secret>,
+    profile: Profile,
+}
+
+impl Facebook {
+    /// A connector.
+    #[must_use]
+    pub fn new(config: FacebookConfig) -> Self {
+        Self {
+            config,
+            app_secret: None,
+            profile: rules::profile(),
+        }
+    }
+
+    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand.
+    #[must_use]
+    pub fn with_app_secret(mut self, secret: Secret) -> Self {
+        self.app_secret = Some(secret);
+        self
+    }
+
+    /// Changes the text of a post that is public or scheduled. Only the app that made it may; the text of
+    /// videos cannot be changed.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty or too long text, `Unsupported` for a video, and what Facebook says.
+    pub async fn edit(&self, cx: &Context, receipt: &Receipt, text: &str) -> Result<()> {
+        if Kind::of(&receipt.data) != Kind::Post {
+            return Err(undeclared(&self.profile, "posts.edit"));
+        }
+        rules::require(&Content::text(text), &self.profile, false)?;
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let answer: Success = api
+            .graph
+            .ask(cx, api.edit(&receipt.remote_id, text)?)
+            .await?;
+        done(&answer, "posts.edit")
+    }
+
+    fn api<'a>(&'a self, cx: &'a Context, config: &'a FacebookConfig) -> Result<Api<'a>> {
+        let account = cx.account();
+        Ok(Api {
+            graph: Graph {
+                platform: PLATFORM,
+                base_url: &config.base_url,
+                version: &config.version,
+                token: cx.token()?,
+                app_secret: self.app_secret.as_ref(),
+                refine: |_, _, error| error,
+            },
+            config,
+            page: account.map_or("me", |account| &account.remote_id),
+        })
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let due = match post.delivery {
+            Delivery::Now => None,
+            Delivery::At(due) => Some(due),
+            _ => return Err(undeclared(&self.profile, "feed.create")),
+        };
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let content = content(cx, post);
+        if !content.thread.is_empty() {
+            return Err(undeclared(&self.profile, "feed.create"));
+        }
+        rules::require(&content, &self.profile, due.is_some())?;
+        let options = rules::options(&content)?;
+        // Once begun, a time that has come nearer is no reason to stop.
+        let begin = || async {
+            due.map_or(Ok(()), |due| rules::require_time(due, cx.now()))?;
+            Ok(cx.now())
+        };
+        let draft = Draft {
+            cx,
+            api: &api,
+            text: content.final_text(&self.profile),
+            begun: cx.step("facebook.begun", begin).await?,
+            due,
+            content: &content,
+            options: &options,
+            again: AtomicBool::new(false),
+        };
+        if rules::is_video(&content) {
+            draft.video(&self.profile).await
+        } else {
+            draft.post(&self.profile).await
+        }
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let content = content(cx, &intent.post);
+        let options = rules::options(&content)?;
+        let due = match intent.post.delivery {
+            Delivery::At(due) => Some(due),
+            _ => None,
+        };
+        let text = content.final_text(&self.profile);
+        if text.trim().is_empty() {
+            return Ok(Lookup::CannotTell(
+                "a post without text cannot be told from others".to_owned(),
+            ));
+        }
+        let kind = match (rules::is_video(&content), options.reel) {
+            (false, _) => Kind::Post,
+            (true, false) => Kind::Video,
+            (true, true) => Kind::Reel,
+        };
+        let places = match (kind, due) {
+            (Kind::Post, None) => &[Place::Posts][..],
+            (Kind::Post, Some(_)) => &[Place::Scheduled, Place::Posts],
+            (Kind::Video, _) => &[Place::Videos],
+            (Kind::Reel, _) => &[Place::Reels],
+        };
+        for place in places {
+            match find(cx, &api, *place, &text, intent.at, due).await {
+                Ok(None) => {}
+                Ok(Some(id)) => {
+                    let public = *place == Place::Posts;
+                    let made = kind.made(id, intent.at, due);
+                    return Ok(Lookup::Found(match made {
+                        Outcome::Accepted(handle) if public => {
+                            Outcome::Done(kind.receipt(handle.remote_id, None))
+                        }
+                        made => made,
+                    }));
+                }
+                Err(error) if error.kind() == ErrorKind::CannotTell => {
+                    return Ok(Lookup::CannotTell(error.message().to_owned()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Lookup::Absent)
+    }
+
+    async fn ask_for(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let kind = Kind::of(&handle.data);
+        let accepted = || Outcome::Accepted(handle.clone());
+        if kind == Kind::Post {
+            let call = api.post(&handle.remote_id)?;
+            let post: wire::Post = api.graph.ask(cx, call).await?;
+            return Ok(if post.is_published {
+                Outcome::Done(kind.receipt(post.id, post.permalink_url))
+            } else {
+                accepted()
+            });
+        }
+        let call = api.video(&handle.remote_id)?;
+        let video: wire::Video = api.graph.ask(cx, call).await?;
+        processing(&video)?;
+        let public = video.published || video.status.publishing_phase.publish_status == "published";
+        let ready = video.status.video_status == "ready";
+        Ok(if public && ready {
+            Outcome::Done(kind.receipt(handle.remote_id.clone(), video.permalink_url))
+        } else {
+            accepted()
+        })
+    }
+
+    async fn numbers(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let id = receipt.remote_id.as_str();
+        let video = Kind::of(&receipt.data) != Kind::Post;
+        let counts: wire::Counts = api.graph.ask(cx, api.counts(id, video)?).await?;
+        let insights = if video {
+            let path = [id, "video_insights"];
+            api.graph.insights(cx, "videos.insights", &path, &[]).await
+        } else {
+            let path = [id, "insights"];
+            let metrics = &POST_METRICS;
+            api.graph
+                .insights(cx, "posts.insights", &path, metrics)
+                .await
+        };
+        let insights = match insights {
+            // The counts can be read without `read_insights`.
+            Err(error) if error.kind() == ErrorKind::Forbidden => BTreeMap::new(),
+            insights => insights?,
+        };
+        Ok(metrics(&counts, insights))
+    }
+}
+
+#[async_trait]
+impl Publisher for Facebook {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        rules::findings(content)
+    }
+
+    /// With a user's token every page, each with its own; with a page's token that page. Also says when the
+    /// version is no longer served (`ApiVersionRetired`).
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let fields = "id,name,username,access_token,tasks";
+        let own = "id,name,username";
+        let pages: Vec<Page> = api.graph.pages(cx, fields, own).await?;
+        Ok(pages.into_iter().map(identity).collect())
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let outcome = self.create(cx, post).await;
+        outcome.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
+        let made = handle.data["at"].as_str().and_then(|at| at.parse().ok());
+        let young = made.is_some_and(|made: DateTime<Utc>| cx.now() - made < UNSEEN);
+        match self.ask_for(cx, handle).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && young => Err(error
+                .with_kind(ErrorKind::Unavailable)
+                .with_retry(Retry::After(Some(AGAIN)))),
+            end => end.map_err(|error| error.with_platform(&PLATFORM)),
+        }
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let found = self.lookup(cx, intent).await;
+        found.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let numbers = self.numbers(cx, receipt).await;
+        numbers.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// Only the app that made a post may delete it.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let call = api.delete(&receipt.remote_id)?;
+        match api.graph.ask::<Success>(cx, call).await {
+            Ok(answer) => done(&answer, "posts.delete"),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A post on its way.
+struct Draft<'a> {
+    cx: &'a Context,
+    api: &'a Api<'a>,
+    content: &'a Content,
+    options: &'a FacebookOptions,
+    text: String,
+    begun: DateTime<Utc>,
+    due: Option<DateTime<Utc>>,
+    /// Whether it may have been sent before.
+    again: AtomicBool,
+}
+
+impl Draft<'_> {
+    async fn post(&self, profile: &Profile) -> Result<Outcome> {
+        let (cx, scheduled) = (self.cx, self.due.is_some());
+        let photos = if self.content.media.is_empty() {
+            Vec::new()
+        } else {
+            let bring = || media::photos(cx, self.api, self.content, profile, scheduled);
+            cx.step("facebook.photos", bring).await?
+        };
+        let look = || self.look();
+        let id = cx
+            .once("facebook.post", look, || self.send(&photos))
+            .await?;
+        if let Some(comment) = &self.content.first_comment {
+            let look = || self.look_for_comment(&id, comment);
+            let send = || self.comment(&id, comment);
+            let sent: Result<String> = cx.once("facebook.comment", look, send).await;
+            sent.map_err(|error| {
+                error.about(&format!("the first comment of {id}, which is public"))
+            })?;
+        }
+        Ok(Kind::Post.made(id, self.begun, self.due))
+    }
+
+    async fn send(&self, photos: &[String]) -> Result<String> {
+        let link = self.content.link.as_ref().map(|link| link.as_str());
+        let link = link.filter(|_| photos.is_empty());
+        let call = self
+            .api
+            .feed(&self.text, link, photos, self.options, self.due)?;
+        match self.api.graph.ask::<Made>(self.cx, call).await {
+            Ok(made) => Ok(made.id),
+            // It did go through, and the look did not show it.
+            Err(error)
+                if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
+            {
+                let found = self.look().await;
+                let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
+                found.ok_or_else(|| error.with_retry(Retry::Reconcile))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for what an earlier attempt may have left.
+    async fn look(&self) -> Result<Option<String>> {
+        self.again.store(true, Ordering::Relaxed);
+        if self.text.trim().is_empty() {
+            return Err(Error::new(
+                ErrorKind::CannotTell,
+                "a post without text cannot be told from others",
+            ));
+        }
+        let places = match self.due {
+            None => &[Place::Posts][..],
+            Some(_) => &[Place::Scheduled, Place::Posts],
+        };
+        for place in places {
+            let found = find(self.cx, self.api, *place, &self.text, self.begun, self.due);
+            if let Some(id) = found.await? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn comment(&self, id: &str, text: &str) -> Result<String> {
+        let call = self.api.comment(id, text)?;
+        Ok(self.api.graph.ask::<Made>(self.cx, call).await?.id)
+    }
+
+    async fn look_for_comment(&self, id: &str, text: &str) -> Result<Option<String>> {
+        let (path, query) = ([id, "comments"], [("fields", "id,message")]);
+        let graph = &self.api.graph;
+        let listed = graph.list(self.cx, "comments.list", &path, &query);
+        let comments: Vec<Listed> = listed.await?;
+        let found = comments
+            .into_iter()
+            .find(|comment| same(&comment.message, text));
+        Ok(found.map(|comment| comment.id))
+    }
+
+    async fn video(&self, profile: &Profile) -> Result<Outcome> {
+        let (cx, api, reel) = (self.cx, self.api, self.options.reel);
+        let bring = || media::video(cx, api, self.content, profile, reel);
+        let uploaded = cx.step("facebook.video", bring).await?;
+        // One upload makes one video, whatever is asked for twice.
+        let look = || async {
+            let video: wire::Video = api.graph.ask(cx, api.video(&uploaded.video)?).await?;
+            let phase = video.status.publishing_phase.status;
+            let begun = !matches!(phase.as_str(), "" | "not_started");
+            Ok((begun || video.published).then_some(()))
+        };
+        let finish = || async {
+            let call = if reel {
+                api.reel_finish(&uploaded.video, &self.text, self.options, self.due)?
+            } else {
+                api.video_finish(&uploaded.session, &self.text, self.options, self.due)?
+            };
+            let answer: Success = api.graph.ask(cx, call).await?;
+            done(&answer, "videos.finish").map_err(|error| error.with_retry(Retry::Reconcile))
+        };
+        cx.once("facebook.video.finish", look, finish).await?;
+        let kind = if reel { Kind::Reel } else { Kind::Video };
+        Ok(kind.made(uploaded.video, self.begun, self.due))
+    }
+}
+
+/// What a post became: the id means something else for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Post,
+    Video,
+    Reel,
+}
+
+impl Kind {
+    fn of(data: &Value) -> Self {
+        Self::deserialize(&data["kind"]).unwrap_or(Self::Post)
+    }
+
+    /// A post is public at once unless it has a time; videos are processed first.
+    fn made(self, id: String, at: DateTime<Utc>, due: Option<DateTime<Utc>>) -> Outcome {
+        if self == Self::Post && due.is_none() {
+            return Outcome::Done(self.receipt(id, None));
+        }
+        Outcome::Accepted(Handle {
+            remote_id: id,
+            due,
+            data: json!({"kind": self, "at": at}),
+        })
+    }
+
+    fn receipt(self, id: String, url: Option<String>) -> Receipt {
+        let url = match url {
+            Some(path) if path.starts_with('/') => format!("https://www.facebook.com{path}"),
+            Some(url) => url,
+            None => format!("https://www.facebook.com/{id}"),
+        };
+        Receipt {
+            url: Some(url),
+            data: json!({"kind": self}),
+            ..Receipt::new(id)
+        }
+    }
+}
+
+fn content(cx: &Context, post: &Post) -> Content {
+    post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+fn identity(page: Page) -> Identity {
+    let may = |task: &String| task == "CREATE_CONTENT";
+    let needs_reauth = page.tasks.is_some_and(|tasks| !tasks.iter().any(may));
+    Identity {
+        handle: page.username,
+        needs_reauth,
+        credential: page.access_token.map(Credential::token),
+        ..Identity::new(page.id, PLATFORM, page.name)
+    }
+}
+
+/// Whether Facebook says that it did it.
+fn done(answer: &Success, operation: &'static str) -> Result<()> {
+    if answer.success {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::UnexpectedReply,
+        "Facebook says that it did not do it",
+    )
+    .with_platform(&PLATFORM)
+    .with_operation(operation))
+}
+
+/// Whether Facebook could process a video, so far.
+fn processing(video: &wire::Video) -> Result<()> {
+    let status = &video.status;
+    let phases = [
+        &status.uploading_phase,
+        &status.processing_phase,
+        &status.publishing_phase,
+    ];
+    let failed = matches!(status.video_status.as_str(), "error" | "expired")
+        || phases.iter().any(|phase| phase.status == "error");
+    if !failed {
+        return Ok(());
+    }
+    let mut said = phases.iter().flat_map(|phase| &phase.errors);
+    let said = said
+        .next()
+        .map_or("no reason given", |error| &error.message);
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let said: String = said.chars().take(200).map(plain).collect();
+    Err(
+        Error::invalid("media", format!("Facebook cannot process it: {said}"))
+            .with_operation("videos.get")
+            .with_rule("facebook.media_processing")
+            .with_remedy("bring the video as MP4 with H.264 and AAC"),
+    )
+}
+
+/// Numbers by our names; what is an object of parts counts as their sum.
+fn metrics(counts: &wire::Counts, insights: BTreeMap<String, Value>) -> Metrics {
+    let number = |name: &str| {
+        let value = insights.get(name)?;
+        let parts = value.as_object().map(|parts| parts.values());
+        value
+            .as_u64()
+            .or_else(|| Some(parts?.filter_map(Value::as_u64).sum()))
+    };
+    let total = |counted: &Option<wire::Counted>| counted.as_ref().and_then(wire::Counted::total);
+    Metrics {
+        impressions: number("post_media_view"),
+        reach: number("post_total_media_view_unique"),
+        views: number("blue_reels_play_count"),
+        likes: total(&counts.reactions).or_else(|| number("post_reactions_by_type_total")),
+        comments: total(&counts.comments),
+        shares: counts.shares.as_ref().map(|shares| shares.count),
+        clicks: number("post_clicks"),
+        raw: insights,
+        ..Metrics::default()
+    }
+}

@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use automarket_connector_facebook::testing;
+use automarket_core::{
+    Credential,
+    http_types::Method,
+    testing::conformance::publisher::{self, PublisherUnderTest},
+};
+
+use crate::world::{World, hello};
+
+fn fresh() -> PublisherUnderTest {
+    let world = World::new();
+    PublisherUnderTest {
+        context: world.cx(),
+        other: Some(world.of(testing::OTHER_PAGE, testing::OTHER_TOKEN)),
+        publisher: Arc::new(world.facebook),
+        sandbox: world.sandbox,
+        clock: world.clock,
+        bad_credential: Credential::token("wrong-token-canary"),
+        secrets: vec![testing::TOKEN.to_owned(), "wrong-token-canary".to_owned()],
+        post: hello(),
+        write: (Method::POST, "/feed"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn facebook_keeps_the_publisher_contract() {
+    publisher::all(fresh).await;
+}

@@ -1,0 +1,106 @@
+//! Pages, their tokens, the proof and the version.
+
+use automarket_connector_facebook::{Facebook, FacebookConfig, oauth, testing};
+use automarket_core::{
+    Credential, ErrorKind, Publisher, Secret,
+    oauth::Refresh,
+    testing::{Fault, FaultRule},
+};
+
+use crate::world::{World, done, hello};
+
+#[tokio::test]
+async fn a_user_has_pages_each_with_its_own_token() {
+    let world = World::new();
+    let cx = world
+        .cx()
+        .with_credential(Credential::token(testing::USER_TOKEN));
+    let [acme, globex] = world
+        .facebook
+        .identify(&cx)
+        .await
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        (acme.remote_id.as_str(), acme.needs_reauth),
+        (testing::PAGE, false)
+    );
+    assert_eq!(
+        (acme.name.as_str(), acme.handle.as_deref()),
+        ("Acme", Some("acme"))
+    );
+    // Where the user may not make posts there.
+    assert!(globex.needs_reauth);
+    let shown = format!("{acme:?} {}", serde_json::to_string(&acme).unwrap());
+    assert!(!shown.contains(testing::TOKEN));
+    // The page's token is what publishes.
+    let page = world.cx().with_credential(acme.credential.unwrap());
+    done(world.facebook.publish(&page, &hello()).await.unwrap());
+    let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn no_error_holds_the_list_of_tokens() {
+    let world = World::new();
+    let cx = world
+        .cx()
+        .with_credential(Credential::token(testing::USER_TOKEN));
+    for fault in [
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+        Fault::StatusAfter(502),
+    ] {
+        world
+            .sandbox
+            .faults()
+            .add(FaultRule::on("/me/accounts", fault));
+        let error = world.facebook.identify(&cx).await.unwrap_err();
+        let shown = format!("{error} {error:?} {} {:?}", error.report(), error.body());
+        for secret in [testing::TOKEN, testing::OTHER_TOKEN, testing::USER_TOKEN] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_can_demand_the_proof_of_every_call() {
+    let world = World::new();
+    world.fake.require_proof("app-secret-canary");
+    let error = world.facebook.identify(&world.cx()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let facebook =
+        Facebook::new(FacebookConfig::default()).with_app_secret(Secret::new("app-secret-canary"));
+    assert!(!format!("{facebook:?}").contains("canary"));
+    let cx = world.cx();
+    facebook.identify(&cx).await.unwrap();
+    let photo = automarket_core::Media::image(&b"\xFF\xD8\xFF\xE0"[..], "image/jpeg").alt("A dot");
+    let mut post = hello().media(photo);
+    post.base.first_comment = Some("First".into());
+    let receipt = done(facebook.publish(&cx, &post).await.unwrap());
+    facebook.measure(&cx, &receipt).await.unwrap();
+    facebook.edit(&cx, &receipt, "Changed").await.unwrap();
+    facebook.delete(&cx, &receipt).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_that_expired_shows_in_the_health_check_alone() {
+    let world = World::new();
+    world.fake.serve_version("v28.0");
+    let error = world.facebook.identify(&world.cx()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ApiVersionRetired);
+    assert!(error.remedy().unwrap().contains("version"));
+    // What went out is never made a failure of it.
+    done(world.facebook.publish(&world.cx(), &hello()).await.unwrap());
+}
+
+#[test]
+fn the_login_is_traded_for_a_long_one() {
+    let login = oauth();
+    assert!(matches!(&login.refresh, Refresh::Trade(trade) if trade.grant == "fb_exchange_token"));
+    assert_eq!(login.long_lived.unwrap().grant, "fb_exchange_token");
+    assert!(login.scopes.contains(&"pages_manage_posts"));
+    assert_eq!(login.scope_separator, ",");
+}

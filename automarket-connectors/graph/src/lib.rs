@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod error;
+mod insights;
+mod list;
+mod login;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use client::{Graph, VERSION, appsecret_proof};
+pub use error::{Fault, Refine, classify};
+pub use login::{FACEBOOK_URL, LOGIN_CODES, facebook_login};

@@ -1,0 +1,465 @@
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use automarket_connector_graph::Graph;
+use automarket_core::{
+    Content, Context, Credential, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
+    Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
+    check::Finding,
+    chrono::{DateTime, Utc},
+    content::MediaKind,
+    publisher::undeclared,
+    store::Account,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    InstagramConfig, InstagramOptions, Login, PLATFORM,
+    api::Api,
+    container::{self, Ready, Stage},
+    error::{GONE, quota, refine},
+    find::{find, same},
+    rules,
+    wire::{self, Comment, Made, Me, Page, Quotas, Success},
+};
+
+/// How often a container is made anew that Instagram could not fetch, or that ran out.
+const ROUNDS: u32 = 3;
+
+/// Publishes on Instagram: images, reels, carousels and stories of professional accounts.
+///
+/// - The credential is a token of either login ([`oauth`](crate::oauth),
+///   [`oauth_facebook`](crate::oauth_facebook)); `login` in [`InstagramConfig`] or the account's settings says which.
+/// - Instagram fetches media itself: what has no public address needs a
+///   [`MediaHost`](automarket_core::media::MediaHost).
+/// - A container is made, waited for and published; each is a step, and its id outlives a crash. A container is
+///   published once: after a lost answer its status tells.
+#[derive(Clone, Debug)]
+pub struct Instagram {
+    config: InstagramConfig,
+    app_secret: Option<Secret>,
+    profile: Profile,
+}
+
+impl Instagram {
+    /// A connector.
+    #[must_use]
+    pub fn new(config: InstagramConfig) -> Self {
+        let profile = rules::profile(config.login);
+        Self {
+            config,
+            app_secret: None,
+            profile,
+        }
+    }
+
+    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand.
+    #[must_use]
+    pub fn with_app_secret(mut self, secret: Secret) -> Self {
+        self.app_secret = Some(secret);
+        self
+    }
+
+    fn graph<'a>(&'a self, cx: &'a Context, config: &'a InstagramConfig) -> Result<Graph<'a>> {
+        Ok(Graph {
+            platform: PLATFORM,
+            base_url: config.base_url(),
+            version: &config.version,
+            token: cx.token()?,
+            app_secret: self.app_secret.as_ref(),
+            refine,
+        })
+    }
+
+    fn api<'a>(&'a self, cx: &'a Context, config: &'a InstagramConfig) -> Result<Api<'a>> {
+        let account = match (cx.account(), config.login) {
+            (Some(account), _) => &account.remote_id,
+            (None, Login::Instagram) => "me",
+            // There it would be the page.
+            (None, Login::Facebook) => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "with Facebook's login the account has to be named",
+                )
+                .with_platform(&PLATFORM)
+                .with_remedy("give the context an account that identify listed"));
+            }
+        };
+        Ok(Api {
+            graph: self.graph(cx, config)?,
+            login: config.login,
+            account,
+        })
+    }
+
+    async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let mut content = content(cx, post);
+        if post.delivery != Delivery::Now || !content.thread.is_empty() {
+            return Err(undeclared(&self.profile, "media.publish"));
+        }
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        rules::require(&content, &self.profile)?;
+        let options: InstagramOptions = content.options()?;
+        let begin = || self.begin(cx, &api, content.clone());
+        let (begun, kinds) = cx.step("instagram.begun", begin).await?;
+        for (media, kind) in content.media.iter_mut().zip(kinds) {
+            media.kind = kind;
+        }
+        let sending = Sending {
+            cx,
+            api: &api,
+            caption: content.text.trim_end(),
+            story: options.story,
+            begun,
+            again: AtomicBool::new(false),
+        };
+        let mut why = String::new();
+        for round in 0..ROUNDS {
+            let container = match container::prepare(cx, &api, &content, &options, round).await? {
+                Ready::Container(id) => id,
+                Ready::Gone(reason) => {
+                    why = reason;
+                    continue;
+                }
+            };
+            let look = || sending.look(&container);
+            let send = || sending.send(&container);
+            let step = format!("instagram.{round}.publish");
+            match cx.once(&step, look, send).await? {
+                Sent::Gone => "the container ran out".clone_into(&mut why),
+                Sent::Unlisted => {
+                    if content.first_comment.is_some() {
+                        return Err(Error::new(
+                            ErrorKind::CannotTell,
+                            "it is public, but not to be told from others: its first comment has no place",
+                        ));
+                    }
+                    let data = json!({"container": container});
+                    let receipt = Receipt::new(container);
+                    return Ok(Outcome::Done(Receipt { data, ..receipt }));
+                }
+                Sent::Media(id) => {
+                    if let Some(text) = &content.first_comment {
+                        comment(cx, &api, &id, text).await?;
+                    }
+                    // That it is public is known, whether or not its address is.
+                    let media = api.graph.ask::<wire::Media>(cx, api.permalink(&id)?).await;
+                    let url = media.ok().and_then(|media| media.permalink);
+                    return Ok(Outcome::Done(Receipt {
+                        url,
+                        ..Receipt::new(id)
+                    }));
+                }
+            }
+        }
+        Err(container::refused(&why))
+    }
+
+    /// Looks into the media and at the quota before anything is made: when that was, and what the media is.
+    async fn begin(
+        &self,
+        cx: &Context,
+        api: &Api<'_>,
+        mut content: Content,
+    ) -> Result<(DateTime<Utc>, Vec<MediaKind>)> {
+        content.inspect(cx).await?;
+        rules::require(&content, &self.profile)?;
+        within_quota(cx, api).await?;
+        let kinds = content.media.iter().map(|media| media.kind).collect();
+        Ok((cx.now(), kinds))
+    }
+
+    async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let content = content(cx, &intent.post);
+        let options: InstagramOptions = content.options()?;
+        let caption = content.text.trim_end();
+        let cannot_tell = |why: &str| Ok(Lookup::CannotTell(why.to_owned()));
+        if options.story || caption.is_empty() {
+            return cannot_tell("a story, or what has no caption, cannot be told from others");
+        }
+        let mut found = match find(cx, &api, caption, intent.at).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                return cannot_tell(error.message());
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match (found.pop(), found.is_empty()) {
+            (None, _) => Lookup::Absent,
+            (Some(media), true) => Lookup::Found(Outcome::Done(Receipt {
+                url: media.permalink,
+                ..Receipt::new(media.id)
+            })),
+            (Some(_), false) => return cannot_tell("several posts since have this caption"),
+        })
+    }
+
+    async fn numbers(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        if !receipt.data["container"].is_null() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "it is public, but Instagram does not say which of the account's posts it is",
+            ));
+        }
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        let id = receipt.remote_id.as_str();
+        let media: wire::Media = api.graph.ask(cx, api.counts(id)?).await?;
+        let kind = media.media_product_type.as_deref().unwrap_or_default();
+        let names = insights(kind);
+        let path = [id, "insights"];
+        let numbers = api.graph.insights(cx, "media.insights", &path, names).await;
+        let numbers = match numbers {
+            // Without the permission, or with too few viewers of a story, there are the counts.
+            Err(error) if error.kind() == ErrorKind::Forbidden => BTreeMap::new(),
+            numbers => numbers?,
+        };
+        let number = |name: &str| numbers.get(name).and_then(Value::as_u64);
+        Ok(Metrics {
+            impressions: number("views"),
+            views: number("views").filter(|_| kind == "REELS"),
+            reach: number("reach"),
+            likes: media.like_count,
+            comments: media.comments_count.or_else(|| number("replies")),
+            shares: number("shares"),
+            saves: number("saved"),
+            raw: numbers,
+            ..Metrics::default()
+        })
+    }
+}
+
+#[async_trait]
+impl Publisher for Instagram {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn profile_for(&self, account: &Account) -> Profile {
+        let login = Login::deserialize(&account.settings["login"]);
+        rules::profile(login.unwrap_or(self.config.login))
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        rules::findings(content)
+    }
+
+    /// With Instagram's login the account; with Facebook's every account that is linked to a page, each with
+    /// its page's token. Also says when the version is no longer served (`ApiVersionRetired`).
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let config = cx.config(&self.config)?;
+        let graph = self.graph(cx, &config)?;
+        let settings = json!({"login": config.login});
+        if config.login == Login::Instagram {
+            let query = [("fields", "user_id,username,name")];
+            let reply = graph.send(cx, graph.get("me", &["me"], &query)?).await?;
+            graph.require_version(&reply)?;
+            let me: Me = reply
+                .json()
+                .map_err(|error| error.with_platform(&PLATFORM))?;
+            let name = me.name.unwrap_or_else(|| me.username.clone());
+            return Ok(vec![Identity {
+                handle: Some(me.username),
+                settings,
+                ..Identity::new(wire::id(&me.user_id), PLATFORM, name)
+            }]);
+        }
+        let own = "name,instagram_business_account{id,username,name}";
+        let fields = format!("{own},access_token");
+        let pages: Vec<Page> = graph.pages(cx, &fields, own).await?;
+        let linked = pages.into_iter().filter_map(|page| {
+            let linked = page.instagram_business_account?;
+            Some(Identity {
+                handle: linked.username,
+                settings: settings.clone(),
+                credential: page.access_token.map(Credential::token),
+                ..Identity::new(linked.id, PLATFORM, linked.name.unwrap_or(page.name))
+            })
+        });
+        Ok(linked.collect())
+    }
+
+    async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let outcome = self.create(cx, post).await;
+        outcome.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// Processing is waited for before publishing: there is nothing to ask for.
+    async fn poll(&self, _: &Context, _: &Handle) -> Result<Outcome> {
+        Err(undeclared(&self.profile, "media.poll"))
+    }
+
+    async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
+        let found = self.lookup(cx, intent).await;
+        found.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
+        let numbers = self.numbers(cx, receipt).await;
+        numbers.map_err(|error| error.with_platform(&PLATFORM))
+    }
+
+    /// Only with Facebook's login.
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let config = cx.config(&self.config)?;
+        let api = self.api(cx, &config)?;
+        if api.login == Login::Instagram {
+            return Err(undeclared(&self.profile, "media.delete"));
+        }
+        let call = api.delete(&receipt.remote_id)?;
+        match api.graph.ask::<Success>(cx, call).await {
+            Ok(answer) if answer.success => Ok(()),
+            Ok(_) => Err(Error::new(
+                ErrorKind::UnexpectedReply,
+                "Instagram says that it was not deleted",
+            )
+            .with_platform(&PLATFORM)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What became of publishing a container.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Sent {
+    /// It is this media.
+    Media(String),
+    /// It is public, and which media it is cannot be told.
+    Unlisted,
+    /// It was not published and cannot be any more.
+    Gone,
+}
+
+/// The publishing of one container.
+struct Sending<'a> {
+    cx: &'a Context,
+    api: &'a Api<'a>,
+    caption: &'a str,
+    story: bool,
+    begun: DateTime<Utc>,
+    /// Whether it may have been sent before.
+    again: AtomicBool,
+}
+
+impl Sending<'_> {
+    async fn send(&self, container: &str) -> Result<Sent> {
+        let call = self.api.publish(container)?;
+        match self.api.graph.ask::<Made>(self.cx, call).await {
+            Ok(made) => Ok(Sent::Media(made.id)),
+            Err(error) if error.rule() == Some(GONE) => {
+                // That it is gone may mean that it went out before.
+                if self.again.load(Ordering::Relaxed) {
+                    return Err(error.with_retry(Retry::Reconcile));
+                }
+                Ok(Sent::Gone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What an earlier attempt may have done: the container's status tells.
+    async fn look(&self, container: &str) -> Result<Option<Sent>> {
+        self.again.store(true, Ordering::Relaxed);
+        match container::stage(self.cx, self.api, container).await? {
+            Stage::Finished => Ok(None),
+            Stage::Working => Err(container::working()),
+            Stage::Gone(_) | Stage::Refused(_) => Ok(Some(Sent::Gone)),
+            Stage::Published => Ok(Some(self.which().await?)),
+        }
+    }
+
+    /// Which media was made of it: the only one with its caption since.
+    async fn which(&self) -> Result<Sent> {
+        if self.story || self.caption.is_empty() {
+            return Ok(Sent::Unlisted);
+        }
+        let mut found = match find(self.cx, self.api, self.caption, self.begun).await {
+            Err(error) if error.kind() == ErrorKind::CannotTell => return Ok(Sent::Unlisted),
+            found => found?,
+        };
+        Ok(match (found.pop(), found.is_empty()) {
+            (Some(media), true) => Sent::Media(media.id),
+            _ => Sent::Unlisted,
+        })
+    }
+}
+
+fn content(cx: &Context, post: &Post) -> Content {
+    post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+/// Whether the account may post once more today.
+async fn within_quota(cx: &Context, api: &Api<'_>) -> Result<()> {
+    let quotas: Quotas = api.graph.ask(cx, api.quota()?).await?;
+    let used_up = quotas.data.iter().find(|quota| {
+        let config = quota.config.as_ref();
+        config.is_some_and(|config| quota.quota_usage >= config.quota_total)
+    });
+    match used_up {
+        None => Ok(()),
+        Some(used) => Err(quota(
+            Error::new(
+                ErrorKind::QuotaExhausted,
+                format!("all {} posts of a day are used", used.quota_usage),
+            )
+            .with_operation("media.quota"),
+        )),
+    }
+}
+
+async fn comment(cx: &Context, api: &Api<'_>, id: &str, text: &str) -> Result<()> {
+    let look = || async {
+        let (path, query) = ([id, "comments"], [("fields", "id,text")]);
+        let listed = api.graph.list(cx, "comments.list", &path, &query).await;
+        let comments: Vec<Comment> = listed?;
+        let found = comments.into_iter().find(|said| same(&said.text, text));
+        Ok(found.map(|comment| comment.id))
+    };
+    let send = || async {
+        let made: Made = api.graph.ask(cx, api.comment(id, text)?).await?;
+        Ok(made.id)
+    };
+    let sent: Result<String> = cx.once("instagram.comment", look, send).await;
+    sent.map(drop)
+        .map_err(|error| error.about(&format!("the first comment of {id}, which is public")))
+}
+
+/// What can be asked of a kind of media; `plays`, `impressions`, `video_views` and `engagement` are retired.
+fn insights(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "REELS" => &[
+            "views",
+            "reach",
+            "saved",
+            "shares",
+            "total_interactions",
+            "ig_reels_avg_watch_time",
+            "ig_reels_video_view_total_time",
+        ],
+        "STORY" => &[
+            "views",
+            "reach",
+            "replies",
+            "shares",
+            "navigation",
+            "total_interactions",
+        ],
+        _ => &[
+            "views",
+            "reach",
+            "saved",
+            "shares",
+            "total_interactions",
+            "follows",
+            "profile_visits",
+        ],
+    }
+}

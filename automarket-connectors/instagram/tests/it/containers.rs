@@ -1,0 +1,218 @@
+//! Containers on their way.
+
+use std::time::Duration;
+
+use automarket_core::{
+    Context, ErrorKind, Post, Publisher, Retry,
+    chrono::TimeDelta,
+    http_types::Method,
+    testing::{Fault, FaultRule},
+};
+use serde_json::json;
+
+use crate::world::{World, done, film, hello, photo, story, with_options};
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_questions_are_one_post() {
+    let world = World::new();
+    world.fake.set_processing(100);
+    let cx = world.cx();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match world.instagram.publish(&cx, &hello()).await {
+            Ok(outcome) => break drop(done(outcome)),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
+                assert!(matches!(error.retry(), Retry::After(Some(_))), "{error:?}");
+                assert!(world.effects().is_empty());
+            }
+        }
+    }
+    assert!(attempts > 1);
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_fails_a_hundred_times_is_one_post_in_the_end() {
+    let world = World::new();
+    let cx = world.cx();
+    let status = FaultRule::on("/1788", Fault::StatusBefore(503));
+    world
+        .sandbox
+        .faults()
+        .add(status.method(Method::GET).times(100));
+    for _ in 0..100 {
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+    }
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_anywhere_goes_on_with_the_same_containers() {
+    // Quota, two items and their questions, the carousel and its questions, publishing, the address.
+    for request in 0..12 {
+        let world = World::new();
+        let rule = FaultRule::on("/v26.0/", Fault::HangAfter).after(request);
+        world.sandbox.faults().add(rule);
+        let cx = world.cx();
+        let post = hello().media(photo());
+        let attempt = world.instagram.publish(&cx, &post);
+        // Longer than all pauses, shorter than a call may take.
+        let dying = tokio::time::timeout(Duration::from_secs(25), attempt).await;
+        assert!(dying.is_err(), "request {request}");
+        done(world.instagram.publish(&cx, &post).await.unwrap());
+        assert_eq!(world.effects().len(), 1, "request {request}");
+        // The one whose answer was lost may be there twice; nobody sees it.
+        assert!(world.fake.containers() <= 4, "request {request}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_fetched_is_made_anew_and_not_for_ever() {
+    let world = World::new();
+    world.fake.fail_processing(2, 2_207_003);
+    done(
+        world
+            .instagram
+            .publish(&world.cx(), &hello())
+            .await
+            .unwrap(),
+    );
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 3));
+
+    let world = World::new();
+    world.fake.fail_processing(9, 2_207_003);
+    let error = world
+        .instagram
+        .publish(&world.cx(), &hello())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::InvalidInput, Retry::Never)
+    );
+    assert_eq!(error.rule(), Some("instagram.media_processing"));
+    assert!(error.message().contains("2207003"), "{error}");
+    assert_eq!((world.effects().len(), world.fake.containers()), (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_processed_is_refused_at_once() {
+    let world = World::new();
+    world.fake.fail_processing(1, 2_207_026);
+    let post = Post::text("A film").media(film());
+    let error = world
+        .instagram
+        .publish(&world.cx(), &post)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::InvalidInput, Retry::Never)
+    );
+    assert!(error.remedy().is_some());
+    assert_eq!((world.effects().len(), world.fake.containers()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ran_out_is_made_anew() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/media_publish", Fault::RateLimited(None));
+    world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(30));
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ready_after_all_is_published_later() {
+    let world = World::new();
+    world.fake.delay_publishing(2);
+    let cx = world.cx();
+    for _ in 0..2 {
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(10))));
+    }
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_does_not_show_yet_is_waited_for() {
+    let world = World::new();
+    world.fake.hide(2);
+    done(
+        world
+            .instagram
+            .publish(&world.cx(), &hello())
+            .await
+            .unwrap(),
+    );
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_told_by_the_containers_status() {
+    // Which post it became cannot be told: a story, no caption, the same caption twice.
+    let twice = |world: &World, cx: &Context| {
+        world.fake.seed("Hello from Acme & friends #rust", cx.now());
+    };
+    let once = |_: &World, _: &Context| {};
+    type Before = fn(&World, &Context);
+    let cases: [(Post, Before); 3] = [
+        (with_options(hello(), &story()), once),
+        (Post::text("").media(photo()), once),
+        (hello(), twice),
+    ];
+    for (post, before) in cases {
+        let world = World::new();
+        let cx = world.cx();
+        before(&world, &cx);
+        let others = world.effects().len();
+        world.fault("/media_publish", Fault::CutAfter);
+        let error = world.instagram.publish(&cx, &post).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
+        assert_eq!(world.effects().len(), others + 1);
+        assert_eq!(receipt.data, json!({"container": receipt.remote_id}));
+        assert_eq!(receipt.url, None);
+        let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        // Again the same.
+        let again = done(world.instagram.publish(&cx, &post).await.unwrap());
+        assert_eq!(again, receipt);
+        assert_eq!(world.effects().len(), others + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_lags_behind_never_makes_a_second_post() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/media_publish", Fault::CutAfter);
+    assert!(
+        world
+            .instagram
+            .publish(&cx, &hello())
+            .await
+            .unwrap_err()
+            .is_unknown()
+    );
+    // It still says that it could be published; publishing again says that it is gone.
+    let lagging = Fault::Reply(
+        200,
+        r#"{"id":"1","status_code":"FINISHED","status":"Finished"}"#,
+    );
+    world
+        .sandbox
+        .faults()
+        .add(FaultRule::on("/1788", lagging).method(Method::GET));
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}

@@ -1,0 +1,225 @@
+//! The fault acceptance: each ends right, with exactly the right number of posts.
+
+use std::time::Duration;
+
+use automarket_connector_instagram::Login;
+use automarket_core::{
+    Context, Credential, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    chrono::TimeDelta,
+    http_types::Method,
+    testing::{Fault, FaultRule},
+};
+
+use crate::world::{World, done, hello};
+
+/// Goes on with the same steps, as the engine does after errors that allow it.
+async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
+    for _ in 0..4 {
+        match world.instagram.publish(cx, post).await {
+            Err(error) if error.retry() != Retry::Never => {
+                world.clock.advance(TimeDelta::seconds(20));
+            }
+            end => return end,
+        }
+    }
+    panic!("no end")
+}
+
+fn commented() -> Post {
+    let mut post = hello();
+    post.base.first_comment = Some("First".into());
+    post
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_fault_at_any_write_leaves_one_of_each() {
+    let faults = [
+        Fault::NotSent,
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::HangAfter,
+        Fault::StatusBefore(500),
+        Fault::StatusAfter(503),
+        Fault::StatusAfter(200),
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+        Fault::Slow(Duration::from_secs(90)),
+        Fault::RateLimited(Some("7")),
+        Fault::RateLimited(None),
+        Fault::Reply(
+            500,
+            r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"fetch failed","code":9004,"error_subcode":2207052}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#4) Application request limit reached","code":4}}"#,
+        ),
+        Fault::Reply(
+            403,
+            r#"{"error":{"message":"(#17) User request limit reached","code":17}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#32) Page request limit reached","code":32}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#613) Calls have exceeded the rate limit","code":613}}"#,
+        ),
+    ];
+    for fault in faults {
+        for path in ["/media_publish", "/comments"] {
+            let world = World::new();
+            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
+            world.sandbox.faults().add(rule);
+            let cx = world.cx();
+            let name = format!("{fault:?} at {path}");
+            let error = world
+                .instagram
+                .publish(&cx, &commented())
+                .await
+                .unwrap_err();
+            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
+            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
+            let effects = world.effects();
+            let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
+            assert_eq!(kinds, ["image", "comment"], "{name}");
+            assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_whose_making_failed_is_no_unknown() {
+    for fault in [
+        Fault::CutAfter,
+        Fault::StatusAfter(500),
+        Fault::HangAfter,
+        Fault::RateLimited(Some("7")),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"fetch failed","code":9004,"error_subcode":2207052}}"#,
+        ),
+    ] {
+        let world = World::new();
+        let rule = FaultRule::on("/media", fault.clone()).method(Method::POST);
+        world.sandbox.faults().add(rule);
+        let cx = world.cx();
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert!(
+            matches!(error.retry(), Retry::After(_)),
+            "{fault:?}: {error:?}"
+        );
+        done(to_the_end(&world, &cx, &hello()).await.unwrap());
+        assert_eq!(world.effects().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_instagram_refuses_for_good_is_refused() {
+    for (code, subcode, kind) in [
+        (190, 463, ErrorKind::Unauthorized),
+        (100, 33, ErrorKind::Unauthorized),
+        (10, 0, ErrorKind::Forbidden),
+        (25, 2_207_050, ErrorKind::Forbidden),
+        (12, 0, ErrorKind::ApiVersionRetired),
+        (36_003, 2_207_009, ErrorKind::InvalidInput),
+        (100, 0, ErrorKind::InvalidInput),
+    ] {
+        let world = World::new();
+        world.fake.refuse_writes(1, code, subcode);
+        let error = world
+            .instagram
+            .publish(&world.cx(), &hello())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (kind, Retry::Never),
+            "{code}"
+        );
+        assert!(world.effects().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_days_quota_is_asked_for_and_holds_at_publishing_too() {
+    let world = World::of_login(Login::Facebook);
+    world.fake.set_quota(2);
+    for n in 0..2 {
+        world.fake.seed(&format!("Post {n}"), world.cx().now());
+    }
+    let cx = world.cx();
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    let hour = Some(Duration::from_secs(3600));
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::QuotaExhausted, Retry::After(hour))
+    );
+    assert_eq!(world.fake.containers(), 0);
+    world.clock.advance(TimeDelta::hours(25));
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+
+    // Another process used the last one meanwhile.
+    let world = World::new();
+    world.fake.set_quota(1);
+    let cx = world.cx();
+    world.fault("/media_publish", Fault::RateLimited(None));
+    world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    world.fake.seed("Elsewhere", cx.now());
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::QuotaExhausted, Retry::After(hour))
+    );
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expires_between_post_and_comment_goes_on_with_the_new_one() {
+    let world = World::new();
+    world.fault("/comments", Fault::RateLimited(None));
+    let cx = world.cx();
+    world
+        .instagram
+        .publish(&cx, &commented())
+        .await
+        .unwrap_err();
+    world.fake.renew_token("renewed-token");
+    let error = world
+        .instagram
+        .publish(&cx, &commented())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(
+        error.message().starts_with("the first comment of"),
+        "{error}"
+    );
+    let renewed = cx.with_credential(Credential::token("renewed-token"));
+    done(
+        world
+            .instagram
+            .publish(&renewed, &commented())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_cannot_be_read_fails_nothing() {
+    let world = World::new();
+    let cx = world.cx();
+    // Quota, container, its questions, publishing: then the address.
+    let rule = FaultRule::on("/1788", Fault::StatusBefore(503)).method(Method::GET);
+    world.sandbox.faults().add(rule.after(2));
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.sandbox.faults().hits().len(), 1);
+    assert_eq!(receipt.url, None);
+    assert_eq!(world.effects().len(), 1);
+}

@@ -1,0 +1,191 @@
+//! Every connector that publishes, through the engine, in the worst moments: each fault ends in the state that is
+//! true, with exactly the right number of posts on the fake. A new connector joins with its entry in
+//! `examples/chaos/connectors.rs`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use automarket::{
+    Automarket, Keyring, Post, PostId, Tenant, When,
+    core::chrono::TimeDelta,
+    store::{Account, MemoryStore, Publication, PublicationState},
+    testing::{Fault, FaultRule, ManualClock, Sandbox},
+};
+use connectors::{ALL, Connector};
+
+#[path = "../../examples/chaos/connectors.rs"]
+#[allow(dead_code, reason = "chaos wants more of each")]
+mod connectors;
+
+/// More than any of these faults needs.
+const TURNS: usize = 40;
+
+struct World {
+    connector: &'static Connector,
+    sandbox: Sandbox,
+    clock: ManualClock,
+    tenant: Tenant,
+    account: Account,
+}
+
+impl World {
+    async fn new(connector: &'static Connector) -> Self {
+        let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+        let sandbox = Sandbox::new()
+            .with((connector.fake)())
+            .with_clock(Arc::new(clock.clone()));
+        let builder = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
+            .clock(Arc::new(clock.clone()))
+            .keyring(Keyring::random())
+            .transport(sandbox.clone());
+        let base = format!("https://{}", connector.host);
+        let market = (connector.register)(builder, &base).unwrap().build();
+        let tenant = market.unwrap().tenant("acme").unwrap();
+        let account = (connector.account)(tenant.id().clone());
+        let account = tenant.add_account(account, (connector.credential)());
+        Self {
+            connector,
+            sandbox,
+            clock,
+            account: account.await.unwrap(),
+            tenant,
+        }
+    }
+
+    /// Has the fault hit the publishing request after so many of them.
+    fn fault(&self, fault: Fault, after: u32) {
+        let (method, path) = self.connector.write.clone();
+        let rule = FaultRule::on(path, fault).method(method).after(after);
+        self.sandbox.faults().add(rule);
+    }
+
+    async fn publish(&self, post: Post) -> PostId {
+        let accounts = [self.account.id];
+        let published = self.tenant.publish(post, accounts, When::Now);
+        published.await.unwrap()
+    }
+
+    async fn turn(&self, post: PostId) -> Publication {
+        let job = self.tenant.publications(post).await.unwrap()[0].job;
+        let lease = Duration::from_secs(60);
+        self.tenant.work_on(job, lease).await.unwrap();
+        self.tenant.publications(post).await.unwrap().remove(0)
+    }
+
+    /// Works until the publication has ended, or waits for somebody.
+    async fn end(&self, post: PostId, name: &impl fmt::Debug) -> Publication {
+        for _ in 0..TURNS {
+            let publication = self.turn(post).await;
+            if publication.state.is_terminal() || publication.state == PublicationState::Blocked {
+                return publication;
+            }
+            self.clock.advance(TimeDelta::minutes(2));
+        }
+        panic!("{}: {name:?} comes to no end", self.connector.name)
+    }
+
+    fn posts(&self) -> usize {
+        let fakes = self.sandbox.fakes().iter();
+        fakes.map(|fake| fake.effects().len()).sum()
+    }
+
+    async fn reconnect(&self) {
+        let credential = (self.connector.credential)();
+        let account = self.account.clone();
+        self.tenant.add_account(account, credential).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_ends_in_what_is_true_with_one_post() {
+    use PublicationState::{Accepted, Blocked, Published, Publishing, Scheduled};
+    let slow = Duration::from_secs(20);
+    // The fault, how it stands after the attempt that met it, and how many posts there are then.
+    for (fault, states, posts) in [
+        (Fault::RateLimited(Some("120")), &[Scheduled][..], 0),
+        (Fault::RateLimited(None), &[Scheduled], 0),
+        (Fault::StatusBefore(503), &[Scheduled, Publishing], 0),
+        (Fault::StatusBefore(500), &[Scheduled, Publishing], 0),
+        (Fault::StatusAfter(500), &[Publishing], 1),
+        (Fault::StatusAfter(502), &[Publishing], 1),
+        (Fault::NotSent, &[Scheduled], 0),
+        (Fault::CutBefore, &[Publishing], 0),
+        (Fault::CutAfter, &[Publishing], 1),
+        (Fault::HangAfter, &[Publishing], 1),
+        (Fault::HalfAfter, &[Publishing], 1),
+        (Fault::GarbageAfter, &[Publishing], 1),
+        (Fault::Reply(200, "<html>Welcome</html>"), &[Publishing], 0),
+        (Fault::Slow(slow), &[Accepted, Published], 1),
+        (Fault::Unauthorized, &[Blocked], 0),
+    ] {
+        for connector in ALL {
+            let world = World::new(connector).await;
+            let name = (connector.name, &fault);
+            world.fault(fault.clone(), 0);
+            let post = world.publish(Post::text("We shipped!")).await;
+            let met = world.turn(post).await;
+            assert_eq!(
+                world.sandbox.faults().hits().len(),
+                1,
+                "{name:?} did not hit"
+            );
+            assert!(states.contains(&met.state), "{name:?}: {met:?}");
+            assert_eq!(world.posts(), posts, "{name:?}, at once");
+            if met.state == Blocked {
+                world.reconnect().await;
+            }
+            let end = world.end(post, &name).await;
+            assert_eq!(end.state, Published, "{name:?}: {end:?}");
+            assert_eq!(world.posts(), 1, "{name:?}, in the end");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_dies_within_a_thread_leaves_no_part_out_and_none_twice() {
+    for connector in ALL {
+        for part in 0..3 {
+            let world = World::new(connector).await;
+            let mut post = Post::text("One");
+            post.base.thread = Some(vec!["Two".into(), "Three".into()]);
+            let plan = world.tenant.plan(&post, [world.account.id]).await.unwrap();
+            if plan.blockers().next().is_some() {
+                // It takes no threads.
+                continue;
+            }
+            world.fault(Fault::Unauthorized, part);
+            let post = world.publish(post).await;
+            let name = format!("{} part {part}", connector.name);
+            let met = world.turn(post).await;
+            if world.sandbox.faults().hits().is_empty() {
+                // It sends a thread in one request.
+                assert!(met.error.is_none(), "{name}: {met:?}");
+                continue;
+            }
+            assert_eq!(met.state, PublicationState::Blocked, "{name}: {met:?}");
+            assert_eq!(world.posts(), part as usize, "{name}");
+            world.reconnect().await;
+            let end = world.end(post, &name).await;
+            assert_eq!(end.state, PublicationState::Published, "{name}: {end:?}");
+            let whole = if connector.name == "x" { 3 } else { 1 };
+            assert_eq!(world.posts(), whole, "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_words_again_are_a_duplicate_or_a_second_post_and_never_unknown() {
+    for connector in ALL {
+        let world = World::new(connector).await;
+        let mut posts = 0;
+        for _ in 0..2 {
+            let post = world.publish(Post::text("The very same")).await;
+            let end = world.end(post, &connector.name).await;
+            match end.state {
+                PublicationState::Published => posts += 1,
+                state => assert_eq!(state, PublicationState::Rejected, "{end:?}"),
+            }
+            assert_eq!(world.posts(), posts, "{}", connector.name);
+            world.clock.advance(TimeDelta::seconds(30));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What comes of what was published, point by point.
+
+use automarket::{
+    JobId, PublicationId,
+    core::{Metrics, chrono::TimeDelta},
+    store::Job,
+};
+use serde_json::json;
+
+use super::*;
+
+impl World {
+    /// The same world with a publisher that measures.
+    async fn measured() -> Vec<Self> {
+        let mut worlds = worlds().await;
+        for world in &mut worlds {
+            let market = Automarket::shared(world.market().store().clone())
+                .clock(Arc::new(world.clock.clone()))
+                .transport(Script::new())
+                .keyring(keyring())
+                .publisher(world.publisher.clone().measuring());
+            world.tenant = market.build().unwrap().tenant("acme").unwrap();
+        }
+        worlds
+    }
+
+    /// Runs the publication's measuring, if its time has come.
+    async fn measure(&self, publication: PublicationId) -> Job {
+        let job = JobId::derived(&format!("measure {publication}"));
+        self.tenant.work_on(job, LEASE).await.unwrap()
+    }
+
+    /// Waits until the publication is to be measured.
+    async fn until_due(&self, publication: PublicationId) {
+        let waiting = self.measure(publication).await;
+        assert_eq!(waiting.state, JobState::Waiting);
+        let now = self.market().store().now().await.unwrap();
+        self.clock.advance(waiting.run_at - now);
+    }
+
+    /// The hours after publishing at which there are points, and their likes.
+    async fn series(&self, publication: &Publication) -> Vec<(i64, Option<u64>)> {
+        let series = self.tenant.measurements(publication.id).await.unwrap();
+        let since = publication.updated_at;
+        let point =
+            |m: &automarket::store::Measurement| ((m.as_of - since).num_hours(), m.metrics.likes);
+        series.iter().map(point).collect()
+    }
+}
+
+fn likes(likes: u64) -> Metrics {
+    Metrics {
+        likes: Some(likes),
+        raw: [("favorite_count".to_owned(), json!(likes))].into(),
+        ..Metrics::default()
+    }
+}
+
+#[tokio::test]
+async fn a_published_post_is_measured_at_each_of_its_times_and_no_more() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        for (hours, count) in [(1, 5), (24, 7), (168, 11), (720, 13)] {
+            world.until_due(publication.id).await;
+            world.publisher.measure_answer(Ok(likes(count)));
+            world.measure(publication.id).await;
+            let newest = world.series(&publication).await.pop();
+            assert_eq!(newest, Some((hours, Some(count))));
+        }
+        assert_eq!(
+            world.measure(publication.id).await.state,
+            JobState::Completed
+        );
+        let all = world.tenant.measurements(publication.id).await.unwrap();
+        assert_eq!(all.len(), 4);
+        assert_eq!(all[0].source, Platform::X);
+        assert_eq!(all[0].metrics.raw["favorite_count"], 5);
+        assert_eq!(all[0].metrics.views, None, "missing is not zero");
+        let since = all[1].as_of;
+        let read = world.tenant.measurements_since(since, 2).await.unwrap();
+        assert_eq!(read, all[1..3]);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_in_one_measurement() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.clock.advance(TimeDelta::days(3));
+        for _ in 0..2 {
+            world.measure(publication.id).await;
+        }
+        assert_eq!(world.series(&publication).await, [(72, None)]);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_ever_more_rarely_and_the_next_point_comes_all_the_same() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.until_due(publication.id).await;
+        let mut tries = 0;
+        let next = publication.updated_at + TimeDelta::hours(24);
+        loop {
+            let down = Error::new(ErrorKind::Unavailable, "down");
+            world.publisher.measure_answer(Err(down));
+            let job = world.measure(publication.id).await;
+            assert_eq!((job.state, job.failures.len()), (JobState::Waiting, 0));
+            tries += 1;
+            world
+                .clock
+                .advance(job.run_at - world.market().store().now().await.unwrap());
+            if job.run_at >= next {
+                break;
+            }
+        }
+        assert!((5..20).contains(&tries), "{tries}");
+        assert_eq!(world.series(&publication).await, []);
+        world.publisher.measure_answer(Ok(likes(1)));
+        world.measure(publication.id).await;
+        assert_eq!(world.series(&publication).await, [(24, Some(1))]);
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_is_gone_or_deleted_ends_its_series() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let gone = world.turn(post).await.0;
+        let post = world.publish(When::Now).await;
+        let deleted = world.turn(post).await.0;
+        let job = world.tenant.delete(deleted.id).await.unwrap();
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        world.until_due(gone.id).await;
+        world.clock.advance(TimeDelta::minutes(1));
+        let answer = Error::new(ErrorKind::NotFound, "no such post");
+        world.publisher.measure_answer(Err(answer));
+        for publication in [gone.id, deleted.id] {
+            let job = world.measure(publication).await;
+            assert_eq!(job.state, JobState::Completed);
+            assert_eq!(world.tenant.measurements(publication).await.unwrap(), []);
+        }
+        let refused = world.tenant.measure_now(deleted.id).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_the_sum_of_its_accounts() {
+    for world in World::measured().await {
+        let other = world.another_account("2").await;
+        let silent = world.another_account("3").await;
+        let accounts = [world.account.id, other.id, silent.id];
+        let post = Post::text("everywhere");
+        let post = world
+            .tenant
+            .publish(post, accounts, When::Now)
+            .await
+            .unwrap();
+        let publications = world.tenant.publications(post).await.unwrap();
+        for (publication, answers) in publications.iter().zip([&[1, 2][..], &[40], &[]]) {
+            world.tenant.work_on(publication.job, LEASE).await.unwrap();
+            for count in answers {
+                world.publisher.measure_answer(Ok(likes(*count)));
+                world.clock.advance(TimeDelta::minutes(1));
+                world.tenant.measure_now(publication.id).await.unwrap();
+            }
+        }
+        let metrics = world.tenant.post_metrics(post).await.unwrap();
+        assert_eq!((metrics.sum.likes, metrics.sum.views), (Some(42), None));
+        assert_eq!(metrics.newest.len(), 2);
+        let now = world.market().store().now().await.unwrap() + TimeDelta::seconds(1);
+        let removed = world.market().store().remove_measurements(now, 9).await;
+        assert_eq!(removed.unwrap(), 3);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_measured_where_nobody_can_or_wants_to() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        let job = JobId::derived(&format!("measure {}", publication.id));
+        let job = world.market().store().job(world.tenant.id(), job).await;
+        assert_eq!(job.unwrap(), None);
+        let refused = world.tenant.measure_now(publication.id).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    }
+}
