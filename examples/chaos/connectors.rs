@@ -5,6 +5,7 @@ use std::sync::Arc;
 use automarket::{
     Builder, Credential, Error, Platform, Result, TenantId,
     connectors::{
+        facebook::{self, Facebook, FacebookConfig},
         linkedin::{self, LinkedIn, LinkedInConfig},
         mixpost::{self, Mixpost, MixpostConfig},
         x::{self, XConfig},
@@ -27,7 +28,7 @@ pub(crate) struct Connector {
     pub(crate) credential: fn() -> Credential,
 }
 
-pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN];
+pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN, FACEBOOK];
 
 const MIXPOST: Connector = Connector {
     name: "mixpost",
@@ -75,6 +76,22 @@ const LINKEDIN: Connector = Connector {
     },
     account: |tenant| Account::new(tenant, linkedin::PLATFORM, linkedin::testing::ORGANIZATION),
     credential: || Credential::token(linkedin::testing::TOKEN),
+};
+
+const FACEBOOK: Connector = Connector {
+    name: "facebook",
+    host: facebook::testing::HOSTS[0],
+    fake: || Arc::new(facebook::testing::FakeFacebook::new()),
+    write: (Method::POST, "/feed"),
+    register: |builder, base| {
+        let config = FacebookConfig {
+            base_url: base.to_owned(),
+            ..FacebookConfig::default()
+        };
+        Ok(builder.publisher(Facebook::new(config)))
+    },
+    account: |tenant| Account::new(tenant, facebook::PLATFORM, facebook::testing::PAGE),
+    credential: || Credential::token(facebook::testing::TOKEN),
 };
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {

@@ -1,7 +1,7 @@
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt as _, stream};
 
 use super::{Body, ByteStream, TransportError};
 use crate::media::MediaFile;
@@ -22,7 +22,11 @@ const PIECE: u64 = 256 * 1024;
 #[derive(Clone, Default)]
 pub struct Upload {
     pieces: VecDeque<Piece>,
+    watch: Option<Watch>,
 }
+
+/// Who is told how many bytes were read, and of how many.
+type Watch = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 #[derive(Clone)]
 enum Piece {
@@ -41,6 +45,7 @@ impl Upload {
         };
         Self {
             pieces: VecDeque::from([piece]),
+            watch: None,
         }
     }
 
@@ -49,6 +54,14 @@ impl Upload {
     pub fn file(file: MediaFile) -> Self {
         let size = file.size();
         Self::range(file, 0, size)
+    }
+
+    /// Tells somebody, after each piece that is read to be sent, how many bytes have been and how many there are:
+    /// for a transport of the host's that shows progress.
+    #[must_use]
+    pub fn watched(mut self, watch: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.watch = Some(Arc::new(watch));
+        self
     }
 
     /// How many bytes it has.
@@ -86,7 +99,9 @@ impl Upload {
     /// an error of its kind.
     #[must_use]
     pub fn into_stream(self) -> ByteStream {
-        Box::pin(stream::try_unfold(self.pieces, |mut pieces| async {
+        let (watch, size) = (self.watch.clone(), self.size());
+        let mut sent = 0;
+        let pieces = stream::try_unfold(self.pieces, |mut pieces| async {
             Ok(match pieces.pop_front() {
                 None => None,
                 Some(Piece::Bytes(bytes)) => Some((bytes, pieces)),
@@ -104,6 +119,12 @@ impl Upload {
                     Some((bytes, pieces))
                 }
             })
+        });
+        Box::pin(pieces.inspect_ok(move |piece: &Bytes| {
+            sent += piece.len() as u64;
+            if let Some(watch) = &watch {
+                watch(sent, size);
+            }
         }))
     }
 
