@@ -57,7 +57,7 @@ pub(crate) fn token_reply(request: &Value) -> Result<Reply> {
 /// The ways of a platform whose connector has users log in; for others the lenient standard.
 fn provider(platform: Option<Platform>) -> Provider {
     let platform = platform.unwrap_or(Platform::from_static("any"));
-    let known = [connectors::x::oauth()];
+    let known = [connectors::linkedin::oauth(), connectors::x::oauth()];
     let found = known.into_iter().find(|known| known.platform == platform);
     found.unwrap_or_else(|| Provider::new(platform, "https://any.example", "https://any.example"))
 }
