@@ -81,7 +81,8 @@ pub(crate) async fn main(config: &str) -> Result<()> {
         requests.clone(),
     ));
     let market = builder(&config, Arc::new(store.clone()), wire.clone())?.build()?;
-    let tenant = market.tenant(TENANT)?;
+    // A connector's accounts are a tenant's of their own.
+    let tenant = market.tenant(config.connector.as_deref().unwrap_or(TENANT))?;
     if let Some(name) = &config.connector {
         let connector = connectors::find(name)?;
         let account = (connector.account)(tenant.id().clone());
@@ -126,6 +127,8 @@ fn builder(config: &WorkerConfig, store: Arc<dyn Store>, wire: Recorder) -> Resu
     };
     let base = Automarket::shared(store)
         .clock(config.place.clock())
+        // What is measured weeks later would keep the queue from coming to rest.
+        .measure_after([])
         .keyring(keyring());
     let mut builder = base.transport(wire).job(WORK, {
         let outside = outside.clone();

@@ -232,7 +232,7 @@ impl World {
             .clock(self.place.clock())
             .keyring(keyring());
         let market = (connector.register)(builder, &fake.base)?.build()?;
-        let tenant = market.tenant(TENANT)?;
+        let tenant = market.tenant(connector.name)?;
         let account = (connector.account)(tenant.id().clone());
         tenant
             .add_account(account, (connector.credential)())
