@@ -1,0 +1,265 @@
+use std::collections::VecDeque;
+
+use automarket_core::{
+    Credential, Platform, Secret,
+    http::Call,
+    http_types::StatusCode,
+    media::{MediaFile, ReadRange},
+    oauth::TokenSet,
+    store::{GateStore as _, MemoryStore, TRIPS},
+};
+
+use super::*;
+use crate::{Automarket, Tenant};
+
+type Answers = Arc<Mutex<VecDeque<(u16, &'static str, &'static str)>>>;
+
+/// Answers with a status and a header each, and not at all when there is none left.
+#[derive(Clone, Default)]
+struct Platformlet(Answers);
+
+#[async_trait]
+impl Transport for Platformlet {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        let answer = self.0.lock().unwrap().pop_front();
+        let Some((status, name, value)) = answer else {
+            return std::future::pending().await;
+        };
+        let mut answer = Response::new(Body::Full(Bytes::new()));
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        let value = value.parse().unwrap();
+        answer.headers_mut().insert(name, value);
+        Ok(answer)
+    }
+
+    async fn send_upload(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<Response<Body>, TransportError> {
+        self.send(request.map(|_| Bytes::new())).await
+    }
+}
+
+struct World {
+    tenant: Tenant,
+    account: Account,
+    store: Arc<MemoryStore>,
+    answers: Answers,
+}
+
+impl World {
+    async fn new() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let platform = Platformlet::default();
+        let answers = platform.0.clone();
+        let market = Automarket::shared(store.clone())
+            .transport(platform)
+            .keyring(automarket_core::Keyring::random());
+        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let account = Account::new(tenant.id().clone(), Platform::X, "1");
+        let token = Credential::token("t");
+        let account = tenant.add_account(account, token).await.unwrap();
+        Self {
+            tenant,
+            account,
+            store,
+            answers,
+        }
+    }
+
+    /// One piece of work of one call that is answered so.
+    async fn work(&self, answer: Option<(u16, &'static str, &'static str)>) -> Result<()> {
+        self.work_in(answer, None).await
+    }
+
+    async fn work_in(
+        &self,
+        answer: Option<(u16, &'static str, &'static str)>,
+        bucket: Option<&'static str>,
+    ) -> Result<()> {
+        self.answers.lock().unwrap().extend(answer);
+        let engine = self.tenant.engine();
+        let (context, passed) = engine.passing(self.account.clone()).await?;
+        let mut call = Call::get("x.get", "https://api.x.com/2")?;
+        if let Some(bucket) = bucket {
+            call = call.bucket(bucket);
+        }
+        let end = context.call(call.timeout(Duration::from_millis(1))).await;
+        passed.tell(&end).await;
+        end.map(drop)
+    }
+
+    async fn closed(&self) -> Vec<String> {
+        let gates = self.store.gates(self.tenant.id()).await.unwrap();
+        let closed = gates.into_iter().filter(|gate| gate.closed_until.is_some());
+        closed.map(|gate| gate.name).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_status_429_closes_the_rate_gate_whatever_the_connector_makes_of_it() {
+    let world = World::new().await;
+    world.work(Some((429, "retry-after", "120"))).await.unwrap();
+    assert_eq!(world.closed().await, [RATE]);
+    let refused = world.work(None).await.unwrap_err();
+    assert_eq!(refused.rule(), Some(CLOSED));
+    let Retry::After(Some(wait)) = refused.retry() else {
+        panic!("{refused:?}");
+    };
+    assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_budget_that_is_used_up_closes_it_before_a_429() {
+    let world = World::new().await;
+    world
+        .work(Some((200, "ratelimit", "\"day\";r=1;t=60")))
+        .await
+        .unwrap();
+    assert_eq!(world.closed().await, [""; 0]);
+    world
+        .work(Some((200, "ratelimit", "\"day\";r=0;t=60")))
+        .await
+        .unwrap();
+    assert_eq!(world.closed().await, [RATE]);
+
+    // So Meta says it, with any status.
+    let world = World::new().await;
+    let said = r#"{"7":[{"call_count":100,"estimated_time_to_regain_access":12}]}"#;
+    let answer = (400, "x-business-use-case-usage", said);
+    world.work(Some(answer)).await.unwrap();
+    assert_eq!(world.closed().await, [RATE]);
+}
+
+#[tokio::test]
+async fn uploads_are_handed_on_as_they_are_and_watched() {
+    struct Unread;
+
+    #[async_trait]
+    impl ReadRange for Unread {
+        async fn read(&self, _: u64, _: usize) -> Result<Bytes> {
+            panic!("it was collected")
+        }
+    }
+
+    let world = World::new().await;
+    let answer = (429, "retry-after", "120");
+    world.answers.lock().unwrap().push_back(answer);
+    let engine = world.tenant.engine();
+    let (context, _) = engine.passing(world.account.clone()).await.unwrap();
+    let film = Upload::file(MediaFile::new(1 << 30, Unread));
+    let call = Call::post("x.upload", "https://api.x.com/2").unwrap();
+    context.call(call.upload("video/mp4", film)).await.unwrap();
+    assert_eq!(world.closed().await, [RATE]);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
+    let world = World::new().await;
+    let limited = Some((429, "retry-after", "120"));
+    world.work_in(limited, Some("posts")).await.unwrap();
+    assert_eq!(world.closed().await, ["rate:posts"]);
+    let held_back = world.work_in(None, Some("posts")).await.unwrap_err();
+    assert_eq!(held_back.kind(), ErrorKind::RateLimited);
+    let Retry::After(Some(wait)) = held_back.retry() else {
+        panic!("nothing was sent, so it is no unknown: {held_back:?}");
+    };
+    assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+    assert_eq!(world.closed().await, ["rate:posts"], "the account is open");
+    let fine = Some((200, "x-rate-limit-remaining", "7"));
+    world.work_in(fine, Some("media")).await.unwrap();
+    world.work(fine).await.unwrap();
+    let gates = world.store.gates(world.tenant.id()).await.unwrap();
+    let left = |name: &str| {
+        let gate = gates.iter().find(|gate| gate.name == name);
+        gate.and_then(|gate| gate.budget?.remaining)
+    };
+    assert_eq!((left("rate:media"), left("rate")), (Some(7), Some(7)));
+}
+
+#[tokio::test]
+async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
+    let world = World::new().await;
+    let other = world.tenant.market().tenant("other").unwrap();
+    let connect = async |tenant: &Tenant, remote: &str, app: &str| {
+        let mut tokens = TokenSet::new(Secret::new("t"));
+        tokens.app = app.to_owned();
+        let account = Account::new(tenant.id().clone(), Platform::X, remote);
+        let credential = Credential::oauth(tokens);
+        tenant.add_account(account, credential).await.unwrap()
+    };
+    let one = connect(&world.tenant, "one", "shared").await;
+    let shared = connect(&other, "two", "shared").await;
+    let apart = connect(&other, "three", "apart").await;
+    let (_, passed) = world.tenant.engine().passing(one).await.unwrap();
+    let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
+    passed.tell::<()>(&Err(full.with_app_limit())).await;
+    let refused = other.engine().passing(shared).await.err().unwrap();
+    assert_eq!(refused.rule(), Some(CLOSED));
+    assert!(other.engine().passing(apart).await.is_ok());
+    assert_eq!(world.closed().await, [""; 0], "no gate of the account");
+}
+
+#[tokio::test]
+async fn a_host_that_fails_or_hangs_trips_its_breaker_and_an_answer_mends_it() {
+    let world = World::new().await;
+    for _ in 1..TRIPS {
+        world.work(Some((503, "x", "y"))).await.unwrap();
+    }
+    world.work(Some((200, "x", "y"))).await.unwrap();
+    let gates = world.store.gates(world.tenant.id()).await.unwrap();
+    assert_eq!(
+        (gates[0].name.as_str(), gates[0].failures),
+        ("host:api.x.com", 0)
+    );
+    for _ in 0..TRIPS {
+        let late = world.work(None).await.unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Timeout);
+    }
+    assert_eq!(world.closed().await, ["host:api.x.com"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_end_in_time_is_a_failure_of_its_host() {
+    let world = World::new().await;
+    let engine = world.tenant.engine();
+    for _ in 0..TRIPS {
+        world.answers.lock().unwrap().push_back((200, "x", "y"));
+        let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+        let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+        context.call(call).await.unwrap();
+        let late = Err::<(), _>(Error::new(ErrorKind::Timeout, "the body came too late"));
+        passed.tell(&late).await;
+    }
+    assert_eq!(world.closed().await, ["host:api.x.com"]);
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_what_came_of_them() {
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _local = ::metrics::set_default_local_recorder(&recorder);
+    let world = World::new().await;
+    for status in [200, 404, 503, 503, 429] {
+        world.work(Some((status, "x", "y"))).await.unwrap();
+    }
+    world.work(None).await.unwrap_err();
+    let mut found = Vec::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let key = key.key().clone();
+        if let metrics_util::debugging::DebugValue::Counter(count) = value {
+            let labels: Vec<&str> = key.labels().map(|label| label.value()).collect();
+            found.push(format!("{} {} {count}", key.name(), labels.join(" ")));
+        }
+    }
+    found.sort_unstable();
+    let calls = "automarket_calls_total x x.get";
+    let wanted = [
+        format!("{calls} answered 1"),
+        format!("{calls} failed 2"),
+        format!("{calls} limited 1"),
+        format!("{calls} refused 1"),
+        "automarket_rate_limit_waits_total x 1".to_owned(),
+    ];
+    assert_eq!(found, wanted);
+}
