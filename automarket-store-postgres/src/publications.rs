@@ -2,18 +2,19 @@ use std::collections::HashMap;
 
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     content::Post,
-    store::{
-        Attempt, NewEvent, NewJob, NewPublishing, Publication, PublicationStore, PublishingChange,
-        Routing, not_there,
-    },
+    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there},
 };
-use serde::Serialize;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::{
     PostgresStore,
     db::{Database, Params, decode},
+    error::Outcome,
+    events::EventRows,
+    jobs::JobColumns,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 
@@ -68,27 +69,24 @@ impl PublicationStore for PostgresStore {
 
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
         change.check()?;
-        // What is read is judged, and written if it is still so: no transaction waits for us meanwhile.
+        // Most changes are made against what is stored, so that is found out in writing. Else what is read is
+        // judged, and written if it is still so: no transaction waits for us meanwhile.
+        let mut next: Vec<Publication> = change.publications.iter().map(as_new).collect();
         loop {
-            let changed = judge(&self.inner.db, change).await?;
-            let body = to_json(&Change::of(change, &changed))?;
-            let sql = "SELECT automarket.change($1, $2::text::json)";
-            let written = self
-                .inner
-                .db
-                .rows(sql, &[&change.tenant.as_str(), &body])
-                .await;
-            match written {
-                Ok(_) => {
+            match write(&self.inner.db, change, &next).await {
+                Ok(at) => {
                     if !change.jobs.is_empty() {
                         self.inner.bell.pull();
                     }
-                    return Ok(changed);
+                    next.iter_mut().for_each(|p| p.updated_at = at);
+                    return Ok(next);
                 }
                 Err(fault) if fault.has_moved() == Some("post") => return Err(not_there("post")),
-                Err(fault) if fault.has_moved().is_some() => {}
+                Err(fault) if fault.has_moved().is_some() => {
+                    next = judge(&self.inner.db, change).await?;
+                }
                 Err(fault) => {
-                    let holder = changed.iter().find(|p| p.held_slot().is_some());
+                    let holder = next.iter().find(|p| p.held_slot().is_some());
                     let fault = fault.or_id_taken(&change.jobs);
                     return Err(match holder {
                         Some(holder) => fault.or_slot_taken(holder).into(),
@@ -157,26 +155,47 @@ async fn judge(db: &Database, change: &PublishingChange) -> Result<Vec<Publicati
     replaced.collect()
 }
 
-/// What `automarket.change` takes.
-#[derive(Serialize)]
-struct Change<'a> {
-    post: &'a Option<Post>,
-    publications: &'a [Publication],
-    jobs: &'a [NewJob],
-    /// Each after the step of how long it took.
-    attempts: Vec<(u16, &'a Attempt)>,
-    events: &'a [NewEvent],
+/// As it will stand if it was made against what is stored.
+fn as_new(publication: &Publication) -> Publication {
+    Publication {
+        revision: publication.revision + 1,
+        ..publication.clone()
+    }
 }
 
-impl<'a> Change<'a> {
-    fn of(change: &'a PublishingChange, publications: &'a [Publication]) -> Self {
-        let attempts = change.attempts.iter();
-        Self {
-            post: &change.post,
-            publications,
-            jobs: &change.jobs,
-            attempts: attempts.map(|a| (a.latency_step(), a)).collect(),
-            events: &change.events,
-        }
-    }
+/// Writes the change with the publications as they shall stand; when that was.
+async fn write(
+    db: &Database,
+    change: &PublishingChange,
+    publications: &[Publication],
+) -> Outcome<DateTime<Utc>> {
+    let post = change.post.as_ref().map(to_json).transpose()?;
+    let mut ordered: Vec<&Publication> = publications.iter().collect();
+    ordered.sort_by_key(|publication| publication.id);
+    let heads = ordered.into_iter().map(up_to_update);
+    let heads: Vec<String> = heads.collect::<Result<_>>()?;
+    let jobs = JobColumns::new(&change.jobs)?;
+    let attempts = to_json(&change.attempts)?;
+    let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
+    let latencies: Vec<i32> = latencies.collect();
+    let events = EventRows::new(&change.events)?;
+    let tenant = change.tenant.as_str();
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post, &heads];
+    params.extend(jobs.params());
+    params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
+    params.extend(events.params());
+    let sql =
+        "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+        $16, $17, $18) AS at";
+    let row = db.row(sql, &params).await?;
+    let row = row.ok_or_else(|| damaged("the answer of change"))?;
+    row.instant("at")
+}
+
+/// A publication as JSON, up to its last field, which the database sets.
+fn up_to_update(publication: &Publication) -> Result<String> {
+    let mut json = to_json(publication)?;
+    let end = json.rfind(",\"updated_at\":");
+    json.truncate(end.ok_or_else(|| damaged("a publication"))?);
+    Ok(json)
 }

@@ -6,7 +6,7 @@ use crate::{
     connect::Server,
     db::{Database, SCHEMA},
     heart::Heart,
-    jobs::{Turns, Writer},
+    jobs::{Heads, Turns, Writer},
     migrations,
     wake::Bell,
 };
@@ -22,6 +22,7 @@ pub(crate) struct Inner {
     pub(crate) db: Arc<Database>,
     pub(crate) writer: Writer,
     pub(crate) turns: Turns,
+    pub(crate) heads: Heads,
     pub(crate) bell: Bell,
     pub(crate) heart: Heart,
 }
@@ -73,7 +74,7 @@ impl PostgresStoreBuilder {
     }
 
     /// At most this many connections; 10 unless set. Where workers run, one more is for heartbeats, and one
-    /// listens. Up to four fifths of them put jobs in at the same time.
+    /// listens.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -120,9 +121,9 @@ impl PostgresStoreBuilder {
         migrations::run(&db).await?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
-                // The rest of the connections is for everything else.
-                writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
+                writer: Writer::start(db.clone()),
                 turns: Turns::default(),
+                heads: Heads::default(),
                 bell: Bell::hang(server, db.clone()),
                 heart,
                 db,

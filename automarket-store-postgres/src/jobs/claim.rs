@@ -9,13 +9,16 @@ use std::{
 
 use automarket_core::{
     ErrorRecord,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::settle::{self, End};
+use super::{
+    heads::Heads,
+    settle::{self, End},
+};
 use crate::{
     db::{Database, Tx},
     error::Outcome,
@@ -59,41 +62,57 @@ pub(crate) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }
 
-const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6)";
+const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)";
 
-pub(super) async fn claim(db: &Database, turns: &Turns, claim: &Claim) -> Outcome<Vec<Lease>> {
+pub(super) async fn claim(
+    db: &Database,
+    turns: &Turns,
+    heads: &Heads,
+    claim: &Claim,
+) -> Outcome<Vec<Lease>> {
     let kinds = (!claim.kinds.is_empty()).then_some(&claim.kinds);
     let only = claim.job.map(|id| id.uuid());
     let limit = claim.limit.min(10_000);
     let mut leases: Vec<(i64, Lease)> = Vec::new();
     while leases.len() < limit {
-        let room = i32::try_from(limit - leases.len()).unwrap_or(i32::MAX);
+        let room = limit - leases.len();
         let (priorities, tenants) = turns.read();
+        let sent = heads.send()?;
         let rows = db
             .rows(
                 CLAIM,
                 &[
                     &kinds,
                     &only,
-                    &room,
+                    &i32::try_from(room).unwrap_or(i32::MAX),
                     &micros(claim.lease),
                     &priorities,
                     &tenants,
+                    &sent.heads,
+                    &sent.since,
                 ],
             )
             .await?;
         let mut taken = Vec::new();
         let mut expired = Vec::new();
+        let before = leases.len();
         for row in &rows {
-            taken.push((row.column("priority")?, row.column("tenant")?));
-            if row.column("expired")? {
-                expired.push((row.column::<Uuid>("id")?, row.column::<i64>("fence")?));
+            taken.push((row.column(5)?, row.column(2)?));
+            if row.column(15)? {
+                expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
             } else {
-                leases.push((row.column("place")?, lease(row)?));
+                leases.push((row.column(1)?, lease(row)?));
             }
         }
         if only.is_none() {
             turns.note(&taken);
+            // With less there is nothing left to walk to.
+            if let Some((_, newest)) = leases.get(before)
+                && rows.len() == room
+            {
+                let at = newest.expires_at - TimeDelta::microseconds(micros(claim.lease));
+                heads.note(&sent, at, leases[before..].iter().map(|(_, lease)| lease));
+            }
         }
         if expired.is_empty() {
             break;
@@ -170,27 +189,28 @@ async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i6
     let params: crate::db::Params<'_> = &[&ids, &(micros(lease_for) as f64)];
     let rows = tx.rows(sql, params).await?;
     rows.iter()
-        .map(|row| Ok((row.column("place")?, lease(row)?)))
+        .map(|row| Ok((row.column(1)?, lease(row)?)))
         .collect()
 }
 
+/// Of the columns that `automarket.claim` returns, by their places: there are many of these rows.
 fn lease(row: &Row) -> Outcome<Lease> {
     let job = Job {
-        id: row.id("id")?,
-        tenant: row.tenant()?,
-        kind: row.column("kind")?,
-        payload: row.json("payload")?,
+        id: row.id(0)?,
+        tenant: row.tenant_at(2)?,
+        kind: row.column(3)?,
+        payload: row.json(4)?,
         state: JobState::Leased,
-        run_at: row.instant("run_at")?,
-        priority: row.column("priority")?,
-        attempts: row.count("attempts")?,
-        crashes: row.count("crashes")?,
-        max_attempts: row.long_count("max_attempts")?,
-        unique_key: row.column("unique_key")?,
-        fence: row.column("fence")?,
+        run_at: row.instant(9)?,
+        priority: row.column(5)?,
+        attempts: row.count(11)?,
+        crashes: row.count(12)?,
+        max_attempts: row.long_count(6)?,
+        unique_key: row.column(7)?,
+        fence: row.column(10)?,
         result: None,
-        failures: failures(row)?,
-        created_at: row.instant("created_at")?,
+        failures: failures(row.column(14)?)?,
+        created_at: row.instant(8)?,
         finished_at: None,
     };
     Ok(Lease {
@@ -199,13 +219,13 @@ fn lease(row: &Row) -> Outcome<Lease> {
             fence: job.fence,
         },
         job,
-        expires_at: row.instant("due_at")?,
+        expires_at: row.instant(13)?,
     })
 }
 
-/// The column `failures`, as `automarket.failures_of` gives it.
-pub(super) fn failures(row: &Row) -> Outcome<Vec<Failure>> {
-    let Some(text) = row.column::<Option<&str>>("failures")? else {
+/// What `automarket.failures_of` gives.
+pub(super) fn failures(text: Option<&str>) -> Outcome<Vec<Failure>> {
+    let Some(text) = text else {
         return Ok(Vec::new());
     };
     let failures: Vec<(u32, DateTime<Utc>, ErrorRecord)> = from_json(text)?;

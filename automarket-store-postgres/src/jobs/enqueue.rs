@@ -1,13 +1,16 @@
 //! Putting jobs in, and the writer that groups callers who each put in one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result,
     chrono::{DateTime, Utc},
     store::{Enqueued, NewJob},
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -22,12 +25,14 @@ const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7,
 
 /// So many calls share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 256;
+/// After so long the next group goes, though the one before it has not come back.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// A call with more jobs than this gains nothing from company.
 const SMALL: usize = 16;
 
 /// Jobs as columns.
 #[derive(Default)]
-struct Columns<'a> {
+pub(crate) struct JobColumns<'a> {
     jobs: Vec<&'a NewJob>,
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
@@ -39,8 +44,8 @@ struct Columns<'a> {
     keys: Vec<Option<&'a str>>,
 }
 
-impl<'a> Columns<'a> {
-    fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
+impl<'a> JobColumns<'a> {
+    pub(crate) fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
         let mut columns = Self::default();
         for job in jobs {
             columns.jobs.push(job);
@@ -56,7 +61,7 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    fn params(&self) -> [&(dyn ToSql + Sync); 8] {
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 8] {
         [
             &self.ids,
             &self.tenants,
@@ -100,7 +105,7 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::new(jobs)?;
+    let columns = JobColumns::new(jobs)?;
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
@@ -108,7 +113,7 @@ async fn put<'a>(
     db: &Database,
     jobs: impl IntoIterator<Item = &'a NewJob>,
 ) -> Outcome<Vec<Enqueued>> {
-    let columns = Columns::new(jobs)?;
+    let columns = JobColumns::new(jobs)?;
     let params = columns.params();
     if columns.keys.iter().all(Option::is_none) {
         match db.rows(PUT_NEW, &params[..7]).await {
@@ -125,36 +130,39 @@ struct Call {
     reply: oneshot::Sender<Result<Vec<Enqueued>>>,
 }
 
-/// Calls that wait at the same time share one insert and one commit. While groups are on their way the next
-/// one gathers, so a lone caller waits for nobody.
+/// Calls that wait at the same time share one insert and one commit. While a group is on its way the next one
+/// gathers, so a lone caller waits for nobody: 64 callers at once make groups of about as many.
 pub(crate) struct Writer {
     calls: mpsc::UnboundedSender<Call>,
-    room: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
 }
 
 impl Writer {
-    /// Starts the task; it ends with the store. `groups` of them are on their way at the same time: their
-    /// commits share the disk's time, and a call waits for no commit but its own.
-    pub(crate) fn start(db: Arc<Database>, groups: usize) -> Self {
+    /// Starts the task; it ends with the store.
+    pub(crate) fn start(db: Arc<Database>) -> Self {
         let (calls, mut waiting) = mpsc::unbounded_channel();
-        let places = Arc::new(Semaphore::new(groups));
-        let room = places.clone();
+        let turn = Arc::new(Semaphore::new(1));
+        let mine = turn.clone();
         tokio::spawn(async move {
-            let mut group = Vec::new();
-            while let Ok(place) = room.clone().acquire_owned().await
-                && waiting.recv_many(&mut group, GROUP).await > 0
-            {
-                let (db, group) = (db.clone(), std::mem::take(&mut group));
+            while let Some(first) = waiting.recv().await {
+                // A group that waits for somebody's transaction does not hold the others up for good.
+                let turn = timeout(PATIENCE, mine.clone().acquire_owned()).await;
+                // Those who were just answered may have more: they come first.
+                tokio::task::yield_now().await;
+                let mut group = vec![first];
+                while group.len() < GROUP
+                    && let Ok(call) = waiting.try_recv()
+                {
+                    group.push(call);
+                }
+                let db = db.clone();
                 tokio::spawn(async move {
                     write(&db, group).await;
-                    drop(place);
+                    drop(turn);
                 });
             }
         });
-        Self {
-            calls,
-            room: places,
-        }
+        Self { calls, turn }
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
@@ -165,8 +173,8 @@ impl Writer {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        // While there is room nobody needs company, and no task stands between.
-        if let Ok(_place) = self.room.try_acquire() {
+        // A lone caller needs no company, and no task stands between.
+        if let Ok(_turn) = self.turn.try_acquire() {
             return Ok(put(db, jobs).await?);
         }
         let stopped = || {

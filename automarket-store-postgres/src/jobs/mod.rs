@@ -3,6 +3,7 @@
 
 mod claim;
 mod enqueue;
+mod heads;
 mod read;
 mod settle;
 
@@ -21,10 +22,12 @@ use serde_json::Value;
 use crate::{
     PostgresStore,
     db::decode,
+    store::Inner,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 pub(crate) use claim::{Turns, micros};
-pub(crate) use enqueue::{Writer, enqueue};
+pub(crate) use enqueue::{JobColumns, Writer, enqueue};
+pub(crate) use heads::Heads;
 pub(crate) use settle::prolong;
 
 #[async_trait]
@@ -42,13 +45,19 @@ impl JobStore for PostgresStore {
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let put = self.inner.writer.enqueue(&self.inner.db, jobs).await?;
         if put.iter().any(|put| matches!(put, Enqueued::New(_))) {
+            if jobs.iter().any(|job| job.run_at.is_some()) {
+                self.inner.heads.forget();
+            }
             self.inner.bell.pull();
         }
         Ok(put)
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
-        Ok(claim::claim(&self.inner.db, &self.inner.turns, claim).await?)
+        let Inner {
+            db, turns, heads, ..
+        } = &*self.inner;
+        Ok(claim::claim(db, turns, heads, claim).await?)
     }
 
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
@@ -58,6 +67,7 @@ impl JobStore for PostgresStore {
     async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
         let settled = settle::settle(&self.inner.db, verdicts).await?;
         if settled.contains(&Settled::Now(JobState::Waiting)) {
+            self.inner.heads.forget();
             self.inner.bell.pull();
         }
         Ok(settled)
@@ -109,6 +119,7 @@ impl JobStore for PostgresStore {
         let params: crate::db::Params<'_> = &[&id.uuid(), &tenant.as_str(), &at];
         let moved = self.inner.db.execute(sql, params).await? > 0;
         if moved {
+            self.inner.heads.forget();
             self.inner.bell.pull();
         }
         Ok(moved)
