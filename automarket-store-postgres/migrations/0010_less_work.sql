@@ -43,35 +43,36 @@ CREATE OR REPLACE FUNCTION automarket.put_jobs(
 DECLARE
     at timestamptz := automarket.clock();
     first bigint := nextval('automarket.places') << 20;
-    places bigint[] := ARRAY(SELECT first + g.n FROM generate_series(1, cardinality(ids)) g (n));
-    live bigint[]; revived bigint[]; lost record; owner text; holder uuid;
+    live bigint[]; lost record; owner text; holder uuid;
 BEGIN
     -- Keys in one order, so that two batches with the same keys do not wait for each other.
     WITH put AS (
         INSERT INTO automarket.queue
             (id, place, run_at, due_at, max_attempts, priority, ready, tenant, kind, unique_key, created_at, payload)
-        SELECT g.id, g.place, coalesce(g.run_at, at), coalesce(g.run_at, at), g.max_attempts, g.priority,
+        SELECT g.id, first + g.n, coalesce(g.run_at, at), coalesce(g.run_at, at), g.max_attempts, g.priority,
             coalesce(g.run_at, at) <= at, g.tenant, g.kind, g.unique_key, at, g.payload::json
-        FROM unnest(ids, places, tenants, kinds, payloads, run_ats, priorities, put_jobs.max_attempts, keys)
-            AS g (id, place, tenant, kind, payload, run_at, priority, max_attempts, unique_key)
-        ORDER BY g.tenant COLLATE "C", g.kind COLLATE "C", g.unique_key COLLATE "C", g.place
+        FROM (SELECT unnest(ids) AS id, unnest(tenants) AS tenant, unnest(kinds) AS kind,
+            unnest(payloads) AS payload, unnest(run_ats) AS run_at, unnest(priorities) AS priority,
+            unnest(put_jobs.max_attempts) AS max_attempts, unnest(keys) AS unique_key,
+            generate_series(1, cardinality(ids)) AS n) g
+        ORDER BY g.tenant COLLATE "C", g.kind COLLATE "C", g.unique_key COLLATE "C", g.n
         ON CONFLICT DO NOTHING RETURNING place
     ) SELECT array_agg(p.place) INTO live FROM put p;
     -- An id that was ever there stays taken, so a late repeat cannot revive a job.
-    WITH known AS (
-        DELETE FROM automarket.queue q USING automarket.ended e
-        WHERE e.id = ANY (ids) AND q.id = e.id AND q.id = ANY (ids) AND q.place = ANY (live) RETURNING q.place
-    ) SELECT array_agg(k.place) INTO revived FROM known k;
-    IF revived IS NOT NULL THEN
-        live := ARRAY(SELECT l FROM unnest(live) l WHERE l <> ALL (revived));
+    IF EXISTS (SELECT FROM automarket.ended e WHERE e.id = ANY (ids)) THEN
+        WITH known AS (
+            DELETE FROM automarket.queue q USING automarket.ended e
+            WHERE e.id = ANY (ids) AND q.id = e.id AND q.id = ANY (ids) AND q.place = ANY (live) RETURNING q.place
+        ) SELECT array_agg(l) INTO live FROM unnest(live) l WHERE l NOT IN (SELECT k.place FROM known k);
     END IF;
-    RETURN QUERY SELECT g.n, g.id, true FROM unnest(ids, places) WITH ORDINALITY AS g (id, place, n)
-        WHERE g.place = ANY (live);
+    RETURN QUERY SELECT g.n::bigint, g.id, true
+        FROM (SELECT unnest(ids) AS id, generate_series(1, cardinality(ids)) AS n) g
+        WHERE first + g.n = ANY (live);
     IF cardinality(live) = cardinality(ids) THEN RETURN; END IF;
 
-    FOR lost IN SELECT g.* FROM unnest(ids, places, tenants, kinds, keys)
-            WITH ORDINALITY AS g (id, place, tenant, kind, unique_key, n)
-        WHERE NOT coalesce(g.place = ANY (live), false) ORDER BY g.n
+    FOR lost IN SELECT g.* FROM unnest(ids, tenants, kinds, keys)
+            WITH ORDINALITY AS g (id, tenant, kind, unique_key, n)
+        WHERE NOT coalesce(first + g.n = ANY (live), false) ORDER BY g.n
     LOOP
         SELECT j.tenant INTO owner FROM automarket.jobs j WHERE j.id = lost.id LIMIT 1;
         IF FOUND AND owner <> lost.tenant THEN
@@ -230,6 +231,25 @@ BEGIN
         FROM json_to_recordset(jobs) AS j (id uuid, tenant text, kind text, payload json, run_at timestamptz,
             priority smallint, max_attempts bigint, unique_key text)) a,
         automarket.put_jobs(a.ids, a.tenants, a.kinds, a.payloads, a.run_ats, a.priorities, a.attempts, a.keys) put;
+END $$;
+
+-- Appends events. Those of one tenant become visible in the order of their numbers, so that a reader who
+-- goes on from the last number it saw misses none: hence the lock, held to the end of the transaction.
+CREATE OR REPLACE FUNCTION automarket.tell(
+    ids uuid[], tenants text[], kinds text[], subjects text[], datas text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF tenants[1] = ALL (tenants) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('automarket.events ' || tenants[1], 0));
+    ELSE
+        PERFORM pg_advisory_xact_lock(t.lock) FROM (
+            SELECT DISTINCT hashtextextended('automarket.events ' || t, 0) AS lock FROM unnest(tenants) t
+            ORDER BY 1) t;
+    END IF;
+    INSERT INTO automarket.events (id, tenant, kind, subject, data, at)
+    SELECT t.id, t.tenant, t.kind, t.subject, t.data::json, automarket.clock()
+    FROM (SELECT unnest(ids) AS id, unnest(tenants) AS tenant, unnest(kinds) AS kind,
+        unnest(subjects) AS subject, unnest(datas) AS data) t;
 END $$;
 
 -- Writes all that one call of publish writes (the library's NewPublishing, as JSON): for the library, and for a

@@ -22,6 +22,7 @@ mod schedules;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod together;
 mod upkeep;
 mod value;
 mod wake;

@@ -37,7 +37,7 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .glance(sql, &[&tenant.as_str(), &id.uuid()])
             .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
@@ -51,7 +51,7 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .glance(sql, &[&tenant.as_str(), &id.uuid()])
             .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
@@ -62,7 +62,7 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &post.uuid()])
+            .glance(sql, &[&tenant.as_str(), &post.uuid()])
             .await;
         decode(rows, |row| row.json("body"))
     }
@@ -128,7 +128,7 @@ impl PublicationStore for PostgresStore {
     async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
         let sql = "SELECT body::text FROM automarket.routings WHERE tenant = $1 AND account = $2";
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid()];
-        let rows = self.inner.db.rows(sql, params).await;
+        let rows = self.inner.db.glance(sql, params).await;
         let found = decode(rows, |row| row.json("body"))?.pop();
         Ok(found.unwrap_or_default())
     }

@@ -3,14 +3,14 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use automarket_core::{
-    ErrorRecord,
+    Error, ErrorRecord, Result,
     chrono::{DateTime, TimeDelta, Utc},
-    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken},
+    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -22,12 +22,13 @@ use super::{
 use crate::{
     db::{Database, Tx},
     error::Outcome,
+    together::{Together, Waiting},
     value::{Columns, from_json},
 };
 
 /// Which tenant's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<BTreeMap<i16, String>>);
+struct Turns(Mutex<BTreeMap<i16, String>>);
 
 impl Turns {
     fn read(&self) -> (Vec<i16>, Vec<String>) {
@@ -63,16 +64,97 @@ pub(crate) fn micros(lease: Duration) -> i64 {
 }
 
 const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)";
+/// A claim takes at most so many.
+const MOST: usize = 10_000;
 
-pub(super) async fn claim(
-    db: &Database,
-    turns: &Turns,
-    heads: &Heads,
-    claim: &Claim,
-) -> Outcome<Vec<Lease>> {
+/// What this process knows of the lines.
+#[derive(Default)]
+struct Lines {
+    turns: Turns,
+    heads: Heads,
+}
+
+/// Claims, those that wait at the same time as one: several at once would stand in each other's way at the head of
+/// the same line.
+pub(crate) struct Claims {
+    lines: Arc<Lines>,
+    together: Together<Claim, Vec<Lease>>,
+}
+
+impl Claims {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        let lines = Arc::<Lines>::default();
+        let known = lines.clone();
+        let together = Together::start(MOST, move |group| {
+            let (db, lines) = (db.clone(), known.clone());
+            async move { share(&db, &lines, group).await }
+        });
+        Self { lines, together }
+    }
+
+    pub(super) async fn claim(&self, db: &Database, wanted: &Claim) -> Result<Vec<Lease>> {
+        if wanted.job.is_some() {
+            return Ok(claim(db, &self.lines, wanted).await?);
+        }
+        if let Some(_turn) = self.together.alone() {
+            return Ok(claim(db, &self.lines, wanted).await?);
+        }
+        self.together.call(wanted.clone()).await
+    }
+
+    /// Something may have come back, or been put in, before what stands in the line.
+    pub(super) fn look_again(&self) {
+        self.lines.heads.forget();
+    }
+}
+
+/// Makes the claims of a group, equal ones in one, and shares out what they give.
+async fn share(db: &Database, lines: &Lines, mut group: Vec<Waiting<Claim, Vec<Lease>>>) {
+    while let Some(first) = group.first() {
+        let mut all = first.call.clone();
+        all.limit = 0;
+        let (same, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|waiting| {
+            let own = &waiting.call;
+            let fits = (&own.kinds, own.lease, own.max_crashes)
+                == (&all.kinds, all.lease, all.max_crashes)
+                && (all.limit == 0 || all.limit.saturating_add(own.limit) <= MOST);
+            if fits {
+                all.limit = all.limit.saturating_add(own.limit);
+            }
+            fits
+        });
+        group = others;
+        match claim(db, lines, &all).await {
+            Ok(leases) => {
+                let mut leases = leases.into_iter();
+                for waiting in same {
+                    let own = leases.by_ref().take(waiting.call.limit).collect();
+                    if let Err(Ok(left)) = waiting.answer(Ok(own)) {
+                        give_back(db, &left).await;
+                    }
+                }
+            }
+            Err(fault) => {
+                let error = Error::from(fault);
+                for waiting in same {
+                    let _ = waiting.answer(Err(ErrorRecord::from(&error).into()));
+                }
+            }
+        }
+    }
+}
+
+/// Hands back what was taken for somebody who has gone. What cannot be handed back runs out.
+async fn give_back(db: &Database, leases: &[Lease]) {
+    let back = leases.iter().map(|lease| (lease.token, Verdict::Release));
+    let _ = settle::settle(db, &back.collect::<Vec<_>>()).await;
+}
+
+async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease>> {
+    let Lines { turns, heads } = lines;
     let kinds = (!claim.kinds.is_empty()).then_some(&claim.kinds);
     let only = claim.job.map(|id| id.uuid());
-    let limit = claim.limit.min(10_000);
+    let limit = claim.limit.min(MOST);
     let mut leases: Vec<(i64, Lease)> = Vec::new();
     while leases.len() < limit {
         let room = limit - leases.len();

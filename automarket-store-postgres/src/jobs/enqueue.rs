@@ -1,15 +1,11 @@
 //! Putting jobs in, and the writer that groups callers who each put in one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result,
     chrono::{DateTime, Utc},
     store::{Enqueued, NewJob},
-};
-use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
-    time::timeout,
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
@@ -17,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     db::{Database, Tx},
     error::Outcome,
+    together::{Together, Waiting},
     value::{Columns as _, damaged, to_json},
 };
 
@@ -25,8 +22,6 @@ const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7,
 
 /// So many calls share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 256;
-/// After so long the next group goes, though the one before it has not come back.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// A call with more jobs than this gains nothing from company.
 const SMALL: usize = 16;
 
@@ -125,44 +120,15 @@ async fn put<'a>(
     columns.answers(db.rows(PUT, &params).await)
 }
 
-struct Call {
-    jobs: Vec<NewJob>,
-    reply: oneshot::Sender<Result<Vec<Enqueued>>>,
-}
-
-/// Calls that wait at the same time share one insert and one commit. While a group is on its way the next one
-/// gathers, so a lone caller waits for nobody: 64 callers at once make groups of about as many.
-pub(crate) struct Writer {
-    calls: mpsc::UnboundedSender<Call>,
-    turn: Arc<Semaphore>,
-}
+/// Puts jobs in, small calls in company.
+pub(crate) struct Writer(Together<Vec<NewJob>, Vec<Enqueued>>);
 
 impl Writer {
-    /// Starts the task; it ends with the store.
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        let (calls, mut waiting) = mpsc::unbounded_channel();
-        let turn = Arc::new(Semaphore::new(1));
-        let mine = turn.clone();
-        tokio::spawn(async move {
-            while let Some(first) = waiting.recv().await {
-                // A group that waits for somebody's transaction does not hold the others up for good.
-                let turn = timeout(PATIENCE, mine.clone().acquire_owned()).await;
-                // Those who were just answered may have more: they come first.
-                tokio::task::yield_now().await;
-                let mut group = vec![first];
-                while group.len() < GROUP
-                    && let Ok(call) = waiting.try_recv()
-                {
-                    group.push(call);
-                }
-                let db = db.clone();
-                tokio::spawn(async move {
-                    write(&db, group).await;
-                    drop(turn);
-                });
-            }
-        });
-        Self { calls, turn }
+        Self(Together::start(GROUP, move |group| {
+            let db = db.clone();
+            async move { write(&db, group).await }
+        }))
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
@@ -173,43 +139,32 @@ impl Writer {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        // A lone caller needs no company, and no task stands between.
-        if let Ok(_turn) = self.turn.try_acquire() {
+        if let Some(_turn) = self.0.alone() {
             return Ok(put(db, jobs).await?);
         }
-        let stopped = || {
-            let message = "the runtime that the store was opened in has ended";
-            Error::new(ErrorKind::Internal, message)
-        };
-        let (reply, answer) = oneshot::channel();
-        let jobs = jobs.to_vec();
-        self.calls
-            .send(Call { jobs, reply })
-            .map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        self.0.call(jobs.to_vec()).await
     }
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
-/// nobody pays for another's mistake.
-async fn write(db: &Database, group: Vec<Call>) {
-    match put(db, group.iter().flat_map(|call| &call.jobs)).await {
+/// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
+async fn write(db: &Database, group: Vec<Waiting<Vec<NewJob>, Vec<Enqueued>>>) {
+    match put(db, group.iter().flat_map(|waiting| &waiting.call)).await {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for call in group {
-                let own = answers.by_ref().take(call.jobs.len()).collect();
-                // A caller that has gone does not want the answer.
-                let _ = call.reply.send(Ok(own));
+            for waiting in group {
+                let own = answers.by_ref().take(waiting.call.len()).collect();
+                let _ = waiting.answer(Ok(own));
             }
         }
         Err(fault) => {
             let error = Error::from(fault);
-            for call in group {
+            for waiting in group {
                 let answer = match error.kind() {
                     ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
-                    _ => put(db, &call.jobs).await.map_err(Error::from),
+                    _ => put(db, &waiting.call).await.map_err(Error::from),
                 };
-                let _ = call.reply.send(answer);
+                let _ = waiting.answer(answer);
             }
         }
     }

@@ -22,7 +22,7 @@ const MOST: usize = 500;
 /// the next claim would walk past all of it. What comes back behind a head waits until that is old, or until there
 /// is nothing else to take; what this process itself gives back makes it forget.
 #[derive(Default)]
-pub(crate) struct Heads(Mutex<Known>);
+pub(super) struct Heads(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -80,7 +80,7 @@ impl Heads {
     }
 
     /// Forgets all: something may have come back.
-    pub(crate) fn forget(&self) {
+    pub(super) fn forget(&self) {
         let mut known = self.lock();
         known.forget();
         known.forgotten += 1;
