@@ -315,6 +315,10 @@ DECLARE
     at timestamptz := automarket.clock();
     head text; said json; p record;
 BEGIN
+    -- First, so that several changes may stand in one transaction and wait for nobody who waits for them.
+    IF cardinality(event_ids) > 0 THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('automarket.events ' || owner, 0));
+    END IF;
     IF new_post IS NOT NULL THEN
         UPDATE automarket.posts SET body = new_post::json
         WHERE tenant = owner AND id = (new_post::json ->> 'id')::uuid;

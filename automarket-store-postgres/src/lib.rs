@@ -4,6 +4,7 @@ mod accounts;
 mod attempts;
 mod audit;
 mod campaigns;
+mod changes;
 mod connect;
 mod credentials;
 mod db;

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc};
 use automarket_core::{Error, ErrorKind, Result};
 
 use crate::{
+    changes::Changes,
     connect::Server,
     db::{Database, SCHEMA},
     heart::Heart,
@@ -23,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) claims: Claims,
     pub(crate) settler: Settler,
+    pub(crate) changes: Changes,
     pub(crate) bell: Bell,
     pub(crate) heart: Heart,
 }
@@ -119,6 +121,7 @@ impl PostgresStoreBuilder {
                 writer: Writer::start(db.clone()),
                 claims: Claims::start(db.clone()),
                 settler: Settler::start(db.clone()),
+                changes: Changes::start(db.clone()),
                 bell: Bell::hang(server, db.clone()),
                 heart,
                 db,
