@@ -34,19 +34,24 @@ type Group = Vec<Waiting<PublishingChange, Vec<Publication>>>;
 
 impl Changes {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(GROUP, move |group: Group| {
-            let mut tenants: HashMap<TenantId, Group> = HashMap::new();
-            for waiting in group {
-                let tenant = waiting.call.tenant.clone();
-                tenants.entry(tenant).or_default().push(waiting);
-            }
-            let mut all = JoinSet::new();
-            for group in tenants.into_values() {
-                let db = db.clone();
-                all.spawn(async move { change_all(&db, group).await });
-            }
-            async move { while all.join_next().await.is_some() {} }
-        }))
+        Self(Together::start(
+            1,
+            GROUP,
+            |_| 1,
+            move |group: Group| {
+                let mut tenants: HashMap<TenantId, Group> = HashMap::new();
+                for waiting in group {
+                    let tenant = waiting.call.tenant.clone();
+                    tenants.entry(tenant).or_default().push(waiting);
+                }
+                let mut all = JoinSet::new();
+                for group in tenants.into_values() {
+                    let db = db.clone();
+                    all.spawn(async move { change_all(&db, group).await });
+                }
+                async move { while all.join_next().await.is_some() {} }
+            },
+        ))
     }
 
     pub(crate) async fn change(

@@ -66,6 +66,8 @@ pub(crate) fn micros(lease: Duration) -> i64 {
 const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)";
 /// A claim takes at most so many.
 const MOST: usize = 10_000;
+/// Claims go together up to so many jobs: then the next ones claim while these are done.
+const GROUP: usize = 400;
 
 /// What this process knows of the lines.
 #[derive(Default)]
@@ -85,10 +87,15 @@ impl Claims {
     pub(crate) fn start(db: Arc<Database>) -> Self {
         let lines = Arc::<Lines>::default();
         let known = lines.clone();
-        let together = Together::start(MOST, move |group| {
-            let (db, lines) = (db.clone(), known.clone());
-            async move { share(&db, &lines, group).await }
-        });
+        let together = Together::start(
+            2,
+            GROUP,
+            |claim: &Claim| claim.limit,
+            move |group| {
+                let (db, lines) = (db.clone(), known.clone());
+                async move { share(&db, &lines, group).await }
+            },
+        );
         Self { lines, together }
     }
 

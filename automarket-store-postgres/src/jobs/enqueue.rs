@@ -20,8 +20,8 @@ use crate::{
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
 const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// So many calls share an insert at the most, so that the first does not wait for ever.
-const GROUP: usize = 256;
+/// So many jobs share an insert at the most, so that the first does not wait for ever.
+const GROUP: usize = 1_000;
 /// A call with more jobs than this gains nothing from company.
 const SMALL: usize = 16;
 
@@ -125,7 +125,7 @@ pub(crate) struct Writer(Together<Vec<NewJob>, Vec<Enqueued>>);
 
 impl Writer {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(GROUP, move |group| {
+        Self(Together::start(1, GROUP, Vec::len, move |group| {
             let db = db.clone();
             async move { write(&db, group).await }
         }))

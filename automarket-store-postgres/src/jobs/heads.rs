@@ -35,6 +35,7 @@ struct Known {
 }
 
 #[derive(Default, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(transparent)]
 struct Lines(HashMap<String, HashMap<i16, HashMap<String, DateTime<Utc>>>>);
 
@@ -111,5 +112,83 @@ impl Known {
         let lane = lane.entry(job.priority).or_default();
         lane.insert(job.tenant.as_str().to_owned(), job.run_at);
         self.count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automarket_core::{
+        JobId, TenantId,
+        store::{Job, JobState, LeaseToken},
+    };
+
+    use super::*;
+
+    fn lease(tenant: &str, second: i64) -> Lease {
+        let at = DateTime::from_timestamp(second, 0).unwrap();
+        let job = Job {
+            id: JobId::new(),
+            tenant: TenantId::new(tenant).unwrap(),
+            kind: "work".into(),
+            payload: 1.into(),
+            state: JobState::Leased,
+            run_at: at,
+            priority: 0,
+            attempts: 1,
+            crashes: 0,
+            max_attempts: 20,
+            unique_key: None,
+            fence: 1,
+            result: None,
+            failures: Vec::new(),
+            created_at: at,
+            finished_at: None,
+        };
+        Lease {
+            token: LeaseToken {
+                job: job.id,
+                fence: 1,
+            },
+            job,
+            expires_at: at,
+        }
+    }
+
+    fn seconds(heads: &Heads) -> Option<String> {
+        let sent = heads.send().ok().unwrap().heads?;
+        let all: Lines = serde_json::from_str(&sent).unwrap();
+        let mut all: Vec<_> = all.0["work"][&0].iter().collect();
+        all.sort();
+        let all = all
+            .into_iter()
+            .map(|(t, at)| format!("{t}{}", at.timestamp()));
+        Some(all.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn heads_move_on_and_are_forgotten_in_time() {
+        let heads = Heads::default();
+        let at = DateTime::from_timestamp(100, 0).unwrap();
+        let note = |at, leases: &[Lease]| {
+            let sent = heads.send().ok().unwrap();
+            heads.note(&sent, at, leases.iter());
+            seconds(&heads)
+        };
+        assert_eq!(seconds(&heads), None);
+        let first = note(at, &[lease("a", 2), lease("a", 1), lease("b", 5)]);
+        assert_eq!(first.as_deref(), Some("a2 b5"));
+        let later = note(at + FRESH, &[lease("a", 3)]);
+        assert_eq!(later.as_deref(), Some("a3 b5"));
+        let too_late = at + FRESH + TimeDelta::microseconds(1);
+        assert_eq!(note(too_late, &[lease("c", 9)]).as_deref(), Some("c9"));
+    }
+
+    #[test]
+    fn what_was_taken_before_something_came_back_is_not_noted() {
+        let heads = Heads::default();
+        let sent = heads.send().ok().unwrap();
+        heads.forget();
+        heads.note(&sent, DateTime::UNIX_EPOCH, [lease("a", 1)].iter());
+        assert_eq!(seconds(&heads), None);
     }
 }

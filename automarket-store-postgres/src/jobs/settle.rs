@@ -21,8 +21,8 @@ use crate::{
     value::{Columns, limit as sql_limit, to_json},
 };
 
-/// So many calls share a completion at the most.
-const GROUP: usize = 64;
+/// So many verdicts share a completion at the most.
+const GROUP: usize = 400;
 const COMPLETE: &str = "SELECT automarket.complete($1, $2, $3) AS id";
 
 type Verdicts<'a> = Vec<(LeaseToken, &'a Verdict)>;
@@ -32,7 +32,7 @@ pub(crate) struct Settler(Together<Vec<(LeaseToken, Verdict)>, Vec<Settled>>);
 
 impl Settler {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(GROUP, move |group| {
+        Self(Together::start(2, GROUP, Vec::len, move |group| {
             let db = db.clone();
             async move { complete_all(&db, group).await }
         }))
