@@ -42,7 +42,10 @@ fn read(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<TokenS
         Some(inside) if whole.get("access_token").is_none() => inside,
         _ => &whole,
     };
-    let at = whole.pointer(provider.reply_at).unwrap_or(whole);
+    // Slack renews a person's token as it gives a bot's.
+    let at = whole.pointer(provider.reply_at);
+    let at = at.filter(|at| at.get("access_token").is_some());
+    let at = at.unwrap_or(whole);
     let access_token = token(at, "access_token").ok_or_else(|| no_token(reply))?;
     let get = |names: &[&str]| {
         names
