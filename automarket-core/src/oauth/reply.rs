@@ -28,6 +28,19 @@ pub fn read_token_reply(
     read(provider, reply, now).map_err(|error| error.with_platform(&provider.platform))
 }
 
+/// Reads the reply to a revocation. Tokens that were dead already are as good as revoked.
+///
+/// # Errors
+/// What the platform says, also with status 200 (Slack), as [`read_token_reply`] does.
+pub fn read_revocation(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<()> {
+    match refused(provider, reply, body(reply).as_ref(), now) {
+        Some(error) if error.rule() != Some(rule::INVALID_GRANT) => {
+            Err(error.with_platform(&provider.platform))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn read(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<TokenSet> {
     let body = body(reply);
     if let Some(error) = refused(provider, reply, body.as_ref(), now) {
