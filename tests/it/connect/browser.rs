@@ -1,6 +1,6 @@
 //! Out to the platform and back: once, in one session, within ten minutes.
 
-use super::*;
+use super::{ledger::Ledger, *};
 
 #[tokio::test]
 async fn a_user_agrees_and_picks_and_calls_are_made_for_the_account() {
@@ -290,4 +290,38 @@ async fn an_account_remembers_the_instance_of_its_app() {
     let offered = connect.directly(Grant::ClientCredentials, "session").await;
     let directly = world.pick(&offered.unwrap(), &["2"]).await.unwrap();
     assert_eq!(places(&directly[0]).await, instance);
+}
+
+#[tokio::test]
+async fn nobody_connects_to_a_closed_crm_or_mailer() {
+    const WHY: &str = "new customers are no longer taken";
+    let platform = Platform::from_static("ledger");
+    let ways = Provider {
+        platform: platform.clone(),
+        ..provider()
+    };
+    let closed = |set: fn(Builder, Platform) -> Builder| {
+        let (ways, platform) = (ways.clone(), platform.clone());
+        World::new(rules(), move |market| {
+            let market = market.keyring(Keyring::random());
+            set(market.oauth(ways, App::new("app", "app-secret")), platform)
+        })
+    };
+    let crm = closed(|market, platform| market.crm(Ledger::closed(platform, WHY)));
+    let mailer = closed(|market, platform| market.email(RecordingEmail::new(platform).closed(WHY)));
+    for world in [crm, mailer] {
+        let connect = world.acme.connect(platform.clone());
+        let begun = connect.begin(CALLBACK, "session").await.unwrap_err();
+        let directly = connect.directly(Grant::ClientCredentials, "session").await;
+        let account = Account::new(world.acme.id().clone(), platform.clone(), "1");
+        let by_hand = world
+            .acme
+            .add_account(account, Credential::token("t"))
+            .await;
+        for refused in [begun, directly.unwrap_err(), by_hand.unwrap_err()] {
+            assert_eq!(refused.rule(), Some("platform.closed"));
+            assert_eq!(refused.message(), WHY);
+        }
+        assert!(world.server.effects().is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apps;
 mod browser;
+mod ledger;
 mod logins;
 mod picking;
 

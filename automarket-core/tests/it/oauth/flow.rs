@@ -7,8 +7,8 @@ use automarket_core::{
     oauth::{
         App, Callback, Cause, Grant, Provider, Refresh, TokenSet, authorize_url,
         client_credentials_call, exchange_call, jwt_bearer_call, long_lived_call, missing_scopes,
-        read_callback, read_registration, read_revocation, read_token_reply, refresh_call, register_call,
-        requested_scopes, revoke_call, rule,
+        read_callback, read_registration, read_revocation, read_token_reply, refresh_call,
+        register_call, requested_scopes, revoke_call, rule,
     },
     testing::{AuthRules, AuthServer, Fake as _, ManualClock, Sandbox, UserSays},
 };
