@@ -14,9 +14,9 @@ use automarket_core::{
     AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Bucket, Transport, TransportError, Upload, budget, retry_after},
+    http::{Body, Bucket, Transport, TransportError, Upload, app_budget, budget, retry_after},
     http_types::{HeaderMap, Request, Response},
-    store::{Account, Budget, Gate, Pass, RATE, Signal},
+    store::{Account, Budget, Gate, Pass, Signal},
 };
 
 use crate::{
@@ -82,8 +82,8 @@ struct Calls {
     watched: bool,
     /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
-    /// What was said of budgets, by gate.
-    budgets: BTreeMap<String, Budget>,
+    /// What was said of budgets, by gate and whether it is the app's.
+    budgets: BTreeMap<(String, bool), Budget>,
 }
 
 struct LastCall {
@@ -184,21 +184,21 @@ impl Passed {
         let watched = self.watched || calls.watched;
         let kind = end.as_ref().err().map(Error::kind);
         let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
-        for (gate, budget) in calls.budgets {
+        for ((gate, of_app), budget) in calls.budgets {
             let said = Signal::Answered(Some(budget));
-            watch.tell(&watch.own, &gate, said).await;
+            watch.tell(watch.owner(of_app), &gate, said).await;
         }
         match (end, calls.last) {
-            (Err(_), _) if calls.held_back => self.unused().await,
+            (Err(_), _) if calls.held_back && watched => {
+                watch.probed(None, calls.bucket, Signal::Unused).await;
+            }
+            (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
                 };
-                let (owner, gate) = match &watch.app {
-                    Some(app) if error.is_app_limit() => (app, RATE.to_owned()),
-                    _ => (&watch.own, Gate::rate(calls.bucket)),
-                };
+                let (owner, gate) = (watch.owner(error.is_app_limit()), Gate::rate(calls.bucket));
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
             (_, Some(call)) if cut || !call.answered => {
@@ -290,21 +290,28 @@ impl Watch {
         Ok(host)
     }
 
+    /// Whose gates: the app's where it is known and asked for, else the account's.
+    fn owner(&self, of_app: bool) -> &Owner {
+        self.app.as_ref().filter(|_| of_app).unwrap_or(&self.own)
+    }
+
     /// A store that cannot say holds nothing back, as the platform will.
     async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
-        let Owner { tenant, account } = &self.own;
-        let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
-        match pass {
-            Ok(Pass::Closed(until)) => {
-                self.lock().held_back = true;
-                let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
-                let wait = spread((until - now).to_std());
-                let message = format!("calls of {bucket} are held back for {} s", wait.as_secs());
-                let error = TransportError::new(ErrorKind::RateLimited, false, message);
-                return Err(error.with_wait(wait));
+        for Owner { tenant, account } in self.app.iter().chain([&self.own]) {
+            let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
+            match pass {
+                Ok(Pass::Closed(until)) => {
+                    self.lock().held_back = true;
+                    let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
+                    let wait = spread((until - now).to_std());
+                    let message =
+                        format!("calls of {bucket} are held back for {} s", wait.as_secs());
+                    let error = TransportError::new(ErrorKind::RateLimited, false, message);
+                    return Err(error.with_wait(wait));
+                }
+                Ok(pass) => self.lock().watched |= pass == Pass::Watched,
+                Err(error) => metrics::store_error("pass_gates", &error),
             }
-            Ok(pass) => self.lock().watched |= pass == Pass::Watched,
-            Err(error) => metrics::store_error("pass_gates", &error),
         }
         Ok(())
     }
@@ -325,22 +332,27 @@ impl Watch {
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
         let gate = Gate::rate(self.lock().bucket);
+        self.left(&gate, true, app_budget(headers, now)).await;
         match status {
             429 => {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
             status if failed(status) => self.tell(&self.own, host, Signal::Failed).await,
-            _ => {
-                let said = budget(headers, now);
-                let used_up = said.is_some_and(|said| said.remaining == Some(0));
-                if used_up {
-                    self.tell(&self.own, &gate, Signal::Answered(said)).await;
-                } else if let Some(said) = said {
-                    // Told at the end of the work: once, however many calls it has.
-                    self.lock().budgets.insert(gate, said);
-                }
-            }
+            _ => self.left(&gate, false, budget(headers, now)).await,
+        }
+    }
+
+    /// What is left, for all to know: at once when it is nothing, else at the end of the work, once, however
+    /// many calls it has.
+    async fn left(&self, gate: &str, of_app: bool, said: Option<Budget>) {
+        let Some(budget) = said else { return };
+        if budget.remaining == Some(0) {
+            let owner = self.owner(of_app);
+            self.tell(owner, gate, Signal::Answered(said)).await;
+        } else {
+            let key = (gate.to_owned(), of_app && self.app.is_some());
+            self.lock().budgets.insert(key, budget);
         }
     }
 

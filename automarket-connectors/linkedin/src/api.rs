@@ -45,10 +45,11 @@ impl Api<'_> {
         format!("{}{path}", self.config.base_url.trim_end_matches('/'))
     }
 
-    /// A call of the versioned API.
+    /// A call of the versioned API. LinkedIn counts each of its resources and methods apart.
     fn rest(&self, operation: &'static str, method: Method, path: &str) -> Result<Call> {
         Call::new(operation, method, &self.address(path))?
             .bearer(self.token)
+            .bucket(operation)
             .header("linkedin-version", &self.config.version)?
             .header("x-restli-protocol-version", "2.0.0")
     }
@@ -66,12 +67,13 @@ impl Api<'_> {
     /// Who agreed, by OpenID. Not versioned.
     pub(crate) fn userinfo(&self) -> Result<Call> {
         let call = Call::get("userinfo", &self.address("/v2/userinfo"))?;
-        Ok(call.bearer(self.token))
+        Ok(call.bearer(self.token).bucket("userinfo"))
     }
 
     /// Who agreed, for apps that have no OpenID. Not versioned.
     pub(crate) fn me(&self) -> Result<Call> {
-        Ok(Call::get("me", &self.address("/v2/me"))?.bearer(self.token))
+        let call = Call::get("me", &self.address("/v2/me"))?;
+        Ok(call.bearer(self.token).bucket("me"))
     }
 
     /// On which organisations' pages the member has a role.

@@ -42,9 +42,11 @@ pub(crate) struct Part<'a> {
 }
 
 impl Api<'_> {
+    /// X counts each endpoint apart.
     fn call(&self, operation: &'static str, method: Method, path: &str) -> Result<Call> {
         let url = format!("{}{path}", self.config.base_url.trim_end_matches('/'));
-        Ok(Call::new(operation, method, &url)?.bearer(self.token))
+        let call = Call::new(operation, method, &url)?.bearer(self.token);
+        Ok(call.bucket(operation))
     }
 
     pub(crate) fn me(&self) -> Result<Call> {
