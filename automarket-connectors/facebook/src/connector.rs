@@ -4,9 +4,9 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::Graph;
+use automarket_connector_graph::{Graph, page_credential};
 use automarket_core::{
-    Content, Context, Credential, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
     Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
@@ -61,7 +61,9 @@ impl Facebook {
         }
     }
 
-    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand.
+    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand. For
+    /// accounts that were connected the secret of the app of their tokens is taken, so that several apps, and
+    /// those of tenants, stand side by side.
     #[must_use]
     pub fn with_app_secret(mut self, secret: Secret) -> Self {
         self.app_secret = Some(secret);
@@ -95,7 +97,7 @@ impl Facebook {
                 base_url: &config.base_url,
                 version: &config.version,
                 token: cx.token()?,
-                app_secret: self.app_secret.as_ref(),
+                app_secret: cx.app_secret().or(self.app_secret.as_ref()),
                 refine: |_, _, error| error,
             },
             config,
@@ -256,7 +258,7 @@ impl Publisher for Facebook {
         let fields = "id,name,username,access_token,tasks";
         let own = "id,name,username";
         let pages: Vec<Page> = api.graph.pages(cx, fields, own).await?;
-        Ok(pages.into_iter().map(identity).collect())
+        Ok(pages.into_iter().map(|page| identity(cx, page)).collect())
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
@@ -463,13 +465,13 @@ fn content(cx: &Context, post: &Post) -> Content {
     post.content_for(&PLATFORM, cx.account().map(|account| account.id))
 }
 
-fn identity(page: Page) -> Identity {
+fn identity(cx: &Context, page: Page) -> Identity {
     let may = |task: &String| task == "CREATE_CONTENT";
     let needs_reauth = page.tasks.is_some_and(|tasks| !tasks.iter().any(may));
     Identity {
         handle: page.username,
         needs_reauth,
-        credential: page.access_token.map(Credential::token),
+        credential: page.access_token.map(|token| page_credential(cx, token)),
         ..Identity::new(page.id, PLATFORM, page.name)
     }
 }

@@ -197,7 +197,9 @@ async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
 #[tokio::test]
 async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
     let world = World::new().await;
-    let one = world.of_app(world.tenant.id().as_str(), "one", "shared").await;
+    let one = world
+        .of_app(world.tenant.id().as_str(), "one", "shared")
+        .await;
     let shared = world.of_app("other", "two", "shared").await;
     let apart = world.of_app("other", "three", "apart").await;
     let other = world.tenant.market().tenant("other").unwrap();

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed},
+    testing::{Asked, Refusal, page, refusal, signed, token},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -139,6 +139,12 @@ impl Fake for FakeInstagram {
             Login::Facebook => "graph.facebook.com",
         };
         vec![host.to_owned()]
+    }
+
+    /// What comes with one of its tokens.
+    fn takes(&self, request: &Request<Bytes>) -> bool {
+        let token = token(request);
+        [USER_TOKEN, OTHER_TOKEN].contains(&token) || token == self.lock().token
     }
 
     fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
