@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
+    AccountId, Bytes, Clock, Context, Credential, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
     KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock,
     TenantId,
     ai::{Generator, TemplateGenerator},

@@ -4,7 +4,7 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -78,6 +78,8 @@ struct Calls {
     last: Option<LastCall>,
     /// The bucket of the newest.
     bucket: Option<&'static str>,
+    /// Those of all that were answered.
+    answered: BTreeSet<&'static str>,
     /// Whether one was let through to find out whether its bucket is open.
     watched: bool,
     /// Whether the newest was held back by the gate of its bucket.
@@ -102,27 +104,48 @@ impl Engine {
     /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
+        self.passing_in(account, None).await
+    }
+
+    /// As [`passing`](Self::passing), for work that is not to be begun while this bucket is used up.
+    ///
+    /// # Errors
+    /// As [`passing`](Self::passing).
+    pub(crate) async fn passing_in(
+        &self,
+        account: Account,
+        bucket: Option<&'static str>,
+    ) -> Result<(Context, Passed)> {
         let (context, version) = self.context(account.clone()).await?;
-        let app = Owner::app(&account, context.credential())?;
-        let mut watched = false;
-        let own = Owner::account(&account);
-        for owner in app.iter().chain([&own]) {
-            let pass = self.store.pass_gates(&owner.tenant, owner.account, None);
-            match pass.await? {
-                Pass::Closed(until) => {
-                    metrics::rate_limit_wait(account.platform.as_str());
-                    return Err(closed(&account, (until - self.store.now().await?).to_std()));
-                }
-                pass => watched |= pass == Pass::Watched,
-            }
-        }
         let watch = Arc::new(Watch {
             calls: Mutex::default(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            own,
-            app,
+            app: Owner::app(&account, context.credential())?,
+            own: Owner::account(&account),
+            bucket,
         });
+        let mut watched = false;
+        for gates in [None].into_iter().chain(bucket.map(Some)) {
+            for Owner {
+                tenant,
+                account: of,
+            } in watch.owners()
+            {
+                let pass = self.store.pass_gates(tenant, *of, gates);
+                match pass.await? {
+                    Pass::Closed(until) => {
+                        if watched {
+                            watch.unused().await;
+                        }
+                        metrics::rate_limit_wait(account.platform.as_str());
+                        let wait = (until - self.store.now().await?).to_std();
+                        return Err(closed(&account, wait));
+                    }
+                    pass => watched |= pass == Pass::Watched,
+                }
+            }
+        }
         let seen = watch.clone();
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch: seen }));
         let passed = Passed {
@@ -184,15 +207,18 @@ impl Passed {
         let watched = self.watched || calls.watched;
         let kind = end.as_ref().err().map(Error::kind);
         let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
+        let answered: Vec<_> = calls.answered.into_iter().collect();
         for ((gate, of_app), budget) in calls.budgets {
             let said = Signal::Answered(Some(budget));
             watch.tell(watch.owner(of_app), &gate, said).await;
         }
         match (end, calls.last) {
-            (Err(_), _) if calls.held_back && watched => {
-                watch.probed(None, calls.bucket, Signal::Unused).await;
+            (Err(_), _) if calls.held_back => {
+                if watched {
+                    let held: Vec<_> = calls.bucket.into_iter().collect();
+                    watch.probed(None, &held, Signal::Unused).await;
+                }
             }
-            (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
@@ -205,12 +231,11 @@ impl Passed {
                 watch.tell(&watch.own, &call.host, Signal::Failed).await;
             }
             (Ok(_), None) if watched => {
-                let good = Signal::Answered(None);
-                watch.probed(None, calls.bucket, good).await;
+                watch.probed(None, &answered, Signal::Answered(None)).await;
             }
             (_, Some(call)) if watched => {
                 let good = Signal::Answered(None);
-                watch.probed(Some(&call.host), calls.bucket, good).await;
+                watch.probed(Some(&call.host), &answered, good).await;
             }
             _ => {}
         }
@@ -219,7 +244,7 @@ impl Passed {
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
     pub(crate) async fn unused(&self) {
         if self.watched {
-            self.watch.probed(None, None, Signal::Unused).await;
+            self.watch.unused().await;
         }
     }
 }
@@ -235,6 +260,8 @@ struct Watch {
     clock: Arc<dyn Clock>,
     own: Owner,
     app: Option<Owner>,
+    /// The bucket that was asked when the work began: its calls are not asked again.
+    bucket: Option<&'static str>,
 }
 
 #[async_trait]
@@ -280,7 +307,7 @@ impl Watch {
         let host = format!("host:{}", request.uri().host().unwrap_or_default());
         let bucket = request.extensions().get::<Bucket>().map(|bucket| bucket.0);
         self.lock().bucket = bucket;
-        if let Some(name) = bucket {
+        if let Some(name) = bucket.filter(|_| bucket != self.bucket) {
             self.pass(name).await?;
         }
         self.lock().last = Some(LastCall {
@@ -290,6 +317,10 @@ impl Watch {
         Ok(host)
     }
 
+    fn owners(&self) -> impl Iterator<Item = &Owner> {
+        self.app.iter().chain([&self.own])
+    }
+
     /// Whose gates: the app's where it is known and asked for, else the account's.
     fn owner(&self, of_app: bool) -> &Owner {
         self.app.as_ref().filter(|_| of_app).unwrap_or(&self.own)
@@ -297,7 +328,7 @@ impl Watch {
 
     /// A store that cannot say holds nothing back, as the platform will.
     async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
-        for Owner { tenant, account } in self.app.iter().chain([&self.own]) {
+        for Owner { tenant, account } in self.owners() {
             let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
             match pass {
                 Ok(Pass::Closed(until)) => {
@@ -318,10 +349,15 @@ impl Watch {
 
     async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
         let good = matches!(&shown, Ok((status, _)) if !failed(*status));
-        self.lock().last = good.then(|| LastCall {
-            host: host.to_owned(),
-            answered: true,
-        });
+        {
+            let mut calls = self.lock();
+            calls.last = good.then(|| LastCall {
+                host: host.to_owned(),
+                answered: true,
+            });
+            let bucket = calls.bucket.filter(|_| good);
+            calls.answered.extend(bucket);
+        }
         match shown {
             Ok((status, headers)) => self.answered(host, status, &headers).await,
             Err(ErrorKind::Refused) => {}
@@ -362,9 +398,15 @@ impl Watch {
         metrics::store_result("tell_gate", told.await.map(drop));
     }
 
-    /// Tells the gates whose probe it was, and that of its host.
-    async fn probed(&self, host: Option<&str>, bucket: Option<&str>, signal: Signal) {
-        for owner in self.app.iter().chain([&self.own]) {
+    /// Says that nothing was called after all.
+    async fn unused(&self) {
+        let asked: Vec<_> = self.bucket.into_iter().collect();
+        self.probed(None, &asked, Signal::Unused).await;
+    }
+
+    /// Tells the gates whose probe it was, those of these buckets, and that of its host.
+    async fn probed(&self, host: Option<&str>, buckets: &[&str], signal: Signal) {
+        for owner in self.owners() {
             let gates = match self.store.gates(&owner.tenant).await {
                 Ok(gates) => gates,
                 Err(error) => {
@@ -373,7 +415,7 @@ impl Watch {
                 }
             };
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
-                let own = gate.bucket().is_none() || gate.bucket() == bucket;
+                let own = gate.bucket().is_none_or(|name| buckets.contains(&name));
                 if gate.probing && own || Some(gate.name.as_str()) == host {
                     self.tell(owner, &gate.name, signal).await;
                 }

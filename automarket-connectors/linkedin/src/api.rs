@@ -16,6 +16,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// What a page of a list holds.
 pub(crate) const PAGE: usize = 100;
 
+/// The operation that makes a post, and so its bucket.
+pub(crate) const CREATE: &str = "posts.create";
+
 /// The API as one account sees it.
 pub(crate) struct Api<'a> {
     pub(crate) config: LinkedInConfig,
@@ -112,8 +115,7 @@ impl Api<'_> {
         if let Some(content) = content {
             body["content"] = content.clone();
         }
-        self.rest("posts.create", Method::POST, "/rest/posts")?
-            .json(&body)
+        self.rest(CREATE, Method::POST, "/rest/posts")?.json(&body)
     }
 
     pub(crate) fn delete(&self, urn: &str) -> Result<Call> {

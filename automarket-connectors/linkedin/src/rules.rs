@@ -9,7 +9,7 @@ use automarket_core::{
     text::count,
 };
 
-use crate::{LinkedInOptions, PLATFORM, Visibility, author::Author};
+use crate::{LinkedInOptions, PLATFORM, Visibility, api::CREATE, author::Author};
 
 /// Pixels of an image have to be fewer.
 const PIXELS: u64 = 36_152_320;
@@ -29,6 +29,7 @@ pub(crate) fn profile() -> Profile {
     abilities.measure = true;
     abilities.delete = true;
     profile.abilities = abilities;
+    profile.bucket = Some(CREATE);
     profile
 }
 

@@ -25,6 +25,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// What a listing says of each post.
 const LISTED: &str = "entities,note_tweet,referenced_tweets";
 
+/// The operation that makes a post, and so its bucket.
+pub(crate) const CREATE: &str = "posts.create";
+
 /// The API as one account sees it.
 pub(crate) struct Api<'a> {
     pub(crate) config: &'a XConfig,
@@ -89,8 +92,7 @@ impl Api<'_> {
                 body[name] = value;
             }
         }
-        self.call("posts.create", Method::POST, "/2/tweets")?
-            .json(&body)
+        self.call(CREATE, Method::POST, "/2/tweets")?.json(&body)
     }
 
     pub(crate) fn delete(&self, id: &str) -> Result<Call> {
