@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, Credential, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
-    KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock,
-    TenantId,
+    AccountId, Bytes, Clock, Context, Credential, CrmProvider, EmailProvider, Error, ErrorKind,
+    Identity, KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store,
+    SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},

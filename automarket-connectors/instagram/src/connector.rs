@@ -5,8 +5,8 @@ use std::{
 
 use automarket_connector_graph::{Graph, page_credential};
 use automarket_core::{
-    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
-    Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
     content::MediaKind,

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use crate::{Login, PLATFORM};
 use state::State;
 
+/// The host that the fake answers for with Instagram's login; with Facebook's it is `graph.facebook.com`.
+pub const HOST: &str = "graph.instagram.com";
 /// A token of the first account, [`ACCOUNT`].
 pub const TOKEN: &str = "instagram-sandbox-token";
 /// A token of the second account, [`OTHER_ACCOUNT`].
@@ -135,7 +137,7 @@ impl Fake for FakeInstagram {
 
     fn hosts(&self) -> Vec<String> {
         let host = match self.login {
-            Login::Instagram => "graph.instagram.com",
+            Login::Instagram => HOST,
             Login::Facebook => "graph.facebook.com",
         };
         vec![host.to_owned()]
