@@ -99,6 +99,7 @@ impl Api<'_> {
         commentary: &str,
         content: Option<&Value>,
         options: &LinkedInOptions,
+        draft: bool,
     ) -> Result<Call> {
         let mut body = json!({
             "author": author.urn(),
@@ -109,7 +110,7 @@ impl Api<'_> {
                 "targetEntities": [],
                 "thirdPartyDistributionChannels": [],
             },
-            "lifecycleState": "PUBLISHED",
+            "lifecycleState": if draft { "DRAFT" } else { "PUBLISHED" },
             "isReshareDisabledByAuthor": options.no_reshare,
         });
         if let Some(content) = content {

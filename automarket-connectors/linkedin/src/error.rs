@@ -268,7 +268,7 @@ mod tests {
             token: cx.token().unwrap(),
         };
         let author = Author::read("urn:li:organization:1").unwrap();
-        let call = api.create(&author, "x", None, &LinkedInOptions::default());
+        let call = api.create(&author, "x", None, &LinkedInOptions::default(), false);
         match send(&cx, call.unwrap()).await {
             Ok(reply) => created(&reply).unwrap_err(),
             Err(error) => error,

@@ -25,6 +25,7 @@ pub(crate) fn profile() -> Profile {
     });
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.draft = true;
     abilities.find = true;
     abilities.measure = true;
     abilities.delete = true;
@@ -38,6 +39,18 @@ pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
     report.findings.extend(findings(content));
     report.require()
+}
+
+/// There is nothing under a draft.
+pub(crate) fn require_no_comment(content: &Content) -> Result<()> {
+    match content.first_comment {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::invalid("first_comment", "there is no comment under a draft")
+                .with_rule("linkedin.draft_comment")
+                .with_remedy("take it out, or comment once it is public"),
+        ),
+    }
 }
 
 /// Whether the author has whom the post is for.

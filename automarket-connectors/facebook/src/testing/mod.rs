@@ -40,8 +40,8 @@ pub const PAGE: &str = "1353269864728879";
 /// The id of the page `Globex`.
 pub const OTHER_PAGE: &str = "1353269864728880";
 
-/// The fake. Posts, videos and comments that somebody could see, or will at their time, are its effects:
-/// `{id, page, kind, message, link, photos, published, scheduled, parent}`.
+/// The fake. Posts, videos and comments that somebody could see, or will at their time, and drafts are its effects:
+/// `{id, page, kind, message, link, photos, scheduled, draft, parent}`.
 #[derive(Debug, Default)]
 pub struct FakeFacebook {
     state: Mutex<State>,
@@ -102,6 +102,11 @@ impl FakeFacebook {
     /// How many answers to a question for one thing say that it is not there, right after it was made.
     pub fn hide(&self, times: u32) {
         self.lock().hidden = times;
+    }
+
+    /// Somebody makes a draft public. `false` when there is no such draft.
+    pub fn publish_draft(&self, id: &str, now: DateTime<Utc>) -> bool {
+        self.lock().publish_draft(id, now)
     }
 
     /// A post that the first page made elsewhere.
