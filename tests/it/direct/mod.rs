@@ -1,6 +1,8 @@
 //! X, LinkedIn, Facebook and Instagram through the whole library, on SQLite: a post whose answer gets lost is
 //! found, measured and taken down; and what only some of them do.
 
+mod limits;
+
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
@@ -302,4 +304,24 @@ async fn calls_are_proven_with_the_secret_of_the_app_that_the_tokens_are_of() {
         world.clock.advance(TimeDelta::minutes(2));
     }
     assert_eq!(world.page.effects().len(), 3);
+}
+
+#[tokio::test]
+async fn a_draft_at_the_platform_is_public_once_somebody_publishes_it_there() {
+    let world = Meta::new().await;
+    let token = Credential::token(facebook::testing::TOKEN);
+    let page = world.account(facebook::PLATFORM, facebook::testing::PAGE, token);
+    let post = Post::text("Have a look first").delivery(Delivery::Draft);
+    let post = world.tenant.publish(post, [page.await.id], When::Now);
+    let post = post.await.unwrap();
+    for _ in 0..3 {
+        let [draft] = world.work(post).await.try_into().unwrap();
+        assert_eq!(draft.state, PublicationState::Accepted, "{draft:?}");
+        world.clock.advance(TimeDelta::hours(7));
+    }
+    let id = world.page.effects()[0]["id"].as_str().unwrap().to_owned();
+    assert!(world.page.publish_draft(&id, world.clock.now()));
+    let [end] = world.work(post).await.try_into().unwrap();
+    assert_eq!(end.state, PublicationState::Published, "{end:?}");
+    assert_eq!(world.page.effects().len(), 1);
 }
