@@ -127,8 +127,8 @@ async fn one_plan_speaks_of_all_networks_and_asks_none() {
     }
     let post = Post::text("We shipped (finally)").link("https://acme.dev/blog/1");
     let options = PlanOptions::new().when(When::Now).zone("Europe/Berlin");
-    let plan = tenant.plan_with(&post.unwrap(), accounts, &options.unwrap());
-    let plan = plan.await.unwrap();
+    let (post, options) = (post.unwrap(), options.unwrap());
+    let plan = tenant.plan_with(&post, accounts, &options).await.unwrap();
     let [x, linkedin, facebook, instagram] = &plan.targets[..] else {
         panic!("{plan}")
     };
