@@ -16,7 +16,7 @@ use crate::{
     Result,
     arguments::{Arguments, Size, StoreKind},
     child::Child,
-    connectors::Connector,
+    connectors::{self, Connector},
     fake::FakeConfig,
     findings::Findings,
     log::{Entry, Reader},
@@ -249,7 +249,12 @@ impl World {
     ) -> Result<(String, JobId)> {
         let mark = format!("chaos-{number:06}");
         let account = tenant.accounts().await?.first().ok_or("no account")?.id;
-        let post = Post::text(format!("We shipped {mark}."));
+        let text = format!("We shipped {mark}.");
+        // A connector's tenant bears its name.
+        let post = match connectors::find(tenant.id().as_str()) {
+            Ok(connector) => (connector.post)(&text),
+            Err(_) => Post::text(text),
+        };
         let id = tenant.publish(post, [account], when).await?;
         let publications = tenant.publications(id).await?;
         let publication = publications.first().ok_or("no publication")?;

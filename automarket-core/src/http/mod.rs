@@ -25,7 +25,7 @@ pub use self::{
     reqwest::{ReqwestTransport, ReqwestTransportBuilder},
     resolver::{Resolver, SystemResolver},
 };
-pub use budget::budget;
+pub use budget::{app_budget, budget};
 pub use call::{Bucket, Call, Effect, segment};
 pub use classify::classify;
 pub use exchange::{Exchange, Exchanges};
