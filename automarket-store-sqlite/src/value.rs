@@ -1,6 +1,8 @@
 //! How values stand in columns: UUIDs as 16 bytes, instants as microseconds, records as JSON text.
 
-pub(crate) use automarket_core::store::rows::{damaged, from_json, limit, to_json};
+pub(crate) use automarket_core::store::rows::{
+    damaged, failure, from_json, limit, payload, to_json,
+};
 use automarket_core::{
     Id, TenantId,
     chrono::{DateTime, Utc},
