@@ -8,7 +8,6 @@ use automarket_core::{
     chrono::{DateTime, Utc},
 };
 use rusqlite::{Row, types::FromSql, vtab::array::Array};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Outcome;
@@ -50,11 +49,6 @@ pub(crate) trait Columns {
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Outcome<T> {
         Ok(from_json(&self.column::<String>(name)?)?)
-    }
-
-    fn value(&self, name: &str) -> Outcome<Option<Value>> {
-        let text: Option<String> = self.column(name)?;
-        Ok(text.map(|text| from_json(&text)).transpose()?)
     }
 }
 
