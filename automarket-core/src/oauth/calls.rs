@@ -153,7 +153,7 @@ pub fn refresh_call(
     match (&tokens.grant, &provider.refresh) {
         (Grant::ClientCredentials, _) => client_credentials_call(provider, app, now).map(Some),
         (Grant::JwtBearer { subject }, _) => jwt_bearer_call(provider, app, subject, now).map(Some),
-        (Grant::Code, Refresh::None) => Ok(None),
+        (Grant::Derived, _) | (Grant::Code, Refresh::None) => Ok(None),
         (Grant::Code, Refresh::Trade(trade)) => {
             trade_call("oauth.refresh", provider, app, tokens, trade).map(Some)
         }
@@ -209,7 +209,8 @@ pub fn jwt_bearer_call(
     Ok(form.call(&provider.token_url, Method::Post)?.repeatable())
 }
 
-/// Revokes tokens; `None` where the platform cannot.
+/// Revokes tokens; `None` where the platform cannot. The reply is read with
+/// [`read_revocation`](super::read_revocation).
 ///
 /// # Errors
 /// `Config` for a place without value, or a key that cannot sign.
@@ -219,7 +220,11 @@ pub fn revoke_call(
     tokens: &TokenSet,
     now: DateTime<Utc>,
 ) -> Result<Option<Call>> {
-    let Some(revoke) = &provider.revoke else {
+    let Some(revoke) = provider
+        .revoke
+        .as_ref()
+        .filter(|_| tokens.grant != Grant::Derived)
+    else {
         return Ok(None);
     };
     let token = match &tokens.refresh_token {
@@ -349,12 +354,12 @@ impl<'a> Form<'a> {
             .pairs
             .iter()
             .map(|(name, value)| (*name, value.as_str()));
+        let in_query = method != Method::Post;
         let method = match method {
             Method::Get => HttpMethod::GET,
-            Method::Post => HttpMethod::POST,
+            Method::Post | Method::PostQuery => HttpMethod::POST,
             Method::Delete => HttpMethod::DELETE,
         };
-        let in_query = method != HttpMethod::POST;
         if in_query && !self.pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs.clone());
         }

@@ -309,6 +309,7 @@ fn lease(row: &Row) -> Outcome<Lease> {
         },
         job,
         expires_at: row.instant(13)?,
+        in_trust: false,
     })
 }
 

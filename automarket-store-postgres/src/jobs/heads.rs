@@ -151,6 +151,7 @@ mod tests {
             },
             job,
             expires_at: at,
+            in_trust: false,
         }
     }
 
