@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
-pub(crate) use automarket_core::store::rows::{damaged, from_json, limit, to_json};
+pub(crate) use automarket_core::store::rows::{
+    damaged, failure, from_json, limit, payload, to_json,
+};
 use automarket_core::{
     Id, TenantId,
     chrono::{DateTime, Utc},
 };
-use serde_json::Value;
 use tokio_postgres::{Row, row::RowIndex, types::FromSql};
 use uuid::Uuid;
 
@@ -40,11 +41,6 @@ pub(crate) trait Columns {
 
     fn json<T: serde::de::DeserializeOwned>(&self, at: impl At) -> Outcome<T> {
         Ok(from_json(self.column::<&str>(at)?)?)
-    }
-
-    fn value(&self, at: impl At) -> Outcome<Option<Value>> {
-        let text: Option<&str> = self.column(at)?;
-        Ok(text.map(from_json).transpose()?)
     }
 
     /// A count that is kept as a signed number.

@@ -12,6 +12,7 @@ use automarket_core::{
     chrono::{DateTime, TimeDelta, Utc},
     store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict},
 };
+use serde_json::Value;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ use crate::{
     db::{Database, Tx},
     error::Outcome,
     together::{Together, Waiting},
-    value::{Columns, from_json},
+    value::{Columns, failure, from_json, payload},
 };
 
 /// Which tenant's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
@@ -63,7 +64,8 @@ pub(crate) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }
 
-const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)";
+const CLAIM: &str =
+    "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
 /// A claim takes at most so many.
 const MOST: usize = 10_000;
 /// Claims go together up to so many jobs: then the next ones claim while these are done.
@@ -122,8 +124,8 @@ async fn share(db: &Database, lines: &Lines, mut group: Vec<Waiting<Claim, Vec<L
         all.limit = 0;
         let (same, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|waiting| {
             let own = &waiting.call;
-            let fits = (&own.kinds, own.lease, own.max_crashes)
-                == (&all.kinds, all.lease, all.max_crashes)
+            let fits = (&own.kinds, own.lease, own.max_crashes, own.among_others)
+                == (&all.kinds, all.lease, all.max_crashes, all.among_others)
                 && (all.limit == 0 || all.limit.saturating_add(own.limit) <= MOST);
             if fits {
                 all.limit = all.limit.saturating_add(own.limit);
@@ -179,6 +181,7 @@ async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease
                     &tenants,
                     &sent.heads,
                     &sent.since,
+                    &lends(claim),
                 ],
             )
             .await?;
@@ -187,7 +190,7 @@ async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease
         let before = leases.len();
         for row in &rows {
             taken.push((row.column(5)?, row.column(2)?));
-            if row.column(15)? {
+            if row.column(16)? {
                 expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
             } else {
                 leases.push((row.column(1)?, lease(row)?));
@@ -232,13 +235,17 @@ async fn rescue(
     let mut connection = db.connection().await?;
     let tx = connection.begin().await?;
     let ids: Vec<Uuid> = expired.iter().map(|(id, _)| *id).collect();
-    let sql = "SELECT id, fence, attempts, crashes, max_attempts FROM automarket.queue
+    let sql = "SELECT id, fence, attempts, crashes, max_attempts, in_trust FROM automarket.queue
         WHERE id = ANY ($1) AND leased AND due_at <= automarket.clock() ORDER BY id
         FOR UPDATE SKIP LOCKED";
     let (mut live, mut dead, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.rows(sql, &[&ids]).await? {
         let (id, fence): (Uuid, i64) = (row.column("id")?, row.column("fence")?);
         if !expired.contains(&(id, fence)) {
+            continue;
+        }
+        if row.column("in_trust")? {
+            live.push(id);
             continue;
         }
         let attempts = row.count("attempts")?;
@@ -261,25 +268,36 @@ async fn rescue(
     }
     settle::add_failures(&tx, &failures).await?;
     settle::end(&tx, &dead).await?;
-    let leases = take(&tx, &live, claim.lease).await?;
+    let leases = take(&tx, &live, claim).await?;
     tx.commit().await?;
     Ok(leases)
 }
 
-async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i64, Lease)>> {
-    let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + 1,
-            crashes = crashes + 1, due_at = automarket.clock() + $2 * interval '1 microsecond'
+/// Leases jobs whose lease ran out, counting that as a crash unless they were only lent.
+async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lease)>> {
+    let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + (NOT in_trust)::integer,
+            crashes = crashes + (NOT in_trust)::integer,
+            in_trust = coalesce(crashes + (NOT in_trust)::integer >= $3, false),
+            due_at = automarket.clock() + $2 * interval '1 microsecond'
         WHERE id = ANY ($1)
         RETURNING id, place, tenant, kind, payload::text, priority, max_attempts, unique_key, created_at,
-            run_at, fence, attempts, crashes, due_at, automarket.failures_of(id) AS failures";
+            run_at, fence, attempts, crashes, due_at, automarket.failures_of(id) AS failures, in_trust";
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let params: crate::db::Params<'_> = &[&ids, &(micros(lease_for) as f64)];
+    let params: crate::db::Params<'_> = &[&ids, &(micros(claim.lease) as f64), &lends(claim)];
     let rows = tx.rows(sql, params).await?;
     rows.iter()
         .map(|row| Ok((row.column(1)?, lease(row)?)))
         .collect()
+}
+
+/// From so many crashes on a job is only lent; see [`Claim::lends`].
+fn lends(claim: &Claim) -> Option<i32> {
+    let from = claim.max_crashes.saturating_sub(1).max(1);
+    claim
+        .among_others
+        .then(|| i32::try_from(from).unwrap_or(i32::MAX))
 }
 
 /// Of the columns that `automarket.claim` returns, by their places: there are many of these rows.
@@ -288,7 +306,7 @@ fn lease(row: &Row) -> Outcome<Lease> {
         id: row.id(0)?,
         tenant: row.tenant_at(2)?,
         kind: row.column(3)?,
-        payload: row.json(4)?,
+        payload: payload(row.column(4)?),
         state: JobState::Leased,
         run_at: row.instant(9)?,
         priority: row.column(5)?,
@@ -309,7 +327,7 @@ fn lease(row: &Row) -> Outcome<Lease> {
         },
         job,
         expires_at: row.instant(13)?,
-        in_trust: false,
+        in_trust: row.column(15)?,
     })
 }
 
@@ -318,8 +336,12 @@ pub(super) fn failures(text: Option<&str>) -> Outcome<Vec<Failure>> {
     let Some(text) = text else {
         return Ok(Vec::new());
     };
-    let failures: Vec<(u32, DateTime<Utc>, ErrorRecord)> = from_json(text)?;
-    let failure = |(attempt, at, error)| Failure { attempt, at, error };
+    let failures: Vec<(u32, DateTime<Utc>, Value)> = from_json(text)?;
+    let failure = |(attempt, at, error): (_, _, Value)| Failure {
+        attempt,
+        at,
+        error: failure(&error.to_string()),
+    };
     Ok(failures.into_iter().map(failure).collect())
 }
 

@@ -11,7 +11,7 @@ use super::claim::failures;
 use crate::{
     db::Database,
     error::Outcome,
-    value::{Columns, damaged},
+    value::{Columns, damaged, payload},
 };
 
 /// A job with its state; the end of the query says which.
@@ -47,11 +47,12 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
     let leased: Option<bool> = row.column("leased")?;
     let ended: Option<&str> = row.column("state")?;
     let finished_at: Option<DateTime<Utc>> = row.column("finished_at")?;
+    let result: Option<&str> = row.column("result_text")?;
     Ok(Job {
         id: row.id("id")?,
         tenant: row.tenant()?,
         kind: row.column("kind")?,
-        payload: row.json("payload_text")?,
+        payload: payload(row.column("payload_text")?),
         state: job_state(leased, ended)?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
@@ -60,7 +61,7 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         max_attempts: row.long_count("max_attempts")?,
         unique_key: row.column("unique_key")?,
         fence: row.column("fence")?,
-        result: row.value("result_text")?,
+        result: result.map(payload),
         failures: failures(row.column("failures")?)?,
         created_at: row.instant("created_at")?,
         finished_at,
