@@ -8,7 +8,7 @@ use std::{
 
 use automarket_core::{
     Credential, Error, ErrorKind, ErrorRecord, Result, Retry,
-    chrono::TimeDelta,
+    chrono::{DateTime, TimeDelta, Utc},
     fault_point,
     http::Call,
     oauth::{Provider, TokenSet, read_token_reply, refresh_call, rule},
@@ -144,8 +144,9 @@ impl Accounts {
             let leased =
                 self.store
                     .lease_credential(&account.tenant, account.id, over.number, lease);
-            if leased.await? {
-                return self.renew_leased(account, renewal, begun).await.map(Some);
+            if let Some(leased_until) = leased.await? {
+                let renewed = self.renew_leased(account, renewal, begun, leased_until);
+                return renewed.await.map(Some);
             }
             if Instant::now() >= patience {
                 return Err(Error::new(
@@ -189,6 +190,7 @@ impl Accounts {
         account: &Account,
         renewal: Renewal,
         begun: Instant,
+        leased_until: DateTime<Utc>,
     ) -> Result<Opened> {
         let lease = self.policy.lease();
         let answer = self
@@ -226,7 +228,9 @@ impl Accounts {
         };
         tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
         let number = renewal.version.number;
-        let release = self.store.release_credential(&tenant, id, number, wait);
+        let release = self
+            .store
+            .release_credential(&tenant, id, number, leased_until, wait);
         release.await?;
         let outcome = error.kind().as_str();
         self.note(

@@ -318,7 +318,7 @@ impl CredentialStore for Watched {
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<DateTime<Utc>>> {
         self.inner
             .lease_credential(tenant, account, version, lease)
             .await
@@ -328,10 +328,11 @@ impl CredentialStore for Watched {
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()> {
         self.inner
-            .release_credential(tenant, account, version, wait)
+            .release_credential(tenant, account, version, leased_until, wait)
             .await
     }
     async fn credential_needs_reauth(
