@@ -434,13 +434,16 @@ fn chosen<'a>(candidates: &'a [Candidate], wanted: &[String]) -> Result<Vec<&'a 
     Ok(chosen)
 }
 
+/// The rule of [`unknown_app`].
+pub(super) const NO_APP: &str = "oauth.no_app";
+
 pub(super) fn unknown_app(platform: &Platform, name: &str) -> Error {
     let which = if name.is_empty() { "no" } else { name };
     Error::new(
         ErrorKind::Config,
         format!("{which} OAuth app is registered"),
     )
-    .with_rule("oauth.no_app")
+    .with_rule(NO_APP)
     .with_platform(platform)
     .with_remedy("register it with Builder::oauth, or the tenant's own with Tenant::put_app")
 }
