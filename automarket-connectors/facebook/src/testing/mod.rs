@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed},
+    testing::{Asked, Refusal, page, permissions, refusal, signed},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -20,7 +20,7 @@ use automarket_core::{
 };
 use serde_json::{Value, json};
 
-use crate::PLATFORM;
+use crate::{PLATFORM, oauth};
 use state::State;
 
 /// The hosts that the fake answers for: the API, the one for chunks of videos, the one for reels.
@@ -62,6 +62,11 @@ impl FakeFacebook {
     /// From now on calls without the proof of this app's secret are refused.
     pub fn require_proof(&self, app_secret: &str) {
         self.lock().app_secret = Some(app_secret.to_owned());
+    }
+
+    /// The user refuses this permission at the login's dialog; all of them are granted unless said otherwise.
+    pub fn decline(&self, permission: &str) {
+        self.lock().declined.push(permission.to_owned());
     }
 
     /// The version that answers whatever is asked for; the asked one unless said otherwise.
@@ -264,6 +269,9 @@ fn users(state: &State, asked: &Asked, path: &[&str]) -> Answer {
             "username field is deprecated for versions v2.0 and higher",
         )),
         (&Method::GET, ["me"]) => Ok(json_reply(200, &json!({"id": "10158000000000001"}))),
+        (&Method::GET, ["me", "permissions"]) => {
+            Ok(permissions(asked, oauth().scopes, &state.declined))
+        }
         (&Method::GET, ["me", "accounts"]) => {
             let pages = [(PAGE, state.token.as_str()), (OTHER_PAGE, OTHER_TOKEN)];
             let pages = pages.map(|(id, token)| {

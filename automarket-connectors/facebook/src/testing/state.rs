@@ -11,6 +11,7 @@ use super::TOKEN;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) token: String,
+    pub(super) declined: Vec<String>,
     pub(super) app_secret: Option<String>,
     pub(super) version: Option<String>,
     pub(super) usage: (u32, u32),
@@ -101,6 +102,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             token: TOKEN.to_owned(),
+            declined: Vec::new(),
             app_secret: None,
             version: None,
             usage: (1, 0),

@@ -22,6 +22,7 @@ pub(super) enum Kind {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) token: String,
+    pub(super) declined: Vec<String>,
     pub(super) app_secret: Option<String>,
     pub(super) version: Option<String>,
     pub(super) quota: usize,
@@ -80,6 +81,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             token: TOKEN.to_owned(),
+            declined: Vec::new(),
             app_secret: None,
             version: None,
             quota: 100,
