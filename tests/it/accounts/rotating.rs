@@ -51,6 +51,11 @@ async fn rotation_reseals_everything_and_says_when_the_old_key_may_go() {
     assert_eq!(report.retired, ["old"]);
     assert_eq!(seen, [100, 200, 250, 250]);
     uses(0, ACCOUNTS, &store.key_uses().await.unwrap());
+    let trail = tenant.audit(0, 1000).await.unwrap();
+    let noted = trail
+        .iter()
+        .filter(|row| row.entry.action == AuditAction::Rotate && row.entry.outcome == "done");
+    assert_eq!(noted.count() as u64, ACCOUNTS);
     // The new key alone opens everything.
     let later = on(store.clone(), NEW);
     for (n, account) in accounts.iter().enumerate() {
