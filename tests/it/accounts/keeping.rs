@@ -172,3 +172,18 @@ async fn an_account_that_is_connected_anew_does_not_get_its_old_credential() {
     let context = other.context(id).await.unwrap();
     assert_eq!(token_of(context.credential()), "new");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_puts_is_seen_after_30_seconds() {
+    let world = World::new().await;
+    assert_eq!(world.token().await.unwrap(), "access-1");
+    let new = Credential::token("new");
+    let account = world.account.clone();
+    world
+        .other_process()
+        .add_account(account, new)
+        .await
+        .unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    assert_eq!(world.token().await.unwrap(), "new");
+}

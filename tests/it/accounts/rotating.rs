@@ -107,6 +107,18 @@ async fn a_key_under_which_somebody_is_connecting_is_not_retired() {
 }
 
 #[tokio::test]
+async fn a_key_under_which_a_credential_is_left_is_not_retired() {
+    let (store, _, _) = many().await;
+    // The same id for another key: nothing under it opens.
+    let wrong = "old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let both = on(store.clone(), &format!("{NEW},{wrong}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((report.resealed, report.failed), (0, ACCOUNTS));
+    assert_eq!(report.retired, [""; 0]);
+    uses(ACCOUNTS, 0, &store.key_uses().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_rotation_that_was_stopped_goes_on_where_it_was() {
     let (store, _, _) = many().await;
     let faulty = Arc::new(FaultStore::new(store.clone()));
