@@ -10,6 +10,7 @@ use automarket::{
         instagram::{self, Instagram, InstagramConfig, Login},
         linkedin::{self, LinkedIn, LinkedInConfig},
         slack::{self, Slack},
+        twenty::{self, Twenty, TwentyConfig, testing::FakeTwenty},
         x::{self, X, XConfig},
     },
     core::{
@@ -113,8 +114,12 @@ impl Backend {
     }
 
     async fn offered(&self) -> Offered {
-        let connect = self.tenant.connect(self.platform.clone());
-        self.log_in(&connect).await.unwrap()
+        self.offered_by(&self.tenant.connect(self.platform.clone()))
+            .await
+    }
+
+    async fn offered_by(&self, connect: &Connect) -> Offered {
+        self.log_in(connect).await.unwrap()
     }
 
     /// Through the browser and back.
@@ -501,4 +506,47 @@ async fn an_x_login_is_one_account_that_renews_itself() {
     assert_eq!(backend.effects().len(), 3);
     let gone = backend.tenant.disconnect(id).await.unwrap();
     assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_twenty_instance_gives_an_app_and_its_accounts_live_there() {
+    use automarket::core::CrmProvider as _;
+    let rules = AuthRules {
+        hosts: vec!["twenty.example".into()],
+        authorize: "/oauth/authorize",
+        token: "/oauth/token",
+        register: Some("/oauth/register"),
+        rotates: true,
+        ..AuthRules::new(twenty::PLATFORM, "twenty.example")
+    };
+    let fake = (
+        Arc::new(FakeTwenty::new()) as Arc<dyn Fake>,
+        FakeTwenty::TOKEN,
+    );
+    let backend = Backend::new(twenty::oauth(), rules, fake, |market| {
+        market.crm(Twenty::new(TwentyConfig::default()))
+    });
+    let template = App::public("")
+        .named("acme")
+        .place("instance", FakeTwenty::BASE_URL);
+    let connect = backend.tenant.connect(twenty::PLATFORM).own_app("acme");
+    connect.register(&template, "Acme", CALLBACK).await.unwrap();
+    let offered = backend.offered_by(&connect).await;
+    let [only] = &offered.accounts[..] else {
+        panic!("one workspace: {offered:?}")
+    };
+    assert_eq!(only.name, "twenty.example");
+    let account = connect
+        .pick(&offered.handle, "session", [&only.remote_id])
+        .await;
+    let account = account.unwrap().remove(0);
+    assert_eq!(account.settings["base_url"], FakeTwenty::BASE_URL);
+    // Renewed there as well, by the app that was registered.
+    backend.clock.advance(TimeDelta::hours(2));
+    let cx = backend.tenant.context(account.id).await.unwrap();
+    let twenty = Twenty::new(TwentyConfig::default());
+    assert_eq!(
+        twenty.find_contact(&cx, "ann@acme.dev").await.unwrap(),
+        None
+    );
 }
