@@ -174,7 +174,11 @@ impl Accounts {
         };
         let app = self.app(&account.tenant, &account.platform, &tokens.app);
         let Some((provider, app)) = app.await? else {
-            let renewable = tokens.refresh_token.is_some() || tokens.grant != Grant::Code;
+            let of_app = matches!(
+                tokens.grant,
+                Grant::ClientCredentials | Grant::JwtBearer { .. }
+            );
+            let renewable = of_app || tokens.refresh_token.is_some();
             // A tenant may take its own app away; one that the host has not registered says nothing of the token.
             let taken_away =
                 is_own(&tokens.app) && self.provider(&account.platform, &tokens.app).is_some();
