@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use automarket_connector_x::XConfig;
 use automarket_core::{
-    Context, Credential, Error, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    Context, Credential, Error, ErrorKind, Intent, Lookup, Media, Outcome, Post, Publisher, Result,
+    Retry,
     chrono::TimeDelta,
     http_types::Method,
     testing::{Fault, FaultRule},
@@ -256,4 +257,58 @@ async fn more_posts_than_are_searched_stay_unknown() {
     assert_eq!(error.kind(), ErrorKind::CannotTell);
     assert!(error.is_unknown());
     assert_eq!(world.effects().len(), 501);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_only_looks_like_the_lost_one_is_not_taken_for_it() {
+    let lost = || {
+        let world = World::new();
+        let rule = FaultRule::on("/2/tweets", Fault::CutBefore).method(Method::POST);
+        world.sandbox.faults().add(rule);
+        world
+    };
+    // Of media alone there is nothing to know it by.
+    let world = lost();
+    let cx = world.cx();
+    let photo = Media::image(&b"\x89PNG\r\n\x1a\n"[..], "image/png");
+    let bare = Post::text("").media(photo);
+    world.x.publish(&cx, &bare).await.unwrap_err();
+    world.fake.seed_own("", cx.now());
+    let error = world.x.publish(&cx, &bare).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 1);
+    let intent = Intent {
+        key: "key".into(),
+        post: bare,
+        at: cx.now(),
+    };
+    let looked = world.x.find(&cx, &intent).await.unwrap();
+    assert!(matches!(looked, Lookup::CannotTell(_)), "{looked:?}");
+
+    // The same words for somebody else.
+    let world = lost();
+    let cx = world.cx();
+    let thanks = Post::text("@alice Thanks!");
+    world.x.publish(&cx, &thanks).await.unwrap_err();
+    let other = world.fake.seed_own("@bob Thanks!", cx.now());
+    let receipt = done(world.x.publish(&cx, &thanks).await.unwrap());
+    assert_ne!(receipt.remote_id, other);
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_first_comment_that_is_refused_leaves_the_post_published() {
+    let world = World::new();
+    let body = r#"{"title":"Forbidden","detail":"You are not permitted to perform this action.","type":"about:blank","status":403}"#;
+    let rule = FaultRule::on("/2/tweets", Fault::Reply(403, body)).method(Method::POST);
+    world.sandbox.faults().add(rule.after(1));
+    let mut post = hello();
+    post.base.first_comment = Some("First".into());
+    let receipt = done(world.x.publish(&world.cx(), &post).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    assert!(why.message.contains("part 2 of 2"), "{}", why.message);
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }
