@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use automarket_connector_linkedin::{LinkedInConfig, testing};
+use automarket_connector_linkedin::{LinkedInConfig, PLATFORM, testing};
 use automarket_core::{
     Context, Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Result, Retry,
+    check::Severity,
     chrono::TimeDelta,
     http_types::Method,
     testing::{Fault, FaultRule},
@@ -194,12 +195,12 @@ async fn the_same_text_twice_is_a_duplicate_that_names_the_first() {
     assert_eq!(world.effects().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_repeat() {
     let world = World::new();
     let cx = world.cx();
     world.fault("/rest/posts", Fault::CutAfter);
-    world.fake.hide_posts(1);
+    world.fake.hide_posts(3);
     let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
@@ -207,7 +208,7 @@ async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_
     assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_post_that_linkedin_only_remembers_is_not_taken_for_ours() {
     let world = World::new();
     let receipt = done(world.linkedin.publish(&world.cx(), &hello()).await.unwrap());
@@ -266,7 +267,7 @@ async fn more_posts_than_are_searched_stay_unknown() {
     assert_eq!(world.effects().len(), 501);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
     let world = World::new();
     let long_ago = world.cx().now() - TimeDelta::days(2);
@@ -319,7 +320,48 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
     // Not for ever.
     let world = World::new();
     world.fake.hide_from_comments(9);
-    let error = refused(&world, &commented()).await;
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
+    let why = done(outcome.unwrap()).comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::NotFound);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_that_is_listed_late_stands_once() {
+    let world = World::ticking();
+    world.fake.list_after(65);
+    world.fake.set_takes_repeats(true);
+    let rule = FaultRule::on("/rest/posts", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    // So long the engine waits.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+}
+
+#[tokio::test]
+async fn a_first_comment_that_is_refused_leaves_the_post_published() {
+    // A token of the scopes that every app can have may share and not comment.
+    let world = World::new();
+    world.fake.set_community(false);
+    let cx = world.anna();
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    assert!(why.message.contains("the first comment"), "{}", why.message);
+    assert!(why.remedy.is_some());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(world.effects()[0]["comments"], json!([]));
+    world.linkedin.delete(&cx, &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+    // Plans say so before.
+    let content = commented().content_for(&PLATFORM, None);
+    let said = world.linkedin.check(&content);
+    let rules: Vec<&str> = said.iter().map(|finding| &*finding.rule).collect();
+    assert_eq!(rules, ["linkedin.comment_scope"]);
+    assert_eq!(said[0].severity, Severity::Advice);
 }
