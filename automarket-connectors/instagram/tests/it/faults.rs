@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use automarket_connector_instagram::Login;
+use automarket_connector_instagram::{Login, testing};
 use automarket_core::{
     Context, Credential, ErrorKind, Outcome, Post, Publisher, Result, Retry,
     chrono::TimeDelta,
@@ -222,4 +222,42 @@ async fn an_address_that_cannot_be_read_fails_nothing() {
     assert_eq!(world.sandbox.faults().hits().len(), 1);
     assert_eq!(receipt.url, None);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_comment_that_is_refused_leaves_the_post_published() {
+    let world = World::of_login(Login::Facebook);
+    let body = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
+    world.fault("/comments", Fault::Reply(403, body));
+    let cx = world.cx();
+    let receipt = done(world.instagram.publish(&cx, &commented()).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    assert!(why.message.contains("the first comment"), "{}", why.message);
+    assert_eq!(world.effects().len(), 1);
+    world.instagram.measure(&cx, &receipt).await.unwrap();
+    world.instagram.delete(&cx, &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
+    for login in [Login::Instagram, Login::Facebook] {
+        let world = World::of_login(login);
+        world.fault("/comments", Fault::CutBefore);
+        let cx = world.cx();
+        let error = world
+            .instagram
+            .publish(&cx, &commented())
+            .await
+            .unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let media = world.effects()[0]["id"].as_str().unwrap().to_owned();
+        world.fake.comment_of_other(&media, "First");
+        done(world.instagram.publish(&cx, &commented()).await.unwrap());
+        let effects = world.effects();
+        let ours = |effect: &&serde_json::Value| effect["account"] == testing::ACCOUNT;
+        assert_eq!(effects.len(), 3, "{effects:?}");
+        assert_eq!(effects.iter().filter(ours).count(), 2, "{effects:?}");
+    }
 }
