@@ -213,12 +213,11 @@ impl Passed {
             watch.tell(watch.owner(of_app), &gate, said).await;
         }
         match (end, calls.last) {
-            (Err(_), _) if calls.held_back => {
-                if watched {
-                    let held: Vec<_> = calls.bucket.into_iter().collect();
-                    watch.probed(None, &held, Signal::Unused).await;
-                }
+            (Err(_), _) if calls.held_back && watched => {
+                let held: Vec<_> = calls.bucket.into_iter().collect();
+                watch.probed(None, &held, Signal::Unused).await;
             }
+            (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
