@@ -344,3 +344,32 @@ pub fn undeclared(profile: &Profile, operation: &'static str) -> Error {
         .with_platform(&profile.platform)
         .with_operation(operation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_final_refusal_settles_a_comment() {
+        let receipt = || Receipt::new("1");
+        let sent = receipt().commented(Ok("2".into())).unwrap();
+        assert_eq!(sent.data, json!({"comment": "2"}));
+        assert_eq!(sent.comment_error(), None);
+        let said = |kind| Error::new(kind, "no").with_platform(&Platform::X);
+        let refused = receipt().commented(Err(said(ErrorKind::Forbidden)));
+        let why = refused.unwrap().comment_error().unwrap();
+        assert_eq!(why.kind, ErrorKind::Forbidden);
+        for open in [
+            said(ErrorKind::Unauthorized),
+            said(ErrorKind::ApiVersionRetired),
+            said(ErrorKind::RateLimited),
+            said(ErrorKind::CannotTell),
+            said(ErrorKind::UnexpectedReply).with_retry(Retry::Reconcile),
+            // Not the platform's word.
+            Error::new(ErrorKind::LeaseLost, "lost"),
+        ] {
+            let kind = open.kind();
+            assert_eq!(receipt().commented(Err(open)).unwrap_err().kind(), kind);
+        }
+    }
+}
