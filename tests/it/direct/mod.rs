@@ -215,10 +215,13 @@ async fn a_first_comment_that_is_refused_is_told_and_its_post_can_be_taken_down(
     let events = world.tenant.events(0, 100).await.unwrap();
     let told = events
         .iter()
-        .find(|event| event.kind == "publication.published")
+        .find(|told| told.event.kind == "publication.published")
         .unwrap();
-    assert_eq!(told.data["comment_error"]["kind"], "forbidden", "{told:?}");
-    assert!(told.data["error"].is_null());
+    assert_eq!(
+        told.event.data["comment_error"]["kind"], "forbidden",
+        "{told:?}"
+    );
+    assert!(told.event.data["error"].is_null());
     let gone = world.delete(&end).await;
     assert_eq!(gone.state, PublicationState::Deleted, "{gone:?}");
     assert_eq!(world.effects(), 0);
