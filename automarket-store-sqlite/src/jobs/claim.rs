@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{line, read, settle};
 use crate::{
     error::{Fault, Outcome},
-    value::{array, blob, damaged, from_json, instant, micros},
+    value::{array, blob, damaged, instant, micros, payload},
     writer::Tx,
 };
 
@@ -174,7 +174,7 @@ impl Leased {
                 tenant: automarket_core::TenantId::new(row.tenant)
                     .map_err(|e| Fault::Ours(damaged("a tenant").with_source(e)))?,
                 kind: row.kind,
-                payload: from_json(&row.payload)?,
+                payload: payload(&row.payload),
                 state: JobState::Leased,
                 run_at: instant(row.run_at)?,
                 priority: row.priority,

@@ -22,7 +22,11 @@ fn a_registration_says_how_the_app_will_prove_who_it_is() {
                 json: true,
                 scope_field: "scope",
             }),
-            ..Provider::new(Platform::MASTODON, "https://as.example", "https://as.example")
+            ..Provider::new(
+                Platform::MASTODON,
+                "https://as.example",
+                "https://as.example",
+            )
         };
         let template = App::public("");
         let call = register_call(&provider, &template, "Acme", "https://acme.dev/callback");
