@@ -299,7 +299,7 @@ mod tests {
         let synchronous = |tx: &mut Tx<'_>| {
             let level = tx
                 .db
-                .pragma_query_value(None, "synchronous", |row| row.get(0));
+                .pragma_query_value(None, "synchronous", |row| row.get::<_, i32>(0));
             Ok(level?)
         };
         let (normal, full) = (1, 2);
