@@ -176,7 +176,8 @@ impl Builder {
     }
 
     /// Adds the host's OAuth app on a platform, with the platform's ways: tokens that belong to it are renewed
-    /// and revoked through it.
+    /// and revoked through it. Each process needs it that connects accounts or works on them: without it a token
+    /// is used until the platform refuses it, and what it is for waits (`Config`, rule `oauth.no_app`).
     #[must_use]
     pub fn oauth(mut self, provider: Provider, app: App) -> Self {
         self.accounts.apps.add(provider, app);

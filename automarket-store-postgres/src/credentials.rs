@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use automarket_core::{
     AccountId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     store::{CredentialStore, KeyUse, NewCredential, NewEvent, SealedCredential},
 };
 use tokio_postgres::Row;
@@ -96,19 +97,20 @@ impl CredentialStore for PostgresStore {
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<DateTime<Utc>>> {
         let sql = "UPDATE automarket.credentials
             SET leased_until = automarket.clock() + $4 * interval '1 microsecond'
             WHERE tenant = $1 AND account = $2 AND version = $3
-                AND (leased_until IS NULL OR leased_until <= automarket.clock())";
+                AND (leased_until IS NULL OR leased_until <= automarket.clock())
+            RETURNING leased_until";
         // As a float, since intervals are multiplied by nothing else.
         let micros = micros(lease) as f64;
         let leased = self
             .inner
             .db
-            .execute(sql, &[&tenant.as_str(), &account.uuid(), &version, &micros])
+            .rows(sql, &[&tenant.as_str(), &account.uuid(), &version, &micros])
             .await;
-        Ok(leased? > 0)
+        Ok(decode(leased, |row| row.instant("leased_until"))?.pop())
     }
 
     async fn release_credential(
@@ -116,18 +118,21 @@ impl CredentialStore for PostgresStore {
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()> {
         let sql = "UPDATE automarket.credentials
-            SET leased_until = automarket.clock() + $4 * interval '1 microsecond'
-            WHERE tenant = $1 AND account = $2 AND version = $3";
+            SET leased_until = automarket.clock() + $5 * interval '1 microsecond'
+            WHERE tenant = $1 AND account = $2 AND version = $3 AND leased_until = $4";
         let micros = micros(wait) as f64;
-        let released = self
-            .inner
-            .db
-            .execute(sql, &[&tenant.as_str(), &account.uuid(), &version, &micros])
-            .await;
-        released?;
+        let params: crate::db::Params<'_> = &[
+            &tenant.as_str(),
+            &account.uuid(),
+            &version,
+            &leased_until,
+            &micros,
+        ];
+        self.inner.db.execute(sql, params).await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use automarket_core::{
     AccountId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     store::{CredentialStore, KeyUse, NewCredential, NewEvent, SealedCredential, lease_end},
 };
 use rusqlite::{OptionalExtension, Row, params};
@@ -98,9 +99,10 @@ impl CredentialStore for SqliteStore {
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<DateTime<Utc>>> {
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
+            let until = until(tx, lease)?;
             let leased = tx
                 .db
                 .prepare_cached(
@@ -112,10 +114,10 @@ impl CredentialStore for SqliteStore {
                     tenant.as_str(),
                     blob(account),
                     version,
-                    until(tx, lease)?,
+                    until,
                     tx.now
                 ])?;
-            Ok(leased > 0)
+            (leased > 0).then(|| instant(until)).transpose()
         });
         call.await
     }
@@ -125,19 +127,21 @@ impl CredentialStore for SqliteStore {
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()> {
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
             tx.db
                 .prepare_cached(
-                    "UPDATE automarket_credentials SET leased_until = ?4
-                     WHERE tenant = ?1 AND account = ?2 AND version = ?3",
+                    "UPDATE automarket_credentials SET leased_until = ?5
+                     WHERE tenant = ?1 AND account = ?2 AND version = ?3 AND leased_until = ?4",
                 )?
                 .execute(params![
                     tenant.as_str(),
                     blob(account),
                     version,
+                    micros(leased_until),
                     until(tx, wait)?
                 ])?;
             Ok(())

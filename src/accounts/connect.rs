@@ -9,8 +9,9 @@ use automarket_core::{
     http::Call,
     oauth::{
         App, Grant, Provider, Refresh, TokenSet, authorize_url, client_credentials_call,
-        exchange_call, jwt_bearer_call, long_lived_call, missing_scopes, random, read_callback,
-        read_registration, read_token_reply, register_call, requested_scopes, rule, state_of,
+        exchange_call, jwt_bearer_call, long_lived_call, missing_scopes, not_granted, random,
+        read_callback, read_registration, read_token_reply, register_call, requested_scopes, rule,
+        state_of,
     },
     store::Account,
     vault::{credential_from_bytes, credential_to_bytes},
@@ -217,12 +218,10 @@ impl Connect {
         let asked = requested_scopes(&provider, &app, begun.scopes.as_deref())?;
         let missing = missing_scopes(&provider, &asked, tokens.scopes.as_deref());
         if !missing.is_empty() {
-            let message = format!("the user did not grant {}", missing.join(", "));
-            return Err(Error::new(ErrorKind::Forbidden, message)
-                .with_rule(rule::MISSING_SCOPES)
-                .with_platform(&self.platform)
-                .with_remedy("let the user begin again and agree to all of it"));
+            return Err(not_granted(&missing).with_platform(&self.platform));
         }
+        // Left out, they are those that were asked for. Facebook leaves them out always: there `identify` asks.
+        tokens.scopes.get_or_insert(asked);
         if let Some(call) = long_lived_call(&provider, &app, &tokens)? {
             let long = begun.tokens(&cx, &provider, call).await?;
             tokens = tokens.renewed(long);
@@ -442,13 +441,16 @@ fn chosen<'a>(candidates: &'a [Candidate], wanted: &[String]) -> Result<Vec<&'a 
     Ok(chosen)
 }
 
+/// The rule of [`unknown_app`].
+pub(super) const NO_APP: &str = "oauth.no_app";
+
 pub(super) fn unknown_app(platform: &Platform, name: &str) -> Error {
     let which = if name.is_empty() { "no" } else { name };
     Error::new(
         ErrorKind::Config,
         format!("{which} OAuth app is registered"),
     )
-    .with_rule("oauth.no_app")
+    .with_rule(NO_APP)
     .with_platform(platform)
     .with_remedy("register it with Builder::oauth, or the tenant's own with Tenant::put_app")
 }

@@ -91,6 +91,12 @@ impl Accounts {
             return Ok(None);
         }
         let credential = self.vault.open(row).await?;
+        if let Credential::OAuth(tokens) = &credential
+            && self.provider(&account.platform, &tokens.app).is_none()
+        {
+            // The host has not registered the app here. That is no reason to let the token die.
+            return Ok(Some(self.store.now().await? + AGAIN));
+        }
         let end = self.dies_unused(account, &credential);
         Ok(end.map(|end| due(row.updated_at, end)))
     }

@@ -174,9 +174,10 @@ impl Accounts {
         if !dying {
             return Ok(opened);
         }
-        match self.renew(account, opened.version).await? {
-            Some(renewed) => Ok(renewed),
-            None => {
+        match self.renew(account, opened.version).await {
+            Ok(Some(renewed)) => Ok(renewed),
+            Err(error) if error.rule() != Some(connect::NO_APP) => Err(error),
+            Ok(None) | Err(_) => {
                 // It is used for as long as the platform takes it.
                 let entry = Entry::new(opened.clone(), account.clone(), None);
                 self.cache.put(key, entry, NOTE_USE);

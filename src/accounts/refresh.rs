@@ -8,19 +8,22 @@ use std::{
 
 use automarket_core::{
     Credential, Error, ErrorKind, ErrorRecord, Result, Retry,
-    chrono::TimeDelta,
+    chrono::{DateTime, TimeDelta, Utc},
     fault_point,
     http::Call,
-    oauth::{Provider, TokenSet, read_token_reply, refresh_call, rule},
+    oauth::{Grant, Provider, TokenSet, read_token_reply, refresh_call, rule},
     store::{Account, AuditAction, NewEvent},
 };
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Accounts, Key, OURSELVES, Opened, Version, key_of, missing, needs_reauth};
+use super::{
+    Accounts, Key, OURSELVES, Opened, Version, connect::unknown_app, is_own, key_of, missing,
+    needs_reauth,
+};
 
 /// How long nobody tries again after a failure that says nothing about the credential.
 const WAIT: Duration = Duration::from_secs(5);
@@ -36,8 +39,8 @@ pub struct RefreshPolicy {
     pub skew: Duration,
     /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least. The call
     /// to the platform is over after two thirds of it, whatever went before, and the rest is for storing what came
-    /// of it: so nobody else asks while this process may still get an answer. It also bounds how long others wait
-    /// for a process that died.
+    /// of it: so nobody else asks while this process may still get an answer. New tokens are put for longer where
+    /// the store is away, until it takes them. It also bounds how long others wait for a process that died.
     pub lease: Duration,
 }
 
@@ -82,8 +85,9 @@ struct Renewal {
 }
 
 impl Accounts {
-    /// What comes after this version; `None` when it cannot be renewed. All who ask at once share one
-    /// renewal, which runs to its end even when they go away: what the platform gave must not be lost.
+    /// What comes after this version; `None` when it cannot be renewed, `Config` (rule `oauth.no_app`) when that
+    /// needs an app that this process does not know. All who ask at once share one renewal, which runs to its end
+    /// even when they go away: what the platform gave must not be lost.
     pub(super) async fn renew(
         self: &Arc<Self>,
         account: &Account,
@@ -95,7 +99,12 @@ impl Accounts {
             Some(flight) => flight,
             None => self.take_off(account.clone(), key),
         };
-        flight.await.map_err(Error::from)
+        // For another process and then for this one, each with the lease. It goes on when nobody waits.
+        let patience = self.policy.lease() * 2 + WAIT;
+        match timeout(patience, flight).await {
+            Ok(end) => end.map_err(Error::from),
+            Err(_) => Err(not_now(account)),
+        }
     }
 
     fn take_off(self: &Arc<Self>, account: Account, key: (Key, Version)) -> Flight {
@@ -144,16 +153,12 @@ impl Accounts {
             let leased =
                 self.store
                     .lease_credential(&account.tenant, account.id, over.number, lease);
-            if leased.await? {
-                return self.renew_leased(account, renewal, begun).await.map(Some);
+            if let Some(leased_until) = leased.await? {
+                let renewed = self.renew_leased(account, renewal, begun, leased_until);
+                return renewed.await.map(Some);
             }
             if Instant::now() >= patience {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "the account's token is being renewed elsewhere, or could not be just now",
-                )
-                .with_platform(&account.platform)
-                .with_retry(Retry::After(Some(WAIT))));
+                return Err(not_now(account));
             }
             sleep(LOOK).await;
         }
@@ -169,11 +174,20 @@ impl Accounts {
         };
         let app = self.app(&account.tenant, &account.platform, &tokens.app);
         let Some((provider, app)) = app.await? else {
-            if tokens.refresh_token.is_some() {
-                let (platform, app) = (&account.platform, &tokens.app);
-                tracing::warn!(%platform, app, "a token is not renewed: its app is not registered");
+            let of_app = matches!(
+                tokens.grant,
+                Grant::ClientCredentials | Grant::JwtBearer { .. }
+            );
+            let renewable = of_app || tokens.refresh_token.is_some();
+            // A tenant may take its own app away; one that the host has not registered says nothing of the token.
+            let taken_away =
+                is_own(&tokens.app) && self.provider(&account.platform, &tokens.app).is_some();
+            if !renewable || taken_away {
+                return Ok(None);
             }
-            return Ok(None);
+            let error = unknown_app(&account.platform, &tokens.app);
+            tracing::warn!(account = %account.id, error = %error.report(), "a token is not renewed");
+            return Err(error.with_retry(Retry::After(Some(MISCONFIGURED))));
         };
         let call = refresh_call(&provider, &app, &tokens, self.store.now().await?)?;
         Ok(call.map(|call| Renewal {
@@ -189,6 +203,7 @@ impl Accounts {
         account: &Account,
         renewal: Renewal,
         begun: Instant,
+        leased_until: DateTime<Utc>,
     ) -> Result<Opened> {
         let lease = self.policy.lease();
         let answer = self
@@ -198,9 +213,7 @@ impl Accounts {
             Ok(new) => {
                 let tokens = renewal.tokens.renewed(new);
                 let credential = Credential::oauth(tokens);
-                return self
-                    .keep(account, renewal.version, &credential, begun + lease)
-                    .await;
+                return self.keep(account, renewal.version, &credential).await;
             }
             Err(error) => error,
         };
@@ -226,7 +239,9 @@ impl Accounts {
         };
         tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
         let number = renewal.version.number;
-        let release = self.store.release_credential(&tenant, id, number, wait);
+        let release = self
+            .store
+            .release_credential(&tenant, id, number, leased_until, wait);
         release.await?;
         let outcome = error.kind().as_str();
         self.note(
@@ -251,15 +266,16 @@ impl Accounts {
         read_token_reply(provider, &reply, now)
     }
 
-    /// Makes the new tokens durable, before anybody uses them. The store may be away for as long as the lease.
+    /// Makes the new tokens durable, before anybody uses them. Nobody else has them, and the old ones may be used
+    /// up: while the store is away they are put again and again, and the version keeps them from what is newer.
     async fn keep(
         &self,
         account: &Account,
         over: Version,
         credential: &Credential,
-        until: Instant,
     ) -> Result<Opened> {
         let new = self.vault.seal(account, credential).await?;
+        let mut told = false;
         fault_point("credential.renewed", "before");
         let row = loop {
             match self.store.put_credential(&new, Some(over.number)).await {
@@ -269,8 +285,10 @@ impl Accounts {
                     let row = self.store.credential(&account.tenant, account.id).await?;
                     break row.ok_or_else(|| missing(account))?;
                 }
-                Err(error) if error.retry() != Retry::Never && Instant::now() < until => {
-                    tracing::warn!(error = %error.report(), "renewed tokens could not be stored yet");
+                Err(error) if error.retry() != Retry::Never => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(error = %error.report(), "renewed tokens could not be stored yet");
+                    }
                     sleep(LOOK).await;
                 }
                 Err(error) => return Err(error),
@@ -343,4 +361,11 @@ impl Accounts {
         }
         Ok(())
     }
+}
+
+fn not_now(account: &Account) -> Error {
+    let message = "the account's token is being renewed elsewhere, or could not be just now";
+    Error::new(ErrorKind::Unavailable, message)
+        .with_platform(&account.platform)
+        .with_retry(Retry::After(Some(WAIT)))
 }

@@ -1,8 +1,10 @@
 use automarket_core::{
     Context, Credential, Error, ErrorKind, Platform, Result, Secret,
-    oauth::{Meaning, Method, Provider, Refresh, Revocation, RevokeBy, Trade, TradeClient},
+    oauth::{
+        Meaning, Method, Provider, Refresh, Revocation, RevokeBy, Trade, TradeClient, not_granted,
+    },
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::Graph;
 
@@ -38,6 +40,8 @@ pub fn facebook_login(platform: Platform, scopes: &'static [&'static str]) -> Pr
         exchange: Method::Get,
         scopes,
         scope_separator: ",",
+        // What a user has once refused is not asked again without it.
+        authorize_params: &[("auth_type", "rerequest")],
         long_lived: Some(TRADE),
         refresh: Refresh::Trade(TRADE),
         codes: LOGIN_CODES,
@@ -68,8 +72,9 @@ impl Graph<'_> {
     /// The pages that a user's token can speak for, or the page that a page's own token belongs to.
     ///
     /// # Errors
-    /// `ApiVersionRetired` when another version answers; those of [`list`](Self::list). None of them holds
-    /// the answer, in which tokens stand.
+    /// `Forbidden` ([`rule::MISSING_SCOPES`](automarket_core::oauth::rule::MISSING_SCOPES)) when the user has
+    /// refused one of the token's scopes; `ApiVersionRetired` when another version answers; those of
+    /// [`list`](Self::list). None of them holds the answer, in which tokens stand.
     pub async fn pages<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -86,7 +91,10 @@ impl Graph<'_> {
                 let page = self.get("me", &["me"], &[("fields", own_fields)])?;
                 self.ask(cx, page).await.map(|page| vec![page])
             }
-            listed => listed,
+            listed => {
+                self.require_scopes(cx).await?;
+                listed
+            }
         };
         pages.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedReply => Error::new(
@@ -98,6 +106,33 @@ impl Graph<'_> {
             _ => error,
         })
     }
+
+    /// The login's reply names no scopes, and Facebook lets its users refuse some of those that were asked for.
+    async fn require_scopes(&self, cx: &Context) -> Result<()> {
+        let asked = cx.tokens().and_then(|tokens| tokens.scopes.as_deref());
+        let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
+            return Ok(());
+        };
+        let path = ["me", "permissions"];
+        let listed: Vec<Permission> = self.list(cx, "me.permissions", &path, &[]).await?;
+        let refused = listed
+            .into_iter()
+            .filter(|one| one.status != "granted" && asked.contains(&one.permission));
+        let refused: Vec<String> = refused.map(|one| one.permission).collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(not_granted(&refused)
+            .with_platform(&self.platform)
+            .with_operation("me.permissions"))
+    }
+}
+
+/// What a user said to a scope: `granted`, `declined` or `expired`.
+#[derive(Deserialize)]
+struct Permission {
+    permission: String,
+    status: String,
 }
 
 #[cfg(test)]

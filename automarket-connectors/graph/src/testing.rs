@@ -204,6 +204,23 @@ pub fn page(asked: &Asked, all: &[Value]) -> Response<Bytes> {
     json_reply(200, &json!({"data": data, "paging": paging}))
 }
 
+/// What a user was asked for, and said to each of it.
+#[must_use]
+pub fn permissions(asked: &Asked, scopes: &[&str], declined: &[String]) -> Response<Bytes> {
+    let status = |scope: &str| {
+        if declined.iter().any(|declined| declined == scope) {
+            "declined"
+        } else {
+            "granted"
+        }
+    };
+    let all: Vec<Value> = scopes
+        .iter()
+        .map(|scope| json!({"permission": scope, "status": status(scope)}))
+        .collect();
+    page(asked, &all)
+}
+
 /// Meta's own descriptions of its nodes, of the version before the one we speak: nodes, their edges, what
 /// these take and what they answer.
 #[derive(Debug)]

@@ -133,20 +133,21 @@ impl Publisher for Mixpost {
         let account = handle.data.get("account").and_then(Value::as_u64);
         let post = self.get_post(cx, &handle.remote_id).await;
         let post = post.map_err(about_the_question)?;
-        if post.trashed {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "somebody moved the post to Mixpost's trash",
-            )
-            .with_platform(&PLATFORM)
-            .with_operation("posts.get"));
-        }
         if let Some(error) = failure(cx, &post, account) {
             return Err(error
                 .with_platform(&PLATFORM)
                 .with_operation("posts.publish"));
         }
-        Ok(outcome(&post, account.unwrap_or_default()))
+        match outcome(&post, account.unwrap_or_default()) {
+            // One that is out stays on the network, wherever its record lies.
+            Outcome::Accepted(_) if post.trashed => {
+                let message = "somebody moved the post to Mixpost's trash";
+                Err(Error::new(ErrorKind::NotFound, message)
+                    .with_platform(&PLATFORM)
+                    .with_operation("posts.get"))
+            }
+            outcome => Ok(outcome),
+        }
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {

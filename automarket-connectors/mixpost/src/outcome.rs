@@ -24,11 +24,15 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
     let url = there
         .and_then(|account| account.external_url.clone())
         .filter(|url| url.starts_with("http"));
-    let out = post.status == MixpostStatus::Published
-        || (post.status == MixpostStatus::Failed
-            && url.is_some()
-            && there.is_some_and(|account| account.errors.is_empty()));
-    if out && !post.trashed {
+    let out = match post.status {
+        MixpostStatus::Published => true,
+        MixpostStatus::Failed => {
+            url.is_some() && there.is_some_and(|account| account.errors.is_empty())
+        }
+        // What a record in the trash says of itself is not certain.
+        _ => post.trashed && post.published_at.is_some(),
+    };
+    if out {
         Outcome::Done(Receipt {
             remote_id: post.uuid.clone(),
             url,

@@ -96,10 +96,12 @@ fn message(notice: &Notice) -> Value {
     body
 }
 
+/// What was said in the channel, or in one of its threads.
 pub(crate) fn history(
     config: &SlackConfig,
     token: &Secret,
     channel: &str,
+    thread: Option<&str>,
     oldest: DateTime<Utc>,
     cursor: &str,
 ) -> Result<Call> {
@@ -117,7 +119,11 @@ pub(crate) fn history(
     if !cursor.is_empty() {
         form.push(("cursor", cursor));
     }
-    read("conversations.history", config, token, &form)
+    let Some(thread) = thread else {
+        return read("conversations.history", config, token, &form);
+    };
+    form.push(("ts", thread));
+    read("conversations.replies", config, token, &form)
 }
 
 pub(crate) fn upload_address(

@@ -1,7 +1,7 @@
 use automarket_core::{
     Context, Credential, Error, ErrorKind, Identity, Media, Notice, Notifier, Outcome, Profile,
     Result, Secret, async_trait,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     http::Reply,
     profile::{ApiVersion, Markup, TextUnit},
     publisher::{Lookup, Receipt},
@@ -13,6 +13,8 @@ use crate::{PLATFORM, api, config::SlackConfig, error, wire};
 
 /// Files larger than this are refused before the first request.
 const MAX_FILE: u64 = 1_000_000_000;
+/// Files that are not seen for so long after the first look were not shared.
+const UNSHARED: TimeDelta = TimeDelta::minutes(5);
 /// Pages of history that are searched for a lost message, and pages of channels that are offered.
 const MAX_PAGES: usize = 20;
 
@@ -114,7 +116,8 @@ impl Slack {
         })?;
         let begun: DateTime<Utc> = cx.step("slack.begun", || async { Ok(cx.now()) }).await?;
         let find = || async {
-            self.sent(cx, &config, token, channel, begun)
+            let thread = notice.thread.as_deref();
+            self.sent(cx, &config, token, channel, thread, begun)
                 .await?
                 .into_once()
         };
@@ -132,13 +135,15 @@ impl Slack {
         Ok(outcome)
     }
 
-    /// Whether a message with our key stands in the channel since `begun`.
+    /// Whether a message with our key stands in the channel since `begun`, or in the thread: what is said
+    /// there is not in the channel's history.
     async fn sent(
         &self,
         cx: &Context,
         config: &SlackConfig,
         token: &Secret,
         channel: &str,
+        thread: Option<&str>,
         begun: DateTime<Utc>,
     ) -> Result<Lookup> {
         let Some(key) = cx.key() else {
@@ -148,12 +153,10 @@ impl Slack {
         };
         let mut cursor = String::new();
         // Slack's clock may be a little behind ours.
-        let oldest = begun - automarket_core::chrono::Duration::minutes(5);
+        let oldest = begun - TimeDelta::minutes(5);
         for _ in 0..MAX_PAGES {
-            let page: wire::History = match self
-                .ask(cx, api::history(config, token, channel, oldest, &cursor)?)
-                .await
-            {
+            let call = api::history(config, token, channel, thread, oldest, &cursor)?;
+            let page: wire::History = match self.ask(cx, call).await {
                 // Slack lets a bot post to public channels whose history it may not read.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) =>
@@ -237,6 +240,7 @@ impl Slack {
         cx.once("slack.share", find, complete).await
     }
 
+    /// Whether Slack has shared the files. It does so a moment after it was told to.
     async fn shared(
         &self,
         cx: &Context,
@@ -248,12 +252,18 @@ impl Slack {
             return Ok(Some(()));
         };
         let info: wire::FileInfo = self.ask(cx, api::file_info(config, token, id)?).await?;
-        let shares = info
-            .file
-            .shares
-            .as_object()
-            .is_some_and(|shares| !shares.is_empty());
-        Ok(shares.then_some(()))
+        let shares = info.file.shares.as_object();
+        if shares.is_some_and(|shares| !shares.is_empty()) {
+            return Ok(Some(()));
+        }
+        let first_look: DateTime<Utc> = cx
+            .step("slack.share.looked", || async { Ok(cx.now()) })
+            .await?;
+        if cx.now() - first_look < UNSHARED {
+            let message = "the files are not seen in the channel yet";
+            return Err(Error::new(ErrorKind::CannotTell, message).with_platform(&PLATFORM));
+        }
+        Ok(None)
     }
 }
 

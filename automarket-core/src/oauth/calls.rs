@@ -102,6 +102,16 @@ pub fn missing_scopes(
         .collect()
 }
 
+/// The error of a login at which the user did not agree to these scopes: `Forbidden`
+/// ([`rule::MISSING_SCOPES`]).
+#[must_use]
+pub fn not_granted(missing: &[String]) -> Error {
+    let message = format!("the user did not grant {}", missing.join(", "));
+    Error::new(ErrorKind::Forbidden, message)
+        .with_rule(rule::MISSING_SCOPES)
+        .with_remedy("let the user begin again and agree to all of it")
+}
+
 /// Exchanges a code for tokens. `places` are the callback's ([`Callback::places`](super::Callback::places)).
 /// A code is good once: never repeat the call.
 ///

@@ -18,7 +18,7 @@ mod token;
 pub use callback::{Callback, read_callback, state_of};
 pub use calls::{
     authorize_url, client_credentials_call, exchange_call, jwt_bearer_call, long_lived_call,
-    missing_scopes, refresh_call, requested_scopes, revoke_call,
+    missing_scopes, not_granted, refresh_call, requested_scopes, revoke_call,
 };
 pub use pkce::{challenge, random, same};
 pub use provider::{

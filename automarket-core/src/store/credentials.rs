@@ -118,22 +118,23 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<Option<SealedCredential>>;
     /// All credentials of the tenant, by account.
     async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>>;
-    /// Leases this version for renewing: `false` when it is leased already, is another version now or is
-    /// gone.
+    /// Leases this version for renewing, and says until when: `None` when it is leased already, is another
+    /// version now or is gone. By that instant the lease is known: no two of one version end at the same.
     async fn lease_credential(
         &self,
         tenant: &TenantId,
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool>;
-    /// Ends the lease of this version; nobody leases it again before `wait` has passed. Does nothing to
-    /// another version.
+    ) -> Result<Option<DateTime<Utc>>>;
+    /// Ends the lease of this version that runs until then; nobody leases it again before `wait` has passed.
+    /// Does nothing to another version, nor to the lease of whoever came after this one had run out.
     async fn release_credential(
         &self,
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()>;
     /// Says that this version needs to be connected again, ends its lease and tells the event, all or nothing.

@@ -633,7 +633,7 @@ impl CredentialStore for FaultStore {
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<DateTime<Utc>>> {
         self.pass(
             "lease_credential",
             self.inner.lease_credential(tenant, account, version, lease),
@@ -645,12 +645,13 @@ impl CredentialStore for FaultStore {
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()> {
         self.pass(
             "release_credential",
             self.inner
-                .release_credential(tenant, account, version, wait),
+                .release_credential(tenant, account, version, leased_until, wait),
         )
         .await
     }

@@ -79,7 +79,11 @@ impl Keyring {
     }
 
     fn of(keys: Vec<Key>) -> Result<Self> {
-        let wrong = |message: String| Error::new(ErrorKind::Config, message).with_rule("vault.key");
+        let wrong = |message: String| {
+            Error::new(ErrorKind::Config, message)
+                .with_rule("vault.key")
+                .with_remedy("a key is 32 random bytes in base64: openssl rand -base64 32")
+        };
         if keys.is_empty() {
             return Err(wrong("there is no encryption key".to_owned()));
         }

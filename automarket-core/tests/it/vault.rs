@@ -63,6 +63,22 @@ proptest! {
 }
 
 #[test]
+fn one_part_of_the_place_is_enough_to_keep_it_shut() {
+    let ring = keyring(KEY);
+    let sealed = ring.seal(HOME, b"secret").unwrap();
+    let (tenant, account, field) = ("other", "other", "other");
+    for place in [
+        Place { tenant, ..HOME },
+        Place { account, ..HOME },
+        Place { field, ..HOME },
+    ] {
+        let refused = ring.open(place, &sealed).unwrap_err();
+        assert_eq!(refused.rule(), Some("vault.damaged"), "{place:?}");
+    }
+    assert!(ring.open(HOME, &sealed).is_ok());
+}
+
+#[test]
 fn every_flipped_bit_and_every_cut_is_noticed() {
     let ring = keyring(KEY);
     let sealed = ring.seal(HOME, b"the token").unwrap();

@@ -172,3 +172,34 @@ async fn an_account_that_is_connected_anew_does_not_get_its_old_credential() {
     let context = other.context(id).await.unwrap();
     assert_eq!(token_of(context.credential()), "new");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_use_is_written_down_once_an_hour_however_often_it_is_read() {
+    let world = World::new().await;
+    let uses = async || {
+        let trail = world.trail().await.into_iter();
+        trail
+            .filter(|(action, _)| *action == AuditAction::Use)
+            .count()
+    };
+    for (minutes, noted) in [(0, 1), (1, 1), (58, 1), (2, 2)] {
+        tokio::time::advance(std::time::Duration::from_secs(minutes * 60)).await;
+        world.token().await.unwrap();
+        assert_eq!(uses().await, noted, "after {minutes} min");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_puts_is_seen_after_30_seconds() {
+    let world = World::new().await;
+    assert_eq!(world.token().await.unwrap(), "access-1");
+    let new = Credential::token("new");
+    let account = world.account.clone();
+    world
+        .other_process()
+        .add_account(account, new)
+        .await
+        .unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    assert_eq!(world.token().await.unwrap(), "new");
+}

@@ -7,6 +7,8 @@ mod keeping;
 mod processes;
 mod renewing;
 mod rotating;
+mod storing;
+mod unregistered;
 
 use std::sync::Arc;
 

@@ -75,6 +75,9 @@ async fn trouble_on_the_way_disconnects_nobody() {
         );
         assert!(!world.needs_reauth().await);
         assert_eq!(world.events_of("account.needs_reauth").await, 0);
+        let last = world.trail().await.pop();
+        let why = (AuditAction::Refresh, error.kind().as_str().to_owned());
+        assert_eq!(last, Some(why));
         // Nobody hammers the platform meanwhile.
         assert_eq!(world.issuer.token_requests(), 1);
         world.pass(61);
@@ -95,36 +98,59 @@ async fn a_renewal_whose_answer_is_lost_ends_usable_or_says_so() {
     let error = world.token().await.unwrap_err();
     assert_eq!(error.rule(), Some("account.needs_reauth"));
     assert_eq!(world.events_of("account.needs_reauth").await, 1);
+    let last = world.trail().await.pop();
+    let why = (AuditAction::Refresh, "needs_reauth".to_owned());
+    assert_eq!(last, Some(why));
 }
 
-#[tokio::test]
-async fn a_refused_renewal_is_believed_only_when_nobody_has_renewed_meanwhile() {
-    let world = World::new().await;
+/// While this process waits in the store, somebody else puts another credential in; what this one gets.
+async fn meanwhile_somebody_else(world: &World, call: &'static str, after: u32) -> String {
     world.pass(3600);
-    // Somebody else's renewal, of which this process only hears "invalid_grant".
-    let (access, refresh) = world.issuer.grant();
-    let (store, account) = (world.store.clone(), world.account.clone());
-    let end = issuer::later(&world.clock, 3600);
-    let newer = world.other_process();
-    let faulty = FaultStore::new(store);
-    faulty.faults().add(StoreRule::on(
-        "lease_credential",
-        StoreFault::Delay(Duration::from_millis(200)),
-    ));
-    let market = market(Arc::new(faulty), world.issuer.clone())
+    let faulty = Arc::new(FaultStore::new(world.store.clone()));
+    let delay = StoreFault::Delay(Duration::from_secs(1));
+    faulty.faults().add(StoreRule::on(call, delay).after(after));
+    let market = market(faulty.clone(), world.issuer.clone())
         .clock(Arc::new(world.clock.clone()))
         .build()
         .unwrap();
-    let tenant = market.tenant("acme").unwrap();
-    let asking = tokio::spawn(async move { tenant.context(account.id).await.map(drop) });
-    tokio::task::yield_now().await;
-    newer
-        .add_account(world.account.clone(), tokens(&access, &refresh, end))
+    let (tenant, id) = (market.tenant("acme").unwrap(), world.account.id);
+    let asking = tokio::spawn(async move { tenant.context(id).await });
+    while faulty.faults().hits() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let other = world.other_process();
+    let newer = tokens(&access, &refresh, end);
+    other
+        .add_account(world.account.clone(), newer)
         .await
         .unwrap();
-    asking.await.unwrap().unwrap();
-    assert!(!world.needs_reauth().await);
+    let context = asking.await.unwrap().unwrap();
     assert_eq!(world.events_of("account.needs_reauth").await, 0);
+    assert!(!world.needs_reauth().await);
+    assert_eq!(world.token().await.unwrap(), access);
+    token_of(context.credential()).to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_renewal_is_believed_only_when_nobody_has_renewed_meanwhile() {
+    let world = World::new().await;
+    // It has the lease, and has not asked yet.
+    assert_eq!(meanwhile_somebody_else(&world, "now", 2).await, "access-2");
+    assert_eq!(world.issuer.invalid_grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_ends_late_writes_over_nothing() {
+    let world = World::new().await;
+    // It has new tokens, and has not stored them yet.
+    let got = meanwhile_somebody_else(&world, "put_credential", 0).await;
+    assert_eq!(got, "access-3");
+    assert_eq!(
+        (world.issuer.renewed(), world.issuer.invalid_grants()),
+        (1, 0)
+    );
 }
 
 #[tokio::test]

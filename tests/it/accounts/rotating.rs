@@ -51,6 +51,11 @@ async fn rotation_reseals_everything_and_says_when_the_old_key_may_go() {
     assert_eq!(report.retired, ["old"]);
     assert_eq!(seen, [100, 200, 250, 250]);
     uses(0, ACCOUNTS, &store.key_uses().await.unwrap());
+    let trail = tenant.audit(0, 1000).await.unwrap();
+    let noted = trail
+        .iter()
+        .filter(|row| row.entry.action == AuditAction::Rotate && row.entry.outcome == "done");
+    assert_eq!(noted.count() as u64, ACCOUNTS);
     // The new key alone opens everything.
     let later = on(store.clone(), NEW);
     for (n, account) in accounts.iter().enumerate() {
@@ -99,6 +104,18 @@ async fn a_key_under_which_somebody_is_connecting_is_not_retired() {
     let both = on(store, &format!("{NEW},{wrong}"));
     let report = both.market().rotate(|_| {}).await.unwrap();
     assert_eq!(report.retired, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_under_which_a_credential_is_left_is_not_retired() {
+    let (store, _, _) = many().await;
+    // The same id for another key: nothing under it opens.
+    let wrong = "old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let both = on(store.clone(), &format!("{NEW},{wrong}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((report.resealed, report.failed), (0, ACCOUNTS));
+    assert_eq!(report.retired, [""; 0]);
+    uses(ACCOUNTS, 0, &store.key_uses().await.unwrap());
 }
 
 #[tokio::test]

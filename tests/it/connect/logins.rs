@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use automarket::{
     AccountId, Media, Post, When,
-    accounts::Revoked,
+    accounts::{Connect, Revoked},
     connectors::{
         facebook::{self, Facebook, FacebookConfig},
         instagram::{self, Instagram, InstagramConfig, Login},
@@ -118,14 +118,19 @@ impl Backend {
             .await
     }
 
-    async fn offered_by(&self, connect: &automarket::accounts::Connect) -> Offered {
+    async fn offered_by(&self, connect: &Connect) -> Offered {
+        self.log_in(connect).await.unwrap()
+    }
+
+    /// Through the browser and back.
+    async fn log_in(&self, connect: &Connect) -> Result<Offered> {
         let begun = connect.begin(CALLBACK, "session").await.unwrap();
         let browser = Context::new(self.sandbox.clone()).with_clock(Arc::new(self.clock.clone()));
         let page = Call::get("browser", begun.authorize_url.as_str()).unwrap();
         let reply = browser.call(page).await.unwrap();
         let back = reply.header("location").expect("the way back");
         let query = back.split_once('?').unwrap().1;
-        connect.complete(query, "session").await.unwrap()
+        connect.complete(query, "session").await
     }
 
     /// Logs in, is offered exactly these, and picks some of them by their places in the list.
@@ -272,6 +277,43 @@ async fn a_facebook_user_offers_pages_each_with_its_own_token() {
     let state = backend.publish(ids[0], Post::text("And again")).await;
     assert_eq!(state, PublicationState::Published);
     assert_eq!(backend.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_user_refuses_at_facebooks_dialog_is_told() {
+    let facebook = Arc::new(facebook::testing::FakeFacebook::new());
+    facebook.decline("pages_manage_posts");
+    let fake = (facebook as Arc<dyn Fake>, facebook::testing::USER_TOKEN);
+    let rules = facebook_rules(facebook::PLATFORM);
+    let pages = Backend::new(facebook::oauth(), rules, fake, |market| {
+        market.publisher(Facebook::new(FacebookConfig::default()))
+    });
+    let instagram = instagram::testing::FakeInstagram::new(Login::Facebook);
+    instagram.decline("instagram_content_publish");
+    let fake: Arc<dyn Fake> = Arc::new(instagram);
+    let fake = (fake, instagram::testing::USER_TOKEN);
+    let rules = facebook_rules(instagram::PLATFORM);
+    let linked = Backend::new(instagram::oauth_facebook(), rules, fake, |market| {
+        market.publisher(Instagram::new(InstagramConfig::of(Login::Facebook)))
+    });
+    for (backend, refused) in [
+        (pages, "pages_manage_posts"),
+        (linked, "instagram_content_publish"),
+    ] {
+        let connect = backend.tenant.connect(backend.platform.clone());
+        let error = backend.log_in(&connect).await.unwrap_err();
+        assert_eq!(error.rule(), Some(rule::MISSING_SCOPES), "{error:?}");
+        assert_eq!(Cause::of(&error), Cause::User);
+        assert!(error.message().contains(refused), "{error}");
+        // Facebook does not ask again for what was refused, unless it is told to.
+        let begun = connect.begin(CALLBACK, "session").await.unwrap();
+        let asks_again = |(name, value): (_, _)| name == "auth_type" && value == "rerequest";
+        assert!(begun.authorize_url.query_pairs().any(asks_again));
+        // Who does not ask for it can do without.
+        let less = connect.scopes(["pages_show_list", "pages_read_engagement"]);
+        let offered = backend.log_in(&less).await.unwrap();
+        assert_eq!(offered.accounts.len(), 2);
+    }
 }
 
 fn picture() -> Post {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed, token},
+    testing::{Asked, Refusal, page, permissions, refusal, signed, token},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -20,7 +20,7 @@ use automarket_core::{
 };
 use serde_json::{Value, json};
 
-use crate::PLATFORM;
+use crate::{PLATFORM, oauth};
 use state::State;
 
 /// The hosts that the fake answers for: the API, the one for chunks of videos, the one for reels.
@@ -39,6 +39,8 @@ pub const OTHER_TOKEN: &str = "facebook-sandbox-other-page-token";
 pub const PAGE: &str = "1353269864728879";
 /// The id of the page `Globex`.
 pub const OTHER_PAGE: &str = "1353269864728880";
+/// Somebody who is no page.
+const VISITOR: &str = "24000000000000001";
 
 /// The fake. Posts, videos and comments that somebody could see, or will at their time, and drafts are its effects:
 /// `{id, page, kind, message, link, photos, scheduled, draft, parent}`.
@@ -62,6 +64,11 @@ impl FakeFacebook {
     /// From now on calls without the proof of this app's secret are refused.
     pub fn require_proof(&self, app_secret: &str) {
         self.lock().app_secret = Some(app_secret.to_owned());
+    }
+
+    /// The user refuses this permission at the login's dialog; all of them are granted unless said otherwise.
+    pub fn decline(&self, permission: &str) {
+        self.lock().declined.push(permission.to_owned());
     }
 
     /// The version that answers whatever is asked for; the asked one unless said otherwise.
@@ -102,6 +109,21 @@ impl FakeFacebook {
     /// How many answers to a question for one thing say that it is not there, right after it was made.
     pub fn hide(&self, times: u32) {
         self.lock().hidden = times;
+    }
+
+    /// For how many seconds a post is in no list after it was made.
+    pub fn list_after(&self, seconds: i64) {
+        self.lock().unlisted = seconds;
+    }
+
+    /// Whether it takes a post that it has just taken, as Facebook mostly does not.
+    pub fn set_takes_repeats(&self, takes: bool) {
+        self.lock().takes_repeats = takes;
+    }
+
+    /// Somebody comments on a post of the first page.
+    pub fn comment_of_other(&self, post: &str, message: &str, now: DateTime<Utc>) {
+        posts::add_comment(&mut self.lock(), VISITOR, post, message, now);
     }
 
     /// Somebody makes a draft public. `false` when there is no such draft.
@@ -275,6 +297,9 @@ fn users(state: &State, asked: &Asked, path: &[&str]) -> Answer {
             "username field is deprecated for versions v2.0 and higher",
         )),
         (&Method::GET, ["me"]) => Ok(json_reply(200, &json!({"id": "10158000000000001"}))),
+        (&Method::GET, ["me", "permissions"]) => {
+            Ok(permissions(asked, oauth().scopes, &state.declined))
+        }
         (&Method::GET, ["me", "accounts"]) => {
             let pages = [(PAGE, state.token.as_str()), (OTHER_PAGE, OTHER_TOKEN)];
             let pages = pages.map(|(id, token)| {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed, token},
+    testing::{Asked, Refusal, page, permissions, refusal, signed, token},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -20,7 +20,7 @@ use automarket_core::{
 };
 use serde_json::{Value, json};
 
-use crate::{Login, PLATFORM};
+use crate::{Login, PLATFORM, oauth_facebook};
 use state::State;
 
 /// The host that the fake answers for with Instagram's login; with Facebook's it is `graph.facebook.com`.
@@ -74,6 +74,11 @@ impl FakeInstagram {
         self.lock().app_secret = Some(app_secret.to_owned());
     }
 
+    /// The user refuses this permission at the login's dialog; all of them are granted unless said otherwise.
+    pub fn decline(&self, permission: &str) {
+        self.lock().declined.push(permission.to_owned());
+    }
+
     /// The version that answers whatever is asked for; the asked one unless said otherwise.
     pub fn serve_version(&self, version: &str) {
         self.lock().version = Some(version.to_owned());
@@ -97,6 +102,16 @@ impl FakeInstagram {
     /// How many times a container that is ready is said not to be when it is published.
     pub fn delay_publishing(&self, times: u32) {
         self.lock().delayed = times;
+    }
+
+    /// For how many seconds a container that was published says that it can be, and is busy for who tries.
+    pub fn finish_late(&self, seconds: i64) {
+        self.lock().in_flight = seconds;
+    }
+
+    /// Somebody comments on a post of the first account.
+    pub fn comment_of_other(&self, media: &str, text: &str) {
+        media::add_comment(&mut self.lock(), OTHER_ACCOUNT, media, text);
     }
 
     /// The next so many writes are refused with this code and subcode.
@@ -225,6 +240,7 @@ impl FakeInstagram {
                 "Tried accessing nonexisting field (accounts) on node type (Page)",
             )),
             (&Method::GET, ["me"]) => Ok(json_reply(200, &me(account))),
+            (&Method::GET, [id]) if own(id) => Ok(json_reply(200, &me(account))),
             (&Method::GET, [id, "content_publishing_limit"]) if own(id) => {
                 let used = state.used(account, now);
                 let config = json!({"quota_total": state.quota, "quota_duration": 86_400});
@@ -269,6 +285,9 @@ impl FakeInstagram {
 fn users(state: &State, asked: &Asked, path: &[&str]) -> Answer {
     match (&asked.method, path) {
         (&Method::GET, ["me"]) => Ok(json_reply(200, &json!({"id": "10158000000000001"}))),
+        (&Method::GET, ["me", "permissions"]) => {
+            Ok(permissions(asked, oauth_facebook().scopes, &state.declined))
+        }
         (&Method::GET, ["me", "accounts"]) => {
             let tokens = [
                 (ACCOUNT, state.token.as_str()),

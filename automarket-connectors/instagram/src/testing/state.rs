@@ -22,12 +22,15 @@ pub(super) enum Kind {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) token: String,
+    pub(super) declined: Vec<String>,
     pub(super) app_secret: Option<String>,
     pub(super) version: Option<String>,
     pub(super) quota: usize,
     pub(super) questions: u32,
     pub(super) failing: (u32, i64),
     pub(super) delayed: u32,
+    /// Seconds.
+    pub(super) in_flight: i64,
     pub(super) refusing: (u32, i64, i64),
     pub(super) hidden: u32,
     pub(super) retired: Vec<String>,
@@ -48,13 +51,19 @@ pub(super) struct Container {
     /// Questions until it is ready.
     pub(super) left: u32,
     pub(super) failed: Option<i64>,
-    pub(super) published: bool,
+    pub(super) published: Option<DateTime<Utc>>,
 }
 
 impl Container {
+    /// Published within so many seconds, and not saying so yet.
+    pub(super) fn busy(&self, seconds: i64, now: DateTime<Utc>) -> bool {
+        let since = |at| (now - at) < TimeDelta::seconds(seconds);
+        self.published.is_some_and(since)
+    }
+
     /// Not published within a day.
     pub(super) fn expired(&self, now: DateTime<Utc>) -> bool {
-        !self.published && now - self.at >= TimeDelta::hours(24)
+        self.published.is_none() && now - self.at >= TimeDelta::hours(24)
     }
 }
 
@@ -80,12 +89,14 @@ impl Default for State {
     fn default() -> Self {
         Self {
             token: TOKEN.to_owned(),
+            declined: Vec::new(),
             app_secret: None,
             version: None,
             quota: 100,
             questions: 1,
             failing: (0, 0),
             delayed: 0,
+            in_flight: 0,
             refusing: (0, 0, 0),
             hidden: 0,
             retired: Vec::new(),

@@ -252,6 +252,32 @@ async fn a_world_saved_and_loaded_goes_on() {
 }
 
 #[tokio::test]
+async fn a_record_in_the_trash_says_nothing_of_a_post_that_is_out() {
+    let world = World::new();
+    let cx = world.x("k");
+    let Outcome::Accepted(public) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    let later = hello().delivery(Delivery::At(at("2026-11-20T10:00:00Z")));
+    let cx_later = world.x("later");
+    let Outcome::Accepted(waiting) = world.mixpost.publish(&cx_later, &later).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.clock.advance(TimeDelta::seconds(5));
+    for handle in [&public, &waiting] {
+        let mode = DeleteMode::AppOnly;
+        let trashed = world
+            .mixpost
+            .delete_post(&cx, &handle.remote_id, true, mode);
+        trashed.await.unwrap();
+    }
+    let outcome = world.mixpost.poll(&cx, &public).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    let error = world.mixpost.poll(&cx, &waiting).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
 async fn a_stopped_worker_is_no_failure() {
     let world = World::new();
     world.fake.set_worker(false);

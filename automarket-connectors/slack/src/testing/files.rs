@@ -2,7 +2,7 @@
 
 use automarket_core::{
     Bytes,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     http_types::Response,
     testing::{json_reply, text_reply},
 };
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::{State, refused};
 
 pub(super) const UPLOADS: &str = "https://files.slack.com/upload/v1/";
+/// Slack says yes at once, and shares the files a moment later.
+const SHARING: TimeDelta = TimeDelta::seconds(5);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct File {
@@ -19,7 +21,7 @@ pub(super) struct File {
     name: String,
     length: usize,
     received: Option<usize>,
-    shared_in: Option<String>,
+    shared: Option<(String, DateTime<Utc>)>,
 }
 
 impl State {
@@ -46,7 +48,7 @@ impl State {
             name,
             length,
             received: None,
-            shared_in: None,
+            shared: None,
         });
         json_reply(
             200,
@@ -85,7 +87,7 @@ impl State {
             return refusal;
         }
         for file in self.files.iter_mut().filter(|file| ids.contains(&file.id)) {
-            file.shared_in = Some(channel.to_owned());
+            file.shared = Some((channel.to_owned(), now + SHARING));
         }
         let mut message = self.add(
             channel,
@@ -103,17 +105,16 @@ impl State {
         )
     }
 
-    pub(super) fn info(&self, form: &Value) -> Response<Bytes> {
+    pub(super) fn info(&self, form: &Value, now: DateTime<Utc>) -> Response<Bytes> {
         match self
             .files
             .iter()
             .find(|file| form["file"] == file.id.as_str())
         {
             Some(file) => {
-                let shares = file
-                    .shared_in
-                    .as_ref()
-                    .map_or(json!({}), |channel| json!({"public": {channel: []}}));
+                let shared = file.shared.as_ref().filter(|(_, at)| *at <= now);
+                let shares =
+                    shared.map_or(json!({}), |(channel, _)| json!({"public": {channel: []}}));
                 json_reply(
                     200,
                     &json!({"ok": true, "file": {"id": file.id, "name": file.name, "shares": shares}}),

@@ -128,9 +128,10 @@ impl Fake for FakeSlack {
             Some("conversations.list") => state.channels(&input),
             Some("chat.postMessage") => state.post(&input, now),
             Some("conversations.history") => state.history(&input),
+            Some("conversations.replies") => state.replies(&input),
             Some("files.getUploadURLExternal") => state.upload_address(&input),
             Some("files.completeUploadExternal") => state.complete(&input, now),
-            Some("files.info") => state.info(&input),
+            Some("files.info") => state.info(&input, now),
             _ => refused("unknown_method"),
         }
     }
@@ -215,8 +216,29 @@ impl State {
         message
     }
 
-    /// Newest first, in pages, from `oldest` on.
+    /// What stands in the channel itself, newest first. What was said in threads stands in those alone.
     fn history(&self, form: &Value) -> Response<Bytes> {
+        let own = |message: &&Message| message.thread_ts.is_none();
+        self.listed(form, self.messages.iter().rev().filter(own))
+    }
+
+    /// A thread: the message that it hangs on, and the replies, oldest first.
+    fn replies(&self, form: &Value) -> Response<Bytes> {
+        let ts = form["ts"].as_str().unwrap_or_default();
+        if !self.messages.iter().any(|message| message.ts == ts) {
+            return refused("thread_not_found");
+        }
+        let of_it =
+            |message: &&Message| message.ts == ts || message.thread_ts.as_deref() == Some(ts);
+        self.listed(form, self.messages.iter().filter(of_it))
+    }
+
+    /// Those of the channel from `oldest` on, in pages, with metadata if that was asked for.
+    fn listed<'a>(
+        &self,
+        form: &Value,
+        messages: impl Iterator<Item = &'a Message>,
+    ) -> Response<Bytes> {
         let text = |name: &str| form[name].as_str().unwrap_or_default().to_owned();
         let (channel, oldest) = (text("channel"), text("oldest"));
         let refusal = self.lacks("channels:history");
@@ -226,13 +248,17 @@ impl State {
         let limit: usize = text("limit").parse().unwrap_or(100);
         let skip: usize = text("cursor").parse().unwrap_or(0);
         let seconds = |ts: &str| ts.parse::<f64>().unwrap_or_default();
-        let found: Vec<&Message> = self
-            .messages
-            .iter()
-            .rev()
+        let found: Vec<&Message> = messages
             .filter(|message| message.channel == channel && seconds(&message.ts) > seconds(&oldest))
             .collect();
-        let page: Vec<&&Message> = found.iter().skip(skip).take(limit).collect();
+        let shown = |message: &&Message| {
+            let mut shown = json!(message);
+            if text("include_all_metadata") != "true" {
+                shown["metadata"] = Value::Null;
+            }
+            shown
+        };
+        let page: Vec<Value> = found.iter().skip(skip).take(limit).map(shown).collect();
         let more = skip + page.len() < found.len();
         let cursor = if more {
             (skip + page.len()).to_string()

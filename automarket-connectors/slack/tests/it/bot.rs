@@ -9,8 +9,11 @@ use automarket_connector_slack::{
 };
 use automarket_core::{
     Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, TenantId,
+    chrono::TimeDelta,
     store::Account,
-    testing::{Fake as _, Fault, FaultRule, Sandbox, conformance::notifier::NotifierUnderTest},
+    testing::{
+        Fake as _, Fault, FaultRule, ManualClock, Sandbox, conformance::notifier::NotifierUnderTest,
+    },
 };
 
 fn context(sandbox: &Sandbox, channel: &str, key: &str) -> Context {
@@ -98,24 +101,81 @@ async fn a_lost_message_in_a_channel_that_the_bot_is_not_in_stays_unknown() {
     assert_eq!(fake.effects().len(), 1);
 }
 
+/// A notice with a file, and a world whose time is moved by hand.
+fn report() -> (Sandbox, Arc<FakeSlack>, ManualClock, Notice) {
+    let (clock, fake) = (
+        ManualClock::parse("2027-01-11T09:00:00Z"),
+        Arc::new(FakeSlack::new()),
+    );
+    let sandbox = Sandbox::new().with_clock(Arc::new(clock.clone()));
+    let mut notice = Notice::new("Report", "Numbers.");
+    let chart = Media::image(&b"png"[..], "image/png").alt("a chart");
+    notice.files.push(chart);
+    (sandbox.with(fake.clone()), fake, clock, notice)
+}
+
 #[tokio::test]
 async fn files_are_shared_under_the_message_once() {
-    let (sandbox, fake) = world();
-    let cx = context(&sandbox, CHANNEL, "k");
-    let mut notice = Notice::new("Report", "Numbers.");
-    notice
-        .files
-        .push(Media::image(&b"png"[..], "image/png").alt("a chart"));
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
     sandbox
         .faults()
         .add(FaultRule::on("completeUploadExternal", Fault::CutAfter));
-    let lost = Slack::new().notify(&cx, &notice).await.unwrap_err();
-    assert!(lost.is_unknown());
+    // Slack shares a moment after it was told: that nothing is seen yet does not say that nothing comes.
+    for _ in 0..2 {
+        let lost = Slack::new().notify(&cx, &notice).await.unwrap_err();
+        assert!(lost.is_unknown());
+    }
+    clock.advance(TimeDelta::seconds(10));
     let sent = Slack::new().notify(&cx, &notice).await.unwrap();
     let held = fake.effects();
     assert_eq!(held.len(), 2, "one message, and one share under it");
     assert_eq!(held[1]["thread_ts"], sent.remote_id());
     assert_eq!(held[1]["files"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn files_that_stay_unshared_are_shared_again() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
+    sandbox
+        .faults()
+        .add(FaultRule::on("completeUploadExternal", Fault::CutBefore));
+    for _ in 0..2 {
+        let lost = Slack::new().notify(&cx, &notice).await.unwrap_err();
+        assert!(lost.is_unknown());
+    }
+    clock.advance(TimeDelta::minutes(5));
+    Slack::new().notify(&cx, &notice).await.unwrap();
+    assert_eq!(fake.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_reply_in_a_thread_is_found_there() {
+    let (sandbox, fake) = world();
+    let cx = |key| context(&sandbox, CHANNEL, key);
+    let slack = Slack::new();
+    let first = slack.notify(&cx("first"), &Notice::new("t", "")).await;
+    let mut reply = Notice::new("a reply", "");
+    reply.thread = Some(first.unwrap().remote_id().to_owned());
+    sandbox
+        .faults()
+        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    let second = cx("second");
+    let lost = slack.notify(&second, &reply).await.unwrap_err();
+    assert!(lost.is_unknown());
+    let found = slack.notify(&second, &reply).await.unwrap();
+    let held = fake.effects();
+    assert_eq!(held.len(), 2, "sent once");
+    assert_eq!(found.remote_id(), held[1]["ts"]);
+    // And one that surely did not arrive is sent again.
+    sandbox
+        .faults()
+        .add(FaultRule::on("chat.postMessage", Fault::CutBefore));
+    let third = cx("third");
+    slack.notify(&third, &reply).await.unwrap_err();
+    slack.notify(&third, &reply).await.unwrap();
+    assert_eq!(fake.effects().len(), 3);
 }
 
 #[tokio::test]

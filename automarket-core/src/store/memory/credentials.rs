@@ -73,13 +73,11 @@ impl CredentialStore for MemoryStore {
         account: AccountId,
         version: i64,
         lease: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<DateTime<Utc>>> {
         let (mut state, now) = self.lock();
         let free = |row: &&mut SealedCredential| row.leased_until.is_none_or(|until| until <= now);
         let row = state.of_version(tenant, account, version).filter(free);
-        Ok(row
-            .map(|row| row.leased_until = Some(lease_end(now, lease)))
-            .is_some())
+        Ok(row.map(|row| *row.leased_until.insert(lease_end(now, lease))))
     }
 
     async fn release_credential(
@@ -87,10 +85,12 @@ impl CredentialStore for MemoryStore {
         tenant: &TenantId,
         account: AccountId,
         version: i64,
+        leased_until: DateTime<Utc>,
         wait: Duration,
     ) -> Result<()> {
         let (mut state, now) = self.lock();
-        if let Some(row) = state.of_version(tenant, account, version) {
+        let row = state.of_version(tenant, account, version);
+        if let Some(row) = row.filter(|row| row.leased_until == Some(leased_until)) {
             row.leased_until = Some(lease_end(now, wait));
         }
         Ok(())

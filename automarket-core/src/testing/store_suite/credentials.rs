@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     StoreCase, StoreUnderTest,
     samples::{event, tenant},
@@ -26,6 +28,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("a lease ends by itself, by release and by a put", |s| {
             Box::pin(leases_end(s))
+        }),
+        StoreCase::new("a lease is released by nobody but its holder", |s| {
+            Box::pin(released_by_its_holder(s))
         }),
         StoreCase::new(
             "a credential needs reauthorisation once, with one event",
@@ -73,11 +78,22 @@ impl StoreUnderTest {
         read.unwrap().expect("the credential is there")
     }
 
-    async fn lease_for(&self, version: i64, seconds: u64) -> bool {
+    async fn lease_for(&self, version: i64, seconds: u64) -> Option<DateTime<Utc>> {
         let lease = Duration::from_secs(seconds);
         let a = tenant("a");
         let leased = self.store.lease_credential(&a, id("1"), version, lease);
         leased.await.unwrap()
+    }
+
+    async fn leases(&self, version: i64) -> bool {
+        self.lease_for(version, 30).await.is_some()
+    }
+
+    async fn release(&self, version: i64, leased_until: DateTime<Utc>, seconds: u64) {
+        let (a, wait) = (tenant("a"), Duration::from_secs(seconds));
+        let store = &self.store;
+        let released = store.release_credential(&a, id("1"), version, leased_until, wait);
+        released.await.unwrap();
     }
 }
 
@@ -157,40 +173,47 @@ async fn leased_once(s: &StoreUnderTest) {
     });
     let mut leased = 0;
     for lease in leases.collect::<Vec<_>>() {
-        leased += usize::from(lease.await.unwrap().unwrap());
+        leased += usize::from(lease.await.unwrap().unwrap().is_some());
     }
     assert_eq!(leased, 1);
-    assert!(!s.lease_for(2, 30).await, "another version");
+    assert!(!s.leases(2).await, "another version");
 }
 
 async fn leases_end(s: &StoreUnderTest) {
     s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.lease_for(1, 30).await);
+    let first = s.lease_for(1, 30).await.expect("it is free");
     s.wait(31).await;
-    assert!(s.lease_for(1, 30).await, "it ran out");
-    let release = |version, wait| {
-        let wait = Duration::from_secs(wait);
-        let (store, a) = (s.store.clone(), tenant("a"));
-        async move {
-            let release = store.release_credential(&a, id("1"), version, wait);
-            release.await.unwrap();
-        }
-    };
-    release(2, 0).await;
-    assert!(!s.lease_for(1, 30).await, "another version was released");
-    release(1, 10).await;
-    assert!(!s.lease_for(1, 30).await, "nobody tries again so soon");
+    let second = s.lease_for(1, 30).await.expect("it ran out");
+    s.release(2, second, 0).await;
+    assert!(!s.leases(1).await, "another version was released");
+    s.release(1, second, 10).await;
+    assert!(!s.leases(1).await, "nobody tries again so soon");
     s.wait(11).await;
-    assert!(s.lease_for(1, 30).await);
-    release(1, 0).await;
-    assert!(s.lease_for(1, 30).await, "released");
+    let third = s.lease_for(1, 30).await.expect("the wait is over");
+    s.release(1, third, 0).await;
+    assert!(s.leases(1).await, "released");
     s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.lease_for(2, 30).await, "a put ends it");
+    assert!(s.leases(2).await, "a put ends it");
+    assert!(first < second && second < third);
+}
+
+async fn released_by_its_holder(s: &StoreUnderTest) {
+    s.put_credential(&new("a", "1", "k1")).await;
+    let paused = s.lease_for(1, 30).await.expect("it is free");
+    s.wait(31).await;
+    let held = s.lease_for(1, 30).await.expect("it ran out");
+    assert_eq!(s.credential_of("a", "1").await.leased_until, Some(held));
+    // Whoever had it before comes to life again.
+    s.release(1, paused, 0).await;
+    assert_eq!(s.credential_of("a", "1").await.leased_until, Some(held));
+    assert!(!s.leases(1).await);
+    s.release(1, held, 0).await;
+    assert!(s.leases(1).await);
 }
 
 async fn needs_reauth_once(s: &StoreUnderTest) {
     s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.lease_for(1, 30).await);
+    assert!(s.leases(1).await);
     let told = event("a", "account.needs_reauth", "1");
     let mark = |version| {
         let store = &s.store;
@@ -215,7 +238,7 @@ async fn needs_reauth_once(s: &StoreUnderTest) {
 
 async fn resealed(s: &StoreUnderTest) {
     s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.lease_for(1, 30).await);
+    assert!(s.leases(1).await);
     let before = s.credential_of("a", "1").await;
     let reseal = |version| {
         let store = &s.store;
@@ -286,12 +309,8 @@ async fn of_tenant(s: &StoreUnderTest) {
     let lease = Duration::from_secs(30);
     assert_eq!(s.store.credential(&b, id("1")).await.unwrap(), None);
     assert_eq!(s.store.credentials(&b).await.unwrap(), []);
-    assert!(
-        !s.store
-            .lease_credential(&b, id("1"), 1, lease)
-            .await
-            .unwrap()
-    );
+    let leased = s.store.lease_credential(&b, id("1"), 1, lease);
+    assert_eq!(leased.await.unwrap(), None);
     let event = event("b", "account.needs_reauth", "1");
     let marked = s.store.credential_needs_reauth(&b, id("1"), 1, &event);
     assert!(!marked.await.unwrap());
