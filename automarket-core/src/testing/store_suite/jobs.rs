@@ -74,7 +74,7 @@ pub(super) fn cases() -> Vec<StoreCase> {
 async fn unreadable(s: &StoreUnderTest) {
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     let text = deep.to_string();
-    let id = s.put(NewJob::new(tenant("acme"), "a", deep.clone())).await;
+    let id = s.put(NewJob::new(tenant("a"), "work", deep.clone())).await;
     let other = s.put(job("a")).await;
     let leases = s.claim(10).await;
     assert_eq!(
