@@ -27,8 +27,11 @@ const COMPLETE: &str = "SELECT automarket.complete($1, $2, $3) AS id";
 
 type Verdicts<'a> = Vec<(LeaseToken, &'a Verdict)>;
 
+/// The verdicts of one call.
+type Given = Vec<(LeaseToken, Verdict)>;
+
 /// Ends of leases: those of jobs that ended well in company.
-pub(crate) struct Settler(Together<Vec<(LeaseToken, Verdict)>, Vec<Settled>>);
+pub(crate) struct Settler(Together<Given, Vec<Settled>>);
 
 impl Settler {
     pub(crate) fn start(db: Arc<Database>) -> Self {
@@ -59,10 +62,7 @@ impl Settler {
 }
 
 /// Writes a group of completions and answers each of its calls, as those of jobs that are put in.
-async fn complete_all(
-    db: &Database,
-    group: Vec<Waiting<Vec<(LeaseToken, Verdict)>, Vec<Settled>>>,
-) {
+async fn complete_all(db: &Database, group: Vec<Waiting<Given, Vec<Settled>>>) {
     let all = firsts(group.iter().flat_map(|waiting| &waiting.call));
     match complete(db, &all).await {
         Ok(mut took) => {
