@@ -28,8 +28,7 @@ impl Places {
         if self.0.is_empty() {
             return Value::Null;
         }
-        let pairs = self.0.into_iter();
-        pairs.map(|(name, value)| (name, value)).collect()
+        self.0.into_iter().collect()
     }
 
     /// The address with its places filled in: https, or http on loopback.
