@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use automarket_core::{
-    AccountId, Bytes, Clock, Context, CrmProvider, EmailProvider, Error, ErrorKind, Identity,
-    KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store, SystemClock,
-    TenantId,
+    AccountId, Bytes, Clock, Context, Credential, CrmProvider, EmailProvider, Error, ErrorKind,
+    Identity, KeyProvider, Notifier, PageSource, Pipeline, Platform, Publisher, Result, Store,
+    SystemClock, TenantId,
     ai::{Generator, TemplateGenerator},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
@@ -471,8 +471,17 @@ impl Engine {
     /// The environment for a call for this account, with its credential opened, and which that is.
     pub(crate) async fn context(&self, account: Account) -> Result<(Context, Version)> {
         let opened = self.accounts.open(&account).await?;
+        let secret = match &opened.credential {
+            Credential::OAuth(tokens) => {
+                let (tenant, platform) = (&account.tenant, &account.platform);
+                let secret = self.accounts.app_secret(tenant, platform, &tokens.app);
+                secret.await?
+            }
+            _ => None,
+        };
         let context = self.bare_context()?.with_account(account);
-        Ok((context.with_credential(opened.credential), opened.version))
+        let context = context.with_credential(opened.credential);
+        Ok((context.with_app_secret(secret), opened.version))
     }
 
     /// The environment for a call for nobody.

@@ -34,6 +34,7 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     account: Option<Arc<Account>>,
     credential: Credential,
+    app_secret: Option<Secret>,
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
@@ -56,6 +57,7 @@ impl Context {
             clock: Arc::new(SystemClock),
             account: None,
             credential: Credential::None,
+            app_secret: None,
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
@@ -92,6 +94,13 @@ impl Context {
     #[must_use]
     pub fn with_credential(mut self, credential: Credential) -> Self {
         self.credential = credential;
+        self
+    }
+
+    /// Sets the secret of the app that the credential belongs to, where it is known.
+    #[must_use]
+    pub fn with_app_secret(mut self, secret: Option<Secret>) -> Self {
+        self.app_secret = secret;
         self
     }
 
@@ -187,6 +196,13 @@ impl Context {
     #[must_use]
     pub fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// The secret of the app that the credential belongs to, where it is known: for platforms that want calls
+    /// proven with it (Meta's `appsecret_proof`).
+    #[must_use]
+    pub fn app_secret(&self) -> Option<&Secret> {
+        self.app_secret.as_ref()
     }
 
     /// The token of a credential that is one: a key, or the access token of OAuth.

@@ -26,6 +26,9 @@ pub struct Profile {
     pub abilities: Abilities,
     /// What posts cost, where the platform bills each.
     pub prices: Option<Prices>,
+    /// The rate limit that publishing draws on, where the platform has several
+    /// ([`Call::bucket`](crate::http::Call::bucket)): while it is used up, nothing is begun.
+    pub bucket: Option<&'static str>,
 }
 
 impl Profile {
@@ -42,6 +45,7 @@ impl Profile {
             media: MediaRules::default(),
             abilities: Abilities::default(),
             prices: None,
+            bucket: None,
         }
     }
 }

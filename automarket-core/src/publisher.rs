@@ -263,6 +263,8 @@ pub struct Metrics {
     pub saves: Option<u64>,
     /// Clicks on its link.
     pub clicks: Option<u64>,
+    /// Times somebody did something with it, of whatever kind the platform counts.
+    pub engagements: Option<u64>,
     /// The platform's own names and values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub raw: BTreeMap<String, Value>,
@@ -292,6 +294,7 @@ impl Metrics {
                 (&mut sum.shares, one.shares),
                 (&mut sum.saves, one.saves),
                 (&mut sum.clicks, one.clicks),
+                (&mut sum.engagements, one.engagements),
             ] {
                 if let Some(number) = number {
                     *total = Some(total.unwrap_or(0).saturating_add(number));

@@ -27,8 +27,11 @@ impl Child {
         log: &Path,
         fault_point: Option<&str>,
     ) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new("sh");
         command
+            // A write beyond the limit of `limit_files` is to fail, not to end the process.
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(std::env::current_exe()?)
             .arg(format!("role:{role}"))
             .arg(serde_json::to_string(config)?)
             .env_remove(FAULT_POINT)
@@ -73,6 +76,19 @@ impl Child {
             .status()?;
         if !done.success() {
             return Err(format!("SIG{name} could not be sent").into());
+        }
+        Ok(())
+    }
+
+    /// Lets no file that it writes become longer than this, as a full disk would; `None` lifts that.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let soft = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let done = Command::new("prlimit")
+            .args(["--pid", &self.process.id().to_string()])
+            .arg(format!("--fsize={soft}:unlimited"))
+            .status()?;
+        if !done.success() {
+            return Err("the length of files could not be limited".into());
         }
         Ok(())
     }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use automarket::{
-    Builder, Credential, Error, Platform, Result, TenantId,
+    Builder, Credential, Error, Media, Platform, Post, Result, TenantId,
     connectors::{
         facebook::{self, Facebook, FacebookConfig},
+        instagram::{self, Instagram, InstagramConfig, Login},
         linkedin::{self, LinkedIn, LinkedInConfig},
         mixpost::{self, Mixpost, MixpostConfig},
         x::{self, XConfig},
     },
     core::http_types::Method,
     store::Account,
-    testing::Fake,
+    testing::{Fake, LocalMediaHost},
 };
 
 pub(crate) struct Connector {
@@ -20,6 +21,8 @@ pub(crate) struct Connector {
     /// The host that its fake plays.
     pub(crate) host: &'static str,
     pub(crate) fake: fn() -> Arc<dyn Fake>,
+    /// A good post of this text.
+    pub(crate) post: fn(&str) -> Post,
     /// The request whose effect is the post: its method and the end of its path.
     pub(crate) write: (Method, &'static str),
     /// Registers the connector, to reach its platform at this address.
@@ -28,12 +31,13 @@ pub(crate) struct Connector {
     pub(crate) credential: fn() -> Credential,
 }
 
-pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN, FACEBOOK];
+pub(crate) const ALL: &[Connector] = &[MIXPOST, X, LINKEDIN, FACEBOOK, INSTAGRAM];
 
 const MIXPOST: Connector = Connector {
     name: "mixpost",
     host: mixpost::testing::HOST,
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
+    post: |text| Post::text(text),
     write: (Method::POST, "/posts"),
     register: |builder, base| {
         let config = MixpostConfig::new(format!("{base}/mixpost"), mixpost::testing::WORKSPACE);
@@ -50,6 +54,7 @@ const X: Connector = Connector {
     name: "x",
     host: x::testing::HOST,
     fake: || Arc::new(x::testing::FakeX::new()),
+    post: |text| Post::text(text),
     write: (Method::POST, "/2/tweets"),
     register: |builder, base| {
         let config = XConfig {
@@ -66,6 +71,7 @@ const LINKEDIN: Connector = Connector {
     name: "linkedin",
     host: linkedin::testing::HOST,
     fake: || Arc::new(linkedin::testing::FakeLinkedIn::new()),
+    post: |text| Post::text(text),
     write: (Method::POST, "/rest/posts"),
     register: |builder, base| {
         let config = LinkedInConfig {
@@ -82,6 +88,7 @@ const FACEBOOK: Connector = Connector {
     name: "facebook",
     host: facebook::testing::HOSTS[0],
     fake: || Arc::new(facebook::testing::FakeFacebook::new()),
+    post: |text| Post::text(text),
     write: (Method::POST, "/feed"),
     register: |builder, base| {
         let config = FacebookConfig {
@@ -93,6 +100,31 @@ const FACEBOOK: Connector = Connector {
     account: |tenant| Account::new(tenant, facebook::PLATFORM, facebook::testing::PAGE),
     credential: || Credential::token(facebook::testing::TOKEN),
 };
+
+const INSTAGRAM: Connector = Connector {
+    name: "instagram",
+    host: instagram::testing::HOST,
+    fake: || {
+        let fake = instagram::testing::FakeInstagram::new(Login::Instagram);
+        fake.set_processing(0);
+        Arc::new(fake)
+    },
+    post: |text| Post::text(text).media(Media::image(JPEG, "image/jpeg").alt("A dot")),
+    write: (Method::POST, "/media_publish"),
+    register: |builder, base| {
+        let config = InstagramConfig {
+            base_url: Some(base.to_owned()),
+            ..InstagramConfig::default()
+        };
+        let builder = builder.media_host(LocalMediaHost::new());
+        Ok(builder.publisher(Instagram::new(config)))
+    },
+    account: |tenant| Account::new(tenant, instagram::PLATFORM, instagram::testing::ACCOUNT),
+    credential: || Credential::token(instagram::testing::TOKEN),
+};
+
+/// Enough of a picture to be known as one.
+const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {
     let found = ALL.iter().find(|connector| connector.name == name);

@@ -45,7 +45,7 @@ pub(crate) struct WorkerConfig {
 }
 
 /// Where the process ends itself, if it comes that far.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Crash {
     /// Around its nth call to the store.
     Store { nth: u32, after: bool },
@@ -53,6 +53,23 @@ pub(crate) enum Crash {
     Request { nth: u32, after: bool },
     /// At a named point, through the environment.
     Point(String),
+}
+
+impl Crash {
+    /// The one after it, where they are counted.
+    pub(crate) fn next(&self) -> Option<Self> {
+        match *self {
+            Self::Store { nth, after } => Some(Self::Store {
+                nth: nth + 1,
+                after,
+            }),
+            Self::Request { nth, after } => Some(Self::Request {
+                nth: nth + 1,
+                after,
+            }),
+            Self::Point(_) => None,
+        }
+    }
 }
 
 /// What a job of the kind [`WORK`] does.

@@ -14,7 +14,7 @@ use std::{
 use automarket::{
     Automarket, Credential, Error, ErrorKind, Keyring, Media, Post, PostId, Result, Tenant, When,
     content::MediaKind,
-    http::ReqwestTransport,
+    http::{Guard, ReqwestTransport},
     publishing::{PlanOptions, PostState},
     store::{Account, MemoryStore},
     testing::{LocalMediaHost, Sandbox},
@@ -22,9 +22,10 @@ use automarket::{
 use networks::{ALL, Network};
 use progress::Shown;
 
-const HELP: &str = "publish_everywhere [--live] [--text TEXT] [--image FILE or ADDRESS]
+const HELP: &str = "publish_everywhere [--live] [--text TEXT] [--image FILE or ADDRESS] [--allow-network CIDR]
 Without --live the networks are fakes in this process. Live, each network takes part whose <NAME>_TOKEN and
-<NAME>_ACCOUNT are in the environment: X, LINKEDIN, FACEBOOK, INSTAGRAM (which wants the image as an ADDRESS).";
+<NAME>_ACCOUNT are in the environment: X, LINKEDIN, FACEBOOK, INSTAGRAM (which wants the image as an ADDRESS).
+<NAME>_URL is another address of its API. --allow-network lets --live reach a private network, over http too.";
 
 #[tokio::main]
 async fn main() {
@@ -41,6 +42,7 @@ struct Arguments {
     live: bool,
     text: String,
     image: Option<String>,
+    allow_network: Option<String>,
 }
 
 fn arguments() -> Result<Arguments> {
@@ -48,6 +50,7 @@ fn arguments() -> Result<Arguments> {
         live: false,
         text: "We shipped! One post, every network.".to_owned(),
         image: None,
+        allow_network: None,
     };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
@@ -60,6 +63,7 @@ fn arguments() -> Result<Arguments> {
             "--live" => found.live = true,
             "--text" => found.text = value()?,
             "--image" => found.image = Some(value()?),
+            "--allow-network" => found.allow_network = Some(value()?),
             "--help" => {
                 println!("{HELP}");
                 std::process::exit(0);
@@ -76,7 +80,7 @@ async fn run() -> Result<()> {
     let mut builder = Automarket::builder(MemoryStore::new()).keyring(Keyring::random());
     let mut chosen: Vec<(&Network, String, String)> = Vec::new();
     if arguments.live {
-        builder = builder.transport(Shown(ReqwestTransport::new()?));
+        builder = builder.transport(Shown(transport(arguments.allow_network.as_deref())?));
         for network in ALL {
             let variable = |what: &str| std::env::var(format!("{}_{what}", network.name)).ok();
             if let (Some(account), Some(token)) = (variable("ACCOUNT"), variable("TOKEN")) {
@@ -96,7 +100,8 @@ async fn run() -> Result<()> {
         return Err(Error::invalid("environment", "no network has a token").with_remedy(HELP));
     }
     for network in ALL {
-        builder = (network.register)(builder);
+        let url = std::env::var(format!("{}_URL", network.name)).ok();
+        builder = (network.register)(builder, url.filter(|_| arguments.live));
     }
     let market = builder.build()?;
     let tenant = market.tenant("acme")?;
@@ -142,6 +147,17 @@ async fn run() -> Result<()> {
         PostState::Published => Ok(()),
         _ => Err(Error::new(ErrorKind::Conflict, "it is not out everywhere")),
     }
+}
+
+fn transport(allowed: Option<&str>) -> Result<ReqwestTransport> {
+    let mut guard = Guard::default();
+    if let Some(network) = allowed {
+        let network = network.parse().map_err(|error| {
+            Error::invalid("allow-network", "no network such as 10.0.0.0/8").with_source(error)
+        })?;
+        guard = guard.allow(network).allow_http(true);
+    }
+    ReqwestTransport::builder().guard(guard).build()
 }
 
 /// Until all have ended, two minutes at the most.

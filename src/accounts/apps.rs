@@ -93,6 +93,17 @@ impl Accounts {
         Ok(app.map(|app| (provider.clone(), app)))
     }
 
+    /// The secret of the app that tokens belong to, where it is known.
+    pub(crate) async fn app_secret(
+        &self,
+        tenant: &TenantId,
+        platform: &Platform,
+        name: &str,
+    ) -> Result<Option<Secret>> {
+        let app = self.app(tenant, platform, name).await?;
+        Ok(app.and_then(|(_, app)| app.client_secret))
+    }
+
     async fn own_app(
         &self,
         tenant: &TenantId,

@@ -242,6 +242,9 @@ impl Connect {
             Grant::ClientCredentials => client_credentials_call(&provider, &app, cx.now())?,
             Grant::JwtBearer { subject } => jwt_bearer_call(&provider, &app, subject, cx.now())?,
             Grant::Code => return Err(Error::invalid("grant", "a code comes by a browser")),
+            Grant::Derived => {
+                return Err(Error::invalid("grant", "it comes of another login"));
+            }
         };
         let mut tokens = TokenSet {
             grant,
@@ -322,8 +325,13 @@ impl Connect {
             && tokens.refresh_token.is_some()
             && provider.refresh == (Refresh::Token { rotates: true });
         let shared = Credential::oauth(tokens);
+        let secret = engine
+            .accounts
+            .app_secret(self.tenant.id(), &self.platform, &self.app);
         let cx = engine.accounts.bare_context()?;
-        let cx = cx.with_credential(shared.clone());
+        let cx = cx
+            .with_credential(shared.clone())
+            .with_app_secret(secret.await?);
         let mut identities = engine.identify(&self.platform, &cx).await?;
         if let Some(account) = self.again {
             let account = self.known(account).await?;

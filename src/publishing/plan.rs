@@ -395,7 +395,7 @@ impl TargetPlan {
         }
         report.findings.extend(publisher.check(&content));
         report.findings.sort_by_key(|finding| finding.severity);
-        let publisher = publisher.profile();
+        let publisher = publisher.profile_for(account);
         let able = match post.delivery {
             Delivery::Now => publisher.abilities.publish,
             Delivery::At(_) => publisher.abilities.schedule,
@@ -405,7 +405,7 @@ impl TargetPlan {
         if !able {
             report
                 .findings
-                .insert(0, undeliverable(post.delivery, publisher));
+                .insert(0, undeliverable(post.delivery, &publisher));
         }
         Ok(Self {
             account: account.clone(),

@@ -107,7 +107,9 @@ async fn send(
         _ => Operation::Publish,
     };
     let attempt = Try::new(job, operation, now);
-    let (context, passed) = match engine.passing(account.clone()).await {
+    let bucket = publisher.profile().bucket;
+    let bucket = bucket.filter(|_| operation != Operation::Poll);
+    let (context, passed) = match engine.passing_in(account.clone(), bucket).await {
         Ok((context, passed)) => {
             let context = context.with_steps(steps).with_key(&publication.key);
             (context.with_exchanges(attempt.exchanges.clone()), passed)

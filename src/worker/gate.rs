@@ -4,7 +4,7 @@
 //! told from here, whatever the connector makes of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,9 +14,11 @@ use automarket_core::{
     AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Bucket, Transport, TransportError, Upload, budget, retry_after},
+    http::{
+        Body, Bucket, Elsewhere, Transport, TransportError, Upload, app_budget, budget, retry_after,
+    },
     http_types::{HeaderMap, Request, Response},
-    store::{Account, Budget, Gate, Pass, RATE, Signal},
+    store::{Account, Budget, Gate, Pass, Signal},
 };
 
 use crate::{
@@ -78,12 +80,14 @@ struct Calls {
     last: Option<LastCall>,
     /// The bucket of the newest.
     bucket: Option<&'static str>,
+    /// Those of all that were answered.
+    answered: BTreeSet<&'static str>,
     /// Whether one was let through to find out whether its bucket is open.
     watched: bool,
     /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
-    /// What was said of budgets, by gate.
-    budgets: BTreeMap<String, Budget>,
+    /// What was said of budgets, by gate and whether it is the app's.
+    budgets: BTreeMap<(String, bool), Budget>,
 }
 
 struct LastCall {
@@ -102,27 +106,48 @@ impl Engine {
     /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
     /// used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
+        self.passing_in(account, None).await
+    }
+
+    /// As [`passing`](Self::passing), for work that is not to be begun while this bucket is used up.
+    ///
+    /// # Errors
+    /// As [`passing`](Self::passing).
+    pub(crate) async fn passing_in(
+        &self,
+        account: Account,
+        bucket: Option<&'static str>,
+    ) -> Result<(Context, Passed)> {
         let (context, version) = self.context(account.clone()).await?;
-        let app = Owner::app(&account, context.credential())?;
-        let mut watched = false;
-        let own = Owner::account(&account);
-        for owner in app.iter().chain([&own]) {
-            let pass = self.store.pass_gates(&owner.tenant, owner.account, None);
-            match pass.await? {
-                Pass::Closed(until) => {
-                    metrics::rate_limit_wait(account.platform.as_str());
-                    return Err(closed(&account, (until - self.store.now().await?).to_std()));
-                }
-                pass => watched |= pass == Pass::Watched,
-            }
-        }
         let watch = Arc::new(Watch {
             calls: Mutex::default(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            own,
-            app,
+            app: Owner::app(&account, context.credential())?,
+            own: Owner::account(&account),
+            bucket,
         });
+        let mut watched = false;
+        for gates in [None].into_iter().chain(bucket.map(Some)) {
+            for Owner {
+                tenant,
+                account: of,
+            } in watch.owners()
+            {
+                let pass = self.store.pass_gates(tenant, *of, gates);
+                match pass.await? {
+                    Pass::Closed(until) => {
+                        if watched {
+                            watch.unused().await;
+                        }
+                        metrics::rate_limit_wait(account.platform.as_str());
+                        let wait = (until - self.store.now().await?).to_std();
+                        return Err(closed(&account, wait));
+                    }
+                    pass => watched |= pass == Pass::Watched,
+                }
+            }
+        }
         let seen = watch.clone();
         let context = context.map_transport(|inner| Arc::new(Gated { inner, watch: seen }));
         let passed = Passed {
@@ -184,33 +209,34 @@ impl Passed {
         let watched = self.watched || calls.watched;
         let kind = end.as_ref().err().map(Error::kind);
         let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
-        for (gate, budget) in calls.budgets {
+        let answered: Vec<_> = calls.answered.into_iter().collect();
+        for ((gate, of_app), budget) in calls.budgets {
             let said = Signal::Answered(Some(budget));
-            watch.tell(&watch.own, &gate, said).await;
+            watch.tell(watch.owner(of_app), &gate, said).await;
         }
         match (end, calls.last) {
-            (Err(_), _) if calls.held_back => self.unused().await,
+            (Err(_), _) if calls.held_back && watched => {
+                let held: Vec<_> = calls.bucket.into_iter().collect();
+                watch.probed(None, &held, Signal::Unused).await;
+            }
+            (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
                     _ => UNSAID,
                 };
-                let (owner, gate) = match &watch.app {
-                    Some(app) if error.is_app_limit() => (app, RATE.to_owned()),
-                    _ => (&watch.own, Gate::rate(calls.bucket)),
-                };
+                let (owner, gate) = (watch.owner(error.is_app_limit()), Gate::rate(calls.bucket));
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }
             (_, Some(call)) if cut || !call.answered => {
                 watch.tell(&watch.own, &call.host, Signal::Failed).await;
             }
             (Ok(_), None) if watched => {
-                let good = Signal::Answered(None);
-                watch.probed(None, calls.bucket, good).await;
+                watch.probed(None, &answered, Signal::Answered(None)).await;
             }
             (_, Some(call)) if watched => {
                 let good = Signal::Answered(None);
-                watch.probed(Some(&call.host), calls.bucket, good).await;
+                watch.probed(Some(&call.host), &answered, good).await;
             }
             _ => {}
         }
@@ -219,7 +245,7 @@ impl Passed {
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
     pub(crate) async fn unused(&self) {
         if self.watched {
-            self.watch.probed(None, None, Signal::Unused).await;
+            self.watch.unused().await;
         }
     }
 }
@@ -235,11 +261,17 @@ struct Watch {
     clock: Arc<dyn Clock>,
     own: Owner,
     app: Option<Owner>,
+    /// The bucket that was asked when the work began: its calls are not asked again.
+    bucket: Option<&'static str>,
 }
 
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        if request.extensions().get::<Elsewhere>().is_some() {
+            self.watch.elsewhere();
+            return self.inner.send(request).await;
+        }
         let host = self.watch.begin(&request).await?;
         let answer = self.inner.send(request).await;
         self.watch.end(&host, shown(&answer)).await;
@@ -275,12 +307,18 @@ impl Watch {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whoever else is called says nothing of the platform, neither by an answer nor by none.
+    fn elsewhere(&self) {
+        let mut calls = self.lock();
+        (calls.last, calls.bucket) = (None, None);
+    }
+
     /// Lets a call pass the gate of its bucket, and notes that it is under way; the gate of its host.
     async fn begin<B>(&self, request: &Request<B>) -> Result<String, TransportError> {
         let host = format!("host:{}", request.uri().host().unwrap_or_default());
         let bucket = request.extensions().get::<Bucket>().map(|bucket| bucket.0);
         self.lock().bucket = bucket;
-        if let Some(name) = bucket {
+        if let Some(name) = bucket.filter(|_| bucket != self.bucket) {
             self.pass(name).await?;
         }
         self.lock().last = Some(LastCall {
@@ -290,31 +328,47 @@ impl Watch {
         Ok(host)
     }
 
+    fn owners(&self) -> impl Iterator<Item = &Owner> {
+        self.app.iter().chain([&self.own])
+    }
+
+    /// Whose gates: the app's where it is known and asked for, else the account's.
+    fn owner(&self, of_app: bool) -> &Owner {
+        self.app.as_ref().filter(|_| of_app).unwrap_or(&self.own)
+    }
+
     /// A store that cannot say holds nothing back, as the platform will.
     async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
-        let Owner { tenant, account } = &self.own;
-        let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
-        match pass {
-            Ok(Pass::Closed(until)) => {
-                self.lock().held_back = true;
-                let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
-                let wait = spread((until - now).to_std());
-                let message = format!("calls of {bucket} are held back for {} s", wait.as_secs());
-                let error = TransportError::new(ErrorKind::RateLimited, false, message);
-                return Err(error.with_wait(wait));
+        for Owner { tenant, account } in self.owners() {
+            let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
+            match pass {
+                Ok(Pass::Closed(until)) => {
+                    self.lock().held_back = true;
+                    let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
+                    let wait = spread((until - now).to_std());
+                    let message =
+                        format!("calls of {bucket} are held back for {} s", wait.as_secs());
+                    let error = TransportError::new(ErrorKind::RateLimited, false, message);
+                    return Err(error.with_wait(wait));
+                }
+                Ok(pass) => self.lock().watched |= pass == Pass::Watched,
+                Err(error) => metrics::store_error("pass_gates", &error),
             }
-            Ok(pass) => self.lock().watched |= pass == Pass::Watched,
-            Err(error) => metrics::store_error("pass_gates", &error),
         }
         Ok(())
     }
 
     async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
         let good = matches!(&shown, Ok((status, _)) if !failed(*status));
-        self.lock().last = good.then(|| LastCall {
-            host: host.to_owned(),
-            answered: true,
-        });
+        {
+            let mut calls = self.lock();
+            calls.last = good.then(|| LastCall {
+                host: host.to_owned(),
+                answered: true,
+            });
+            let bucket = calls.bucket.filter(|_| good);
+            calls.answered.extend(bucket);
+        }
         match shown {
             Ok((status, headers)) => self.answered(host, status, &headers).await,
             Err(ErrorKind::Refused) => {}
@@ -325,22 +379,27 @@ impl Watch {
     async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
         let gate = Gate::rate(self.lock().bucket);
+        self.left(&gate, true, app_budget(headers, now)).await;
         match status {
             429 => {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
             status if failed(status) => self.tell(&self.own, host, Signal::Failed).await,
-            _ => {
-                let said = budget(headers, now);
-                let used_up = said.is_some_and(|said| said.remaining == Some(0));
-                if used_up {
-                    self.tell(&self.own, &gate, Signal::Answered(said)).await;
-                } else if let Some(said) = said {
-                    // Told at the end of the work: once, however many calls it has.
-                    self.lock().budgets.insert(gate, said);
-                }
-            }
+            _ => self.left(&gate, false, budget(headers, now)).await,
+        }
+    }
+
+    /// What is left, for all to know: at once when it is nothing, else at the end of the work, once, however
+    /// many calls it has.
+    async fn left(&self, gate: &str, of_app: bool, said: Option<Budget>) {
+        let Some(budget) = said else { return };
+        if budget.remaining == Some(0) {
+            let owner = self.owner(of_app);
+            self.tell(owner, gate, Signal::Answered(said)).await;
+        } else {
+            let key = (gate.to_owned(), of_app && self.app.is_some());
+            self.lock().budgets.insert(key, budget);
         }
     }
 
@@ -350,9 +409,15 @@ impl Watch {
         metrics::store_result("tell_gate", told.await.map(drop));
     }
 
-    /// Tells the gates whose probe it was, and that of its host.
-    async fn probed(&self, host: Option<&str>, bucket: Option<&str>, signal: Signal) {
-        for owner in self.app.iter().chain([&self.own]) {
+    /// Says that nothing was called after all.
+    async fn unused(&self) {
+        let asked: Vec<_> = self.bucket.into_iter().collect();
+        self.probed(None, &asked, Signal::Unused).await;
+    }
+
+    /// Tells the gates whose probe it was, those of these buckets, and that of its host.
+    async fn probed(&self, host: Option<&str>, buckets: &[&str], signal: Signal) {
+        for owner in self.owners() {
             let gates = match self.store.gates(&owner.tenant).await {
                 Ok(gates) => gates,
                 Err(error) => {
@@ -361,7 +426,7 @@ impl Watch {
                 }
             };
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
-                let own = gate.bucket().is_none() || gate.bucket() == bucket;
+                let own = gate.bucket().is_none_or(|name| buckets.contains(&name));
                 if gate.probing && own || Some(gate.name.as_str()) == host {
                     self.tell(owner, &gate.name, signal).await;
                 }

@@ -5,16 +5,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Keyring, Post, PostId, Tenant, When,
+    Automarket, ErrorKind, Keyring, Media, Post, PostId, Tenant, When,
+    connectors::{facebook, instagram, linkedin, x},
+    content::MediaKind,
     core::chrono::TimeDelta,
     store::{Account, MemoryStore, Publication, PublicationState},
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fake, Fault, FaultRule, ManualClock, Sandbox},
 };
-use connectors::{ALL, Connector};
 
-#[path = "../../examples/chaos/connectors.rs"]
-#[allow(dead_code, reason = "chaos wants more of each")]
-mod connectors;
+use crate::connectors::{self, ALL, Connector};
 
 /// More than any of these faults needs.
 const TURNS: usize = 40;
@@ -29,9 +28,13 @@ struct World {
 
 impl World {
     async fn new(connector: &'static Connector) -> Self {
+        Self::with(connector, (connector.fake)()).await
+    }
+
+    async fn with(connector: &'static Connector, fake: Arc<dyn Fake>) -> Self {
         let clock = ManualClock::parse("2027-01-11T09:00:00Z");
         let sandbox = Sandbox::new()
-            .with((connector.fake)())
+            .with(fake)
             .with_clock(Arc::new(clock.clone()));
         let builder = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
             .clock(Arc::new(clock.clone()))
@@ -121,7 +124,7 @@ async fn a_fault_ends_in_what_is_true_with_one_post() {
             let world = World::new(connector).await;
             let name = (connector.name, &fault);
             world.fault(fault.clone(), 0);
-            let post = world.publish(Post::text("We shipped!")).await;
+            let post = world.publish((connector.post)("We shipped!")).await;
             let met = world.turn(post).await;
             assert_eq!(
                 world.sandbox.faults().hits().len(),
@@ -145,7 +148,7 @@ async fn a_token_that_dies_within_a_thread_leaves_no_part_out_and_none_twice() {
     for connector in ALL {
         for part in 0..3 {
             let world = World::new(connector).await;
-            let mut post = Post::text("One");
+            let mut post = (connector.post)("One");
             post.base.thread = Some(vec!["Two".into(), "Three".into()]);
             let plan = world.tenant.plan(&post, [world.account.id]).await.unwrap();
             if plan.blockers().next().is_some() {
@@ -178,7 +181,7 @@ async fn the_same_words_again_are_a_duplicate_or_a_second_post_and_never_unknown
         let world = World::new(connector).await;
         let mut posts = 0;
         for _ in 0..2 {
-            let post = world.publish(Post::text("The very same")).await;
+            let post = world.publish((connector.post)("The very same")).await;
             let end = world.end(post, &connector.name).await;
             match end.state {
                 PublicationState::Published => posts += 1,
@@ -187,5 +190,68 @@ async fn the_same_words_again_are_a_duplicate_or_a_second_post_and_never_unknown
             assert_eq!(world.posts(), posts, "{}", connector.name);
             world.clock.advance(TimeDelta::seconds(30));
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_version_blocks_until_another_is_spoken() {
+    let gone =
+        r#"{"error":{"message":"(#2635) You are calling a deprecated version","code":2635}}"#;
+    for (name, status, body) in [
+        ("x", 410, "<html>gone</html>"),
+        (
+            "linkedin",
+            426,
+            r#"{"status":426,"code":"NONEXISTENT_VERSION","message":"Requested version 20250401 is not active"}"#,
+        ),
+        ("facebook", 400, gone),
+        ("instagram", 400, gone),
+    ] {
+        let connector = connectors::find(name).unwrap();
+        let world = World::new(connector).await;
+        world.fault(Fault::Reply(status, body), 0);
+        let post = world.publish((connector.post)("We shipped!")).await;
+        let met = world.turn(post).await;
+        assert_eq!(met.state, PublicationState::Blocked, "{name}: {met:?}");
+        let error = met.error.unwrap();
+        assert_eq!(error.kind, ErrorKind::ApiVersionRetired, "{name}");
+        assert!(error.remedy.is_some(), "{name}");
+        assert_eq!(world.posts(), 0, "{name}");
+        // A host that names another, or another automarket, finds it waiting.
+        world.clock.advance(TimeDelta::minutes(16));
+        let end = world.end(post, &name).await;
+        assert_eq!(end.state, PublicationState::Published, "{name}: {end:?}");
+        assert_eq!(world.posts(), 1, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_that_cannot_be_processed_is_refused_and_nothing_is_out() {
+    let film = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
+    std::fs::write(film.path(), b"\0\0\0\x14ftypisom\0\0\x02\0isom\0\0\0\0mdat").unwrap();
+    film.as_file().set_len(100_000).unwrap();
+    let on_x = x::testing::FakeX::new();
+    on_x.fail_processing(1, "no codec");
+    let on_linkedin = linkedin::testing::FakeLinkedIn::new();
+    on_linkedin.fail_processing(1, "no codec");
+    let on_facebook = facebook::testing::FakeFacebook::new();
+    on_facebook.fail_processing(1, "no codec");
+    let on_instagram = instagram::testing::FakeInstagram::new(instagram::Login::Instagram);
+    on_instagram.fail_processing(1, 2_207_026);
+    let fakes: [(&str, Arc<dyn Fake>); 4] = [
+        ("x", Arc::new(on_x)),
+        ("linkedin", Arc::new(on_linkedin)),
+        ("facebook", Arc::new(on_facebook)),
+        ("instagram", Arc::new(on_instagram)),
+    ];
+    for (name, fake) in fakes {
+        let world = World::with(connectors::find(name).unwrap(), fake).await;
+        let film = Media::file(MediaKind::Video, film.path()).alt("A film");
+        let post = world.publish(Post::text("A film").media(film)).await;
+        let end = world.end(post, &name).await;
+        assert_eq!(end.state, PublicationState::Rejected, "{name}: {end:?}");
+        let rule = end.error.unwrap().rule.unwrap();
+        assert_eq!(rule, format!("{name}.media_processing"));
+        assert_eq!(world.posts(), 0, "{name}");
     }
 }

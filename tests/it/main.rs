@@ -5,9 +5,15 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+#[path = "../../examples/chaos/connectors.rs"]
+#[allow(dead_code, reason = "chaos wants more of each")]
+mod connectors;
+
 mod accounts;
 mod campaign;
 mod connect;
+mod direct;
+mod everywhere;
 mod faults;
 mod live;
 mod media;

@@ -9,8 +9,14 @@ use std::{
 
 use serde_json::Value;
 
-/// Examples are built by `cargo test` and stand beside the tests.
 pub(crate) fn quickstart(db: &Path) -> Command {
+    let mut command = example("quickstart");
+    command.arg("--db").arg(db);
+    command
+}
+
+/// Examples are built by `cargo test` and stand beside the tests.
+pub(crate) fn example(name: &str) -> Command {
     let tests = std::env::current_exe().unwrap();
     let program = tests
         .parent()
@@ -18,15 +24,13 @@ pub(crate) fn quickstart(db: &Path) -> Command {
         .parent()
         .unwrap()
         .join("examples")
-        .join("quickstart");
+        .join(name);
     assert!(
         program.is_file(),
         "{} is not built: run cargo test --workspace",
         program.display()
     );
-    let mut command = Command::new(program);
-    command.arg("--db").arg(db);
-    command
+    Command::new(program)
 }
 
 /// What the platforms hold, read from the sandbox's own file.

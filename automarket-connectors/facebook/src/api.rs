@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use automarket_connector_graph::Graph;
 use automarket_core::{
-    Error, ErrorKind, Result, Secret,
-    chrono::{DateTime, Utc},
+    Delivery, Error, ErrorKind, Result, Secret,
     http::{Call, Multipart, Upload},
     http_types::Method,
 };
@@ -32,9 +31,9 @@ impl Api<'_> {
         link: Option<&str>,
         photos: &[String],
         options: &FacebookOptions,
-        due: Option<DateTime<Utc>>,
+        delivery: Delivery,
     ) -> Result<Call> {
-        let mut body = json!({"published": due.is_none()});
+        let mut body = json!({"published": delivery == Delivery::Now});
         if !message.is_empty() {
             body["message"] = message.into();
         }
@@ -48,9 +47,7 @@ impl Api<'_> {
         if let Some(place) = &options.place {
             body["place"] = place.as_str().into();
         }
-        if let Some(due) = due {
-            body["scheduled_publish_time"] = due.timestamp().into();
-        }
+        kept(&mut body, delivery);
         self.graph.post("feed.create", &[self.page, "feed"], body)
     }
 
@@ -107,14 +104,15 @@ impl Api<'_> {
         session: &str,
         description: &str,
         options: &FacebookOptions,
-        due: Option<DateTime<Utc>>,
+        delivery: Delivery,
     ) -> Result<Call> {
         let mut body = json!({
             "upload_phase": "finish",
             "upload_session_id": session,
-            "published": due.is_none(),
+            "published": delivery == Delivery::Now,
         });
-        described(&mut body, description, options, due);
+        described(&mut body, description, options);
+        kept(&mut body, delivery);
         let graph = self.graph.at(&self.config.video_url);
         graph.post("videos.finish", &[self.page, "videos"], body)
     }
@@ -155,15 +153,18 @@ impl Api<'_> {
         video: &str,
         description: &str,
         options: &FacebookOptions,
-        due: Option<DateTime<Utc>>,
+        delivery: Delivery,
     ) -> Result<Call> {
-        let state = if due.is_none() {
-            "PUBLISHED"
-        } else {
-            "SCHEDULED"
+        let state = match delivery {
+            Delivery::Now => "PUBLISHED",
+            Delivery::Draft => "DRAFT",
+            _ => "SCHEDULED",
         };
         let mut body = json!({"upload_phase": "finish", "video_id": video, "video_state": state});
-        described(&mut body, description, options, due);
+        described(&mut body, description, options);
+        if let Delivery::At(due) = delivery {
+            body["scheduled_publish_time"] = due.timestamp().into();
+        }
         self.graph
             .post("reels.finish", &[self.page, "video_reels"], body)
     }
@@ -208,19 +209,20 @@ impl Api<'_> {
 }
 
 /// What videos and reels say.
-fn described(
-    body: &mut Value,
-    description: &str,
-    options: &FacebookOptions,
-    due: Option<DateTime<Utc>>,
-) {
+fn described(body: &mut Value, description: &str, options: &FacebookOptions) {
     if !description.is_empty() {
         body["description"] = description.into();
     }
     if let Some(title) = &options.title {
         body["title"] = title.as_str().into();
     }
-    if let Some(due) = due {
-        body["scheduled_publish_time"] = due.timestamp().into();
+}
+
+/// What is not public at once: until its time, or as a draft.
+fn kept(body: &mut Value, delivery: Delivery) {
+    match delivery {
+        Delivery::At(due) => body["scheduled_publish_time"] = due.timestamp().into(),
+        Delivery::Draft => body["unpublished_content_type"] = "DRAFT".into(),
+        _ => {}
     }
 }

@@ -4,10 +4,10 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::Graph;
+use automarket_connector_graph::{Graph, page_credential};
 use automarket_core::{
-    Content, Context, Credential, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
-    Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
     publisher::undeclared,
@@ -27,6 +27,9 @@ use crate::{
 const UNSEEN: TimeDelta = TimeDelta::minutes(5);
 /// How long until it is looked for again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// Why a draft cannot be looked up.
+const UNLISTED: &str =
+    "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
 /// What is asked of posts; the metrics before these were retired in 2025 and 2026.
 const POST_METRICS: [&str; 4] = [
     "post_media_view",
@@ -35,8 +38,8 @@ const POST_METRICS: [&str; 4] = [
     "post_reactions_by_type_total",
 ];
 
-/// Publishes on Facebook pages: text, links, photos, videos and reels, at once or at a time that Facebook
-/// keeps.
+/// Publishes on Facebook pages: text, links, photos, videos and reels, at once, at a time that Facebook keeps, or
+/// as a draft there.
 ///
 /// - The credential is a page's token; [`identify`](Publisher::identify) with a user's token gives those of
 ///   all pages ([`oauth`](crate::oauth)).
@@ -61,7 +64,9 @@ impl Facebook {
         }
     }
 
-    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand.
+    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand. For
+    /// accounts that were connected the secret of the app of their tokens is taken, so that several apps, and
+    /// those of tenants, stand side by side.
     #[must_use]
     pub fn with_app_secret(mut self, secret: Secret) -> Self {
         self.app_secret = Some(secret);
@@ -77,7 +82,7 @@ impl Facebook {
         if Kind::of(&receipt.data) != Kind::Post {
             return Err(undeclared(&self.profile, "posts.edit"));
         }
-        rules::require(&Content::text(text), &self.profile, false)?;
+        rules::require(&Content::text(text), &self.profile, Delivery::Now)?;
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let answer: Success = api
@@ -95,7 +100,7 @@ impl Facebook {
                 base_url: &config.base_url,
                 version: &config.version,
                 token: cx.token()?,
-                app_secret: self.app_secret.as_ref(),
+                app_secret: cx.app_secret().or(self.app_secret.as_ref()),
                 refine: |_, _, error| error,
             },
             config,
@@ -104,22 +109,23 @@ impl Facebook {
     }
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        let due = match post.delivery {
-            Delivery::Now => None,
-            Delivery::At(due) => Some(due),
-            _ => return Err(undeclared(&self.profile, "feed.create")),
-        };
+        let delivery = post.delivery;
+        if delivery == Delivery::Queue {
+            return Err(undeclared(&self.profile, "feed.create"));
+        }
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let content = content(cx, post);
         if !content.thread.is_empty() {
             return Err(undeclared(&self.profile, "feed.create"));
         }
-        rules::require(&content, &self.profile, due.is_some())?;
+        rules::require(&content, &self.profile, delivery)?;
         let options = rules::options(&content)?;
         // Once begun, a time that has come nearer is no reason to stop.
         let begin = || async {
-            due.map_or(Ok(()), |due| rules::require_time(due, cx.now()))?;
+            if let Delivery::At(due) = delivery {
+                rules::require_time(due, cx.now())?;
+            }
             Ok(cx.now())
         };
         let draft = Draft {
@@ -127,7 +133,7 @@ impl Facebook {
             api: &api,
             text: content.final_text(&self.profile),
             begun: cx.step("facebook.begun", begin).await?,
-            due,
+            delivery,
             content: &content,
             options: &options,
             again: AtomicBool::new(false),
@@ -144,10 +150,7 @@ impl Facebook {
         let api = self.api(cx, &config)?;
         let content = content(cx, &intent.post);
         let options = rules::options(&content)?;
-        let due = match intent.post.delivery {
-            Delivery::At(due) => Some(due),
-            _ => None,
-        };
+        let delivery = intent.post.delivery;
         let text = content.final_text(&self.profile);
         if text.trim().is_empty() {
             return Ok(Lookup::CannotTell(
@@ -159,18 +162,12 @@ impl Facebook {
             (true, false) => Kind::Video,
             (true, true) => Kind::Reel,
         };
-        let places = match (kind, due) {
-            (Kind::Post, None) => &[Place::Posts][..],
-            (Kind::Post, Some(_)) => &[Place::Scheduled, Place::Posts],
-            (Kind::Video, _) => &[Place::Videos],
-            (Kind::Reel, _) => &[Place::Reels],
-        };
-        for place in places {
-            match find(cx, &api, *place, &text, intent.at, due).await {
+        for place in kind.places(delivery) {
+            match find(cx, &api, *place, &text, intent.at, delivery).await {
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     let public = *place == Place::Posts;
-                    let made = kind.made(id, intent.at, due);
+                    let made = kind.made(id, intent.at, delivery);
                     return Ok(Lookup::Found(match made {
                         Outcome::Accepted(handle) if public => {
                             Outcome::Done(kind.receipt(handle.remote_id, None))
@@ -184,7 +181,10 @@ impl Facebook {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Lookup::Absent)
+        Ok(match delivery {
+            Delivery::Draft => Lookup::CannotTell(UNLISTED.to_owned()),
+            _ => Lookup::Absent,
+        })
     }
 
     async fn ask_for(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
@@ -256,7 +256,7 @@ impl Publisher for Facebook {
         let fields = "id,name,username,access_token,tasks";
         let own = "id,name,username";
         let pages: Vec<Page> = api.graph.pages(cx, fields, own).await?;
-        Ok(pages.into_iter().map(identity).collect())
+        Ok(pages.into_iter().map(|page| identity(cx, page)).collect())
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
@@ -306,18 +306,18 @@ struct Draft<'a> {
     options: &'a FacebookOptions,
     text: String,
     begun: DateTime<Utc>,
-    due: Option<DateTime<Utc>>,
+    delivery: Delivery,
     /// Whether it may have been sent before.
     again: AtomicBool,
 }
 
 impl Draft<'_> {
     async fn post(&self, profile: &Profile) -> Result<Outcome> {
-        let (cx, scheduled) = (self.cx, self.due.is_some());
+        let (cx, delivery) = (self.cx, self.delivery);
         let photos = if self.content.media.is_empty() {
             Vec::new()
         } else {
-            let bring = || media::photos(cx, self.api, self.content, profile, scheduled);
+            let bring = || media::photos(cx, self.api, self.content, profile, delivery);
             cx.step("facebook.photos", bring).await?
         };
         let look = || self.look();
@@ -332,7 +332,7 @@ impl Draft<'_> {
                 error.about(&format!("the first comment of {id}, which is public"))
             })?;
         }
-        Ok(Kind::Post.made(id, self.begun, self.due))
+        Ok(Kind::Post.made(id, self.begun, self.delivery))
     }
 
     async fn send(&self, photos: &[String]) -> Result<String> {
@@ -340,7 +340,7 @@ impl Draft<'_> {
         let link = link.filter(|_| photos.is_empty());
         let call = self
             .api
-            .feed(&self.text, link, photos, self.options, self.due)?;
+            .feed(&self.text, link, photos, self.options, self.delivery)?;
         match self.api.graph.ask::<Made>(self.cx, call).await {
             Ok(made) => Ok(made.id),
             // It did go through, and the look did not show it.
@@ -364,17 +364,17 @@ impl Draft<'_> {
                 "a post without text cannot be told from others",
             ));
         }
-        let places = match self.due {
-            None => &[Place::Posts][..],
-            Some(_) => &[Place::Scheduled, Place::Posts],
-        };
-        for place in places {
-            let found = find(self.cx, self.api, *place, &self.text, self.begun, self.due);
+        let (text, begun, delivery) = (&self.text, self.begun, self.delivery);
+        for place in Kind::Post.places(delivery) {
+            let found = find(self.cx, self.api, *place, text, begun, delivery);
             if let Some(id) = found.await? {
                 return Ok(Some(id));
             }
         }
-        Ok(None)
+        match delivery {
+            Delivery::Draft => Err(Error::new(ErrorKind::CannotTell, UNLISTED)),
+            _ => Ok(None),
+        }
     }
 
     async fn comment(&self, id: &str, text: &str) -> Result<String> {
@@ -406,16 +406,16 @@ impl Draft<'_> {
         };
         let finish = || async {
             let call = if reel {
-                api.reel_finish(&uploaded.video, &self.text, self.options, self.due)?
+                api.reel_finish(&uploaded.video, &self.text, self.options, self.delivery)?
             } else {
-                api.video_finish(&uploaded.session, &self.text, self.options, self.due)?
+                api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
             };
             let answer: Success = api.graph.ask(cx, call).await?;
             done(&answer, "videos.finish").map_err(|error| error.with_retry(Retry::Reconcile))
         };
         cx.once("facebook.video.finish", look, finish).await?;
         let kind = if reel { Kind::Reel } else { Kind::Video };
-        Ok(kind.made(uploaded.video, self.begun, self.due))
+        Ok(kind.made(uploaded.video, self.begun, self.delivery))
     }
 }
 
@@ -433,14 +433,27 @@ impl Kind {
         Self::deserialize(&data["kind"]).unwrap_or(Self::Post)
     }
 
-    /// A post is public at once unless it has a time; videos are processed first.
-    fn made(self, id: String, at: DateTime<Utc>, due: Option<DateTime<Utc>>) -> Outcome {
-        if self == Self::Post && due.is_none() {
+    /// Where it would be.
+    fn places(self, delivery: Delivery) -> &'static [Place] {
+        match (self, delivery) {
+            (Self::Post, Delivery::At(_)) => &[Place::Scheduled, Place::Posts],
+            (Self::Post, _) => &[Place::Posts],
+            (Self::Video, _) => &[Place::Videos],
+            (Self::Reel, _) => &[Place::Reels],
+        }
+    }
+
+    /// A post is public at once unless it has a time or is a draft; videos are processed first.
+    fn made(self, id: String, at: DateTime<Utc>, delivery: Delivery) -> Outcome {
+        if self == Self::Post && delivery == Delivery::Now {
             return Outcome::Done(self.receipt(id, None));
         }
         Outcome::Accepted(Handle {
             remote_id: id,
-            due,
+            due: match delivery {
+                Delivery::At(due) => Some(due),
+                _ => None,
+            },
             data: json!({"kind": self, "at": at}),
         })
     }
@@ -463,13 +476,13 @@ fn content(cx: &Context, post: &Post) -> Content {
     post.content_for(&PLATFORM, cx.account().map(|account| account.id))
 }
 
-fn identity(page: Page) -> Identity {
+fn identity(cx: &Context, page: Page) -> Identity {
     let may = |task: &String| task == "CREATE_CONTENT";
     let needs_reauth = page.tasks.is_some_and(|tasks| !tasks.iter().any(may));
     Identity {
         handle: page.username,
         needs_reauth,
-        credential: page.access_token.map(Credential::token),
+        credential: page.access_token.map(|token| page_credential(cx, token)),
         ..Identity::new(page.id, PLATFORM, page.name)
     }
 }

@@ -1,7 +1,7 @@
 //! Looking for what was sent among the page's own posts, videos and reels.
 
 use automarket_core::{
-    Context, Result,
+    Context, Delivery, Result,
     chrono::{DateTime, TimeDelta, Utc},
 };
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub(crate) async fn find(
     place: Place,
     text: &str,
     since: DateTime<Utc>,
-    due: Option<DateTime<Utc>>,
+    delivery: Delivery,
 ) -> Result<Option<String>> {
     let since = since - SKEW;
     let seconds = since.timestamp().to_string();
@@ -63,8 +63,8 @@ pub(crate) async fn find(
     let found = all.into_iter().find(|post| {
         let created = time(&Value::from(post.created_time.as_str()));
         // What was scheduled may have been made before its time.
-        let fits = match (place, due) {
-            (Place::Scheduled, Some(due)) => {
+        let fits = match (place, delivery) {
+            (Place::Scheduled, Delivery::At(due)) => {
                 let said = post.scheduled_publish_time.as_ref().and_then(time);
                 said.is_none_or(|said| said.timestamp() == due.timestamp())
             }

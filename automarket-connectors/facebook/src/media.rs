@@ -3,7 +3,8 @@
 
 use automarket_connector_graph::Fault;
 use automarket_core::{
-    Content, Context, Error, ErrorKind, Profile, Result, Retry, http::Upload, media::MediaFile,
+    Content, Context, Delivery, Error, ErrorKind, Profile, Result, Retry, http::Upload,
+    media::MediaFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +34,13 @@ pub(crate) async fn photos(
     api: &Api<'_>,
     content: &Content,
     profile: &Profile,
-    temporary: bool,
+    delivery: Delivery,
 ) -> Result<Vec<String>> {
     let mut content = content.clone();
     let files = content.inspect(cx).await?;
-    rules::require(&content, profile, temporary)?;
+    rules::require(&content, profile, delivery)?;
     require_kind(&content, false)?;
+    let temporary = matches!(delivery, Delivery::At(_));
     let mut ids = Vec::new();
     for (index, (media, file)) in content.media.iter().zip(files).enumerate() {
         let upload = || async {
@@ -63,7 +65,7 @@ pub(crate) async fn video(
 ) -> Result<Uploaded> {
     let mut content = content.clone();
     let files = content.inspect(cx).await?;
-    rules::require(&content, profile, false)?;
+    rules::require(&content, profile, Delivery::Now)?;
     require_kind(&content, true)?;
     let file = files.into_iter().next();
     let file = file.ok_or_else(|| Error::invalid("media", "there is no video"))?;

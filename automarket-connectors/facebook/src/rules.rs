@@ -2,7 +2,7 @@
 
 use automarket_connector_graph::VERSION;
 use automarket_core::{
-    Content, Error, Profile, Result,
+    Content, Delivery, Error, Profile, Result,
     check::{Finding, check},
     chrono::{DateTime, TimeDelta, Utc},
     content::{MediaKind, Voice},
@@ -25,6 +25,7 @@ pub(crate) fn profile() -> Profile {
     let mut abilities = Abilities::default();
     abilities.publish = true;
     abilities.schedule = true;
+    abilities.draft = true;
     abilities.find = true;
     abilities.measure = true;
     abilities.delete = true;
@@ -33,13 +34,13 @@ pub(crate) fn profile() -> Profile {
 }
 
 /// Whether the content keeps all rules.
-pub(crate) fn require(content: &Content, profile: &Profile, scheduled: bool) -> Result<()> {
+pub(crate) fn require(content: &Content, profile: &Profile, delivery: Delivery) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
     report.findings.extend(findings(content));
-    if scheduled && content.first_comment.is_some() {
+    if delivery != Delivery::Now && content.first_comment.is_some() {
         report
             .findings
-            .push(comment("a post that is scheduled there"));
+            .push(comment("a post that is scheduled or a draft there"));
     }
     report.require()
 }

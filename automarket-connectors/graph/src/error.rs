@@ -60,6 +60,11 @@ impl Fault {
         })
     }
 
+    /// Whether the limit that was hit is the app's; the others are of a user, a page, or an account's own use.
+    fn is_app_limit(&self) -> bool {
+        matches!(self.code, 4 | 341)
+    }
+
     fn remedy(&self) -> Option<&'static str> {
         Some(match (self.code, self.error_subcode) {
             (190 | 102, _) => "connect the account again",
@@ -102,6 +107,10 @@ pub fn classify(reply: &Reply, now: DateTime<Utc>, refine: Refine) -> Option<Err
         Some(remedy) => error.with_remedy(remedy),
         None => error,
     };
+    let error = match fault.is_app_limit() {
+        true => error.with_app_limit(),
+        false => error,
+    };
     let code = match fault.error_subcode {
         0 => fault.code.to_string(),
         subcode => format!("{}/{subcode}", fault.code),
@@ -142,6 +151,7 @@ mod tests {
             (403, 200, 1_404_078, false, Forbidden, Retry::Never),
             (400, 4, 0, true, RateLimited, Retry::After(None)),
             (403, 17, 0, false, RateLimited, Retry::After(None)),
+            (400, 341, 0, true, RateLimited, Retry::After(None)),
             (400, 32, 0, false, RateLimited, Retry::After(None)),
             (400, 613, 0, false, RateLimited, Retry::After(None)),
             (400, 80_001, 0, false, RateLimited, Retry::After(None)),
@@ -165,6 +175,7 @@ mod tests {
             let said = error.platform_code().unwrap();
             assert!(said.starts_with(&code.to_string()), "{name}: {said}");
             assert!(error.body().unwrap().contains("A1b"), "the trace is kept");
+            assert_eq!(error.is_app_limit(), matches!(code, 4 | 341), "{name}");
         }
     }
 

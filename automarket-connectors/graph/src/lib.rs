@@ -10,4 +10,4 @@ pub mod testing;
 
 pub use client::{Graph, VERSION, appsecret_proof};
 pub use error::{Fault, Refine, classify};
-pub use login::{FACEBOOK_URL, LOGIN_CODES, facebook_login};
+pub use login::{FACEBOOK_URL, LOGIN_CODES, facebook_login, page_credential};

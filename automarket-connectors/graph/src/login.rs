@@ -1,5 +1,5 @@
 use automarket_core::{
-    Context, Error, ErrorKind, Platform, Result,
+    Context, Credential, Error, ErrorKind, Platform, Result, Secret,
     oauth::{Meaning, Method, Provider, Refresh, Revocation, RevokeBy, Trade, TradeClient},
 };
 use serde::de::DeserializeOwned;
@@ -52,6 +52,15 @@ pub fn facebook_login(platform: Platform, scopes: &'static [&'static str]) -> Pr
             "https://www.facebook.com/v26.0/dialog/oauth",
             "https://graph.facebook.com/v26.0/oauth/access_token",
         )
+    }
+}
+
+/// The credential of a page: its own token, of the same app as the login that lists it.
+#[must_use]
+pub fn page_credential(cx: &Context, token: String) -> Credential {
+    match cx.tokens() {
+        Some(login) => Credential::oauth(login.derived(Secret::new(token))),
+        None => Credential::token(token),
     }
 }
 

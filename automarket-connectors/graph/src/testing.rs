@@ -72,16 +72,12 @@ impl Asked {
         } else {
             path.remove(0)
         };
-        let token = text(request, header::AUTHORIZATION.as_str());
-        let token = token
-            .strip_prefix("Bearer ")
-            .or_else(|| token.strip_prefix("OAuth "));
         Self {
             method: request.method().clone(),
             host: request.uri().host().unwrap_or_default().to_owned(),
             version,
             path,
-            token: token.unwrap_or_default().to_owned(),
+            token: token(request).to_owned(),
             params,
             files,
         }
@@ -98,6 +94,16 @@ impl Asked {
     pub fn wants(&self, field: &str) -> bool {
         fields(self.param("fields").unwrap_or_default()).contains(field)
     }
+}
+
+/// The token that a request comes with.
+#[must_use]
+pub fn token(request: &Request<Bytes>) -> &str {
+    let value = text(request, header::AUTHORIZATION.as_str());
+    let token = value.strip_prefix("Bearer ");
+    token
+        .or_else(|| value.strip_prefix("OAuth "))
+        .unwrap_or_default()
 }
 
 fn text<'a>(request: &'a Request<Bytes>, name: &str) -> &'a str {

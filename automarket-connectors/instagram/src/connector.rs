@@ -3,10 +3,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use automarket_connector_graph::Graph;
+use automarket_connector_graph::{Graph, page_credential};
 use automarket_core::{
-    Content, Context, Credential, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup,
-    Metrics, Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
     content::MediaKind,
@@ -56,7 +56,8 @@ impl Instagram {
         }
     }
 
-    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand.
+    /// Sets the app's secret: every call then carries `appsecret_proof`, which an app can be made to demand. For
+    /// accounts that were connected with Facebook's login the secret of the app of their tokens is taken.
     #[must_use]
     pub fn with_app_secret(mut self, secret: Secret) -> Self {
         self.app_secret = Some(secret);
@@ -69,7 +70,10 @@ impl Instagram {
             base_url: config.base_url(),
             version: &config.version,
             token: cx.token()?,
-            app_secret: self.app_secret.as_ref(),
+            app_secret: match config.login {
+                Login::Facebook => cx.app_secret().or(self.app_secret.as_ref()),
+                Login::Instagram => self.app_secret.as_ref(),
+            },
             refine,
         })
     }
@@ -229,6 +233,7 @@ impl Instagram {
             comments: media.comments_count.or_else(|| number("replies")),
             shares: number("shares"),
             saves: number("saved"),
+            engagements: number("total_interactions"),
             raw: numbers,
             ..Metrics::default()
         })
@@ -278,7 +283,7 @@ impl Publisher for Instagram {
             Some(Identity {
                 handle: linked.username,
                 settings: settings.clone(),
-                credential: page.access_token.map(Credential::token),
+                credential: page.access_token.map(|token| page_credential(cx, token)),
                 ..Identity::new(linked.id, PLATFORM, linked.name.unwrap_or(page.name))
             })
         });

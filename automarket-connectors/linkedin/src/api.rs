@@ -16,6 +16,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// What a page of a list holds.
 pub(crate) const PAGE: usize = 100;
 
+/// The operation that makes a post, and so its bucket.
+pub(crate) const CREATE: &str = "posts.create";
+
 /// The API as one account sees it.
 pub(crate) struct Api<'a> {
     pub(crate) config: LinkedInConfig,
@@ -45,10 +48,11 @@ impl Api<'_> {
         format!("{}{path}", self.config.base_url.trim_end_matches('/'))
     }
 
-    /// A call of the versioned API.
+    /// A call of the versioned API. LinkedIn counts each of its resources and methods apart.
     fn rest(&self, operation: &'static str, method: Method, path: &str) -> Result<Call> {
         Call::new(operation, method, &self.address(path))?
             .bearer(self.token)
+            .bucket(operation)
             .header("linkedin-version", &self.config.version)?
             .header("x-restli-protocol-version", "2.0.0")
     }
@@ -66,12 +70,13 @@ impl Api<'_> {
     /// Who agreed, by OpenID. Not versioned.
     pub(crate) fn userinfo(&self) -> Result<Call> {
         let call = Call::get("userinfo", &self.address("/v2/userinfo"))?;
-        Ok(call.bearer(self.token))
+        Ok(call.bearer(self.token).bucket("userinfo"))
     }
 
     /// Who agreed, for apps that have no OpenID. Not versioned.
     pub(crate) fn me(&self) -> Result<Call> {
-        Ok(Call::get("me", &self.address("/v2/me"))?.bearer(self.token))
+        let call = Call::get("me", &self.address("/v2/me"))?;
+        Ok(call.bearer(self.token).bucket("me"))
     }
 
     /// On which organisations' pages the member has a role.
@@ -94,6 +99,7 @@ impl Api<'_> {
         commentary: &str,
         content: Option<&Value>,
         options: &LinkedInOptions,
+        draft: bool,
     ) -> Result<Call> {
         let mut body = json!({
             "author": author.urn(),
@@ -104,14 +110,13 @@ impl Api<'_> {
                 "targetEntities": [],
                 "thirdPartyDistributionChannels": [],
             },
-            "lifecycleState": "PUBLISHED",
+            "lifecycleState": if draft { "DRAFT" } else { "PUBLISHED" },
             "isReshareDisabledByAuthor": options.no_reshare,
         });
         if let Some(content) = content {
             body["content"] = content.clone();
         }
-        self.rest("posts.create", Method::POST, "/rest/posts")?
-            .json(&body)
+        self.rest(CREATE, Method::POST, "/rest/posts")?.json(&body)
     }
 
     pub(crate) fn delete(&self, urn: &str) -> Result<Call> {

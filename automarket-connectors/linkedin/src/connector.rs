@@ -11,13 +11,14 @@ use crate::{
     LinkedInConfig, LinkedInOptions, PLATFORM,
     api::Api,
     author::{Author, is_member},
-    error::send,
+    error::{ask, send},
     find::{cannot_tell, find_post},
     identify::identities,
     measure::metrics,
     media::{self, Brought},
     rules,
-    send::{Commenting, Posting, UNLISTED},
+    send::{Commenting, Posting, UNLISTED, UNLISTED_DRAFT},
+    wire,
 };
 
 /// Publishes on LinkedIn, as a member or as an organisation: texts, images, videos, documents, cards of links,
@@ -27,6 +28,7 @@ use crate::{
 ///   author's URN as [`identify`](Publisher::identify) gives it. Without an account the member posts.
 /// - LinkedIn has no key against repeats. A lost answer is looked up among the author's posts by text and time,
 ///   which organisations' tokens may and members' may not.
+/// - `Delivery::Draft` keeps an organisation's post as a draft of its page.
 /// - What an [`LinkedInConfig`] says can stand in an account's settings.
 #[derive(Clone, Debug)]
 pub struct LinkedIn {
@@ -56,14 +58,21 @@ impl LinkedIn {
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
         let content = content(cx, post);
-        if post.delivery != Delivery::Now || !content.thread.is_empty() {
+        let draft = post.delivery == Delivery::Draft;
+        if !draft && post.delivery != Delivery::Now || !content.thread.is_empty() {
             return Err(undeclared(&self.profile, "posts.create"));
         }
         let api = self.api(cx)?;
         rules::require(&content, &self.profile)?;
+        if draft {
+            rules::require_no_comment(&content)?;
+        }
         let options: LinkedInOptions = content.options()?;
         let author = Author::of(cx, &api).await?;
         rules::require_readers(&options, &author)?;
+        if draft && author.is_member() {
+            return Err(undeclared(&self.profile, "posts.create"));
+        }
         let begun = cx.step("linkedin.begun", || async { Ok(cx.now()) }).await?;
         let brought = media::bring(cx, &api, &author, &content, &self.profile).await?;
         let attached = attached(&content, &options, &brought);
@@ -75,6 +84,7 @@ impl LinkedIn {
             text: &text,
             content: attached.as_ref(),
             options: &options,
+            draft,
             with_files: !brought.is_empty(),
             begun,
             again: AtomicBool::new(false),
@@ -82,6 +92,13 @@ impl LinkedIn {
         let urn = cx
             .once("linkedin.post", || posting.look(), || posting.send())
             .await?;
+        if draft {
+            return Ok(Outcome::Accepted(Handle {
+                remote_id: urn,
+                due: None,
+                data: Value::Null,
+            }));
+        }
         let Some(text) = &content.first_comment else {
             return Ok(Outcome::Done(receipt(urn, None)));
         };
@@ -114,7 +131,10 @@ impl LinkedIn {
             found => found?,
         };
         let Some(urn) = post else {
-            return Ok(Lookup::Absent);
+            return match intent.post.delivery {
+                Delivery::Draft => Err(cannot_tell(UNLISTED_DRAFT)),
+                _ => Ok(Lookup::Absent),
+            };
         };
         let mut comment = None;
         if let Some(text) = &content.first_comment {
@@ -142,10 +162,12 @@ impl Publisher for LinkedIn {
         &self.profile
     }
 
-    /// Only organisations' posts can be listed.
+    /// Only organisations' posts can be listed, and only they have drafts that can be asked for.
     fn profile_for(&self, account: &Account) -> Profile {
         let mut profile = self.profile.clone();
-        profile.abilities.find = !is_member(&account.remote_id);
+        let organisation = !is_member(&account.remote_id);
+        profile.abilities.find = organisation;
+        profile.abilities.draft = organisation;
         profile
     }
 
@@ -163,9 +185,14 @@ impl Publisher for LinkedIn {
         outcome.map_err(|error| error.with_platform(&PLATFORM))
     }
 
-    /// LinkedIn publishes at once: there is nothing to ask for.
-    async fn poll(&self, _: &Context, _: &Handle) -> Result<Outcome> {
-        Err(undeclared(&self.profile, "posts.poll"))
+    /// Whether somebody has made a draft public.
+    async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
+        let api = self.api(cx)?;
+        let post: wire::Post = ask(cx, api.post(&handle.remote_id)?).await?;
+        Ok(match post.lifecycle_state.as_str() {
+            "PUBLISHED" => Outcome::Done(receipt(handle.remote_id.clone(), None)),
+            _ => Outcome::Accepted(handle.clone()),
+        })
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {

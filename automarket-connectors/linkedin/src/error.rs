@@ -85,17 +85,26 @@ fn classify(reply: &Reply, cx: &Context) -> Error {
             .with_remedy("change the text: LinkedIn takes no text twice within a day or two, also after a deletion"),
         426 => base
             .with_remedy("set LinkedInConfig::version to a version that is served, or update automarket"),
-        429 if problem.message.to_uppercase().contains(" DAY LIMIT")
-            && base.retry() == Retry::After(None) =>
-        {
-            base.with_retry(Retry::After(until_midnight(cx.now())))
-        }
+        429 => limited(base, &problem.message.to_uppercase(), cx.now()),
         _ => base,
     };
     match code {
         Some(code) => error.with_platform_code(code),
         None => error,
     }
+}
+
+/// `Resource level throttle APPLICATION DAY limit for calls to this resource is reached.`: whose it is
+/// (`APPLICATION`, `MEMBER`, or `APPLICATION_AND_MEMBER`, a member's share of the app's), and of what time.
+fn limited(base: Error, said: &str, now: DateTime<Utc>) -> Error {
+    let mut error = base;
+    if said.contains(" DAY LIMIT") && error.retry() == Retry::After(None) {
+        error = error.with_retry(Retry::After(until_midnight(now)));
+    }
+    if said.contains(" APPLICATION ") {
+        error = error.with_app_limit();
+    }
+    error
 }
 
 /// Daily limits begin anew at midnight UTC.
@@ -259,7 +268,7 @@ mod tests {
             token: cx.token().unwrap(),
         };
         let author = Author::read("urn:li:organization:1").unwrap();
-        let call = api.create(&author, "x", None, &LinkedInOptions::default());
+        let call = api.create(&author, "x", None, &LinkedInOptions::default(), false);
         match send(&cx, call.unwrap()).await {
             Ok(reply) => created(&reply).unwrap_err(),
             Err(error) => error,
@@ -291,6 +300,24 @@ mod tests {
             .reply_header("retry-after", "7");
         let seven = Retry::After(Some(Duration::from_secs(7)));
         assert_eq!(posted(wire).await.retry(), seven);
+    }
+
+    #[tokio::test]
+    async fn a_limit_is_the_apps_or_the_members() {
+        for (whose, of_app) in [
+            ("APPLICATION", true),
+            ("MEMBER", false),
+            ("APPLICATION_AND_MEMBER", false),
+        ] {
+            let body = format!(
+                r#"{{"message":"Resource level throttle {whose} DAY limit for calls to this resource is reached."}}"#
+            );
+            let wire = Script::new()
+                .expect("POST", "https://api.linkedin.com/rest/posts")
+                .reply(429, body);
+            let error = posted(wire).await;
+            assert_eq!((error.is_app_limit(), error.retry()), (of_app, DAY));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use automarket_core::{
     text::count,
 };
 
-use crate::{LinkedInOptions, PLATFORM, Visibility, author::Author};
+use crate::{LinkedInOptions, PLATFORM, Visibility, api::CREATE, author::Author};
 
 /// Pixels of an image have to be fewer.
 const PIXELS: u64 = 36_152_320;
@@ -25,10 +25,12 @@ pub(crate) fn profile() -> Profile {
     });
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.draft = true;
     abilities.find = true;
     abilities.measure = true;
     abilities.delete = true;
     profile.abilities = abilities;
+    profile.bucket = Some(CREATE);
     profile
 }
 
@@ -37,6 +39,18 @@ pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
     report.findings.extend(findings(content));
     report.require()
+}
+
+/// There is nothing under a draft.
+pub(crate) fn require_no_comment(content: &Content) -> Result<()> {
+    match content.first_comment {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::invalid("first_comment", "there is no comment under a draft")
+                .with_rule("linkedin.draft_comment")
+                .with_remedy("take it out, or comment once it is public"),
+        ),
+    }
 }
 
 /// Whether the author has whom the post is for.

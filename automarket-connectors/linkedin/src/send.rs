@@ -35,6 +35,8 @@ pub(crate) struct Posting<'a> {
     pub(crate) text: &'a str,
     pub(crate) content: Option<&'a Value>,
     pub(crate) options: &'a LinkedInOptions,
+    /// Whether it is kept as a draft.
+    pub(crate) draft: bool,
     /// Whether it shows files that were uploaded for it.
     pub(crate) with_files: bool,
     /// When it was begun.
@@ -58,6 +60,7 @@ impl Posting<'_> {
                     Err(cannot_tell(UNLISTED))
                 }
             }
+            Ok(None) if self.draft => Err(cannot_tell(UNLISTED_DRAFT)),
             found => found,
         }
     }
@@ -67,9 +70,13 @@ impl Posting<'_> {
         let (tries, pause) = UNSEEN;
         let mut tried = 1;
         loop {
-            let call = self
-                .api
-                .create(self.author, &commentary, self.content, self.options)?;
+            let call = self.api.create(
+                self.author,
+                &commentary,
+                self.content,
+                self.options,
+                self.draft,
+            )?;
             let error = match send(self.cx, call).await {
                 Ok(reply) => return created(&reply),
                 Err(error) => error,
@@ -108,6 +115,9 @@ impl Posting<'_> {
 /// Why a member's post cannot be looked up.
 pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \
      then publish again or leave it";
+
+/// Why a draft cannot be looked up.
+pub(crate) const UNLISTED_DRAFT: &str = "whether LinkedIn lists drafts is not known: look at the page's drafts, then send it again or leave it";
 
 /// The sending of the first comment.
 pub(crate) struct Commenting<'a> {

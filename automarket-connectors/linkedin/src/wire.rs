@@ -100,6 +100,8 @@ pub(crate) struct Post {
     pub(crate) created_at: Option<i64>,
     pub(crate) published_at: Option<i64>,
     pub(crate) reshare_context: Option<Value>,
+    #[serde(default)]
+    pub(crate) lifecycle_state: String,
 }
 
 impl Post {

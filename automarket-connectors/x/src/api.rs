@@ -25,6 +25,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// What a listing says of each post.
 const LISTED: &str = "entities,note_tweet,referenced_tweets";
 
+/// The operation that makes a post, and so its bucket.
+pub(crate) const CREATE: &str = "posts.create";
+
 /// The API as one account sees it.
 pub(crate) struct Api<'a> {
     pub(crate) config: &'a XConfig,
@@ -42,9 +45,11 @@ pub(crate) struct Part<'a> {
 }
 
 impl Api<'_> {
+    /// X counts each endpoint apart.
     fn call(&self, operation: &'static str, method: Method, path: &str) -> Result<Call> {
         let url = format!("{}{path}", self.config.base_url.trim_end_matches('/'));
-        Ok(Call::new(operation, method, &url)?.bearer(self.token))
+        let call = Call::new(operation, method, &url)?.bearer(self.token);
+        Ok(call.bucket(operation))
     }
 
     pub(crate) fn me(&self) -> Result<Call> {
@@ -87,8 +92,7 @@ impl Api<'_> {
                 body[name] = value;
             }
         }
-        self.call("posts.create", Method::POST, "/2/tweets")?
-            .json(&body)
+        self.call(CREATE, Method::POST, "/2/tweets")?.json(&body)
     }
 
     pub(crate) fn delete(&self, id: &str) -> Result<Call> {

@@ -12,6 +12,10 @@ pub struct XConfig {
     pub self_serve: bool,
     /// Whether the account pays for longer posts: 25,000 characters instead of 280.
     pub long_posts: bool,
+    /// Whether a post whose answer was lost, and which X does not list within some ten seconds, is taken not to
+    /// have gone out, and sent again: X refuses a text that it has already. `false`: it stays unknown, for the
+    /// host to decide, since one that X neither lists in time nor refuses would stand twice.
+    pub trust_absence: bool,
     /// The account's name, for addresses of posts.
     pub username: Option<String>,
 }
@@ -22,6 +26,7 @@ impl Default for XConfig {
             base_url: "https://api.x.com".to_owned(),
             self_serve: true,
             long_posts: false,
+            trust_absence: true,
             username: None,
         }
     }

@@ -26,6 +26,8 @@ use crate::{
 
 /// An answer to a post that is not to be seen yet is tried again so often, after this time.
 const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
+/// What was just sent may not be listed yet: so many looks, so far apart, before it is said to be absent.
+const LOOKS: (u32, Duration) = (3, Duration::from_secs(5));
 
 /// Publishes on X: posts, threads, answers, quotes, polls, with images, GIFs and video.
 ///
@@ -282,9 +284,32 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Looks for what an earlier attempt may have left.
+    /// Looks for what an earlier attempt may have left; `None` when it is taken not to have gone out.
     async fn look(&self) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
+        let found = self.find().await?;
+        if found.is_none() && !self.api.config.trust_absence {
+            let why = "X does not list it, which is no proof that it is not out: look there, then send it again \
+                       or leave it";
+            return Err(Error::new(ErrorKind::CannotTell, why));
+        }
+        Ok(found)
+    }
+
+    /// What was sent a moment ago X may not list yet.
+    async fn find(&self) -> Result<Option<String>> {
+        let (looks, pause) = LOOKS;
+        for _ in 1..looks {
+            let found = self.listed().await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.listed().await
+    }
+
+    async fn listed(&self) -> Result<Option<String>> {
         let posts = posts_since(self.cx, self.api, self.begun).await?;
         let options = self.part.options;
         let wanted = Wanted {
@@ -312,7 +337,7 @@ impl Attempt<'_> {
                 }
                 // It did go through, and the search did not show it.
                 ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
-                    let found = self.look().await;
+                    let found = self.find().await;
                     let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
                     return found.ok_or_else(|| error.with_retry(Retry::Reconcile));
                 }
@@ -380,6 +405,7 @@ fn metrics(post: wire::Post, includes: wire::Includes) -> Metrics {
         shares,
         saves: public(&["bookmark_count"]),
         clicks: number(&post.non_public_metrics, &["url_link_clicks"]),
+        engagements: number(&post.non_public_metrics, &["engagements"]),
         views: (!views.is_empty()).then(|| views.iter().sum()),
         raw,
         ..Metrics::default()

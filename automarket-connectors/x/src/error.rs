@@ -80,6 +80,11 @@ fn classify(reply: &Reply, cx: &Context) -> Error {
             .with_kind(ErrorKind::QuotaExhausted)
             .with_retry(Retry::Never)
             .with_remedy("raise the spending cap in X's developer console"),
+        429 if http::app_budget(&reply.headers, cx.now())
+            .is_some_and(|left| left.remaining == Some(0)) =>
+        {
+            base.with_app_limit()
+        }
         _ => base,
     };
     match code {

@@ -9,7 +9,7 @@ use automarket_core::{
     text::count,
 };
 
-use crate::{PLATFORM, XConfig, options::XOptions};
+use crate::{PLATFORM, XConfig, api::CREATE, options::XOptions};
 
 /// What a longer post may have.
 const LONG: usize = 25_000;
@@ -33,6 +33,7 @@ pub(crate) fn profile(config: &XConfig) -> Profile {
     abilities.measure = true;
     abilities.delete = true;
     profile.abilities = abilities;
+    profile.bucket = Some(CREATE);
     // docs.x.com, pricing, 2026-08-22.
     profile.prices = Some(Prices {
         currency: "USD",

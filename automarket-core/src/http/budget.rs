@@ -2,15 +2,16 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use super::{
-    retry_after::{number, remaining, reset, text, wait},
-    usage::usage,
+    retry_after::{DAY_OF_APP, DAY_OF_USER, Day, number, remaining, reset, text, wait},
+    usage::{OF_ACCOUNT, OF_APP, Usage, usage},
 };
 use crate::store::Budget;
 
-/// What the headers of an answer say of the rate limit: `ratelimit-…`, `x-ratelimit-…` or `x-rate-limit-…`
-/// (`limit`, `remaining`, `reset` as [`retry_after`](super::retry_after) reads it), or the one field
-/// `ratelimit: "name";r=50;t=30` of the IETF's later drafts, or Meta's percents (`x-app-usage`,
-/// `x-business-use-case-usage`) as parts of 100. `None` when nothing is said of what remains.
+/// What the headers of an answer say of the account's rate limit: `ratelimit-…`, `x-ratelimit-…` or
+/// `x-rate-limit-…` (`limit`, `remaining`, `reset` as [`retry_after`](super::retry_after) reads it), or the one
+/// field `ratelimit: "name";r=50;t=30` of the IETF's later drafts, or Meta's percents
+/// (`x-business-use-case-usage`) as parts of 100. X's limit of a day (`x-user-limit-24hour-…`) counts once it is
+/// used up. `None` when nothing is said of what remains.
 ///
 /// ```
 /// use automarket_core::{chrono::Utc, http::budget, http_types::HeaderMap};
@@ -26,26 +27,39 @@ pub fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
     if let Some(budget) = draft(headers) {
         return Some(budget);
     }
+    let day = day(headers, now, &DAY_OF_USER).filter(|day| day.remaining == Some(0));
+    if day.is_some() {
+        return day;
+    }
+    let Some(remaining) = remaining(headers) else {
+        return usage(headers, OF_ACCOUNT).map(Usage::budget);
+    };
     const LIMITS: [&str; 3] = ["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit"];
     let limit = LIMITS.iter().find_map(|name| {
         // A policy may follow the number: `100, 100;w=60`.
         let first = text(headers, name)?.split([',', ';']).next()?;
         number(first.trim()).map(count)
     });
-    let Some(remaining) = remaining(headers) else {
-        return usage(headers).map(|used| Budget {
-            limit: Some(100),
-            remaining: Some(match used.regain {
-                Some(_) => 0,
-                None => 100_u64.saturating_sub(used.percent),
-            }),
-            resets_in: used.regain,
-        });
-    };
     Some(Budget {
         limit,
         remaining: Some(count(remaining)),
         resets_in: reset(headers, now, 0.0),
+    })
+}
+
+/// What they say of the app's limit, which all of its accounts share: Meta's `x-app-usage` as parts of 100, and
+/// X's limit of a day (`x-app-limit-24hour-…`).
+#[must_use]
+pub fn app_budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
+    let usage = || usage(headers, OF_APP).map(Usage::budget);
+    day(headers, now, &DAY_OF_APP).or_else(usage)
+}
+
+fn day(headers: &HeaderMap, now: DateTime<Utc>, day: &Day) -> Option<Budget> {
+    Some(Budget {
+        limit: text(headers, day.limit).and_then(number).map(count),
+        remaining: Some(count(day.remaining(headers)?)),
+        resets_in: day.reset(headers, now),
     })
 }
 
@@ -70,4 +84,44 @@ fn draft(headers: &HeaderMap) -> Option<Budget> {
 )]
 fn count(number: f64) -> u64 {
     number.max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::retry_after;
+    use super::*;
+
+    #[test]
+    fn a_day_of_x_counts_for_whom_it_is_counted() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let mut headers = HeaderMap::new();
+        let said = [
+            ("x-rate-limit-limit", "100"),
+            ("x-rate-limit-remaining", "57"),
+            ("x-rate-limit-reset", "1800000600"),
+            ("x-user-limit-24hour-limit", "250"),
+            ("x-user-limit-24hour-remaining", "12"),
+            ("x-user-limit-24hour-reset", "1800050000"),
+            ("x-app-limit-24hour-limit", "10000"),
+            ("x-app-limit-24hour-remaining", "4"),
+            ("x-app-limit-24hour-reset", "1800007200"),
+        ];
+        for (name, value) in said {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let left = |headers: &HeaderMap| {
+            let [own, app] = [budget(headers, now), app_budget(headers, now)];
+            [own, app].map(|said| said.unwrap().remaining.unwrap())
+        };
+        assert_eq!(left(&headers), [57, 4]);
+        headers.insert("x-app-limit-24hour-remaining", "0".parse().unwrap());
+        assert_eq!(left(&headers), [57, 0]);
+        let wait = |headers: &HeaderMap| retry_after(headers, now);
+        assert_eq!(wait(&headers), Some(Duration::from_secs(7200)));
+        headers.insert("x-user-limit-24hour-remaining", "0".parse().unwrap());
+        assert_eq!(left(&headers), [0, 0]);
+        assert_eq!(wait(&headers), Some(Duration::from_secs(50_000)));
+    }
 }

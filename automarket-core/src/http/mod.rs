@@ -25,8 +25,8 @@ pub use self::{
     reqwest::{ReqwestTransport, ReqwestTransportBuilder},
     resolver::{Resolver, SystemResolver},
 };
-pub use budget::budget;
-pub use call::{Bucket, Call, Effect, segment};
+pub use budget::{app_budget, budget};
+pub use call::{Bucket, Call, Effect, Elsewhere, segment};
 pub use classify::classify;
 pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};

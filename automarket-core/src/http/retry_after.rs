@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Months, NaiveDateTime, Utc};
 use http::HeaderMap;
 
-use super::usage::usage;
+use super::usage::{OF_ACCOUNT, usage};
 
 /// The longest wait that is taken over; what asks for more is asked again after it.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,7 +16,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// `x-rate-limit-reset` and `x-ratelimit-reset-after`: seconds from now, or an instant as a date or as Unix
 /// seconds or milliseconds (numbers from 1,000,000,000 and from 100,000,000,000 on). A reset does not count
 /// while the matching `remaining` header says that something is left: then it was another limit that was hit.
-/// Last come the minutes of Meta's `x-business-use-case-usage`.
+/// X's limits of a day (`x-user-limit-24hour-…`, `x-app-limit-24hour-…`) count where they are used up. Last come
+/// the minutes of Meta's `x-business-use-case-usage`.
 ///
 /// ```
 /// use automarket_core::{chrono::Utc, http::retry_after, http_types::HeaderMap};
@@ -28,15 +29,51 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     asked(headers, now)
+        .or_else(|| days(headers, now))
         .or_else(|| reset(headers, now, remaining(headers).unwrap_or(0.0)))
-        .or_else(|| usage(headers)?.regain)
+        .or_else(|| usage(headers, OF_ACCOUNT)?.regain)
 }
 
 /// As [`retry_after`] for an answer that need not be a refusal: a reset counts only where nothing remains.
 pub(super) fn retry_after_any(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     asked(headers, now)
         .or_else(|| reset(headers, now, remaining(headers)?))
-        .or_else(|| usage(headers)?.regain)
+        .or_else(|| usage(headers, OF_ACCOUNT)?.regain)
+}
+
+/// The headers of a limit that X counts over a day.
+pub(super) struct Day {
+    pub(super) limit: &'static str,
+    remaining: &'static str,
+    reset: &'static str,
+}
+
+pub(super) const DAY_OF_USER: Day = Day {
+    limit: "x-user-limit-24hour-limit",
+    remaining: "x-user-limit-24hour-remaining",
+    reset: "x-user-limit-24hour-reset",
+};
+pub(super) const DAY_OF_APP: Day = Day {
+    limit: "x-app-limit-24hour-limit",
+    remaining: "x-app-limit-24hour-remaining",
+    reset: "x-app-limit-24hour-reset",
+};
+
+impl Day {
+    pub(super) fn remaining(&self, headers: &HeaderMap) -> Option<f64> {
+        number(text(headers, self.remaining)?)
+    }
+
+    pub(super) fn reset(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+        instant(text(headers, self.reset)?, now)
+    }
+}
+
+/// The longest of the days that are used up.
+fn days(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let used_up = |day: &&Day| day.remaining(headers).is_some_and(|left| left <= 0.0);
+    let days = [&DAY_OF_USER, &DAY_OF_APP].into_iter().filter(used_up);
+    days.filter_map(|day| day.reset(headers, now)).max()
 }
 
 /// A number of seconds as a wait.
@@ -66,15 +103,19 @@ pub(super) fn reset(headers: &HeaderMap, now: DateTime<Utc>, remaining: f64) -> 
     if remaining > 0.0 {
         return None;
     }
-    NAMES.iter().find_map(|name| {
-        let value = text(headers, name)?;
-        match number(value) {
-            Some(seconds) if seconds < 1e9 => wait(seconds),
-            Some(seconds) if seconds < 1e11 => wait(seconds - millis(now) / 1e3),
-            Some(millis_then) => wait((millis_then - millis(now)) / 1e3),
-            None => until(date(value, now)?, now),
-        }
-    })
+    NAMES
+        .iter()
+        .find_map(|name| instant(text(headers, name)?, now))
+}
+
+/// Seconds from now, or an instant as Unix seconds or milliseconds or as a date.
+fn instant(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    match number(value) {
+        Some(seconds) if seconds < 1e9 => wait(seconds),
+        Some(seconds) if seconds < 1e11 => wait(seconds - millis(now) / 1e3),
+        Some(millis_then) => wait((millis_then - millis(now)) / 1e3),
+        None => until(date(value, now)?, now),
+    }
 }
 
 pub(super) fn remaining(headers: &HeaderMap) -> Option<f64> {

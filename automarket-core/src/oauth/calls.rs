@@ -153,7 +153,7 @@ pub fn refresh_call(
     match (&tokens.grant, &provider.refresh) {
         (Grant::ClientCredentials, _) => client_credentials_call(provider, app, now).map(Some),
         (Grant::JwtBearer { subject }, _) => jwt_bearer_call(provider, app, subject, now).map(Some),
-        (Grant::Code, Refresh::None) => Ok(None),
+        (Grant::Derived, _) | (Grant::Code, Refresh::None) => Ok(None),
         (Grant::Code, Refresh::Trade(trade)) => {
             trade_call("oauth.refresh", provider, app, tokens, trade).map(Some)
         }
@@ -220,7 +220,11 @@ pub fn revoke_call(
     tokens: &TokenSet,
     now: DateTime<Utc>,
 ) -> Result<Option<Call>> {
-    let Some(revoke) = &provider.revoke else {
+    let Some(revoke) = provider
+        .revoke
+        .as_ref()
+        .filter(|_| tokens.grant != Grant::Derived)
+    else {
         return Ok(None);
     };
     let token = match &tokens.refresh_token {

@@ -46,6 +46,9 @@ pub enum Grant {
         /// The user's name on the platform.
         subject: String,
     },
+    /// The platform gave it to this account beside the user's own (a Facebook page's token). It is neither
+    /// renewed nor withdrawn by itself: the user's login is.
+    Derived,
 }
 
 impl TokenSet {
@@ -63,6 +66,18 @@ impl TokenSet {
             grant: Grant::Code,
             app: String::new(),
             extra: Value::Null,
+        }
+    }
+
+    /// The token that the platform gives one account of this login ([`Grant::Derived`]): of the same app, with
+    /// the same scopes.
+    #[must_use]
+    pub fn derived(&self, access_token: Secret) -> Self {
+        Self {
+            scopes: self.scopes.clone(),
+            grant: Grant::Derived,
+            app: self.app.clone(),
+            ..Self::new(access_token)
         }
     }
 

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio::sync::{Notify, watch};
 
 use super::fault::Turns;
 use crate::{
@@ -86,18 +88,24 @@ impl StoreRule {
     }
 }
 
-/// The faults of one store, each used up as it hits.
+/// The faults of one store, each used up as it hits, and what was called.
 #[derive(Debug, Default)]
 pub struct StoreFaults {
     rules: Mutex<Vec<StoreRule>>,
     calls: AtomicU32,
     hits: AtomicU32,
+    answered: watch::Sender<BTreeMap<&'static str, Vec<usize>>>,
 }
 
 impl StoreFaults {
     /// Adds a fault.
     pub fn add(&self, rule: StoreRule) {
         self.lock().push(rule);
+    }
+
+    /// Takes the faults back that have not hit yet.
+    pub fn clear(&self) {
+        self.lock().clear();
     }
 
     /// How many calls came so far.
@@ -110,6 +118,27 @@ impl StoreFaults {
     #[must_use]
     pub fn hits(&self) -> u32 {
         self.hits.load(Ordering::SeqCst)
+    }
+
+    /// Every answered call of this method, failed ones too: how many things it was about (verdicts, leases, at
+    /// most so many rows), 1 for a call about one.
+    #[must_use]
+    pub fn answered(&self, method: &str) -> Vec<usize> {
+        let all = self.answered.borrow();
+        all.get(method).cloned().unwrap_or_default()
+    }
+
+    /// Waits until so many calls of this method are answered.
+    pub async fn until(&self, method: &str, calls: usize) {
+        let enough =
+            |all: &BTreeMap<&str, Vec<usize>>| all.get(method).map_or(0, Vec::len) >= calls;
+        // The sender is ours: it cannot be gone.
+        let _ = self.answered.subscribe().wait_for(enough).await;
+    }
+
+    fn answer(&self, method: &'static str, size: usize) {
+        self.answered
+            .send_modify(|all| all.entry(method).or_default().push(size));
     }
 
     fn take(&self, method: &'static str) -> Option<StoreFault> {
@@ -148,6 +177,7 @@ impl StoreFaults {
 pub struct FaultStore {
     inner: Arc<dyn Store>,
     faults: Arc<StoreFaults>,
+    word: Arc<Notify>,
 }
 
 impl FaultStore {
@@ -157,6 +187,7 @@ impl FaultStore {
         Self {
             inner,
             faults: Arc::default(),
+            word: Arc::default(),
         }
     }
 
@@ -167,6 +198,25 @@ impl FaultStore {
     }
 
     async fn pass<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.pass_many(method, 1, call).await
+    }
+
+    async fn pass_many<T>(
+        &self,
+        method: &'static str,
+        size: usize,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let answer = self.fault(method, call).await;
+        self.faults.answer(method, size);
+        answer
+    }
+
+    async fn fault<T>(
         &self,
         method: &'static str,
         call: impl Future<Output = Result<T>> + Send,
@@ -254,17 +304,19 @@ impl JobStore for FaultStore {
         self.pass("now", self.inner.now()).await
     }
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        self.pass("enqueue", self.inner.enqueue(jobs)).await
+        self.pass_many("enqueue", jobs.len(), self.inner.enqueue(jobs))
+            .await
     }
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
         self.pass("claim", self.inner.claim(claim)).await
     }
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
-        self.pass("heartbeat", self.inner.heartbeat(leases, lease))
-            .await
+        let kept = self.inner.heartbeat(leases, lease);
+        self.pass_many("heartbeat", leases.len(), kept).await
     }
     async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
-        self.pass("settle", self.inner.settle(verdicts)).await
+        let settled = self.inner.settle(verdicts);
+        self.pass_many("settle", verdicts.len(), settled).await
     }
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
         self.pass("job", self.inner.job(tenant, id)).await
@@ -299,11 +351,19 @@ impl JobStore for FaultStore {
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.pass("next_ready", self.inner.next_ready(kinds)).await
     }
+    // Its word is heard here, also before a store that tells no other process.
     fn wake(&self) {
         self.inner.wake();
+        self.word.notify_waiters();
     }
     fn woken(&self) -> Woken<'_> {
-        self.inner.woken()
+        let (inner, word) = (self.inner.woken(), self.word.notified());
+        Box::pin(async move {
+            tokio::select! {
+                () = inner => {}
+                () = word => {}
+            }
+        })
     }
     async fn step(&self, tenant: &TenantId, job: JobId, name: &str) -> Result<Option<Value>> {
         self.pass("step", self.inner.step(tenant, job, name)).await
@@ -510,8 +570,8 @@ impl UpkeepStore for FaultStore {
             .await
     }
     async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
-        self.pass("remove_ended", self.inner.remove_ended(before, limit))
-            .await
+        let removed = self.inner.remove_ended(before, limit);
+        self.pass_many("remove_ended", limit, removed).await
     }
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         self.pass("remove_events", self.inner.remove_events(before, limit))

@@ -23,6 +23,11 @@ pub trait Fake: Send + Sync {
     fn platform(&self) -> Platform;
     /// The host names it answers for.
     fn hosts(&self) -> Vec<String>;
+    /// Whether a request to one of its hosts is for it, where several fakes share a host (Meta's): the first that
+    /// says so answers, or else the first of the host.
+    fn takes(&self, _request: &Request<Bytes>) -> bool {
+        true
+    }
     /// Answers a request at this instant.
     fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes>;
     /// What it now holds that the world could see, one entry per effect, oldest first. Counts of effects
@@ -127,11 +132,10 @@ impl Sandbox {
     fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let host = request.uri().host().unwrap_or_default();
-        let fake = self
-            .fakes
-            .iter()
-            .find(|fake| fake.hosts().iter().any(|name| name == host));
-        let Some(fake) = fake else {
+        let of_host = |fake: &&Arc<dyn Fake>| fake.hosts().iter().any(|name| name == host);
+        let mut of_host = self.fakes.iter().filter(of_host);
+        let first = of_host.clone().next();
+        let Some(fake) = of_host.find(|fake| fake.takes(request)).or(first) else {
             return Err(TransportError::new(
                 ErrorKind::Network,
                 false,

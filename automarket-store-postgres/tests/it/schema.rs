@@ -1,8 +1,9 @@
 //! The schema: ours alone, made once, never older than the binary's.
 
 use automarket_core::{
-    ErrorKind, Result,
-    store::{JobState, JobStore, UpkeepStore},
+    ErrorKind, Result, Timetable,
+    chrono::DateTime,
+    store::{JobState, JobStore, Schedule, ScheduleStore, UpkeepStore},
 };
 use automarket_store_postgres::PostgresStore;
 
@@ -37,6 +38,37 @@ async fn many_openers_at_once_make_one_schema() {
     let ran: i64 = host.query_one(sql, &[]).await.unwrap().get(0);
     assert_eq!(ran, i64::from(again.schema_version().await.unwrap()));
     host.batch_execute("DROP SCHEMA opened_by_many CASCADE")
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_that_cannot_be_read_keeps_no_other_from_running() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let store = open(cluster.url(), "damaged_schedule").await.unwrap();
+    for name in ["damaged", "whole"] {
+        let new = Schedule {
+            tenant: acme(),
+            name: name.to_owned(),
+            timetable: Timetable::parse("30 2 * * *", "Europe/Berlin").unwrap(),
+            job: job(),
+            paused: false,
+            next_at: Some(DateTime::UNIX_EPOCH),
+            last_at: None,
+            revision: 0,
+        };
+        store.put_schedule(&new).await.unwrap();
+    }
+    let host = client(cluster.url()).await;
+    let damage = "UPDATE damaged_schedule.schedules SET zone = 'Mars/Base' WHERE name = 'damaged'";
+    assert_eq!(host.execute(damage, &[]).await.unwrap(), 1);
+    let next = store.next_schedules(9).await.unwrap();
+    let (read, failed): (Vec<_>, Vec<_>) = next.into_iter().partition(Result::is_ok);
+    assert_eq!((read.len(), failed.len()), (1, 1));
+    assert_eq!(read[0].as_ref().unwrap().name, "whole");
+    host.batch_execute("DROP SCHEMA damaged_schedule CASCADE")
         .await
         .unwrap();
 }

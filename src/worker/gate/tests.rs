@@ -6,7 +6,7 @@ use automarket_core::{
     http_types::StatusCode,
     media::{MediaFile, ReadRange},
     oauth::TokenSet,
-    store::{GateStore as _, MemoryStore, TRIPS},
+    store::{GateStore as _, MemoryStore, RATE, TRIPS},
 };
 
 use super::*;
@@ -77,9 +77,18 @@ impl World {
         answer: Option<(u16, &'static str, &'static str)>,
         bucket: Option<&'static str>,
     ) -> Result<()> {
+        self.work_of(&self.account, answer, bucket).await
+    }
+
+    async fn work_of(
+        &self,
+        account: &Account,
+        answer: Option<(u16, &'static str, &'static str)>,
+        bucket: Option<&'static str>,
+    ) -> Result<()> {
         self.answers.lock().unwrap().extend(answer);
         let engine = self.tenant.engine();
-        let (context, passed) = engine.passing(self.account.clone()).await?;
+        let (context, passed) = engine.passing(account.clone()).await?;
         let mut call = Call::get("x.get", "https://api.x.com/2")?;
         if let Some(bucket) = bucket {
             call = call.bucket(bucket);
@@ -87,6 +96,14 @@ impl World {
         let end = context.call(call.timeout(Duration::from_millis(1))).await;
         passed.tell(&end).await;
         end.map(drop)
+    }
+
+    /// An account of another tenant, or another one of this, with tokens of an app of the host's.
+    async fn of_app(&self, tenant: &str, remote: &str, app: &str) -> Account {
+        let tenant = self.tenant.market().tenant(tenant).unwrap();
+        let account = Account::new(tenant.id().clone(), Platform::X, remote);
+        let added = tenant.add_account(account, tokens_of(app));
+        added.await.unwrap()
     }
 
     async fn closed(&self) -> Vec<String> {
@@ -180,17 +197,12 @@ async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
 #[tokio::test]
 async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
     let world = World::new().await;
+    let one = world
+        .of_app(world.tenant.id().as_str(), "one", "shared")
+        .await;
+    let shared = world.of_app("other", "two", "shared").await;
+    let apart = world.of_app("other", "three", "apart").await;
     let other = world.tenant.market().tenant("other").unwrap();
-    let connect = async |tenant: &Tenant, remote: &str, app: &str| {
-        let mut tokens = TokenSet::new(Secret::new("t"));
-        tokens.app = app.to_owned();
-        let account = Account::new(tenant.id().clone(), Platform::X, remote);
-        let credential = Credential::oauth(tokens);
-        tenant.add_account(account, credential).await.unwrap()
-    };
-    let one = connect(&world.tenant, "one", "shared").await;
-    let shared = connect(&other, "two", "shared").await;
-    let apart = connect(&other, "three", "apart").await;
     let (_, passed) = world.tenant.engine().passing(one).await.unwrap();
     let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
     passed.tell::<()>(&Err(full.with_app_limit())).await;
@@ -198,6 +210,80 @@ async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
     assert_eq!(refused.rule(), Some(CLOSED));
     assert!(other.engine().passing(apart).await.is_ok());
     assert_eq!(world.closed().await, [""; 0], "no gate of the account");
+}
+
+fn tokens_of(app: &str) -> Credential {
+    let mut tokens = TokenSet::new(Secret::new("t"));
+    tokens.app = app.to_owned();
+    Credential::oauth(tokens)
+}
+
+#[tokio::test]
+async fn what_an_app_has_used_up_holds_back_all_its_tenants_before_a_refusal() {
+    let world = World::new().await;
+    let one = world.of_app("one", "1", "shared").await;
+    let two = world.of_app("two", "2", "shared").await;
+    let used_up = Some((200, "x-app-usage", r#"{"call_count":100,"total_time":3}"#));
+    world.work_of(&one, used_up, None).await.unwrap();
+    let refused = world.work_of(&two, None, None).await.unwrap_err();
+    assert_eq!(refused.rule(), Some(CLOSED));
+    let own = world.store.gates(&one.tenant).await.unwrap();
+    assert!(own.iter().all(|gate| gate.closed_until.is_none()));
+}
+
+#[tokio::test]
+async fn who_has_the_media_of_a_post_closes_no_gate() {
+    let world = World::new().await;
+    let one = world.of_app("one", "1", "shared").await;
+    let (context, passed) = world.tenant.engine().passing(one.clone()).await.unwrap();
+    let ours = Call::get("x.get", "https://api.x.com/2").unwrap();
+    world.answers.lock().unwrap().push_back((200, "x", "y"));
+    context.call(ours).await.unwrap();
+    for answer in [
+        (429, "retry-after", "86400"),
+        (206, "x-app-usage", r#"{"call_count":100}"#),
+        (206, "x-ratelimit-remaining", "0"),
+        (503, "x", "y"),
+    ] {
+        world.answers.lock().unwrap().push_back(answer);
+        let media = Call::get("media.fetch", "https://cdn.example.com/1").unwrap();
+        let _ = context.call(media.elsewhere()).await;
+    }
+    let media = Call::get("media.fetch", "https://cdn.example.com/1").unwrap();
+    let hangs = media.elsewhere().timeout(Duration::from_millis(1));
+    let end = context.call(hangs).await;
+    assert_eq!(end.as_ref().unwrap_err().kind(), ErrorKind::Timeout);
+    passed.tell(&end).await;
+    for tenant in [&one.tenant, &TenantId::new("automarket").unwrap()] {
+        let gates = world.store.gates(tenant).await.unwrap();
+        assert!(
+            gates
+                .iter()
+                .all(|g| g.closed_until.is_none() && g.failures == 0),
+            "{gates:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_apps_limit_of_a_bucket_holds_back_its_own_calls_of_all_tenants() {
+    let world = World::new().await;
+    let one = world.of_app("one", "1", "shared").await;
+    let two = world.of_app("two", "2", "shared").await;
+    let apart = world.of_app("two", "3", "apart").await;
+    world.answers.lock().unwrap().push_back((400, "x", "y"));
+    let (context, passed) = world.tenant.engine().passing(one).await.unwrap();
+    let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+    context.call(call.bucket("posts")).await.unwrap();
+    let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
+    passed.tell::<()>(&Err(full.with_app_limit())).await;
+
+    let held_back = world.work_of(&two, None, Some("posts")).await.unwrap_err();
+    assert_eq!(held_back.kind(), ErrorKind::RateLimited);
+    assert!(matches!(held_back.retry(), Retry::After(Some(_))));
+    let fine = Some((200, "x", "y"));
+    world.work_of(&two, fine, Some("media")).await.unwrap();
+    world.work_of(&apart, fine, Some("posts")).await.unwrap();
 }
 
 #[tokio::test]

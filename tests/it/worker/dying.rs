@@ -13,14 +13,14 @@ struct World {
     tenant: Tenant,
     account: Account,
     clock: ManualClock,
-    store: Arc<Watched>,
+    store: Arc<FaultStore>,
     publisher: RecordingPublisher,
 }
 
 impl World {
     async fn new() -> Self {
         let clock = ManualClock::parse("2027-01-11T09:00:00Z");
-        let store = Watched::new(Arc::new(clock.clone()));
+        let store = watched(Arc::new(clock.clone()));
         let publisher = RecordingPublisher::new(Platform::X);
         let tenant = on(store.clone(), |b| {
             b.clock(Arc::new(clock.clone()))
@@ -92,11 +92,12 @@ async fn job_attempts(tenant: &Tenant, id: JobId) -> usize {
 async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
     let world = World::new().await;
     let (publication, id) = world.publish().await;
-    world.store.hangs.store(true, Ordering::SeqCst);
+    let hangs = StoreRule::on("put_step", StoreFault::Hang);
+    world.store.faults().add(hangs.times(u32::MAX));
     for _ in 0..3 {
         world.crash(id).await;
     }
-    world.store.hangs.store(false, Ordering::SeqCst);
+    world.store.faults().clear();
     let dead = world.tenant.work_on(id, LEASE).await.unwrap();
     assert_eq!((dead.state, dead.crashes), (JobState::Dead, 3));
     assert_eq!(
@@ -112,12 +113,13 @@ async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
 async fn a_job_that_cannot_settle_its_publication_does_not_die() {
     let world = World::new().await;
     let (publication, id) = world.publish().await;
-    world.store.hangs.store(true, Ordering::SeqCst);
+    let hangs = StoreRule::on("put_step", StoreFault::Hang);
+    world.store.faults().add(hangs.times(u32::MAX));
     for _ in 0..3 {
         world.crash(id).await;
     }
-    world.store.hangs.store(false, Ordering::SeqCst);
-    world.store.change_fails.store(1, Ordering::SeqCst);
+    world.store.faults().clear();
+    fail(&world.store, "change_publishing", 1);
     let alive = world.tenant.work_on(id, LEASE).await.unwrap();
     assert_eq!(alive.state, JobState::Waiting);
     assert!(!world.now(&publication).await.state.is_terminal());

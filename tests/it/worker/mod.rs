@@ -6,7 +6,6 @@ mod gates;
 mod leases;
 mod operations;
 mod schedules;
-mod watched;
 
 use std::{
     future::pending,
@@ -18,15 +17,25 @@ use std::{
 };
 
 use automarket::{
-    Automarket, Builder, Error, ErrorKind, JobId, Result, Retry, Tenant,
+    Automarket, Builder, Clock, Error, ErrorKind, JobId, Result, Retry, Tenant,
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
     store::{DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
-    testing::ManualClock,
+    testing::{FaultStore, ManualClock, StoreFault, StoreRule},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
-use watched::Watched;
+
+/// A store in memory that remembers what was called.
+fn watched(clock: Arc<dyn Clock>) -> Arc<FaultStore> {
+    Arc::new(FaultStore::new(Arc::new(MemoryStore::with_clock(clock))))
+}
+
+/// Lets the next so many calls of this method fail.
+fn fail(store: &FaultStore, method: &'static str, times: u32) {
+    let rule = StoreRule::on(method, StoreFault::FailBefore);
+    store.faults().add(rule.times(times));
+}
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -217,7 +226,7 @@ async fn what_was_put_in_is_run_after_a_restart() {
 
 #[tokio::test]
 async fn jobs_that_end_together_are_written_in_one_call() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
         b.job("quick", |_: Value, _| async { Ok(()) })
     });
@@ -226,15 +235,15 @@ async fn jobs_that_end_together_are_written_in_one_call() {
         jobs.push(put(&tenant, "quick", json!(n)).await);
     }
     work(&tenant, &jobs).await;
-    let calls = store.calls.borrow();
-    assert_eq!(calls.settles.iter().sum::<usize>(), 32);
-    assert!(calls.settles.len() <= 16, "{:?}", calls.settles);
+    let settles = store.faults().answered("settle");
+    assert_eq!(settles.iter().sum::<usize>(), 32);
+    assert!(settles.len() <= 16, "{settles:?}");
 }
 
 #[tokio::test]
 async fn a_verdict_that_the_store_did_not_take_is_written_later() {
-    let store = Watched::new(Arc::new(SystemClock));
-    store.settle_fails.store(2, Ordering::SeqCst);
+    let store = watched(Arc::new(SystemClock));
+    fail(&store, "settle", 2);
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
     let tenant = on(store.clone(), |b| {
@@ -251,7 +260,7 @@ async fn a_verdict_that_the_store_did_not_take_is_written_later() {
 
 #[tokio::test]
 async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let open = Arc::new(Semaphore::new(0));
     let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (gate, now, peak) = (open.clone(), at_once.clone(), most.clone());
@@ -290,19 +299,19 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("a kind with room was not looked for").unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 2);
-    let claims = store.calls.borrow().claims;
+    let claims = store.faults().answered("claim").len();
     assert!(claims < 60, "no hot loop: {claims} claims for 21 jobs");
 }
 
 #[tokio::test]
 async fn a_job_put_in_wakes_a_sleeping_worker() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
         b.job("quick", |_: Value, _| async { Ok(()) })
     });
     let worker = tenant.market().worker().poll(Duration::from_secs(3600));
     let done = async {
-        store.until(|calls| calls.looks >= 1).await;
+        store.faults().until("next_ready", 1).await;
         let id = put(&tenant, "quick", Value::Null).await;
         ended(&tenant, &[id]).await;
     };
@@ -332,13 +341,13 @@ async fn what_is_put_off_for_a_moment_does_not_wait_for_the_poll() {
 
 #[tokio::test]
 async fn a_word_of_the_store_wakes_a_sleeping_worker() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
         b.job("quick", |_: Value, _| async { Ok(()) })
     });
     let worker = tenant.market().worker().poll(Duration::from_secs(3600));
     let done = async {
-        store.until(|calls| calls.looks >= 1).await;
+        store.faults().until("next_ready", 1).await;
         // As another process does it: this one's worker is not told.
         let job = tenant.new_job("quick", &Value::Null).unwrap();
         let id = store.enqueue(&[job]).await.unwrap()[0].id();
@@ -352,24 +361,20 @@ async fn a_word_of_the_store_wakes_a_sleeping_worker() {
 
 #[tokio::test]
 async fn an_idle_worker_asks_once_and_looks_once_each_time() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| b);
     let worker = tenant.market().worker().poll(Duration::from_millis(5));
-    let five = store.until(|calls| calls.looks >= 5);
+    let five = store.faults().until("next_ready", 5);
     worker.run_until(five).await.unwrap();
-    let calls = store.calls.borrow();
-    assert!(
-        calls.claims <= calls.looks + 1,
-        "{} {}",
-        calls.claims,
-        calls.looks
-    );
-    assert!(calls.settles.is_empty() && calls.beats.is_empty());
+    let calls = |method| store.faults().answered(method).len();
+    let (claims, looks) = (calls("claim"), calls("next_ready"));
+    assert!(claims <= looks + 1, "{claims} {looks}");
+    assert_eq!((calls("settle"), calls("heartbeat")), (0, 0));
 }
 
 #[tokio::test]
 async fn a_shutdown_takes_nothing_new_lets_jobs_end_and_hands_the_rest_back() {
-    let store = Watched::new(Arc::new(SystemClock));
+    let store = watched(Arc::new(SystemClock));
     let (started, release) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
     let (begun, released) = (started.clone(), release.clone());
     let forever = started.clone();

@@ -13,9 +13,9 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use super::*;
 
-fn start() -> (ManualClock, Arc<Watched>) {
+fn start() -> (ManualClock, Arc<FaultStore>) {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
-    (clock.clone(), Watched::new(Arc::new(clock)))
+    (clock.clone(), watched(Arc::new(clock)))
 }
 
 #[tokio::test]
@@ -30,9 +30,9 @@ async fn health_tells_of_silence_overdue_and_dead_jobs_and_a_store_that_is_away(
     let problems = async || market.health().await.problems;
     assert_eq!(problems().await, ["no worker is known"]);
 
-    let told = store.until(|calls| calls.workers >= 1 && calls.claims >= 1);
     let seen = async {
-        told.await;
+        store.faults().until("put_worker", 1).await;
+        store.faults().until("claim", 1).await;
         let health = market.health().await;
         assert!(health.ok(), "{:?}", health.problems);
         let workers = health.store.unwrap().workers;
@@ -50,7 +50,7 @@ async fn health_tells_of_silence_overdue_and_dead_jobs_and_a_store_that_is_away(
 
     tenant.work_on(id, LEASE).await.unwrap();
     assert!(problems().await[1].contains("1 jobs are dead"));
-    store.reads_fail.store(1, Ordering::SeqCst);
+    fail(&store, "workers", 1);
     let away = market.health().await;
     assert!(away.problems[0].contains("does not answer") && away.store.is_none());
     let json = serde_json::to_value(market.health().await).unwrap();
@@ -63,7 +63,7 @@ async fn a_silent_worker_is_told_of() {
     let tenant = on(store.clone(), |b| b);
     let worker = tenant.market().worker().poll(Duration::from_secs(3600));
     let said = async {
-        store.until(|calls| calls.workers >= 1).await;
+        store.faults().until("put_worker", 1).await;
         clock.advance(chrono::Duration::seconds(90));
         let problems = tenant.market().health().await.problems;
         assert_eq!(problems, ["no worker has looked at the queue for 90 s"]);
@@ -90,10 +90,15 @@ async fn workers_remove_what_is_old_a_batch_at_a_time() {
     clock.advance(chrono::Duration::hours(2));
     let young = put(&tenant, "quick", Value::Null).await;
     work(&tenant, &[young]).await;
-    let removed = store.until(|calls| calls.removed.iter().sum::<usize>() >= 600);
-    tenant.market().worker().run_until(removed).await.unwrap();
-    assert!(store.calls.borrow().removed.iter().all(|n| *n <= 500));
     let left = |state| store.jobs(tenant.id(), state, usize::MAX);
+    let removed = async {
+        while left(JobState::Completed).await.unwrap().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tenant.market().worker().run_until(removed).await.unwrap();
+    let batches = store.faults().answered("remove_ended");
+    assert!(batches.iter().all(|most| *most <= 500), "{batches:?}");
     assert_eq!(left(JobState::Completed).await.unwrap()[0].id, young);
     assert_eq!(left(JobState::Dead).await.unwrap().len(), 1, "for somebody");
 }
@@ -120,7 +125,7 @@ async fn what_nobody_takes_in_time_is_told_of_once() {
     put(&tenant, "never", json!(3)).await;
     // The first job holds the only place of each worker.
     for looks in 1..=2 {
-        let looked = store.until(|calls| calls.removed.len() >= looks);
+        let looked = store.faults().until("remove_ended", looks);
         let worker = tenant.market().worker().concurrency(1);
         worker
             .grace(Duration::ZERO)
@@ -205,7 +210,7 @@ async fn metrics_equal_what_was_done_and_name_no_tenant() {
                 Err::<(), _>(Error::invalid("payload", "never"))
             })
     });
-    store.settle_fails.store(1, Ordering::SeqCst);
+    fail(&store, "settle", 1);
     let mut jobs = vec![put(&tenant, "no", Value::Null).await];
     for n in 0..40 {
         jobs.push(put(&tenant, "quick", json!(n)).await);

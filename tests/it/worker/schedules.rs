@@ -15,9 +15,9 @@ use automarket_store_postgres::testing::Cluster;
 use super::*;
 
 /// A market on a clock of its own, whose jobs `tick` do nothing.
-fn ticking(start: &str) -> (Tenant, ManualClock, Arc<Watched>) {
+fn ticking(start: &str) -> (Tenant, ManualClock, Arc<FaultStore>) {
     let clock = ManualClock::parse(start);
-    let store = Watched::new(Arc::new(clock.clone()));
+    let store = watched(Arc::new(clock.clone()));
     let tenant = on(store.clone(), |b| {
         b.job("tick", |_: Value, _| async { Ok(()) })
     });
@@ -31,9 +31,9 @@ async fn schedule(tenant: &Tenant, rule: &str, zone: &str) {
 }
 
 /// Lets workers look at the schedules often enough to have put in all that is due.
-async fn looked(store: &Watched) {
-    let before = store.calls.borrow().schedules;
-    store.until(|calls| calls.schedules >= before + 2).await;
+async fn looked(store: &FaultStore) {
+    let before = store.faults().answered("next_schedules").len();
+    store.faults().until("next_schedules", before + 2).await;
 }
 
 /// The instants that runs were put in for, in order.

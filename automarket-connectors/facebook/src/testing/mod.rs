@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed},
+    testing::{Asked, Refusal, page, refusal, signed, token},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -40,8 +40,8 @@ pub const PAGE: &str = "1353269864728879";
 /// The id of the page `Globex`.
 pub const OTHER_PAGE: &str = "1353269864728880";
 
-/// The fake. Posts, videos and comments that somebody could see, or will at their time, are its effects:
-/// `{id, page, kind, message, link, photos, published, scheduled, parent}`.
+/// The fake. Posts, videos and comments that somebody could see, or will at their time, and drafts are its effects:
+/// `{id, page, kind, message, link, photos, scheduled, draft, parent}`.
 #[derive(Debug, Default)]
 pub struct FakeFacebook {
     state: Mutex<State>,
@@ -104,6 +104,11 @@ impl FakeFacebook {
         self.lock().hidden = times;
     }
 
+    /// Somebody makes a draft public. `false` when there is no such draft.
+    pub fn publish_draft(&self, id: &str, now: DateTime<Utc>) -> bool {
+        self.lock().publish_draft(id, now)
+    }
+
     /// A post that the first page made elsewhere.
     pub fn seed(&self, message: &str, now: DateTime<Utc>) -> String {
         self.lock().seed(PAGE, message, now)
@@ -127,6 +132,12 @@ impl Fake for FakeFacebook {
 
     fn hosts(&self) -> Vec<String> {
         HOSTS.map(str::to_owned).to_vec()
+    }
+
+    /// What comes with one of its tokens.
+    fn takes(&self, request: &Request<Bytes>) -> bool {
+        let token = token(request);
+        [USER_TOKEN, OTHER_TOKEN].contains(&token) || token == self.lock().token
     }
 
     fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, invalid, missing,
-    state::{Comment, Photo, Post, State, scheduled},
+    state::{Comment, Photo, Post, State, draft, scheduled},
     videos,
 };
 
@@ -87,6 +87,7 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
         photos,
         place: asked.param("place").map(str::to_owned),
         scheduled,
+        draft: draft(asked),
         at: now,
     });
     Ok(json_reply(200, &json!({"id": id})))
@@ -134,7 +135,8 @@ pub(super) fn list(
     let newest = state.posts.iter().rev();
     let listed = newest.filter(|post| {
         let young = !public || post.created(now).timestamp() >= since;
-        post.page == page && post.public(now) == public && young
+        // Drafts are in no list.
+        post.page == page && post.public(now) == public && !post.draft && young
     });
     let all: Vec<Value> = listed.map(|post| view(post, asked, now)).collect();
     Ok(paged(asked, &all))

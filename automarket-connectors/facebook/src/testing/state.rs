@@ -36,12 +36,13 @@ pub(super) struct Post {
     pub(super) photos: Vec<String>,
     pub(super) place: Option<String>,
     pub(super) scheduled: Option<DateTime<Utc>>,
+    pub(super) draft: bool,
     pub(super) at: DateTime<Utc>,
 }
 
 impl Post {
     pub(super) fn public(&self, now: DateTime<Utc>) -> bool {
-        self.scheduled.is_none_or(|due| due <= now)
+        !self.draft && self.scheduled.is_none_or(|due| due <= now)
     }
 
     /// When it was made public, or made.
@@ -74,6 +75,7 @@ pub(super) struct Video {
     /// When it was asked to be made public.
     pub(super) finished: Option<DateTime<Utc>>,
     pub(super) scheduled: Option<DateTime<Utc>>,
+    pub(super) draft: bool,
     /// Questions until it is processed.
     pub(super) left: u32,
     pub(super) failed: Option<String>,
@@ -83,6 +85,7 @@ impl Video {
     pub(super) fn public(&self, now: DateTime<Utc>) -> bool {
         self.finished.is_some()
             && self.failed.is_none()
+            && !self.draft
             && self.left == 0
             && self.scheduled.is_none_or(|due| due <= now)
     }
@@ -135,9 +138,20 @@ impl State {
             photos: Vec::new(),
             place: None,
             scheduled: None,
+            draft: false,
             at,
         });
         id
+    }
+
+    pub(super) fn publish_draft(&mut self, id: &str, now: DateTime<Utc>) -> bool {
+        let mut posts = self.posts.iter_mut();
+        if let Some(post) = posts.find(|post| post.id == id && post.draft) {
+            (post.draft, post.at) = (false, now);
+            return true;
+        }
+        let video = self.videos.get_mut(id).filter(|video| video.draft);
+        video.is_some_and(|video| std::mem::replace(&mut video.draft, false))
     }
 
     pub(super) fn media(&self, id: &str) -> Option<Value> {
@@ -155,17 +169,17 @@ impl State {
             json!({
                 "id": post.id, "page": post.page, "kind": "post", "message": post.message,
                 "link": post.link, "photos": post.photos, "place": post.place,
-                "scheduled": post.scheduled,
+                "scheduled": post.scheduled, "draft": post.draft,
             })
         });
         let videos = self
             .videos
             .iter()
-            .filter(|(_, video)| video.finished.is_some());
+            .filter(|(_, video)| video.finished.is_some() && video.failed.is_none());
         let videos = videos.map(|(id, video)| {
             json!({
                 "id": id, "page": video.page, "kind": if video.reel { "reel" } else { "video" },
-                "message": video.description, "scheduled": video.scheduled,
+                "message": video.description, "scheduled": video.scheduled, "draft": video.draft,
             })
         });
         let comments = self.comments.iter().map(|comment| {
@@ -178,6 +192,12 @@ impl State {
     }
 }
 
+/// Whether it is to be a draft: so reels say it, and so all others.
+pub(super) fn draft(asked: &automarket_connector_graph::testing::Asked) -> bool {
+    let said = ["unpublished_content_type", "video_state"];
+    said.iter().any(|name| asked.param(name) == Some("DRAFT"))
+}
+
 /// As Facebook takes times: Unix seconds 10 minutes to 30 days ahead, of what is not published.
 pub(super) fn scheduled(
     asked: &automarket_connector_graph::testing::Asked,
@@ -185,7 +205,7 @@ pub(super) fn scheduled(
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, &'static str> {
     let Some(text) = asked.param("scheduled_publish_time") else {
-        return if published {
+        return if published || draft(asked) {
             Ok(None)
         } else {
             Err("an unpublished post is not part of this sandbox")

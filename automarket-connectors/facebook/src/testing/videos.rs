@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Answer, invalid, missing,
     posts::time,
-    state::{State, Video, scheduled},
+    state::{State, Video, draft, scheduled},
 };
 
 /// What is wanted at a time.
@@ -31,6 +31,7 @@ fn begun(page: &str, reel: bool, size: u64, session: String) -> Video {
         title: String::new(),
         finished: None,
         scheduled: None,
+        draft: false,
         left: 0,
         failed: None,
     }
@@ -125,6 +126,7 @@ fn finish(
     }
     video.finished = Some(now);
     video.scheduled = due;
+    video.draft = draft(asked);
     video.left = questions;
     video.failed = failed;
     let said = |name: &str| asked.param(name).unwrap_or_default().to_owned();
@@ -148,7 +150,7 @@ pub(super) fn reels(state: &mut State, asked: &Asked, page: &str, now: DateTime<
         Some("finish") => {
             let published = match asked.param("video_state") {
                 Some("PUBLISHED") => true,
-                Some("SCHEDULED") => false,
+                Some("SCHEDULED" | "DRAFT") => false,
                 _ => return Err(invalid("video_state is none of the allowed")),
             };
             let due = scheduled(asked, published, now).map_err(invalid)?;
@@ -250,10 +252,10 @@ fn status(video: &Video, now: DateTime<Utc>) -> Value {
         status["processing_phase"] = json!({"status": "in_progress"});
         status["publishing_phase"] = json!({"status": "in_progress"});
     } else {
-        let publish = if video.public(now) {
-            "published"
-        } else {
-            "scheduled"
+        let publish = match (video.public(now), video.draft) {
+            (true, _) => "published",
+            (false, true) => "draft",
+            (false, false) => "scheduled",
         };
         status["video_status"] = json!("ready");
         status["processing_phase"] = json!({"status": "complete"});

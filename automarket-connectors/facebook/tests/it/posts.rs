@@ -4,6 +4,7 @@ use automarket_connector_facebook::{FacebookOptions, testing};
 use automarket_core::{
     Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
     chrono::{DateTime, TimeDelta, Utc},
+    testing::Fault,
 };
 use serde_json::json;
 
@@ -118,15 +119,9 @@ async fn what_facebook_does_not_take_is_refused_before_anything_is_sent() {
         );
         assert!(error.remedy().is_some());
     }
-    for delivery in [Delivery::Draft, Delivery::Queue] {
-        let post = hello().delivery(delivery);
-        let error = world
-            .facebook
-            .publish(&world.cx(), &post)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-    }
+    let post = hello().delivery(Delivery::Queue);
+    let error = world.facebook.publish(&world.cx(), &post).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
     assert!(world.effects().is_empty());
 }
 
@@ -214,4 +209,32 @@ async fn the_text_of_a_post_can_be_changed() {
     let error = world.facebook.edit(&cx, &receipt, " ").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(world.effects()[0]["message"], "Better words");
+}
+
+#[tokio::test]
+async fn a_draft_waits_at_facebook_until_somebody_publishes_it() {
+    let world = World::new();
+    let cx = world.cx();
+    let draft = hello().delivery(Delivery::Draft);
+    let outcome = world.facebook.publish(&cx, &draft).await.unwrap();
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("public at once: {outcome:?}")
+    };
+    assert_eq!(world.effects()[0]["draft"], true);
+    let still = world.facebook.poll(&cx, &handle).await.unwrap();
+    assert_eq!(still, Outcome::Accepted(handle.clone()));
+    assert!(world.fake.publish_draft(&handle.remote_id, cx.now()));
+    let receipt = world.public(&cx, Outcome::Accepted(handle)).await;
+    assert!(receipt.url.is_some());
+    assert_eq!(world.effects().len(), 1);
+
+    // Facebook lists no drafts: a lost one stays unknown.
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/feed", Fault::CutAfter);
+    world.facebook.publish(&cx, &draft).await.unwrap_err();
+    let error = world.facebook.publish(&cx, &draft).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 1);
 }

@@ -141,19 +141,26 @@ async fn every_request_follows_the_description() {
         Post::text("Later")
             .media(photo("A dot"))
             .delivery(Delivery::At(due)),
-        Post::text("Film").media(one),
-        with_options(Post::text("Reel").media(two), &reel()),
+        Post::text("Draft").delivery(Delivery::Draft),
+        Post::text("Film").media(one.clone()),
+        Post::text("Film draft")
+            .media(one)
+            .delivery(Delivery::Draft),
+        with_options(Post::text("Reel").media(two.clone()), &reel()),
+        with_options(Post::text("Reel draft").media(two), &reel()).delivery(Delivery::Draft),
     ];
     for post in posts {
         let (cx, at) = (cx(), world.cx().now());
         let outcome = world.facebook.publish(&cx, &post).await.unwrap();
-        let key = "key".into();
+        let (key, draft) = ("key".into(), post.delivery == Delivery::Draft);
         world
             .facebook
             .find(&cx, &Intent { key, post, at })
             .await
             .unwrap();
         world.clock.advance(TimeDelta::hours(1));
+        let published = world.fake.publish_draft(outcome.remote_id(), at);
+        assert_eq!(published, draft);
         let receipt = world.public(&cx, outcome).await;
         world.facebook.measure(&cx, &receipt).await.unwrap();
         let _ = world.facebook.edit(&cx, &receipt, "Changed").await;

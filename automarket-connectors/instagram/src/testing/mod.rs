@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, refusal, signed},
+    testing::{Asked, Refusal, page, refusal, signed, token},
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use crate::{Login, PLATFORM};
 use state::State;
 
+/// The host that the fake answers for with Instagram's login; with Facebook's it is `graph.facebook.com`.
+pub const HOST: &str = "graph.instagram.com";
 /// A token of the first account, [`ACCOUNT`].
 pub const TOKEN: &str = "instagram-sandbox-token";
 /// A token of the second account, [`OTHER_ACCOUNT`].
@@ -135,10 +137,16 @@ impl Fake for FakeInstagram {
 
     fn hosts(&self) -> Vec<String> {
         let host = match self.login {
-            Login::Instagram => "graph.instagram.com",
+            Login::Instagram => HOST,
             Login::Facebook => "graph.facebook.com",
         };
         vec![host.to_owned()]
+    }
+
+    /// What comes with one of its tokens.
+    fn takes(&self, request: &Request<Bytes>) -> bool {
+        let token = token(request);
+        [USER_TOKEN, OTHER_TOKEN].contains(&token) || token == self.lock().token
     }
 
     fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {

@@ -108,6 +108,11 @@ impl FakeLinkedIn {
         self.lock().uncommentable = times;
     }
 
+    /// Somebody makes a draft public. `false` when there is no such draft.
+    pub fn publish_draft(&self, urn: &str) -> bool {
+        self.lock().publish_draft(urn)
+    }
+
     /// A post that the organisation or member made elsewhere.
     pub fn seed(&self, author: &str, commentary: &str, now: DateTime<Utc>) -> String {
         self.lock().seed(author, commentary, now)

@@ -60,6 +60,7 @@ pub(super) fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> 
         visibility: text("visibility").unwrap_or_default(),
         content,
         no_reshare: body["isReshareDisabledByAuthor"] == true,
+        draft: body["lifecycleState"] == "DRAFT",
         comments: Vec::new(),
         at: call.now,
     });
@@ -87,7 +88,9 @@ fn faulty(state: &State, body: &Value, author: &str) -> Option<Response<Bytes>> 
         _ => false,
     };
     let fed = body["distribution"]["feedDistribution"] == "MAIN_FEED";
-    if !seen || !fed || body["lifecycleState"] != "PUBLISHED" {
+    let stage = &body["lifecycleState"];
+    let known = stage == "PUBLISHED" || stage == "DRAFT" && !member;
+    if !seen || !fed || !known {
         return Some(invalid(
             422,
             "INVALID_VALUE",
@@ -219,7 +222,7 @@ pub(super) fn list(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     let hidden = state.hidden > 0;
     state.hidden = state.hidden.saturating_sub(1);
     let own = state.posts.iter().rev();
-    let own = own.filter(|post| post.author == author && !hidden);
+    let own = own.filter(|post| post.author == author && !hidden && !post.draft);
     let page: Vec<Value> = own.skip(start).take(count).map(listed).collect();
     let paging = json!({"start": start, "count": count, "links": []});
     json_reply(200, &json!({"elements": page, "paging": paging}))
@@ -229,7 +232,8 @@ fn listed(post: &Post) -> Value {
     let at = post.at.timestamp_millis();
     let mut view = json!({
         "id": post.id, "author": post.author, "commentary": post.commentary,
-        "visibility": post.visibility, "lifecycleState": "PUBLISHED",
+        "visibility": post.visibility,
+        "lifecycleState": if post.draft { "DRAFT" } else { "PUBLISHED" },
         "createdAt": at, "publishedAt": at, "lastModifiedAt": at,
         "isReshareDisabledByAuthor": post.no_reshare,
     });

@@ -41,6 +41,7 @@ pub(super) struct Post {
     pub(super) visibility: String,
     pub(super) content: Option<Value>,
     pub(super) no_reshare: bool,
+    pub(super) draft: bool,
     pub(super) comments: Vec<Comment>,
     pub(super) at: DateTime<Utc>,
 }
@@ -64,6 +65,7 @@ impl Post {
             "visibility": self.visibility,
             "content": self.content,
             "no_reshare": self.no_reshare,
+            "draft": self.draft,
             "comments": comments.collect::<Vec<Value>>(),
         })
     }
@@ -152,6 +154,12 @@ impl State {
         self.posts.iter().find(|post| post.id == urn)
     }
 
+    pub(super) fn publish_draft(&mut self, urn: &str) -> bool {
+        let mut posts = self.posts.iter_mut();
+        let draft = posts.find(|post| post.id == urn && post.draft);
+        draft.is_some_and(|post| std::mem::replace(&mut post.draft, false))
+    }
+
     pub(super) fn seed(&mut self, author: &str, commentary: &str, at: DateTime<Utc>) -> String {
         let id = format!("urn:li:share:{}", self.number());
         self.posts.push(Post {
@@ -161,6 +169,7 @@ impl State {
             visibility: "PUBLIC".to_owned(),
             content: None,
             no_reshare: false,
+            draft: false,
             comments: Vec::new(),
             at,
         });

@@ -2,7 +2,8 @@
 
 use automarket_connector_linkedin::{LinkedInOptions, PLATFORM, Poll, PollDays, Visibility};
 use automarket_core::{
-    ErrorKind, Post, Publisher, Receipt, check::Severity, chrono::TimeDelta, content::Variant,
+    Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, check::Severity, chrono::TimeDelta,
+    content::Variant, testing::Fault,
 };
 use serde_json::json;
 
@@ -228,4 +229,38 @@ async fn a_receipt_says_where_it_can_be_seen_and_what_is_gone_can_be_deleted() {
     }
     let never = Receipt::new("urn:li:share:1");
     world.linkedin.delete(&cx, &never).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
+    let world = World::new();
+    let cx = world.cx();
+    let draft = hello().delivery(Delivery::Draft);
+    let outcome = world.linkedin.publish(&cx, &draft).await.unwrap();
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("public at once: {outcome:?}")
+    };
+    assert_eq!(world.effects()[0]["draft"], true);
+    let still = world.linkedin.poll(&cx, &handle).await.unwrap();
+    assert_eq!(still, Outcome::Accepted(handle.clone()));
+    assert!(world.fake.publish_draft(&handle.remote_id));
+    let receipt = done(world.linkedin.poll(&cx, &handle).await.unwrap());
+    assert_eq!(receipt.remote_id, handle.remote_id);
+    assert_eq!(world.effects().len(), 1);
+
+    // A lost one stays unknown; members have none that could be asked for; nothing stands under one.
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/rest/posts", Fault::CutAfter);
+    world.linkedin.publish(&cx, &draft).await.unwrap_err();
+    let error = world.linkedin.publish(&cx, &draft).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 1);
+    let error = world.linkedin.publish(&world.anna(), &draft).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
+    let commented = commented().delivery(Delivery::Draft);
+    let error = world.linkedin.publish(&world.cx(), &commented).await;
+    let rule = error.unwrap_err().rule().map(str::to_owned);
+    assert_eq!(rule.as_deref(), Some("linkedin.draft_comment"));
 }

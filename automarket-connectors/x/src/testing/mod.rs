@@ -68,6 +68,16 @@ impl FakeX {
         self.lock().hidden = times;
     }
 
+    /// How many lists from now on leave out the newest post.
+    pub fn delay_listing(&self, times: u32) {
+        self.lock().unlisted = times;
+    }
+
+    /// Whether it takes a text that it has already, as X does not.
+    pub fn set_takes_repeats(&self, takes: bool) {
+        self.lock().takes_repeats = takes;
+    }
+
     /// Whether the author's own numbers can be read.
     pub fn set_non_public(&self, readable: bool) {
         self.lock().no_private_numbers = !readable;

@@ -128,10 +128,11 @@ fn refused(
     {
         return Some(refusal);
     }
-    let again = state
-        .posts
-        .iter()
-        .any(|post| post.user == call.user && post.sent == text && post.media == media);
+    let again = !state.takes_repeats
+        && state
+            .posts
+            .iter()
+            .any(|post| post.user == call.user && post.sent == text && post.media == media);
     again.then(|| forbidden("You are not allowed to create a Tweet with duplicate content."))
 }
 
@@ -177,7 +178,7 @@ pub(super) fn delete(state: &mut State, call: &Incoming<'_>, id: &str) -> Respon
     }
 }
 
-pub(super) fn timeline(state: &State, call: &Incoming<'_>, user: &str) -> Response<Bytes> {
+pub(super) fn timeline(state: &mut State, call: &Incoming<'_>, user: &str) -> Response<Bytes> {
     let start = call.one("start_time").map(str::parse::<DateTime<Utc>>);
     let Ok(start) = start.transpose() else {
         return invalid("start_time is not a time");
@@ -193,10 +194,13 @@ pub(super) fn timeline(state: &State, call: &Incoming<'_>, user: &str) -> Respon
         .one("pagination_token")
         .and_then(|token| token.strip_prefix("p")?.parse().ok())
         .unwrap_or(0);
+    let late = usize::from(state.unlisted > 0);
+    state.unlisted = state.unlisted.saturating_sub(1);
     let newest = state
         .posts
         .iter()
         .rev()
+        .skip(late)
         .filter(|post| post.user == user && start.is_none_or(|start| post.at >= start));
     let all: Vec<&Post> = newest.collect();
     let page: Vec<Value> = all

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use automarket_connector_x::XConfig;
 use automarket_core::{
     Context, Credential, Error, ErrorKind, Outcome, Post, Publisher, Result, Retry,
     chrono::TimeDelta,
@@ -131,7 +132,7 @@ async fn a_retired_version_a_spent_cap_and_credits_are_told_apart() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_text_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     let world = World::new();
     done(world.x.publish(&world.cx(), &hello()).await.unwrap());
@@ -149,7 +150,7 @@ async fn the_same_text_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
         .sandbox
         .faults()
         .add(FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST));
-    world.sandbox.faults().add(blind.times(3));
+    world.sandbox.faults().add(blind.times(6));
     for _ in 0..2 {
         let error = world.x.publish(&cx, &hello()).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
@@ -160,6 +161,45 @@ async fn the_same_text_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
         receipt.remote_id,
         world.effects()[0]["id"].as_str().unwrap()
     );
+}
+
+/// The two nets under a lost answer, each without the other; and without both.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_never_stands_twice() {
+    let lost = |config: XConfig, fault| {
+        let world = World::with(config);
+        let rule = FaultRule::on("/2/tweets", fault).method(Method::POST);
+        world.sandbox.faults().add(rule);
+        world
+    };
+    let trusting = XConfig::default();
+    let careful = XConfig {
+        trust_absence: false,
+        ..XConfig::default()
+    };
+    // X lists it late, and would take it again.
+    let world = lost(trusting, Fault::CutAfter);
+    world.fake.delay_listing(2);
+    world.fake.set_takes_repeats(true);
+    let cx = world.cx();
+    world.x.publish(&cx, &hello()).await.unwrap_err();
+    done(world.x.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+
+    // X never lists it, and would take it again: whether or not it is out, it is not sent a second time.
+    for (fault, out) in [(Fault::CutAfter, 1), (Fault::CutBefore, 0)] {
+        let world = lost(careful.clone(), fault);
+        world.fake.delay_listing(u32::MAX);
+        world.fake.set_takes_repeats(true);
+        let cx = world.cx();
+        world.x.publish(&cx, &hello()).await.unwrap_err();
+        for _ in 0..3 {
+            let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CannotTell);
+            assert!(error.is_unknown());
+        }
+        assert_eq!(world.effects().len(), out);
+    }
 }
 
 #[tokio::test(start_paused = true)]
