@@ -277,7 +277,7 @@ impl Parrot {
             })
     }
 
-    fn from_fake(&self, text: &str) -> String {
+    fn as_secret(&self, text: &str) -> String {
         self.secrets
             .iter()
             .fold(text.to_owned(), |text, (own, marked)| {
@@ -326,7 +326,7 @@ impl Transport for Parrot {
         };
         let reply = self.world.send(Request::from_parts(parts, body)).await?;
         let marked = |bytes: Bytes| match std::str::from_utf8(&bytes) {
-            Ok(text) => Bytes::from(self.from_fake(text)),
+            Ok(text) => Bytes::from(self.as_secret(text)),
             Err(_) => bytes,
         };
         Ok(reply.map(|body| match body {
