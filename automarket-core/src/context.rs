@@ -1,6 +1,6 @@
 //! The environment of a call: everything a connector needs that is not its input.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,6 +20,9 @@ use crate::{
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
+
+/// What was just sent a platform may not list yet: so many looks, so far apart.
+const LOOKS: (u32, Duration) = (3, Duration::from_secs(5));
 
 /// Transport, clock, account, credential, deadline, idempotency key and the steps already done.
 ///
@@ -279,6 +282,26 @@ impl Context {
         G: Future<Output = Result<Option<T>>>,
     {
         steps::once(&*self.steps, name, find, act).await
+    }
+
+    /// Looks for what an earlier attempt may have left: platforms list late what they just took, so three times
+    /// over ten seconds before it is taken to be absent. For the `find` of [`once`](Self::once).
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub async fn look_late<T, F>(&self, look: impl Fn() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<Option<T>>>,
+    {
+        let (looks, pause) = LOOKS;
+        for _ in 1..looks {
+            let found = look().await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        look().await
     }
 
     /// Makes the call and reads the whole answer, of whatever status, within the call's time and size. Of

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, check::Finding,
-    content::Post, profile::Profile, store::Account,
+    Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, Retry,
+    check::Finding, content::Post, profile::Profile, store::Account,
 };
 
 /// A place where posts appear.
@@ -164,7 +164,39 @@ impl Receipt {
             data: Value::Null,
         }
     }
+
+    /// With the end of its first comment: its id as `comment` in the data. One that the platform refused for good
+    /// is [`comment_error`](Self::comment_error), since the post is public all the same.
+    ///
+    /// # Errors
+    /// What does not settle the comment: it may be there, or go once one waits or connects the account again.
+    pub fn commented(mut self, sent: Result<String>) -> Result<Self> {
+        let settled = |error: &Error| {
+            let waits = matches!(
+                error.kind(),
+                ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
+            );
+            error.retry() == Retry::Never && error.platform().is_some() && !waits
+        };
+        match sent {
+            Ok(id) => self.data["comment"] = id.into(),
+            Err(error) if settled(&error) => {
+                self.data[COMMENT_ERROR] = json!(ErrorRecord::from(&error));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// Why it stands without the first comment that it was to have.
+    #[must_use]
+    pub fn comment_error(&self) -> Option<ErrorRecord> {
+        ErrorRecord::deserialize(self.data.get(COMMENT_ERROR)?).ok()
+    }
 }
+
+/// Where a receipt's data says why there is no comment.
+const COMMENT_ERROR: &str = "comment_error";
 
 /// Something a platform took and has not made public yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -311,4 +343,33 @@ pub fn undeclared(profile: &Profile, operation: &'static str) -> Error {
     Error::unsupported(format!("{} does not do this", profile.name))
         .with_platform(&profile.platform)
         .with_operation(operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_final_refusal_settles_a_comment() {
+        let receipt = || Receipt::new("1");
+        let sent = receipt().commented(Ok("2".into())).unwrap();
+        assert_eq!(sent.data, json!({"comment": "2"}));
+        assert_eq!(sent.comment_error(), None);
+        let said = |kind| Error::new(kind, "no").with_platform(&Platform::X);
+        let refused = receipt().commented(Err(said(ErrorKind::Forbidden)));
+        let why = refused.unwrap().comment_error().unwrap();
+        assert_eq!(why.kind, ErrorKind::Forbidden);
+        for open in [
+            said(ErrorKind::Unauthorized),
+            said(ErrorKind::ApiVersionRetired),
+            said(ErrorKind::RateLimited),
+            said(ErrorKind::CannotTell),
+            said(ErrorKind::UnexpectedReply).with_retry(Retry::Reconcile),
+            // Not the platform's word.
+            Error::new(ErrorKind::LeaseLost, "lost"),
+        ] {
+            let kind = open.kind();
+            assert_eq!(receipt().commented(Err(open)).unwrap_err().kind(), kind);
+        }
+    }
 }

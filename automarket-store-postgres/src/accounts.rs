@@ -50,7 +50,7 @@ impl AccountStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .glance(sql, &[&tenant.as_str(), &id.uuid()])
             .await;
         Ok(decode(rows, account)?.pop())
     }

@@ -81,7 +81,7 @@ impl CredentialStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &account.uuid()])
+            .glance(sql, &[&tenant.as_str(), &account.uuid()])
             .await;
         Ok(decode(rows, stored)?.pop())
     }

@@ -1,9 +1,10 @@
 //! One connection of the pool, or a transaction on it, speaking to our schema.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use automarket_core::Result;
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
+use tokio::sync::Mutex;
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::error::{Fault, Outcome};
@@ -17,9 +18,49 @@ pub(crate) const SCHEMA: &str = "automarket";
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) schema: String,
+    glances: Glances,
+}
+
+/// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
+/// that many at once cost few ways.
+struct Glances {
+    pool: Pool,
+    now: Mutex<Option<Arc<Object>>>,
+}
+
+impl Glances {
+    async fn connection(&self) -> Outcome<Arc<Object>> {
+        let mut now = self.now.lock().await;
+        if let Some(open) = &*now
+            && !open.is_closed()
+        {
+            return Ok(open.clone());
+        }
+        // It goes back to its pool, which makes another.
+        *now = None;
+        Ok(now.insert(Arc::new(self.pool.get().await?)).clone())
+    }
 }
 
 impl Database {
+    /// `pool` for all statements but short reads, which have `glances`, a pool of one.
+    pub(crate) fn new(pool: Pool, glances: Pool, schema: String) -> Self {
+        Self {
+            pool,
+            schema,
+            glances: Glances {
+                pool: glances,
+                now: Mutex::default(),
+            },
+        }
+    }
+
+    /// The rows of a read that takes no time and waits for nobody.
+    pub(crate) async fn glance(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        let client = self.glances.connection().await?;
+        rows(&*client, &self.schema, sql, params).await
+    }
+
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
         Ok(Connection {

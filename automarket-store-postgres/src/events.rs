@@ -2,7 +2,7 @@ use automarket_core::{
     Error, EventId, Result, Retry, TenantId, async_trait,
     store::{Event, EventStore, NewEvent},
 };
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 const TELL: &str = "SELECT automarket.tell($1, $2, $3, $4, $5)";
 
 /// Events as columns.
-struct EventRows<'a> {
+pub(crate) struct EventRows<'a> {
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
     kinds: Vec<&'a str>,
@@ -24,7 +24,7 @@ struct EventRows<'a> {
 }
 
 impl<'a> EventRows<'a> {
-    fn new(events: &'a [NewEvent]) -> Result<Self> {
+    pub(crate) fn new(events: &'a [NewEvent]) -> Result<Self> {
         Ok(Self {
             ids: events.iter().map(|_| EventId::new().uuid()).collect(),
             tenants: events.iter().map(|e| e.tenant.as_str()).collect(),
@@ -36,15 +36,23 @@ impl<'a> EventRows<'a> {
                 .collect::<Result<_>>()?,
         })
     }
+
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 5] {
+        [
+            &self.ids,
+            &self.tenants,
+            &self.kinds,
+            &self.subjects,
+            &self.datas,
+        ]
+    }
 }
 
 pub(crate) async fn append(tx: &Tx<'_>, events: &[NewEvent]) -> Outcome<()> {
     if events.is_empty() {
         return Ok(());
     }
-    let r = EventRows::new(events)?;
-    tx.rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas])
-        .await?;
+    tx.rows(TELL, &EventRows::new(events)?.params()).await?;
     Ok(())
 }
 
@@ -54,12 +62,8 @@ impl EventStore for PostgresStore {
         if events.is_empty() {
             return Ok(());
         }
-        let r = EventRows::new(events)?;
-        let told = self
-            .inner
-            .db
-            .rows(TELL, &[&r.ids, &r.tenants, &r.kinds, &r.subjects, &r.datas])
-            .await;
+        let events = EventRows::new(events)?;
+        let told = self.inner.db.rows(TELL, &events.params()).await;
         told.map(drop).map_err(|fault| {
             // The one write that a repeat would double: nothing in it names it.
             let cut = fault.is_cut();

@@ -4,6 +4,7 @@ mod accounts;
 mod attempts;
 mod audit;
 mod campaigns;
+mod changes;
 mod connect;
 mod credentials;
 mod db;
@@ -22,6 +23,7 @@ mod schedules;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod together;
 mod upkeep;
 mod value;
 mod wake;

@@ -1,19 +1,12 @@
-use std::collections::HashMap;
-
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{
-        Attempt, NewEvent, NewJob, NewPublishing, Publication, PublicationStore, PublishingChange,
-        Routing, not_there,
-    },
+    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing},
 };
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::{
     PostgresStore,
-    db::{Database, Params, decode},
+    db::{Params, decode},
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 
@@ -36,7 +29,7 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .glance(sql, &[&tenant.as_str(), &id.uuid()])
             .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
@@ -50,7 +43,7 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &id.uuid()])
+            .glance(sql, &[&tenant.as_str(), &id.uuid()])
             .await;
         Ok(decode(rows, |row| row.json("body"))?.pop())
     }
@@ -61,42 +54,18 @@ impl PublicationStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &post.uuid()])
+            .glance(sql, &[&tenant.as_str(), &post.uuid()])
             .await;
         decode(rows, |row| row.json("body"))
     }
 
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
         change.check()?;
-        // What is read is judged, and written if it is still so: no transaction waits for us meanwhile.
-        loop {
-            let changed = judge(&self.inner.db, change).await?;
-            let body = to_json(&Change::of(change, &changed))?;
-            let sql = "SELECT automarket.change($1, $2::text::json)";
-            let written = self
-                .inner
-                .db
-                .rows(sql, &[&change.tenant.as_str(), &body])
-                .await;
-            match written {
-                Ok(_) => {
-                    if !change.jobs.is_empty() {
-                        self.inner.bell.pull();
-                    }
-                    return Ok(changed);
-                }
-                Err(fault) if fault.has_moved() == Some("post") => return Err(not_there("post")),
-                Err(fault) if fault.has_moved().is_some() => {}
-                Err(fault) => {
-                    let holder = changed.iter().find(|p| p.held_slot().is_some());
-                    let fault = fault.or_id_taken(&change.jobs);
-                    return Err(match holder {
-                        Some(holder) => fault.or_slot_taken(holder).into(),
-                        None => fault.into(),
-                    });
-                }
-            }
+        let changed = self.inner.changes.change(&self.inner.db, change).await?;
+        if !change.jobs.is_empty() {
+            self.inner.bell.pull();
         }
+        Ok(changed)
     }
 
     async fn live_publications(
@@ -130,53 +99,8 @@ impl PublicationStore for PostgresStore {
     async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {
         let sql = "SELECT body::text FROM automarket.routings WHERE tenant = $1 AND account = $2";
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid()];
-        let rows = self.inner.db.rows(sql, params).await;
+        let rows = self.inner.db.glance(sql, params).await;
         let found = decode(rows, |row| row.json("body"))?.pop();
         Ok(found.unwrap_or_default())
-    }
-}
-
-/// The publications as they will stand, if their revisions are the stored ones.
-async fn judge(db: &Database, change: &PublishingChange) -> Result<Vec<Publication>> {
-    if change.publications.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<Uuid> = change.publications.iter().map(|p| p.id.uuid()).collect();
-    let sql = "SELECT body::text, automarket.clock() AS now FROM automarket.publications
-        WHERE tenant = $1 AND id = ANY ($2)";
-    let mut stored = HashMap::new();
-    for row in db.rows(sql, &[&change.tenant.as_str(), &ids]).await? {
-        let publication: Publication = row.json("body")?;
-        stored.insert(publication.id, (publication, row.instant("now")?));
-    }
-    let replaced = change.publications.iter().map(|new| {
-        let found = stored.get(&new.id);
-        let (old, now) = found.ok_or_else(|| not_there("publication"))?;
-        old.replaced_by(new, *now)
-    });
-    replaced.collect()
-}
-
-/// What `automarket.change` takes.
-#[derive(Serialize)]
-struct Change<'a> {
-    post: &'a Option<Post>,
-    publications: &'a [Publication],
-    jobs: &'a [NewJob],
-    /// Each after the step of how long it took.
-    attempts: Vec<(u16, &'a Attempt)>,
-    events: &'a [NewEvent],
-}
-
-impl<'a> Change<'a> {
-    fn of(change: &'a PublishingChange, publications: &'a [Publication]) -> Self {
-        let attempts = change.attempts.iter();
-        Self {
-            post: &change.post,
-            publications,
-            jobs: &change.jobs,
-            attempts: attempts.map(|a| (a.latency_step(), a)).collect(),
-            events: &change.events,
-        }
     }
 }

@@ -3,10 +3,11 @@ use std::{fmt, sync::Arc};
 use automarket_core::{Error, ErrorKind, Result};
 
 use crate::{
+    changes::Changes,
     connect::Server,
     db::{Database, SCHEMA},
     heart::Heart,
-    jobs::{Turns, Writer},
+    jobs::{Claims, Settler, Writer},
     migrations,
     wake::Bell,
 };
@@ -21,7 +22,9 @@ pub struct PostgresStore {
 pub(crate) struct Inner {
     pub(crate) db: Arc<Database>,
     pub(crate) writer: Writer,
-    pub(crate) turns: Turns,
+    pub(crate) claims: Claims,
+    pub(crate) settler: Settler,
+    pub(crate) changes: Changes,
     pub(crate) bell: Bell,
     pub(crate) heart: Heart,
 }
@@ -72,8 +75,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// At most this many connections; 10 unless set. Where workers run, one more is for heartbeats, and one
-    /// listens. Up to four fifths of them put jobs in at the same time.
+    /// At most this many connections; 10 unless set. One more is for short reads, and where workers run,
+    /// one for heartbeats, and one listens.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
@@ -109,20 +112,16 @@ impl PostgresStoreBuilder {
         }
         let size = self.pool_size.max(1);
         let server = Server::new(&self.url, self.roots.as_deref())?;
-        let heart = Heart::new(Database {
-            pool: server.pool(1)?,
-            schema: self.schema.clone(),
-        });
-        let db = Arc::new(Database {
-            pool: server.pool(size)?,
-            schema: self.schema,
-        });
+        let pool = |size| server.pool(size);
+        let heart = Heart::new(Database::new(pool(1)?, pool(1)?, self.schema.clone()));
+        let db = Arc::new(Database::new(pool(size)?, pool(1)?, self.schema));
         migrations::run(&db).await?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
-                // The rest of the connections is for everything else.
-                writer: Writer::start(db.clone(), (size * 4 / 5).max(1)),
-                turns: Turns::default(),
+                writer: Writer::start(db.clone()),
+                claims: Claims::start(db.clone()),
+                settler: Settler::start(db.clone()),
+                changes: Changes::start(db.clone()),
                 bell: Bell::hang(server, db.clone()),
                 heart,
                 db,

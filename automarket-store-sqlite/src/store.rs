@@ -64,7 +64,8 @@ impl fmt::Debug for SqliteStore {
 pub enum Synchronous {
     /// A crash of the process, of the system, and a loss of power: every commit waits for the disk. Calls
     /// that wait at the same time share one commit, so the price is a few milliseconds per call on a
-    /// spinning disk, less on flash, and hardly any throughput when many call.
+    /// spinning disk, less on flash, and hardly any throughput when many call. Leases alone do not wait: with
+    /// the system their holders are gone too, and those jobs are there at once instead of after their leases.
     #[default]
     Full,
     /// A crash of the process. A crash of the system or a loss of power may take the newest writes with it,
@@ -129,7 +130,7 @@ impl SqliteStoreBuilder {
         }
         let db = self.settings.connect(&self.path, true)?;
         migrations::run(&db, self.clock.now())?;
-        let writer = Writer::start(db, self.clock.clone())?;
+        let writer = Writer::start(db, self.clock.clone(), self.settings.synchronous)?;
         Ok(SqliteStore {
             inner: Arc::new(Inner {
                 readers: Readers::new(self.path, self.settings),

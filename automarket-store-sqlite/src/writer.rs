@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
+    Synchronous,
     error::{Fault, Outcome},
     value::micros,
 };
@@ -34,11 +35,19 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection that is ready to write.
-    pub(crate) fn start(db: Connection, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn start(
+        db: Connection,
+        clock: Arc<dyn Clock>,
+        synchronous: Synchronous,
+    ) -> Result<Self> {
         let (calls, waiting) = mpsc::channel();
+        let mut flushing = Flushing {
+            wanted: synchronous == Synchronous::Full,
+            on: synchronous == Synchronous::Full,
+        };
         let thread = std::thread::Builder::new()
             .name("automarket-sqlite".to_owned())
-            .spawn(move || write(&db, &*clock, &waiting))
+            .spawn(move || write(&db, &*clock, &mut flushing, &waiting))
             .map_err(|e| {
                 Error::new(ErrorKind::Internal, "no thread for the writer").with_source(e)
             })?;
@@ -55,9 +64,27 @@ impl Writer {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
+        self.send(work, true).await
+    }
+
+    /// As [`call`](Self::call), for what means nothing once the machine is down: it does not wait for the disk.
+    /// Whatever is flushed later takes it along, since the log is written in order.
+    pub(crate) async fn call_unflushed<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.send(work, false).await
+    }
+
+    async fn send<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        flush: bool,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let call = Call {
             work,
+            flush,
             result: None,
             reply,
         };
@@ -83,6 +110,8 @@ fn stopped() -> Error {
 
 /// A call waiting for the writer, whatever it returns.
 trait Work: Send {
+    /// Whether it has to be on the disk before it is answered.
+    fn flush(&self) -> bool;
     /// Does it; whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Answers the caller; with the group's failure if it was not committed.
@@ -91,11 +120,16 @@ trait Work: Send {
 
 struct Call<F, T> {
     work: F,
+    flush: bool,
     result: Option<Outcome<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<T: Send, F: Fn(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
+    fn flush(&self) -> bool {
+        self.flush
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         self.result.insert((self.work)(tx)).is_ok()
     }
@@ -112,7 +146,12 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
     }
 }
 
-fn write(db: &Connection, clock: &dyn Clock, waiting: &mpsc::Receiver<Box<dyn Work>>) {
+fn write(
+    db: &Connection,
+    clock: &dyn Clock,
+    flushing: &mut Flushing,
+    waiting: &mpsc::Receiver<Box<dyn Work>>,
+) {
     let mut turns = BTreeMap::new();
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
@@ -121,7 +160,10 @@ fn write(db: &Connection, clock: &dyn Clock, waiting: &mpsc::Receiver<Box<dyn Wo
         {
             group.push(next);
         }
-        let failure = commit(db, clock, &mut turns, &mut group).err();
+        let failure = flushing
+            .set(db, group.iter().any(|call| call.flush()))
+            .and_then(|()| commit(db, clock, &mut turns, &mut group))
+            .err();
         if failure.is_some() && !db.is_autocommit() {
             // Nothing is left to do if this fails too: the next BEGIN will say so.
             let _ = db.execute_batch("ROLLBACK");
@@ -130,6 +172,24 @@ fn write(db: &Connection, clock: &dyn Clock, waiting: &mpsc::Receiver<Box<dyn Wo
         for call in group {
             call.answer(failure.as_ref());
         }
+    }
+}
+
+/// Whether commits wait for the disk.
+struct Flushing {
+    /// Never, unless the store is set to.
+    wanted: bool,
+    on: bool,
+}
+
+impl Flushing {
+    fn set(&mut self, db: &Connection, on: bool) -> Outcome<()> {
+        let on = on && self.wanted;
+        if on != self.on {
+            db.pragma_update(None, "synchronous", if on { "FULL" } else { "NORMAL" })?;
+            self.on = on;
+        }
+        Ok(())
     }
 }
 
@@ -232,13 +292,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_what_outlives_the_machine_waits_for_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("a.db"));
+        let writer = &store.await.unwrap().inner.writer;
+        let synchronous = |tx: &mut Tx<'_>| {
+            let level = tx
+                .db
+                .pragma_query_value(None, "synchronous", |row| row.get::<_, i32>(0));
+            Ok(level?)
+        };
+        let (normal, full) = (1, 2);
+        for _ in 0..2 {
+            assert_eq!(writer.call(synchronous).await.unwrap(), full);
+            assert_eq!(writer.call_unflushed(synchronous).await.unwrap(), normal);
+        }
+        let normally = SqliteStore::builder(directory.path().join("b.db"));
+        let store = normally.synchronous(Synchronous::Normal).build();
+        let writer = &store.await.unwrap().inner.writer;
+        assert_eq!(writer.call(synchronous).await.unwrap(), normal);
+    }
+
+    #[tokio::test]
     async fn a_read_only_database_is_tried_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let store = SqliteStore::open(&path).await.unwrap();
         let read_only =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        let writer = Writer::start(read_only, Arc::new(SystemClock)).unwrap();
+        let writer = Writer::start(read_only, Arc::new(SystemClock), Synchronous::Full).unwrap();
         let rows = NewRow::all(&jobs(1)).unwrap();
         let call = writer.call(move |tx| enqueue(tx, &rows));
         let refused = call.await.unwrap_err();

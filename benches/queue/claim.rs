@@ -16,7 +16,7 @@ use crate::{
     args::Args,
     place::{FreshStore, Place},
     process,
-    report::{Case, percentile},
+    report::{Case, percentile, round},
     shapes,
 };
 
@@ -43,11 +43,13 @@ pub(crate) async fn claim(place: &Place, args: &Args) -> Result<()> {
         }
     }
     for (size, fresh, rounds) in all {
+        let cpu: f64 = rounds.iter().map(|(_, cpu)| cpu).sum();
         let mut times: Vec<Duration> = rounds.iter().flat_map(|(times, _)| times.clone()).collect();
         times.sort_unstable();
         Case::new("claim", format!("{size} rows, {BATCH} at a time"), place.kind().name()).line(json!({
             "summary": true, "claims": times.len(), "p50_ms": percentile(&times, 0.5),
-            "p99_ms": percentile(&times, 0.99), "most_ms": percentile(&times, 1.0), "load": process::load(),
+            "p99_ms": percentile(&times, 0.99), "most_ms": percentile(&times, 1.0),
+            "cpu_ms_with_giving_back": round(cpu * 1e3 / times.len() as f64), "load": process::load(),
         }));
         if size == args.waiting {
             plan(place, &fresh).await?;

@@ -1,8 +1,12 @@
 //! Where the databases of a run are, and how each side's queue is opened in them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -24,6 +28,7 @@ use crate::{
     floor_postgres::FloorPostgres,
     floor_sqlite::FloorSqlite,
     process,
+    report::percentile,
     shapes::{Put, Queue},
 };
 
@@ -123,7 +128,7 @@ impl Place {
         };
         Ok(json!({
             "run": self.kind().name(), "version": version, "durability": durability,
-            "cpus": std::thread::available_parallelism()?.get(), "load": process::load(),
+            "disk_flush_ms": flush_ms()?, "cpus": std::thread::available_parallelism()?.get(), "load": process::load(),
             "jobs": args.jobs, "rounds": args.rounds, "seed": args.seed,
         }))
     }
@@ -240,6 +245,20 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// How long the disk takes to make 8 KiB last, where the databases of SQLite are: the median of 100 times.
+fn flush_ms() -> Result<f64> {
+    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let mut times = Vec::new();
+    for _ in 0..100 {
+        file.write_all(&[1; 8_192])?;
+        let start = Instant::now();
+        file.sync_data()?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    Ok(percentile(&times, 0.5))
 }
 
 /// Opens what [`Place::address`] names.

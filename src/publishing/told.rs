@@ -1,7 +1,7 @@
 //! What is told of publications: events, and the changes that carry them.
 
 use automarket_core::{
-    JobId, Result, TenantId,
+    JobId, Receipt, Result, TenantId,
     store::{NewEvent, Publication, PublishingChange},
 };
 use serde_json::{Value, json};
@@ -31,6 +31,10 @@ pub(crate) fn told(publication: &Publication, revision: i64, kind: &str, facts: 
         "due": publication.due,
         "revision": revision,
     });
+    let receipt = publication.receipt.as_ref();
+    if let Some(error) = receipt.and_then(Receipt::comment_error) {
+        data["comment_error"] = json!(error);
+    }
     if let (Value::Object(data), Value::Object(facts)) = (&mut data, facts) {
         data.extend(facts);
     }

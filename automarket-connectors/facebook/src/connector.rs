@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, page_credential};
+use automarket_connector_graph::{Graph, own_comment, page_credential};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -20,7 +20,7 @@ use crate::{
     api::Api,
     find::{Place, find, same},
     media, rules,
-    wire::{self, Listed, Made, Page, Success},
+    wire::{self, Comment, Made, Page, Success},
 };
 
 /// What was just made may not be seen everywhere for so long.
@@ -167,7 +167,7 @@ impl Facebook {
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     let public = *place == Place::Posts;
-                    let made = kind.made(id, intent.at, delivery);
+                    let made = kind.made(id, cx.now(), delivery);
                     return Ok(Lookup::Found(match made {
                         Outcome::Accepted(handle) if public => {
                             Outcome::Done(kind.receipt(handle.remote_id, None))
@@ -320,19 +320,22 @@ impl Draft<'_> {
             let bring = || media::photos(cx, self.api, self.content, profile, delivery);
             cx.step("facebook.photos", bring).await?
         };
-        let look = || self.look();
-        let id = cx
-            .once("facebook.post", look, || self.send(&photos))
-            .await?;
-        if let Some(comment) = &self.content.first_comment {
-            let look = || self.look_for_comment(&id, comment);
-            let send = || self.comment(&id, comment);
-            let sent: Result<String> = cx.once("facebook.comment", look, send).await;
-            sent.map_err(|error| {
-                error.about(&format!("the first comment of {id}, which is public"))
-            })?;
-        }
-        Ok(Kind::Post.made(id, self.begun, self.delivery))
+        // It may not be seen everywhere for a while from now on, however long ago it was begun.
+        let made = |id: String| (id, cx.now());
+        let look = || async { Ok(self.look().await?.map(made)) };
+        let send = || async { self.send(&photos).await.map(made) };
+        let (id, at) = cx.once("facebook.post", look, send).await?;
+        let outcome = Kind::Post.made(id.clone(), at, self.delivery);
+        let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.content.first_comment)
+        else {
+            return Ok(outcome);
+        };
+        let look = || self.look_for_comment(&id, comment);
+        let send = || self.comment(&id, comment);
+        let sent = cx.once("facebook.comment", look, send).await;
+        let sent = sent
+            .map_err(|error| error.about(&format!("the first comment of {id}, which is public")));
+        Ok(Outcome::Done(receipt.clone().commented(sent)?))
     }
 
     async fn send(&self, photos: &[String]) -> Result<String> {
@@ -364,6 +367,15 @@ impl Draft<'_> {
                 "a post without text cannot be told from others",
             ));
         }
+        match self.cx.look_late(|| self.listed()).await? {
+            None if self.delivery == Delivery::Draft => {
+                Err(Error::new(ErrorKind::CannotTell, UNLISTED))
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn listed(&self) -> Result<Option<String>> {
         let (text, begun, delivery) = (&self.text, self.begun, self.delivery);
         for place in Kind::Post.places(delivery) {
             let found = find(self.cx, self.api, *place, text, begun, delivery);
@@ -371,10 +383,7 @@ impl Draft<'_> {
                 return Ok(Some(id));
             }
         }
-        match delivery {
-            Delivery::Draft => Err(Error::new(ErrorKind::CannotTell, UNLISTED)),
-            _ => Ok(None),
-        }
+        Ok(None)
     }
 
     async fn comment(&self, id: &str, text: &str) -> Result<String> {
@@ -382,15 +391,18 @@ impl Draft<'_> {
         Ok(self.api.graph.ask::<Made>(self.cx, call).await?.id)
     }
 
+    /// The page's own comment of this text; others may say the same.
     async fn look_for_comment(&self, id: &str, text: &str) -> Result<Option<String>> {
-        let (path, query) = ([id, "comments"], [("fields", "id,message")]);
+        let (path, query) = ([id, "comments"], [("fields", "id,message,from")]);
         let graph = &self.api.graph;
         let listed = graph.list(self.cx, "comments.list", &path, &query);
-        let comments: Vec<Listed> = listed.await?;
-        let found = comments
-            .into_iter()
-            .find(|comment| same(&comment.message, text));
-        Ok(found.map(|comment| comment.id))
+        let mut comments: Vec<Comment> = listed.await?;
+        comments.retain(|comment| same(&comment.message, text));
+        // A post's id begins with its page's.
+        let of_post = id.split('_').next();
+        let page = |id: &str| id == self.api.page || Some(id) == of_post;
+        let whose = |comment: &Comment| Some(page(&comment.from.as_ref()?.id));
+        Ok(own_comment(comments, whose)?.map(|ours| ours.id))
     }
 
     async fn video(&self, profile: &Profile) -> Result<Outcome> {
@@ -402,7 +414,7 @@ impl Draft<'_> {
             let video: wire::Video = api.graph.ask(cx, api.video(&uploaded.video)?).await?;
             let phase = video.status.publishing_phase.status;
             let begun = !matches!(phase.as_str(), "" | "not_started");
-            Ok((begun || video.published).then_some(()))
+            Ok((begun || video.published).then(|| cx.now()))
         };
         let finish = || async {
             let call = if reel {
@@ -411,11 +423,13 @@ impl Draft<'_> {
                 api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
             };
             let answer: Success = api.graph.ask(cx, call).await?;
-            done(&answer, "videos.finish").map_err(|error| error.with_retry(Retry::Reconcile))
+            let done = done(&answer, "videos.finish");
+            done.map_err(|error| error.with_retry(Retry::Reconcile))?;
+            Ok(cx.now())
         };
-        cx.once("facebook.video.finish", look, finish).await?;
+        let at = cx.once("facebook.video.finish", look, finish).await?;
         let kind = if reel { Kind::Reel } else { Kind::Video };
-        Ok(kind.made(uploaded.video, self.begun, self.delivery))
+        Ok(kind.made(uploaded.video, at, self.delivery))
     }
 }
 

@@ -40,6 +40,20 @@ pub(crate) struct Listed {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Comment {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    /// Whose it is, where Facebook says.
+    pub(crate) from: Option<From>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct From {
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Post {
     pub(crate) id: String,
     #[serde(default)]

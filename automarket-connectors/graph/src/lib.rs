@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod client;
+mod comments;
 mod error;
 mod insights;
 mod list;
@@ -9,5 +10,6 @@ mod login;
 pub mod testing;
 
 pub use client::{Graph, VERSION, appsecret_proof};
+pub use comments::own_comment;
 pub use error::{Fault, Refine, classify};
 pub use login::{FACEBOOK_URL, LOGIN_CODES, facebook_login, page_credential};

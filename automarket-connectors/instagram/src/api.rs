@@ -97,6 +97,12 @@ impl Api<'_> {
         self.graph.get("media.quota", &path, &query)
     }
 
+    /// The account's own name.
+    pub(crate) fn name(&self) -> Result<Call> {
+        let query = [("fields", "username")];
+        self.graph.get("accounts.get", &[self.account], &query)
+    }
+
     pub(crate) fn permalink(&self, id: &str) -> Result<Call> {
         let query = [("fields", "id,permalink")];
         self.graph.get("media.get", &[id], &query)

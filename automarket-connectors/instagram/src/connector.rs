@@ -1,9 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::BTreeMap;
 
-use automarket_connector_graph::{Graph, page_credential};
+use automarket_connector_graph::{Graph, own_comment, page_credential};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -23,7 +20,7 @@ use crate::{
     error::{GONE, quota, refine},
     find::{find, same},
     rules,
-    wire::{self, Comment, Made, Me, Page, Quotas, Success},
+    wire::{self, Comment, Made, Me, Named, Page, Quotas, Success},
 };
 
 /// How often a container is made anew that Instagram could not fetch, or that ran out.
@@ -119,7 +116,6 @@ impl Instagram {
             caption: content.text.trim_end(),
             story: options.story,
             begun,
-            again: AtomicBool::new(false),
         };
         let mut why = String::new();
         for round in 0..ROUNDS {
@@ -130,7 +126,7 @@ impl Instagram {
                     continue;
                 }
             };
-            let look = || sending.look(&container);
+            let look = || sending.became(&container);
             let send = || sending.send(&container);
             let step = format!("instagram.{round}.publish");
             match cx.once(&step, look, send).await? {
@@ -147,16 +143,14 @@ impl Instagram {
                     return Ok(Outcome::Done(Receipt { data, ..receipt }));
                 }
                 Sent::Media(id) => {
+                    let mut receipt = Receipt::new(&*id);
                     if let Some(text) = &content.first_comment {
-                        comment(cx, &api, &id, text).await?;
+                        receipt = receipt.commented(comment(cx, &api, &id, text).await)?;
                     }
                     // That it is public is known, whether or not its address is.
                     let media = api.graph.ask::<wire::Media>(cx, api.permalink(&id)?).await;
-                    let url = media.ok().and_then(|media| media.permalink);
-                    return Ok(Outcome::Done(Receipt {
-                        url,
-                        ..Receipt::new(id)
-                    }));
+                    receipt.url = media.ok().and_then(|media| media.permalink);
+                    return Ok(Outcome::Done(receipt));
                 }
             }
         }
@@ -205,15 +199,9 @@ impl Instagram {
     }
 
     async fn numbers(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
-        if !receipt.data["container"].is_null() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "it is public, but Instagram does not say which of the account's posts it is",
-            ));
-        }
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        let id = receipt.remote_id.as_str();
+        let id = listed(receipt)?;
         let media: wire::Media = api.graph.ask(cx, api.counts(id)?).await?;
         let kind = media.media_product_type.as_deref().unwrap_or_default();
         let names = insights(kind);
@@ -317,7 +305,7 @@ impl Publisher for Instagram {
         if api.login == Login::Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
-        let call = api.delete(&receipt.remote_id)?;
+        let call = api.delete(listed(receipt)?)?;
         match api.graph.ask::<Success>(cx, call).await {
             Ok(answer) if answer.success => Ok(()),
             Ok(_) => Err(Error::new(
@@ -350,8 +338,6 @@ struct Sending<'a> {
     caption: &'a str,
     story: bool,
     begun: DateTime<Utc>,
-    /// Whether it may have been sent before.
-    again: AtomicBool,
 }
 
 impl Sending<'_> {
@@ -359,20 +345,18 @@ impl Sending<'_> {
         let call = self.api.publish(container)?;
         match self.api.graph.ask::<Made>(self.cx, call).await {
             Ok(made) => Ok(Sent::Media(made.id)),
+            // An earlier attempt whose answer was lost may have published it meanwhile.
             Err(error) if error.rule() == Some(GONE) => {
-                // That it is gone may mean that it went out before.
-                if self.again.load(Ordering::Relaxed) {
-                    return Err(error.with_retry(Retry::Reconcile));
-                }
-                Ok(Sent::Gone)
+                let became = self.became(container).await;
+                let became = became.map_err(|error| error.with_retry(Retry::Reconcile))?;
+                became.ok_or_else(|| error.with_retry(Retry::Reconcile))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What an earlier attempt may have done: the container's status tells.
-    async fn look(&self, container: &str) -> Result<Option<Sent>> {
-        self.again.store(true, Ordering::Relaxed);
+    /// What became of a container, by its status; `None` while it can be published.
+    async fn became(&self, container: &str) -> Result<Option<Sent>> {
         match container::stage(self.cx, self.api, container).await? {
             Stage::Finished => Ok(None),
             Stage::Working => Err(container::working()),
@@ -401,6 +385,17 @@ fn content(cx: &Context, post: &Post) -> Content {
     post.content_for(&PLATFORM, cx.account().map(|account| account.id))
 }
 
+/// Which media it is, where that could be told.
+fn listed(receipt: &Receipt) -> Result<&str> {
+    if receipt.data["container"].is_null() {
+        return Ok(&receipt.remote_id);
+    }
+    let why = "it is public, but Instagram does not say which of the account's posts it is";
+    Err(Error::new(ErrorKind::NotFound, why)
+        .with_platform(&PLATFORM)
+        .with_remedy("look for it in Instagram, and delete it there"))
+}
+
 /// Whether the account may post once more today.
 async fn within_quota(cx: &Context, api: &Api<'_>) -> Result<()> {
     let quotas: Quotas = api.graph.ask(cx, api.quota()?).await?;
@@ -420,21 +415,25 @@ async fn within_quota(cx: &Context, api: &Api<'_>) -> Result<()> {
     }
 }
 
-async fn comment(cx: &Context, api: &Api<'_>, id: &str, text: &str) -> Result<()> {
+async fn comment(cx: &Context, api: &Api<'_>, id: &str, text: &str) -> Result<String> {
     let look = || async {
-        let (path, query) = ([id, "comments"], [("fields", "id,text")]);
+        let (path, query) = ([id, "comments"], [("fields", "id,text,username")]);
         let listed = api.graph.list(cx, "comments.list", &path, &query).await;
-        let comments: Vec<Comment> = listed?;
-        let found = comments.into_iter().find(|said| same(&said.text, text));
-        Ok(found.map(|comment| comment.id))
+        let mut comments: Vec<Comment> = listed?;
+        comments.retain(|said| same(&said.text, text));
+        if comments.is_empty() {
+            return Ok(None);
+        }
+        let own: Named = api.graph.ask(cx, api.name()?).await?;
+        let whose = |one: &Comment| Some(*one.username.as_ref()? == own.username);
+        Ok(own_comment(comments, whose)?.map(|ours| ours.id))
     };
     let send = || async {
         let made: Made = api.graph.ask(cx, api.comment(id, text)?).await?;
         Ok(made.id)
     };
     let sent: Result<String> = cx.once("instagram.comment", look, send).await;
-    sent.map(drop)
-        .map_err(|error| error.about(&format!("the first comment of {id}, which is public")))
+    sent.map_err(|error| error.about(&format!("the first comment of {id}, which is public")))
 }
 
 /// What can be asked of a kind of media; `plays`, `impressions`, `video_views` and `engagement` are retired.

@@ -88,6 +88,13 @@ pub(crate) struct Comment {
     pub(crate) id: String,
     #[serde(default)]
     pub(crate) text: String,
+    pub(crate) username: Option<String>,
+}
+
+/// An account by its name.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    pub(crate) username: String,
 }
 
 /// A number, or a text.

@@ -100,7 +100,7 @@ impl LinkedIn {
             }));
         }
         let Some(text) = &content.first_comment else {
-            return Ok(Outcome::Done(receipt(urn, None)));
+            return Ok(Outcome::Done(receipt(urn)));
         };
         let commenting = Commenting {
             cx,
@@ -113,10 +113,8 @@ impl LinkedIn {
         let comment = cx
             .once(step, || commenting.look(), || commenting.send())
             .await
-            .map_err(|error| {
-                error.about(&format!("the first comment, of {urn}, which is public"))
-            })?;
-        Ok(Outcome::Done(receipt(urn, Some(comment))))
+            .map_err(|error| error.about(&format!("the first comment, of {urn}, which is public")));
+        Ok(Outcome::Done(receipt(urn).commented(comment)?))
     }
 
     async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
@@ -136,7 +134,7 @@ impl LinkedIn {
                 _ => Ok(Lookup::Absent),
             };
         };
-        let mut comment = None;
+        let mut found = receipt(urn.clone());
         if let Some(text) = &content.first_comment {
             let commenting = Commenting {
                 cx,
@@ -145,14 +143,12 @@ impl LinkedIn {
                 post: &urn,
                 text,
             };
-            comment = commenting.look().await?;
-            if comment.is_none() {
-                return Err(cannot_tell(
-                    "the post is there without its comment; publishing with the same steps goes on",
-                ));
-            }
+            let missing =
+                "the post is there without its comment; publishing with the same steps goes on";
+            let comment = commenting.look().await?;
+            found = found.commented(comment.ok_or_else(|| cannot_tell(missing)))?;
         }
-        Ok(Lookup::Found(Outcome::Done(receipt(urn, comment))))
+        Ok(Lookup::Found(Outcome::Done(found)))
     }
 }
 
@@ -190,7 +186,7 @@ impl Publisher for LinkedIn {
         let api = self.api(cx)?;
         let post: wire::Post = ask(cx, api.post(&handle.remote_id)?).await?;
         Ok(match post.lifecycle_state.as_str() {
-            "PUBLISHED" => Outcome::Done(receipt(handle.remote_id.clone(), None)),
+            "PUBLISHED" => Outcome::Done(receipt(handle.remote_id.clone())),
             _ => Outcome::Accepted(handle.clone()),
         })
     }
@@ -249,9 +245,9 @@ fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> 
         return Some(json!({"multiImage": {"images": images.collect::<Vec<Value>>()}}));
     }
     if let Some(poll) = &options.poll {
-        let answers = poll.options.iter().map(|text| json!({"text": text}));
+        let answers = poll.options.iter().map(|text| json!({"text": text.trim()}));
         return Some(json!({"poll": {
-            "question": poll.question,
+            "question": poll.question.trim(),
             "options": answers.collect::<Vec<Value>>(),
             "settings": {"duration": poll.days.as_str()},
         }}));
@@ -280,10 +276,9 @@ fn set(object: &mut Value, name: &str, value: Option<&str>) {
     }
 }
 
-fn receipt(urn: String, comment: Option<String>) -> Receipt {
+fn receipt(urn: String) -> Receipt {
     Receipt {
         url: Some(format!("https://www.linkedin.com/feed/update/{urn}/")),
-        data: comment.map_or(Value::Null, |comment| json!({"comment": comment})),
         ..Receipt::new(urn)
     }
 }

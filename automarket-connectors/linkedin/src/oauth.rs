@@ -2,7 +2,8 @@ use automarket_core::oauth::{ClientAuth, Method, Provider, Refresh, Revocation, 
 
 /// LinkedIn's OAuth 2.0: authorization code of a confidential app, without PKCE.
 ///
-/// The scopes are those that every app can have: the member's own posts. For organisations ask for
+/// The scopes are those that every app can have: the member's own posts, without comments, which are
+/// `w_member_social_feed`. For organisations ask for
 /// `w_organization_social r_organization_social rw_organization_admin r_basicprofile` instead, with an app that
 /// LinkedIn admitted to the Community Management API. An access token lives 60 days. Only apps that LinkedIn
 /// chose get a refresh token, which lives a year from the first consent; without one the account is connected

@@ -104,6 +104,14 @@ pub(crate) fn findings(content: &Content) -> Vec<Finding> {
         check_media(media, &options, &mut found);
     }
     poll(&options, &mut found);
+    if content.first_comment.is_some() {
+        found.push(Finding::advice(
+            "linkedin.comment_scope",
+            "LinkedIn takes comments with w_member_social_feed or w_organization_social_feed alone, which oauth() \
+             does not ask for; without it the post stands without its comment",
+            "Ask for the scope, with an app of the Community Management API, or say it in the text",
+        ));
+    }
     if let Some(comment) = &content.first_comment
         && !(1..=COMMENT).contains(&length(comment))
     {

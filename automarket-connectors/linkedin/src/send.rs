@@ -49,8 +49,8 @@ impl Posting<'_> {
     /// Looks for what an earlier attempt may have left.
     pub(crate) async fn look(&self) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
-        let found = find_post(self.cx, self.api, self.author, self.text, self.begun).await;
-        match found {
+        let look = || find_post(self.cx, self.api, self.author, self.text, self.begun);
+        match self.cx.look_late(look).await {
             Err(error) if error.kind() == ErrorKind::Forbidden => {
                 // LinkedIn knows the text again, but not with files that it has not seen before.
                 let recent = self.cx.now() - self.begun < TRUSTED;
@@ -151,7 +151,7 @@ impl Commenting<'_> {
         let (tries, pause) = UNSEEN;
         let mut tried = 1;
         loop {
-            let call = self.api.comment(self.author, self.post, self.text)?;
+            let call = self.api.comment(self.author, self.post, self.text.trim())?;
             match send(self.cx, call).await {
                 Ok(reply) => {
                     let comment = reply.json::<Comment>().ok();

@@ -75,7 +75,8 @@ impl Api<'_> {
             body["media"] = json!({"media_ids": part.media});
         }
         if let Some(poll) = &options.poll {
-            body["poll"] = json!({"options": poll.options, "duration_minutes": poll.minutes});
+            let answers: Vec<&str> = poll.options.iter().map(|answer| answer.trim()).collect();
+            body["poll"] = json!({"options": answers, "duration_minutes": poll.minutes});
         }
         let settings: [(&str, Option<Value>); 5] = [
             ("reply_settings", part.replies.map(|r| r.as_str().into())),

@@ -5,15 +5,15 @@ use automarket_core::text::entities;
 
 use crate::wire::{Link, Post};
 
-/// Whether this is a post of this text.
-pub(crate) fn same(post: &Post, text: &str, quote: Option<&str>) -> bool {
+/// Whether this is a post of this text. Of an answer X lists the names of those whom it is for before it.
+pub(crate) fn same(post: &Post, text: &str, quote: Option<&str>, answers: bool) -> bool {
     let (said, links) = match &post.note_tweet {
         Some(note) => (&note.text, &note.entities.urls),
         None => (&post.text, &post.entities.urls),
     };
     let listed = normal(&restored(said, links, quote));
     let sent = normal(text);
-    listed == sent || without_names(&listed) == without_names(&sent)
+    listed == sent || answers && behind_names(&listed, &sent)
 }
 
 /// The text as it was before X changed it.
@@ -53,16 +53,15 @@ fn normal(text: &str) -> String {
     words.join(" ")
 }
 
-/// Without the names that an answer begins with.
-fn without_names(text: &str) -> &str {
-    let mut rest = text;
-    while rest.starts_with('@') {
-        match rest.split_once(' ') {
-            Some((_, after)) => rest = after,
-            None => break,
-        }
-    }
-    rest
+/// Whether only names stand before what was sent.
+fn behind_names(listed: &str, sent: &str) -> bool {
+    let names = listed.strip_suffix(sent);
+    names.is_some_and(|names| {
+        names.ends_with(' ')
+            && names
+                .split(' ')
+                .all(|name| name.is_empty() || name.starts_with('@'))
+    })
 }
 
 #[cfg(test)]
@@ -102,7 +101,6 @@ mod tests {
                 json!({"text": "Well said https://t.co/q", "entities": {"urls": [link("https://t.co/q", "https://twitter.com/b/status/77")]}}),
                 Some("77"),
             ),
-            ("Thanks", json!({"text": "@bob @carl Thanks"}), None),
             (
                 "long text here",
                 json!({"text": "long te… https://t.co/x", "note_tweet": {"text": "long text here"}}),
@@ -110,10 +108,29 @@ mod tests {
             ),
         ];
         for (sent, post, quote) in cases {
-            assert!(same(&listed(post.clone()), sent, quote), "{sent}: {post}");
-            assert!(!same(&listed(post), &format!("{sent} 2"), quote), "{sent}");
+            assert!(
+                same(&listed(post.clone()), sent, quote, false),
+                "{sent}: {post}"
+            );
+            assert!(
+                !same(&listed(post), &format!("{sent} 2"), quote, false),
+                "{sent}"
+            );
+        }
+        // X names whom an answer is for, before what was sent.
+        for (sent, said, answers, taken) in [
+            ("Thanks", "@bob @carl Thanks", true, true),
+            ("@carl Thanks", "@bob @carl Thanks", true, true),
+            ("Thanks", "@bob Thanks", false, false),
+            ("@alice Thanks", "@bob Thanks", true, false),
+            ("@alice Thanks", "@bob Thanks", false, false),
+            ("Thanks", "@bob Many Thanks", true, false),
+            ("b Thanks", "@bob Thanks", true, false),
+        ] {
+            let post = listed(json!({"text": said}));
+            assert_eq!(same(&post, sent, None, answers), taken, "{sent}: {said}");
         }
         let other = json!({"text": "https://t.co/a", "entities": {"urls": [link("https://t.co/a", "https://acme.dev/2")]}});
-        assert!(!same(&listed(other), "https://acme.dev/1", None));
+        assert!(!same(&listed(other), "https://acme.dev/1", None, false));
     }
 }

@@ -26,8 +26,8 @@ use crate::{
 
 /// An answer to a post that is not to be seen yet is tried again so often, after this time.
 const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
-/// What was just sent may not be listed yet: so many looks, so far apart, before it is said to be absent.
-const LOOKS: (u32, Duration) = (3, Duration::from_secs(5));
+/// Why a part cannot be looked up.
+const WORDLESS: &str = "a post without text cannot be told from the account's other ones";
 
 /// Publishes on X: posts, threads, answers, quotes, polls, with images, GIFs and video.
 ///
@@ -91,8 +91,14 @@ impl X {
                     || attempt.send(),
                 )
                 .await;
-            let id = sent.map_err(|error| which(error, &ids, texts.len()))?;
-            ids.push(id);
+            match sent.map_err(|error| which(error, &ids, texts.len())) {
+                Ok(id) => ids.push(id),
+                Err(error) if index > content.thread.len() => {
+                    let receipt = receipt(&config, ids).commented(Err(error))?;
+                    return Ok(Outcome::Done(receipt));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(Outcome::Done(receipt(&config, ids)))
     }
@@ -113,6 +119,9 @@ impl X {
             Err(error) => return Err(error),
         };
         let texts = texts(&content, &rules::profile(&config));
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            return Ok(Lookup::CannotTell(WORDLESS.to_owned()));
+        }
         let mut ids: Vec<String> = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             let wanted = Wanted {
@@ -254,9 +263,11 @@ fn content(cx: &Context, post: &Post) -> Content {
 /// All parts in their order: the text, the thread, the first comment.
 fn texts(content: &Content, profile: &Profile) -> Vec<String> {
     let thread = content.thread.iter().map(|part| part.trim_end().to_owned());
+    let comment = content.first_comment.iter();
+    let comment = comment.map(|text| text.trim().to_owned());
     std::iter::once(content.final_text(profile))
         .chain(thread)
-        .chain(content.first_comment.clone())
+        .chain(comment)
         .collect()
 }
 
@@ -287,6 +298,9 @@ impl Attempt<'_> {
     /// Looks for what an earlier attempt may have left; `None` when it is taken not to have gone out.
     async fn look(&self) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
+        if self.part.text.trim().is_empty() {
+            return Err(Error::new(ErrorKind::CannotTell, WORDLESS));
+        }
         let found = self.find().await?;
         if found.is_none() && !self.api.config.trust_absence {
             let why = "X does not list it, which is no proof that it is not out: look there, then send it again \
@@ -296,17 +310,8 @@ impl Attempt<'_> {
         Ok(found)
     }
 
-    /// What was sent a moment ago X may not list yet.
     async fn find(&self) -> Result<Option<String>> {
-        let (looks, pause) = LOOKS;
-        for _ in 1..looks {
-            let found = self.listed().await?;
-            if found.is_some() {
-                return Ok(found);
-            }
-            tokio::time::sleep(pause).await;
-        }
-        self.listed().await
+        self.cx.look_late(|| self.listed()).await
     }
 
     async fn listed(&self) -> Result<Option<String>> {

@@ -62,7 +62,8 @@ pub(crate) fn pick<'a>(posts: &'a [Post], wanted: Wanted<'_>) -> Option<&'a Post
             .iter()
             .find(|reference| reference.kind == "replied_to")
             .map(|reference| reference.id.as_str());
-        answers == wanted.reply_to && same(post, wanted.text, wanted.quote)
+        answers == wanted.reply_to
+            && same(post, wanted.text, wanted.quote, wanted.reply_to.is_some())
     })
 }
 

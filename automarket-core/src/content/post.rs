@@ -98,7 +98,8 @@ pub struct Content {
     pub link: Option<Url>,
     /// Images, video, documents.
     pub media: Vec<Media>,
-    /// A comment placed under the post right after it.
+    /// A comment placed under the post right after it. One that is refused does not take back the post: see
+    /// [`Receipt::comment_error`](crate::Receipt::comment_error).
     pub first_comment: Option<String>,
     /// Options by platform.
     pub options: BTreeMap<Platform, Value>,

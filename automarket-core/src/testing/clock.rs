@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
+use tokio::time::Instant;
 
 use crate::Clock;
 
@@ -36,5 +37,23 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A clock that goes as tokio's does: in a test whose time is paused, with every sleep.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioClock(DateTime<Utc>, Instant);
+
+impl TokioClock {
+    /// A clock that shows this instant now.
+    #[must_use]
+    pub fn from(instant: DateTime<Utc>) -> Self {
+        Self(instant, Instant::now())
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0 + Duration::from_std(self.1.elapsed()).unwrap_or_default()
     }
 }

@@ -21,7 +21,7 @@ mod serve;
 mod store_suite;
 
 pub use attended::unattended;
-pub use clock::ManualClock;
+pub use clock::{ManualClock, TokioClock};
 pub use fault::{Fault, FaultPlan, FaultRule};
 pub use fault_points::FAULT_POINT;
 pub(crate) use fault_points::reach;

@@ -3,28 +3,32 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use automarket_core::{
-    ErrorRecord,
-    chrono::{DateTime, Utc},
-    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken},
+    Error, ErrorRecord, Result,
+    chrono::{DateTime, TimeDelta, Utc},
+    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::settle::{self, End};
+use super::{
+    heads::Heads,
+    settle::{self, End},
+};
 use crate::{
     db::{Database, Tx},
     error::Outcome,
+    together::{Together, Waiting},
     value::{Columns, from_json},
 };
 
 /// Which tenant's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<BTreeMap<i16, String>>);
+struct Turns(Mutex<BTreeMap<i16, String>>);
 
 impl Turns {
     fn read(&self) -> (Vec<i16>, Vec<String>) {
@@ -59,41 +63,145 @@ pub(crate) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }
 
-const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6)";
+const CLAIM: &str = "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)";
+/// A claim takes at most so many.
+const MOST: usize = 10_000;
+/// Claims go together up to so many jobs: then the next ones claim while these are done.
+const GROUP: usize = 400;
 
-pub(super) async fn claim(db: &Database, turns: &Turns, claim: &Claim) -> Outcome<Vec<Lease>> {
+/// What this process knows of the lines.
+#[derive(Default)]
+struct Lines {
+    turns: Turns,
+    heads: Heads,
+}
+
+/// Claims, those that wait at the same time as one: several at once would stand in each other's way at the head of
+/// the same line.
+pub(crate) struct Claims {
+    lines: Arc<Lines>,
+    together: Together<Claim, Vec<Lease>>,
+}
+
+impl Claims {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        let lines = Arc::<Lines>::default();
+        let known = lines.clone();
+        let together = Together::start(
+            2,
+            GROUP,
+            |claim: &Claim| claim.limit,
+            move |group| {
+                let (db, lines) = (db.clone(), known.clone());
+                async move { share(&db, &lines, group).await }
+            },
+        );
+        Self { lines, together }
+    }
+
+    pub(super) async fn claim(&self, db: &Database, wanted: &Claim) -> Result<Vec<Lease>> {
+        if wanted.job.is_some() {
+            return Ok(claim(db, &self.lines, wanted).await?);
+        }
+        if let Some(_turn) = self.together.alone() {
+            return Ok(claim(db, &self.lines, wanted).await?);
+        }
+        self.together.call(wanted.clone()).await
+    }
+
+    /// Something may have come back, or been put in, before what stands in the line.
+    pub(super) fn look_again(&self) {
+        self.lines.heads.forget();
+    }
+}
+
+/// Makes the claims of a group, equal ones in one, and shares out what they give.
+async fn share(db: &Database, lines: &Lines, mut group: Vec<Waiting<Claim, Vec<Lease>>>) {
+    while let Some(first) = group.first() {
+        let mut all = first.call.clone();
+        all.limit = 0;
+        let (same, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|waiting| {
+            let own = &waiting.call;
+            let fits = (&own.kinds, own.lease, own.max_crashes)
+                == (&all.kinds, all.lease, all.max_crashes)
+                && (all.limit == 0 || all.limit.saturating_add(own.limit) <= MOST);
+            if fits {
+                all.limit = all.limit.saturating_add(own.limit);
+            }
+            fits
+        });
+        group = others;
+        match claim(db, lines, &all).await {
+            Ok(leases) => {
+                let mut leases = leases.into_iter();
+                for waiting in same {
+                    let own = leases.by_ref().take(waiting.call.limit).collect();
+                    if let Err(Ok(left)) = waiting.answer(Ok(own)) {
+                        give_back(db, &left).await;
+                    }
+                }
+            }
+            Err(fault) => {
+                let error = Error::from(fault);
+                for waiting in same {
+                    let _ = waiting.answer(Err(ErrorRecord::from(&error).into()));
+                }
+            }
+        }
+    }
+}
+
+/// Hands back what was taken for somebody who has gone. What cannot be handed back runs out.
+async fn give_back(db: &Database, leases: &[Lease]) {
+    let back = leases.iter().map(|lease| (lease.token, Verdict::Release));
+    let _ = settle::settle(db, &back.collect::<Vec<_>>()).await;
+}
+
+async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease>> {
+    let Lines { turns, heads } = lines;
     let kinds = (!claim.kinds.is_empty()).then_some(&claim.kinds);
     let only = claim.job.map(|id| id.uuid());
-    let limit = claim.limit.min(10_000);
+    let limit = claim.limit.min(MOST);
     let mut leases: Vec<(i64, Lease)> = Vec::new();
     while leases.len() < limit {
-        let room = i32::try_from(limit - leases.len()).unwrap_or(i32::MAX);
+        let room = limit - leases.len();
         let (priorities, tenants) = turns.read();
+        let sent = heads.send()?;
         let rows = db
             .rows(
                 CLAIM,
                 &[
                     &kinds,
                     &only,
-                    &room,
+                    &i32::try_from(room).unwrap_or(i32::MAX),
                     &micros(claim.lease),
                     &priorities,
                     &tenants,
+                    &sent.heads,
+                    &sent.since,
                 ],
             )
             .await?;
         let mut taken = Vec::new();
         let mut expired = Vec::new();
+        let before = leases.len();
         for row in &rows {
-            taken.push((row.column("priority")?, row.column("tenant")?));
-            if row.column("expired")? {
-                expired.push((row.column::<Uuid>("id")?, row.column::<i64>("fence")?));
+            taken.push((row.column(5)?, row.column(2)?));
+            if row.column(15)? {
+                expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
             } else {
-                leases.push((row.column("place")?, lease(row)?));
+                leases.push((row.column(1)?, lease(row)?));
             }
         }
         if only.is_none() {
             turns.note(&taken);
+            // With less there is nothing left to walk to.
+            if let Some((_, newest)) = leases.get(before)
+                && rows.len() == room
+            {
+                let at = newest.expires_at - TimeDelta::microseconds(micros(claim.lease));
+                heads.note(&sent, at, leases[before..].iter().map(|(_, lease)| lease));
+            }
         }
         if expired.is_empty() {
             break;
@@ -170,27 +278,28 @@ async fn take(tx: &Tx<'_>, ids: &[Uuid], lease_for: Duration) -> Outcome<Vec<(i6
     let params: crate::db::Params<'_> = &[&ids, &(micros(lease_for) as f64)];
     let rows = tx.rows(sql, params).await?;
     rows.iter()
-        .map(|row| Ok((row.column("place")?, lease(row)?)))
+        .map(|row| Ok((row.column(1)?, lease(row)?)))
         .collect()
 }
 
+/// Of the columns that `automarket.claim` returns, by their places: there are many of these rows.
 fn lease(row: &Row) -> Outcome<Lease> {
     let job = Job {
-        id: row.id("id")?,
-        tenant: row.tenant()?,
-        kind: row.column("kind")?,
-        payload: row.json("payload")?,
+        id: row.id(0)?,
+        tenant: row.tenant_at(2)?,
+        kind: row.column(3)?,
+        payload: row.json(4)?,
         state: JobState::Leased,
-        run_at: row.instant("run_at")?,
-        priority: row.column("priority")?,
-        attempts: row.count("attempts")?,
-        crashes: row.count("crashes")?,
-        max_attempts: row.long_count("max_attempts")?,
-        unique_key: row.column("unique_key")?,
-        fence: row.column("fence")?,
+        run_at: row.instant(9)?,
+        priority: row.column(5)?,
+        attempts: row.count(11)?,
+        crashes: row.count(12)?,
+        max_attempts: row.long_count(6)?,
+        unique_key: row.column(7)?,
+        fence: row.column(10)?,
         result: None,
-        failures: failures(row)?,
-        created_at: row.instant("created_at")?,
+        failures: failures(row.column(14)?)?,
+        created_at: row.instant(8)?,
         finished_at: None,
     };
     Ok(Lease {
@@ -199,14 +308,14 @@ fn lease(row: &Row) -> Outcome<Lease> {
             fence: job.fence,
         },
         job,
-        expires_at: row.instant("due_at")?,
+        expires_at: row.instant(13)?,
         in_trust: false,
     })
 }
 
-/// The column `failures`, as `automarket.failures_of` gives it.
-pub(super) fn failures(row: &Row) -> Outcome<Vec<Failure>> {
-    let Some(text) = row.column::<Option<&str>>("failures")? else {
+/// What `automarket.failures_of` gives.
+pub(super) fn failures(text: Option<&str>) -> Outcome<Vec<Failure>> {
+    let Some(text) = text else {
         return Ok(Vec::new());
     };
     let failures: Vec<(u32, DateTime<Utc>, ErrorRecord)> = from_json(text)?;

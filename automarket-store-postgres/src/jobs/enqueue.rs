@@ -7,27 +7,27 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Enqueued, NewJob},
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
     db::{Database, Tx},
     error::Outcome,
+    together::{Together, Waiting},
     value::{Columns as _, damaged, to_json},
 };
 
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
 const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// So many calls share an insert at the most, so that the first does not wait for ever.
-const GROUP: usize = 256;
+/// So many jobs share an insert at the most, so that the first does not wait for ever.
+const GROUP: usize = 1_000;
 /// A call with more jobs than this gains nothing from company.
 const SMALL: usize = 16;
 
 /// Jobs as columns.
 #[derive(Default)]
-struct Columns<'a> {
+pub(crate) struct JobColumns<'a> {
     jobs: Vec<&'a NewJob>,
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
@@ -39,8 +39,8 @@ struct Columns<'a> {
     keys: Vec<Option<&'a str>>,
 }
 
-impl<'a> Columns<'a> {
-    fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
+impl<'a> JobColumns<'a> {
+    pub(crate) fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
         let mut columns = Self::default();
         for job in jobs {
             columns.jobs.push(job);
@@ -56,7 +56,7 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    fn params(&self) -> [&(dyn ToSql + Sync); 8] {
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 8] {
         [
             &self.ids,
             &self.tenants,
@@ -100,7 +100,7 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::new(jobs)?;
+    let columns = JobColumns::new(jobs)?;
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
@@ -108,7 +108,7 @@ async fn put<'a>(
     db: &Database,
     jobs: impl IntoIterator<Item = &'a NewJob>,
 ) -> Outcome<Vec<Enqueued>> {
-    let columns = Columns::new(jobs)?;
+    let columns = JobColumns::new(jobs)?;
     let params = columns.params();
     if columns.keys.iter().all(Option::is_none) {
         match db.rows(PUT_NEW, &params[..7]).await {
@@ -120,41 +120,15 @@ async fn put<'a>(
     columns.answers(db.rows(PUT, &params).await)
 }
 
-struct Call {
-    jobs: Vec<NewJob>,
-    reply: oneshot::Sender<Result<Vec<Enqueued>>>,
-}
-
-/// Calls that wait at the same time share one insert and one commit. While groups are on their way the next
-/// one gathers, so a lone caller waits for nobody.
-pub(crate) struct Writer {
-    calls: mpsc::UnboundedSender<Call>,
-    room: Arc<Semaphore>,
-}
+/// Puts jobs in, small calls in company.
+pub(crate) struct Writer(Together<Vec<NewJob>, Vec<Enqueued>>);
 
 impl Writer {
-    /// Starts the task; it ends with the store. `groups` of them are on their way at the same time: their
-    /// commits share the disk's time, and a call waits for no commit but its own.
-    pub(crate) fn start(db: Arc<Database>, groups: usize) -> Self {
-        let (calls, mut waiting) = mpsc::unbounded_channel();
-        let places = Arc::new(Semaphore::new(groups));
-        let room = places.clone();
-        tokio::spawn(async move {
-            let mut group = Vec::new();
-            while let Ok(place) = room.clone().acquire_owned().await
-                && waiting.recv_many(&mut group, GROUP).await > 0
-            {
-                let (db, group) = (db.clone(), std::mem::take(&mut group));
-                tokio::spawn(async move {
-                    write(&db, group).await;
-                    drop(place);
-                });
-            }
-        });
-        Self {
-            calls,
-            room: places,
-        }
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        Self(Together::start(1, GROUP, Vec::len, move |group| {
+            let db = db.clone();
+            async move { write(&db, group).await }
+        }))
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
@@ -165,43 +139,32 @@ impl Writer {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        // While there is room nobody needs company, and no task stands between.
-        if let Ok(_place) = self.room.try_acquire() {
+        if let Some(_turn) = self.0.alone() {
             return Ok(put(db, jobs).await?);
         }
-        let stopped = || {
-            let message = "the runtime that the store was opened in has ended";
-            Error::new(ErrorKind::Internal, message)
-        };
-        let (reply, answer) = oneshot::channel();
-        let jobs = jobs.to_vec();
-        self.calls
-            .send(Call { jobs, reply })
-            .map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        self.0.call(jobs.to_vec()).await
     }
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
-/// nobody pays for another's mistake.
-async fn write(db: &Database, group: Vec<Call>) {
-    match put(db, group.iter().flat_map(|call| &call.jobs)).await {
+/// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
+async fn write(db: &Database, group: Vec<Waiting<Vec<NewJob>, Vec<Enqueued>>>) {
+    match put(db, group.iter().flat_map(|waiting| &waiting.call)).await {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for call in group {
-                let own = answers.by_ref().take(call.jobs.len()).collect();
-                // A caller that has gone does not want the answer.
-                let _ = call.reply.send(Ok(own));
+            for waiting in group {
+                let own = answers.by_ref().take(waiting.call.len()).collect();
+                let _ = waiting.answer(Ok(own));
             }
         }
         Err(fault) => {
             let error = Error::from(fault);
-            for call in group {
+            for waiting in group {
                 let answer = match error.kind() {
                     ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
-                    _ => put(db, &call.jobs).await.map_err(Error::from),
+                    _ => put(db, &waiting.call).await.map_err(Error::from),
                 };
-                let _ = call.reply.send(answer);
+                let _ = waiting.answer(answer);
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod claim;
 mod enqueue;
+mod heads;
 mod read;
 mod settle;
 
@@ -23,32 +24,32 @@ use crate::{
     db::decode,
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
-pub(crate) use claim::{Turns, micros};
-pub(crate) use enqueue::{Writer, enqueue};
-pub(crate) use settle::prolong;
+pub(crate) use claim::{Claims, micros};
+pub(crate) use enqueue::{JobColumns, Writer, enqueue};
+pub(crate) use settle::{Settler, prolong};
 
 #[async_trait]
 impl JobStore for PostgresStore {
     async fn now(&self) -> Result<DateTime<Utc>> {
-        let row = self
-            .inner
-            .db
-            .row("SELECT automarket.clock() AS now", &[])
-            .await;
-        let row = row?.ok_or_else(|| damaged("the clock"))?;
-        Ok(row.instant("now")?)
+        let sql = "SELECT automarket.clock() AS now";
+        let rows = self.inner.db.glance(sql, &[]).await;
+        let now = decode(rows, |row| row.instant("now"))?.pop();
+        now.ok_or_else(|| damaged("the clock"))
     }
 
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let put = self.inner.writer.enqueue(&self.inner.db, jobs).await?;
         if put.iter().any(|put| matches!(put, Enqueued::New(_))) {
+            if jobs.iter().any(|job| job.run_at.is_some()) {
+                self.inner.claims.look_again();
+            }
             self.inner.bell.pull();
         }
         Ok(put)
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
-        Ok(claim::claim(&self.inner.db, &self.inner.turns, claim).await?)
+        self.inner.claims.claim(&self.inner.db, claim).await
     }
 
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {
@@ -56,8 +57,9 @@ impl JobStore for PostgresStore {
     }
 
     async fn settle(&self, verdicts: &[(LeaseToken, Verdict)]) -> Result<Vec<Settled>> {
-        let settled = settle::settle(&self.inner.db, verdicts).await?;
+        let settled = self.inner.settler.settle(&self.inner.db, verdicts).await?;
         if settled.contains(&Settled::Now(JobState::Waiting)) {
+            self.inner.claims.look_again();
             self.inner.bell.pull();
         }
         Ok(settled)
@@ -67,7 +69,7 @@ impl JobStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(read::BY_ID, &[&id.uuid(), &tenant.as_str()])
+            .glance(read::BY_ID, &[&id.uuid(), &tenant.as_str()])
             .await;
         Ok(decode(rows, read::job)?.pop())
     }
@@ -109,6 +111,7 @@ impl JobStore for PostgresStore {
         let params: crate::db::Params<'_> = &[&id.uuid(), &tenant.as_str(), &at];
         let moved = self.inner.db.execute(sql, params).await? > 0;
         if moved {
+            self.inner.claims.look_again();
             self.inner.bell.pull();
         }
         Ok(moved)
@@ -152,7 +155,7 @@ impl JobStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&job.uuid(), &tenant.as_str(), &name])
+            .glance(sql, &[&job.uuid(), &tenant.as_str(), &name])
             .await;
         Ok(decode(rows, |row| row.json("value"))?.pop())
     }
@@ -178,7 +181,7 @@ impl JobStore for PostgresStore {
         let rows = self
             .inner
             .db
-            .rows(sql, &[&job.uuid(), &tenant.as_str()])
+            .glance(sql, &[&job.uuid(), &tenant.as_str()])
             .await;
         decode(rows, |row| Ok((row.column("name")?, row.json("value")?)))
     }

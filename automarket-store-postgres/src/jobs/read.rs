@@ -61,7 +61,7 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         unique_key: row.column("unique_key")?,
         fence: row.column("fence")?,
         result: row.value("result_text")?,
-        failures: failures(row)?,
+        failures: failures(row.column("failures")?)?,
         created_at: row.instant("created_at")?,
         finished_at,
     })

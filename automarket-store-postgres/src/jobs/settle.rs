@@ -1,9 +1,13 @@
 //! Prolonging and ending leases; what else ends or revives a job.
 
-use std::{collections::HashMap, collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket_core::{
-    ErrorRecord, JobId, TenantId,
+    Error, ErrorKind, ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict},
 };
@@ -11,41 +15,84 @@ use uuid::Uuid;
 
 use super::{claim::micros, read::ended_state};
 use crate::{
-    db::{Database, Tx},
+    db::{Database, Params, Tx},
     error::Outcome,
+    together::{Together, Waiting},
     value::{Columns, limit as sql_limit, to_json},
 };
 
+/// So many verdicts share a completion at the most.
+const GROUP: usize = 400;
 const COMPLETE: &str = "SELECT automarket.complete($1, $2, $3) AS id";
 
 type Verdicts<'a> = Vec<(LeaseToken, &'a Verdict)>;
+
+/// Ends of leases: those of jobs that ended well in company.
+pub(crate) struct Settler(Together<Vec<(LeaseToken, Verdict)>, Vec<Settled>>);
+
+impl Settler {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        Self(Together::start(2, GROUP, Vec::len, move |group| {
+            let db = db.clone();
+            async move { complete_all(&db, group).await }
+        }))
+    }
+
+    pub(super) async fn settle(
+        &self,
+        db: &Database,
+        verdicts: &[(LeaseToken, Verdict)],
+    ) -> Result<Vec<Settled>> {
+        if verdicts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The others may have to wait for their rows.
+        let well = |(_, verdict): &(LeaseToken, Verdict)| matches!(verdict, Verdict::Complete(_));
+        if !verdicts.iter().all(well) {
+            return Ok(settle(db, verdicts).await?);
+        }
+        if let Some(_turn) = self.0.alone() {
+            return Ok(settle(db, verdicts).await?);
+        }
+        self.0.call(verdicts.to_vec()).await
+    }
+}
+
+type Verdicts = Vec<(LeaseToken, Verdict)>;
+
+/// Writes a group of completions and answers each of its calls, as those of jobs that are put in.
+async fn complete_all(db: &Database, group: Vec<Waiting<Verdicts, Vec<Settled>>>) {
+    let all = firsts(group.iter().flat_map(|waiting| &waiting.call));
+    match complete(db, &all).await {
+        Ok(mut took) => {
+            for waiting in group {
+                let answers = answers(&mut took, &waiting.call);
+                let _ = waiting.answer(Ok(answers));
+            }
+        }
+        Err(fault) => {
+            let error = Error::from(fault);
+            for waiting in group {
+                let answer = match error.kind() {
+                    ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
+                    _ => settle(db, &waiting.call).await.map_err(Error::from),
+                };
+                let _ = waiting.answer(answer);
+            }
+        }
+    }
+}
 
 pub(super) async fn settle(
     db: &Database,
     verdicts: &[(LeaseToken, Verdict)],
 ) -> Outcome<Vec<Settled>> {
-    // The first verdict of a lease ends it. Locked in the order of the ids, so that calls do not block each
-    // other for good.
-    let mut seen = HashSet::new();
-    let mut firsts: Verdicts<'_> = verdicts.iter().map(|(t, v)| (*t, v)).collect();
-    firsts.retain(|(token, _)| seen.insert(*token));
-    firsts.sort_by_key(|(token, _)| token.job);
-    let took = if firsts
+    let firsts = firsts(verdicts);
+    let mut took = if firsts
         .iter()
         .all(|(_, v)| matches!(v, Verdict::Complete(_)))
     {
-        let complete = Complete::new(&firsts)?;
-        let rows = match firsts.is_empty() {
-            true => Vec::new(),
-            false => {
-                db.rows(
-                    COMPLETE,
-                    &[&complete.ids, &complete.fences, &complete.results],
-                )
-                .await?
-            }
-        };
-        complete.took(&rows)?
+        complete(db, &firsts).await?
     } else {
         let mut connection = db.connection().await?;
         let tx = connection.begin().await?;
@@ -53,12 +100,34 @@ pub(super) async fn settle(
         tx.commit().await?;
         took
     };
-    let mut took = took;
+    Ok(answers(&mut took, verdicts))
+}
+
+/// The first verdict of a lease ends it. Locked in the order of the ids, so that calls do not block each other for
+/// good.
+fn firsts<'a>(verdicts: impl IntoIterator<Item = &'a (LeaseToken, Verdict)>) -> Verdicts<'a> {
+    let mut seen = HashSet::new();
+    let mut firsts: Verdicts<'a> = verdicts.into_iter().map(|(t, v)| (*t, v)).collect();
+    firsts.retain(|(token, _)| seen.insert(*token));
+    firsts.sort_by_key(|(token, _)| token.job);
+    firsts
+}
+
+async fn complete(db: &Database, verdicts: &[(LeaseToken, &Verdict)]) -> Outcome<Took> {
+    if verdicts.is_empty() {
+        return Ok(Took::new());
+    }
+    let complete = Complete::new(verdicts)?;
+    let params: Params<'_> = &[&complete.ids, &complete.fences, &complete.results];
+    complete.took(&db.rows(COMPLETE, params).await?)
+}
+
+fn answers(took: &mut Took, verdicts: &[(LeaseToken, Verdict)]) -> Vec<Settled> {
     let answer = |(token, _): &(LeaseToken, Verdict)| match took.remove(token) {
         Some(state) => Settled::Now(state),
         None => Settled::LeaseLost,
     };
-    Ok(verdicts.iter().map(answer).collect())
+    verdicts.iter().map(answer).collect()
 }
 
 type Took = HashMap<LeaseToken, JobState>;
@@ -85,23 +154,23 @@ impl Complete {
     }
 
     fn took(&self, rows: &[tokio_postgres::Row]) -> Outcome<Took> {
-        let done = rows.iter().map(|row| row.column::<Uuid>("id"));
+        let done = rows.iter().map(|row| row.column::<Uuid>(0));
         let done: HashSet<Uuid> = done.collect::<Outcome<_>>()?;
         // Of several fences of one job only the one in the row held it; completion removed that row, so the
         // highest is the one that could.
-        let mut took = HashMap::new();
-        for id in done {
-            let fences = self
-                .ids
-                .iter()
-                .zip(&self.fences)
-                .filter(|(job, _)| **job == id);
-            if let Some(fence) = fences.map(|(_, fence)| *fence).max() {
-                let job: JobId = id.into();
-                took.insert(LeaseToken { job, fence }, JobState::Completed);
+        let mut held: HashMap<Uuid, i64> = HashMap::with_capacity(done.len());
+        for (id, fence) in self.ids.iter().zip(&self.fences) {
+            if done.contains(id) {
+                let most = held.entry(*id).or_insert(*fence);
+                *most = (*most).max(*fence);
             }
         }
-        Ok(took)
+        let token = |(id, fence): (Uuid, i64)| LeaseToken {
+            job: id.into(),
+            fence,
+        };
+        let held = held.into_iter().map(token);
+        Ok(held.map(|token| (token, JobState::Completed)).collect())
     }
 }
 
@@ -113,9 +182,9 @@ pub(super) struct End {
     pub(super) crashed: bool,
 }
 
-/// A job that waits again.
+/// Jobs that wait again.
 #[derive(Default)]
-struct Waiting {
+struct Again {
     ids: Vec<Uuid>,
     run_ats: Vec<Option<DateTime<Utc>>>,
     attempts: Vec<i32>,
@@ -136,7 +205,7 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
             (row.count("attempts")?, row.long_count("max_attempts")?),
         );
     }
-    let (mut took, mut waiting) = (Took::new(), Waiting::default());
+    let (mut took, mut waiting) = (Took::new(), Again::default());
     let (mut completed, mut ended, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for (token, verdict) in verdicts {
         let Some((attempts, max_attempts)) = held.get(&token).copied() else {

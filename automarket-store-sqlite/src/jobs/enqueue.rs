@@ -4,7 +4,8 @@ use automarket_core::{
     JobId, Result,
     store::{Enqueued, NewJob},
 };
-use rusqlite::{CachedStatement, ErrorCode, OptionalExtension, params};
+use rusqlite::{CachedStatement, OptionalExtension, params};
+use serde_json::Value;
 
 use crate::{
     error::Outcome,
@@ -12,7 +13,7 @@ use crate::{
     writer::Tx,
 };
 
-/// A job whose payload is written out already, so that the writer need not.
+/// A job whose payload is written out already, so that the writer need not; in `job` it is null.
 pub(crate) struct NewRow {
     job: NewJob,
     payload: String,
@@ -22,8 +23,27 @@ impl NewRow {
     pub(crate) fn new(job: &NewJob) -> Result<Self> {
         Ok(Self {
             payload: to_json(&job.payload)?,
-            job: job.clone(),
+            job: NewJob {
+                id: job.id,
+                tenant: job.tenant.clone(),
+                kind: job.kind.clone(),
+                payload: Value::Null,
+                run_at: job.run_at,
+                priority: job.priority,
+                max_attempts: job.max_attempts,
+                unique_key: job.unique_key.clone(),
+            },
         })
+    }
+
+    /// Whether both differ in id and payload only, and have no keys.
+    fn is_like(&self, other: &Self) -> bool {
+        let (a, b) = (&self.job, &other.job);
+        a.unique_key.is_none()
+            && b.unique_key.is_none()
+            && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
+            && a.kind == b.kind
+            && a.tenant == b.tenant
     }
 
     pub(crate) fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
@@ -34,81 +54,88 @@ impl NewRow {
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
     let mut answers = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(MANY) {
-        if rows.len() == MANY && put_many(tx, rows)? {
-            answers.extend(rows.iter().map(|row| Enqueued::New(row.job.id)));
-            continue;
-        }
-        for row in rows {
-            answers.push(put.one(row)?);
+    for mut alike in rows.chunk_by(NewRow::is_like) {
+        while !alike.is_empty() {
+            let many = MANY.iter().find(|many| many.rows <= alike.len());
+            let (rows, rest) = alike.split_at(many.map_or(1, |many| many.rows));
+            alike = rest;
+            if let Some(many) = many
+                && many.put(tx, rows)?
+            {
+                answers.extend(rows.iter().map(|row| Enqueued::New(row.job.id)));
+                continue;
+            }
+            for row in rows {
+                answers.push(put.one(row)?);
+            }
         }
     }
     Ok(answers)
 }
 
-/// So many jobs go into one statement, which costs less than one for each.
-const MANY: usize = 16;
-
-static WHAT_MANY: LazyLock<String> = LazyLock::new(|| {
-    values(
-        "INSERT INTO automarket_jobs
-            (place, id, tenant, kind, payload, priority, max_attempts, created_at)",
-        8,
-    )
-});
-
-static PLACE_MANY: LazyLock<String> = LazyLock::new(|| {
-    values(
-        "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)",
-        7,
-    )
-});
-
-fn values(insert: &str, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    format!("{insert} VALUES {}", vec![row; MANY].join(", "))
+/// Jobs that differ in id and payload only, in one statement, which costs less than one for each.
+struct Many {
+    rows: usize,
+    what: String,
 }
 
-/// Puts jobs in that are all new and have no keys; `false`, and nothing was written, when they are not.
-fn put_many(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<bool> {
-    if rows.iter().any(|row| row.job.unique_key.is_some()) {
-        return Ok(false);
+static MANY: LazyLock<[Many; 2]> = LazyLock::new(|| [Many::new(100), Many::new(10)]);
+
+impl Many {
+    fn new(rows: usize) -> Self {
+        let row = |n| format!("(?{}, ?{}, ?1, ?2, ?3, ?4, ?5)", n * 2 + 6, n * 2 + 7);
+        let values = (0..rows).map(row).collect::<Vec<_>>().join(",");
+        Self {
+            rows,
+            // Without IGNORE SQLite would keep a copy of each page, for the case that one of the rows fails.
+            what: format!(
+                "INSERT OR IGNORE INTO automarket_jobs
+                    (id, payload, tenant, kind, priority, max_attempts, created_at) VALUES {values}"
+            ),
+        }
     }
-    let first: i64 = tx
-        .db
-        .prepare_cached("SELECT ifnull(max(place), 0) + 1 FROM automarket_jobs")?
-        .query_row([], |row| row.get(0))?;
-    let mut what = tx.db.prepare_cached(&WHAT_MANY)?;
-    let mut place = tx.db.prepare_cached(&PLACE_MANY)?;
-    for ((n, NewRow { job, payload }), at) in (0..).zip(rows).zip(first..) {
-        let (n, tenant) = (n * 8, job.tenant.as_str());
-        what.raw_bind_parameter(n + 1, at)?;
-        what.raw_bind_parameter(n + 2, blob(job.id))?;
-        what.raw_bind_parameter(n + 3, tenant)?;
-        what.raw_bind_parameter(n + 4, &job.kind)?;
-        what.raw_bind_parameter(n + 5, payload)?;
-        what.raw_bind_parameter(n + 6, job.priority)?;
-        what.raw_bind_parameter(n + 7, job.max_attempts)?;
-        what.raw_bind_parameter(n + 8, tx.now)?;
-        let (n, run_at) = (n / 8 * 7, job.run_at.map_or(tx.now, micros));
-        place.raw_bind_parameter(n + 1, at)?;
-        place.raw_bind_parameter(n + 2, tenant)?;
-        place.raw_bind_parameter(n + 3, &job.kind)?;
-        place.raw_bind_parameter(n + 4, job.priority)?;
-        place.raw_bind_parameter(n + 5, run_at)?;
-        place.raw_bind_parameter(n + 6, run_at)?;
-        place.raw_bind_parameter(n + 7, run_at <= tx.now)?;
-    }
-    match what.raw_execute() {
-        Ok(_) => {}
-        // One of the ids is there.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+
+    /// Puts the jobs in when all of them are new; `false`, and nothing was written, when they are not.
+    fn put(&self, tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<bool> {
+        let Some(NewRow { job, .. }) = rows.first() else {
+            return Ok(true);
+        };
+        let (tenant, run_at) = (job.tenant.as_str(), job.run_at.map_or(tx.now, micros));
+        let last: i64 = tx
+            .db
+            .prepare_cached("SELECT ifnull(max(place), 0) FROM automarket_jobs")?
+            .query_row([], |row| row.get(0))?;
+        let mut what = tx.db.prepare_cached(&self.what)?;
+        what.raw_bind_parameter(1, tenant)?;
+        what.raw_bind_parameter(2, &job.kind)?;
+        what.raw_bind_parameter(3, job.priority)?;
+        what.raw_bind_parameter(4, job.max_attempts)?;
+        what.raw_bind_parameter(5, tx.now)?;
+        for (n, row) in rows.iter().enumerate() {
+            what.raw_bind_parameter(n * 2 + 6, blob(row.job.id))?;
+            what.raw_bind_parameter(n * 2 + 7, &row.payload)?;
+        }
+        if what.raw_execute()? < rows.len() {
+            tx.db
+                .prepare_cached("DELETE FROM automarket_jobs WHERE place > ?1")?
+                .execute([last])?;
             return Ok(false);
         }
-        Err(error) => return Err(error.into()),
+        tx.db
+            .prepare_cached(
+                "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
+                 SELECT place, ?2, ?3, ?4, ?5, ?5, ?6 FROM automarket_jobs WHERE place > ?1",
+            )?
+            .execute(params![
+                last,
+                tenant,
+                job.kind,
+                job.priority,
+                run_at,
+                run_at <= tx.now
+            ])?;
+        Ok(true)
     }
-    place.raw_execute()?;
-    Ok(true)
 }
 
 pub(crate) fn enqueue_one(tx: &Tx<'_>, row: &NewRow) -> Outcome<Enqueued> {

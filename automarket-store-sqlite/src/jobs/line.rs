@@ -94,7 +94,7 @@ impl Lane<'_> {
                 Some(tenant) if wrapped && !last.is_empty() && tenant.as_str() > last => break,
                 Some(tenant) => {
                     from = successor(&tenant);
-                    if !self.first(&tenant, 1)?.is_empty() {
+                    if self.kinds.is_empty() || !self.first(&tenant, 1)?.is_empty() {
                         tenants.push(tenant);
                     }
                 }

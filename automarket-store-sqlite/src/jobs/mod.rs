@@ -40,7 +40,8 @@ impl JobStore for SqliteStore {
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
         let claim = claim.clone();
-        let call = self.inner.writer.call(move |tx| claim::claim(tx, &claim));
+        let writer = &self.inner.writer;
+        let call = writer.call_unflushed(move |tx| claim::claim(tx, &claim));
         call.await?.into_iter().map(claim::Leased::decode).collect()
     }
 
@@ -49,7 +50,7 @@ impl JobStore for SqliteStore {
         let call = self
             .inner
             .writer
-            .call(move |tx| settle::prolong(tx, &leases, lease));
+            .call_unflushed(move |tx| settle::prolong(tx, &leases, lease));
         call.await
     }
 

@@ -47,11 +47,22 @@ macro_rules! on {
                         counted.fetch_add(1, Ordering::Relaxed);
                         async { Ok::<(), BoxDynError>(()) }
                     });
-                let running = tokio::spawn(async move { worker.run().await });
+                // Its future cannot be spawned, since the compiler does not see that it is Send.
+                let runtime = tokio::runtime::Handle::current();
+                let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+                let running = tokio::task::spawn_blocking(move || {
+                    runtime.block_on(async move {
+                        tokio::select! {
+                            ended = worker.run() => ended.map_err(|e| e.to_string()),
+                            _ = stopped => Ok(()),
+                        }
+                    })
+                });
                 while done.load(Ordering::Relaxed) < jobs {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                running.abort();
+                drop(stop);
+                running.await??;
                 Ok(())
             }
         }

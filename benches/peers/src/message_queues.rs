@@ -53,7 +53,7 @@ impl Put for Pgmq {
 #[async_trait]
 impl Queue for Pgmq {
     async fn turn(&self, _: usize, limit: usize) -> Result<usize> {
-        let read = self.0.read_batch::<Value>("work", 30, limit as i32).await?.unwrap_or_default();
+        let read = self.0.read_batch::<Value>("work", 30, limit as i32).await?;
         if read.is_empty() {
             return Ok(0);
         }

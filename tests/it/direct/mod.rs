@@ -200,6 +200,33 @@ async fn facebook_keeps_a_post_until_its_time_and_a_comment_follows_one_that_is_
     assert_eq!(effects[2]["parent"], effects[1]["id"], "{effects:?}");
 }
 
+#[tokio::test]
+async fn a_first_comment_that_is_refused_is_told_and_its_post_can_be_taken_down() {
+    let world = World::new("facebook").await;
+    let refusal = r##"{"error":{"message":"(#200) Permissions error","code":200}}"##;
+    let rule = FaultRule::on("/comments", Fault::Reply(403, refusal));
+    world.sandbox.faults().add(rule);
+    let mut post = Post::text("Now");
+    post.base.first_comment = Some("And more".into());
+    let end = world.end(world.publish(post).await).await;
+    assert_eq!(end.state, PublicationState::Published, "{end:?}");
+    let why = end.receipt.as_ref().unwrap().comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    let events = world.tenant.events(0, 100).await.unwrap();
+    let told = events
+        .iter()
+        .find(|told| told.event.kind == "publication.published")
+        .unwrap();
+    assert_eq!(
+        told.event.data["comment_error"]["kind"], "forbidden",
+        "{told:?}"
+    );
+    assert!(told.event.data["error"].is_null());
+    let gone = world.delete(&end).await;
+    assert_eq!(gone.state, PublicationState::Deleted, "{gone:?}");
+    assert_eq!(world.effects(), 0);
+}
+
 /// Meta's world: a page and the Instagram account that is linked to it, both at `graph.facebook.com`.
 struct Meta {
     tenant: Tenant,

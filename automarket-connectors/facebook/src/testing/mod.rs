@@ -39,6 +39,8 @@ pub const OTHER_TOKEN: &str = "facebook-sandbox-other-page-token";
 pub const PAGE: &str = "1353269864728879";
 /// The id of the page `Globex`.
 pub const OTHER_PAGE: &str = "1353269864728880";
+/// Somebody who is no page.
+const VISITOR: &str = "24000000000000001";
 
 /// The fake. Posts, videos and comments that somebody could see, or will at their time, and drafts are its effects:
 /// `{id, page, kind, message, link, photos, scheduled, draft, parent}`.
@@ -107,6 +109,21 @@ impl FakeFacebook {
     /// How many answers to a question for one thing say that it is not there, right after it was made.
     pub fn hide(&self, times: u32) {
         self.lock().hidden = times;
+    }
+
+    /// For how many seconds a post is in no list after it was made.
+    pub fn list_after(&self, seconds: i64) {
+        self.lock().unlisted = seconds;
+    }
+
+    /// Whether it takes a post that it has just taken, as Facebook mostly does not.
+    pub fn set_takes_repeats(&self, takes: bool) {
+        self.lock().takes_repeats = takes;
+    }
+
+    /// Somebody comments on a post of the first page.
+    pub fn comment_of_other(&self, post: &str, message: &str, now: DateTime<Utc>) {
+        posts::add_comment(&mut self.lock(), VISITOR, post, message, now);
     }
 
     /// Somebody makes a draft public. `false` when there is no such draft.

@@ -75,7 +75,7 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
         ) == (page, &message, &link, &photos, scheduled)
             && post.at > recent
     });
-    if again {
+    if again && !state.takes_repeats {
         return Err(refusal(400, 506, 0, "Duplicate status message"));
     }
     let id = format!("{page}_{}", state.id());
@@ -135,8 +135,9 @@ pub(super) fn list(
     let newest = state.posts.iter().rev();
     let listed = newest.filter(|post| {
         let young = !public || post.created(now).timestamp() >= since;
+        let late = (now - post.at).num_seconds() < state.unlisted;
         // Drafts are in no list.
-        post.page == page && post.public(now) == public && !post.draft && young
+        post.page == page && post.public(now) == public && !post.draft && young && !late
     });
     let all: Vec<Value> = listed.map(|post| view(post, asked, now)).collect();
     Ok(paged(asked, &all))
@@ -246,18 +247,29 @@ pub(super) fn comment(
     if !own(state, page, id)?.public(now) {
         return Err(missing(id));
     }
-    let message = asked.param("message").unwrap_or_default().to_owned();
+    let message = asked.param("message").unwrap_or_default();
+    let comment = add_comment(state, page, id, message, now);
+    Ok(json_reply(200, &json!({"id": comment})))
+}
+
+pub(super) fn add_comment(
+    state: &mut State,
+    from: &str,
+    id: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> String {
     let number = state.id();
     let post = id.rsplit('_').next().unwrap_or_default();
     let comment = format!("{post}_{number}");
     state.comments.push(Comment {
         id: comment.clone(),
-        page: page.to_owned(),
+        page: from.to_owned(),
         parent: id.to_owned(),
-        message,
+        message: message.to_owned(),
         at: now,
     });
-    Ok(json_reply(200, &json!({"id": comment})))
+    comment
 }
 
 pub(super) fn comments(state: &State, asked: &Asked, page: &str, id: &str) -> Answer {
@@ -265,7 +277,17 @@ pub(super) fn comments(state: &State, asked: &Asked, page: &str, id: &str) -> An
     let of_post = state.comments.iter().filter(|comment| comment.parent == id);
     let all: Vec<Value> = of_post
         .map(|comment| {
-            json!({"id": comment.id, "message": comment.message, "created_time": time(comment.at)})
+            let mut view = json!({"id": comment.id});
+            for (name, value) in [
+                ("message", json!(comment.message)),
+                ("created_time", json!(time(comment.at))),
+                ("from", json!({"id": comment.page, "name": "Somebody"})),
+            ] {
+                if asked.wants(name) {
+                    view[name] = value;
+                }
+            }
+            view
         })
         .collect();
     Ok(paged(asked, &all))

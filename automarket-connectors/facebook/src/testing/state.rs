@@ -21,6 +21,9 @@ pub(super) struct State {
     pub(super) failing: (u32, String),
     pub(super) questions: u32,
     pub(super) hidden: u32,
+    /// Seconds.
+    pub(super) unlisted: i64,
+    pub(super) takes_repeats: bool,
     pub(super) posts: Vec<Post>,
     pub(super) photos: BTreeMap<String, Photo>,
     pub(super) videos: BTreeMap<String, Video>,
@@ -95,6 +98,7 @@ impl Video {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: String,
+    /// Whose it is.
     pub(super) page: String,
     pub(super) parent: String,
     pub(super) message: String,
@@ -115,6 +119,8 @@ impl Default for State {
             failing: (0, String::new()),
             questions: 2,
             hidden: 0,
+            unlisted: 0,
+            takes_repeats: false,
             posts: Vec::new(),
             photos: BTreeMap::new(),
             videos: BTreeMap::new(),

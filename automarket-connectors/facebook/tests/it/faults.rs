@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
+use automarket_connector_facebook::testing;
 use automarket_core::{
-    Context, Credential, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    Credential, Delivery, ErrorKind, Outcome, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
 
+use crate::conformance::fresh;
 use crate::world::{World, done, hello};
-
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.facebook.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::seconds(20));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
 
 fn commented() -> Post {
     let mut post = hello();
@@ -32,19 +24,11 @@ fn commented() -> Post {
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_post_or_comment_leaves_one_of_each() {
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusAfter(503),
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
+    let of = || PublisherUnderTest {
+        post: commented(),
+        ..fresh()
+    };
+    let more = [
         Fault::Reply(
             500,
             r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
@@ -70,22 +54,13 @@ async fn any_fault_at_post_or_comment_leaves_one_of_each() {
             r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit","code":613}}"#,
         ),
     ];
-    for fault in faults {
-        for path in ["/feed", "/comments"] {
-            let world = World::new();
-            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
-            world.sandbox.faults().add(rule);
-            let cx = world.cx();
-            let name = format!("{fault:?} at {path}");
-            let error = world.facebook.publish(&cx, &commented()).await.unwrap_err();
-            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
-            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
-            let effects = world.effects();
-            let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
-            assert_eq!(kinds, ["post", "comment"], "{name}");
-            assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
-        }
-    }
+    let writes = [("/feed", 0), ("/comments", 0)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
+        assert_eq!(kinds, ["post", "comment"], "{name}");
+        assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -165,7 +140,7 @@ async fn a_token_that_expires_between_post_and_comment_goes_on_with_the_new_one(
     assert_eq!(world.effects().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     let world = World::new();
     done(world.facebook.publish(&world.cx(), &hello()).await.unwrap());
@@ -188,7 +163,7 @@ async fn the_same_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     world
         .sandbox
         .faults()
-        .add(FaultRule::on("/published_posts", blind).times(2));
+        .add(FaultRule::on("/published_posts", blind).times(6));
     for _ in 0..2 {
         let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
@@ -208,4 +183,95 @@ async fn a_post_without_text_stays_unknown_after_a_lost_answer() {
         assert!(error.is_unknown(), "{error:?}");
     }
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_that_is_listed_late_stands_once() {
+    let due = World::ticking().cx().now() + TimeDelta::hours(1);
+    for delivery in [Delivery::Now, Delivery::At(due)] {
+        let world = World::ticking();
+        world.fake.list_after(65);
+        world.fake.set_takes_repeats(true);
+        world.fault("/feed", Fault::CutAfter);
+        let (cx, post) = (world.cx(), hello().delivery(delivery));
+        let error = world.facebook.publish(&cx, &post).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        // So long the engine waits.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        world.facebook.publish(&cx, &post).await.unwrap();
+        assert_eq!(world.effects().len(), 1, "{delivery:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_comment_that_is_refused_leaves_the_post_published() {
+    let world = World::new();
+    let body = r##"{"error":{"message":"(#200) Permissions error","code":200}}"##;
+    world.fault("/comments", Fault::Reply(403, body));
+    let cx = world.cx();
+    let receipt = done(world.facebook.publish(&cx, &commented()).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    assert!(why.message.contains("the first comment"), "{}", why.message);
+    assert!(why.remedy.is_some());
+    assert_eq!(world.effects().len(), 1);
+    // It is measured and taken down like any other.
+    world.facebook.measure(&cx, &receipt).await.unwrap();
+    world.facebook.delete(&cx, &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
+    for account in [true, false] {
+        let world = World::new();
+        world.fault("/comments", Fault::CutBefore);
+        let cx = if account {
+            world.cx()
+        } else {
+            world.nameless()
+        };
+        let error = world.facebook.publish(&cx, &commented()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let post = world.effects()[0]["id"].as_str().unwrap().to_owned();
+        world.fake.comment_of_other(&post, "First", cx.now());
+        done(world.facebook.publish(&cx, &commented()).await.unwrap());
+        let ours = |effect: &&serde_json::Value| effect["page"] == testing::PAGE;
+        assert_eq!(world.effects().len(), 3);
+        assert_eq!(world.effects().iter().filter(ours).count(), 2);
+    }
+    // Whose it is Facebook does not always say.
+    let world = World::new();
+    world.fault("/comments", Fault::CutBefore);
+    let cx = world.cx();
+    world.facebook.publish(&cx, &commented()).await.unwrap_err();
+    let nobodys = Fault::Reply(200, r#"{"data":[{"id":"1_2","message":"First"}]}"#);
+    let rule = FaultRule::on("/comments", nobodys).method(Method::GET);
+    world.sandbox.faults().add(rule);
+    let error = world.facebook.publish(&cx, &commented()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+}
+
+#[tokio::test]
+async fn what_was_just_finished_is_waited_for_however_long_it_took() {
+    let world = World::new();
+    let cx = world.cx();
+    let post = hello().delivery(Delivery::At(cx.now() + TimeDelta::hours(2)));
+    world.fault("/feed", Fault::RateLimited(None));
+    world.facebook.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::minutes(30));
+    let outcome = world.facebook.publish(&cx, &post).await.unwrap();
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("{outcome:?}")
+    };
+    world.fake.hide(2);
+    let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
+    assert!(matches!(error.retry(), Retry::After(Some(_))), "{error:?}");
+    // Not for ever, and a repeat of the call does not begin it anew.
+    world.clock.advance(TimeDelta::minutes(10));
+    let again = world.facebook.publish(&cx, &post).await.unwrap();
+    assert_eq!(again, Outcome::Accepted(handle.clone()));
+    let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

@@ -211,7 +211,7 @@ async fn the_text_of_a_post_can_be_changed() {
     assert_eq!(world.effects()[0]["message"], "Better words");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_draft_waits_at_facebook_until_somebody_publishes_it() {
     let world = World::new();
     let cx = world.cx();

@@ -4,33 +4,47 @@ use std::sync::Arc;
 
 use automarket_connector_facebook::{Facebook, FacebookConfig, FacebookOptions, PLATFORM, testing};
 use automarket_core::{
-    Context, Credential, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Outcome, Post, Receipt, TenantId,
     chrono::TimeDelta,
     content::Variant,
     publisher::Publisher as _,
     steps::MemorySteps,
     store::Account,
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
 };
 use serde_json::Value;
+
+const BEGINNING: &str = "2026-11-20T09:00:00Z";
 
 pub(crate) struct World {
     pub(crate) fake: Arc<testing::FakeFacebook>,
     pub(crate) sandbox: Sandbox,
     pub(crate) clock: ManualClock,
+    /// Whose time it is: the clock's, or tokio's.
+    time: Arc<dyn Clock>,
     pub(crate) facebook: Facebook,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        let clock = ManualClock::parse(BEGINNING);
+        Self::at(clock.clone(), Arc::new(clock))
+    }
+
+    /// A world whose time goes with every sleep.
+    pub(crate) fn ticking() -> Self {
+        let clock = ManualClock::parse(BEGINNING);
+        let time = TokioClock::from(clock.now());
+        Self::at(clock, Arc::new(time))
+    }
+
+    fn at(clock: ManualClock, time: Arc<dyn Clock>) -> Self {
         let fake = Arc::new(testing::FakeFacebook::new());
-        let clock = ManualClock::parse("2026-11-20T09:00:00Z");
         Self {
-            sandbox: Sandbox::new()
-                .with(fake.clone())
-                .with_clock(Arc::new(clock.clone())),
+            sandbox: Sandbox::new().with(fake.clone()).with_clock(time.clone()),
             fake,
             clock,
+            time,
             facebook: Facebook::new(FacebookConfig::default()),
         }
     }
@@ -43,11 +57,19 @@ impl World {
     pub(crate) fn of(&self, page: &str, token: &str) -> Context {
         let tenant = TenantId::new("acme").unwrap();
         Context::new(self.sandbox.clone())
-            .with_clock(Arc::new(self.clock.clone()))
+            .with_clock(self.time.clone())
             .with_credential(Credential::token(token))
             .with_account(Account::new(tenant, PLATFORM, page))
             .with_steps(Arc::new(MemorySteps::default()))
             .with_key("key")
+    }
+
+    /// As [`cx`](Self::cx), of a token whose page is not named.
+    pub(crate) fn nameless(&self) -> Context {
+        Context::new(self.sandbox.clone())
+            .with_clock(self.time.clone())
+            .with_credential(Credential::token(testing::TOKEN))
+            .with_steps(Arc::new(MemorySteps::default()))
     }
 
     pub(crate) fn fault(&self, path: &str, fault: Fault) {

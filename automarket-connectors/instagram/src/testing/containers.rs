@@ -88,7 +88,7 @@ pub(super) fn create(
         at: now,
         left: state.questions,
         failed,
-        published: false,
+        published: None,
     };
     state.containers.insert(id.clone(), container);
     Ok(json_reply(200, &json!({"id": id})))
@@ -149,7 +149,8 @@ pub(super) fn status(state: &mut State, account: &str, id: &str, now: DateTime<U
     let container = state.containers.get_mut(id);
     let container = container.filter(|one| one.account == account);
     let container = container.ok_or_else(|| missing(id))?;
-    let (code, status) = if container.published {
+    let busy = container.busy(state.in_flight, now);
+    let (code, status) = if container.published.is_some() && !busy {
         (
             "PUBLISHED",
             "Published: Media has been successfully published.".to_owned(),
@@ -195,18 +196,19 @@ pub(super) fn publish(
             "The user has reached the maximum of posts",
         ));
     }
-    let delayed = state.delayed > 0;
+    let (delayed, in_flight) = (state.delayed > 0, state.in_flight);
     let container = state.containers.get_mut(&id);
     let container = container.filter(|one| one.account == account && one.kind != Kind::Item);
     let container = container.ok_or_else(|| missing(&id))?;
-    if container.published || container.expired(now) {
+    let busy = container.busy(in_flight, now);
+    if container.published.is_some() && !busy || container.expired(now) {
         return Err(refusal(400, 24, 2_207_006, "The media cannot be found"));
     }
-    if container.left > 0 || container.failed.is_some() || delayed {
+    if container.left > 0 || container.failed.is_some() || delayed || busy {
         state.delayed = state.delayed.saturating_sub(1);
         return Err(refusal(400, 9007, 2_207_027, "Media ID is not available"));
     }
-    container.published = true;
+    container.published = Some(now);
     let container = container.clone();
     let id = state.id();
     let story = container.kind == Kind::Story;

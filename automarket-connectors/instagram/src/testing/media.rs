@@ -5,7 +5,7 @@ use automarket_core::testing::json_reply;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, invalid, missing,
+    Answer, invalid, missing, names,
     state::{Comment, Kind, Media, State},
 };
 
@@ -107,22 +107,38 @@ pub(super) fn insights(state: &State, asked: &Asked, account: &str, id: &str) ->
 
 pub(super) fn comment(state: &mut State, asked: &Asked, account: &str, id: &str) -> Answer {
     own(state, account, id)?;
-    let text = asked.param("message").unwrap_or_default().to_owned();
+    let text = asked.param("message").unwrap_or_default();
+    let comment = add_comment(state, account, id, text);
+    Ok(json_reply(200, &json!({"id": comment})))
+}
+
+pub(super) fn add_comment(state: &mut State, account: &str, id: &str, text: &str) -> String {
     let comment = state.id();
     state.comments.push(Comment {
         id: comment.clone(),
         account: account.to_owned(),
         parent: id.to_owned(),
-        text,
+        text: text.to_owned(),
     });
-    Ok(json_reply(200, &json!({"id": comment})))
+    comment
 }
 
 pub(super) fn comments(state: &State, asked: &Asked, account: &str, id: &str) -> Answer {
     own(state, account, id)?;
     let of_media = state.comments.iter().filter(|comment| comment.parent == id);
     let all: Vec<Value> = of_media
-        .map(|comment| json!({"id": comment.id, "text": comment.text}))
+        .map(|comment| {
+            let mut view = json!({"id": comment.id});
+            for (name, value) in [
+                ("text", json!(comment.text)),
+                ("username", json!(names(&comment.account).0)),
+            ] {
+                if asked.wants(name) {
+                    view[name] = value;
+                }
+            }
+            view
+        })
         .collect();
     Ok(page(asked, &all))
 }

@@ -104,6 +104,16 @@ impl FakeInstagram {
         self.lock().delayed = times;
     }
 
+    /// For how many seconds a container that was published says that it can be, and is busy for who tries.
+    pub fn finish_late(&self, seconds: i64) {
+        self.lock().in_flight = seconds;
+    }
+
+    /// Somebody comments on a post of the first account.
+    pub fn comment_of_other(&self, media: &str, text: &str) {
+        media::add_comment(&mut self.lock(), OTHER_ACCOUNT, media, text);
+    }
+
     /// The next so many writes are refused with this code and subcode.
     pub fn refuse_writes(&self, times: u32, code: i64, subcode: i64) {
         self.lock().refusing = (times, code, subcode);
@@ -230,6 +240,7 @@ impl FakeInstagram {
                 "Tried accessing nonexisting field (accounts) on node type (Page)",
             )),
             (&Method::GET, ["me"]) => Ok(json_reply(200, &me(account))),
+            (&Method::GET, [id]) if own(id) => Ok(json_reply(200, &me(account))),
             (&Method::GET, [id, "content_publishing_limit"]) if own(id) => {
                 let used = state.used(account, now);
                 let config = json!({"quota_total": state.quota, "quota_duration": 86_400});

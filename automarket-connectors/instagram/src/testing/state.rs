@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) questions: u32,
     pub(super) failing: (u32, i64),
     pub(super) delayed: u32,
+    /// Seconds.
+    pub(super) in_flight: i64,
     pub(super) refusing: (u32, i64, i64),
     pub(super) hidden: u32,
     pub(super) retired: Vec<String>,
@@ -49,13 +51,19 @@ pub(super) struct Container {
     /// Questions until it is ready.
     pub(super) left: u32,
     pub(super) failed: Option<i64>,
-    pub(super) published: bool,
+    pub(super) published: Option<DateTime<Utc>>,
 }
 
 impl Container {
+    /// Published within so many seconds, and not saying so yet.
+    pub(super) fn busy(&self, seconds: i64, now: DateTime<Utc>) -> bool {
+        let since = |at| (now - at) < TimeDelta::seconds(seconds);
+        self.published.is_some_and(since)
+    }
+
     /// Not published within a day.
     pub(super) fn expired(&self, now: DateTime<Utc>) -> bool {
-        !self.published && now - self.at >= TimeDelta::hours(24)
+        self.published.is_none() && now - self.at >= TimeDelta::hours(24)
     }
 }
 
@@ -88,6 +96,7 @@ impl Default for State {
             questions: 1,
             failing: (0, 0),
             delayed: 0,
+            in_flight: 0,
             refusing: (0, 0, 0),
             hidden: 0,
             retired: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use automarket_connector_instagram::Login;
 use automarket_core::{
     Context, ErrorKind, Post, Publisher, Retry,
     chrono::TimeDelta,
@@ -169,7 +170,7 @@ async fn a_lost_answer_is_told_by_the_containers_status() {
         (hello(), twice),
     ];
     for (post, before) in cases {
-        let world = World::new();
+        let world = World::of_login(Login::Facebook);
         let cx = world.cx();
         before(&world, &cx);
         let others = world.effects().len();
@@ -182,6 +183,13 @@ async fn a_lost_answer_is_told_by_the_containers_status() {
         assert_eq!(receipt.url, None);
         let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+        // What cannot be named cannot be deleted: it is still public.
+        let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::NotFound, Retry::Never)
+        );
+        assert!(error.remedy().is_some());
         // Again the same.
         let again = done(world.instagram.publish(&cx, &post).await.unwrap());
         assert_eq!(again, receipt);
@@ -202,7 +210,7 @@ async fn a_status_that_lags_behind_never_makes_a_second_post() {
             .unwrap_err()
             .is_unknown()
     );
-    // It still says that it could be published; publishing again says that it is gone.
+    // It still says that it could be published, also when publishing again says that it is gone.
     let lagging = Fault::Reply(
         200,
         r#"{"id":"1","status_code":"FINISHED","status":"Finished"}"#,
@@ -210,9 +218,27 @@ async fn a_status_that_lags_behind_never_makes_a_second_post() {
     world
         .sandbox
         .faults()
-        .add(FaultRule::on("/1788", lagging).method(Method::GET));
+        .add(FaultRule::on("/1788", lagging).method(Method::GET).times(2));
     let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     done(world.instagram.publish(&cx, &hello()).await.unwrap());
     assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publishing_that_is_still_under_way_never_makes_a_second_post() {
+    let world = World::new();
+    world.fake.finish_late(60);
+    let cx = world.cx();
+    world.fault("/media_publish", Fault::CutAfter);
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    // Its status says that it can be published, and publishing that it is not ready.
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(10))));
+    // Then publishing says that it is gone: it went out.
+    world.clock.advance(TimeDelta::minutes(2));
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }

@@ -63,7 +63,8 @@ impl FakeLinkedIn {
         self.lock().versions = versions.iter().map(|&version| version.to_owned()).collect();
     }
 
-    /// Whether the app was admitted to the Community Management API; it was unless said otherwise.
+    /// Whether the app was admitted to the Community Management API, and so the token holds its scopes, those of
+    /// comments among them; it was unless said otherwise.
     pub fn set_community(&self, admitted: bool) {
         self.lock().community = admitted;
     }
@@ -96,6 +97,16 @@ impl FakeLinkedIn {
     /// How many lists of posts from now on do not show what is there.
     pub fn hide_posts(&self, times: u32) {
         self.lock().hidden = times;
+    }
+
+    /// For how many seconds a post is in no list after it was made.
+    pub fn list_after(&self, seconds: i64) {
+        self.lock().unlisted = seconds;
+    }
+
+    /// Whether it takes a post that it has already, as LinkedIn does not.
+    pub fn set_takes_repeats(&self, takes: bool) {
+        self.lock().takes_repeats = takes;
     }
 
     /// How many posts with files are refused from now on because their files are too new.

@@ -35,7 +35,9 @@ pub(super) fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> 
         let message = "Accessing this image resource is forbidden. Please check your permissions for this resource";
         return json_reply(403, &json!({"message": message, "status": 403}));
     }
-    if let Some(refusal) = repeated(state, call, &author, &commentary, content.as_ref()) {
+    if !state.takes_repeats
+        && let Some(refusal) = repeated(state, call, &author, &commentary, content.as_ref())
+    {
         return refusal;
     }
     let day = format!("{} {}", call.member, call.now.date_naive());
@@ -222,7 +224,8 @@ pub(super) fn list(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     let hidden = state.hidden > 0;
     state.hidden = state.hidden.saturating_sub(1);
     let own = state.posts.iter().rev();
-    let own = own.filter(|post| post.author == author && !hidden && !post.draft);
+    let listed_by = |post: &Post| (call.now - post.at).num_seconds() >= state.unlisted;
+    let own = own.filter(|post| post.author == author && !hidden && !post.draft && listed_by(post));
     let page: Vec<Value> = own.skip(start).take(count).map(listed).collect();
     let paging = json!({"start": start, "count": count, "links": []});
     json_reply(200, &json!({"elements": page, "paging": paging}))
@@ -279,7 +282,8 @@ pub(super) fn comment(state: &mut State, call: &Incoming<'_>, urn: &str) -> Resp
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    if !state.speaks(call.member, &actor) {
+    // Sharing for members is `w_member_social`; comments ask for `w_member_social_feed` and its like.
+    if !state.community || !state.speaks(call.member, &actor) {
         return forbidden("socialActions.comments.CREATE.20261001");
     }
     if text.is_empty() || text.encode_utf16().count() > 1250 || body["object"] != urn {

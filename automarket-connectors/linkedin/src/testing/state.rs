@@ -21,6 +21,9 @@ pub(super) struct State {
     pub(super) failing: (u32, String),
     pub(super) questions: u32,
     pub(super) hidden: u32,
+    /// Seconds.
+    pub(super) unlisted: i64,
+    pub(super) takes_repeats: bool,
     pub(super) too_new: u32,
     pub(super) uncommentable: u32,
     pub(super) posts: Vec<Post>,
@@ -114,6 +117,8 @@ impl Default for State {
             failing: (0, String::new()),
             questions: 1,
             hidden: 0,
+            unlisted: 0,
+            takes_repeats: false,
             too_new: 0,
             uncommentable: 0,
             posts: Vec::new(),

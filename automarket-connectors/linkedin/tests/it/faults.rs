@@ -3,32 +3,23 @@
 
 use std::time::Duration;
 
-use automarket_connector_linkedin::{LinkedInConfig, testing};
+use automarket_connector_linkedin::{LinkedInConfig, PLATFORM, testing};
 use automarket_core::{
-    Context, Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Result, Retry,
+    Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Retry,
+    check::Severity,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::conformance::fresh;
 use crate::world::{World, commented, done, hello};
 
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.linkedin.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::minutes(1));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
-
-fn one_of_each(world: &World, name: &str) {
-    let effects = world.effects();
+fn one_of_each(effects: &[Value], name: &str) {
     assert_eq!(effects.len(), 1, "{name}: {effects:?}");
     assert_eq!(
         effects[0]["text"], "Hello (from Acme) & friends #launch",
@@ -41,49 +32,27 @@ fn one_of_each(world: &World, name: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_either_write_leaves_one_post_with_one_comment() {
-    let day = r#"{"status":429,"serviceErrorCode":101,"message":"Resource level throttle APPLICATION DAY limit for calls to this resource is reached."}"#;
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusBefore(503),
-        Fault::StatusAfter(500),
+    let of = || PublisherUnderTest {
+        post: commented(),
+        ..fresh()
+    };
+    let more = [
         Fault::StatusAfter(504),
-        // An HTML page that says success.
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
-        Fault::Reply(429, day),
+        Fault::Reply(
+            429,
+            r#"{"status":429,"serviceErrorCode":101,"message":"Resource level throttle APPLICATION DAY limit for calls to this resource is reached."}"#,
+        ),
         Fault::Reply(
             500,
             r#"{"status":500,"message":"Unable to obtain activity"}"#,
         ),
     ];
-    for fault in faults {
-        for path in ["/rest/posts", "/comments"] {
-            let world = World::new();
-            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
-            world.sandbox.faults().add(rule);
-            let cx = world.cx();
-            let name = format!("{fault:?} at {path}");
-            let first = world.linkedin.publish(&cx, &commented()).await;
-            // A comment's id stands in its header as well, which only the first of these leaves.
-            let told = matches!(fault, Fault::HalfAfter) && path == "/comments";
-            match first {
-                Ok(_) => assert!(told, "{name}"),
-                Err(error) => assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}"),
-            }
-            assert_eq!(world.sandbox.faults().hits().len(), 1, "{name}");
-            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
-            one_of_each(&world, &name);
-            assert_eq!(receipt.remote_id, world.effects()[0]["id"], "{name}");
-        }
-    }
+    let writes = [("/rest/posts", 0), ("/comments", 0)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        one_of_each(effects, name);
+        assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +67,7 @@ async fn a_process_that_ends_anywhere_goes_on_where_it_stopped() {
         let dying = tokio::time::timeout(Duration::from_secs(5), attempt);
         assert!(dying.await.is_err());
         done(world.linkedin.publish(&cx, &post).await.unwrap());
-        one_of_each(&world, path);
+        one_of_each(&world.effects(), path);
     }
 }
 
@@ -147,7 +116,7 @@ async fn an_expired_token_stops_it_and_the_new_one_goes_on() {
             .await
             .unwrap(),
     );
-    one_of_each(&world, "renewed");
+    one_of_each(&world.effects(), "renewed");
 }
 
 async fn refused(world: &World, post: &Post) -> Error {
@@ -194,12 +163,12 @@ async fn the_same_text_twice_is_a_duplicate_that_names_the_first() {
     assert_eq!(world.effects().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_repeat() {
     let world = World::new();
     let cx = world.cx();
     world.fault("/rest/posts", Fault::CutAfter);
-    world.fake.hide_posts(1);
+    world.fake.hide_posts(3);
     let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
@@ -207,7 +176,7 @@ async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_
     assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_post_that_linkedin_only_remembers_is_not_taken_for_ours() {
     let world = World::new();
     let receipt = done(world.linkedin.publish(&world.cx(), &hello()).await.unwrap());
@@ -266,7 +235,7 @@ async fn more_posts_than_are_searched_stay_unknown() {
     assert_eq!(world.effects().len(), 501);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
     let world = World::new();
     let long_ago = world.cx().now() - TimeDelta::days(2);
@@ -315,11 +284,52 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
     world.fake.hide_from_comments(2);
     let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
     done(outcome.unwrap());
-    one_of_each(&world, "hidden twice");
+    one_of_each(&world.effects(), "hidden twice");
     // Not for ever.
     let world = World::new();
     world.fake.hide_from_comments(9);
-    let error = refused(&world, &commented()).await;
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
+    let why = done(outcome.unwrap()).comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::NotFound);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_that_is_listed_late_stands_once() {
+    let world = World::ticking();
+    world.fake.list_after(65);
+    world.fake.set_takes_repeats(true);
+    let rule = FaultRule::on("/rest/posts", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    // So long the engine waits.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+}
+
+#[tokio::test]
+async fn a_first_comment_that_is_refused_leaves_the_post_published() {
+    // A token of the scopes that every app can have may share and not comment.
+    let world = World::new();
+    world.fake.set_community(false);
+    let cx = world.anna();
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Forbidden);
+    assert!(why.message.contains("the first comment"), "{}", why.message);
+    assert!(why.remedy.is_some());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(world.effects()[0]["comments"], json!([]));
+    world.linkedin.delete(&cx, &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+    // Plans say so before.
+    let content = commented().content_for(&PLATFORM, None);
+    let said = world.linkedin.check(&content);
+    let rules: Vec<&str> = said.iter().map(|finding| &*finding.rule).collect();
+    assert_eq!(rules, ["linkedin.comment_scope"]);
+    assert_eq!(said[0].severity, Severity::Advice);
 }

@@ -94,6 +94,28 @@ async fn a_link_without_a_title_shows_its_host_and_the_plan_advises() {
 }
 
 #[tokio::test]
+async fn what_is_counted_trimmed_is_sent_trimmed() {
+    let world = World::new();
+    let (question, answer) = ("q".repeat(140), "a".repeat(30));
+    let padded = poll(
+        &format!(" {question}\n"),
+        &[&format!(" {answer} "), "Spaces\n"],
+    );
+    let mut post = with_options("Which?", &padded);
+    post.base.first_comment = Some(format!("\n{} ", "c".repeat(1250)));
+    let receipt = done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
+    assert_eq!(receipt.comment_error(), None);
+    let effects = world.effects();
+    let poll = &effects[0]["content"]["poll"];
+    assert_eq!(poll["question"], json!(question));
+    assert_eq!(
+        poll["options"],
+        json!([{"text": answer}, {"text": "Spaces"}])
+    );
+    assert_eq!(effects[0]["comments"][0]["text"], json!("c".repeat(1250)));
+}
+
+#[tokio::test]
 async fn polls_are_asked() {
     let world = World::new();
     let post = with_options(
@@ -231,7 +253,7 @@ async fn a_receipt_says_where_it_can_be_seen_and_what_is_gone_can_be_deleted() {
     world.linkedin.delete(&cx, &never).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
     let world = World::new();
     let cx = world.cx();

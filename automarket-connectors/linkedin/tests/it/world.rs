@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use automarket_connector_linkedin::{LinkedIn, LinkedInConfig, LinkedInOptions, PLATFORM, testing};
 use automarket_core::{
-    Context, Credential, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Outcome, Post, Receipt, TenantId,
     content::Variant,
     steps::MemorySteps,
     store::Account,
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
 };
 use serde_json::Value;
+
+const BEGINNING: &str = "2026-11-20T09:00:00Z";
 
 pub(crate) struct World {
     pub(crate) fake: Arc<testing::FakeLinkedIn>,
     pub(crate) sandbox: Sandbox,
     pub(crate) clock: ManualClock,
+    /// Whose time it is: the clock's, or tokio's.
+    time: Arc<dyn Clock>,
     pub(crate) linkedin: LinkedIn,
 }
 
@@ -25,14 +29,24 @@ impl World {
     }
 
     pub(crate) fn with(config: LinkedInConfig) -> Self {
+        let clock = ManualClock::parse(BEGINNING);
+        Self::at(config, clock.clone(), Arc::new(clock))
+    }
+
+    /// A world whose time goes with every sleep.
+    pub(crate) fn ticking() -> Self {
+        let clock = ManualClock::parse(BEGINNING);
+        let time = TokioClock::from(clock.now());
+        Self::at(LinkedInConfig::default(), clock, Arc::new(time))
+    }
+
+    fn at(config: LinkedInConfig, clock: ManualClock, time: Arc<dyn Clock>) -> Self {
         let fake = Arc::new(testing::FakeLinkedIn::new());
-        let clock = ManualClock::parse("2026-11-20T09:00:00Z");
         Self {
-            sandbox: Sandbox::new()
-                .with(fake.clone())
-                .with_clock(Arc::new(clock.clone())),
+            sandbox: Sandbox::new().with(fake.clone()).with_clock(time.clone()),
             fake,
             clock,
+            time,
             linkedin: LinkedIn::new(config),
         }
     }
@@ -50,7 +64,7 @@ impl World {
     pub(crate) fn of(&self, author: &str, token: &str) -> Context {
         let tenant = TenantId::new("acme").unwrap();
         Context::new(self.sandbox.clone())
-            .with_clock(Arc::new(self.clock.clone()))
+            .with_clock(self.time.clone())
             .with_credential(Credential::token(token))
             .with_account(Account::new(tenant, PLATFORM, author))
             .with_steps(Arc::new(MemorySteps::default()))

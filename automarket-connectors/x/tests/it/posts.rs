@@ -98,6 +98,25 @@ async fn answers_quotes_polls_and_reply_settings_arrive() {
 }
 
 #[tokio::test]
+async fn what_is_counted_trimmed_is_sent_trimmed() {
+    let world = World::new();
+    let answer = "a".repeat(25);
+    let options = XOptions {
+        poll: Some(Poll::new(
+            [format!(" {answer} "), "Spaces\n".to_owned()],
+            60,
+        )),
+        ..XOptions::default()
+    };
+    let mut post = with_options("Which?", &options);
+    post.base.first_comment = Some(" Tell us.\n".to_owned());
+    done(world.x.publish(&world.cx(), &post).await.unwrap());
+    let effects = world.effects();
+    assert_eq!(effects[0]["poll"]["options"], json!([answer, "Spaces"]));
+    assert_eq!(effects[1]["text"], "Tell us.");
+}
+
+#[tokio::test]
 async fn options_are_checked_before_anything_is_sent() {
     let world = World::new();
     let id = || Some("1".to_owned());

@@ -1,0 +1,221 @@
+//! Changes of publications.
+
+use std::{collections::HashMap, sync::Arc};
+
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord, Result, TenantId,
+    chrono::{DateTime, Utc},
+    store::{Publication, PublishingChange, not_there},
+};
+use tokio::task::JoinSet;
+use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
+
+use crate::{
+    db::{Database, Params, Tx},
+    error::Outcome,
+    events::EventRows,
+    jobs::JobColumns,
+    together::{Together, Waiting},
+    value::{Columns, damaged, to_json},
+};
+
+/// So many changes go together at the most.
+const GROUP: usize = 64;
+const CHANGE: &str =
+    "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+    $14, $15, $16, $17, $18) AS at";
+
+/// Changes, those of one tenant that wait at the same time in one transaction: each holds the lock on the tenant's
+/// events to its commit, so by themselves they would queue for it, each with a commit of its own.
+pub(crate) struct Changes(Together<PublishingChange, Vec<Publication>>);
+
+type Group = Vec<Waiting<PublishingChange, Vec<Publication>>>;
+
+impl Changes {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        Self(Together::start(
+            1,
+            GROUP,
+            |_| 1,
+            move |group: Group| {
+                let mut tenants: HashMap<TenantId, Group> = HashMap::new();
+                for waiting in group {
+                    let tenant = waiting.call.tenant.clone();
+                    tenants.entry(tenant).or_default().push(waiting);
+                }
+                let mut all = JoinSet::new();
+                for group in tenants.into_values() {
+                    let db = db.clone();
+                    all.spawn(async move { change_all(&db, group).await });
+                }
+                async move { while all.join_next().await.is_some() {} }
+            },
+        ))
+    }
+
+    pub(crate) async fn change(
+        &self,
+        db: &Database,
+        wanted: &PublishingChange,
+    ) -> Result<Vec<Publication>> {
+        if let Some(_turn) = self.0.alone() {
+            return change(db, wanted).await;
+        }
+        self.0.call(wanted.clone()).await
+    }
+}
+
+/// Makes a tenant's changes in one transaction; one by one when one of them cannot be made.
+async fn change_all(db: &Database, group: Group) {
+    let all = match &group[..] {
+        [_] => None,
+        _ => in_one(db, &group).await,
+    };
+    match all {
+        Some(Ok(all)) => {
+            for (waiting, changed) in group.into_iter().zip(all) {
+                let _ = waiting.answer(Ok(changed));
+            }
+        }
+        Some(Err(error)) => {
+            for waiting in group {
+                let _ = waiting.answer(Err(ErrorRecord::from(&error).into()));
+            }
+        }
+        None => {
+            for waiting in group {
+                let answer = change(db, &waiting.call).await;
+                let _ = waiting.answer(answer);
+            }
+        }
+    }
+}
+
+/// `None` when nothing was changed, since one of them cannot be.
+async fn in_one(db: &Database, group: &Group) -> Option<Result<Vec<Vec<Publication>>>> {
+    let made = async {
+        let mut connection = db.connection().await?;
+        let tx = connection.begin().await?;
+        let mut all = Vec::with_capacity(group.len());
+        for waiting in group {
+            let next = waiting.call.publications.iter().map(as_new).collect();
+            all.push(write(On::Tx(&tx), &waiting.call, next).await?);
+        }
+        tx.commit().await?;
+        Outcome::Ok(all)
+    };
+    match made.await.map_err(Error::from) {
+        Err(error)
+            if error.kind() != ErrorKind::Storage || error.rule() == Some("postgres.conflict") =>
+        {
+            None
+        }
+        made => Some(made),
+    }
+}
+
+async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publication>> {
+    // Most changes are made against what is stored, so that is found out in writing. Else what is read is
+    // judged, and written if it is still so: no transaction waits for us meanwhile.
+    let mut next: Vec<Publication> = change.publications.iter().map(as_new).collect();
+    loop {
+        match write(On::Any(db), change, next).await {
+            Ok(changed) => return Ok(changed),
+            Err(fault) if fault.has_moved() == Some("post") => return Err(not_there("post")),
+            Err(fault) if fault.has_moved().is_some() => next = judge(db, change).await?,
+            Err(fault) => {
+                let holder = change.publications.iter().find(|p| p.held_slot().is_some());
+                let fault = fault.or_id_taken(&change.jobs);
+                return Err(match holder {
+                    Some(holder) => fault.or_slot_taken(holder).into(),
+                    None => fault.into(),
+                });
+            }
+        }
+    }
+}
+
+/// Where a change is written.
+enum On<'a> {
+    /// In a transaction.
+    Tx(&'a Tx<'a>),
+    /// In one of its own.
+    Any(&'a Database),
+}
+
+impl On<'_> {
+    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        match self {
+            Self::Tx(tx) => tx.rows(sql, params).await,
+            Self::Any(db) => db.rows(sql, params).await,
+        }
+    }
+}
+
+/// The publications as they will stand, if their revisions are the stored ones.
+async fn judge(db: &Database, change: &PublishingChange) -> Result<Vec<Publication>> {
+    if change.publications.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = change.publications.iter().map(|p| p.id.uuid()).collect();
+    let sql = "SELECT body::text, automarket.clock() AS now FROM automarket.publications
+        WHERE tenant = $1 AND id = ANY ($2)";
+    let mut stored = HashMap::new();
+    for row in db.glance(sql, &[&change.tenant.as_str(), &ids]).await? {
+        let publication: Publication = row.json("body")?;
+        stored.insert(publication.id, (publication, row.instant("now")?));
+    }
+    let replaced = change.publications.iter().map(|new| {
+        let found = stored.get(&new.id);
+        let (old, now) = found.ok_or_else(|| not_there("publication"))?;
+        old.replaced_by(new, *now)
+    });
+    replaced.collect()
+}
+
+/// As it will stand if it was made against what is stored.
+fn as_new(publication: &Publication) -> Publication {
+    Publication {
+        revision: publication.revision + 1,
+        ..publication.clone()
+    }
+}
+
+/// Writes the change with the publications as they shall stand; as they stand then.
+async fn write(
+    on: On<'_>,
+    change: &PublishingChange,
+    mut publications: Vec<Publication>,
+) -> Outcome<Vec<Publication>> {
+    let post = change.post.as_ref().map(to_json).transpose()?;
+    let mut ordered: Vec<&Publication> = publications.iter().collect();
+    ordered.sort_by_key(|publication| publication.id);
+    let heads = ordered.into_iter().map(up_to_update);
+    let heads: Vec<String> = heads.collect::<Result<_>>()?;
+    let jobs = JobColumns::new(&change.jobs)?;
+    let attempts = to_json(&change.attempts)?;
+    let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
+    let latencies: Vec<i32> = latencies.collect();
+    let events = EventRows::new(&change.events)?;
+    let tenant = change.tenant.as_str();
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post, &heads];
+    params.extend(jobs.params());
+    params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
+    params.extend(events.params());
+    let rows = on.rows(CHANGE, &params).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| damaged("the answer of change"))?;
+    let at: DateTime<Utc> = row.instant("at")?;
+    publications.iter_mut().for_each(|p| p.updated_at = at);
+    Ok(publications)
+}
+
+/// A publication as JSON, up to its last field, which the database sets.
+fn up_to_update(publication: &Publication) -> Result<String> {
+    let mut json = to_json(publication)?;
+    let end = json.rfind(",\"updated_at\":");
+    json.truncate(end.ok_or_else(|| damaged("a publication"))?);
+    Ok(json)
+}

@@ -1,0 +1,150 @@
+//! Calls of one sort that wait at the same time go to the database as one.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use automarket_core::{Error, ErrorKind, Result};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    time::timeout,
+};
+
+/// After so long the next group goes, though the one before it has not come back: one that waits for somebody's
+/// transaction does not hold the others up for good.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// While groups are on their way the next one gathers, so a lone caller waits for nobody, and 64 callers at once make
+/// groups of about as many.
+pub(crate) struct Together<C, A> {
+    calls: mpsc::UnboundedSender<Waiting<C, A>>,
+    turn: Arc<Semaphore>,
+}
+
+/// A call in a group, to be answered.
+pub(crate) struct Waiting<C, A> {
+    pub(crate) call: C,
+    reply: oneshot::Sender<Result<A>>,
+}
+
+impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
+    /// Starts the task that sends the groups, so many at a time, each of calls that weigh `most` together; it ends
+    /// with the store.
+    pub(crate) fn start<F>(
+        groups: usize,
+        most: usize,
+        weight: impl Fn(&C) -> usize + Send + 'static,
+        send: impl Fn(Vec<Waiting<C, A>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (calls, mut waiting) = mpsc::unbounded_channel::<Waiting<C, A>>();
+        let turn = Arc::new(Semaphore::new(groups));
+        let turns = turn.clone();
+        tokio::spawn(async move {
+            while let Some(first) = waiting.recv().await {
+                let turn = timeout(PATIENCE, turns.clone().acquire_owned()).await;
+                // Those who were just answered may have more: they come first.
+                tokio::task::yield_now().await;
+                let mut weighs = weight(&first.call);
+                let mut group = vec![first];
+                while weighs < most
+                    && let Ok(next) = waiting.try_recv()
+                {
+                    weighs += weight(&next.call);
+                    group.push(next);
+                }
+                // Nothing is done for those who have gone.
+                group.retain(|call| !call.reply.is_closed());
+                if group.is_empty() {
+                    continue;
+                }
+                let sent = send(group);
+                tokio::spawn(async move {
+                    sent.await;
+                    drop(turn);
+                });
+            }
+        });
+        Self { calls, turn }
+    }
+
+    /// A turn, if there is one: then a call needs no company, and no task stands between.
+    pub(crate) fn alone(&self) -> Option<SemaphorePermit<'_>> {
+        self.turn.try_acquire().ok()
+    }
+
+    /// Makes the call in the next group.
+    pub(crate) async fn call(&self, call: C) -> Result<A> {
+        let stopped = || {
+            let message = "the runtime that the store was opened in has ended";
+            Error::new(ErrorKind::Internal, message)
+        };
+        let (reply, answer) = oneshot::channel();
+        self.calls
+            .send(Waiting { call, reply })
+            .map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl<C, A> Waiting<C, A> {
+    /// Answers; gives the answer back when the caller has gone.
+    pub(crate) fn answer(self, answer: Result<A>) -> std::result::Result<(), Result<A>> {
+        self.reply.send(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_wait_go_together_and_each_gets_its_own_answer() {
+        let groups = Arc::<Mutex<Vec<usize>>>::default();
+        let seen = groups.clone();
+        let together = Together::start(
+            1,
+            3,
+            |_| 1,
+            move |group: Vec<Waiting<u32, u32>>| {
+                seen.lock().unwrap().push(group.len());
+                async move {
+                    for waiting in group {
+                        let answer = waiting.call * 10;
+                        let _ = waiting.answer(Ok(answer));
+                    }
+                }
+            },
+        );
+        let turn = together.alone().unwrap();
+        assert!(together.alone().is_none(), "it is taken");
+        let gone = together.call(9);
+        let calls = async { tokio::join!(together.call(1), together.call(2), together.call(3)) };
+        let mut calls = std::pin::pin!(calls);
+        // All of them are in line; one goes away before its turn.
+        {
+            let mut gone = std::pin::pin!(gone);
+            assert!(futures_now(gone.as_mut()).await.is_none());
+            assert!(futures_now(calls.as_mut()).await.is_none());
+        }
+        drop(turn);
+        let (one, two, three) = calls.await;
+        assert_eq!([one, two, three].map(Result::unwrap), [10, 20, 30]);
+        assert_eq!(groups.lock().unwrap().iter().sum::<usize>(), 3);
+    }
+
+    /// The end of a future, if it has come.
+    async fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        let mut future = Some(future);
+        std::future::poll_fn(|cx| {
+            let polled = future.take().map(|future| future.poll(cx));
+            std::task::Poll::Ready(match polled {
+                Some(std::task::Poll::Ready(end)) => Some(end),
+                _ => None,
+            })
+        })
+        .await
+    }
+}
