@@ -62,11 +62,17 @@ fn args() -> Result<Args> {
     Ok(args)
 }
 
-/// The peers on a store, and about how many jobs a second the slow ones manage, so that they are not waited for.
-fn peers(store: &str) -> &'static [(&'static str, usize)] {
+/// The peers on a store, and about how many jobs a second they manage, in batches and one by one, so that the
+/// slow ones are not waited for.
+fn peers(store: &str) -> &'static [(&'static str, usize, usize)] {
     match store {
-        "sqlite" => &[("effectum", 20_000), ("pgqrs", 5_000), ("apalis", 500)],
-        _ => &[("graphile_worker", 20_000), ("pgmq", 20_000), ("pgqrs", 5_000), ("apalis", 2_000)],
+        "sqlite" => &[("effectum", 20_000, 5_000), ("pgqrs", 5_000, 1_000), ("apalis", 500, 200)],
+        _ => &[
+            ("graphile_worker", 20_000, 500),
+            ("pgmq", 20_000, 2_000),
+            ("pgqrs", 5_000, 1_000),
+            ("apalis", 2_000, 500),
+        ],
     }
 }
 
@@ -93,8 +99,9 @@ async fn main() -> Result<()> {
             for _ in 0..args.rounds {
                 let jobs = if batch > 1 { args.jobs * 2 } else { args.jobs };
                 rounds.add("ours", ours::run(&args.ours, url, store, what, case, jobs)?);
-                for (peer, rate) in peers(store) {
+                for (peer, rate, one_by_one) in peers(store) {
                     // About four seconds of the slow ones.
+                    let rate = if batch == 1 { one_by_one } else { rate };
                     let jobs = jobs.min(rate * 4);
                     match one(&args, url, store, peer, producers, batch, jobs).await {
                         Ok(Some(sample)) => rounds.add(peer, sample),

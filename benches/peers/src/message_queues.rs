@@ -93,7 +93,9 @@ impl Pgqrs {
         Self::open(config.with_max_connections(connections as u32)).await
     }
 
-    async fn open(config: Config) -> Result<Self> {
+    async fn open(mut config: Config) -> Result<Self> {
+        // It lets a thousand in each second unless told otherwise.
+        config.validation_config.max_enqueue_per_second = None;
         let store = pgqrs::connect_with_config(&config).await?;
         pgqrs::admin(&store).install().await?;
         pgqrs::admin(&store).create_queue("work").await?;

@@ -25,6 +25,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("an id that is there is not put in twice", |s| {
             Box::pin(same_id(s))
         }),
+        StoreCase::new("ids that are there keep no other of a batch out", |s| {
+            Box::pin(known_ids_in_a_batch(s))
+        }),
         StoreCase::new("an id of another tenant's job puts nothing in", |s| {
             Box::pin(foreign_id(s))
         }),
@@ -159,6 +162,19 @@ async fn same_id(s: &StoreUnderTest) {
     s.settle(token, Verdict::Complete(json!(1))).await;
     assert_eq!(s.store.enqueue(&twice).await.unwrap(), [again, again]);
     assert_eq!(s.claim(10).await, []);
+}
+
+async fn known_ids_in_a_batch(s: &StoreUnderTest) {
+    let known = s.put(job("a")).await;
+    let mut new: Vec<NewJob> = (0..250).map(|_| job("a")).collect();
+    new[7].id = known;
+    new[160].id = new[159].id;
+    let mut wanted: Vec<Enqueued> = new.iter().map(|job| Enqueued::New(job.id)).collect();
+    for at in [7, 160] {
+        wanted[at] = Enqueued::Existing(new[at].id);
+    }
+    assert_eq!(s.store.enqueue(&new).await.unwrap(), wanted);
+    assert_eq!(s.claim(300).await.len(), 249);
 }
 
 async fn foreign_id(s: &StoreUnderTest) {

@@ -267,7 +267,7 @@ struct Parrot {
 
 impl Parrot {
     /// The fake's own in place of the marked ones, as they are written in headers, queries and JSON.
-    fn to_fake(&self, text: &str) -> String {
+    fn meant(&self, text: &str) -> String {
         self.secrets
             .iter()
             .fold(text.to_owned(), |text, (own, marked)| {
@@ -277,7 +277,7 @@ impl Parrot {
             })
     }
 
-    fn from_fake(&self, text: &str) -> String {
+    fn repeated(&self, text: &str) -> String {
         self.secrets
             .iter()
             .fold(text.to_owned(), |text, (own, marked)| {
@@ -315,18 +315,18 @@ impl Transport for Parrot {
             return Ok(response);
         }
         let (mut parts, body) = request.into_parts();
-        parts.uri = self.to_fake(&parts.uri.to_string()).parse::<Uri>().unwrap();
+        parts.uri = self.meant(&parts.uri.to_string()).parse::<Uri>().unwrap();
         for value in parts.headers.values_mut() {
-            let text = self.to_fake(&String::from_utf8_lossy(value.as_bytes()));
+            let text = self.meant(&String::from_utf8_lossy(value.as_bytes()));
             *value = HeaderValue::from_str(&text).unwrap();
         }
         let body = match std::str::from_utf8(&body) {
-            Ok(text) => Bytes::from(self.to_fake(text)),
+            Ok(text) => Bytes::from(self.meant(text)),
             Err(_) => body,
         };
         let reply = self.world.send(Request::from_parts(parts, body)).await?;
         let marked = |bytes: Bytes| match std::str::from_utf8(&bytes) {
-            Ok(text) => Bytes::from(self.from_fake(text)),
+            Ok(text) => Bytes::from(self.repeated(text)),
             Err(_) => bytes,
         };
         Ok(reply.map(|body| match body {
