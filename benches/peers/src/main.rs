@@ -15,7 +15,10 @@ mod report;
 #[path = "../../queue/shapes.rs"]
 mod shapes;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use automarket_store_postgres::testing::Cluster;
@@ -30,6 +33,9 @@ pub trait Peer: Put {
     /// Runs so many jobs that are there and do nothing, as fast as it can; returns when all are completed.
     async fn drain(&self, jobs: usize) -> Result<()>;
 }
+
+/// How long a peer may take to drain what others drain in a second.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Args {
     ours: String,
@@ -147,6 +153,6 @@ async fn one(
     shapes::enqueue(peer.clone(), 1, 1_000.min(jobs), jobs).await?;
     let cpu = process::cpu();
     let start = Instant::now();
-    peer.drain(jobs).await?;
+    tokio::time::timeout(PATIENCE, peer.drain(jobs)).await.map_err(|_| "it does not drain")??;
     Ok(Some(Sample { jobs, time: start.elapsed(), cpu: process::cpu() - cpu }))
 }
