@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     PublishOptions, TooLate,
-    job::{FORGOTTEN, PublishJob, arm, asked_for_now, expiry, job_id, nothing_out},
+    job::{PublishJob, arm, asked_for_now, expiry, job_id, nothing_out},
     said_by, slots,
     told::told,
 };
@@ -115,7 +115,7 @@ impl Tenant {
             let mut jobs = BTreeMap::new();
             for p in self.select(what).await?.iter().filter(|p| waits(p)) {
                 dues.insert(p.id, self.due(p.target.account, when, now).await?);
-                jobs.insert(p.id, PublishJob::continuing(self.engine(), p).await?);
+                jobs.insert(p.id, PublishJob::continuing(self.engine(), p, false).await?);
             }
             let moved = self.change(what, |mut p, _| {
                 let (Some((due, slot)), Some(job), true) =
@@ -367,15 +367,10 @@ impl Tenant {
                 if !wanted(&p) {
                     continue;
                 }
-                let job = match PublishJob::continuing(self.engine(), &p).await {
-                    Err(error) if resend && error.rule() == Some(FORGOTTEN) => {
-                        PublishJob::new(p.id)
-                    }
-                    job => job?,
-                };
+                let job = PublishJob::continuing(self.engine(), &p, resend).await?;
                 (p.due, p.slot, p.error) = (now, None, None);
                 let again = Move::new(p, kind, facts.clone());
-                moves.push(again.armed(PublishJob { resend, ..job }));
+                moves.push(again.armed(job));
             }
             let ids: HashSet<_> = moves.iter().map(|m| m.publication.id).collect();
             if ids.is_empty() {

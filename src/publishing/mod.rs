@@ -23,6 +23,7 @@ pub use measure::{MEASURE_AFTER, PostMetrics};
 pub use options::PublishOptions;
 pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan, rules_for};
 pub(crate) use release::release_blocked;
+pub use send::LOOK_AFTER;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
 pub use told::remote_id;

@@ -30,6 +30,9 @@ use crate::{
 const POLL: (Duration, Duration) = (Duration::minutes(1), Duration::hours(6));
 /// How often what waits looks whether its account is usable again, if nobody tells it.
 pub(super) const BLOCKED: Duration = Duration::minutes(15);
+/// So long after a sending whose end is not known it is looked for, unless the host says otherwise
+/// ([`Builder::look_after`](crate::Builder::look_after)).
+pub const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 /// From so late on nobody was there to send it, and it waits its turn among the others of its account.
 const OUTAGE: Duration = Duration::minutes(5);
 /// What an outage held up goes out one by one on each account, so far apart.
@@ -53,9 +56,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     }
     let steps = Arc::new(Continued {
         own: steps,
-        store: engine.store.clone(),
-        tenant: job.tenant.clone(),
-        job: carries.clone(),
+        carries: carries.clone(),
     });
     for _ in 0..TRIES {
         match send(engine, job, &carries, steps.clone()).await {
@@ -116,7 +117,7 @@ async fn send(
         }
         Err(error) => match closed_until(&error, now) {
             Some(until) => return Ok(End::Snooze(until)),
-            None => return ended(engine, publication, attempt, Err(error)).await,
+            None => return ended(engine, carries, publication, attempt, Err(error)).await,
         },
     };
     let publisher = &*publisher;
@@ -125,7 +126,7 @@ async fn send(
         let this = &publication;
         let call = |cx| async move { poll(publisher, &cx, this).await };
         let polled = passed.call(engine, context, call).await;
-        return ended(engine, publication, attempt, polled).await;
+        return ended(engine, carries, publication, attempt, polled).await;
     }
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
@@ -133,7 +134,7 @@ async fn send(
     let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
         passed.unused().await;
-        return ended(engine, publication, attempt, Err(error)).await;
+        return ended(engine, carries, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
@@ -150,21 +151,26 @@ async fn send(
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let sent = passed.call(engine, context, call).await;
-    ended(engine, publication, attempt, sent).await
+    ended(engine, carries, publication, attempt, sent).await
 }
 
-/// What becomes of a publication that is not to be sent now: too early, too late, not yet approved, or one of
-/// many that an outage held up.
+/// What becomes of a publication that is not to be sent or looked for now: too early, too late, not yet approved,
+/// one of many that an outage held up, or still at work on the platform for all that is known.
 async fn not_now(
     engine: &Engine,
     job: &Job,
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
-    use PublicationState::{AwaitingApproval, Blocked, Draft, Scheduled};
+    use PublicationState::{AwaitingApproval, Blocked, Draft, Publishing, Scheduled};
     let expiry = expiry(publication);
     match publication.state {
         Draft => return Ok(Some(End::done())),
+        Publishing => {
+            let look = publication.updated_at + engine.look_after;
+            let early = now < look && in_doubt(engine, publication).await?;
+            return Ok(early.then_some(End::Snooze(look)));
+        }
         AwaitingApproval | Scheduled | Blocked => {}
         _ => return Ok(None),
     }
@@ -251,13 +257,23 @@ async fn poll(
 /// Writes down what a call ended in, and says when the job is wanted again.
 async fn ended(
     engine: &Engine,
+    carries: &PublishJob,
     mut publication: Publication,
     attempt: Try,
     result: Result<Outcome>,
 ) -> Result<End> {
     let now = attempt.ended();
-    // What kept this attempt from looking says nothing of the sending before it.
+    let was_accepted = publication.state == PublicationState::Accepted;
     let result = match result {
+        // Whoever has the lease now says what became of it.
+        Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+        // Only the platform's word on the post ends what it took; a question that fails is asked again.
+        Err(error)
+            if was_accepted && error.retry() == Retry::Never && !is_verdict(error.kind()) =>
+        {
+            Err(error.with_retry(Retry::After(None)))
+        }
+        // What kept this attempt from looking says nothing of the sending before it.
         Err(error)
             if error.retry() != Retry::Reconcile
                 && publication.state == PublicationState::Publishing
@@ -268,7 +284,6 @@ async fn ended(
         result => result,
     };
     let attempt = attempt.of(&publication, &result);
-    let was_accepted = publication.state == PublicationState::Accepted;
     publication.error = result.as_ref().err().map(ErrorRecord::from);
     if let Err(error) = &result
         && !was_accepted
@@ -319,7 +334,7 @@ async fn ended(
                 }
             }
             Retry::Never => {
-                publication.state = PublicationState::Rejected;
+                publication.state = refused(carries);
                 (End::done(), "rejected")
             }
         },
@@ -344,6 +359,21 @@ async fn ended(
 /// Whether waiting for the account, or for another version of the program, is what helps.
 pub(super) fn waits_for_account(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired)
+}
+
+/// Whether this error is a platform's last word on a post that it took.
+fn is_verdict(kind: ErrorKind) -> bool {
+    use ErrorKind::{ContentRefused, InvalidInput, NotFound};
+    matches!(kind, ContentRefused | InvalidInput | NotFound)
+}
+
+/// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the
+/// first.
+fn refused(carries: &PublishJob) -> PublicationState {
+    match carries.resent {
+        true => PublicationState::Unknown,
+        false => PublicationState::Rejected,
+    }
 }
 
 /// When something accepted is worth asking for again.
@@ -396,7 +426,7 @@ async fn settle(
     publication.state = match publication.state {
         PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
         _ if sent => PublicationState::Unknown,
-        _ => PublicationState::Rejected,
+        _ => refused(carries),
     };
     publication.error = Some(error.clone());
     save(engine, told::change(publication)).await.map(drop)

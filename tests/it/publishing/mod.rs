@@ -3,6 +3,7 @@
 mod again;
 mod approval;
 mod changes;
+mod doubt;
 mod fallback;
 mod life;
 mod measuring;
