@@ -139,6 +139,14 @@ pub(crate) fn asked_for_now(publication: &Publication) -> bool {
     publication.due == publication.created_at
 }
 
+/// Makes it due now; what has to be approved first, whenever somebody says yes.
+pub(crate) fn for_now(publication: &mut Publication, now: DateTime<Utc>) {
+    publication.due = match publication.is_approved() {
+        true => now,
+        false => publication.created_at,
+    };
+}
+
 /// Why this run of a publish job is one too many: its last failure.
 pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
     if job.attempts <= ATTEMPTS && job.crashes < CRASHES {

@@ -7,13 +7,11 @@ use automarket_core::{
     chrono::{DateTime, Duration, Utc},
     fault_point,
     steps::Steps,
-    store::{
-        Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange,
-        REVISION,
-    },
+    store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
 };
 
 use super::{
+    anew::anew,
     attempt::Try,
     fallback,
     job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
@@ -39,8 +37,6 @@ const OUTAGE: Duration = Duration::minutes(5);
 pub(super) const PACE: Duration = Duration::seconds(10);
 /// So many that wait are counted.
 const LINE: usize = 200;
-/// How often a move is made anew when the publication changed under it.
-const TRIES: usize = 16;
 
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
@@ -58,22 +54,15 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
         own: steps,
         carries: carries.clone(),
     });
-    for _ in 0..TRIES {
-        match send(engine, job, &carries, steps.clone()).await {
-            // Read again: nothing is out that the steps do not know of.
-            Err(error) if error.rule() == Some(REVISION) => {}
-            Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
-                return give_up(engine, job, &carries, error).await;
-            }
-            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
-            Err(error) if error.retry() == Retry::Never => {
-                return give_up(engine, job, &carries, error).await;
-            }
-            end => return end,
+    // Made anew, nothing is out that the steps do not know of.
+    match anew(|| send(engine, job, &carries, steps.clone())).await {
+        Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
+            give_up(engine, job, &carries, error).await
         }
+        Err(error) if error.kind() == ErrorKind::LeaseLost => Err(error),
+        Err(error) if error.retry() == Retry::Never => give_up(engine, job, &carries, error).await,
+        end => end,
     }
-    let restless = Error::new(ErrorKind::Conflict, "the publication goes on changing");
-    Ok(End::Retry(restless.with_retry(Retry::After(None))))
 }
 
 async fn send(
@@ -186,33 +175,45 @@ async fn not_now(
         (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
         (AwaitingApproval, None) => Ok(Some(End::done())),
         _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
-        (Scheduled, _) if now - publication.due > OUTAGE && job.run_at <= publication.due => {
-            turn(engine, publication, now).await
+        (Scheduled, _) if now - publication.due > OUTAGE => {
+            turn(engine, job, publication, now).await
         }
         _ => Ok(None),
     }
 }
 
-/// Its turn among what an outage held up on its account; `None` when it is alone.
+/// Its turn among what an outage held up on its account; `None` when it has come. Whoever comes at the time that
+/// it was given and finds others still ahead waits for those; what had a try of its own holds nobody up.
 async fn turn(
     engine: &Engine,
+    job: &Job,
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
     let (tenant, account) = (&publication.tenant, publication.route().account);
     let line = engine.store.live_publications(tenant, account, LINE);
     let held_up = |p: &&Publication| {
-        p.state == PublicationState::Scheduled && now - p.due > OUTAGE && p.id != publication.id
+        p.state == PublicationState::Scheduled
+            && now - p.due > OUTAGE
+            && p.error.is_none()
+            && p.id != publication.id
     };
-    let others: Vec<_> = line.await?;
-    let others: Vec<_> = others.iter().filter(held_up).collect();
+    let line = line.await?;
+    let others: Vec<_> = line.iter().filter(held_up).collect();
     if others.is_empty() {
         return Ok(None);
     }
     let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
-    let ahead = others.iter().filter(before).count();
-    let turns = i32::try_from(ahead + 1).unwrap_or(i32::MAX);
-    Ok(Some(End::Snooze(now + PACE * turns)))
+    let mut turns = others.iter().filter(before).count();
+    if line.len() == LINE && line.iter().all(|p| p.id != publication.id) {
+        // It stands further back, and looks again while there still is a line.
+        turns = turns.div_ceil(2);
+    } else if now - job.run_at > OUTAGE {
+        // Nobody was there at its time.
+        turns += 1;
+    }
+    let turns = i32::try_from(turns).unwrap_or(i32::MAX);
+    Ok((turns > 0).then(|| End::Snooze(now + PACE * turns)))
 }
 
 /// Whether what is read again is what was meant, and still passes its checks.
@@ -263,6 +264,7 @@ async fn ended(
     result: Result<Outcome>,
 ) -> Result<End> {
     let now = attempt.ended();
+    let before = publication.clone();
     let was_accepted = publication.state == PublicationState::Accepted;
     let result = match result {
         // Whoever has the lease now says what became of it.
@@ -339,6 +341,15 @@ async fn ended(
             }
         },
     };
+    // What goes on waiting as before is no news.
+    if publication == before
+        && matches!(
+            before.state,
+            PublicationState::Accepted | PublicationState::Blocked
+        )
+    {
+        return Ok(end);
+    }
     let until = match &end {
         End::Snooze(at) => Some(*at),
         _ => None,
@@ -393,13 +404,10 @@ fn next_poll(
 /// unknown, the rest did not happen. Only then the job may die.
 async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error) -> Result<End> {
     let record = ErrorRecord::from(&error);
-    for _ in 0..TRIES {
-        match settle(engine, job, carries, &record).await {
-            Err(error) if error.rule() == Some(REVISION) => {}
-            // The job outlives this, whatever it is.
-            Err(error) => return Ok(End::Retry(error.with_retry(Retry::After(None)))),
-            Ok(()) => break,
-        }
+    let settled = anew(|| settle(engine, job, carries, &record)).await;
+    if let Err(error) = settled {
+        // The job outlives this, whatever it is.
+        return Ok(End::Retry(error.with_retry(Retry::After(None))));
     }
     // A lease that an earlier run lost is not this one's.
     let error = match error.kind() {

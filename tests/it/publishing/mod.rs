@@ -6,10 +6,12 @@ mod changes;
 mod doubt;
 mod fallback;
 mod life;
+mod meanwhile;
 mod measuring;
 mod planning;
 mod queue;
 mod races;
+mod twice;
 mod why;
 mod wire;
 
