@@ -204,16 +204,19 @@ async fn turn(
         return Ok(None);
     }
     let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
-    let mut turns = others.iter().filter(before).count();
-    if line.len() == LINE && line.iter().all(|p| p.id != publication.id) {
-        // It stands further back, and looks again while there still is a line.
-        turns = turns.div_ceil(2);
-    } else if now - job.run_at > OUTAGE {
-        // Nobody was there at its time.
-        turns += 1;
+    let ahead = others.iter().filter(before).count();
+    let at_its_time = now - job.run_at <= OUTAGE;
+    if ahead == 0 && at_its_time {
+        return Ok(None);
     }
+    let in_line = line.len() < LINE || line.iter().any(|p| p.id == publication.id);
+    let turns = match in_line {
+        true => ahead + 1,
+        // It stands further back than is counted, and is counted again while there still is a line.
+        false => ahead.div_ceil(2),
+    };
     let turns = i32::try_from(turns).unwrap_or(i32::MAX);
-    Ok((turns > 0).then(|| End::Snooze(now + PACE * turns)))
+    Ok(Some(End::Snooze(now + PACE * turns)))
 }
 
 /// Whether what is read again is what was meant, and still passes its checks.
