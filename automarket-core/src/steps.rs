@@ -100,7 +100,8 @@ where
 /// `None` says that it surely did not happen.
 ///
 /// # Errors
-/// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`.
+/// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`. So does,
+/// after a look that found nothing, any that is to be tried again: what was lost may appear late.
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
 pub async fn once<T, F, G>(
     steps: &dyn Steps,
@@ -113,9 +114,15 @@ where
     F: Future<Output = Result<T>>,
     G: Future<Output = Result<Option<T>>>,
 {
+    // What is out and cannot be read is still out.
+    let unread = |error: Error| error.with_retry(Retry::Reconcile);
+    let mut looked = false;
     match state(steps, name).await? {
-        Some(StepState::Done(value) | StepState::Kept(value)) => return decode(name, value),
+        Some(StepState::Done(value) | StepState::Kept(value)) => {
+            return decode(name, value).map_err(unread);
+        }
         Some(StepState::Begun) => {
+            looked = true;
             // Until that is answered the write may have happened, whatever kept the answer away.
             let answer = find().await;
             if let Some(found) = answer.map_err(|error| error.with_retry(Retry::Reconcile))? {
@@ -135,7 +142,12 @@ where
             Ok(result)
         }
         Err(error) => {
-            if error.retry() != Retry::Reconcile {
+            let in_doubt = match error.retry() {
+                Retry::Reconcile => true,
+                Retry::After(_) => looked,
+                Retry::Never => false,
+            };
+            if !in_doubt {
                 put(steps, name, &StepState::Failed).await?;
             }
             Err(error)
@@ -240,6 +252,30 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(again, 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_is_looked_for_again_after_a_refusal_for_now() {
+        let steps = MemorySteps::default();
+        let slow = Retry::After(None);
+        for (retry, looks) in [(Retry::Reconcile, 0), (slow, 1), (slow, 1)] {
+            let error = Error::new(ErrorKind::RateLimited, "slow").with_retry(retry);
+            let looked = Cell::new(0);
+            let look = || async {
+                looked.set(looked.get() + 1);
+                Ok(None)
+            };
+            let end: Result<u32> = once(&steps, "p", look, || async { Err(error) }).await;
+            assert!(end.is_err());
+            assert_eq!(looked.get(), looks);
+        }
+        let found = once(
+            &steps,
+            "p",
+            || async { Ok(Some(5)) },
+            || async { panic!("it is out") },
+        );
+        assert_eq!(found.await.unwrap(), 5_u32);
     }
 
     #[tokio::test]

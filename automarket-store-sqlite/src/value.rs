@@ -1,12 +1,13 @@
 //! How values stand in columns: UUIDs as 16 bytes, instants as microseconds, records as JSON text.
 
-pub(crate) use automarket_core::store::rows::{damaged, from_json, limit, to_json};
+pub(crate) use automarket_core::store::rows::{
+    damaged, failure, from_json, limit, payload, to_json,
+};
 use automarket_core::{
     Id, TenantId,
     chrono::{DateTime, Utc},
 };
 use rusqlite::{Row, types::FromSql, vtab::array::Array};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Outcome;
@@ -48,11 +49,6 @@ pub(crate) trait Columns {
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Outcome<T> {
         Ok(from_json(&self.column::<String>(name)?)?)
-    }
-
-    fn value(&self, name: &str) -> Outcome<Option<Value>> {
-        let text: Option<String> = self.column(name)?;
-        Ok(text.map(|text| from_json(&text)).transpose()?)
     }
 }
 

@@ -107,6 +107,8 @@ const INSTAGRAM: Connector = Connector {
     fake: || {
         let fake = instagram::testing::FakeInstagram::new(Login::Instagram);
         fake.set_processing(0);
+        // A world publishes more than an account may in a day.
+        fake.set_quota(usize::MAX);
         Arc::new(fake)
     },
     post: |text| Post::text(text).media(Media::image(JPEG, "image/jpeg").alt("A dot")),

@@ -8,6 +8,7 @@ use std::{
 
 use automarket::{
     Automarket, JobId, Post, Store, Tenant, When,
+    publishing::PublishOptions,
     store::{NewJob, postgres::testing::Cluster},
 };
 use serde::Serialize;
@@ -246,6 +247,7 @@ impl World {
         tenant: &Tenant,
         number: usize,
         when: When,
+        options: PublishOptions,
     ) -> Result<(String, JobId)> {
         let mark = format!("chaos-{number:06}");
         let account = tenant.accounts().await?.first().ok_or("no account")?.id;
@@ -255,7 +257,7 @@ impl World {
             Ok(connector) => (connector.post)(&text),
             Err(_) => Post::text(text),
         };
-        let id = tenant.publish(post, [account], when).await?;
+        let id = tenant.publish_with(post, [account], when, options).await?;
         let publications = tenant.publications(id).await?;
         let publication = publications.first().ok_or("no publication")?;
         Ok((mark, publication.job))
@@ -293,11 +295,15 @@ impl World {
         }
     }
 
-    /// Waits until the fake's log has so many entries in this list.
+    /// Waits until the fake's log has so many entries in this list, as long as more come.
     pub(crate) async fn until(&self, fake: &mut Fake, list: &str, count: usize) -> Result<()> {
-        let give_up = Instant::now() + Duration::from_secs(60) + 4 * self.lease();
+        let (mut last, mut moved) = (0, Instant::now());
         while fake.log.count(list) < count {
-            if Instant::now() > give_up {
+            let now = fake.log.entries().len();
+            if now != last {
+                (last, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > Duration::from_secs(60) + 4 * self.lease() {
                 return Err(
                     format!("the fake has {} of {count} {list}", fake.log.count(list)).into(),
                 );

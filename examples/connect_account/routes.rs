@@ -90,7 +90,7 @@ async fn pick(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<String, Failure> {
     let session = session(&headers);
-    let handle = backend.lock().remove(&session);
+    let handle = backend.lock().get(&session).cloned();
     let handle = handle.ok_or_else(|| Error::invalid("session", "nothing was offered"))?;
     let picked = fields.iter().filter(|(name, _)| name == "account");
     let picked = picked.map(|(_, remote_id)| remote_id);
@@ -99,6 +99,8 @@ async fn pick(
         .connect(PLATFORM)
         .pick(&handle, &session, picked)
         .await?;
+    // After a slip (nothing was ticked) it can still be picked.
+    backend.lock().remove(&session);
     let names: Vec<String> = accounts.into_iter().map(|account| account.name).collect();
     Ok(format!("connected: {}\n", names.join(", ")))
 }

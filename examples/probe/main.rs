@@ -5,6 +5,8 @@
 
 mod oauth;
 mod page;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 mod vault;

@@ -1,11 +1,11 @@
 use automarket::{
     Error, Platform, Result, connectors,
     core::{
-        chrono::Utc,
+        chrono::{DateTime, Utc},
         http_types::{HeaderMap, HeaderValue, StatusCode, header},
     },
     http::{Effect, Reply as HttpReply},
-    oauth::{Provider, challenge, read_callback, read_token_reply, redirect_uri_matches},
+    oauth::{Provider, TokenSet, challenge, read_callback, read_token_reply, redirect_uri_matches},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) fn token_reply(request: &Value) -> Result<Reply> {
     let body = bytes(&input.body_b64)?;
     let answer = HttpReply::recorded("oauth.token", Effect::Write, status, headers, body);
     let now = Utc::now();
-    let tokens = read_token_reply(&provider(input.platform), &answer, now)?;
+    let tokens = read(input.platform, &answer, now)?;
     let mut fields = json!({ "access_token": tokens.access_token.expose() });
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -54,12 +54,30 @@ pub(crate) fn token_reply(request: &Value) -> Result<Reply> {
     reply(fields)
 }
 
-/// The ways of a platform whose connector has users log in; for others the lenient standard.
-fn provider(platform: Option<Platform>) -> Provider {
+/// In the ways of a platform whose connector has users log in, of which Slack has two; for others in the
+/// lenient standard.
+fn read(platform: Option<Platform>, answer: &HttpReply, now: DateTime<Utc>) -> Result<TokenSet> {
     let platform = platform.unwrap_or(Platform::from_static("any"));
-    let known = [connectors::linkedin::oauth(), connectors::x::oauth()];
-    let found = known.into_iter().find(|known| known.platform == platform);
-    found.unwrap_or_else(|| Provider::new(platform, "https://any.example", "https://any.example"))
+    let known = [
+        connectors::facebook::oauth(),
+        connectors::instagram::oauth(),
+        connectors::linkedin::oauth(),
+        connectors::slack::oauth(),
+        connectors::slack::oauth_user(),
+        connectors::x::oauth(),
+    ];
+    let mut refusal = None;
+    for provider in known.iter().filter(|known| known.platform == platform) {
+        match read_token_reply(provider, answer, now) {
+            Ok(tokens) => return Ok(tokens),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let standard = Provider::new(platform, "https://any.example", "https://any.example");
+    match refusal {
+        Some(error) => Err(error),
+        None => read_token_reply(&standard, answer, now),
+    }
 }
 
 pub(crate) fn pkce(request: &Value) -> Result<Reply> {

@@ -77,6 +77,8 @@ pub struct Offer {
     pub handle: Option<String>,
     /// Whether the tenant has connected it already: picking it gives it the new credential.
     pub connected: bool,
+    /// Whether the platform says that this login will not do for it: who logged in may not post there, say.
+    pub needs_reauth: bool,
 }
 
 impl Tenant {
@@ -197,7 +199,7 @@ impl Connect {
         let (provider, app) = begun.ways().await?;
         let callback = read_callback(query, state.expose(), provider.issuer)
             .map_err(|error| error.with_platform(&self.platform))?;
-        let places = callback.places(&provider)?;
+        let places = callback.places(&provider, &app)?;
         let cx = self.tenant.engine().accounts.bare_context()?;
         let call = exchange_call(
             &provider,
@@ -244,10 +246,14 @@ impl Connect {
                 return Err(Error::invalid("grant", "it comes of another login"));
             }
         };
-        let tokens = TokenSet {
+        let mut tokens = TokenSet {
             grant,
             ..self.tokens(&cx, &provider, call).await?
         };
+        let places = app.places(&provider);
+        if !places.is_null() {
+            tokens = tokens.at_places(places);
+        }
         self.offer(&provider, tokens, session).await
     }
 
@@ -364,6 +370,7 @@ impl Connect {
                 name: identity.name.clone(),
                 handle: identity.handle.clone(),
                 connected: held.iter().any(|account| account.id == id),
+                needs_reauth: identity.needs_reauth,
             });
             candidates.push(Candidate {
                 identity,

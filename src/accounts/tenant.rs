@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use automarket_core::{
-    AccountId, Context, Credential, Error, ErrorKind, Result,
+    AccountId, Context, Credential, Error, Result, Secret,
     chrono::{DateTime, Utc},
-    oauth::revoke_call,
+    oauth::{TokenSet, read_revocation, revoke_call},
     store::{Account, Audit, AuditAction, SealedCredential},
 };
 use serde::Serialize;
@@ -52,6 +52,8 @@ pub enum Revoked {
     AtPlatform,
     /// The platform offers no such thing; it lives until it ends by itself, or is removed there by hand.
     NotOffered,
+    /// Other accounts of the tenant live by the same login: it is withdrawn with the last of them.
+    StillNeeded,
     /// It could not be withdrawn there.
     Failed(Error),
 }
@@ -194,6 +196,7 @@ impl Tenant {
         let outcome = match &revoked {
             Revoked::AtPlatform => "done",
             Revoked::NotOffered => "not_offered",
+            Revoked::StillNeeded => "still_needed",
             Revoked::Failed(error) => error.kind().as_str(),
         };
         self.note(&account, AuditAction::Revoke, "disconnected", outcome)
@@ -214,18 +217,32 @@ impl Tenant {
         let Some(call) = revoke_call(&provider, &app, &tokens, now)? else {
             return Ok(Revoked::NotOffered);
         };
-        let reply = accounts.bare_context()?.call(call).await?;
-        if reply.ok() {
-            return Ok(Revoked::AtPlatform);
+        if self.is_shared(account, &tokens).await? {
+            return Ok(Revoked::StillNeeded);
         }
-        let status = reply.status.as_u16();
-        Err(Error::new(
-            ErrorKind::UnexpectedReply,
-            "the platform did not withdraw the credential",
-        )
-        .with_platform(&account.platform)
-        .with_operation("oauth.revoke")
-        .with_status(status))
+        let cx = accounts.bare_context()?;
+        let reply = cx.call(call).await?;
+        read_revocation(&provider, &reply, cx.now()).map(|()| Revoked::AtPlatform)
+    }
+
+    /// Whether another account has tokens of the same login: a member's and their organisations', a bot's in
+    /// all of its channels.
+    async fn is_shared(&self, account: &Account, tokens: &TokenSet) -> Result<bool> {
+        let (rows, _) = self.sealed().await?;
+        for row in rows.iter().filter(|row| row.account != account.id) {
+            // One that does not open is no reason to keep what the user wants withdrawn.
+            let Ok(Credential::OAuth(other)) = self.engine().accounts.peek(row).await else {
+                continue;
+            };
+            let pair = other.refresh_token.zip(tokens.refresh_token.as_ref());
+            let same = |a: &Secret, b: &Secret| a.expose() == b.expose();
+            if same(&other.access_token, &tokens.access_token)
+                || pair.is_some_and(|(other, mine)| same(&other, mine))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes an account and erases its credential here; what it is at the platform stays (see

@@ -14,7 +14,9 @@ use automarket_core::{
     AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
     chrono::{self, DateTime, Utc},
-    http::{Body, Bucket, Transport, TransportError, Upload, app_budget, budget, retry_after},
+    http::{
+        Body, Bucket, Elsewhere, Transport, TransportError, Upload, app_budget, budget, retry_after,
+    },
     http_types::{HeaderMap, Request, Response},
     store::{Account, Budget, Gate, Pass, Signal},
 };
@@ -213,12 +215,11 @@ impl Passed {
             watch.tell(watch.owner(of_app), &gate, said).await;
         }
         match (end, calls.last) {
-            (Err(_), _) if calls.held_back => {
-                if watched {
-                    let held: Vec<_> = calls.bucket.into_iter().collect();
-                    watch.probed(None, &held, Signal::Unused).await;
-                }
+            (Err(_), _) if calls.held_back && watched => {
+                let held: Vec<_> = calls.bucket.into_iter().collect();
+                watch.probed(None, &held, Signal::Unused).await;
             }
+            (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
                 let wait = match error.retry() {
                     Retry::After(Some(wait)) => wait,
@@ -267,6 +268,10 @@ struct Watch {
 #[async_trait]
 impl Transport for Gated {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        if request.extensions().get::<Elsewhere>().is_some() {
+            self.watch.elsewhere();
+            return self.inner.send(request).await;
+        }
         let host = self.watch.begin(&request).await?;
         let answer = self.inner.send(request).await;
         self.watch.end(&host, shown(&answer)).await;
@@ -300,6 +305,12 @@ fn failed(status: u16) -> bool {
 impl Watch {
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever else is called says nothing of the platform, neither by an answer nor by none.
+    fn elsewhere(&self) {
+        let mut calls = self.lock();
+        (calls.last, calls.bucket) = (None, None);
     }
 
     /// Lets a call pass the gate of its bucket, and notes that it is under way; the gate of its host.

@@ -343,6 +343,7 @@ impl Shift {
         let claim = |kinds, limit| Claim {
             kinds,
             max_crashes: self.worker.max_crashes,
+            among_others: self.empty_until.is_none(),
             ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
         };
         Some(Order {
@@ -358,20 +359,17 @@ impl Shift {
     }
 
     /// Sets the jobs running. One whose next crash is its last runs alone, so that a job which kills its workers
-    /// takes none with it: it is handed back, and taken by itself once nothing runs. A job that kills does so soon,
-    /// so a long one in its company, or of its sort, holds the others up no longer than a lease.
+    /// takes none with it: it was lent, is handed back, and taken by itself once nothing runs. A job that kills does
+    /// so soon, so a long one in its company, or of its sort, holds the others up no longer than a lease.
     fn start(&mut self, mut taken: Taken) {
         let most = self.worker.max_crashes;
         let last_chance =
             |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
-        let by_itself = self.empty_until.is_some() && taken.leases.len() == 1;
         let is_there = taken.leases.iter().any(last_chance);
         self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
-        if is_there && !by_itself {
-            let (last, rest) = taken.leases.into_iter().partition(last_chance);
-            taken.leases = rest;
-            self.hand_back(last);
-        }
+        let (lent, own) = taken.leases.into_iter().partition(|lease| lease.in_trust);
+        taken.leases = own;
+        self.hand_back(lent);
         let engine = &self.worker.market.engine;
         metrics::claimed(taken.leases.iter().map(|lease| {
             let waited = (lease.expires_at - lease.job.run_at).to_std();

@@ -80,9 +80,13 @@ fn classify(reply: &Reply, cx: &Context) -> Error {
         403 => base.with_remedy(
             "the app needs the LinkedIn product for this, the account its scope, and the member a role on the organisation's page",
         ),
-        400 | 409 | 422 if code.as_deref() == Some("DUPLICATE_POST") => base
-            .with_kind(ErrorKind::Duplicate)
-            .with_remedy("change the text: LinkedIn takes no text twice within a day or two, also after a deletion"),
+        400 | 409 | 422 if code.as_deref() == Some("DUPLICATE_POST") => {
+            let error = base.with_kind(ErrorKind::Duplicate);
+            let first = original(&error).map_or_else(String::new, |urn| format!(" (it has {urn})"));
+            error.with_remedy(format!(
+                "change the text: LinkedIn takes none twice within a day or two, also after a deletion{first}"
+            ))
+        }
         426 => base
             .with_remedy("set LinkedInConfig::version to a version that is served, or update automarket"),
         429 => limited(base, &problem.message.to_uppercase(), cx.now()),
@@ -289,6 +293,9 @@ mod tests {
             let urn = original(&error);
             let named = *kind == ErrorKind::Duplicate;
             assert_eq!(urn.is_some(), named, "{urn:?}");
+            if let Some(urn) = urn {
+                assert!(error.remedy().unwrap().contains(&urn), "{error:?}");
+            }
         }
     }
 

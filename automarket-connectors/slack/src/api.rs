@@ -48,6 +48,24 @@ pub(crate) fn auth_test(config: &SlackConfig, token: &Secret) -> Result<Call> {
     read("auth.test", config, token, &[])
 }
 
+/// Channels of these types that are not archived. Slack gives fewer than asked for as it likes.
+pub(crate) fn channels(
+    config: &SlackConfig,
+    token: &Secret,
+    types: &str,
+    cursor: &str,
+) -> Result<Call> {
+    let mut form = vec![
+        ("types", types),
+        ("exclude_archived", "true"),
+        ("limit", "999"),
+    ];
+    if !cursor.is_empty() {
+        form.push(("cursor", cursor));
+    }
+    read("conversations.list", config, token, &form)
+}
+
 pub(crate) fn post_message(
     config: &SlackConfig,
     token: &Secret,

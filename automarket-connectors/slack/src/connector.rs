@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{PLATFORM, api, config::SlackConfig, error, wire};
 
-/// Files larger than this are refused before the first request: they are sent from memory.
+/// Files larger than this are refused before the first request.
 const MAX_FILE: u64 = 1_000_000_000;
-/// Pages of history that are searched for a lost message.
+/// Pages of history that are searched for a lost message, and pages of channels that are offered.
 const MAX_PAGES: usize = 20;
 
 /// Tells people on Slack: through an incoming webhook (`Credential::Address`) or as a bot
@@ -54,6 +54,25 @@ impl Slack {
             .await
             .map_err(|error| error.with_platform(&PLATFORM))?;
         error::decode(&reply, cx.now())
+    }
+
+    async fn channels(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        types: &str,
+    ) -> Result<Vec<wire::Channel>> {
+        let (mut channels, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..MAX_PAGES {
+            let call = api::channels(config, cx.token()?, types, &cursor)?;
+            let page: wire::Channels = self.ask(cx, call).await?;
+            channels.extend(page.channels);
+            cursor = page.response_metadata.next_cursor;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        Ok(channels)
     }
 
     async fn by_webhook(&self, cx: &Context, address: &Secret, notice: &Notice) -> Result<Outcome> {
@@ -135,9 +154,12 @@ impl Slack {
                 .ask(cx, api::history(config, token, channel, oldest, &cursor)?)
                 .await
             {
-                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                // Slack lets a bot post to public channels whose history it may not read.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) =>
+                {
                     return Ok(Lookup::CannotTell(
-                        "the bot may not read the channel's history".into(),
+                        "the bot may not read the channel's history: invite it".into(),
                     ));
                 }
                 page => page?,
@@ -247,6 +269,7 @@ impl Notifier for Slack {
         &self.profile
     }
 
+    /// The channels that it can tell people in. Private ones are those that it was invited to.
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
         if matches!(cx.credential(), Credential::Address(_)) {
             return Err(
@@ -256,10 +279,22 @@ impl Notifier for Slack {
         }
         let config: SlackConfig = cx.config(&self.config)?;
         let who: wire::AuthTest = self.ask(cx, api::auth_test(&config, cx.token()?)?).await?;
-        Ok(vec![Identity {
-            handle: Some(who.user),
-            ..Identity::new(who.team_id, PLATFORM, who.team)
-        }])
+        let both = self.channels(cx, &config, "public_channel,private_channel");
+        let channels = match both.await {
+            Err(error) if error.platform_code() == Some("missing_scope") => {
+                self.channels(cx, &config, "public_channel").await?
+            }
+            channels => channels?,
+        };
+        let named = channels.into_iter().map(|channel| Identity {
+            handle: Some(format!("#{}", channel.name)),
+            ..Identity::new(
+                channel.id,
+                PLATFORM,
+                format!("#{} in {}", channel.name, who.team),
+            )
+        });
+        Ok(named.collect())
     }
 
     async fn notify(&self, cx: &Context, notice: &Notice) -> Result<Outcome> {

@@ -22,11 +22,23 @@ pub(crate) struct Metadata {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct AuthTest {
-    pub(crate) team_id: String,
     #[serde(default)]
     pub(crate) team: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Channels {
     #[serde(default)]
-    pub(crate) user: String,
+    pub(crate) channels: Vec<Channel>,
+    #[serde(default)]
+    pub(crate) response_metadata: Metadata,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Channel {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -38,7 +38,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn of(cx: &Context, config: &TwentyConfig) -> Result<Self> {
         let named = |error: Error| error.with_platform(&PLATFORM);
-        let config = cx.config(config).map_err(named)?;
+        let config = config.of(cx)?;
         Ok(Self {
             base: config.base()?,
             host: config.host().to_owned(),

@@ -1,9 +1,11 @@
-use automarket_core::{Error, ErrorKind, Result, Url};
+use automarket_core::{Context, Error, ErrorKind, Result, Url};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::PLATFORM;
 
-/// Where the workspace lives. An account's settings (`{"base_url": ".."}`) are laid over it.
+/// Where the workspace lives. An account that logged in elsewhere lives there, and its settings
+/// (`{"base_url": ".."}`) are laid over both.
 ///
 /// ```
 /// use automarket_connector_twenty::TwentyConfig;
@@ -33,6 +35,19 @@ impl TwentyConfig {
         let config = Self { base_url };
         config.base()?;
         Ok(config)
+    }
+
+    /// Where the account lives: what its settings say, else where it logged in, else what is said here.
+    pub(crate) fn of(&self, cx: &Context) -> Result<Self> {
+        let login = cx
+            .tokens()
+            .map(|tokens| &tokens.extra["places"]["instance"]);
+        let base = match login.and_then(Value::as_str) {
+            Some(instance) => Self::at(instance)?,
+            None => self.clone(),
+        };
+        cx.config(&base)
+            .map_err(|error| error.with_platform(&PLATFORM))
     }
 
     /// The address without the slash at its end.

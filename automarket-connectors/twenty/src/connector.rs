@@ -65,7 +65,7 @@ impl CrmProvider for Twenty {
             .send(cx, site.list("people", &[("limit", "1")])?)
             .await?;
         wire::page(&reply)?;
-        let config = cx.config(&self.config)?;
+        let config = self.config.of(cx)?;
         Ok(vec![Identity {
             settings: json!({"base_url": site.base}),
             ..Identity::new(site.workspace(), PLATFORM, config.host())

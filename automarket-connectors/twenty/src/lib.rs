@@ -6,6 +6,7 @@ mod changes;
 mod config;
 mod connector;
 mod error;
+mod oauth;
 mod raw;
 mod rows;
 mod schema;
@@ -16,6 +17,7 @@ mod wire;
 use automarket_core::Platform;
 pub use config::TwentyConfig;
 pub use connector::Twenty;
+pub use oauth::oauth;
 
 /// This connector's platform.
 pub const PLATFORM: Platform = Platform::from_static("twenty");

@@ -22,6 +22,11 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket(pub &'static str);
 
+/// A request to somebody else than the account's platform: an extension of the request, for transports. What the
+/// answer says of limits is not the platform's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere;
+
 /// One request to a platform, with what is needed to judge its end. Endpoints are pure functions that
 /// return one.
 ///
@@ -119,6 +124,13 @@ impl Call {
     #[must_use]
     pub fn bucket(mut self, name: &'static str) -> Self {
         self.request.extensions_mut().insert(Bucket(name));
+        self
+    }
+
+    /// Says that it goes to somebody else than the account's platform, such as who has the media of a post.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        self.request.extensions_mut().insert(Elsewhere);
         self
     }
 

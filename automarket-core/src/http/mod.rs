@@ -26,7 +26,7 @@ pub use self::{
     resolver::{Resolver, SystemResolver},
 };
 pub use budget::{app_budget, budget};
-pub use call::{Bucket, Call, Effect, segment};
+pub use call::{Bucket, Call, Effect, Elsewhere, segment};
 pub use classify::classify;
 pub use exchange::{Exchange, Exchanges};
 pub use guard::{Guard, Purpose, Verdict};

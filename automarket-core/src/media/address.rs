@@ -93,6 +93,7 @@ fn ranged(url: &Url, offset: u64, length: usize) -> Result<Call> {
     let last = offset.saturating_add(length as u64).saturating_sub(1);
     // A coded body would have ranges of its own.
     Call::get("media.fetch", url.as_str())?
+        .elsewhere()
         .header("range", &format!("bytes={offset}-{last}"))?
         .header("accept-encoding", "identity")
 }

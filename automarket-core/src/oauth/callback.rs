@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Provider, pkce::same, rule};
+use super::{App, Provider, pkce::same, rule};
 use crate::{Error, ErrorKind, Result, Secret};
 
 /// More than any platform sends.
@@ -30,13 +30,13 @@ impl fmt::Debug for Callback {
 }
 
 impl Callback {
-    /// What the callback says of where the account lives (Zoho's data centre), for
-    /// [`TokenSet::extra`](super::TokenSet::extra); `Null` where it says nothing.
+    /// Where the account lives: what the callback says (Zoho's data centre), and for the rest what the app or
+    /// the platform's data say ([`App::places`]). `Null` for a platform that has no places.
     ///
     /// # Errors
     /// `Refused` ([`rule::PLACE`]) for a value that the provider's data does not list.
-    pub fn places(&self, provider: &Provider) -> Result<Value> {
-        let mut places = Map::new();
+    pub fn places(&self, provider: &Provider, app: &App) -> Result<Value> {
+        let mut places = app.places(provider);
         for place in provider.places {
             let Some((param, believed)) = place.callback else {
                 continue;
@@ -49,13 +49,9 @@ impl Callback {
                 let message = format!("the callback's {param} is not one of the platform's");
                 return Err(Error::new(ErrorKind::Refused, message).with_rule(rule::PLACE));
             }
-            places.insert(place.name.to_owned(), value.into());
+            places[place.name] = value.into();
         }
-        Ok(if places.is_empty() {
-            Value::Null
-        } else {
-            Value::Object(places)
-        })
+        Ok(places)
     }
 }
 

@@ -209,7 +209,8 @@ pub fn jwt_bearer_call(
     Ok(form.call(&provider.token_url, Method::Post)?.repeatable())
 }
 
-/// Revokes tokens; `None` where the platform cannot.
+/// Revokes tokens; `None` where the platform cannot. The reply is read with
+/// [`read_revocation`](super::read_revocation).
 ///
 /// # Errors
 /// `Config` for a place without value, or a key that cannot sign.
@@ -353,12 +354,12 @@ impl<'a> Form<'a> {
             .pairs
             .iter()
             .map(|(name, value)| (*name, value.as_str()));
+        let in_query = method != Method::Post;
         let method = match method {
             Method::Get => HttpMethod::GET,
-            Method::Post => HttpMethod::POST,
+            Method::Post | Method::PostQuery => HttpMethod::POST,
             Method::Delete => HttpMethod::DELETE,
         };
-        let in_query = method != HttpMethod::POST;
         if in_query && !self.pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs.clone());
         }

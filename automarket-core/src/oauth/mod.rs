@@ -27,6 +27,6 @@ pub use provider::{
 };
 pub use redirect::{check_redirect_uri, redirect_uri_matches};
 pub use register::{read_registration, register_call};
-pub use reply::read_token_reply;
+pub use reply::{read_revocation, read_token_reply};
 pub use rule::Cause;
 pub use token::{Grant, TokenSet};

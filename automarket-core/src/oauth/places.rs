@@ -24,6 +24,13 @@ impl Places {
         Self(found.filter_map(|p| Some((p.name, value(p)?))).collect())
     }
 
+    pub(super) fn into_value(self) -> Value {
+        if self.0.is_empty() {
+            return Value::Null;
+        }
+        self.0.into_iter().collect()
+    }
+
     /// The address with its places filled in: https, or http on loopback.
     pub(super) fn address(&self, template: &str) -> Result<Url> {
         let filled = self.fill(template, |value, first| {

@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::places::Places;
 use crate::{Platform, Secret};
 
 /// A platform's OAuth as data: endpoints and the ways in which it differs from the standard. Each connector
@@ -111,12 +112,16 @@ impl Provider {
     }
 }
 
-/// `GET`, `POST` or `DELETE`: parameters go into the query of the first and last, and the form of the second.
+/// With which method, and where the parameters go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are what they are")]
 pub enum Method {
+    /// `GET`, in the query.
     Get,
+    /// `POST`, as a form.
     Post,
+    /// `POST`, in the query (Zoho).
+    PostQuery,
+    /// `DELETE`, in the query.
     Delete,
 }
 
@@ -311,6 +316,15 @@ impl App {
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
         self
+    }
+
+    /// The values of the platform's places, as this app or the platform's data say them; `Null` where there
+    /// are none. They go into [`TokenSet::at_places`](super::TokenSet::at_places), so that the connector knows
+    /// where an account lives.
+    #[must_use]
+    pub fn places(&self, provider: &Provider) -> Value {
+        let places = Places::of(provider, self, &Value::Null);
+        places.into_value()
     }
 
     /// Sets the value of a place.

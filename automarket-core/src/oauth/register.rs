@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{App, Provider, places::Places, redirect::check_redirect_uri, rule};
+use super::{App, ClientAuth, Provider, places::Places, redirect::check_redirect_uri, rule};
 use crate::{
     Error, ErrorKind, Result,
     http::{Call, Reply},
@@ -35,6 +35,11 @@ pub fn register_call(
             "redirect_uris": [redirect_uri],
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
+            "token_endpoint_auth_method": match provider.client {
+                ClientAuth::Body | ClientAuth::BasicAndBody => "client_secret_post",
+                ClientAuth::Basic => "client_secret_basic",
+                ClientAuth::PrivateKeyJwt => "private_key_jwt",
+            },
         });
         body[registration.scope_field] = scopes.into();
         return call.json(&body);

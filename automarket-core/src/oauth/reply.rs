@@ -28,6 +28,19 @@ pub fn read_token_reply(
     read(provider, reply, now).map_err(|error| error.with_platform(&provider.platform))
 }
 
+/// Reads the reply to a revocation. Tokens that were dead already are as good as revoked.
+///
+/// # Errors
+/// What the platform says, also with status 200 (Slack), as [`read_token_reply`] does.
+pub fn read_revocation(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<()> {
+    match refused(provider, reply, body(reply).as_ref(), now) {
+        Some(error) if error.rule() != Some(rule::INVALID_GRANT) => {
+            Err(error.with_platform(&provider.platform))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn read(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<TokenSet> {
     let body = body(reply);
     if let Some(error) = refused(provider, reply, body.as_ref(), now) {
@@ -42,7 +55,10 @@ fn read(provider: &Provider, reply: &Reply, now: DateTime<Utc>) -> Result<TokenS
         Some(inside) if whole.get("access_token").is_none() => inside,
         _ => &whole,
     };
-    let at = whole.pointer(provider.reply_at).unwrap_or(whole);
+    // Slack renews a person's token as it gives a bot's.
+    let at = whole.pointer(provider.reply_at);
+    let at = at.filter(|at| at.get("access_token").is_some());
+    let at = at.unwrap_or(whole);
     let access_token = token(at, "access_token").ok_or_else(|| no_token(reply))?;
     let get = |names: &[&str]| {
         names

@@ -166,6 +166,9 @@ pub struct Claim {
     pub lease: Duration,
     /// A job whose worker was gone this many times is dead instead of claimed.
     pub max_crashes: u32,
+    /// Whether other jobs run in the same process: one that may be what kills its workers is then only lent
+    /// (see [`Lease::in_trust`]).
+    pub among_others: bool,
 }
 
 impl Claim {
@@ -179,7 +182,14 @@ impl Claim {
             limit,
             lease: Duration::from_secs(30),
             max_crashes: 3,
+            among_others: false,
         }
+    }
+
+    /// Whether a job with so many crashes would only be lent: one more, and it is dead.
+    #[must_use]
+    pub fn lends(&self, crashes: u32) -> bool {
+        self.among_others && crashes > 0 && crashes >= self.max_crashes.saturating_sub(1)
     }
 
     /// Only this job.
@@ -215,6 +225,10 @@ pub struct Lease {
     pub job: Job,
     /// Until when, by the store's clock.
     pub expires_at: DateTime<Utc>,
+    /// Whether it is not to be run, but given back ([`Verdict::Release`]): the next crash is its last, and the
+    /// claim was for work [among others](Claim::among_others), any of which may end the process. When such a lease
+    /// runs out, neither crash nor attempt is counted.
+    pub in_trust: bool,
 }
 
 /// What became of a claimed job.

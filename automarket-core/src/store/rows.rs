@@ -2,8 +2,10 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use serde_json::Value;
+
 use super::JobState;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, ErrorRecord, Result};
 
 /// A record as JSON text.
 ///
@@ -21,6 +23,19 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String> {
 /// As [`damaged`].
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| damaged("a record").with_source(error))
+}
+
+/// A job's payload or result from its text. What this program cannot read (it nests too deeply, or has a number
+/// that is none) is given as the text itself: the job's handler refuses it, and nobody else's job is held up.
+#[must_use]
+pub fn payload(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// A job's failure, as well as it can be read: a newer version may know more kinds of errors.
+#[must_use]
+pub fn failure(text: &str) -> ErrorRecord {
+    from_json(text).unwrap_or_else(|error| ErrorRecord::from(&error))
 }
 
 /// A limit as databases count: in `i64`.
@@ -50,5 +65,17 @@ pub fn job_state(leased: Option<bool>, ended: Option<&str>) -> Result<JobState> 
         (None, Some("dead")) => Ok(JobState::Dead),
         (None, Some("cancelled")) => Ok(JobState::Cancelled),
         (None, _) => Err(damaged("the state of a job")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_wrote_is_read_as_far_as_it_can_be() {
+        let text = r#"{"kind":"novel","message":"m","retry":"never"}"#;
+        assert_eq!(failure(text).kind, ErrorKind::Internal);
+        assert_eq!(payload("1e999"), Value::String("1e999".into()));
     }
 }

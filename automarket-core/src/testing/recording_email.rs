@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     Context, EmailProvider, Error, Identity, Outcome, Platform, Receipt, Result,
     email::{EmailEvent, EmailMessage, EmailProfile, Mailing, Member},
-    profile::ApiVersion,
+    profile::{ApiVersion, Status},
 };
 
 /// An e-mail provider that writes down what it is to send and answers what it was told to; otherwise all
@@ -39,6 +39,13 @@ impl RecordingEmail {
             profile,
             state: Arc::default(),
         }
+    }
+
+    /// One that takes no new accounts, for this reason.
+    #[must_use]
+    pub fn closed(mut self, why: &'static str) -> Self {
+        self.profile.status = Status::Closed(why);
+        self
     }
 
     /// What the next message ends in.

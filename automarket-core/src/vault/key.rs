@@ -73,3 +73,55 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// Counts warnings.
+    #[derive(Clone, Default)]
+    struct Ear(Arc<AtomicUsize>);
+
+    impl Subscriber for Ear {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_key_warns_at_half_of_what_it_may_seal_and_again_and_again() {
+        let key = Key::new(None, &Zeroizing::new(vec![7; 32])).unwrap();
+        let ear = Ear::default();
+        let heard = || ear.0.load(Ordering::Relaxed);
+        tracing::subscriber::with_default(ear.clone(), || {
+            key.count();
+            key.count_from((1 << 31) - 2);
+            key.count();
+            assert_eq!(heard(), 0);
+            key.count();
+            assert_eq!(heard(), 1);
+            key.count();
+            assert_eq!(heard(), 1, "not at each sealing");
+            key.count_from((1 << 31) + (1 << 20) - 1);
+            key.count();
+            assert_eq!(heard(), 2);
+        });
+    }
+}

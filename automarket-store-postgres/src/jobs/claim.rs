@@ -200,6 +200,7 @@ fn lease(row: &Row) -> Outcome<Lease> {
         },
         job,
         expires_at: row.instant("due_at")?,
+        in_trust: false,
     })
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{line, read, settle};
 use crate::{
     error::{Fault, Outcome},
-    value::{array, blob, damaged, from_json, instant, micros},
+    value::{array, blob, damaged, instant, micros, payload},
     writer::Tx,
 };
 
@@ -70,6 +70,7 @@ struct LiveRow {
     unique_key: Option<String>,
     created_at: i64,
     leased: bool,
+    in_trust: bool,
     run_at: i64,
     fence: i64,
     attempts: u32,
@@ -92,6 +93,7 @@ impl LiveRow {
             fence: row.get(10)?,
             attempts: row.get(11)?,
             crashes: row.get(12)?,
+            in_trust: row.get(13)?,
         })
     }
 }
@@ -102,22 +104,24 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
     let mut taken = Vec::with_capacity(places.len());
     let mut read = tx.db.prepare_cached(
         "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-            j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes, q.place
+            j.created_at, q.leased, q.run_at, q.fence, q.attempts, q.crashes, q.in_trust, q.place
          FROM rarray(?1) t
          CROSS JOIN automarket_queue q ON q.place = t.value
          CROSS JOIN automarket_jobs j ON j.place = q.place",
     )?;
     let rows = read.query_map([array(places.iter().copied())], |row| {
-        Ok((row.get(13)?, LiveRow::read(row)?))
+        Ok((row.get(14)?, LiveRow::read(row)?))
     })?;
     let rows: Vec<(i64, LiveRow)> = rows.collect::<rusqlite::Result<_>>()?;
     for (place, mut row) in rows {
-        if row.leased && !survives(tx, place, &mut row, claim)? {
+        let comes_back = row.leased && row.in_trust;
+        if row.leased && !comes_back && !survives(tx, place, &mut row, claim)? {
             continue;
         }
         row.leased = true;
         row.fence += 1;
-        row.attempts = row.attempts.saturating_add(1);
+        row.attempts = row.attempts.saturating_add(u32::from(!comes_back));
+        row.in_trust = claim.lends(row.crashes);
         // Only a job that was leased before has a history.
         let failures = match row.fence {
             1 => Vec::new(),
@@ -133,10 +137,14 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
     tx.db
         .prepare_cached(
             "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = fence + 1,
-                attempts = min(attempts + 1, 4294967295)
+                attempts = min(attempts + NOT (leased AND in_trust), 4294967295), in_trust = place IN rarray(?3)
              WHERE place IN rarray(?1)",
         )?
-        .execute(params![array(taken.iter().map(|l| l.place)), expires_at])?;
+        .execute(params![
+            array(taken.iter().map(|l| l.place)),
+            expires_at,
+            array(taken.iter().filter(|l| l.row.in_trust).map(|l| l.place)),
+        ])?;
     Ok(taken)
 }
 
@@ -166,7 +174,7 @@ impl Leased {
                 tenant: automarket_core::TenantId::new(row.tenant)
                     .map_err(|e| Fault::Ours(damaged("a tenant").with_source(e)))?,
                 kind: row.kind,
-                payload: from_json(&row.payload)?,
+                payload: payload(&row.payload),
                 state: JobState::Leased,
                 run_at: instant(row.run_at)?,
                 priority: row.priority,
@@ -189,6 +197,7 @@ impl Leased {
             },
             job,
             expires_at: instant(self.expires_at)?,
+            in_trust: row.in_trust,
         })
     }
 }

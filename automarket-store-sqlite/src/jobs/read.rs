@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::line;
 use crate::{
     error::{Fault, Outcome},
-    value::{Columns, blob, from_json, instant, limit as sql_limit, micros},
+    value::{Columns, blob, failure, instant, limit as sql_limit, micros, payload},
 };
 
 const SELECT: &str = "
@@ -140,11 +140,12 @@ fn decode(row: &Row<'_>, failures: Vec<(u32, i64, String)>) -> Outcome<Job> {
     let leased: Option<bool> = row.column("leased")?;
     let ended: Option<String> = row.column("state")?;
     let finished_at: Option<i64> = row.column("finished_at")?;
+    let result: Option<String> = row.column("result")?;
     Ok(Job {
         id: row.id("id")?,
         tenant: row.tenant()?,
         kind: row.column("kind")?,
-        payload: row.json("payload")?,
+        payload: payload(&row.column::<String>("payload")?),
         state: job_state(leased, ended.as_deref())?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
@@ -153,7 +154,7 @@ fn decode(row: &Row<'_>, failures: Vec<(u32, i64, String)>) -> Outcome<Job> {
         max_attempts: row.column("max_attempts")?,
         unique_key: row.column("unique_key")?,
         fence: row.column("fence")?,
-        result: row.value("result")?,
+        result: result.as_deref().map(payload),
         failures: decode_failures(failures)?,
         created_at: row.instant("created_at")?,
         finished_at: finished_at.map(instant).transpose()?,
@@ -165,7 +166,7 @@ pub(super) fn decode_failures(failures: Vec<(u32, i64, String)>) -> Result<Vec<F
         Ok::<_, Fault>(Failure {
             attempt,
             at: instant(at)?,
-            error: from_json(&error)?,
+            error: failure(&error),
         })
     };
     let failures = failures.into_iter().map(decode);

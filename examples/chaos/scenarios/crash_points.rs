@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use automarket::{JobId, Tenant, When};
+use automarket::{JobId, Tenant, When, publishing::PublishOptions};
 
 use super::Scenario;
 use crate::{
@@ -56,7 +56,9 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         while let Some(crash) = points.pop_front() {
             number += 1;
             world.say(format!("{crash:?}"));
-            let (mark, job) = world.publish(&tenant, number, When::Now).await?;
+            let (mark, job) = world
+                .publish(&tenant, number, When::Now, PublishOptions::new())
+                .await?;
             marks.push(mark.clone());
             let mut config = config(world, connector, &fake, job);
             config.crash = Some(crash.clone());
@@ -119,7 +121,9 @@ async fn points(
     tenant: &Tenant,
     marks: &mut Vec<String>,
 ) -> Result<Vec<Crash>> {
-    let (mark, job) = world.publish(tenant, 0, When::Now).await?;
+    let (mark, job) = world
+        .publish(tenant, 0, When::Now, PublishOptions::new())
+        .await?;
     let mut worker = world.worker(&config(world, connector, fake, job))?;
     if !finish(world, &mut worker, &mark).await? {
         return Err("a run without a crash did not end well".into());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use automarket::When;
+use automarket::{When, publishing::PublishOptions};
 
 use super::Scenario;
 use crate::{
@@ -53,7 +53,8 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         let mut marks = Vec::new();
         for n in 0..world.size.jobs {
             let number = index * world.size.jobs + n;
-            marks.push(world.publish(&tenant, number, When::Now).await?.0);
+            let late = PublishOptions::new().however_late();
+            marks.push(world.publish(&tenant, number, When::Now, late).await?.0);
         }
         let mut workers =
             world.workers(&fake, |c| c.connector = Some(connector.name.to_owned()))?;

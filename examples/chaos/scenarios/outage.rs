@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use automarket::{When, core::chrono::TimeDelta};
+use automarket::{When, core::chrono::TimeDelta, publishing::PublishOptions};
 
 use super::Scenario;
 use crate::{
@@ -38,12 +38,19 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let outage = TimeDelta::days(DAYS);
     for n in 0..jobs {
         let due = begin + outage * i32::try_from(n)? / i32::try_from(jobs)?;
-        world.publish(&tenant, n, When::At(due)).await?;
+        world
+            .publish(&tenant, n, When::At(due), PublishOptions::new())
+            .await?;
     }
     let mut marks = Vec::new();
     for n in 0..IN_TIME {
         let due = begin + outage + TimeDelta::minutes(100);
-        marks.push(world.publish(&tenant, jobs + n, When::At(due)).await?.0);
+        marks.push(
+            world
+                .publish(&tenant, jobs + n, When::At(due), PublishOptions::new())
+                .await?
+                .0,
+        );
     }
     world.say(format!("{jobs} posts are due within {DAYS} days"));
     world

@@ -26,11 +26,12 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
     let mut workers = world.workers(&fake, |config| config.grace = Duration::from_secs(1))?;
+    let count = workers.len();
     // A few last longer than the grace, where they start first.
     let work = |n: usize| Work {
         told: true,
         hold: if n.is_multiple_of(10) { 60_000 } else { 150 },
-        only_on: n.is_multiple_of(10).then(|| format!("w{}", n / 10 % 2)),
+        only_on: n.is_multiple_of(10).then(|| format!("w{}", n / 10 % count)),
         ..Work::default()
     };
     let acks = world.put(world.size.jobs, work).await?;

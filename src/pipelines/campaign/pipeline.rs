@@ -320,6 +320,7 @@ impl Campaigning<'_> {
                 let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
                 let (notifier, notice) = (&notifier, &notice);
                 let (cx, passed) = engine.passing(account).await?;
+                let cx = cx.with_steps(self.run.steps());
                 let cx = cx.with_key(&format!("notice {}", self.run.id));
                 let call = |cx| async move { notifier.notify(&cx, notice).await };
                 let told = passed.call(engine, cx, call).await;

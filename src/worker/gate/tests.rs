@@ -232,6 +232,40 @@ async fn what_an_app_has_used_up_holds_back_all_its_tenants_before_a_refusal() {
 }
 
 #[tokio::test]
+async fn who_has_the_media_of_a_post_closes_no_gate() {
+    let world = World::new().await;
+    let one = world.of_app("one", "1", "shared").await;
+    let (context, passed) = world.tenant.engine().passing(one.clone()).await.unwrap();
+    let ours = Call::get("x.get", "https://api.x.com/2").unwrap();
+    world.answers.lock().unwrap().push_back((200, "x", "y"));
+    context.call(ours).await.unwrap();
+    for answer in [
+        (429, "retry-after", "86400"),
+        (206, "x-app-usage", r#"{"call_count":100}"#),
+        (206, "x-ratelimit-remaining", "0"),
+        (503, "x", "y"),
+    ] {
+        world.answers.lock().unwrap().push_back(answer);
+        let media = Call::get("media.fetch", "https://cdn.example.com/1").unwrap();
+        let _ = context.call(media.elsewhere()).await;
+    }
+    let media = Call::get("media.fetch", "https://cdn.example.com/1").unwrap();
+    let hangs = media.elsewhere().timeout(Duration::from_millis(1));
+    let end = context.call(hangs).await;
+    assert_eq!(end.as_ref().unwrap_err().kind(), ErrorKind::Timeout);
+    passed.tell(&end).await;
+    for tenant in [&one.tenant, &TenantId::new("automarket").unwrap()] {
+        let gates = world.store.gates(tenant).await.unwrap();
+        assert!(
+            gates
+                .iter()
+                .all(|g| g.closed_until.is_none() && g.failures == 0),
+            "{gates:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_apps_limit_of_a_bucket_holds_back_its_own_calls_of_all_tenants() {
     let world = World::new().await;
     let one = world.of_app("one", "1", "shared").await;

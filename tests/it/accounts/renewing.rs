@@ -59,6 +59,9 @@ async fn trouble_on_the_way_disconnects_nobody() {
         Next::NotSent,
         Next::Reply(StatusCode::TOO_MANY_REQUESTS.as_u16(), "{}".into()),
         Next::Reply(503, html),
+        // What a status says comes before what its body says.
+        Next::Reply(503, "{\"error\":\"invalid_grant\"}".into()),
+        Next::Reply(429, "{\"error\":\"invalid_grant\"}".into()),
         Next::Reply(200, "{\"access_tok".into()),
         Next::Reply(401, "{\"error\":\"invalid_client\"}".into()),
     ] {
@@ -321,6 +324,32 @@ async fn reconnecting_lets_what_waited_go_on() {
     // At once.
     run(&world, post).await;
     assert_eq!(state(&world, post).await, PublicationState::Published);
+}
+
+#[tokio::test]
+async fn another_account_that_is_connected_lets_nothing_of_this_one_go_on() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let post = publish(&world, "a").await;
+    let due = async || {
+        let job = world.tenant.publications(post).await.unwrap()[0].job;
+        let job = world.store.job(world.tenant.id(), job).await.unwrap();
+        job.unwrap().run_at
+    };
+    let waits_until = due().await;
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let other = Account::new(world.tenant.id().clone(), PLATFORM, "2");
+    let other = world
+        .tenant
+        .add_account(other, tokens(&access, &refresh, end));
+    other.await.unwrap();
+    assert_eq!(due().await, waits_until);
+    world.pass(3600);
+    run(&world, post).await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    assert_eq!(world.issuer.posts(), 0);
+    assert!(world.needs_reauth().await);
 }
 
 #[tokio::test]

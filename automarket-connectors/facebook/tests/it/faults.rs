@@ -3,26 +3,15 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Context, Credential, ErrorKind, Outcome, Post, Publisher, Result, Retry,
-    chrono::TimeDelta,
-    http_types::Method,
-    testing::{Fault, FaultRule},
+    Credential, ErrorKind, Post, Publisher, Retry,
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
 
+use crate::conformance::fresh;
 use crate::world::{World, done, hello};
-
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.facebook.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::seconds(20));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
 
 fn commented() -> Post {
     let mut post = hello();
@@ -32,19 +21,11 @@ fn commented() -> Post {
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_post_or_comment_leaves_one_of_each() {
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusAfter(503),
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
+    let of = || PublisherUnderTest {
+        post: commented(),
+        ..fresh()
+    };
+    let more = [
         Fault::Reply(
             500,
             r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
@@ -70,22 +51,13 @@ async fn any_fault_at_post_or_comment_leaves_one_of_each() {
             r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit","code":613}}"#,
         ),
     ];
-    for fault in faults {
-        for path in ["/feed", "/comments"] {
-            let world = World::new();
-            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
-            world.sandbox.faults().add(rule);
-            let cx = world.cx();
-            let name = format!("{fault:?} at {path}");
-            let error = world.facebook.publish(&cx, &commented()).await.unwrap_err();
-            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
-            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
-            let effects = world.effects();
-            let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
-            assert_eq!(kinds, ["post", "comment"], "{name}");
-            assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
-        }
-    }
+    let writes = [("/feed", 0), ("/comments", 0)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
+        assert_eq!(kinds, ["post", "comment"], "{name}");
+        assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use automarket_connector_facebook::{Facebook, FacebookConfig, oauth, testing};
 use automarket_core::{
     Credential, ErrorKind, Publisher, Secret,
-    oauth::Refresh,
+    oauth::{App, Refresh, TokenSet, refresh_call, revoke_call},
     testing::{Fault, FaultRule},
 };
 
@@ -40,6 +40,26 @@ async fn a_user_has_pages_each_with_its_own_token() {
     let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn the_token_of_a_page_is_of_the_app_of_the_login_and_lives_without_it() {
+    let world = World::new();
+    let mut login = TokenSet::new(Secret::new(testing::USER_TOKEN));
+    login.app = "eu".to_owned();
+    login.scopes = Some(vec!["pages_manage_posts".to_owned()]);
+    let cx = world.cx().with_credential(Credential::oauth(login));
+    let pages = world.facebook.identify(&cx).await.unwrap();
+    let Some(Credential::OAuth(page)) = &pages[0].credential else {
+        panic!("{:?}", pages[0].credential)
+    };
+    assert_eq!(page.access_token.expose(), testing::TOKEN);
+    assert_eq!(page.app, "eu");
+    assert_eq!(page.scopes.as_ref().unwrap(), &["pages_manage_posts"]);
+    // It is neither renewed nor withdrawn in the place of the login, which other pages live on.
+    let (ways, app, now) = (oauth(), App::new("id", "secret"), cx.now());
+    assert!(refresh_call(&ways, &app, page, now).unwrap().is_none());
+    assert!(revoke_call(&ways, &app, page, now).unwrap().is_none());
 }
 
 #[tokio::test]

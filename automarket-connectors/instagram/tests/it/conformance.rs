@@ -9,7 +9,7 @@ use automarket_core::{
 
 use crate::world::{World, hello};
 
-fn fresh(login: Login) -> PublisherUnderTest {
+pub(crate) fn fresh(login: Login) -> PublisherUnderTest {
     let world = World::of_login(login);
     // The suite drops attempts after seconds: nothing shall be waited for.
     world.fake.set_processing(0);

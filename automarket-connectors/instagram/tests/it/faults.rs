@@ -4,26 +4,17 @@ use std::time::Duration;
 
 use automarket_connector_instagram::Login;
 use automarket_core::{
-    Context, Credential, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    Credential, ErrorKind, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
 
+use crate::conformance::fresh;
 use crate::world::{World, done, hello};
-
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.instagram.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::seconds(20));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
 
 fn commented() -> Post {
     let mut post = hello();
@@ -33,19 +24,11 @@ fn commented() -> Post {
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_any_write_leaves_one_of_each() {
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusAfter(503),
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
+    let of = || PublisherUnderTest {
+        post: commented(),
+        ..fresh(Login::Instagram)
+    };
+    let more = [
         Fault::Reply(
             500,
             r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
@@ -71,26 +54,13 @@ async fn any_fault_at_any_write_leaves_one_of_each() {
             r#"{"error":{"message":"(#613) Calls have exceeded the rate limit","code":613}}"#,
         ),
     ];
-    for fault in faults {
-        for path in ["/media_publish", "/comments"] {
-            let world = World::new();
-            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
-            world.sandbox.faults().add(rule);
-            let cx = world.cx();
-            let name = format!("{fault:?} at {path}");
-            let error = world
-                .instagram
-                .publish(&cx, &commented())
-                .await
-                .unwrap_err();
-            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
-            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
-            let effects = world.effects();
-            let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
-            assert_eq!(kinds, ["image", "comment"], "{name}");
-            assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
-        }
-    }
+    let writes = [("/media_publish", 0), ("/comments", 0)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
+        assert_eq!(kinds, ["image", "comment"], "{name}");
+        assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +84,7 @@ async fn a_container_whose_making_failed_is_no_unknown() {
             matches!(error.retry(), Retry::After(_)),
             "{fault:?}: {error:?}"
         );
-        done(to_the_end(&world, &cx, &hello()).await.unwrap());
+        done(world.instagram.publish(&cx, &hello()).await.unwrap());
         assert_eq!(world.effects().len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use automarket_core::{
 
 use crate::world::{World, hello};
 
-fn fresh() -> PublisherUnderTest {
+pub(crate) fn fresh() -> PublisherUnderTest {
     let world = World::new();
     PublisherUnderTest {
         context: world.cx(),

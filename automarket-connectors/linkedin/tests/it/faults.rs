@@ -5,30 +5,20 @@ use std::time::Duration;
 
 use automarket_connector_linkedin::{LinkedInConfig, testing};
 use automarket_core::{
-    Context, Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Result, Retry,
+    Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::conformance::fresh;
 use crate::world::{World, commented, done, hello};
 
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.linkedin.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::minutes(1));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
-
-fn one_of_each(world: &World, name: &str) {
-    let effects = world.effects();
+fn one_of_each(effects: &[Value], name: &str) {
     assert_eq!(effects.len(), 1, "{name}: {effects:?}");
     assert_eq!(
         effects[0]["text"], "Hello (from Acme) & friends #launch",
@@ -41,49 +31,27 @@ fn one_of_each(world: &World, name: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_either_write_leaves_one_post_with_one_comment() {
-    let day = r#"{"status":429,"serviceErrorCode":101,"message":"Resource level throttle APPLICATION DAY limit for calls to this resource is reached."}"#;
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusBefore(503),
-        Fault::StatusAfter(500),
+    let of = || PublisherUnderTest {
+        post: commented(),
+        ..fresh()
+    };
+    let more = [
         Fault::StatusAfter(504),
-        // An HTML page that says success.
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
-        Fault::Reply(429, day),
+        Fault::Reply(
+            429,
+            r#"{"status":429,"serviceErrorCode":101,"message":"Resource level throttle APPLICATION DAY limit for calls to this resource is reached."}"#,
+        ),
         Fault::Reply(
             500,
             r#"{"status":500,"message":"Unable to obtain activity"}"#,
         ),
     ];
-    for fault in faults {
-        for path in ["/rest/posts", "/comments"] {
-            let world = World::new();
-            let rule = FaultRule::on(path, fault.clone()).method(Method::POST);
-            world.sandbox.faults().add(rule);
-            let cx = world.cx();
-            let name = format!("{fault:?} at {path}");
-            let first = world.linkedin.publish(&cx, &commented()).await;
-            // A comment's id stands in its header as well, which only the first of these leaves.
-            let told = matches!(fault, Fault::HalfAfter) && path == "/comments";
-            match first {
-                Ok(_) => assert!(told, "{name}"),
-                Err(error) => assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}"),
-            }
-            assert_eq!(world.sandbox.faults().hits().len(), 1, "{name}");
-            let receipt = done(to_the_end(&world, &cx, &commented()).await.unwrap());
-            one_of_each(&world, &name);
-            assert_eq!(receipt.remote_id, world.effects()[0]["id"], "{name}");
-        }
-    }
+    let writes = [("/rest/posts", 0), ("/comments", 0)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        one_of_each(effects, name);
+        assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +66,7 @@ async fn a_process_that_ends_anywhere_goes_on_where_it_stopped() {
         let dying = tokio::time::timeout(Duration::from_secs(5), attempt);
         assert!(dying.await.is_err());
         done(world.linkedin.publish(&cx, &post).await.unwrap());
-        one_of_each(&world, path);
+        one_of_each(&world.effects(), path);
     }
 }
 
@@ -147,7 +115,7 @@ async fn an_expired_token_stops_it_and_the_new_one_goes_on() {
             .await
             .unwrap(),
     );
-    one_of_each(&world, "renewed");
+    one_of_each(&world.effects(), "renewed");
 }
 
 async fn refused(world: &World, post: &Post) -> Error {
@@ -315,7 +283,7 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
     world.fake.hide_from_comments(2);
     let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
     done(outcome.unwrap());
-    one_of_each(&world, "hidden twice");
+    one_of_each(&world.effects(), "hidden twice");
     // Not for ever.
     let world = World::new();
     world.fake.hide_from_comments(9);

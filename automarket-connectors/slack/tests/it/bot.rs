@@ -5,10 +5,10 @@ use std::sync::{
 
 use automarket_connector_slack::{
     PLATFORM, Slack,
-    testing::{CHANNEL, FOREIGN_CHANNEL, FakeSlack, TOKEN},
+    testing::{CHANNEL, FOREIGN_CHANNEL, FakeSlack, PRIVATE_CHANNEL, TOKEN},
 };
 use automarket_core::{
-    Context, Credential, ErrorKind, Media, Notice, Notifier as _, TenantId,
+    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, TenantId,
     store::Account,
     testing::{Fake as _, Fault, FaultRule, Sandbox, conformance::notifier::NotifierUnderTest},
 };
@@ -49,16 +49,53 @@ async fn keeps_the_notifier_contract() {
 }
 
 #[tokio::test]
-async fn says_who_it_is() {
-    let (sandbox, _) = world();
-    let who = Slack::new()
-        .identify(&context(&sandbox, CHANNEL, "k"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (who[0].remote_id.as_str(), who[0].name.as_str()),
-        ("T0SANDBOX", "Sandbox")
-    );
+async fn one_login_is_the_channels_that_it_can_tell_people_in() {
+    let (sandbox, fake) = world();
+    let cx = context(&sandbox, "", "k");
+    let found = Slack::new().identify(&cx).await.unwrap();
+    let shown = |found: &[Identity]| -> Vec<(String, String)> {
+        let named = found.iter();
+        named
+            .map(|one| (one.remote_id.clone(), one.name.clone()))
+            .collect()
+    };
+    let of = |id: &str, name: &str| (id.to_owned(), format!("#{name} in Sandbox"));
+    let public = [of(CHANNEL, "general"), of(FOREIGN_CHANNEL, "random")];
+    let private = of(PRIVATE_CHANNEL, "marketing");
+    assert_eq!(shown(&found), [&public[..], &[private]].concat());
+    assert_eq!(found[0].handle.as_deref(), Some("#general"));
+    // Each of them can be told something.
+    for channel in &found {
+        let cx = context(&sandbox, &channel.remote_id, &channel.remote_id);
+        let sent = Slack::new().notify(&cx, &Notice::new("t", "")).await;
+        assert!(sent.is_ok(), "{} {sent:?}", channel.name);
+    }
+    assert_eq!(fake.effects().len(), 3);
+    // Private channels are a scope of their own.
+    fake.take_scope("groups:read");
+    let found = Slack::new().identify(&cx).await.unwrap();
+    assert_eq!(shown(&found), public);
+    fake.take_scope("channels:read");
+    let error = Slack::new().identify(&cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert!(error.message().contains("channels:read"), "{error}");
+    fake.revoke();
+    let error = Slack::new().identify(&cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+}
+
+#[tokio::test]
+async fn a_lost_message_in_a_channel_that_the_bot_is_not_in_stays_unknown() {
+    let (sandbox, fake) = world();
+    let cx = context(&sandbox, FOREIGN_CHANNEL, "k");
+    sandbox
+        .faults()
+        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    for _ in 0..2 {
+        let lost = Slack::new().notify(&cx, &Notice::new("t", "")).await;
+        assert!(lost.unwrap_err().is_unknown());
+    }
+    assert_eq!(fake.effects().len(), 1);
 }
 
 #[tokio::test]
@@ -84,7 +121,7 @@ async fn files_are_shared_under_the_message_once() {
 #[tokio::test]
 async fn without_the_history_scope_a_lost_answer_stays_unknown() {
     let (sandbox, fake) = world();
-    fake.forbid_history();
+    fake.take_scope("channels:history");
     let cx = context(&sandbox, CHANNEL, "k");
     sandbox
         .faults()
@@ -138,6 +175,7 @@ async fn a_lost_message_is_found_beyond_the_first_page() {
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let (sandbox, fake) = world();
+    fake.take_scope("chat:write.public");
     let notice = Notice::new("t", "");
     let kind = async |cx: Context| Slack::new().notify(&cx, &notice).await.unwrap_err().kind();
     assert_eq!(

@@ -6,5 +6,6 @@
 )]
 
 mod bot;
+mod oauth;
 mod webhook;
 mod wire;

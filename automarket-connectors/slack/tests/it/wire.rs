@@ -44,6 +44,29 @@ async fn a_bot_posts_blocks_with_its_key() {
 }
 
 #[tokio::test]
+async fn channels_are_read_page_by_page() {
+    let wire = Script::new()
+        .expect("POST", "https://slack.com/api/auth.test")
+        .header("authorization", "Bearer test-token")
+        .reply(200, r#"{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T0","user_id":"U0","bot_id":"B0","is_enterprise_install":false}"#)
+        .expect("POST", "https://slack.com/api/conversations.list")
+        .header("authorization", "Bearer test-token")
+        .reply(200, r#"{"ok":true,"channels":[{"id":"C012AB3CD","name":"general","is_channel":true,"is_private":false,"is_member":true,"num_members":23}],"response_metadata":{"next_cursor":"dGVhbTpDMDYxRkE1UEI="}}"#)
+        .expect("POST", "https://slack.com/api/conversations.list")
+        .reply(200, r#"{"ok":true,"channels":[{"id":"G0AAAAAAA","name":"board","is_private":true}],"response_metadata":{"next_cursor":""}}"#);
+    let found = Slack::new().identify(&bot(&wire)).await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|one| one.remote_id.as_str()).collect();
+    assert_eq!(ids, ["C012AB3CD", "G0AAAAAAA"]);
+    assert_eq!(found[0].name, "#general in Acme");
+    wire.finished();
+    let asked = "types=public_channel%2Cprivate_channel&exclude_archived=true&limit=999";
+    let requests = wire.requests();
+    assert_eq!(requests[1].body(), asked);
+    let next = format!("{asked}&cursor=dGVhbTpDMDYxRkE1UEI%3D");
+    assert_eq!(*requests[2].body(), next);
+}
+
+#[tokio::test]
 async fn a_webhook_gets_no_token() {
     let wire = Script::new()
         .expect("POST", "https://hooks.slack.com/services/T0/B0/s")

@@ -4,64 +4,38 @@ use std::time::Duration;
 
 use automarket_connector_x::XConfig;
 use automarket_core::{
-    Context, Credential, Error, ErrorKind, Outcome, Post, Publisher, Result, Retry,
+    Credential, Error, ErrorKind, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        conformance::publisher::{self, PublisherUnderTest},
+    },
 };
 
-use crate::world::{World, done, hello, thread};
-
-/// Goes on with the same steps, as the engine does after errors that allow it.
-async fn to_the_end(world: &World, cx: &Context, post: &Post) -> Result<Outcome> {
-    for _ in 0..4 {
-        match world.x.publish(cx, post).await {
-            Err(error) if error.retry() != Retry::Never => {
-                world.clock.advance(TimeDelta::minutes(1));
-            }
-            end => return end,
-        }
-    }
-    panic!("no end")
-}
+use crate::conformance::fresh;
+use crate::world::{World, chain, done, hello, thread};
 
 #[tokio::test(start_paused = true)]
 async fn any_fault_at_any_part_leaves_one_whole_thread() {
-    let reply = r#"{"title":"Too Many Requests","type":"about:blank","status":429}"#;
-    let faults = [
-        Fault::NotSent,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::HangAfter,
-        Fault::StatusBefore(500),
-        Fault::StatusAfter(503),
-        Fault::StatusAfter(200),
-        Fault::HalfAfter,
-        Fault::GarbageAfter,
-        Fault::Slow(Duration::from_secs(90)),
-        Fault::RateLimited(Some("7")),
-        Fault::RateLimited(None),
-        Fault::Reply(429, reply),
+    let of = || PublisherUnderTest {
+        post: thread(),
+        ..fresh()
+    };
+    let more = [
+        Fault::Reply(
+            429,
+            r#"{"title":"Too Many Requests","type":"about:blank","status":429}"#,
+        ),
         Fault::Reply(200, "{\"errors\":[{\"title\":\"odd\"}]}"),
     ];
-    for fault in faults {
-        for part in 0..3 {
-            let world = World::new();
-            let rule = FaultRule::on("/2/tweets", fault.clone());
-            world
-                .sandbox
-                .faults()
-                .add(rule.method(Method::POST).after(part));
-            let cx = world.cx();
-            let name = format!("{fault:?} at part {part}");
-            let error = world.x.publish(&cx, &thread()).await.unwrap_err();
-            assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
-            let receipt = done(to_the_end(&world, &cx, &thread()).await.unwrap());
-            let texts = ["One <first>", "Two acme.dev", "Three"];
-            assert_eq!(world.chain(), texts, "{name}");
-            assert_eq!(receipt.data["ids"].as_array().unwrap().len(), 3);
-        }
-    }
+    let writes = [("/2/tweets", 0), ("/2/tweets", 1), ("/2/tweets", 2)];
+    publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
+        let texts = ["One <first>", "Two acme.dev", "Three"];
+        assert_eq!(chain(effects), texts, "{name}");
+        assert_eq!(receipt.data["ids"].as_array().unwrap().len(), 3);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,13 +65,16 @@ impl World {
 
     /// The texts of the posts, each of which has to answer the one before it.
     pub(crate) fn chain(&self) -> Vec<String> {
-        let effects = self.effects();
-        for pair in effects.windows(2) {
-            assert_eq!(pair[1]["reply_to"], pair[0]["id"], "{effects:?}");
-        }
-        let text = |post: &Value| post["text"].as_str().unwrap().to_owned();
-        effects.iter().map(text).collect()
+        chain(&self.effects())
     }
+}
+
+pub(crate) fn chain(effects: &[Value]) -> Vec<String> {
+    for pair in effects.windows(2) {
+        assert_eq!(pair[1]["reply_to"], pair[0]["id"], "{effects:?}");
+    }
+    let text = |post: &Value| post["text"].as_str().unwrap().to_owned();
+    effects.iter().map(text).collect()
 }
 
 pub(crate) fn hello() -> Post {

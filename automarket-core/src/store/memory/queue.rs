@@ -34,6 +34,7 @@ type Key = (TenantId, String, String);
 struct Row {
     job: Job,
     lease_until: Option<DateTime<Utc>>,
+    in_trust: bool,
     steps: Vec<(String, Value)>,
 }
 
@@ -97,6 +98,7 @@ impl Queue {
                 finished_at: None,
             },
             lease_until: None,
+            in_trust: false,
             steps: Vec::new(),
         };
         let place = self.last + 1;
@@ -188,7 +190,9 @@ impl Queue {
     /// Leases one job; `None` when it is dead instead.
     fn lease(&mut self, place: u64, claim: &Claim, now: DateTime<Utc>) -> Option<Lease> {
         let row = self.rows.get_mut(&place)?;
-        if row.job.state == JobState::Leased {
+        if row.job.state == JobState::Leased && row.in_trust {
+            row.job.attempts -= 1;
+        } else if row.job.state == JobState::Leased {
             row.job.crashes += 1;
             let job = &row.job;
             let crash = Crash::new(
@@ -208,6 +212,7 @@ impl Queue {
         row.job.fence += 1;
         row.job.attempts += 1;
         row.lease_until = Some(expires_at);
+        row.in_trust = claim.lends(row.job.crashes);
         Some(Lease {
             token: LeaseToken {
                 job: row.job.id,
@@ -215,6 +220,7 @@ impl Queue {
             },
             job: row.job.clone(),
             expires_at,
+            in_trust: row.in_trust,
         })
     }
 

@@ -26,7 +26,9 @@ use crate::{
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 
-pub use faults::{a_crash_at_any_request_leaves_one_effect, faults_end_as_they_should};
+pub use faults::{
+    a_crash_at_any_request_leaves_one_effect, any_fault_at_any_write, faults_end_as_they_should,
+};
 
 /// A publisher in its world. Each case wants a fresh one.
 pub struct PublisherUnderTest {

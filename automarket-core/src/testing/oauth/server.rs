@@ -482,6 +482,10 @@ impl Fake for AuthServer {
             && path == place
             && method == name(revoke)
         {
+            let params = match revoke {
+                Method::PostQuery => pairs(request.uri().query().unwrap_or_default().as_bytes()),
+                _ => params,
+            };
             return self.revoke(world, request, &params, now);
         }
         if method == "POST" && Some(path) == rules.register {
@@ -519,10 +523,13 @@ impl fmt::Debug for AuthServer {
 /// What stands in query and form.
 fn params(request: &Request<Bytes>) -> Params {
     let query = request.uri().query().unwrap_or_default();
-    [query.as_bytes(), request.body()]
-        .into_iter()
-        .flat_map(|text| form_urlencoded::parse(text).into_owned())
-        .collect()
+    let mut all = pairs(query.as_bytes());
+    all.extend(pairs(request.body()));
+    all
+}
+
+fn pairs(text: &[u8]) -> Params {
+    form_urlencoded::parse(text).into_owned().collect()
 }
 
 fn bearer(request: &Request<Bytes>) -> Option<String> {
@@ -537,7 +544,7 @@ fn bearer(request: &Request<Bytes>) -> Option<String> {
 fn name(method: Method) -> &'static str {
     match method {
         Method::Get => "GET",
-        Method::Post => "POST",
+        Method::Post | Method::PostQuery => "POST",
         Method::Delete => "DELETE",
     }
 }

@@ -12,6 +12,10 @@ use crate::{
 
 pub(super) fn cases() -> Vec<StoreCase> {
     vec![
+        StoreCase::new(
+            "a payload that cannot be read keeps no other job from being claimed",
+            |s| Box::pin(unreadable(s)),
+        ),
         StoreCase::new("a job comes back with every field", |s| {
             Box::pin(comes_back_whole(s))
         }),
@@ -64,6 +68,22 @@ pub(super) fn cases() -> Vec<StoreCase> {
             |s| Box::pin(next_ready(s)),
         ),
     ]
+}
+
+/// Stores that keep text give it as it is; a store that keeps values has nothing to read.
+async fn unreadable(s: &StoreUnderTest) {
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let text = deep.to_string();
+    let id = s.put(NewJob::new(tenant("acme"), "a", deep.clone())).await;
+    let other = s.put(job("a")).await;
+    let leases = s.claim(10).await;
+    assert_eq!(
+        leases.iter().map(|l| l.job.id).collect::<Vec<_>>(),
+        [id, other]
+    );
+    let payload = &leases[0].job.payload;
+    assert!(*payload == deep || *payload == json!(text), "{payload}");
+    assert_eq!(s.job(id).await.payload, *payload);
 }
 
 async fn comes_back_whole(s: &StoreUnderTest) {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ErrorKind, JobId, Retry,
-    store::{Claim, JobState, LeaseToken, NewJob, Settled, Verdict},
+    store::{Claim, Job, JobState, LeaseToken, NewJob, Settled, Verdict},
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -18,6 +18,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new(
             "a job whose worker was gone too often is dead by queue.crashes",
             |s| Box::pin(dead_by_crashes(s)),
+        ),
+        StoreCase::new(
+            "a job with one crash left is lent to who works among others",
+            |s| Box::pin(lent(s)),
         ),
         StoreCase::new(
             "a crash with the attempts used up is dead by queue.attempts",
@@ -87,6 +91,35 @@ async fn dead_by_crashes(s: &StoreUnderTest) {
     assert_eq!(rules, [None, None, Some("queue.crashes")]);
     assert!(dead.finished_at.is_some());
     assert_ne!(s.put(job("a").unique("k")).await, id, "its key is free");
+}
+
+async fn lent(s: &StoreUnderTest) {
+    let id = s.put(job("a")).await;
+    for _ in 0..2 {
+        assert!(!s.claim_one().await.in_trust);
+        s.wait(31).await;
+    }
+    let among = Claim {
+        among_others: true,
+        ..Claim::new("worker", 10).lease(LEASE)
+    };
+    let lend = async || s.store.claim(&among).await.unwrap().remove(0);
+    let counts = |job: &Job| (job.crashes, job.attempts, job.failures.len());
+    for _ in 0..3 {
+        let lease = lend().await;
+        assert!(lease.in_trust);
+        assert_eq!(counts(&lease.job), (2, 3, 2));
+        s.wait(31).await;
+    }
+    let lease = lend().await;
+    s.settle(lease.token, Verdict::Release).await;
+    assert_eq!(counts(&s.job(id).await), (2, 2, 2));
+    let last = s.claim_one().await;
+    assert!(!last.in_trust);
+    assert_eq!(counts(&last.job), (2, 3, 2));
+    s.wait(31).await;
+    assert_eq!(s.claim(10).await, []);
+    assert_eq!(s.job(id).await.state, JobState::Dead);
 }
 
 async fn dead_by_attempts(s: &StoreUnderTest) {

@@ -1,4 +1,4 @@
-use automarket_core::oauth::{Cause, Place, Provider, read_callback, rule, state_of};
+use automarket_core::oauth::{App, Cause, Place, Provider, read_callback, rule, state_of};
 use automarket_core::{ErrorKind, Platform};
 use proptest::prelude::*;
 use url::form_urlencoded;
@@ -104,10 +104,16 @@ fn a_server_that_the_data_does_not_list_gets_no_secret() {
         let query = format!("code=c&state={STATE}&accounts-server={server}");
         read_callback(&query, STATE, None)
             .unwrap()
-            .places(&provider)
+            .places(&provider, &App::public("app"))
     };
     let eu = at("https%3A%2F%2Faccounts.zoho.eu").unwrap();
     assert_eq!(eu["accounts"], "https://accounts.zoho.eu");
+    // Where the callback says nothing, it is where the app or the platform's data say.
+    let silent = read_callback(&format!("code=c&state={STATE}"), STATE, None).unwrap();
+    let by = |app: App| silent.places(&provider, &app).unwrap()["accounts"].clone();
+    assert_eq!(by(App::public("app")), "https://accounts.zoho.com");
+    let own = App::public("app").place("accounts", "https://accounts.zoho.in");
+    assert_eq!(by(own), "https://accounts.zoho.in");
     for evil in [
         "https%3A%2F%2Fevil.example",
         "https%3A%2F%2Faccounts.zoho.eu.evil.example",

@@ -7,8 +7,8 @@ use automarket_core::{
     oauth::{
         App, Callback, Cause, Grant, Provider, Refresh, TokenSet, authorize_url,
         client_credentials_call, exchange_call, jwt_bearer_call, long_lived_call, missing_scopes,
-        read_callback, read_registration, read_token_reply, refresh_call, register_call,
-        requested_scopes, revoke_call, rule,
+        read_callback, read_registration, read_revocation, read_token_reply, refresh_call,
+        register_call, requested_scopes, revoke_call, rule,
     },
     testing::{AuthRules, AuthServer, Fake as _, ManualClock, Sandbox, UserSays},
 };
@@ -138,7 +138,7 @@ impl World {
     }
 
     fn exchange(&self, app: &App, callback: &Callback) -> Call {
-        let places = callback.places(&self.provider).unwrap();
+        let places = callback.places(&self.provider, app).unwrap();
         let verifier = Secret::new(VERIFIER);
         let now = self.cx.now();
         exchange_call(
@@ -158,7 +158,7 @@ impl World {
         let call = self.exchange(&self.app, &callback);
         self.show(&call);
         let mut tokens = self.tokens(call).await.unwrap();
-        let places = callback.places(&self.provider).unwrap();
+        let places = callback.places(&self.provider, &self.app).unwrap();
         if !places.is_null() {
             tokens = tokens.at_places(places);
         }
@@ -252,9 +252,16 @@ impl World {
             return;
         }
         self.show(&call);
+        let again = call.clone();
         let reply = self.cx.call(call).await.unwrap();
-        assert!(reply.ok(), "{}", reply.excerpt());
+        let read = |reply| read_revocation(&self.provider, reply, self.cx.now());
+        assert!(read(&reply).is_ok(), "{}", reply.excerpt());
         assert!(!self.works(&tokens));
+        // A token that nobody knows is an error, and never taken for revoked.
+        let unknown = AuthServer::new(self.rules.clone());
+        let sandbox = Sandbox::new().with(Arc::new(unknown));
+        let reply = Context::new(sandbox).call(again).await.unwrap();
+        assert!(read(&reply).is_err(), "{}", reply.excerpt());
     }
 
     fn works(&self, tokens: &TokenSet) -> bool {

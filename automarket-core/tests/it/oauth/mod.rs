@@ -3,4 +3,5 @@
 mod callback;
 mod flow;
 mod platforms;
+mod register;
 mod reply;

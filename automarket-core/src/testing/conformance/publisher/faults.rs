@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::{PublisherUnderTest, err, ok};
 use crate::{
-    Context, Error, ErrorKind, Intent, Lookup, Retry,
+    Context, Error, ErrorKind, Intent, Lookup, Outcome, Receipt, Retry,
     testing::{Fault, FaultRule},
 };
 
@@ -76,6 +77,59 @@ pub async fn a_crash_at_any_request_leaves_one_effect(fresh: &impl Fn() -> Publi
                 break;
             }
             test.expect_resumption(&cx, &name).await;
+        }
+    }
+}
+
+/// Each fault that any platform knows, and each of `more`, at each of these writes (a part of the path, and how
+/// many such requests pass before): nothing is given up, and going on with the same steps, as the engine does,
+/// ends well. `whole` says whether what the fake then holds is all of the post, once.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn any_fault_at_any_write(
+    fresh: impl Fn() -> PublisherUnderTest,
+    writes: &[(&'static str, u32)],
+    more: &[Fault],
+    whole: impl Fn(&[Value], &Receipt, &str),
+) {
+    let any = [
+        Fault::NotSent,
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::HangAfter,
+        Fault::StatusBefore(500),
+        Fault::StatusBefore(503),
+        Fault::StatusAfter(500),
+        Fault::StatusAfter(503),
+        // A page that says success.
+        Fault::StatusAfter(200),
+        Fault::HalfAfter,
+        Fault::GarbageAfter,
+        Fault::Slow(Duration::from_secs(90)),
+        Fault::RateLimited(Some("7")),
+        Fault::RateLimited(None),
+    ];
+    for fault in any.iter().chain(more) {
+        for (path, after) in writes {
+            let test = fresh();
+            let name = format!("{fault:?} at {path}, after {after}");
+            let rule = FaultRule::on(*path, fault.clone()).after(*after);
+            let rule = rule.method(test.write.0.clone());
+            test.sandbox.faults().add(rule);
+            let cx = test.attempt("key-1");
+            let mut outcome = test.publisher.publish(&cx, &test.post).await;
+            assert_eq!(test.sandbox.faults().hits().len(), 1, "{name} did not hit");
+            for _ in 0..3 {
+                let Err(error) = outcome else { break };
+                assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
+                test.clock.advance(TimeDelta::seconds(20));
+                outcome = test.publisher.publish(&cx, &test.post).await;
+            }
+            match ok(outcome, &name) {
+                Outcome::Done(receipt) => whole(&test.effects(), &receipt, &name),
+                other => panic!("{name}: {other:?}"),
+            }
         }
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn zoho() -> Case {
         }],
         revoke: Some(Revocation {
             url: "{accounts}/oauth/v2/token/revoke",
-            method: Method::Post,
+            method: Method::PostQuery,
             by: RevokeBy::Anyone,
             refresh_token: true,
         }),
@@ -197,7 +197,7 @@ pub(super) fn zoho() -> Case {
         hosts: vec!["accounts.zoho.com".into(), "accounts.zoho.eu".into()],
         authorize: "/oauth/v2/auth",
         token: "/oauth/v2/token",
-        revoke: Some((Method::Post, "/oauth/v2/token/revoke")),
+        revoke: Some((Method::PostQuery, "/oauth/v2/token/revoke")),
         pkce: Pkce::None,
         separator: ",",
         // The user lives in another data centre.

@@ -3,12 +3,11 @@
 //! them, in every spelling and for their beginning alone. Webhooks to hosts are to be searched here too once there
 //! are some.
 
-use std::{
-    fmt::{Debug, Write as _},
-    path::Path,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+mod connectors;
+mod said;
+mod search;
+
+use std::{path::Path, time::Duration};
 
 use automarket::{
     Context, Post, When,
@@ -19,199 +18,12 @@ use automarket::{
     store::{postgres::testing::Cluster, sqlite::SqliteStore},
     testing::Server,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, SharedString, Unit};
+use said::{heard, listen, said, show, shown};
+use search::{marked, no_secret_in};
 
 use super::{issuer::Next, *};
 
-/// Spelled differently in each encoding.
-const MARK: &str = "cAnArY\"/+\\=&%7f3a";
-/// What is left of it when somebody shows a part.
-const PART: &[u8] = b"cAnArY";
 const LEASE: Duration = Duration::from_secs(30);
-
-fn marked(what: &str) -> String {
-    format!("{what}-{MARK}-{what}")
-}
-
-// ---- the search ----------------------------------------------------------------------------------------
-
-/// The spellings of a secret that may be found inside something longer.
-fn spellings(secret: &str) -> Vec<Vec<u8>> {
-    let bytes = secret.as_bytes();
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    let percent = |lower: bool| -> String {
-        let spell = |b: &u8| match b {
-            b if b.is_ascii_alphanumeric() || *b == b'-' => char::from(*b).to_string(),
-            b if lower => format!("%{b:02x}"),
-            b => format!("%{b:02X}"),
-        };
-        bytes.iter().map(spell).collect()
-    };
-    let json = |text: &str| {
-        let quoted = serde_json::to_string(text).unwrap();
-        quoted[1..quoted.len() - 1].to_owned()
-    };
-    let mut all = vec![
-        secret.to_owned(),
-        hex.to_uppercase(),
-        hex,
-        percent(true),
-        percent(false),
-        json(secret),
-        json(&json(secret)),
-    ];
-    // In base64 it reads differently at each of three places; its ends depend on the neighbours.
-    for before in 0..3 {
-        let mut shifted = vec![b'x'; before];
-        shifted.extend_from_slice(bytes);
-        let whole = STANDARD.encode(&shifted);
-        let inner = whole.trim_end_matches('=');
-        let inner = &inner[(before * 8).div_ceil(6)..inner.len() - 1];
-        all.push(inner.to_owned());
-        all.push(inner.replace('+', "-").replace('/', "_"));
-    }
-    all.into_iter().map(String::into_bytes).collect()
-}
-
-fn holds(haystack: &[u8], secret: &str) -> bool {
-    spellings(secret)
-        .iter()
-        .any(|needle| haystack.windows(needle.len()).any(|w| w == needle))
-}
-
-#[test]
-fn the_search_finds_a_secret_in_every_spelling() {
-    let secret = marked("x");
-    for around in ["", "a", "ab", "abc"] {
-        let text = format!("{around}{secret}{around}");
-        let hidden = [
-            text.clone(),
-            STANDARD.encode(&text),
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&text),
-            serde_json::to_string(&text).unwrap(),
-            serde_json::to_string(&serde_json::to_string(&text).unwrap()).unwrap(),
-            format!("{text:?}"),
-            text.bytes().map(|b| format!("{b:02x}")).collect(),
-            automarket::core::Url::parse_with_params("https://a.example", [("q", &text)])
-                .unwrap()
-                .to_string(),
-        ];
-        for hidden in hidden {
-            assert!(holds(hidden.as_bytes(), MARK), "{hidden}");
-        }
-    }
-    assert!(!holds(b"cAnArY", MARK));
-}
-
-// ---- what is said --------------------------------------------------------------------------------------
-
-/// Everything that anybody says in this process.
-static SAID: Mutex<String> = Mutex::new(String::new());
-
-fn said(line: &dyn std::fmt::Display) {
-    let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = writeln!(all, "{line}");
-}
-
-fn show(what: &dyn Debug) {
-    said(&format!("{what:?} {what:#?}"));
-}
-
-fn shown<T: Debug>(result: automarket::Result<T>) -> Option<T> {
-    show(&result);
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            said(&format!("{error} {} {error:?}", error.report()));
-            let record = automarket::core::ErrorRecord::from(&error);
-            said(&serde_json::to_string(&record).unwrap());
-            None
-        }
-    }
-}
-
-struct Ear;
-
-struct Fields(String);
-
-impl tracing::field::Visit for Fields {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        let _ = write!(self.0, " {field}={value}");
-    }
-}
-
-impl tracing::Subscriber for Ear {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        let mut fields = Fields(format!("span {}", span.metadata().name()));
-        span.record(&mut fields);
-        said(&fields.0);
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        let mut fields = Fields(String::new());
-        values.record(&mut fields);
-        said(&fields.0);
-    }
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut fields = Fields(format!("{}:", event.metadata().target()));
-        event.record(&mut fields);
-        said(&fields.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-impl log::Log for Ear {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-    fn log(&self, record: &log::Record<'_>) {
-        said(&format!("{}: {}", record.target(), record.args()));
-    }
-    fn flush(&self) {}
-}
-
-impl metrics::Recorder for Ear {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn register_counter(&self, key: &Key, _: &metrics::Metadata<'_>) -> Counter {
-        said(&format!("metric {key}"));
-        Counter::noop()
-    }
-    fn register_gauge(&self, key: &Key, _: &metrics::Metadata<'_>) -> Gauge {
-        said(&format!("metric {key}"));
-        Gauge::noop()
-    }
-    fn register_histogram(&self, key: &Key, _: &metrics::Metadata<'_>) -> Histogram {
-        said(&format!("metric {key}"));
-        Histogram::noop()
-    }
-}
-
-fn listen() {
-    static LISTENING: OnceLock<()> = OnceLock::new();
-    LISTENING.get_or_init(|| {
-        tracing::subscriber::set_global_default(Ear).unwrap();
-        log::set_logger(&Ear).unwrap();
-        metrics::set_global_recorder(Ear).unwrap();
-        log::set_max_level(log::LevelFilter::Trace);
-        std::panic::set_hook(Box::new(|panic| {
-            said(panic);
-            eprintln!("{panic}");
-        }));
-    });
-}
-
-// ---- the run -------------------------------------------------------------------------------------------
 
 struct Plot {
     issuer: Issuer,
@@ -377,37 +189,6 @@ async fn publish(tenant: &Tenant, account: automarket::AccountId, text: &str) {
     said(&serde_json::to_string(&publications).unwrap());
     let why = shown(tenant.why(publication.id).await).unwrap();
     said(&format!("{why} {}", serde_json::to_string(&why).unwrap()));
-}
-
-fn no_secret_in(what: &str, bytes: &[u8]) {
-    let at = spellings(MARK).into_iter().find_map(|needle| {
-        let at = bytes.windows(needle.len()).position(|w| w == needle)?;
-        Some(at)
-    });
-    if let Some(at) = at {
-        let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 200)];
-        panic!("a secret in {what}: {}", String::from_utf8_lossy(around));
-    }
-    if let Some(at) = bytes.windows(PART.len()).position(|w| w == PART) {
-        let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 200)];
-        panic!(
-            "part of a secret in {what}: {}",
-            String::from_utf8_lossy(around)
-        );
-    }
-    for key in [OLD, NEW] {
-        let key = key.split_once(':').unwrap().1;
-        let raw = STANDARD.decode(key).unwrap();
-        assert!(!bytes.windows(32).any(|w| w == raw), "a key in {what}");
-        assert!(
-            !bytes.windows(43).any(|w| w == &key.as_bytes()[..43]),
-            "a key in {what}"
-        );
-    }
-}
-
-fn heard() -> String {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Otherwise the search would find nothing because there is nothing.

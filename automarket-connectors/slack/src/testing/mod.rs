@@ -1,4 +1,7 @@
-//! Slack in a box: a workspace with one bot, two channels and one incoming webhook.
+//! Slack in a box: a workspace with one bot, a few channels and one incoming webhook.
+
+mod channels;
+mod files;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,17 +15,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::PLATFORM;
+use files::{File, UPLOADS};
 
 /// The bot's token.
 pub const TOKEN: &str = "xoxb-sandbox-1";
 /// A channel that the bot is in.
 pub const CHANNEL: &str = "C0SANDBOX01";
-/// A channel that the bot is not in.
+/// A public channel that the bot is not in.
 pub const FOREIGN_CHANNEL: &str = "C0SANDBOX02";
+/// A private channel that the bot was invited to.
+pub const PRIVATE_CHANNEL: &str = "C0SANDBOX04";
 /// The address of the incoming webhook, which posts to [`CHANNEL`].
 pub const WEBHOOK: &str = "https://hooks.slack.com/services/T0SANDBOX/B0SANDBOX/sandbox-secret";
-
-const UPLOADS: &str = "https://files.slack.com/upload/v1/";
 
 /// The fake. Messages it holds are its effects.
 #[derive(Debug, Default)]
@@ -35,7 +39,8 @@ struct State {
     messages: Vec<Message>,
     files: Vec<File>,
     revoked: bool,
-    history_forbidden: bool,
+    /// Scopes that were not granted.
+    missing: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,15 +52,6 @@ struct Message {
     blocks: Value,
     metadata: Value,
     files: Vec<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct File {
-    id: String,
-    name: String,
-    length: usize,
-    received: Option<usize>,
-    shared_in: Option<String>,
 }
 
 impl FakeSlack {
@@ -70,9 +66,15 @@ impl FakeSlack {
         self.lock().revoked = true;
     }
 
-    /// Takes the history scopes away.
-    pub fn forbid_history(&self) {
-        self.lock().history_forbidden = true;
+    /// Whether token and webhook were revoked.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.lock().revoked
+    }
+
+    /// Takes a scope away; it has all of those that [`oauth`](crate::oauth) asks for.
+    pub fn take_scope(&self, scope: &str) {
+        self.lock().missing.push(scope.to_owned());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -119,6 +121,11 @@ impl Fake for FakeSlack {
                 &json!({"ok": true, "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "automarket",
                         "team_id": "T0SANDBOX", "user_id": "U0SANDBOX", "bot_id": "B0SANDBOX"}),
             ),
+            Some("auth.revoke") => {
+                state.revoked = true;
+                json_reply(200, &json!({"ok": true, "revoked": true}))
+            }
+            Some("conversations.list") => state.channels(&input),
             Some("chat.postMessage") => state.post(&input, now),
             Some("conversations.history") => state.history(&input),
             Some("files.getUploadURLExternal") => state.upload_address(&input),
@@ -148,6 +155,16 @@ impl Fake for FakeSlack {
 }
 
 impl State {
+    fn has_scope(&self, scope: &str) -> bool {
+        !self.missing.iter().any(|missing| missing == scope)
+    }
+
+    /// What Slack says where a scope was not granted.
+    fn lacks(&self, scope: &str) -> Option<Response<Bytes>> {
+        let body = json!({"ok": false, "error": "missing_scope", "needed": scope, "provided": "chat:write"});
+        (!self.has_scope(scope)).then(|| json_reply(200, &body))
+    }
+
     fn webhook(&mut self, url: &str, body: &Bytes, now: DateTime<Utc>) -> Response<Bytes> {
         if url != WEBHOOK || self.revoked {
             return text_reply(404, "no_service");
@@ -165,10 +182,9 @@ impl State {
     }
 
     fn post(&mut self, body: &Value, now: DateTime<Utc>) -> Response<Bytes> {
-        match body["channel"].as_str() {
-            Some(CHANNEL) => {}
-            Some(FOREIGN_CHANNEL) => return refused("not_in_channel"),
-            _ => return refused("channel_not_found"),
+        let channel = body["channel"].as_str().unwrap_or_default();
+        if let Some(refusal) = self.may_not_post(channel) {
+            return refusal;
         }
         if let Some(code) = wrong(body) {
             return refused(code);
@@ -178,7 +194,7 @@ impl State {
         {
             return refused("thread_not_found");
         }
-        let message = self.add(CHANNEL, body, body["metadata"].clone(), now);
+        let message = self.add(channel, body, body["metadata"].clone(), now);
         json_reply(
             200,
             &json!({"ok": true, "channel": message.channel, "ts": message.ts, "message": {"text": message.text}}),
@@ -201,14 +217,12 @@ impl State {
 
     /// Newest first, in pages, from `oldest` on.
     fn history(&self, form: &Value) -> Response<Bytes> {
-        if self.history_forbidden {
-            return json_reply(
-                200,
-                &json!({"ok": false, "error": "missing_scope", "needed": "channels:history", "provided": "chat:write"}),
-            );
-        }
         let text = |name: &str| form[name].as_str().unwrap_or_default().to_owned();
         let (channel, oldest) = (text("channel"), text("oldest"));
+        let refusal = self.lacks("channels:history");
+        if let Some(refusal) = refusal.or_else(|| self.is_no_member(&channel)) {
+            return refusal;
+        }
         let limit: usize = text("limit").parse().unwrap_or(100);
         let skip: usize = text("cursor").parse().unwrap_or(0);
         let seconds = |ts: &str| ts.parse::<f64>().unwrap_or_default();
@@ -229,102 +243,6 @@ impl State {
             200,
             &json!({"ok": true, "messages": page, "has_more": more, "response_metadata": {"next_cursor": cursor}}),
         )
-    }
-
-    fn upload_address(&mut self, form: &Value) -> Response<Bytes> {
-        let name = form["filename"].as_str().unwrap_or_default().to_owned();
-        let length: usize = form["length"]
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        if name.is_empty()
-            || length == 0
-            || form["alt_txt"]
-                .as_str()
-                .is_some_and(|alt| alt.chars().count() > 1000)
-        {
-            return refused("invalid_arguments");
-        }
-        let id = format!("F{:08}", self.files.len() + 1);
-        self.files.push(File {
-            id: id.clone(),
-            name,
-            length,
-            received: None,
-            shared_in: None,
-        });
-        json_reply(
-            200,
-            &json!({"ok": true, "upload_url": format!("{UPLOADS}{id}"), "file_id": id}),
-        )
-    }
-
-    fn receive(&mut self, id: &str, length: usize) -> Response<Bytes> {
-        match self.files.iter_mut().find(|file| file.id == id) {
-            Some(file) if file.length == length => {
-                file.received = Some(length);
-                text_reply(200, format!("OK - {length}"))
-            }
-            Some(_) => text_reply(400, "length mismatch"),
-            None => text_reply(404, "not found"),
-        }
-    }
-
-    fn complete(&mut self, body: &Value, now: DateTime<Utc>) -> Response<Bytes> {
-        let ids: Vec<String> = body["files"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|file| file["id"].as_str().map(str::to_owned))
-            .collect();
-        let known = |id: &String| {
-            self.files
-                .iter()
-                .any(|file| file.id == *id && file.received.is_some())
-        };
-        if ids.is_empty() || !ids.iter().all(known) {
-            return refused("file_not_found");
-        }
-        if body["channel_id"] != CHANNEL {
-            return refused("channel_not_found");
-        }
-        for file in self.files.iter_mut().filter(|file| ids.contains(&file.id)) {
-            file.shared_in = Some(CHANNEL.into());
-        }
-        let mut message = self.add(
-            CHANNEL,
-            &json!({"text": "", "thread_ts": body["thread_ts"]}),
-            Value::Null,
-            now,
-        );
-        message.files.clone_from(&ids);
-        if let Some(last) = self.messages.last_mut() {
-            *last = message;
-        }
-        json_reply(
-            200,
-            &json!({"ok": true, "files": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()}),
-        )
-    }
-
-    fn info(&self, form: &Value) -> Response<Bytes> {
-        match self
-            .files
-            .iter()
-            .find(|file| form["file"] == file.id.as_str())
-        {
-            Some(file) => {
-                let shares = file
-                    .shared_in
-                    .as_ref()
-                    .map_or(json!({}), |channel| json!({"public": {channel: []}}));
-                json_reply(
-                    200,
-                    &json!({"ok": true, "file": {"id": file.id, "name": file.name, "shares": shares}}),
-                )
-            }
-            None => refused("file_not_found"),
-        }
     }
 }
 

@@ -1,0 +1,125 @@
+//! Uploads in three calls.
+
+use automarket_core::{
+    Bytes,
+    chrono::{DateTime, Utc},
+    http_types::Response,
+    testing::{json_reply, text_reply},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{State, refused};
+
+pub(super) const UPLOADS: &str = "https://files.slack.com/upload/v1/";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct File {
+    id: String,
+    name: String,
+    length: usize,
+    received: Option<usize>,
+    shared_in: Option<String>,
+}
+
+impl State {
+    pub(super) fn upload_address(&mut self, form: &Value) -> Response<Bytes> {
+        if let Some(refusal) = self.lacks("files:write") {
+            return refusal;
+        }
+        let name = form["filename"].as_str().unwrap_or_default().to_owned();
+        let length: usize = form["length"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        if name.is_empty()
+            || length == 0
+            || form["alt_txt"]
+                .as_str()
+                .is_some_and(|alt| alt.chars().count() > 1000)
+        {
+            return refused("invalid_arguments");
+        }
+        let id = format!("F{:08}", self.files.len() + 1);
+        self.files.push(File {
+            id: id.clone(),
+            name,
+            length,
+            received: None,
+            shared_in: None,
+        });
+        json_reply(
+            200,
+            &json!({"ok": true, "upload_url": format!("{UPLOADS}{id}"), "file_id": id}),
+        )
+    }
+
+    pub(super) fn receive(&mut self, id: &str, length: usize) -> Response<Bytes> {
+        match self.files.iter_mut().find(|file| file.id == id) {
+            Some(file) if file.length == length => {
+                file.received = Some(length);
+                text_reply(200, format!("OK - {length}"))
+            }
+            Some(_) => text_reply(400, "length mismatch"),
+            None => text_reply(404, "not found"),
+        }
+    }
+
+    pub(super) fn complete(&mut self, body: &Value, now: DateTime<Utc>) -> Response<Bytes> {
+        let ids: Vec<String> = body["files"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|file| file["id"].as_str().map(str::to_owned))
+            .collect();
+        let known = |id: &String| {
+            self.files
+                .iter()
+                .any(|file| file.id == *id && file.received.is_some())
+        };
+        if ids.is_empty() || !ids.iter().all(known) {
+            return refused("file_not_found");
+        }
+        let channel = body["channel_id"].as_str().unwrap_or_default();
+        if let Some(refusal) = self.is_no_member(channel) {
+            return refusal;
+        }
+        for file in self.files.iter_mut().filter(|file| ids.contains(&file.id)) {
+            file.shared_in = Some(channel.to_owned());
+        }
+        let mut message = self.add(
+            channel,
+            &json!({"text": "", "thread_ts": body["thread_ts"]}),
+            Value::Null,
+            now,
+        );
+        message.files.clone_from(&ids);
+        if let Some(last) = self.messages.last_mut() {
+            *last = message;
+        }
+        json_reply(
+            200,
+            &json!({"ok": true, "files": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()}),
+        )
+    }
+
+    pub(super) fn info(&self, form: &Value) -> Response<Bytes> {
+        match self
+            .files
+            .iter()
+            .find(|file| form["file"] == file.id.as_str())
+        {
+            Some(file) => {
+                let shares = file
+                    .shared_in
+                    .as_ref()
+                    .map_or(json!({}), |channel| json!({"public": {channel: []}}));
+                json_reply(
+                    200,
+                    &json!({"ok": true, "file": {"id": file.id, "name": file.name, "shares": shares}}),
+                )
+            }
+            None => refused("file_not_found"),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What the operations on logins and the vault answer, word for word.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::answer;
+
+/// The reply without the envelope `id` and `ok`; of an error its code.
+fn ask(op: &str, mut request: Value) -> Value {
+    request["id"] = json!(7);
+    request["op"] = json!(op);
+    let mut reply = answer(request.to_string().as_bytes());
+    let whole = reply.as_object_mut().unwrap();
+    assert_eq!(whole.remove("id"), Some(json!(7)));
+    match whole.remove("ok") {
+        Some(Value::Bool(true)) => reply,
+        ok => {
+            assert_eq!(ok, Some(json!(false)));
+            assert!(reply["error"]["message"].is_string(), "{reply}");
+            reply["error"]["code"].clone()
+        }
+    }
+}
+
+fn base64(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+fn tokens(platform: Option<&str>, status: u16, body: &str) -> Value {
+    let mut request = json!({"status": status, "body_b64": base64(body)});
+    if let Some(platform) = platform {
+        request["platform"] = json!(platform);
+    }
+    ask("token_reply", request)
+}
+
+#[test]
+fn a_token_reply_is_read_leniently() {
+    let whole = r#"{"access_token":"a","refresh_token":"r","expires_in":"3600","scope":"x y","token_type":"Bearer","instance_url":"https://acme.my.salesforce.com"}"#;
+    assert_eq!(
+        tokens(None, 200, whole),
+        json!({
+            "access_token": "a", "refresh_token": "r", "expires_in": 3600, "scopes": ["x", "y"],
+            "token_type": "Bearer", "base_url": "https://acme.my.salesforce.com/",
+        })
+    );
+    // What the reply does not say is not there.
+    let bare = json!({"access_token": "a"});
+    assert_eq!(
+        tokens(None, 200, r#"{"access_token":"a","expires_in":0}"#),
+        bare
+    );
+    assert_eq!(tokens(Some("nobody"), 200, "access_token=a"), bare);
+    let of_a_type =
+        json!({"status": 200, "content_type": "text/plain", "body_b64": base64("access_token=a")});
+    assert_eq!(ask("token_reply", of_a_type), bare);
+    for (status, body, code) in [
+        (400, r#"{"error":"invalid_grant"}"#, "oauth.invalid_grant"),
+        (401, r#"{"error":"invalid_client"}"#, "oauth.client"),
+        (200, r#"{"error":"invalid_scope"}"#, "oauth.scope"),
+        (429, r#"{"access_token":"a"}"#, "oauth.wait"),
+        (503, r#"{"error":"invalid_grant"}"#, "oauth.failing"),
+        (200, "<html>", "oauth.reply"),
+        (200, "", "oauth.reply"),
+    ] {
+        assert_eq!(tokens(None, status, body), code, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_token_reply_is_read_in_the_ways_of_each_connector() {
+    let of = |platform, body: &str| tokens(Some(platform), 200, body);
+    assert_eq!(
+        of(
+            "linkedin",
+            r#"{"access_token":"a","expires_in":5184000,"scope":"openid,profile"}"#
+        ),
+        json!({"access_token": "a", "expires_in": 5_184_000, "scopes": ["openid", "profile"]})
+    );
+    assert_eq!(
+        of(
+            "instagram",
+            r#"{"data":[{"access_token":"a","user_id":1,"permissions":"b,c"}]}"#
+        ),
+        json!({"access_token": "a", "scopes": ["b", "c"]})
+    );
+    assert_eq!(
+        of(
+            "slack",
+            r#"{"ok":true,"access_token":"a","token_type":"bot","scope":"chat:write,files:write","authed_user":{"id":"U1"}}"#
+        ),
+        json!({"access_token": "a", "token_type": "bot", "scopes": ["chat:write", "files:write"]})
+    );
+    assert_eq!(
+        of(
+            "slack",
+            r#"{"ok":true,"authed_user":{"id":"U1","access_token":"p","token_type":"user"}}"#
+        ),
+        json!({"access_token": "p", "token_type": "user"})
+    );
+    assert_eq!(
+        of("slack", r#"{"ok":false,"error":"invalid_code"}"#),
+        "oauth.invalid_grant"
+    );
+    let used =
+        r#"{"error":{"message":"used","type":"OAuthException","code":100,"error_subcode":36009}}"#;
+    assert_eq!(tokens(Some("facebook"), 400, used), "oauth.invalid_grant");
+    assert_eq!(tokens(Some("instagram"), 400, used), "oauth.invalid_grant");
+    // Codes of one platform say nothing on another.
+    assert_eq!(tokens(Some("x"), 400, used), "oauth.refused");
+}
+
+#[test]
+fn a_challenge_follows_from_its_verifier() {
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let challenge = json!({"challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"});
+    assert_eq!(ask("pkce", json!({ "verifier": verifier })), challenge);
+    assert_eq!(ask("pkce", json!({"verifier": "short"})), "oauth.verifier");
+    assert_eq!(ask("pkce", json!({})), "invalid_input");
+}
+
+#[test]
+fn a_redirect_address_matches_its_own_text() {
+    let of = |registered: &str, given: &str| {
+        ask(
+            "redirect_uri",
+            json!({"registered": registered, "given": given}),
+        )
+    };
+    let cb = "https://acme.dev/cb";
+    assert_eq!(of(cb, cb), json!({"match": true}));
+    assert_eq!(of(cb, "https://acme.dev/cb/"), json!({"match": false}));
+    assert_eq!(of(cb, "no address"), json!({"match": false}));
+    let loopback = of("http://127.0.0.1/cb", "http://127.0.0.1:5000/cb");
+    assert_eq!(loopback, json!({"match": true}));
+}
+
+#[test]
+fn a_callback_gives_its_code_or_says_why_not() {
+    let of = |query: &str, iss: Option<&str>| {
+        let mut request = json!({"query": query, "expected_state": "s"});
+        if let Some(iss) = iss {
+            request["iss"] = json!(iss);
+        }
+        ask("callback", request)
+    };
+    let code = json!({"code": "c"});
+    assert_eq!(of("code=c&state=s", None), code);
+    let issuer = Some("https://as.example");
+    assert_eq!(
+        of("?code=c&state=s&iss=https%3A%2F%2Fas.example", issuer),
+        code
+    );
+    assert_eq!(
+        of("code=c&state=s&iss=https%3A%2F%2Fevil.example", issuer),
+        "oauth.issuer"
+    );
+    assert_eq!(of("code=c&state=s", issuer), "oauth.issuer");
+    assert_eq!(of("code=c&state=other", None), "oauth.state");
+    assert_eq!(of("error=access_denied&state=s", None), "oauth.denied");
+    assert_eq!(of("state=s", None), "oauth.callback");
+}
+
+#[test]
+fn what_is_sealed_opens_at_its_place_with_its_key() {
+    let place = |key: u8, key_id: &str, tenant: &str| {
+        json!({
+            "key_b64": STANDARD.encode([key; 32]), "key_id": key_id,
+            "tenant": tenant, "account": "12", "field": "credential",
+        })
+    };
+    let mut seal = place(1, "k1", "acme");
+    seal["plaintext_b64"] = json!(base64("the token"));
+    let sealed = ask("seal", seal.clone());
+    assert_ne!(ask("seal", seal), sealed, "a new nonce each time");
+    let open = |mut lock: Value, envelope: &Value| {
+        lock["envelope_b64"] = envelope.clone();
+        ask("open", lock)
+    };
+    let envelope = &sealed["envelope_b64"];
+    let plain = json!({"plaintext_b64": base64("the token")});
+    assert_eq!(open(place(1, "k1", "acme"), envelope), plain);
+    assert_eq!(open(place(1, "k1", "other"), envelope), "vault.damaged");
+    assert_eq!(open(place(2, "k1", "acme"), envelope), "vault.damaged");
+    assert_eq!(open(place(1, "k2", "acme"), envelope), "vault.missing_key");
+    assert_eq!(open(place(1, "k1", "acme"), &json!("")), "vault.damaged");
+    assert_eq!(open(place(1, "k1", "acme"), &json!("?")), "invalid_input");
+    let mut short = place(1, "k1", "acme");
+    short["key_b64"] = json!(base64("short"));
+    assert_eq!(open(short, envelope), "vault.key");
+}

@@ -1,0 +1,510 @@
+//! Each connector's own login, through its data, to accounts that are offered, picked and used.
+
+use std::time::Duration;
+
+use automarket::{
+    AccountId, Media, Post, When,
+    accounts::Revoked,
+    connectors::{
+        facebook::{self, Facebook, FacebookConfig},
+        instagram::{self, Instagram, InstagramConfig, Login},
+        linkedin::{self, LinkedIn, LinkedInConfig},
+        slack::{self, Slack},
+        twenty::{self, Twenty, TwentyConfig, testing::FakeTwenty},
+        x::{self, X, XConfig},
+    },
+    core::{
+        Bytes,
+        chrono::{DateTime, Utc},
+        http_types::{HeaderValue, Request, Response, StatusCode, header},
+    },
+    oauth::{ClientAuth, Method},
+    store::PublicationState,
+    testing::{Fake, Issued, LocalMediaHost, TradeRule, json_reply},
+};
+use serde_json::json;
+
+use super::*;
+
+const LEASE: Duration = Duration::from_secs(30);
+const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";
+
+/// A platform with its logins: tokens come from the authorization server, and as long as one works its calls
+/// are those of the fake's own user.
+struct Whole {
+    auth: AuthServer,
+    api: Arc<dyn Fake>,
+    token: &'static str,
+}
+
+impl Fake for Whole {
+    fn platform(&self) -> Platform {
+        self.api.platform()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        [self.auth.hosts(), self.api.hosts()].concat()
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
+        let reply = self.auth.handle(request, now);
+        if reply.status() != StatusCode::NOT_FOUND {
+            return reply;
+        }
+        let mut request = request.clone();
+        let bearer = request.headers().get(header::AUTHORIZATION);
+        let bearer = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        if bearer.is_some_and(|token| self.auth.works(token, now)) {
+            let own = HeaderValue::from_str(&format!("Bearer {}", self.token)).unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, own);
+        }
+        self.api.handle(&request, now)
+    }
+
+    fn effects(&self) -> Vec<Value> {
+        self.api.effects()
+    }
+
+    fn save(&self) -> Value {
+        self.api.save()
+    }
+
+    fn load(&self, state: Value) -> Result<()> {
+        self.api.load(state)
+    }
+}
+
+/// A backend with this platform.
+struct Backend {
+    platform: Platform,
+    whole: Arc<Whole>,
+    sandbox: Sandbox,
+    clock: ManualClock,
+    tenant: Tenant,
+}
+
+impl Backend {
+    fn new(
+        provider: Provider,
+        rules: AuthRules,
+        (api, token): (Arc<dyn Fake>, &'static str),
+        set: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let platform = provider.platform.clone();
+        let auth = AuthServer::new(rules);
+        let whole = Arc::new(Whole { auth, api, token });
+        let clock = ManualClock::parse("2026-11-25T12:00:00Z");
+        let sandbox = Sandbox::new()
+            .with(whole.clone())
+            .with_clock(Arc::new(clock.clone()));
+        let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let market = Automarket::builder(store)
+            .transport(sandbox.clone())
+            .clock(Arc::new(clock.clone()))
+            .keyring(Keyring::random())
+            .oauth(provider, App::new("app", "app-secret"));
+        let tenant = set(market).build().unwrap().tenant("acme").unwrap();
+        Self {
+            platform,
+            whole,
+            sandbox,
+            clock,
+            tenant,
+        }
+    }
+
+    async fn offered(&self) -> Offered {
+        self.offered_by(&self.tenant.connect(self.platform.clone()))
+            .await
+    }
+
+    async fn offered_by(&self, connect: &automarket::accounts::Connect) -> Offered {
+        let begun = connect.begin(CALLBACK, "session").await.unwrap();
+        let browser = Context::new(self.sandbox.clone()).with_clock(Arc::new(self.clock.clone()));
+        let page = Call::get("browser", begun.authorize_url.as_str()).unwrap();
+        let reply = browser.call(page).await.unwrap();
+        let back = reply.header("location").expect("the way back");
+        let query = back.split_once('?').unwrap().1;
+        connect.complete(query, "session").await.unwrap()
+    }
+
+    /// Logs in, is offered exactly these, and picks some of them by their places in the list.
+    async fn connect(&self, wanted: &[(&str, &str)], picks: &[usize]) -> Vec<AccountId> {
+        let offered = self.offered().await;
+        let named =
+            |offer: &automarket::accounts::Offer| (offer.remote_id.clone(), offer.name.clone());
+        let found: Vec<_> = offered.accounts.iter().map(named).collect();
+        let wanted = wanted
+            .iter()
+            .map(|(id, name)| (id.to_string(), name.to_string()));
+        assert_eq!(found, wanted.collect::<Vec<_>>());
+        let picks = picks.iter().map(|n| &found[*n].0);
+        let connect = self.tenant.connect(self.platform.clone());
+        let accounts = connect.pick(&offered.handle, "session", picks).await;
+        accounts
+            .unwrap()
+            .into_iter()
+            .map(|account| account.id)
+            .collect()
+    }
+
+    async fn publish(&self, account: AccountId, post: Post) -> PublicationState {
+        let id = self
+            .tenant
+            .publish(post, [account], When::Now)
+            .await
+            .unwrap();
+        let only = async || self.tenant.publications(id).await.unwrap().remove(0);
+        // An accepted one is asked for until it is out.
+        for _ in 0..5 {
+            let job = only().await.job;
+            self.tenant.work_on(job, LEASE).await.unwrap();
+            if only().await.state != PublicationState::Accepted {
+                break;
+            }
+            self.clock.advance(TimeDelta::minutes(5));
+        }
+        only().await.state
+    }
+
+    fn effects(&self) -> Vec<Value> {
+        self.whole.effects()
+    }
+}
+
+#[tokio::test]
+async fn a_linkedin_member_offers_the_organisations_too() {
+    let rules = AuthRules {
+        hosts: vec!["www.linkedin.com".into()],
+        authorize: "/oauth/v2/authorization",
+        token: "/oauth/v2/accessToken",
+        revoke: Some((Method::Post, "/oauth/v2/revoke")),
+        pkce: Pkce::None,
+        access_seconds: 5_184_000,
+        refresh_token: false,
+        ..AuthRules::new(linkedin::PLATFORM, "www.linkedin.com")
+    };
+    let fake = Arc::new(linkedin::testing::FakeLinkedIn::new());
+    let fake = (fake as Arc<dyn Fake>, linkedin::testing::TOKEN);
+    let backend = Backend::new(linkedin::oauth(), rules, fake, |market| {
+        market.publisher(LinkedIn::new(LinkedInConfig::default()))
+    });
+    let (anna, acme) = (linkedin::testing::MEMBER, linkedin::testing::ORGANIZATION);
+    let both = [(anna, "Anna Acker"), (acme, "Acme")];
+    let ids = backend.connect(&both, &[0, 1]).await;
+    for id in &ids {
+        let state = backend.publish(*id, Post::text("We shipped!")).await;
+        assert_eq!(state, PublicationState::Published);
+    }
+    let effects = backend.effects();
+    let authors: Vec<_> = effects.iter().map(|post| &post["author"]).collect();
+    assert_eq!(authors, [anna, acme]);
+
+    // They live by one token: it is withdrawn with the last of them.
+    let first = backend.tenant.disconnect(ids[0]).await.unwrap();
+    assert!(matches!(first, Revoked::StillNeeded), "{first:?}");
+    let state = backend.publish(ids[1], Post::text("Still here")).await;
+    assert_eq!(state, PublicationState::Published);
+    let last = backend.tenant.disconnect(ids[1]).await.unwrap();
+    assert!(matches!(last, Revoked::AtPlatform), "{last:?}");
+    let now = automarket::Clock::now(&backend.clock);
+    assert!(!backend.whole.auth.works("at-0-1", now));
+}
+
+/// Facebook Login, for pages and for the Instagram accounts that are linked to them.
+fn facebook_rules(platform: Platform) -> AuthRules {
+    AuthRules {
+        hosts: vec!["www.facebook.com".into(), "graph.facebook.com".into()],
+        authorize: "/v26.0/dialog/oauth",
+        token: "/v26.0/oauth/access_token",
+        token_method: Method::Get,
+        trades: &[TradeRule {
+            path: "/v26.0/oauth/access_token",
+            grant: "fb_exchange_token",
+            token_param: "fb_exchange_token",
+            id: true,
+            secret: true,
+            seconds: 5_184_000,
+        }],
+        pkce: Pkce::None,
+        separator: ",",
+        refresh_token: false,
+        reply: without_scopes,
+        ..AuthRules::new(platform, "www.facebook.com")
+    }
+}
+
+fn without_scopes(issued: &Issued) -> Response<Bytes> {
+    let body = json!({
+        "access_token": issued.access_token, "token_type": "bearer", "expires_in": issued.seconds,
+    });
+    json_reply(200, &body)
+}
+
+#[tokio::test]
+async fn a_facebook_user_offers_pages_each_with_its_own_token() {
+    let fake = Arc::new(facebook::testing::FakeFacebook::new());
+    let fake = (fake as Arc<dyn Fake>, facebook::testing::USER_TOKEN);
+    let rules = facebook_rules(facebook::PLATFORM);
+    let backend = Backend::new(facebook::oauth(), rules, fake, |market| {
+        market.publisher(Facebook::new(FacebookConfig::default()))
+    });
+    // Of the second page the user may read the numbers only.
+    let enough: Vec<bool> = backend
+        .offered()
+        .await
+        .accounts
+        .iter()
+        .map(|o| !o.needs_reauth)
+        .collect();
+    assert_eq!(enough, [true, false]);
+    let pages = [
+        (facebook::testing::PAGE, "Acme"),
+        (facebook::testing::OTHER_PAGE, "Globex"),
+    ];
+    let ids = backend.connect(&pages, &[0]).await;
+    let state = backend.publish(ids[0], Post::text("We shipped!")).await;
+    assert_eq!(state, PublicationState::Published);
+    let cx = backend.tenant.context(ids[0]).await.unwrap();
+    assert_eq!(cx.token().unwrap().expose(), facebook::testing::TOKEN);
+    // A year later it still is good: a page's token has no end.
+    backend.clock.advance(TimeDelta::days(365));
+    let state = backend.publish(ids[0], Post::text("And again")).await;
+    assert_eq!(state, PublicationState::Published);
+    assert_eq!(backend.effects().len(), 2);
+}
+
+fn picture() -> Post {
+    Post::text("We shipped!").media(Media::image(JPEG, "image/jpeg").alt("A crab"))
+}
+
+/// The fake Instagram, and where it fetches media.
+fn fake_instagram(login: Login) -> (Arc<dyn Fake>, LocalMediaHost) {
+    let host = LocalMediaHost::new();
+    let fake = instagram::testing::FakeInstagram::new(login).fetching(host.clone());
+    (Arc::new(fake), host)
+}
+
+#[tokio::test]
+async fn instagrams_own_login_is_one_account_whose_token_is_traded_on_and_on() {
+    let rules = AuthRules {
+        hosts: vec!["www.instagram.com".into(), "api.instagram.com".into()],
+        authorize: "/oauth/authorize",
+        token: "/oauth/access_token",
+        trades: &[
+            TradeRule {
+                path: "/access_token",
+                grant: "ig_exchange_token",
+                token_param: "access_token",
+                id: false,
+                secret: true,
+                seconds: 5_184_000,
+            },
+            TradeRule {
+                path: "/refresh_access_token",
+                grant: "ig_refresh_token",
+                token_param: "access_token",
+                id: false,
+                secret: false,
+                seconds: 5_184_000,
+            },
+        ],
+        pkce: Pkce::None,
+        separator: ",",
+        refresh_token: false,
+        reply: without_scopes,
+        ..AuthRules::new(instagram::PLATFORM, "www.instagram.com")
+    };
+    let (fake, host) = fake_instagram(Login::Instagram);
+    let fake = (fake, instagram::testing::TOKEN);
+    let backend = Backend::new(instagram::oauth(), rules, fake, |market| {
+        let instagram = Instagram::new(InstagramConfig::of(Login::Instagram));
+        market.publisher(instagram).media_host(host)
+    });
+    let ids = backend
+        .connect(&[(instagram::testing::ACCOUNT, "Acme")], &[0])
+        .await;
+    assert_eq!(
+        backend.publish(ids[0], picture()).await,
+        PublicationState::Published
+    );
+    // Nobody uses it for 50 days, and it lives: 20 days before its end it was traded for its successor.
+    let key = ids[0].to_string();
+    let store = backend.tenant.market().store();
+    let job = store
+        .job_by_key(backend.tenant.id(), "credential-keep-alive", &key)
+        .await;
+    let job = job.unwrap().expect("an idle token is kept alive");
+    for _ in 0..2 {
+        backend.clock.advance(TimeDelta::days(41));
+        backend.tenant.work_on(job.id, LEASE).await.unwrap();
+    }
+    assert_eq!(
+        backend.publish(ids[0], picture()).await,
+        PublicationState::Published
+    );
+    assert_eq!(backend.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn instagram_accounts_that_are_linked_to_pages_come_by_facebooks_login() {
+    let (fake, host) = fake_instagram(Login::Facebook);
+    let fake = (fake, instagram::testing::USER_TOKEN);
+    let rules = facebook_rules(instagram::PLATFORM);
+    let backend = Backend::new(instagram::oauth_facebook(), rules, fake, |market| {
+        let instagram = Instagram::new(InstagramConfig::of(Login::Facebook));
+        market.publisher(instagram).media_host(host)
+    });
+    let accounts = [
+        (instagram::testing::ACCOUNT, "Acme"),
+        (instagram::testing::OTHER_ACCOUNT, "Globex"),
+    ];
+    let ids = backend.connect(&accounts, &[0, 1]).await;
+    for id in &ids {
+        assert_eq!(
+            backend.publish(*id, picture()).await,
+            PublicationState::Published
+        );
+    }
+    assert_eq!(backend.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_slack_workspace_offers_its_channels() {
+    let rules = AuthRules {
+        authorize: "/oauth/v2/authorize",
+        token: "/api/oauth.v2.access",
+        revoke: Some((Method::Post, "/api/auth.revoke")),
+        client: ClientAuth::Basic,
+        pkce: Pkce::None,
+        separator: ",",
+        access_seconds: 0,
+        refresh_token: false,
+        reply: |issued| {
+            let body = json!({
+                "ok": true, "access_token": issued.access_token, "token_type": "bot",
+                "scope": issued.scopes.join(","), "team": {"id": "T0SANDBOX", "name": "Sandbox"},
+                "bot_user_id": "U0SANDBOX",
+            });
+            json_reply(200, &body)
+        },
+        error: |code| json_reply(200, &json!({"ok": false, "error": code})),
+        ..AuthRules::new(slack::PLATFORM, "slack.com")
+    };
+    let fake = Arc::new(slack::testing::FakeSlack::new());
+    let fake = (fake as Arc<dyn Fake>, slack::testing::TOKEN);
+    let backend = Backend::new(slack::oauth(), rules, fake, |market| {
+        market.notifier(Slack::new())
+    });
+    let channels = [
+        (slack::testing::CHANNEL, "#general in Sandbox"),
+        (slack::testing::FOREIGN_CHANNEL, "#random in Sandbox"),
+        (slack::testing::PRIVATE_CHANNEL, "#marketing in Sandbox"),
+    ];
+    let ids = backend.connect(&channels, &[1, 2]).await;
+    let tell = async |id: AccountId| {
+        let cx = backend
+            .tenant
+            .context(id)
+            .await
+            .unwrap()
+            .with_key(&id.to_string());
+        Slack::new()
+            .notify(&cx, &Notice::new("We shipped!", ""))
+            .await
+    };
+    for id in &ids {
+        tell(*id).await.unwrap();
+    }
+    let effects = backend.effects();
+    let told: Vec<_> = effects.iter().map(|message| &message["channel"]).collect();
+    assert_eq!(told, [channels[1].0, channels[2].0]);
+
+    // One bot speaks in both: it is turned off with the last.
+    let first = backend.tenant.disconnect(ids[0]).await.unwrap();
+    assert!(matches!(first, Revoked::StillNeeded), "{first:?}");
+    tell(ids[1]).await.unwrap();
+    let last = backend.tenant.disconnect(ids[1]).await.unwrap();
+    assert!(matches!(last, Revoked::AtPlatform), "{last:?}");
+}
+
+#[tokio::test]
+async fn an_x_login_is_one_account_that_renews_itself() {
+    let rules = AuthRules {
+        hosts: vec!["x.com".into()],
+        authorize: "/i/oauth2/authorize",
+        token: "/2/oauth2/token",
+        revoke: Some((Method::Post, "/2/oauth2/revoke")),
+        client: ClientAuth::Basic,
+        access_seconds: 7200,
+        rotates: true,
+        ..AuthRules::new(x::PLATFORM, "x.com")
+    };
+    let fake = Arc::new(x::testing::FakeX::new());
+    let fake = (fake as Arc<dyn Fake>, x::testing::TOKEN);
+    let backend = Backend::new(x::oauth(), rules, fake, |market| {
+        market.publisher(X::new(XConfig::default()))
+    });
+    let offered = backend.offered().await;
+    let [only] = &offered.accounts[..] else {
+        panic!("one account: {offered:?}")
+    };
+    let connect = backend.tenant.connect(x::PLATFORM);
+    let accounts = connect
+        .pick(&offered.handle, "session", [&only.remote_id])
+        .await;
+    let id = accounts.unwrap()[0].id;
+    for text in ["We shipped!", "And again", "And again and again"] {
+        assert_eq!(
+            backend.publish(id, Post::text(text)).await,
+            PublicationState::Published
+        );
+        backend.clock.advance(TimeDelta::hours(3));
+    }
+    assert_eq!(backend.effects().len(), 3);
+    let gone = backend.tenant.disconnect(id).await.unwrap();
+    assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_twenty_instance_gives_an_app_and_its_accounts_live_there() {
+    use automarket::core::CrmProvider as _;
+    let rules = AuthRules {
+        hosts: vec!["twenty.example".into()],
+        authorize: "/oauth/authorize",
+        token: "/oauth/token",
+        register: Some("/oauth/register"),
+        rotates: true,
+        ..AuthRules::new(twenty::PLATFORM, "twenty.example")
+    };
+    let fake = (
+        Arc::new(FakeTwenty::new()) as Arc<dyn Fake>,
+        FakeTwenty::TOKEN,
+    );
+    let backend = Backend::new(twenty::oauth(), rules, fake, |market| {
+        market.crm(Twenty::new(TwentyConfig::default()))
+    });
+    let template = App::public("")
+        .named("acme")
+        .place("instance", FakeTwenty::BASE_URL);
+    let connect = backend.tenant.connect(twenty::PLATFORM).own_app("acme");
+    connect.register(&template, "Acme", CALLBACK).await.unwrap();
+    let offered = backend.offered_by(&connect).await;
+    let [only] = &offered.accounts[..] else {
+        panic!("one workspace: {offered:?}")
+    };
+    assert_eq!(only.name, "twenty.example");
+    let account = connect
+        .pick(&offered.handle, "session", [&only.remote_id])
+        .await;
+    let account = account.unwrap().remove(0);
+    assert_eq!(account.settings["base_url"], FakeTwenty::BASE_URL);
+    // Renewed there as well, by the app that was registered.
+    backend.clock.advance(TimeDelta::hours(2));
+    let cx = backend.tenant.context(account.id).await.unwrap();
+    let twenty = Twenty::new(TwentyConfig::default());
+    assert_eq!(
+        twenty.find_contact(&cx, "ann@acme.dev").await.unwrap(),
+        None
+    );
+}

@@ -1,0 +1,100 @@
+//! What is offered, and what is picked of it.
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_offered_is_picked_once_in_its_own_session() {
+    let world = World::usual();
+    let offered = world.offered().await;
+    let stolen = world.other.connect(PLATFORM);
+    let stolen = stolen.pick(&offered.handle, "session", ["1"]).await;
+    assert_eq!(rule_of(stolen).0, rule::EXPIRED);
+    let unknown = world.pick(&offered, &["3"]).await.unwrap_err();
+    assert_eq!(unknown.field(), Some("accounts"));
+    assert!(world.pick(&offered, &[]).await.is_err());
+    // Those were slips: it can still be picked.
+    assert_eq!(world.pick(&offered, &["1"]).await.unwrap().len(), 1);
+    assert_eq!(rule_of(world.pick(&offered, &["1"]).await).0, rule::EXPIRED);
+
+    let offered = world.offered().await;
+    let thief = world.acme.connect(PLATFORM);
+    let thief = thief.pick(&offered.handle, "thief", ["1"]).await;
+    assert_eq!(rule_of(thief).0, rule::STATE);
+    // What waits for a pick is no callback, and the other way round.
+    let query = format!("code=c&state={}", world.offered().await.handle.expose());
+    let mixed = world
+        .acme
+        .connect(PLATFORM)
+        .complete(&query, "session")
+        .await;
+    assert_eq!(rule_of(mixed).0, rule::STATE);
+}
+
+#[tokio::test]
+async fn accounts_with_tokens_of_their_own_get_them_and_they_print_nowhere() {
+    let world = World::of(AuthRules {
+        account_tokens: true,
+        ..rules()
+    });
+    let offered = world.offered().await;
+    let printed = format!(
+        "{offered:?} {}",
+        serde_json::to_string(&offered.accounts).unwrap()
+    );
+    assert!(!printed.contains("account-token") && !printed.contains(offered.handle.expose()));
+    let accounts = world.pick(&offered, &["1", "2"]).await.unwrap();
+    assert_eq!(world.token(&accounts[0]).await, "account-token-0-1");
+    assert_eq!(world.token(&accounts[1]).await, "account-token-0-2");
+}
+
+#[tokio::test]
+async fn tokens_that_renew_themselves_for_one_holder_go_to_one_account() {
+    let world = World::usual();
+    let offered = world.offered().await;
+    let both = world.pick(&offered, &["1", "2"]).await;
+    assert_eq!(rule_of(both).0, "accounts.one_only");
+    assert!(world.acme.accounts().await.unwrap().is_empty());
+    assert_eq!(world.pick(&offered, &["1"]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_is_connected_again_as_itself_or_not_at_all() {
+    let world = World::of(AuthRules {
+        accounts: vec![("1".into(), "Acme".into())],
+        ..rules()
+    });
+    let offered = world.offered().await;
+    let account = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+    let again = world.acme.connect(PLATFORM).again(account.id);
+    let query = async || {
+        let begun = again.begin(CALLBACK, "session").await.unwrap();
+        world.agree(begun.authorize_url.as_str()).await
+    };
+    // Which account was meant is remembered from the beginning.
+    let plain = world.acme.connect(PLATFORM);
+    let offered = plain.complete(&query().await, "session").await.unwrap();
+    assert!(offered.accounts[0].connected);
+    let same = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+    assert_eq!(same.id, account.id);
+    assert_eq!(world.token(&same).await, "at-1-1");
+
+    let stranger = Account::new(world.acme.id().clone(), PLATFORM, "9");
+    let stranger = world
+        .acme
+        .add_account(stranger, Credential::token("t"))
+        .await
+        .unwrap();
+    let again = world.acme.connect(PLATFORM).again(stranger.id);
+    let begun = again.begin(CALLBACK, "session").await.unwrap();
+    let query = world.agree(begun.authorize_url.as_str()).await;
+    let wrong = again.complete(&query, "session").await;
+    assert_eq!(
+        rule_of(wrong),
+        (rule::WRONG_ACCOUNT.to_owned(), Cause::User)
+    );
+    assert_eq!(world.token(&stranger).await, "t", "nothing changed");
+
+    let theirs = world.other.connect(PLATFORM).again(account.id);
+    let theirs = theirs.begin(CALLBACK, "session").await.unwrap_err();
+    assert_eq!(theirs.kind(), ErrorKind::NotFound);
+}
