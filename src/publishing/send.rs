@@ -37,6 +37,8 @@ const OUTAGE: Duration = Duration::minutes(5);
 pub(super) const PACE: Duration = Duration::seconds(10);
 /// So many that wait are counted.
 const LINE: usize = 200;
+/// Fewer than so many ahead of what has its turn are no line: they had theirs, or wait for something else.
+const NEAR: usize = LINE / 4;
 
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
@@ -183,7 +185,7 @@ async fn not_now(
 }
 
 /// Its turn among what an outage held up on its account; `None` when it has come. Whoever comes at the time that
-/// it was given and finds others still ahead waits for those; what had a try of its own holds nobody up.
+/// it was given and finds a line still ahead takes another turn; what had a try of its own holds nobody up.
 async fn turn(
     engine: &Engine,
     job: &Job,
@@ -206,7 +208,7 @@ async fn turn(
     let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
     let ahead = others.iter().filter(before).count();
     let at_its_time = now - job.run_at <= OUTAGE;
-    if ahead == 0 && at_its_time {
+    if ahead < NEAR && at_its_time {
         return Ok(None);
     }
     let in_line = line.len() < LINE || line.iter().any(|p| p.id == publication.id);
