@@ -60,7 +60,8 @@ async fn two_edits_at_once_are_one_after_the_other() {
                 let first = words(&post, &world.account, "Mine");
                 world.tenant.edit(id, first).await
             });
-        (first.unwrap(), second.unwrap());
+        first.unwrap();
+        second.unwrap();
         world.clock.advance(chrono::Duration::minutes(61));
         for publication in world.tenant.publications(id).await.unwrap() {
             world.tenant.work_on(publication.job, LEASE).await.unwrap();
@@ -107,7 +108,8 @@ async fn what_was_edited_while_it_was_moved_goes_on_from_nothing() {
             slow.looked("steps", 1).await;
             world.tenant.edit(post, Post::text("Other words")).await
         });
-        (moved.unwrap(), edited.unwrap());
+        moved.unwrap();
+        edited.unwrap();
         let job = world.only(post).await.job;
         let job = world.market().store().job(world.tenant.id(), job).await;
         let carried = job.unwrap().unwrap().payload;
