@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     accounts::{self, Accounts, RefreshPolicy, Version},
     pipelines::campaign::CampaignPipeline,
-    publishing::MEASURE_AFTER,
+    publishing::{LOOK_AFTER, MEASURE_AFTER},
     report::Counts,
     worker::{self, Retention, Worker},
 };
@@ -54,6 +54,8 @@ pub(crate) struct Engine {
     pub(crate) retention: Retention,
     /// So long after a post was published it is measured.
     pub(crate) measure_after: Vec<Duration>,
+    /// So long after a sending of unknown end nobody looks for it yet.
+    pub(crate) look_after: Duration,
     pub(crate) counts: Counts,
 }
 
@@ -106,6 +108,7 @@ impl Automarket {
                 scheduled: tokio::sync::Notify::new(),
                 retention: Retention::default(),
                 measure_after: MEASURE_AFTER.to_vec(),
+                look_after: LOOK_AFTER,
                 counts: Counts::default(),
             },
             accounts: accounts::Settings::default(),
@@ -323,6 +326,15 @@ impl Builder {
     #[must_use]
     pub fn measure_after(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
         self.engine.measure_after = times.into_iter().collect();
+        self
+    }
+
+    /// Sets how long after a sending whose end is not known, a crash's too, it is looked for at the earliest:
+    /// [`LOOK_AFTER`] unless said otherwise, a day at the most. A platform may still be at work on it: who looks too soon finds nothing,
+    /// and sends it twice.
+    #[must_use]
+    pub fn look_after(mut self, time: Duration) -> Self {
+        self.engine.look_after = time.min(Duration::from_secs(24 * 3600));
         self
     }
 

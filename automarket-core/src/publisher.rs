@@ -49,8 +49,9 @@ pub trait Publisher: Send + Sync {
     /// `Err` is a rejection, or unknown when its `retry()` is `Reconcile`.
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome>;
 
-    /// What became of something accepted. Never publishes. `Err` means the question failed, except
-    /// `ContentRefused`, `InvalidInput`, `NotFound` and `Forbidden`, which are the platform's final answer.
+    /// What became of something accepted. Never publishes. `Err` means the question failed and is
+    /// asked again, except `ContentRefused`, `InvalidInput` and `NotFound`, which are the platform's last word on
+    /// the post.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
 
     /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that

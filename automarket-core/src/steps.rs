@@ -75,16 +75,6 @@ pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
     steps.into_iter().any(begun)
 }
 
-/// A remembered step as it goes on in another job, by the explicit word of somebody who knows that what
-/// began and did not end is not to be looked up but done again.
-#[must_use]
-pub fn without_doubt(value: Value) -> Value {
-    match StepState::deserialize(&value) {
-        Ok(StepState::Begun) => serde_json::to_value(StepState::Failed).unwrap_or(value),
-        _ => value,
-    }
-}
-
 /// Does work whose repetition is harmless, once: a result that is remembered is returned without doing
 /// it again.
 ///

@@ -1,19 +1,20 @@
 //! What a host may still change: cancel, reschedule, approve, edit, try again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use automarket_core::{
     Error, ErrorKind, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
-    store::{Approval, Publication, PublicationState, PublishingChange, REVISION, SLOT},
+    store::{Approval, Publication, PublicationState, PublishingChange},
 };
 use serde_json::{Value, json};
 
 use super::{
     PublishOptions, TooLate,
-    job::{FORGOTTEN, PublishJob, arm, asked_for_now, expiry, job_id, nothing_out},
-    said_by, slots,
+    anew::anew,
+    job::{PublishJob, arm, asked_for_now, expiry, for_now, job_id, nothing_out},
+    said_by,
     told::told,
 };
 use crate::{Tenant, report::metrics};
@@ -25,6 +26,8 @@ pub enum Selection {
     Post(PostId),
     /// One publication.
     Publication(PublicationId),
+    /// One publication, if it still is at the revision that somebody looked at.
+    Seen(PublicationId, i64),
 }
 
 impl From<PostId> for Selection {
@@ -39,8 +42,13 @@ impl From<PublicationId> for Selection {
     }
 }
 
-/// How often a change is made anew when the publications changed under it.
-const TRIES: usize = 16;
+/// The publication as it was read: when it changed since, the change is refused with `Conflict`
+/// (`publication.changed`).
+impl From<&Publication> for Selection {
+    fn from(seen: &Publication) -> Self {
+        Self::Seen(seen.id, seen.revision)
+    }
+}
 
 /// What becomes of one publication: how it stands, and what is told.
 pub(super) struct Move {
@@ -69,6 +77,12 @@ impl Move {
     }
 }
 
+/// Whether its words may be changed, as far as its state goes.
+fn editable(publication: &Publication) -> bool {
+    use PublicationState::{Cancelled, Missed, Rejected};
+    waits(publication) || matches!(publication.state, Cancelled | Missed | Rejected)
+}
+
 /// Whether nothing was sent yet and something is still to come.
 fn waits(publication: &Publication) -> bool {
     matches!(
@@ -89,7 +103,7 @@ impl Tenant {
     /// # Errors
     /// [`TooLate`] when there is nothing to call off; `NotFound`; those of the store.
     pub async fn cancel(&self, what: impl Into<Selection>) -> Result<Vec<Publication>> {
-        self.change(what.into(), |mut p, _| {
+        self.change(what.into(), |mut p, _| async move {
             if !waits(&p) {
                 return Ok(None);
             }
@@ -108,53 +122,49 @@ impl Tenant {
         what: impl Into<Selection>,
         when: When,
     ) -> Result<Vec<Publication>> {
-        let what = what.into();
-        for _ in 0..slots::TRIES {
-            let now = self.engine().store.now().await?;
-            let mut dues = BTreeMap::new();
-            let mut jobs = BTreeMap::new();
-            for p in self.select(what).await?.iter().filter(|p| waits(p)) {
-                dues.insert(p.id, self.due(p.target.account, when, now).await?);
-                jobs.insert(p.id, PublishJob::continuing(self.engine(), p).await?);
+        self.change(what.into(), |mut p, now| async move {
+            if !waits(&p) {
+                return Ok(None);
             }
-            let moved = self.change(what, |mut p, _| {
-                let (Some((due, slot)), Some(job), true) =
-                    (dues.get(&p.id), jobs.get(&p.id), waits(&p))
-                else {
-                    return Ok(None);
-                };
-                (p.due, p.slot) = (due.trunc_subsecs(6), *slot);
-                let facts = json!({ "due": p.due });
-                let draft = p.state == PublicationState::Draft;
-                let moved = Move::new(p, "rescheduled", facts);
-                Ok(Some(match draft {
-                    true => moved,
-                    false => moved.armed(job.clone()),
-                }))
-            });
-            match moved.await {
-                Err(error) if error.rule() == Some(SLOT) => {}
-                moved => return moved,
+            let (due, slot) = self.due(p.target.account, when, now).await?;
+            // What goes another way holds no slot of its account.
+            (p.due, p.slot) = (due.trunc_subsecs(6), slot.filter(|_| p.via.is_none()));
+            if when == When::Now {
+                for_now(&mut p, now);
             }
-        }
-        Err(slots::none_free())
+            let facts = json!({ "due": p.due });
+            if p.state == PublicationState::Draft {
+                return Ok(Some(Move::new(p, "rescheduled", facts)));
+            }
+            let job = PublishJob::continuing(self.engine(), &p, false).await?;
+            Ok(Some(Move::new(p, "rescheduled", facts).armed(job)))
+        })
+        .await
     }
 
     /// Says yes to what awaits approval: it goes into the line for its time. What was to be sent at once is
-    /// sent now; what became too late meanwhile is missed, and its state says so. `by` is whoever says it.
+    /// sent now; what became too late meanwhile is missed, and its state says so. `by` is whoever says it. Give the
+    /// publication as it was read (`&publication`) to say yes to what was seen, and to nothing else.
     ///
     /// # Errors
-    /// [`TooLate`] when nothing awaits approval; `NotFound`; those of the store.
+    /// [`TooLate`] when nothing awaits approval; `Conflict` (`publication.changed`) when it was changed since it was
+    /// read, or its words are changed meanwhile; `NotFound`; those of the store.
     pub async fn approve(
         &self,
         what: impl Into<Selection>,
         by: &str,
         note: Option<&str>,
     ) -> Result<Vec<Publication>> {
-        let facts = json!({ "by": by, "note": note });
-        self.change(what.into(), |mut p, now| {
+        let what = what.into();
+        let facts = &json!({ "by": by, "note": note });
+        let read = self.select(what).await?.into_iter();
+        let words = &BTreeMap::from_iter(read.map(|p| (p.id, p.content_hash)));
+        self.change(what, |mut p, now| async move {
             if p.state != PublicationState::AwaitingApproval {
                 return Ok(None);
+            }
+            if words.get(&p.id) != Some(&p.content_hash) {
+                return Err(changed(&p));
             }
             if expiry(&p).is_some_and(|expiry| expiry <= now) {
                 p.state = PublicationState::Missed;
@@ -180,8 +190,8 @@ impl Tenant {
         by: &str,
         note: Option<&str>,
     ) -> Result<Vec<Publication>> {
-        let facts = json!({ "by": by, "note": note, "rule": "approval.refused" });
-        self.change(what.into(), |mut p, _| {
+        let facts = &json!({ "by": by, "note": note, "rule": "approval.refused" });
+        self.change(what.into(), |mut p, _| async move {
             if p.state != PublicationState::AwaitingApproval {
                 return Ok(None);
             }
@@ -201,45 +211,28 @@ impl Tenant {
         when: When,
         options: PublishOptions,
     ) -> Result<Vec<Publication>> {
-        for _ in 0..slots::TRIES {
-            let now = self.engine().store.now().await?;
-            let drafts = self.select(post.into()).await?;
-            let drafts: Vec<_> = drafts
-                .into_iter()
-                .filter(|p| p.state == PublicationState::Draft)
-                .collect();
+        self.change(post.into(), |mut p, now| async move {
+            if p.state != PublicationState::Draft {
+                return Ok(None);
+            }
+            // What is checked is what goes: an edit after this is seen by the revision.
             let body = self.body(post).await?;
-            let accounts = drafts.iter().map(|p| p.target.account);
-            let voice = Voice::default();
-            self.checked(&body, accounts, &voice).await?.check()?;
-            let mut dues = BTreeMap::new();
-            for p in &drafts {
-                let due = self.due(p.target.account, when, now).await?;
-                dues.insert(p.id, (p.revision, due));
+            let account = p.target.account;
+            let plan = self.checked(&body, [account], &Voice::default()).await?;
+            plan.check()?;
+            let (due, slot) = self.due(account, when, now).await?;
+            (p.due, p.slot) = (due.trunc_subsecs(6), slot);
+            p.lateness = options.lateness;
+            if options.approval {
+                p.approval = Approval::Needed;
             }
-            let moved = self.change(post.into(), |mut p, _| {
-                // What was checked is what goes: of another revision it is looked at again.
-                let due = dues.get(&p.id).filter(|(seen, _)| *seen == p.revision);
-                let (Some((_, (due, slot))), PublicationState::Draft) = (due, p.state) else {
-                    return Ok(None);
-                };
-                (p.due, p.slot) = (due.trunc_subsecs(6), *slot);
-                p.lateness = options.lateness;
-                if options.approval {
-                    p.approval = Approval::Needed;
-                    if when == When::Now {
-                        p.due = p.created_at;
-                    }
-                }
-                let job = PublishJob::new(p.id);
-                Ok(Some(Move::new(p, "released", Value::Null).armed(job)))
-            });
-            match moved.await {
-                Err(error) if error.rule() == Some(SLOT) => {}
-                moved => return moved,
+            if when == When::Now {
+                for_now(&mut p, now);
             }
-        }
-        Err(slots::none_free())
+            let job = PublishJob::new(p.id);
+            Ok(Some(Move::new(p, "released", Value::Null).armed(job)))
+        })
+        .await
     }
 
     /// Replaces what a post says: checked again as by [`Tenant::publish`], a new intent with a new key for
@@ -252,41 +245,35 @@ impl Tenant {
     /// [`TooLate`]; `InvalidInput` with the first blocker's rule; `NotFound`; those of the store.
     pub async fn edit(&self, id: PostId, mut post: Post) -> Result<Vec<Publication>> {
         post.id = id;
-        for _ in 0..TRIES {
+        anew(|| async {
             let publications = self.select(id.into()).await?;
-            let accounts = publications
-                .iter()
-                .filter(|p| {
-                    p.state != PublicationState::Draft && said_by(&post, p) != p.content_hash
-                })
-                .map(|p| p.target.account);
+            let says_same = |p: &Publication| said_by(&post, p) == p.content_hash;
+            let (same, other): (Vec<_>, Vec<_>) = publications.into_iter().partition(says_same);
+            let accounts = other.iter().filter(|p| p.state != PublicationState::Draft);
+            let accounts: Vec<_> = accounts.map(|p| p.target.account).collect();
             let voice = Voice::default();
             self.checked(&post, accounts, &voice).await?.check()?;
+            let mut change = PublishingChange {
+                post: Some(post.clone()),
+                ..PublishingChange::new(self.id.clone())
+            };
+            // Written as they are: so of two edits at once the second is made anew, whatever each is about.
+            change.publications = same.into_iter().filter(editable).collect();
             let mut moves = Vec::new();
-            for publication in publications {
-                moves.extend(self.edited(&post, publication).await?);
+            for publication in other {
+                moves.push(self.edited(&post, publication).await?);
             }
-            match self.write(Some(post.clone()), moves).await {
-                Err(error) if error.rule() == Some(REVISION) => {}
-                Err(error) => return Err(error),
-                Ok(()) => return self.publications(id).await,
-            }
-        }
-        Err(restless())
+            self.write(change, moves).await
+        })
+        .await?;
+        self.publications(id).await
     }
 
-    /// What an edit makes of a publication; `None` when it says the same.
-    async fn edited(&self, post: &Post, mut p: Publication) -> Result<Option<Move>> {
+    /// What an edit makes of a publication that says something else then.
+    async fn edited(&self, post: &Post, mut p: Publication) -> Result<Move> {
         let hash = said_by(post, &p);
-        if hash == p.content_hash {
-            return Ok(None);
-        }
-        let failed = matches!(
-            p.state,
-            PublicationState::Rejected | PublicationState::Missed
-        );
         let began = p.sent_at.is_some() && !nothing_out(self.engine(), &p).await?;
-        if began || !(waits(&p) || failed || p.state == PublicationState::Cancelled) {
+        if began || !editable(&p) {
             return Err(TooLate { state: p.state }.into_error());
         }
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
@@ -298,10 +285,10 @@ impl Tenant {
         let job = PublishJob::new(p.id);
         let rearmed = waits(&p) && !draft;
         let edited = Move::new(p, "edited", facts);
-        Ok(Some(match rearmed {
+        Ok(match rearmed {
             true => edited.armed(job),
             false => edited,
-        }))
+        })
     }
 
     /// Sends again what surely failed: rejected and missed publications, for now. A thread goes on at its first
@@ -360,77 +347,79 @@ impl Tenant {
         facts: Value,
         resend: bool,
     ) -> Result<Vec<Publication>> {
-        for _ in 0..TRIES {
-            let now = self.engine().store.now().await?;
-            let mut moves = Vec::new();
-            for mut p in self.select(what).await? {
-                if !wanted(&p) {
-                    continue;
-                }
-                let job = match PublishJob::continuing(self.engine(), &p).await {
-                    Err(error) if resend && error.rule() == Some(FORGOTTEN) => {
-                        PublishJob::new(p.id)
-                    }
-                    job => job?,
-                };
-                (p.due, p.slot, p.error) = (now, None, None);
-                let again = Move::new(p, kind, facts.clone());
-                moves.push(again.armed(PublishJob { resend, ..job }));
+        let (wanted, facts) = (&wanted, &facts);
+        self.moved(what, |mut p, now| async move {
+            if !wanted(&p) {
+                return Ok(None);
             }
-            let ids: HashSet<_> = moves.iter().map(|m| m.publication.id).collect();
-            if ids.is_empty() {
-                return Ok(Vec::new());
-            }
-            match self.write(None, moves).await {
-                Err(error) if error.rule() == Some(REVISION) => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    let mut all = self.select(what).await?;
-                    all.retain(|p| ids.contains(&p.id));
-                    return Ok(all);
-                }
-            }
-        }
-        Err(restless())
+            let job = PublishJob::continuing(self.engine(), &p, resend).await?;
+            for_now(&mut p, now);
+            (p.slot, p.error) = (None, None);
+            Ok(Some(Move::new(p, kind, facts.clone()).armed(job)))
+        })
+        .await
     }
 
-    /// Makes one move with each publication for which there is one, all of them or none, and returns how all
-    /// stand then. Made anew when they changed meanwhile.
-    async fn change(
+    /// As [`moved`](Self::moved), and returns how all stand then.
+    ///
+    /// # Errors
+    /// [`TooLate`] when there was no move to make.
+    async fn change<F>(
         &self,
         what: Selection,
-        make: impl Fn(Publication, DateTime<Utc>) -> Result<Option<Move>>,
-    ) -> Result<Vec<Publication>> {
-        for _ in 0..TRIES {
-            let now = self.engine().store.now().await?;
-            let publications = self.select(what).await?;
-            let state = publications.first().map(|p| p.state);
-            let moves = publications
-                .into_iter()
-                .filter_map(|p| make(p, now).transpose());
-            let moves = moves.collect::<Result<Vec<_>>>()?;
-            if moves.is_empty() {
-                return Err(match state {
-                    Some(state) => TooLate { state }.into_error(),
-                    None => not_found(what),
-                });
-            }
-            match self.write(None, moves).await {
-                Err(error) if error.rule() == Some(REVISION) => {}
-                Err(error) => return Err(error),
-                Ok(()) => return self.select(what).await,
-            }
+        make: impl Fn(Publication, DateTime<Utc>) -> F,
+    ) -> Result<Vec<Publication>>
+    where
+        F: Future<Output = Result<Option<Move>>>,
+    {
+        let moved = self.moved(what, make).await?;
+        let Some(first) = moved.first() else {
+            let state = self.select(what).await?.first().map(|p| p.state);
+            return Err(match state {
+                Some(state) => TooLate { state }.into_error(),
+                None => not_found(what),
+            });
+        };
+        match what {
+            Selection::Post(_) => self.select(what).await,
+            _ => self.select(first.id.into()).await,
         }
-        Err(restless())
     }
 
-    /// Writes moves in one transaction, and calls off the jobs that they leave behind.
-    async fn write(&self, post: Option<Post>, moves: Vec<Move>) -> Result<()> {
+    /// Makes one move with each publication for which there is one, all of them or none, and returns those that
+    /// were moved as they stood then. Made anew when they changed meanwhile.
+    async fn moved<F>(
+        &self,
+        what: Selection,
+        make: impl Fn(Publication, DateTime<Utc>) -> F,
+    ) -> Result<Vec<Publication>>
+    where
+        F: Future<Output = Result<Option<Move>>>,
+    {
+        anew(|| async {
+            let now = self.engine().store.now().await?;
+            let mut moves = Vec::new();
+            for publication in self.select(what).await? {
+                moves.extend(make(publication, now).await?);
+            }
+            if moves.is_empty() {
+                return Ok(Vec::new());
+            }
+            let change = PublishingChange::new(self.id.clone());
+            self.write(change, moves).await
+        })
+        .await
+    }
+
+    /// Adds moves to a change, writes it in one transaction, and calls off the jobs that they leave behind.
+    /// Returns what was moved.
+    async fn write(
+        &self,
+        mut change: PublishingChange,
+        moves: Vec<Move>,
+    ) -> Result<Vec<Publication>> {
         let store = &self.engine().store;
-        let mut change = PublishingChange {
-            post,
-            ..PublishingChange::new(self.id.clone())
-        };
+        let kept = change.publications.len();
         let (mut left, mut ends) = (Vec::new(), Vec::new());
         for mut made in moves {
             let p = &mut made.publication;
@@ -453,7 +442,8 @@ impl Tenant {
             change.publications.push(made.publication);
         }
         let changed = store.change_publishing(&change).await?;
-        for (publication, _) in changed.iter().zip(ends).filter(|(_, ends)| *ends) {
+        let moved = changed.into_iter().skip(kept).collect::<Vec<_>>();
+        for (publication, _) in moved.iter().zip(ends).filter(|(_, ends)| *ends) {
             metrics::publication(publication);
         }
         for job in left {
@@ -463,17 +453,22 @@ impl Tenant {
             }
         }
         self.engine().wake.notify_waiters();
-        Ok(())
+        Ok(moved)
     }
 
     pub(super) async fn select(&self, what: Selection) -> Result<Vec<Publication>> {
         let store = &self.engine().store;
         let found = match what {
             Selection::Post(post) => store.publications(&self.id, post).await?,
-            Selection::Publication(id) => {
+            Selection::Publication(id) | Selection::Seen(id, _) => {
                 store.publication(&self.id, id).await?.into_iter().collect()
             }
         };
+        if let (Selection::Seen(_, seen), Some(found)) = (what, found.first())
+            && found.revision != seen
+        {
+            return Err(changed(found));
+        }
         match found.is_empty() {
             true => Err(not_found(what)),
             false => Ok(found),
@@ -494,16 +489,17 @@ pub(super) fn new_key(publication: &Publication, hash: &str) -> String {
 pub(super) fn not_found(what: Selection) -> Error {
     let message = match what {
         Selection::Post(id) => format!("the tenant has no publications of a post {id}"),
-        Selection::Publication(id) => format!("the tenant has no publication {id}"),
+        Selection::Publication(id) | Selection::Seen(id, _) => {
+            format!("the tenant has no publication {id}")
+        }
     };
     Error::new(ErrorKind::NotFound, message)
 }
 
-fn restless() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "the publications went on changing under the change; nothing was changed",
-    )
-    .with_rule(REVISION)
-    .with_remedy("read them again, and call again")
+/// The error when a publication is not the one any more that somebody looked at.
+fn changed(publication: &Publication) -> Error {
+    let message = format!("the publication {} was changed meanwhile", publication.id);
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule("publication.changed")
+        .with_remedy("read it again, and decide again")
 }

@@ -2,31 +2,28 @@
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, Outcome, PublicationId, Receipt, Result, Retry,
-    store::{
-        Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange, REVISION,
-    },
+    store::{Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange},
 };
 use serde_json::{Value, json};
 
 use super::{
     TooLate,
+    anew::anew,
     attempt::Try,
-    changes::Selection,
+    changes::{Selection, not_found},
     job::{PublishJob, used_up},
-    send::{BLOCKED, save, waits_for_account},
+    send::{BLOCKED, waits_for_account},
     told::{event, told},
 };
 use crate::{
     Tenant,
     market::Engine,
+    report::metrics,
     worker::{End, closed_until},
 };
 
 /// The kind of the jobs that take publications down.
 pub(crate) const DELETE_JOB: &str = "publish-delete";
-
-/// How often it is done anew when the publication changed under it.
-const TRIES: usize = 16;
 
 impl Tenant {
     /// Takes down what is published, or accepted by the platform: a worker does it, and the state stays what
@@ -39,11 +36,10 @@ impl Tenant {
     /// published nor accepted (what still waits is called off with [`Tenant::cancel`]); `NotFound`; those of the
     /// store.
     pub async fn delete(&self, publication: PublicationId) -> Result<JobId> {
-        for _ in 0..TRIES {
-            let found = self.select(Selection::Publication(publication)).await?;
-            let Some(p) = found.into_iter().next() else {
-                break;
-            };
+        let what = Selection::Publication(publication);
+        let job = anew(|| async {
+            let found = self.select(what).await?.into_iter().next();
+            let p = found.ok_or_else(|| not_found(what))?;
             if !out(&p) {
                 return Err(TooLate { state: p.state }.into_error());
             }
@@ -65,19 +61,12 @@ impl Tenant {
                 publications: vec![p],
                 ..PublishingChange::new(self.id.clone())
             };
-            match self.engine().store.change_publishing(&change).await {
-                Err(error) if error.rule() == Some(REVISION) => {}
-                Err(error) => return Err(error),
-                Ok(_) => {
-                    self.engine().wake.notify_waiters();
-                    return Ok(id);
-                }
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            "the publication goes on changing",
-        ))
+            self.engine().store.change_publishing(&change).await?;
+            Ok(id)
+        });
+        let job = job.await?;
+        self.engine().wake.notify_waiters();
+        Ok(job)
     }
 }
 
@@ -96,14 +85,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
         Err(error) if used_up.is_some() => return Err(error.with_retry(Retry::Never)),
         carries => carries?,
     };
-    for _ in 0..TRIES {
-        match delete(engine, job, carries.publication, used_up.clone()).await {
-            Err(error) if error.rule() == Some(REVISION) => {}
-            end => return end,
-        }
-    }
-    let restless = Error::new(ErrorKind::Conflict, "the publication goes on changing");
-    Ok(End::Retry(restless.with_retry(Retry::After(None))))
+    anew(|| delete(engine, job, carries.publication, used_up.clone())).await
 }
 
 async fn delete(
@@ -169,7 +151,10 @@ async fn delete(
         publications: vec![p],
         ..PublishingChange::new(job.tenant.clone())
     };
-    save(engine, change).await?;
+    let changed = engine.store.change_publishing(&change).await?;
+    if matches!(end, Ok(End::Done(_))) {
+        changed.iter().for_each(metrics::publication);
+    }
     end
 }
 

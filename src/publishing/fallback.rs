@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{Approval, Decision, Publication, PublishingChange, Routing, Target},
+    store::{Approval, Decision, Publication, PublicationState, PublishingChange, Routing, Target},
 };
 use serde_json::json;
 
@@ -26,7 +26,8 @@ impl Tenant {
     /// may have published, so never both. `None` takes the name away.
     ///
     /// The other account says what this one would (its variant, unless the other has one of its own), and the
-    /// post is checked by its rules before it is sent.
+    /// post is checked by its rules before it is sent. A post that goes to the other account anyway does not go
+    /// there twice.
     ///
     /// # Errors
     /// `InvalidInput` (`fallback`) when it is the account itself; `NotFound` for an account that the tenant
@@ -73,7 +74,7 @@ pub(super) async fn instead(
     let Some(account) = account else {
         return Ok(None);
     };
-    if !nothing_out(engine, publication).await? {
+    if !nothing_out(engine, publication).await? || taken(engine, publication, fallback).await? {
         return Ok(None);
     }
     let post = engine.store.post(&publication.tenant, publication.post);
@@ -93,7 +94,8 @@ pub(super) async fn instead(
     if approved && next.approval != Approval::NotNeeded {
         next.approval = Approval::Given(next.content_hash.clone());
     }
-    next.sent_at = None;
+    // Nor does it hold a slot of the account that it does not go by.
+    (next.sent_at, next.slot) = (None, None);
     let revision = next.revision + 1;
     let carries = PublishJob::new(next.id);
     let job = arm(&mut next, carries, revision)?;
@@ -108,6 +110,17 @@ pub(super) async fn instead(
             .collect(),
         attempts: vec![attempt.decided(Decision { rule, until: None })],
         ..PublishingChange::new(publication.tenant.clone())
+    }))
+}
+
+/// Whether the post goes, or went, to the second account anyway: it is not said there twice.
+async fn taken(engine: &Engine, publication: &Publication, account: AccountId) -> Result<bool> {
+    let store = &engine.store;
+    let all = store.publications(&publication.tenant, publication.post);
+    Ok(all.await?.iter().any(|other| {
+        other.id != publication.id
+            && other.state != PublicationState::Cancelled
+            && (other.target.account == account || other.route().account == account)
     }))
 }
 

@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, Store, TenantId,
-    async_trait,
+    Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, async_trait,
     chrono::{DateTime, Duration, Utc},
-    steps::{Steps, without_doubt},
+    steps::{self, Steps},
     store::{Job, NewJob, Publication, PublicationState},
 };
 use serde::{Deserialize, Serialize};
@@ -22,19 +21,17 @@ pub(crate) const ATTEMPTS: u32 = 20;
 /// How often its worker may be gone.
 const CRASHES: u32 = 3;
 
-/// The `rule` of the error when nobody knows any more what an earlier sending did.
-pub(crate) const FORGOTTEN: &str = "publication.forgotten";
-
 /// What such a job carries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PublishJob {
     pub(crate) publication: PublicationId,
-    /// The jobs whose steps it goes on from, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) earlier: Vec<JobId>,
-    /// Whether what they began and did not end is to be sent again without a look: somebody said so.
+    /// What the jobs before it remembered, so that it does not need them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    steps: BTreeMap<String, Value>,
+    /// Whether something that may have happened is sent again without a look: somebody said so. It may have
+    /// happened all the same, whatever becomes of the second sending.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) resend: bool,
+    pub(crate) resent: bool,
 }
 
 impl PublishJob {
@@ -42,8 +39,8 @@ impl PublishJob {
     pub(crate) fn new(publication: PublicationId) -> Self {
         Self {
             publication,
-            earlier: Vec::new(),
-            resend: false,
+            steps: BTreeMap::new(),
+            resent: false,
         }
     }
 
@@ -56,30 +53,43 @@ impl PublishJob {
         })
     }
 
-    /// One that goes on where the publication's job stopped.
+    /// One that goes on where the publication's job stopped. With `resend`, what began and did not end is sent
+    /// again without a look.
     ///
     /// # Errors
-    /// `Conflict` ([`FORGOTTEN`]) when that job is not kept any more, and may have sent something.
-    pub(crate) async fn continuing(engine: &Engine, publication: &Publication) -> Result<Self> {
-        let job = engine
-            .store
-            .job(&publication.tenant, publication.job)
-            .await?;
-        let mut next = Self::new(publication.id);
-        match &job {
-            Some(job) => {
-                next.earlier = Self::of(job)?.earlier;
-                next.earlier.push(job.id);
-            }
-            None if publication.sent_at.is_some() => {
+    /// `Conflict` (`publication.forgotten`) when that job is not kept any more, and may have sent something that
+    /// nobody said to send again.
+    pub(crate) async fn continuing(
+        engine: &Engine,
+        publication: &Publication,
+        resend: bool,
+    ) -> Result<Self> {
+        let mut next = match Self::remembered(engine, publication).await? {
+            Some(next) => next,
+            None if publication.sent_at.is_none() || resend => Self::new(publication.id),
+            None => {
                 let message = "what its earlier sending did is not kept any more";
                 return Err(Error::new(ErrorKind::Conflict, message)
-                    .with_rule(FORGOTTEN)
+                    .with_rule("publication.forgotten")
                     .with_remedy("look on the platform, and publish a new post"));
             }
-            None => {}
+        };
+        if resend {
+            next.resent = true;
+            next.steps.retain(|_, step| !steps::in_doubt([&*step]));
         }
         Ok(next)
+    }
+
+    /// All that the publication's job knows by now; `None` when it is not kept any more.
+    async fn remembered(engine: &Engine, publication: &Publication) -> Result<Option<Self>> {
+        let (store, tenant) = (&engine.store, &publication.tenant);
+        let Some(job) = store.job(tenant, publication.job).await? else {
+            return Ok(None);
+        };
+        let mut carries = Self::of(&job)?;
+        carries.steps.extend(store.steps(tenant, job.id).await?);
+        Ok(Some(carries))
     }
 }
 
@@ -129,6 +139,14 @@ pub(crate) fn asked_for_now(publication: &Publication) -> bool {
     publication.due == publication.created_at
 }
 
+/// Makes it due now; what has to be approved first, whenever somebody says yes.
+pub(crate) fn for_now(publication: &mut Publication, now: DateTime<Utc>) {
+    publication.due = match publication.is_approved() {
+        true => now,
+        false => publication.created_at,
+    };
+}
+
 /// Why this run of a publish job is one too many: its last failure.
 pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
     if job.attempts <= ATTEMPTS && job.crashes < CRASHES {
@@ -137,29 +155,17 @@ pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
     job.failures.last().map(|failure| failure.error.clone())
 }
 
-/// The steps of a job that goes on from earlier ones.
+/// The steps of a job, and behind them those that it carries.
 pub(crate) struct Continued {
     pub(crate) own: Arc<dyn Steps>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) tenant: TenantId,
-    pub(crate) job: PublishJob,
+    pub(crate) carries: PublishJob,
 }
 
 #[async_trait]
 impl Steps for Continued {
     async fn get(&self, name: &str) -> Result<Option<Value>> {
-        if let Some(value) = self.own.get(name).await? {
-            return Ok(Some(value));
-        }
-        for earlier in self.job.earlier.iter().rev() {
-            if let Some(value) = self.store.step(&self.tenant, *earlier, name).await? {
-                return Ok(Some(match self.job.resend {
-                    true => without_doubt(value),
-                    false => value,
-                }));
-            }
-        }
-        Ok(None)
+        let own = self.own.get(name).await?;
+        Ok(own.or_else(|| self.carries.steps.get(name).cloned()))
     }
 
     async fn put(&self, name: &str, value: &Value) -> Result<()> {
@@ -167,10 +173,10 @@ impl Steps for Continued {
     }
 }
 
-/// Whether surely nothing of the publication is out in the world, by the steps of its jobs.
+/// Whether surely nothing of the publication is out in the world.
 pub(crate) async fn nothing_out(engine: &Engine, publication: &Publication) -> Result<bool> {
-    Ok(match steps(engine, publication, true).await? {
-        Some(steps) => automarket_core::steps::nothing_out(steps.values()),
+    Ok(match PublishJob::remembered(engine, publication).await? {
+        Some(known) => !known.resent && steps::nothing_out(known.steps.values()),
         None => publication.sent_at.is_none(),
     })
 }
@@ -178,27 +184,6 @@ pub(crate) async fn nothing_out(engine: &Engine, publication: &Publication) -> R
 /// Whether an earlier sending of the publication may have happened and nobody has looked yet. What somebody
 /// said to send again all the same is in doubt no more.
 pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Result<bool> {
-    let steps = steps(engine, publication, false).await?;
-    Ok(steps.is_some_and(|steps| automarket_core::steps::in_doubt(steps.values())))
-}
-
-/// The newest remembered steps of the publication's jobs; `None` when its job is not kept. Those before an
-/// explicit resending only if asked for.
-async fn steps(
-    engine: &Engine,
-    publication: &Publication,
-    before_resent: bool,
-) -> Result<Option<BTreeMap<String, Value>>> {
-    let tenant = &publication.tenant;
-    let Some(job) = engine.store.job(tenant, publication.job).await? else {
-        return Ok(None);
-    };
-    let carries = PublishJob::of(&job)?;
-    let earlier = carries.earlier.iter();
-    let earlier = earlier.filter(|_| before_resent || !carries.resend);
-    let mut steps = BTreeMap::new();
-    for id in earlier.chain([&job.id]) {
-        steps.extend(engine.store.steps(tenant, *id).await?);
-    }
-    Ok(Some(steps))
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values())))
 }

@@ -1,5 +1,6 @@
 //! Plan, publish, and what becomes of it: one publication per post and account.
 
+mod anew;
 mod attempt;
 mod changes;
 pub(crate) mod delete;
@@ -23,22 +24,24 @@ pub use measure::{MEASURE_AFTER, PostMetrics};
 pub use options::PublishOptions;
 pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan, rules_for};
 pub(crate) use release::release_blocked;
+pub use send::LOOK_AFTER;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
 pub use told::remote_id;
 pub use why::{Link, Why};
 
 use automarket_core::{
-    AccountId, Error, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, ErrorKind, Post, PostId, PublicationId, Result, When,
     check::Severity,
     chrono::SubsecRound as _,
     content::Voice,
-    store::{Approval, NewPublishing, Publication, PublicationState, SLOT, Target},
+    store::{Approval, NewPublishing, Publication, PublicationState, Target},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::Tenant;
+use anew::anew;
 use job::{PublishJob, arm, job_id};
 
 impl Tenant {
@@ -90,11 +93,13 @@ impl Tenant {
     }
 
     /// Checks the post for every account and hands it to the queue: durable on return, sent by a worker.
-    /// Repeating the call with the same post and account changes nothing.
+    /// Repeating the call with the same post and account changes nothing; with more accounts the post goes to
+    /// those, too.
     ///
     /// # Errors
     /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is stored
-    /// then); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
+    /// then); `Conflict` when a post with this id is there and says something else (`post.changed`), or is a draft
+    /// on one of the accounts (`post.draft`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
     /// store.
     pub async fn publish(
         &self,
@@ -119,20 +124,13 @@ impl Tenant {
     ) -> Result<PostId> {
         let plan = self.checked(&post, accounts, &Voice::default()).await?;
         plan.check()?;
-        let id = post.id;
-        for _ in 0..slots::TRIES {
+        anew(|| async {
             let publishing = self.publishing(&post, &plan, Some(when), options).await?;
-            match self.engine().store.put_publishing(&publishing).await {
-                // Somebody else was faster: the next one then.
-                Err(error) if error.rule() == Some(SLOT) => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    self.engine().wake.notify_waiters();
-                    return Ok(id);
-                }
-            }
-        }
-        Err(slots::none_free())
+            self.engine().store.put_publishing(&publishing).await
+        })
+        .await?;
+        self.engine().wake.notify_waiters();
+        Ok(post.id)
     }
 
     /// Checks the post as [`Tenant::publish`] does, and gives all that it would write, without writing it: for a
@@ -158,7 +156,8 @@ impl Tenant {
     /// platform itself is a post with [`Delivery::Draft`](crate::Delivery::Draft).)
     ///
     /// # Errors
-    /// Those of [`Tenant::plan`] and of the store.
+    /// `Conflict` (`post.changed`) when a post with this id is there and says something else; those of
+    /// [`Tenant::plan`] and of the store.
     pub async fn save_draft(
         &self,
         post: Post,
@@ -191,7 +190,7 @@ impl Tenant {
         Ok(PostState::of(&self.publications(post).await?))
     }
 
-    /// The rows of a post; without `when` a draft.
+    /// The rows of a post that are not there yet; without `when` a draft.
     async fn publishing(
         &self,
         post: &Post,
@@ -199,6 +198,7 @@ impl Tenant {
         when: Option<When>,
         options: PublishOptions,
     ) -> Result<NewPublishing> {
+        let known = self.known(post, plan).await?;
         let now = self.engine().store.now().await?;
         let mut new = NewPublishing {
             tenant: self.id.clone(),
@@ -209,11 +209,20 @@ impl Tenant {
         };
         for target in &plan.targets {
             let account = &target.account;
+            let id = publication_id(post.id, account.id);
+            if let Some(known) = known.iter().find(|p| p.id == id) {
+                if when.is_some() && known.state == PublicationState::Draft {
+                    let message = format!("the post is a draft on {}", account.name);
+                    return Err(Error::new(ErrorKind::Conflict, message)
+                        .with_rule("post.draft")
+                        .with_remedy("hand it over with Tenant::publish_draft"));
+                }
+                continue;
+            }
             let (due, slot) = match when {
                 None => (now, None),
                 Some(when) => self.due(account.id, when, now).await?,
             };
-            let id = publication_id(post.id, account.id);
             let mut publication = Publication {
                 id,
                 tenant: self.id.clone(),
@@ -253,6 +262,30 @@ impl Tenant {
             new.publications.push(publication);
         }
         Ok(new)
+    }
+
+    /// The publications that the post has already.
+    ///
+    /// # Errors
+    /// `Conflict` when it is there and says something else on one of the plan's accounts.
+    async fn known(&self, post: &Post, plan: &Plan) -> Result<Vec<Publication>> {
+        let store = &self.engine().store;
+        let Some(stored) = store.post(&self.id, post.id).await? else {
+            return Ok(Vec::new());
+        };
+        for TargetPlan { account, .. } in &plan.targets {
+            let says = |post| content_hash(post, account.id, &account.network);
+            if says(&stored) != says(post) {
+                let message = format!(
+                    "the post {} is there already, and says something else on {}",
+                    post.id, account.name
+                );
+                return Err(Error::new(ErrorKind::Conflict, message)
+                    .with_rule("post.changed")
+                    .with_remedy("change it with Tenant::edit, or publish a new post"));
+            }
+        }
+        store.publications(&self.id, post.id).await
     }
 }
 

@@ -7,13 +7,11 @@ use automarket_core::{
     chrono::{DateTime, Duration, Utc},
     fault_point,
     steps::Steps,
-    store::{
-        Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange,
-        REVISION,
-    },
+    store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
 };
 
 use super::{
+    anew::anew,
     attempt::Try,
     fallback,
     job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
@@ -30,14 +28,17 @@ use crate::{
 const POLL: (Duration, Duration) = (Duration::minutes(1), Duration::hours(6));
 /// How often what waits looks whether its account is usable again, if nobody tells it.
 pub(super) const BLOCKED: Duration = Duration::minutes(15);
+/// So long after a sending whose end is not known it is looked for, unless the host says otherwise
+/// ([`Builder::look_after`](crate::Builder::look_after)).
+pub const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 /// From so late on nobody was there to send it, and it waits its turn among the others of its account.
 const OUTAGE: Duration = Duration::minutes(5);
 /// What an outage held up goes out one by one on each account, so far apart.
 pub(super) const PACE: Duration = Duration::seconds(10);
 /// So many that wait are counted.
 const LINE: usize = 200;
-/// How often a move is made anew when the publication changed under it.
-const TRIES: usize = 16;
+/// Fewer than so many ahead of what has its turn are no line: they had theirs, or wait for something else.
+const NEAR: usize = LINE / 4;
 
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
@@ -53,26 +54,17 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     }
     let steps = Arc::new(Continued {
         own: steps,
-        store: engine.store.clone(),
-        tenant: job.tenant.clone(),
-        job: carries.clone(),
+        carries: carries.clone(),
     });
-    for _ in 0..TRIES {
-        match send(engine, job, &carries, steps.clone()).await {
-            // Read again: nothing is out that the steps do not know of.
-            Err(error) if error.rule() == Some(REVISION) => {}
-            Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
-                return give_up(engine, job, &carries, error).await;
-            }
-            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
-            Err(error) if error.retry() == Retry::Never => {
-                return give_up(engine, job, &carries, error).await;
-            }
-            end => return end,
+    // Made anew, nothing is out that the steps do not know of.
+    match anew(|| send(engine, job, &carries, steps.clone())).await {
+        Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
+            give_up(engine, job, &carries, error).await
         }
+        Err(error) if error.kind() == ErrorKind::LeaseLost => Err(error),
+        Err(error) if error.retry() == Retry::Never => give_up(engine, job, &carries, error).await,
+        end => end,
     }
-    let restless = Error::new(ErrorKind::Conflict, "the publication goes on changing");
-    Ok(End::Retry(restless.with_retry(Retry::After(None))))
 }
 
 async fn send(
@@ -116,7 +108,7 @@ async fn send(
         }
         Err(error) => match closed_until(&error, now) {
             Some(until) => return Ok(End::Snooze(until)),
-            None => return ended(engine, publication, attempt, Err(error)).await,
+            None => return ended(engine, carries, publication, attempt, Err(error)).await,
         },
     };
     let publisher = &*publisher;
@@ -125,7 +117,7 @@ async fn send(
         let this = &publication;
         let call = |cx| async move { poll(publisher, &cx, this).await };
         let polled = passed.call(engine, context, call).await;
-        return ended(engine, publication, attempt, polled).await;
+        return ended(engine, carries, publication, attempt, polled).await;
     }
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
@@ -133,7 +125,7 @@ async fn send(
     let checked = verify(&post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
         passed.unused().await;
-        return ended(engine, publication, attempt, Err(error)).await;
+        return ended(engine, carries, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
@@ -150,21 +142,26 @@ async fn send(
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let sent = passed.call(engine, context, call).await;
-    ended(engine, publication, attempt, sent).await
+    ended(engine, carries, publication, attempt, sent).await
 }
 
-/// What becomes of a publication that is not to be sent now: too early, too late, not yet approved, or one of
-/// many that an outage held up.
+/// What becomes of a publication that is not to be sent or looked for now: too early, too late, not yet approved,
+/// one of many that an outage held up, or still at work on the platform for all that is known.
 async fn not_now(
     engine: &Engine,
     job: &Job,
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
-    use PublicationState::{AwaitingApproval, Blocked, Draft, Scheduled};
+    use PublicationState::{AwaitingApproval, Blocked, Draft, Publishing, Scheduled};
     let expiry = expiry(publication);
     match publication.state {
         Draft => return Ok(Some(End::done())),
+        Publishing => {
+            let look = publication.updated_at + engine.look_after;
+            let early = now < look && in_doubt(engine, publication).await?;
+            return Ok(early.then_some(End::Snooze(look)));
+        }
         AwaitingApproval | Scheduled | Blocked => {}
         _ => return Ok(None),
     }
@@ -180,32 +177,47 @@ async fn not_now(
         (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
         (AwaitingApproval, None) => Ok(Some(End::done())),
         _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
-        (Scheduled, _) if now - publication.due > OUTAGE && job.run_at <= publication.due => {
-            turn(engine, publication, now).await
+        (Scheduled, _) if now - publication.due > OUTAGE => {
+            turn(engine, job, publication, now).await
         }
         _ => Ok(None),
     }
 }
 
-/// Its turn among what an outage held up on its account; `None` when it is alone.
+/// Its turn among what an outage held up on its account; `None` when it has come. Whoever comes at the time that
+/// it was given and finds a line still ahead takes another turn; what had a try of its own holds nobody up.
 async fn turn(
     engine: &Engine,
+    job: &Job,
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
     let (tenant, account) = (&publication.tenant, publication.route().account);
     let line = engine.store.live_publications(tenant, account, LINE);
     let held_up = |p: &&Publication| {
-        p.state == PublicationState::Scheduled && now - p.due > OUTAGE && p.id != publication.id
+        p.state == PublicationState::Scheduled
+            && now - p.due > OUTAGE
+            && p.error.is_none()
+            && p.id != publication.id
     };
-    let others: Vec<_> = line.await?;
-    let others: Vec<_> = others.iter().filter(held_up).collect();
+    let line = line.await?;
+    let others: Vec<_> = line.iter().filter(held_up).collect();
     if others.is_empty() {
         return Ok(None);
     }
     let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
     let ahead = others.iter().filter(before).count();
-    let turns = i32::try_from(ahead + 1).unwrap_or(i32::MAX);
+    let at_its_time = now - job.run_at <= OUTAGE;
+    if ahead < NEAR && at_its_time {
+        return Ok(None);
+    }
+    let in_line = line.len() < LINE || line.iter().any(|p| p.id == publication.id);
+    let turns = match in_line {
+        true => ahead + 1,
+        // It stands further back than is counted, and is counted again while there still is a line.
+        false => ahead.div_ceil(2),
+    };
+    let turns = i32::try_from(turns).unwrap_or(i32::MAX);
     Ok(Some(End::Snooze(now + PACE * turns)))
 }
 
@@ -251,13 +263,24 @@ async fn poll(
 /// Writes down what a call ended in, and says when the job is wanted again.
 async fn ended(
     engine: &Engine,
+    carries: &PublishJob,
     mut publication: Publication,
     attempt: Try,
     result: Result<Outcome>,
 ) -> Result<End> {
     let now = attempt.ended();
-    // What kept this attempt from looking says nothing of the sending before it.
+    let before = publication.clone();
+    let was_accepted = publication.state == PublicationState::Accepted;
     let result = match result {
+        // Whoever has the lease now says what became of it.
+        Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+        // Only the platform's word on the post ends what it took; a question that fails is asked again.
+        Err(error)
+            if was_accepted && error.retry() == Retry::Never && !is_verdict(error.kind()) =>
+        {
+            Err(error.with_retry(Retry::After(None)))
+        }
+        // What kept this attempt from looking says nothing of the sending before it.
         Err(error)
             if error.retry() != Retry::Reconcile
                 && publication.state == PublicationState::Publishing
@@ -268,7 +291,6 @@ async fn ended(
         result => result,
     };
     let attempt = attempt.of(&publication, &result);
-    let was_accepted = publication.state == PublicationState::Accepted;
     publication.error = result.as_ref().err().map(ErrorRecord::from);
     if let Err(error) = &result
         && !was_accepted
@@ -319,11 +341,20 @@ async fn ended(
                 }
             }
             Retry::Never => {
-                publication.state = PublicationState::Rejected;
+                publication.state = refused(carries);
                 (End::done(), "rejected")
             }
         },
     };
+    // What goes on waiting as before is no news.
+    if publication == before
+        && matches!(
+            before.state,
+            PublicationState::Accepted | PublicationState::Blocked
+        )
+    {
+        return Ok(end);
+    }
     let until = match &end {
         End::Snooze(at) => Some(*at),
         _ => None,
@@ -346,6 +377,21 @@ pub(super) fn waits_for_account(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired)
 }
 
+/// Whether this error is a platform's last word on a post that it took.
+fn is_verdict(kind: ErrorKind) -> bool {
+    use ErrorKind::{ContentRefused, InvalidInput, NotFound};
+    matches!(kind, ContentRefused | InvalidInput | NotFound)
+}
+
+/// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the
+/// first.
+fn refused(carries: &PublishJob) -> PublicationState {
+    match carries.resent {
+        true => PublicationState::Unknown,
+        false => PublicationState::Rejected,
+    }
+}
+
 /// When something accepted is worth asking for again.
 fn next_poll(
     due: Option<DateTime<Utc>>,
@@ -363,13 +409,10 @@ fn next_poll(
 /// unknown, the rest did not happen. Only then the job may die.
 async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error) -> Result<End> {
     let record = ErrorRecord::from(&error);
-    for _ in 0..TRIES {
-        match settle(engine, job, carries, &record).await {
-            Err(error) if error.rule() == Some(REVISION) => {}
-            // The job outlives this, whatever it is.
-            Err(error) => return Ok(End::Retry(error.with_retry(Retry::After(None)))),
-            Ok(()) => break,
-        }
+    let settled = anew(|| settle(engine, job, carries, &record)).await;
+    if let Err(error) = settled {
+        // The job outlives this, whatever it is.
+        return Ok(End::Retry(error.with_retry(Retry::After(None))));
     }
     // A lease that an earlier run lost is not this one's.
     let error = match error.kind() {
@@ -396,7 +439,7 @@ async fn settle(
     publication.state = match publication.state {
         PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
         _ if sent => PublicationState::Unknown,
-        _ => PublicationState::Rejected,
+        _ => refused(carries),
     };
     publication.error = Some(error.clone());
     save(engine, told::change(publication)).await.map(drop)

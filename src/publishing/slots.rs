@@ -8,8 +8,6 @@ use automarket_core::{
 
 use crate::Tenant;
 
-/// How often a slot is looked for when others are faster.
-pub(crate) const TRIES: usize = 64;
 /// So many taken slots are passed over at the most: beyond that the queue is no plan any more.
 const SLOTS: usize = 10_000;
 

@@ -117,3 +117,25 @@ async fn what_is_edited_after_the_yes_needs_another() {
         assert_eq!(world.publisher.texts(), ["Something else"]);
     }
 }
+
+#[tokio::test]
+async fn what_is_moved_to_now_or_tried_again_waits_for_its_yes_as_long_as_it_takes() {
+    for world in worlds().await {
+        let ten = at("2027-01-11T10:00:00Z");
+        let moved = world.publish_with(ten, asked()).await;
+        world.tenant.reschedule(moved, When::Now).await.unwrap();
+        let again = world.publish_with(ten, asked()).await;
+        world.clock.advance(chrono::Duration::minutes(121));
+        world.turn(again).await;
+        let retried = world.tenant.retry(again).await.unwrap();
+        assert_eq!(retried[0].state, PublicationState::AwaitingApproval);
+        world.clock.advance(chrono::Duration::days(3));
+        for post in [moved, again] {
+            let job = world.only(post).await.job;
+            let job = world.market().store().job(world.tenant.id(), job).await;
+            assert_eq!(job.unwrap(), None, "it is never too late");
+            world.tenant.approve(post, "ada", None).await.unwrap();
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        }
+    }
+}

@@ -109,3 +109,43 @@ async fn a_refused_content_is_refused_and_a_second_failure_is_final() {
         assert_eq!(own.await.unwrap_err().field(), Some("fallback"));
     }
 }
+
+#[tokio::test]
+async fn a_post_is_not_said_twice_on_the_account_that_it_goes_to_anyway() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        let third = world.another_account("3").await;
+        let set = world.tenant.set_fallback(third.id, Some(second.id));
+        set.await.unwrap();
+        let publish = async |accounts: Vec<automarket::AccountId>| {
+            let post = Post::text("We shipped!");
+            let published = world.tenant.publish(post, accounts, When::Now).await;
+            published.unwrap()
+        };
+        let work = async |post: PostId, account: automarket::AccountId| {
+            let all = world.tenant.publications(post).await.unwrap();
+            let one = all.into_iter().find(|p| p.target.account == account);
+            let one = one.unwrap();
+            world.tenant.work_on(one.job, LEASE).await.unwrap();
+            let store = world.market().store();
+            let now = store.publication(world.tenant.id(), one.id).await;
+            now.unwrap().unwrap()
+        };
+        let revoked = || Err(Error::new(ErrorKind::Forbidden, "not yours"));
+
+        let both = publish(vec![world.account.id, second.id]).await;
+        world.publisher.answer(revoked());
+        let refused = work(both, world.account.id).await;
+        assert_eq!(
+            (refused.state, refused.via),
+            (PublicationState::Rejected, None)
+        );
+
+        // Nor by two other ways.
+        let others = publish(vec![world.account.id, third.id]).await;
+        world.publisher.answer(revoked());
+        assert!(work(others, world.account.id).await.via.is_some());
+        world.publisher.answer(revoked());
+        assert_eq!(work(others, third.id).await.via, None);
+    }
+}

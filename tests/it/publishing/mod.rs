@@ -3,12 +3,15 @@
 mod again;
 mod approval;
 mod changes;
+mod doubt;
 mod fallback;
 mod life;
+mod meanwhile;
 mod measuring;
 mod planning;
 mod queue;
 mod races;
+mod twice;
 mod why;
 mod wire;
 

@@ -88,3 +88,22 @@ async fn of_many_at_once_no_two_take_one_slot() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_goes_another_way_keeps_no_slot_from_others() {
+    for world in worlds().await {
+        slots(&world, "0 12 * * *").await;
+        let second = world.another_account("2").await;
+        let set = world.tenant.set_fallback(world.account.id, Some(second.id));
+        set.await.unwrap();
+        let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+        world.publisher.answer(Err(revoked));
+        let rerouted = world.publish(When::Now).await;
+        assert!(world.turn(rerouted).await.0.via.is_some());
+        let moved = world.tenant.reschedule(rerouted, When::Queue).await;
+        moved.unwrap();
+        assert_eq!(due(&world, rerouted).await, "2027-01-11T11:00Z");
+        let next = world.publish(When::Queue).await;
+        assert_eq!(due(&world, next).await, "2027-01-11T11:00Z");
+    }
+}

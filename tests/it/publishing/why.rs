@@ -149,3 +149,49 @@ async fn the_whole_chain_is_told_in_order_without_secrets() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_goes_on_waiting_as_before_is_told_once() {
+    for world in worlds().await {
+        let handle = || CoreHandle {
+            remote_id: "c1".into(),
+            due: None,
+            data: serde_json::Value::Null,
+        };
+        world.publisher.answer(Ok(Outcome::Accepted(handle())));
+        let other = world.another_account("2").await;
+        let taken = Post::text("We shipped!");
+        let taken = world.tenant.publish(taken, [other.id], When::Now).await;
+        let taken = taken.unwrap();
+        world.turn(taken).await;
+        let late = PublishOptions::new().however_late();
+        let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+        world.publisher.answer(Err(revoked));
+        let blocked = world.publish_with(When::Now, late).await;
+        world.turn(blocked).await;
+        // Why it goes on waiting may be worth a line of its own, once.
+        world.clock.advance(chrono::Duration::hours(1));
+        world.turn(blocked).await;
+        let told = world.kinds().await.len();
+        let tried = async || {
+            let store = world.market().store();
+            let mut all = 0;
+            for post in [taken, blocked] {
+                let id = world.only(post).await.id;
+                all += store.attempts(world.tenant.id(), id).await.unwrap().len();
+            }
+            all
+        };
+        let attempts = tried().await;
+        for _ in 0..5 {
+            world.clock.advance(chrono::Duration::minutes(16));
+            world.turn(blocked).await;
+            world.publisher.poll_answer(Ok(Outcome::Accepted(handle())));
+            world.clock.advance(chrono::Duration::hours(7));
+            world.turn(taken).await;
+        }
+        assert_eq!(world.publisher.polls(), 5);
+        assert_eq!((world.kinds().await.len(), tried().await), (told, attempts));
+        assert_eq!(world.only(blocked).await.state, PublicationState::Blocked);
+    }
+}

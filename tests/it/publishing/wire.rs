@@ -220,3 +220,40 @@ async fn why_tells_of_a_limit_a_cut_and_the_look_that_found_it() {
     let json = serde_json::to_string(&why).unwrap();
     assert!(!text.contains(testing::TOKEN) && !json.contains(testing::TOKEN));
 }
+
+#[tokio::test]
+async fn a_deletion_that_is_refused_or_waits_counts_nothing_as_published() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let world = worlds().await.remove(0);
+    let post = world.publish(When::Now).await;
+    let (published, _) = world.turn(post).await;
+    for answer in [
+        Err(Error::new(ErrorKind::Unavailable, "away")),
+        Err(Error::new(ErrorKind::Forbidden, "not yours")),
+        Ok(()),
+    ] {
+        world.publisher.delete_answer(answer);
+    }
+    for _ in 0..2 {
+        let job = world.tenant.delete(published.id).await.unwrap();
+        for _ in 0..2 {
+            world.tenant.work_on(job, LEASE).await.unwrap();
+            world.clock.advance(chrono::Duration::hours(1));
+        }
+    }
+    assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+    let mut counted = BTreeMap::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let DebugValue::Counter(count) = value else {
+            continue;
+        };
+        if key.key().name() == "automarket_publications_total" {
+            let outcome = key.key().labels().find(|label| label.key() == "outcome");
+            counted.insert(outcome.unwrap().value().to_owned(), count);
+        }
+    }
+    let wanted = [("deleted".to_owned(), 1), ("published".to_owned(), 1)];
+    assert_eq!(counted, BTreeMap::from(wanted));
+}

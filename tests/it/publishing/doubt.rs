@@ -1,0 +1,318 @@
+//! What may be out already: it outlives retries, old jobs, lost leases and bad answers.
+
+use std::sync::{Mutex, PoisonError};
+
+use automarket::core::{
+    Context, Handle, Identity, Intent, Metrics, Profile, Publisher, async_trait,
+};
+
+use super::*;
+
+/// A publisher of threads: its first part goes out, the second is told what to answer. `lost` is what becomes
+/// of a lease while it publishes.
+#[derive(Clone)]
+struct Thread {
+    second: RecordingPublisher,
+    parts: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Thread {
+    fn on(world: &World) -> (Self, Tenant) {
+        let thread = Self {
+            second: world.publisher.clone(),
+            parts: Arc::default(),
+        };
+        let market = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(thread.clone())
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        (thread, tenant)
+    }
+
+    fn push(&self, part: &'static str) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.push(part);
+    }
+
+    fn parts(&self) -> Vec<&'static str> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.clone()
+    }
+}
+
+#[async_trait]
+impl Publisher for Thread {
+    fn profile(&self) -> &Profile {
+        self.second.profile()
+    }
+    async fn identify(&self, cx: &Context) -> automarket::Result<Vec<Identity>> {
+        self.second.identify(cx).await
+    }
+    async fn publish(&self, cx: &Context, post: &Post) -> automarket::Result<Outcome> {
+        let first = cx.once(
+            "thread.0",
+            || async { Ok(None) },
+            || async {
+                self.push("first");
+                Ok(1)
+            },
+        );
+        first.await?;
+        self.push("second");
+        self.second.publish(cx, post).await
+    }
+    async fn poll(&self, cx: &Context, handle: &Handle) -> automarket::Result<Outcome> {
+        self.second.poll(cx, handle).await
+    }
+    async fn find(&self, cx: &Context, intent: &Intent) -> automarket::Result<Lookup> {
+        self.second.find(cx, intent).await
+    }
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<Metrics> {
+        self.second.measure(cx, receipt).await
+    }
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<()> {
+        self.second.delete(cx, receipt).await
+    }
+}
+
+fn refusal() -> Error {
+    Error::new(ErrorKind::ContentRefused, "no")
+}
+
+async fn forget_old_jobs(world: &World) {
+    let store = world.market().store();
+    let before = store.now().await.unwrap() - chrono::Duration::days(30);
+    store.remove_ended(before, 1000).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_out_of_a_thread_is_remembered_longer_than_the_jobs_that_sent_it() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        let post = world.publish(When::Now).await;
+        let turn = async || {
+            let job = world.only(post).await.job;
+            tenant.work_on(job, LEASE).await.unwrap();
+            world.only(post).await.state
+        };
+        for _ in 0..2 {
+            thread.second.answer(Err(refusal()));
+            assert_eq!(turn().await, PublicationState::Rejected);
+            world.clock.advance(chrono::Duration::days(20));
+            forget_old_jobs(&world).await;
+            tenant.retry(post).await.unwrap();
+        }
+        // What is out is also known to the calls that ask for it.
+        let edited = tenant.edit(post, Post::text("Other words")).await;
+        assert_eq!(edited.unwrap_err().kind(), ErrorKind::TooLate);
+        assert_eq!(turn().await, PublicationState::Published);
+        assert_eq!(thread.parts(), ["first", "second", "second", "second"]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_put_off_for_long_goes_on_where_it_stopped() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+        thread.second.answer(Err(revoked));
+        let post = world.publish(When::Now).await;
+        let job = world.only(post).await.job;
+        tenant.work_on(job, LEASE).await.unwrap();
+        let credential = Credential::token("new");
+        let account = world.account.clone();
+        tenant.add_account(account, credential).await.unwrap();
+        let moved = tenant.reschedule(post, at("2027-03-11T09:00:00Z")).await;
+        moved.unwrap();
+        world.clock.advance(chrono::Duration::days(59));
+        forget_old_jobs(&world).await;
+        let job = world.only(post).await.job;
+        tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        assert_eq!(thread.parts(), ["first", "second", "second"]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_second_sending_says_nothing_of_the_first() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::minutes(30));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Unknown);
+        world.publisher.answer(Err(refusal()));
+        world
+            .tenant
+            .resend_unknown(lost.id, "why not")
+            .await
+            .unwrap();
+        let (refused, _) = world.turn(post).await;
+        assert_eq!(refused.state, PublicationState::Unknown);
+        assert_eq!(refused.error.unwrap().kind, ErrorKind::ContentRefused);
+        assert!(world.tenant.retry(post).await.unwrap().is_empty());
+        let edited = world.tenant.edit(post, Post::text("Other words")).await;
+        assert_eq!(edited.unwrap_err().kind(), ErrorKind::TooLate);
+    }
+}
+
+#[tokio::test]
+async fn a_resending_that_waits_for_its_account_never_goes_the_other_way() {
+    for world in worlds().await {
+        let second = world.another_account("2").await;
+        let set = world.tenant.set_fallback(world.account.id, Some(second.id));
+        set.await.unwrap();
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::minutes(30));
+        let (lost, _) = world.turn(post).await;
+        let no = Error::new(ErrorKind::Forbidden, "not yours");
+        world.publisher.answer(Err(no));
+        world
+            .tenant
+            .resend_unknown(lost.id, "why not")
+            .await
+            .unwrap();
+        let (refused, _) = world.turn(post).await;
+        assert_eq!(
+            (refused.state, refused.via),
+            (PublicationState::Unknown, None)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_writes_no_verdict() {
+    for world in worlds().await {
+        let lost = Error::new(ErrorKind::LeaseLost, "the lease has passed on");
+        world.publisher.answer(Err(lost));
+        let post = world.publish(When::Now).await;
+        let job = world.only(post).await.job;
+        let short = Duration::from_secs(1);
+        // Nobody settles the job: its lease has to run out.
+        let worker = {
+            let tenant = world.tenant.clone();
+            tokio::spawn(async move { tenant.work_on(job, short).await })
+        };
+        while world.publisher.texts().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.only(post).await.state, PublicationState::Publishing);
+        worker.abort();
+    }
+}
+
+#[tokio::test]
+async fn nobody_looks_while_the_platform_may_still_be_at_work() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        // The look would find nothing yet, and the post would go out again.
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        for _ in 0..5 {
+            world.clock.advance(chrono::Duration::seconds(10));
+            let (waiting, job) = world.turn(post).await;
+            assert_eq!(waiting.state, PublicationState::Publishing);
+            assert_eq!(job, JobState::Waiting);
+        }
+        assert_eq!(world.publisher.texts().len(), 1);
+        world.clock.advance(chrono::Duration::seconds(20));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn nobody_looks_at_once_after_a_crash_either() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let store = world.market().store();
+        let job = world.only(post).await.job;
+        // A process that began to send, and was gone.
+        let claim = automarket::store::Claim::new("gone", 1).only(job);
+        let lease = store.claim(&claim.lease(LEASE)).await.unwrap().remove(0);
+        let mut begun = world.only(post).await;
+        begun.state = PublicationState::Publishing;
+        begun.sent_at = Some(begun.due);
+        let change = automarket::store::PublishingChange {
+            publications: vec![begun],
+            ..automarket::store::PublishingChange::new(world.tenant.id().clone())
+        };
+        store.change_publishing(&change).await.unwrap();
+        let step = serde_json::json!("begun");
+        let put = store.put_step(lease.token, "recording.publish", &step);
+        put.await.unwrap();
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        world.clock.advance(chrono::Duration::seconds(11));
+        world.turn(post).await;
+        assert!(world.publisher.texts().is_empty());
+        world.clock.advance(chrono::Duration::seconds(50));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+async fn accepted(world: &World) -> PostId {
+    let handle = Handle {
+        remote_id: "c1".into(),
+        due: None,
+        data: serde_json::Value::Null,
+    };
+    world.publisher.answer(Ok(Outcome::Accepted(handle)));
+    let post = world.publish(When::Now).await;
+    assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
+    post
+}
+
+#[tokio::test]
+async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
+    for world in worlds().await {
+        for kind in [
+            ErrorKind::UnexpectedReply,
+            ErrorKind::Config,
+            ErrorKind::Internal,
+            ErrorKind::Forbidden,
+        ] {
+            let post = accepted(&world).await;
+            world.publisher.poll_answer(Err(Error::new(kind, "odd")));
+            world.clock.advance(chrono::Duration::hours(7));
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
+            world.clock.advance(chrono::Duration::hours(7));
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        }
+        // It goes on for a while, not for ever; then nobody knows.
+        let post = accepted(&world).await;
+        for _ in 0..30 {
+            let odd = Error::new(ErrorKind::UnexpectedReply, "odd");
+            world.publisher.poll_answer(Err(odd));
+            world.clock.advance(chrono::Duration::hours(7));
+            world.turn(post).await;
+        }
+        assert_eq!(world.only(post).await.state, PublicationState::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn the_platforms_word_on_what_it_accepted_is_final() {
+    for world in worlds().await {
+        for kind in [
+            ErrorKind::ContentRefused,
+            ErrorKind::InvalidInput,
+            ErrorKind::NotFound,
+        ] {
+            let post = accepted(&world).await;
+            world.publisher.poll_answer(Err(Error::new(kind, "no")));
+            world.clock.advance(chrono::Duration::hours(7));
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Rejected);
+        }
+    }
+}
