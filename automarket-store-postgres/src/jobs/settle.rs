@@ -58,10 +58,11 @@ impl Settler {
     }
 }
 
-type Verdicts = Vec<(LeaseToken, Verdict)>;
+/// What one call gives.
+type Given = Vec<(LeaseToken, Verdict)>;
 
 /// Writes a group of completions and answers each of its calls, as those of jobs that are put in.
-async fn complete_all(db: &Database, group: Vec<Waiting<Verdicts, Vec<Settled>>>) {
+async fn complete_all(db: &Database, group: Vec<Waiting<Given, Vec<Settled>>>) {
     let all = firsts(group.iter().flat_map(|waiting| &waiting.call));
     match complete(db, &all).await {
         Ok(mut took) => {
