@@ -101,7 +101,7 @@ impl CredentialStore for PostgresStore {
         let sql = "UPDATE automarket.credentials
             SET leased_until = automarket.clock() + $4 * interval '1 microsecond'
             WHERE tenant = $1 AND account = $2 AND version = $3
-                AND (leased_until IS NULL OR leased_until <= automarket.clock())
+                AND NOT needs_reauth AND (leased_until IS NULL OR leased_until <= automarket.clock())
             RETURNING leased_until";
         // As a float, since intervals are multiplied by nothing else.
         let micros = micros(lease) as f64;

@@ -108,7 +108,7 @@ impl CredentialStore for SqliteStore {
                 .prepare_cached(
                     "UPDATE automarket_credentials SET leased_until = ?4
                      WHERE tenant = ?1 AND account = ?2 AND version = ?3
-                        AND (leased_until IS NULL OR leased_until <= ?5)",
+                        AND NOT needs_reauth AND (leased_until IS NULL OR leased_until <= ?5)",
                 )?
                 .execute(params![
                     tenant.as_str(),

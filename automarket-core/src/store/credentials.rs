@@ -119,7 +119,7 @@ pub trait CredentialStore: Send + Sync {
     /// All credentials of the tenant, by account.
     async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>>;
     /// Leases this version for renewing, and says until when: `None` when it is leased already, is another
-    /// version now or is gone. By that instant the lease is known: no two of one version end at the same.
+    /// version now, needs a new login or is gone. By that instant the lease is known: no two of one version end at the same.
     async fn lease_credential(
         &self,
         tenant: &TenantId,

@@ -75,7 +75,9 @@ impl CredentialStore for MemoryStore {
         lease: Duration,
     ) -> Result<Option<DateTime<Utc>>> {
         let (mut state, now) = self.lock();
-        let free = |row: &&mut SealedCredential| row.leased_until.is_none_or(|until| until <= now);
+        let free = |row: &&mut SealedCredential| {
+            !row.needs_reauth && row.leased_until.is_none_or(|until| until <= now)
+        };
         let row = state.of_version(tenant, account, version).filter(free);
         Ok(row.map(|row| *row.leased_until.insert(lease_end(now, lease))))
     }
