@@ -18,7 +18,7 @@ use crate::{
 /// - Nothing is sent unless the input passes the platform's rules: bad input is `InvalidInput` before the
 ///   first request.
 /// - What [`Profile::abilities`](crate::profile::Abilities) does not declare answers `Unsupported`.
-/// - An error whose [`Retry`](crate::Retry) is `Reconcile` says the write may have happened; it is never
+/// - An error whose [`Retry`] is `Reconcile` says the write may have happened; it is never
 ///   turned into a failure or repeated by the connector.
 #[async_trait]
 pub trait Publisher: Send + Sync {
