@@ -7,7 +7,10 @@ use automarket_core::{
     Id, TenantId,
     chrono::{DateTime, Utc},
 };
-use rusqlite::{Row, types::FromSql, vtab::array::Array};
+use rusqlite::{
+    Row, ToSql,
+    types::{FromSql, ToSqlOutput},
+};
 use uuid::Uuid;
 
 use crate::error::Outcome;
@@ -24,9 +27,18 @@ pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     Ok(DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged("an instant"))?)
 }
 
-/// A list for `rarray`: one statement for all costs less than one for each.
+/// A list for `rarray`: one statement for all costs less than one for each. Not rusqlite's own `Array`, whose last
+/// count, when it is SQLite's, is let go without what it holds (0.39: 24 bytes for each value, for ever).
+pub(crate) struct Array(Vec<rusqlite::types::Value>);
+
+impl ToSql for Array {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::new_boxed(self.0.clone(), c"rarray"))
+    }
+}
+
 pub(crate) fn array<T: Into<rusqlite::types::Value>>(values: impl IntoIterator<Item = T>) -> Array {
-    Array::new(values.into_iter().map(Into::into).collect())
+    Array(values.into_iter().map(Into::into).collect())
 }
 
 /// Typed columns of a row.
