@@ -37,6 +37,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) lease: Duration,
     pub(crate) grace: Duration,
     pub(crate) max_crashes: u32,
+    /// How long an answer is waited for.
+    pub(crate) answer_within: Duration,
     /// No heartbeat gets through.
     pub(crate) no_heartbeats: bool,
     pub(crate) crash: Option<Crash>,
@@ -94,7 +96,7 @@ pub(crate) async fn main(config: &str) -> Result<()> {
     let store = FaultStore::new(plain.clone());
     let requests = Arc::new(FaultPlan::new());
     let wire = Recorder::new(FaultTransport::new(
-        Arc::new(Impatient::new()?),
+        Arc::new(Impatient::new(config.answer_within)?),
         requests.clone(),
     ));
     let market = builder(&config, Arc::new(store.clone()), wire.clone())?.build()?;
@@ -268,27 +270,28 @@ impl Outside {
     }
 }
 
-/// The real transport to this machine, which waits for no answer longer than 3 s.
-struct Impatient(ReqwestTransport);
+/// The real transport to this machine, which waits for no answer longer than this.
+struct Impatient(ReqwestTransport, Duration);
 
 impl Impatient {
-    fn new() -> Result<Self> {
+    fn new(within: Duration) -> Result<Self> {
         let guard = Guard::default()
             .allow("127.0.0.1/32".parse()?)
             .allow_http(true);
-        Ok(Self(ReqwestTransport::builder().guard(guard).build()?))
+        let inner = ReqwestTransport::builder().guard(guard).build()?;
+        Ok(Self(inner, within))
     }
 }
 
 #[async_trait]
 impl Transport for Impatient {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let answer = tokio::time::timeout(Duration::from_secs(3), self.0.send(request)).await;
+        let answer = tokio::time::timeout(self.1, self.0.send(request)).await;
         answer.unwrap_or_else(|_| {
             Err(TransportError::new(
                 ErrorKind::Timeout,
                 true,
-                "no answer within 3 s",
+                "no answer came in time",
             ))
         })
     }

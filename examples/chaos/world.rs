@@ -152,6 +152,7 @@ impl World {
             lease: self.lease(),
             grace: Duration::from_secs(5),
             max_crashes: 3,
+            answer_within: Duration::from_secs(3),
             no_heartbeats: false,
             crash: None,
             until: None,

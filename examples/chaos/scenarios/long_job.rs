@@ -1,5 +1,7 @@
 //! A3: heartbeats keep a long job from a second start, also when the runtime stalls for a third of the lease.
 
+use std::time::Duration;
+
 use super::Scenario;
 use crate::{
     Result, arguments::Size, fake::FakeConfig, findings::Findings, rows, worker::Work, world::World,
@@ -21,8 +23,11 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
-    let mut workers = world.workers(&fake, |_| {})?;
     let lease = world.size.lease * 1000;
+    // A stall of the runtime costs no call of another job its answer.
+    let mut workers = world.workers(&fake, |config| {
+        config.answer_within = Duration::from_millis(3 * lease);
+    })?;
     // As many stall at once as the smallest runtime has threads.
     let work = |n| Work {
         told: true,
