@@ -95,6 +95,9 @@ BEGIN
 END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET jit = off SET plan_cache_mode = force_generic_plan;
 
+-- Whether a leased job is only lent, to be given back: no crash is counted when its lease runs out.
+ALTER TABLE automarket.queue ADD COLUMN in_trust boolean NOT NULL DEFAULT false;
+
 -- Leases ready jobs. A job whose lease ran out is not leased but shown (expired): what its crash makes of it
 -- is decided by the caller. turns: whose turn was last, by priority; turns go down the tenants' names. Rows that
 -- are locked stay where they are, so they are found again by their ctid.
@@ -102,14 +105,15 @@ END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin 
 -- heads: as JSON by kind, priority and tenant, from which run_at on there was something to take at heads_at. Before
 -- it stand the leased, and walking past 1,600 of them costs a claim of 100 more than all else. What came back
 -- behind a head meanwhile is found when heads_at is 100 ms old, or when there is room left.
+-- lends: from so many crashes on a job is leased in trust.
 DROP FUNCTION automarket.claim(text[], uuid, integer, bigint, smallint[], text[]);
 CREATE FUNCTION automarket.claim(
     wanted text[], only_job uuid, room integer, lease_micros bigint, turn_priorities smallint[], turn_tenants text[],
-    heads jsonb DEFAULT NULL, heads_at timestamptz DEFAULT NULL
+    heads jsonb DEFAULT NULL, heads_at timestamptz DEFAULT NULL, lends integer DEFAULT NULL
 ) RETURNS TABLE (
     id uuid, place bigint, tenant text, kind text, payload text, priority smallint, max_attempts bigint,
     unique_key text, created_at timestamptz, run_at timestamptz, fence bigint, attempts integer,
-    crashes integer, due_at timestamptz, failures text, expired boolean
+    crashes integer, due_at timestamptz, failures text, in_trust boolean, expired boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -200,17 +204,19 @@ BEGIN
         END IF;
         IF any_expired THEN
             RETURN QUERY SELECT q.id, q.place, q.tenant::text, q.kind::text, NULL::text, q.priority, q.max_attempts,
-                    q.unique_key::text, at, q.run_at, q.fence, q.attempts, q.crashes, q.due_at, NULL::text, true
+                    q.unique_key::text, at, q.run_at, q.fence, q.attempts, q.crashes, q.due_at, NULL::text,
+                    q.in_trust, true
                 FROM automarket.queue q WHERE q.ctid = ANY (picked) AND q.leased;
             shown := shown || ARRAY(SELECT q.id FROM automarket.queue q WHERE q.ctid = ANY (picked) AND q.leased);
         END IF;
         RETURN QUERY
             UPDATE automarket.queue q SET leased = true, fence = q.fence + 1,
-                attempts = q.attempts + 1, due_at = at + lease_micros * interval '1 microsecond', ready = true
+                attempts = q.attempts + 1, due_at = at + lease_micros * interval '1 microsecond', ready = true,
+                in_trust = coalesce(q.crashes >= lends, false)
             WHERE q.ctid = ANY (picked) AND NOT q.leased
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,
                 q.unique_key::text, q.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.due_at,
-                CASE WHEN q.fence > 1 THEN automarket.failures_of(q.id) END, false;
+                CASE WHEN q.fence > 1 THEN automarket.failures_of(q.id) END, q.in_trust, false;
         EXIT WHEN only_job IS NOT NULL;
         room := room - coalesce(cardinality(picked), 0);
     END LOOP;

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Dura
 use automarket_core::{
     JobId, Result, Retry,
     chrono::{DateTime, Utc},
-    store::{Claim, Lease},
+    store::{Claim, Lease, last_chance},
 };
 use futures_util::{
     FutureExt as _,
@@ -362,10 +362,8 @@ impl Shift {
     /// takes none with it: it was lent, is handed back, and taken by itself once nothing runs. A job that kills does
     /// so soon, so a long one in its company, or of its sort, holds the others up no longer than a lease.
     fn start(&mut self, mut taken: Taken) {
-        let most = self.worker.max_crashes;
-        let last_chance =
-            |lease: &Lease| lease.job.crashes > 0 && lease.job.crashes >= most.saturating_sub(1);
-        let is_there = taken.leases.iter().any(last_chance);
+        let last = last_chance(self.worker.max_crashes);
+        let is_there = taken.leases.iter().any(|lease| lease.job.crashes >= last);
         self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
         let (lent, own) = taken.leases.into_iter().partition(|lease| lease.in_trust);
         taken.leases = own;

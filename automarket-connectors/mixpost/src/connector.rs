@@ -250,7 +250,7 @@ async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
     }
 }
 
-/// `Forbidden` of a poll would be the network's last word on the post; not being allowed to ask is not.
+/// Not being allowed to ask says nothing of the post: it waits for another token.
 fn about_the_question(error: Error) -> Error {
     if error.kind() == ErrorKind::Forbidden {
         Error::new(ErrorKind::Unauthorized, "the token may not read the post")

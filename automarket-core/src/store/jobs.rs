@@ -186,10 +186,10 @@ impl Claim {
         }
     }
 
-    /// Whether a job with so many crashes would only be lent: one more, and it is dead.
+    /// Whether a job with so many crashes would only be lent.
     #[must_use]
     pub fn lends(&self, crashes: u32) -> bool {
-        self.among_others && crashes > 0 && crashes >= self.max_crashes.saturating_sub(1)
+        self.among_others && crashes >= last_chance(self.max_crashes)
     }
 
     /// Only this job.
@@ -205,6 +205,12 @@ impl Claim {
         self.lease = lease;
         self
     }
+}
+
+/// From so many crashes on the next one is a job's last, where it is dead after `max_crashes`.
+#[must_use]
+pub fn last_chance(max_crashes: u32) -> u32 {
+    max_crashes.saturating_sub(1).max(1)
 }
 
 /// Which lease of which job. An older fence than the row's has no power.

@@ -30,7 +30,7 @@ pub use flows::{Flow, FlowStore};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, RATE, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
-    QueueStats, Settled, Verdict, Woken,
+    QueueStats, Settled, Verdict, Woken, last_chance,
 };
 pub use measurements::{Measurement, MeasurementStore};
 pub use memory::MemoryStore;

@@ -10,7 +10,7 @@ use std::{
 use automarket_core::{
     Error, ErrorRecord, Result,
     chrono::{DateTime, TimeDelta, Utc},
-    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict},
+    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict, last_chance},
 };
 use serde_json::Value;
 use tokio_postgres::Row;
@@ -294,7 +294,7 @@ async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lea
 
 /// From so many crashes on a job is only lent; see [`Claim::lends`].
 fn lends(claim: &Claim) -> Option<i32> {
-    let from = claim.max_crashes.saturating_sub(1).max(1);
+    let from = last_chance(claim.max_crashes);
     claim
         .among_others
         .then(|| i32::try_from(from).unwrap_or(i32::MAX))
