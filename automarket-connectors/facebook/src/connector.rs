@@ -20,7 +20,7 @@ use crate::{
     api::Api,
     find::{Place, find, same},
     media, rules,
-    wire::{self, Comment, Made, Page, Success},
+    wire::{self, Comment, Page},
 };
 
 /// What was just made may not be seen everywhere for so long.
@@ -85,11 +85,8 @@ impl Facebook {
         rules::require(&Content::text(text), &self.profile, Delivery::Now)?;
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        let answer: Success = api
-            .graph
-            .ask(cx, api.edit(&receipt.remote_id, text)?)
-            .await?;
-        done(&answer, "posts.edit")
+        let call = api.edit(&receipt.remote_id, text)?;
+        done(api.graph.did(cx, call).await?, "posts.edit")
     }
 
     fn api<'a>(&'a self, cx: &'a Context, config: &'a FacebookConfig) -> Result<Api<'a>> {
@@ -290,11 +287,7 @@ impl Publisher for Facebook {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let call = api.delete(&receipt.remote_id)?;
-        match api.graph.ask::<Success>(cx, call).await {
-            Ok(answer) => done(&answer, "posts.delete"),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        api.graph.remove(cx, call).await
     }
 }
 
@@ -344,8 +337,8 @@ impl Draft<'_> {
         let call = self
             .api
             .feed(&self.text, link, photos, self.options, self.delivery)?;
-        match self.api.graph.ask::<Made>(self.cx, call).await {
-            Ok(made) => Ok(made.id),
+        match self.api.graph.make(self.cx, call).await {
+            Ok(id) => Ok(id),
             // It did go through, and the look did not show it.
             Err(error)
                 if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
@@ -388,7 +381,7 @@ impl Draft<'_> {
 
     async fn comment(&self, id: &str, text: &str) -> Result<String> {
         let call = self.api.comment(id, text)?;
-        Ok(self.api.graph.ask::<Made>(self.cx, call).await?.id)
+        self.api.graph.make(self.cx, call).await
     }
 
     /// The page's own comment of this text; others may say the same.
@@ -422,8 +415,7 @@ impl Draft<'_> {
             } else {
                 api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
             };
-            let answer: Success = api.graph.ask(cx, call).await?;
-            let done = done(&answer, "videos.finish");
+            let done = done(api.graph.did(cx, call).await?, "videos.finish");
             done.map_err(|error| error.with_retry(Retry::Reconcile))?;
             Ok(cx.now())
         };
@@ -502,8 +494,8 @@ fn identity(cx: &Context, page: Page) -> Identity {
 }
 
 /// Whether Facebook says that it did it.
-fn done(answer: &Success, operation: &'static str) -> Result<()> {
-    if answer.success {
+fn done(did: bool, operation: &'static str) -> Result<()> {
+    if did {
         return Ok(());
     }
     Err(Error::new(

@@ -12,7 +12,7 @@ use crate::{
     PLATFORM,
     api::Api,
     rules,
-    wire::{Made, Reel, Session, Success, Wanted},
+    wire::{Reel, Session, Wanted},
 };
 
 /// The subcode of a chunk that begins elsewhere than is wanted; the wanted offsets stand beside it.
@@ -48,7 +48,7 @@ pub(crate) async fn photos(
             let alt = media.alt.as_deref().filter(|alt| !alt.trim().is_empty());
             let name = format!("photo-{index}");
             let call = api.photo(Upload::file(file.clone()), &name, mime, alt, temporary)?;
-            Ok(api.graph.ask::<Made>(cx, call).await?.id)
+            api.graph.make(cx, call).await
         };
         ids.push(cx.step(&format!("facebook.photo.{index}"), upload).await?);
     }
@@ -93,8 +93,7 @@ fn require_kind(content: &Content, video: bool) -> Result<()> {
 async fn as_reel(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploaded> {
     let begun: Reel = api.graph.ask(cx, api.reel_start()?).await?;
     let call = api.reel_bytes(&begun.upload_url, Upload::file(file))?;
-    let answer: Success = api.graph.ask(cx, call).await?;
-    if !answer.success {
+    if !api.graph.did(cx, call).await? {
         return Err(odd("Facebook says that the reel was not uploaded"));
     }
     Ok(Uploaded {

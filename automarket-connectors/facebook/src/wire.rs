@@ -3,20 +3,8 @@
 use std::collections::BTreeMap;
 
 use automarket_core::chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-
-/// Something that was made.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Made {
-    pub(crate) id: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Success {
-    pub(crate) success: bool,
-}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page {

@@ -6,7 +6,7 @@ use automarket_core::{
     http_types::Method,
 };
 use hmac::{Hmac, Mac as _};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -153,6 +153,41 @@ impl Graph<'_> {
             .map_err(|error: Error| error.with_platform(&self.platform))
     }
 
+    /// Makes a call that makes something: its id.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn make(&self, cx: &Context, call: Call) -> Result<String> {
+        Ok(self.ask::<Made>(cx, call).await?.id)
+    }
+
+    /// Makes a call whose answer says whether it was done.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn did(&self, cx: &Context, call: Call) -> Result<bool> {
+        Ok(self.ask::<Done>(cx, call).await?.success)
+    }
+
+    /// Makes a call that deletes. What is not there is deleted.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), but for `NotFound`; `UnexpectedReply` when Meta says that it did not do it.
+    pub async fn remove(&self, cx: &Context, call: Call) -> Result<()> {
+        let operation = call.operation();
+        match self.did(cx, call).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::new(
+                ErrorKind::UnexpectedReply,
+                "Meta says that it was not deleted",
+            )
+            .with_platform(&self.platform)
+            .with_operation(operation)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes the call; an answer that is no success is its error, and so is one that only says so in its body.
     ///
     /// # Errors
@@ -195,6 +230,17 @@ impl Graph<'_> {
             _ => Ok(()),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Made {
+    id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Done {
+    success: bool,
 }
 
 /// The proof that a call with this token was made by who knows the app's secret: the lower-case hex of

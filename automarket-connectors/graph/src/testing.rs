@@ -175,6 +175,25 @@ pub fn refusal(status: u16, code: i64, subcode: i64, message: &str) -> Refusal {
     }
 }
 
+/// What a fake answers; a refusal is an error here.
+pub type Answer = std::result::Result<Response<Bytes>, Refusal>;
+
+/// Meta's refusal of a parameter.
+#[must_use]
+pub fn invalid(message: &str) -> Refusal {
+    refusal(400, 100, 0, message)
+}
+
+/// Meta's refusal of a node that is not there, or not for this token.
+#[must_use]
+pub fn missing(id: &str) -> Refusal {
+    let message = format!(
+        "Unsupported get request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
+         permissions, or does not support this operation"
+    );
+    refusal(400, 100, 33, &message)
+}
+
 /// The answer with the headers that each of Meta's has: the version that answered and what is used.
 #[must_use]
 pub fn signed(mut reply: Response<Bytes>, version: &str, usage: &str) -> Response<Bytes> {

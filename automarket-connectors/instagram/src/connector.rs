@@ -20,7 +20,7 @@ use crate::{
     error::{GONE, quota, refine},
     find::{find, same},
     rules,
-    wire::{self, Comment, Made, Me, Named, Page, Quotas, Success},
+    wire::{self, Comment, Me, Named, Page, Quotas},
 };
 
 /// How often a container is made anew that Instagram could not fetch, or that ran out.
@@ -306,16 +306,7 @@ impl Publisher for Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
         let call = api.delete(listed(receipt)?)?;
-        match api.graph.ask::<Success>(cx, call).await {
-            Ok(answer) if answer.success => Ok(()),
-            Ok(_) => Err(Error::new(
-                ErrorKind::UnexpectedReply,
-                "Instagram says that it was not deleted",
-            )
-            .with_platform(&PLATFORM)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        api.graph.remove(cx, call).await
     }
 }
 
@@ -343,8 +334,8 @@ struct Sending<'a> {
 impl Sending<'_> {
     async fn send(&self, container: &str) -> Result<Sent> {
         let call = self.api.publish(container)?;
-        match self.api.graph.ask::<Made>(self.cx, call).await {
-            Ok(made) => Ok(Sent::Media(made.id)),
+        match self.api.graph.make(self.cx, call).await {
+            Ok(id) => Ok(Sent::Media(id)),
             // An earlier attempt whose answer was lost may have published it meanwhile.
             Err(error) if error.rule() == Some(GONE) => {
                 let became = self.became(container).await;
@@ -428,10 +419,7 @@ async fn comment(cx: &Context, api: &Api<'_>, id: &str, text: &str) -> Result<St
         let whose = |one: &Comment| Some(*one.username.as_ref()? == own.username);
         Ok(own_comment(comments, whose)?.map(|ours| ours.id))
     };
-    let send = || async {
-        let made: Made = api.graph.ask(cx, api.comment(id, text)?).await?;
-        Ok(made.id)
-    };
+    let send = || async { api.graph.make(cx, api.comment(id, text)?).await };
     let sent: Result<String> = cx.once("instagram.comment", look, send).await;
     sent.map_err(|error| error.about(&format!("the first comment of {id}, which is public")))
 }

@@ -12,7 +12,7 @@ use crate::{
     InstagramOptions, PLATFORM,
     api::{Api, Part},
     error::{Trouble, trouble},
-    wire::{Container, Made},
+    wire::Container,
 };
 
 /// How long processing is waited for before the attempt ends, and how long until the next.
@@ -68,7 +68,7 @@ pub(crate) async fn prepare(
     }
     let make = || async {
         let call = api.carousel(&children, content.text.trim_end(), options)?;
-        Ok(api.graph.ask::<Made>(cx, call).await?.id)
+        api.graph.make(cx, call).await
     };
     let id = cx.step(&format!("{step}.container"), make).await?;
     ready(cx, api, &step, id, false).await
@@ -87,7 +87,7 @@ async fn one(
         let url = cx.public_address(media).await?;
         let caption = content.text.trim_end();
         let call = api.container(part, media, &url, caption, options)?;
-        Ok(api.graph.ask::<Made>(cx, call).await?.id)
+        api.graph.make(cx, call).await
     };
     let id = cx.step(&format!("{step}.container"), make).await?;
     ready(cx, api, step, id, media.kind == MediaKind::Video).await

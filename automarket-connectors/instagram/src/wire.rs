@@ -4,18 +4,6 @@ use automarket_core::chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Something that was made.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Made {
-    pub(crate) id: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Success {
-    pub(crate) success: bool,
-}
-
 /// Who the token of Instagram's own login belongs to.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Me {

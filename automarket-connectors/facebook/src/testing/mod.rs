@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use automarket_connector_graph::{
     appsecret_proof,
-    testing::{Asked, Refusal, page, permissions, refusal, signed, token},
+    testing::{
+        Answer, Asked, Refusal, invalid, missing, page, permissions, refusal, signed, token,
+    },
 };
 use automarket_core::{
     Bytes, Error, Platform, Result, Secret,
@@ -199,21 +201,6 @@ impl Fake for FakeFacebook {
         })?;
         Ok(())
     }
-}
-
-/// A refusal is an error here.
-type Answer = std::result::Result<Response<Bytes>, Refusal>;
-
-fn invalid(message: &str) -> Refusal {
-    refusal(400, 100, 0, message)
-}
-
-fn missing(id: &str) -> Refusal {
-    let message = format!(
-        "Unsupported get request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
-         permissions, or does not support this operation"
-    );
-    refusal(400, 100, 33, &message)
 }
 
 fn answered(state: &mut State, asked: &Asked, now: DateTime<Utc>) -> Answer {
