@@ -70,7 +70,8 @@ impl Columns for Row<'_> {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use rusqlite::{Connection, vtab::array::load_module};
 
