@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_operations.sql"),
     include_str!("../migrations/0003_publishing.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_narrower.sql"),
     include_str!("../migrations/0007_measurements.sql"),
     include_str!("../migrations/0008_in_trust.sql"),
+    include_str!("../migrations/0009_line.sql"),
 ];
 
 /// Brings the schema up to date, in one transaction that waits for other processes at the same work.

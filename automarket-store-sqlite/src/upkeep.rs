@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::{
     SqliteStore,
-    error::Outcome,
+    error::{Fault, Outcome},
     jobs,
     value::{Columns, limit as sql_limit, micros, to_json},
     writer::Tx,
@@ -79,11 +79,13 @@ impl UpkeepStore for SqliteStore {
                  JOIN automarket_jobs j USING (place)
                  WHERE q.since < ?2 ORDER BY q.since LIMIT ?3",
             )?
-            .query_and_then(
+            .query_map(
                 params![now, now.saturating_sub(span(grace)), sql_limit(limit)],
-                overdue,
+                |row| Ok(overdue(row).ok()), // What is no job ends with the next claim.
             )?
-            .collect()
+            .filter_map(rusqlite::Result::transpose)
+            .collect::<rusqlite::Result<_>>()
+            .map_err(Fault::from)
         });
         read.await
     }

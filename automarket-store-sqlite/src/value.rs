@@ -9,7 +9,7 @@ use automarket_core::{
 };
 use rusqlite::{
     Row, ToSql,
-    types::{FromSql, ToSqlOutput},
+    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use uuid::Uuid;
 
@@ -39,6 +39,37 @@ impl ToSql for Array {
 
 pub(crate) fn array<T: Into<rusqlite::types::Value>>(values: impl IntoIterator<Item = T>) -> Array {
     Array(values.into_iter().map(Into::into).collect())
+}
+
+/// A tenant that keeps its rule.
+pub(crate) struct Tenant(pub(crate) TenantId);
+
+impl FromSql for Tenant {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let tenant = TenantId::new(value.as_str()?);
+        tenant.map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// Microseconds that are an instant.
+pub(crate) struct Instant(pub(crate) DateTime<Utc>);
+
+impl FromSql for Instant {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let micros = value.as_i64()?;
+        let at = DateTime::from_timestamp_micros(micros);
+        at.map(Self).ok_or(FromSqlError::OutOfRange(micros))
+    }
+}
+
+/// Text, which a host's driver may have put in as bytes.
+pub(crate) struct Text(pub(crate) String);
+
+impl FromSql for Text {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = str::from_utf8(value.as_bytes()?).map_err(FromSqlError::Utf8Error)?;
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// Typed columns of a row.

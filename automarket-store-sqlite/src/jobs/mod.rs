@@ -3,6 +3,7 @@
 mod claim;
 mod enqueue;
 mod line;
+mod near;
 mod read;
 mod settle;
 #[cfg(any(test, feature = "sqlx"))]

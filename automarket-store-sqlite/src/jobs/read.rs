@@ -8,7 +8,7 @@ use automarket_core::{
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
 
-use super::line;
+use super::{line, near};
 use crate::{
     error::{Fault, Outcome},
     value::{Columns, blob, failure, instant, limit as sql_limit, micros, payload},
@@ -73,10 +73,10 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
                     min(ifnull(line.oldest, due.oldest), ifnull(due.oldest, line.oldest)) AS oldest,
                     later.waiting, later.leased,
                     (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead
-             FROM (SELECT count(*) AS ready, min(run_at) AS oldest
+             FROM (SELECT count(*) AS ready, CAST(min(run_at) AS INTEGER) AS oldest
                    FROM automarket_queue WHERE ready = 1) AS line,
-                  (SELECT count(*) AS ready, min(run_at) AS oldest
-                   FROM automarket_queue WHERE ready = 0 AND due_at <= ?1) AS due,
+                  (SELECT count(*) AS ready, CAST(min(run_at) AS INTEGER) AS oldest
+                   FROM automarket_queue WHERE ready = 0 AND leased IN (0, 1) AND due_at <= ?1) AS due,
                   (SELECT count(*) FILTER (WHERE leased = 0) AS waiting,
                           count(*) FILTER (WHERE leased = 1) AS leased
                    FROM automarket_queue WHERE ready = 0 AND due_at > ?1) AS later",
@@ -94,7 +94,7 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
         })?;
     let (stats, oldest) = counts;
     Ok(QueueStats {
-        oldest_due: oldest.map(instant).transpose()?,
+        oldest_due: near::due(oldest),
         ..stats
     })
 }
@@ -106,25 +106,27 @@ fn count(row: &Row<'_>, name: &str) -> rusqlite::Result<u64> {
 pub(super) fn next_ready(db: &Connection, kinds: &[String]) -> Outcome<Option<DateTime<Utc>>> {
     let ready = line::pick(db, kinds, 1, &mut BTreeMap::new())?;
     let at: Option<i64> = if let Some(place) = ready.first() {
-        db.prepare_cached("SELECT run_at FROM automarket_queue WHERE place = ?1")?
+        db.prepare_cached("SELECT CAST(run_at AS INTEGER) FROM automarket_queue WHERE place = ?1")?
             .query_row([place], |row| row.get(0))
             .optional()?
-    } else if kinds.is_empty() {
-        db.prepare_cached(
-            "SELECT due_at FROM automarket_queue WHERE ready = 0 ORDER BY due_at LIMIT 1",
-        )?
-        .query_row([], |row| row.get(0))
-        .optional()?
     } else {
-        db.prepare_cached(
-            "SELECT due_at FROM automarket_queue
-             WHERE ready = 0 AND kind IN (SELECT value FROM json_each(?1))
-             ORDER BY due_at LIMIT 1",
-        )?
-        .query_row([crate::value::to_json(&kinds)?], |row| row.get(0))
-        .optional()?
+        // Each half ends at its first row. What is no number is never due.
+        let half = |leased| {
+            format!(
+                "SELECT * FROM (SELECT CAST(due_at AS INTEGER) AS due_at FROM automarket_queue
+                 WHERE ready = 0 AND leased = {leased} AND automarket_queue.due_at < ''
+                    AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1)))
+                 ORDER BY automarket_queue.due_at LIMIT 1)"
+            )
+        };
+        db.prepare_cached(&format!(
+            "SELECT min(due_at) FROM ({} UNION ALL {})",
+            half(0),
+            half(1)
+        ))?
+        .query_row([crate::value::to_json(&kinds)?], |row| row.get(0))?
     };
-    at.map(instant).transpose()
+    Ok(near::due(at))
 }
 
 pub(super) fn failures(db: &Connection, place: i64) -> Outcome<Vec<(u32, i64, String)>> {
@@ -142,21 +144,21 @@ fn decode(row: &Row<'_>, failures: Vec<(u32, i64, String)>) -> Outcome<Job> {
     let finished_at: Option<i64> = row.column("finished_at")?;
     let result: Option<String> = row.column("result")?;
     Ok(Job {
-        id: row.id("id")?,
+        id: near::id(row, "id")?,
         tenant: row.tenant()?,
-        kind: row.column("kind")?,
-        payload: payload(&row.column::<String>("payload")?),
+        kind: near::text(row, "kind")?.unwrap_or_default(),
+        payload: payload(&near::text(row, "payload")?.unwrap_or_default()),
         state: job_state(leased, ended.as_deref())?,
-        run_at: row.instant("run_at")?,
-        priority: row.column("priority")?,
-        attempts: row.column("attempts")?,
-        crashes: row.column("crashes")?,
-        max_attempts: row.column("max_attempts")?,
-        unique_key: row.column("unique_key")?,
+        run_at: near::instant(row, "run_at")?,
+        priority: near::number(row, "priority", i16::MIN, i16::MAX)?,
+        attempts: near::number(row, "attempts", 0, u32::MAX)?,
+        crashes: near::number(row, "crashes", 0, u32::MAX)?,
+        max_attempts: near::number(row, "max_attempts", 0, u32::MAX)?,
+        unique_key: near::text(row, "unique_key")?,
         fence: row.column("fence")?,
         result: result.as_deref().map(payload),
         failures: decode_failures(failures)?,
-        created_at: row.instant("created_at")?,
+        created_at: near::instant(row, "created_at")?,
         finished_at: finished_at.map(instant).transpose()?,
     })
 }

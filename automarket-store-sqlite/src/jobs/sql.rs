@@ -4,14 +4,14 @@
 /// What it is: nothing is written when a live job holds its unique key, or the id is there.
 pub(crate) const PUT_JOB: &str = "
 INSERT INTO automarket_jobs (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+SELECT ?1, ?2, ?3, CAST(?4 AS TEXT), ?5, ?6, ?7, ?8
 WHERE NOT EXISTS (SELECT 1 FROM automarket_queue WHERE tenant = ?2 AND kind = ?3 AND unique_key = ?7)
 ON CONFLICT (id) DO NOTHING";
 
 /// Its place in the queue, right after: when the job is not new, nothing.
 pub(crate) const PUT_PLACE: &str = "
 INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
-SELECT place, tenant, kind, priority, ?1, ?1, ?1 <= created_at, unique_key
+SELECT place, tenant, kind, priority, CAST(?1 AS INTEGER), CAST(?1 AS INTEGER), ?1 <= created_at, unique_key
 FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid()";
 
 /// The job that will run when it was not new. None: another tenant has the id.

@@ -5,8 +5,10 @@
     reason = "a failed assumption of a test is a panic"
 )]
 
+mod bad_rows;
 mod contract;
 mod faults;
+mod flood;
 mod kill;
 mod schema;
 mod transaction;

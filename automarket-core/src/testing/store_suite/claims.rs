@@ -37,6 +37,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "a tenant's flood does not keep another's jobs out of a claim",
             |s| Box::pin(flood(s)),
         ),
+        StoreCase::new(
+            "a flood that becomes due does not keep another tenant's jobs out of the line",
+            |s| Box::pin(due_flood(s)),
+        ),
         StoreCase::new("claims of one job each go round the tenants", |s| {
             Box::pin(round_the_tenants(s))
         }),
@@ -179,6 +183,20 @@ async fn flood(s: &StoreUnderTest) {
     let claimed = s.claimed_ids(20).await;
     assert_eq!(claimed.len(), 20);
     assert!(b.iter().chain(&z).all(|id| claimed.contains(id)));
+}
+
+async fn due_flood(s: &StoreUnderTest) {
+    let (flood, after) = (s.in_seconds(10).await, s.in_seconds(11).await);
+    let jobs: Vec<NewJob> = (0..5_000).map(|_| job("a").run_at(flood)).collect();
+    s.store.enqueue(&jobs).await.unwrap();
+    let b = s.put(job("b").run_at(after)).await;
+    s.wait(12).await;
+    let mut claimed = Vec::new();
+    for _ in 0..3 {
+        claimed.extend(s.claimed_ids(10).await);
+    }
+    assert_eq!(claimed.len(), 30);
+    assert!(claimed.contains(&b), "within three claims");
 }
 
 async fn round_the_tenants(s: &StoreUnderTest) {

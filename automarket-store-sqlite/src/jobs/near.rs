@@ -1,0 +1,49 @@
+//! What a host's own statement put in, as near as a job can say it, so that people see what ended of it.
+
+use automarket_core::{
+    JobId,
+    chrono::{DateTime, Utc},
+};
+use rusqlite::{Row, types::ValueRef};
+use uuid::Uuid;
+
+use crate::{error::Outcome, value};
+
+pub(super) fn text(row: &Row<'_>, column: &str) -> Outcome<Option<String>> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null().unwrap_or_default();
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+pub(super) fn number<T: TryFrom<i64>>(
+    row: &Row<'_>,
+    column: &str,
+    least: T,
+    most: T,
+) -> Outcome<T> {
+    let number = whole(row, column)?;
+    Ok(T::try_from(number).unwrap_or(if number < 0 { least } else { most }))
+}
+
+pub(super) fn instant(row: &Row<'_>, column: &str) -> Outcome<DateTime<Utc>> {
+    Ok(value::instant(whole(row, column)?).unwrap_or_default())
+}
+
+/// What was due before 1970 is as due as in 1970; what is due after all time never is.
+pub(super) fn due(micros: Option<i64>) -> Option<DateTime<Utc>> {
+    value::instant(micros?.max(0)).ok()
+}
+
+pub(super) fn id(row: &Row<'_>, column: &str) -> Outcome<JobId> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null().unwrap_or_default();
+    let bytes = bytes.unwrap_or_default();
+    let id = Uuid::from_slice(bytes).or_else(|_| Uuid::try_parse_ascii(bytes));
+    Ok(id.unwrap_or_default().into())
+}
+
+fn whole(row: &Row<'_>, column: &str) -> Outcome<i64> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(number) => number,
+        ValueRef::Real(number) => number as i64,
+        _ => 0,
+    })
+}
