@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{line, read, settle};
 use crate::{
     error::Outcome,
-    value::{Instant, Tenant, Text, blob, damaged, instant, micros, payload},
+    value::{Instant, Tenant, Text, array, blob, damaged, instant, micros, payload},
     writer::Tx,
 };
 
@@ -74,18 +74,18 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
     let expires_at = lease_end(instant(tx.now)?, claim.lease);
     let mut read = tx.db.prepare_cached(
         "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-            j.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.leased, q.in_trust
-         FROM automarket_queue q LEFT JOIN automarket_jobs j USING (place) WHERE q.place = ?1",
+            j.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.leased, q.in_trust, q.place
+         FROM rarray(?1) t
+         CROSS JOIN automarket_queue q ON q.place = t.value
+         LEFT JOIN automarket_jobs j ON j.place = q.place",
     )?;
-    let mut lease = tx.db.prepare_cached(
-        "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = ?3, attempts = ?4, in_trust = ?5
-         WHERE place = ?1",
-    )?;
-    let mut taken = Vec::with_capacity(places.len());
-    for &place in places {
-        let found = read.query_row([place], |row| {
-            Ok(Found::read(row).map_err(|error| unreadable(row, &error)))
-        })?;
+    let found = read.query_map([array(places.iter().copied())], |row| {
+        let found = Found::read(row).map_err(|error| unreadable(row, &error));
+        Ok((row.get(14)?, found))
+    })?;
+    let found: Vec<(i64, Result<Found>)> = found.collect::<rusqlite::Result<_>>()?;
+    let mut taken = Vec::with_capacity(found.len());
+    for (place, found) in found {
         let Found {
             mut job,
             payload,
@@ -105,14 +105,6 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
         }
         job.fence += 1;
         job.attempts = job.attempts.saturating_add(u32::from(!comes_back));
-        let in_trust = claim.lends(job.crashes);
-        lease.execute(params![
-            place,
-            micros(expires_at),
-            job.fence,
-            job.attempts,
-            in_trust
-        ])?;
         taken.push(Leased {
             place,
             payload,
@@ -126,11 +118,26 @@ fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
                     job: job.id,
                     fence: job.fence,
                 },
+                in_trust: claim.lends(job.crashes),
                 job,
                 expires_at,
-                in_trust,
             },
         });
+    }
+    tx.db
+        .prepare_cached(
+            "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = fence + 1,
+                attempts = min(attempts + NOT (leased AND in_trust), 4294967295), in_trust = 0
+             WHERE place IN rarray(?1)",
+        )?
+        .execute(params![
+            array(taken.iter().map(|l| l.place)),
+            micros(expires_at)
+        ])?;
+    for lent in taken.iter().filter(|l| l.lease.in_trust) {
+        tx.db
+            .prepare_cached("UPDATE automarket_queue SET in_trust = 1 WHERE place = ?1")?
+            .execute([lent.place])?;
     }
     Ok(taken)
 }
