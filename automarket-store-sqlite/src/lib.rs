@@ -16,6 +16,7 @@ mod publications;
 mod readers;
 mod schedules;
 mod store;
+mod together;
 mod upkeep;
 mod value;
 pub mod with_rusqlite;

@@ -8,13 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use automarket_core::{Clock, Error, ErrorKind, ErrorRecord, Result};
+use automarket_core::{Clock, Error, ErrorKind, ErrorRecord, Result, store::Enqueued};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
     Synchronous,
     error::{Fault, Outcome},
+    jobs::NewRow,
+    together::{Puts, run_all},
     value::micros,
 };
 
@@ -87,15 +89,25 @@ impl Writer {
         flush: bool,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let call = Call {
+        self.hand_over(Box::new(Call {
             work,
             flush,
             result: None,
             reply,
-        };
-        let calls = self.calls.as_ref().ok_or_else(stopped)?;
-        calls.send(Box::new(call)).map_err(|_| stopped())?;
+        }))?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Puts jobs in, as a [`call`](Self::call) would.
+    pub(crate) async fn put(&self, rows: Vec<NewRow>) -> Result<Vec<Enqueued>> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_over(Box::new(Puts::new(rows, reply)))?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    fn hand_over(&self, call: Box<dyn Work>) -> Result<()> {
+        let calls = self.calls.as_ref().ok_or_else(stopped)?;
+        calls.send(call).map_err(|_| stopped())
     }
 }
 
@@ -114,13 +126,19 @@ fn stopped() -> Error {
 }
 
 /// A call waiting for the writer, whatever it returns.
-trait Work: Send {
+pub(crate) trait Work: Send {
     /// Whether it has to be on the disk before it is answered.
     fn flush(&self) -> bool;
     /// Does it; whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Answers the caller; with the group's failure if it was not committed.
     fn answer(self: Box<Self>, failure: Option<&Error>);
+    /// The jobs that it puts in, if it does nothing else.
+    fn puts(&self) -> Option<&[NewRow]> {
+        None
+    }
+    /// They were put in together with others'.
+    fn was_put(&mut self, _answers: Vec<Enqueued>) {}
 }
 
 struct Call<F, T> {
@@ -140,15 +158,24 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
     }
 
     fn answer(self: Box<Self>, failure: Option<&Error>) {
-        let result = match (self.result, failure) {
-            (Some(Err(own)), _) => Err(own.into()),
-            (Some(Ok(_)) | None, Some(failure)) => Err(ErrorRecord::from(failure).into()),
-            (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(stopped()),
-        };
-        // A caller that has gone does not want the answer.
-        let _ = self.reply.send(result);
+        reply(self.reply, self.result, failure);
     }
+}
+
+/// Answers a caller with its own result, or with the group's failure if it was not committed.
+pub(crate) fn reply<T>(
+    to: oneshot::Sender<Result<T>>,
+    result: Option<Outcome<T>>,
+    failure: Option<&Error>,
+) {
+    let result = match (result, failure) {
+        (Some(Err(own)), _) => Err(own.into()),
+        (Some(Ok(_)) | None, Some(failure)) => Err(ErrorRecord::from(failure).into()),
+        (Some(Ok(value)), None) => Ok(value),
+        (None, None) => Err(stopped()),
+    };
+    // A caller that has gone does not want the answer.
+    let _ = to.send(result);
 }
 
 fn write(
@@ -232,10 +259,7 @@ fn commit(
     let turns_before = turns.clone();
     run(db, "BEGIN IMMEDIATE")?;
     let now = micros(clock.now());
-    if group
-        .iter_mut()
-        .all(|call| call.run(&mut Tx { db, now, turns }))
-    {
+    if run_all(&mut Tx { db, now, turns }, group) {
         return run(db, "COMMIT");
     }
     if !db.is_autocommit() {

@@ -52,9 +52,13 @@ impl NewRow {
 }
 
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
+    enqueue_all(tx, &rows.iter().collect::<Vec<_>>())
+}
+
+pub(crate) fn enqueue_all(tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
     let mut answers = Vec::with_capacity(rows.len());
-    for mut alike in rows.chunk_by(NewRow::is_like) {
+    for mut alike in rows.chunk_by(|a, b| a.is_like(b)) {
         while !alike.is_empty() {
             let many = MANY.iter().find(|many| many.rows <= alike.len());
             let (rows, rest) = alike.split_at(many.map_or(1, |many| many.rows));
@@ -79,7 +83,7 @@ struct Many {
     what: String,
 }
 
-static MANY: LazyLock<[Many; 2]> = LazyLock::new(|| [Many::new(100), Many::new(10)]);
+static MANY: LazyLock<[Many; 4]> = LazyLock::new(|| [100, 32, 8, 3].map(Many::new));
 
 impl Many {
     fn new(rows: usize) -> Self {
@@ -96,8 +100,8 @@ impl Many {
     }
 
     /// Puts the jobs in when all of them are new; `false`, and nothing was written, when they are not.
-    fn put(&self, tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<bool> {
-        let Some(NewRow { job, .. }) = rows.first() else {
+    fn put(&self, tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<bool> {
+        let Some(&NewRow { job, .. }) = rows.first() else {
             return Ok(true);
         };
         let (tenant, run_at) = (job.tenant.as_str(), job.run_at.map_or(tx.now, micros));
@@ -123,7 +127,8 @@ impl Many {
         }
         tx.db
             .prepare_cached(
-                "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
+                // FAIL, since SQLite would keep copies here too.
+                "INSERT OR FAIL INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
                  SELECT place, ?2, ?3, ?4, ?5, ?5, ?6 FROM automarket_jobs WHERE place > ?1",
             )?
             .execute(params![

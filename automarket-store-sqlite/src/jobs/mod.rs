@@ -24,7 +24,7 @@ use rusqlite::params;
 use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
-pub(crate) use enqueue::{NewRow, enqueue, enqueue_one};
+pub(crate) use enqueue::{NewRow, enqueue, enqueue_all, enqueue_one};
 use settle::VerdictRow;
 pub(crate) use settle::revive;
 
@@ -35,8 +35,7 @@ impl JobStore for SqliteStore {
     }
 
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let rows = NewRow::all(jobs)?;
-        self.inner.writer.call(move |tx| enqueue(tx, &rows)).await
+        self.inner.writer.put(NewRow::all(jobs)?).await
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {

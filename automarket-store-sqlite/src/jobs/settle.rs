@@ -77,8 +77,8 @@ fn complete(tx: &Tx<'_>, done: &[(i64, &str)]) -> Outcome<()> {
     let places = array(done.iter().map(|(place, _)| *place));
     tx.db
         .prepare_cached(
-            // Joined, since `IN` would build a table of the list; without IGNORE SQLite would keep a copy of each page.
-            "INSERT OR IGNORE INTO automarket_ended
+            // Joined, since `IN` would build a table of the list; without FAIL SQLite would keep a copy of each page.
+            "INSERT OR FAIL INTO automarket_ended
                 (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
              SELECT q.place, q.tenant, 'completed', q.run_at, q.fence, q.attempts, q.crashes, 'null', ?2
              FROM rarray(?1) t CROSS JOIN automarket_queue q ON q.place = t.value",
