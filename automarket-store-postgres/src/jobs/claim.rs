@@ -112,7 +112,7 @@ impl Claims {
     }
 
     /// Something may have come back, or been put in, before what stands in the line.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         self.lines.heads.forget();
     }
 }
