@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_postgres::{
     AsyncMessage, Client, Config, Connection, NoTls,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -42,6 +42,10 @@ impl Server {
         }
         if config.get_application_name().is_none() {
             config.application_name("automarket");
+        }
+        // A name may lead to an old primary for a while, and connections to it would stay.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         let tls = match wants_tls(&config) {
             true => Some(MakeRustlsConnect::new(tls(roots)?)),

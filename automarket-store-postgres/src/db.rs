@@ -1,11 +1,15 @@
 //! One connection of the pool, or a transaction on it, speaking to our schema.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use automarket_core::Result;
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use tokio::sync::Mutex;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use crate::error::{Fault, Outcome};
 
@@ -19,6 +23,8 @@ pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) schema: String,
     glances: Glances,
+    /// Connections that were made before are not used again.
+    trusted_from: StdMutex<Option<Instant>>,
 }
 
 /// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
@@ -52,26 +58,41 @@ impl Database {
                 pool: glances,
                 now: Mutex::default(),
             },
+            trusted_from: StdMutex::default(),
         }
     }
 
     /// The rows of a read that takes no time and waits for nobody.
     pub(crate) async fn glance(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
         let client = self.glances.connection().await?;
-        rows(&*client, &self.schema, sql, params).await
+        rows(&*client, self, sql, params).await
     }
 
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
-        Ok(Connection {
-            client: self.pool.get().await?,
-            schema: &self.schema,
-        })
+        loop {
+            let client = self.pool.get().await?;
+            let made = Object::metrics(&client).created;
+            if self.trusted().is_none_or(|from| made >= from) {
+                return Ok(Connection { client, db: self });
+            }
+            drop(Object::take(client));
+        }
+    }
+
+    /// From now on only connections are used that are made from now on: an old primary stays read-only, and what
+    /// is connected to it stays connected, though the name of the server is another's by now.
+    pub(crate) fn distrust(&self) {
+        *self.trusted() = Some(Instant::now());
+    }
+
+    fn trusted(&self) -> MutexGuard<'_, Option<Instant>> {
+        let trusted = self.trusted_from.lock();
+        trusted.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        let db = self.connection().await?;
-        rows(&db.client, db.schema, sql, params).await
+        self.connection().await?.rows(sql, params).await
     }
 
     pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
@@ -80,22 +101,25 @@ impl Database {
 
     /// How many rows it wrote.
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
-        let db = self.connection().await?;
-        let statement = db.client.prepare_cached(&in_schema(db.schema, sql)).await?;
-        Ok(db.client.execute(&statement, params).await?)
+        let connection = self.connection().await?;
+        execute(&connection.client, self, sql, params).await
     }
 }
 
 pub(crate) struct Connection<'a> {
     client: Object,
-    schema: &'a str,
+    db: &'a Database,
 }
 
 impl Connection<'_> {
+    pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        rows(&self.client, self.db, sql, params).await
+    }
+
     pub(crate) async fn begin(&mut self) -> Outcome<Tx<'_>> {
         Ok(Tx {
             transaction: self.client.transaction().await?,
-            schema: self.schema,
+            db: self.db,
         })
     }
 }
@@ -103,12 +127,12 @@ impl Connection<'_> {
 /// A transaction; rolled back unless committed.
 pub(crate) struct Tx<'a> {
     transaction: Transaction<'a>,
-    schema: &'a str,
+    db: &'a Database,
 }
 
 impl Tx<'_> {
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        rows(&self.transaction, self.schema, sql, params).await
+        rows(&self.transaction, self.db, sql, params).await
     }
 
     pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
@@ -116,9 +140,7 @@ impl Tx<'_> {
     }
 
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
-        let sql = in_schema(self.schema, sql);
-        let statement = self.transaction.prepare_cached(&sql).await?;
-        Ok(self.transaction.execute(&statement, params).await?)
+        execute(&self.transaction, self.db, sql, params).await
     }
 
     pub(crate) async fn commit(self) -> Outcome<()> {
@@ -128,12 +150,33 @@ impl Tx<'_> {
 
 async fn rows(
     client: &impl GenericClient,
-    schema: &str,
+    db: &Database,
     sql: &'static str,
     params: Params<'_>,
 ) -> Outcome<Vec<Row>> {
-    let statement = client.prepare_cached(&in_schema(schema, sql)).await?;
-    Ok(client.query(&statement, params).await?)
+    let statement = client.prepare_cached(&in_schema(&db.schema, sql)).await?;
+    let done = client.query(&statement, params).await;
+    noted(db, done)
+}
+
+async fn execute(
+    client: &impl GenericClient,
+    db: &Database,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Outcome<u64> {
+    let statement = client.prepare_cached(&in_schema(&db.schema, sql)).await?;
+    let done = client.execute(&statement, params).await;
+    noted(db, done)
+}
+
+fn noted<T>(db: &Database, done: Result<T, tokio_postgres::Error>) -> Outcome<T> {
+    done.map_err(|error| {
+        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            db.distrust();
+        }
+        error.into()
+    })
 }
 
 /// Statements name our schema `automarket`; it may have another name in this database.

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use automarket_core::{Error, ErrorKind, Result};
+use automarket_core::{Error, ErrorKind, Result, Retry};
 
 use crate::{
     changes::Changes,
@@ -115,7 +115,11 @@ impl PostgresStoreBuilder {
         let pool = |size| server.pool(size);
         let heart = Heart::new(Database::new(pool(1)?, pool(1)?, self.schema.clone()));
         let db = Arc::new(Database::new(pool(size)?, pool(1)?, self.schema));
-        migrations::run(&db).await?;
+        let opened = migrations::run(&db).await.map_err(Error::from);
+        opened.map_err(|error| match error.kind() {
+            ErrorKind::Config => error.with_retry(Retry::Never),
+            _ => error,
+        })?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
                 writer: Writer::start(db.clone()),

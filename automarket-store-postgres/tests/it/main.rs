@@ -10,6 +10,7 @@ mod contract;
 mod faults;
 mod heart;
 mod kill;
+mod read_only;
 mod restart;
 mod schema;
 mod transaction;
