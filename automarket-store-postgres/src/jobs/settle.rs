@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{claim::micros, read::ended_state};
 use crate::{
-    db::{Database, Params, Tx},
+    db::{Connection, Database, Params, Tx},
     error::Outcome,
     together::{Together, Waiting},
     value::{Columns, limit as sql_limit, to_json},
@@ -305,7 +305,7 @@ pub(super) async fn add_failures(
 
 /// Prolongs leases; returns those that could not be.
 pub(crate) async fn prolong(
-    db: &Database,
+    db: &Connection<'_>,
     leases: &[LeaseToken],
     lease: Duration,
 ) -> Outcome<Vec<LeaseToken>> {

@@ -13,6 +13,7 @@ mod kill;
 mod read_only;
 mod restart;
 mod schema;
+mod silence;
 mod transaction;
 mod unique;
 mod wake;
