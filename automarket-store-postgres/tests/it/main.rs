@@ -6,6 +6,7 @@
     reason = "a failed assumption of a test is a panic"
 )]
 
+mod claims;
 mod contract;
 mod faults;
 mod heart;
