@@ -55,3 +55,44 @@ BEGIN
             priority smallint, max_attempts bigint, unique_key text)) a,
         automarket.put_jobs(a.ids, a.tenants, a.kinds, a.payloads, a.run_ats, a.priorities, a.attempts, a.keys) put;
 END $$;
+
+-- Each claim lets in what is due for longest, up to 1,000 of a kind: by that alone a tenant's jobs would wait behind
+-- all that others had for an earlier instant, whatever their priority. So while more is due, a share of each line
+-- (kind, priority, tenant) is let in beside, by a walk from line to line. Not in the claim: the walk meets all lines
+-- in which anything waits, due or not, and a claim shall not cost more the more tenants there are. The index is
+-- written for what is put in for later alone.
+CREATE INDEX queue_timers ON automarket.queue (kind, priority, tenant, run_at) WHERE NOT ready;
+
+-- Lets in some of each line, about most in all, if more of some kind is due than a claim lets in; how many.
+CREATE FUNCTION automarket.admit(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    at timestamptz := automarket.clock();
+    kinds text[]; priorities smallint[]; tenants text[]; share integer; admitted bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM automarket.live_kinds() live (kind), LATERAL (
+            SELECT FROM automarket.queue q WHERE NOT q.ready AND q.kind = live.kind AND q.run_at <= at
+            ORDER BY q.run_at OFFSET 1000 LIMIT 1) more) THEN
+        RETURN 0;
+    END IF;
+    WITH RECURSIVE line (kind, priority, tenant, run_at) AS (
+        (SELECT q.kind, q.priority, q.tenant, q.run_at FROM automarket.queue q WHERE NOT q.ready
+            ORDER BY q.kind, q.priority, q.tenant, q.run_at LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM line l, LATERAL (
+            SELECT q.kind, q.priority, q.tenant, q.run_at FROM automarket.queue q
+            WHERE NOT q.ready AND (q.kind, q.priority, q.tenant) > (l.kind, l.priority, l.tenant)
+            ORDER BY q.kind, q.priority, q.tenant, q.run_at LIMIT 1) next
+    )
+    SELECT array_agg(l.kind), array_agg(l.priority), array_agg(l.tenant) INTO kinds, priorities, tenants
+    FROM line l WHERE l.run_at <= at;
+    share := ceil(most / cardinality(kinds)::numeric);
+    UPDATE automarket.queue q SET ready = true WHERE q.ctid = ANY (ARRAY(
+        SELECT due.ctid FROM unnest(kinds, priorities, tenants) l (kind, priority, tenant), LATERAL (
+            SELECT q.ctid FROM automarket.queue q
+            WHERE NOT q.ready AND q.kind = l.kind AND q.priority = l.priority AND q.tenant = l.tenant
+                AND q.run_at <= at
+            ORDER BY q.run_at LIMIT share FOR UPDATE SKIP LOCKED) due));
+    GET DIAGNOSTICS admitted = ROW_COUNT;
+    RETURN admitted;
+END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+    SET plan_cache_mode = force_generic_plan;

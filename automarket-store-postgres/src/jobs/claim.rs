@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{
+    admission::Admission,
     heads::Heads,
     settle::{self, End},
 };
@@ -76,6 +77,7 @@ const GROUP: usize = 400;
 struct Lines {
     turns: Turns,
     heads: Heads,
+    admission: Admission,
 }
 
 /// Claims, those that wait at the same time as one: several at once would stand in each other's way at the head of
@@ -179,10 +181,17 @@ async fn lease_ready(
     claim: &Claim,
     leases: &mut Vec<(i64, Lease)>,
 ) -> Outcome<()> {
-    let Lines { turns, heads } = lines;
+    let Lines {
+        turns,
+        heads,
+        admission,
+    } = lines;
     let kinds = (!claim.kinds.is_empty()).then_some(&claim.kinds);
     let only = claim.job.map(|id| id.uuid());
     let limit = claim.limit.min(MOST);
+    if only.is_none() {
+        admission.look(db).await;
+    }
     while leases.len() < limit {
         let room = limit - leases.len();
         let (priorities, tenants) = turns.read();
@@ -220,6 +229,7 @@ async fn lease_ready(
         }
         if only.is_none() {
             turns.note(&taken);
+            admission.note(rows.len() == room);
             // With less there is nothing left to walk to.
             if let Some((_, newest)) = leases.get(before)
                 && rows.len() == room

@@ -1,6 +1,7 @@
 //! The queue. Its tables are explained in `migrations/0001_tables.sql`, its hot statements are the functions
 //! of `migrations/0002_functions.sql`.
 
+mod admission;
 mod claim;
 mod enqueue;
 mod heads;

@@ -8,6 +8,7 @@
 
 mod claims;
 mod contract;
+mod due;
 mod faults;
 mod heart;
 mod kill;
