@@ -96,3 +96,53 @@ BEGIN
     RETURN admitted;
 END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan;
+
+-- Writes all that one call of publish writes (the library's NewPublishing, as JSON): for the library, and for a
+-- host inside its own transaction. Whether any of it was new: what is there already stays as it is, and when
+-- nothing is new, neither jobs nor events are written.
+CREATE OR REPLACE FUNCTION automarket.publish(publishing json) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    new record; post_id uuid; written bigint; more bigint;
+BEGIN
+    SELECT * INTO new FROM json_to_record(publishing)
+        AS n (tenant text, post json, publications json, jobs json, events json);
+    post_id := (new.post ->> 'id')::uuid;
+    PERFORM automarket.check_tenant(new.tenant);
+    IF EXISTS (SELECT FROM json_to_recordset(new.publications) AS p (post uuid)
+        WHERE p.post IS DISTINCT FROM post_id) THEN
+        RAISE EXCEPTION 'the publications are of the post that is written with them'
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF EXISTS (
+        SELECT FROM (VALUES (new.publications), (new.jobs), (new.events)) part (list),
+            json_to_recordset(part.list) AS x (tenant text)
+        WHERE x.tenant IS DISTINCT FROM new.tenant) THEN
+        RAISE EXCEPTION 'what is written together is of one tenant' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- Before anything is written, as in change: else who holds a slot would wait for the lock of one that waits for
+    -- the slot.
+    IF json_array_length(new.events) > 0 THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('automarket.events ' || new.tenant, 0));
+    END IF;
+    INSERT INTO automarket.posts (tenant, id, body) VALUES (new.tenant, post_id, new.post)
+    ON CONFLICT (tenant, id) DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    INSERT INTO automarket.publications
+        (tenant, id, post, state, revision, body, live, account, route, due, slot)
+    SELECT new.tenant, p.id, p.post, p.state, p.revision, p.body,
+        p.state NOT IN ('published', 'rejected', 'unknown', 'missed', 'cancelled', 'deleted'),
+        (p.target ->> 'account')::uuid, coalesce(p.via ->> 'account', p.target ->> 'account')::uuid, p.due, p.slot
+    FROM ROWS FROM (json_array_elements(new.publications), json_to_recordset(new.publications) AS (
+            id uuid, post uuid, state text, revision bigint, target json, via json, due timestamptz,
+            slot timestamptz))
+        AS p (body, id, post, state, revision, target, via, due, slot)
+    ON CONFLICT (tenant, id) DO NOTHING;
+    GET DIAGNOSTICS more = ROW_COUNT;
+    IF written + more = 0 THEN
+        RETURN false;
+    END IF;
+    PERFORM automarket.put_jobs(new.jobs);
+    PERFORM automarket.tell(array_agg(automarket.new_id()), array_agg(e.tenant), array_agg(e.kind),
+        array_agg(e.subject), array_agg(coalesce(e.data::text, 'null')))
+    FROM json_to_recordset(new.events) AS e (tenant text, kind text, subject text, data json) HAVING count(*) > 0;
+    RETURN true;
+END $$;
