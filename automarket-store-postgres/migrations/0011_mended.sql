@@ -146,3 +146,11 @@ BEGIN
     FROM json_to_recordset(new.events) AS e (tenant text, kind text, subject text, data json) HAVING count(*) > 0;
     RETURN true;
 END $$;
+
+-- For the library's own calls, to be selected from: no lock is waited for longer than this until the transaction ends
+-- (55P03 then). A host's open transaction keeps the lock on the events of each tenant that it published for, and who
+-- waits for it has a connection of the pool. Hosts' transactions wait for each other as long as they like.
+CREATE FUNCTION automarket.bounded() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    SET LOCAL lock_timeout = '3s';
+END $$;

@@ -11,6 +11,8 @@ use tokio::{
 /// After so long the next group goes, though the one before it has not come back: one that waits for somebody's
 /// transaction does not hold the others up for good.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// So many at a time have gone so. The next ones gather: each has a connection, and some are left for other calls.
+const WITHOUT_TURN: usize = 2;
 
 /// While groups are on their way the next one gathers, so a lone caller waits for nobody, and 64 callers at once make
 /// groups of about as many.
@@ -40,9 +42,16 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
         let (calls, mut waiting) = mpsc::unbounded_channel::<Waiting<C, A>>();
         let turn = Arc::new(Semaphore::new(groups));
         let turns = turn.clone();
+        let others = Arc::new(Semaphore::new(WITHOUT_TURN));
         tokio::spawn(async move {
             while let Some(first) = waiting.recv().await {
-                let turn = timeout(PATIENCE, turns.clone().acquire_owned()).await;
+                let turn = match timeout(PATIENCE, turns.clone().acquire_owned()).await {
+                    Ok(turn) => turn,
+                    Err(_) => tokio::select! {
+                        turn = turns.clone().acquire_owned() => turn,
+                        other = others.clone().acquire_owned() => other,
+                    },
+                };
                 // Those who were just answered may have more: they come first.
                 tokio::task::yield_now().await;
                 let mut weighs = weight(&first.call);

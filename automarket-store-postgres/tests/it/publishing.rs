@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use automarket_core::{
-    ErrorKind,
-    store::{JobStore, NewEvent, NewPublishing, PublicationStore, PublishingChange, SLOT},
+    ErrorKind, TenantId,
+    store::{
+        EventStore, JobStore, NewEvent, NewJob, NewPublishing, PublicationStore, PublishingChange,
+        SLOT,
+    },
     testing::sample_publishing,
 };
 use automarket_store_postgres::testing::TestStore;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::Client;
 
 use crate::{acme, client, cluster};
@@ -83,5 +86,67 @@ async fn of_a_new_publication_and_a_moved_one_at_a_slot_neither_is_a_victim() {
         "{}",
         refused.report()
     );
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosts_open_transaction_holds_up_its_tenant_alone_and_not_for_good() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let admin = client(cluster.url()).await;
+    let news: Vec<NewPublishing> = {
+        let mut news = Vec::new();
+        for _ in 0..24 {
+            news.push(publishing(&test).await);
+            test.store
+                .put_publishing(news.last().unwrap())
+                .await
+                .unwrap();
+        }
+        news
+    };
+    let open = host.transaction().await.unwrap();
+    let lock = format!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('{}.events acme', 0))",
+        test.schema()
+    );
+    open.execute(&lock, &[]).await.unwrap();
+    let mut changes = JoinSet::new();
+    for new in &news {
+        let (store, change) = (test.store.clone(), told(new));
+        changes.spawn(async move { store.change_publishing(&change).await });
+        // Longer than calls wait for company.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let other = NewJob::new(TenantId::new("other").unwrap(), "work", 1.into());
+    let put = timeout(DEADLINE, test.store.enqueue(&[other])).await;
+    put.expect("others have connections").unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE l.locktype = 'advisory' AND NOT l.granted AND strpos(a.query, $1) > 0";
+    let waiting = admin.query_one(waiting, &[&test.schema()]).await;
+    let waiting: i64 = waiting.unwrap().get(0);
+    assert!(waiting <= 3, "{waiting} wait");
+    let end = async {
+        while let Some(changed) = changes.join_next().await {
+            let error = changed.unwrap().unwrap_err();
+            assert_eq!(
+                (error.kind(), error.rule()),
+                (ErrorKind::Storage, Some("postgres.timeout"))
+            );
+        }
+    };
+    timeout(DEADLINE, end)
+        .await
+        .expect("nothing waits for ever");
+    open.rollback().await.unwrap();
+    for new in &news {
+        test.store.change_publishing(&told(new)).await.unwrap();
+    }
+    let post = news[0].post.id.to_string();
+    let events = test.store.events_about(&acme(), &post).await;
+    assert_eq!(events.unwrap().len(), 1);
     test.remove().await.unwrap();
 }
