@@ -34,20 +34,6 @@ struct Glances {
     now: Mutex<Option<Arc<Object>>>,
 }
 
-impl Glances {
-    async fn connection(&self) -> Outcome<Arc<Object>> {
-        let mut now = self.now.lock().await;
-        if let Some(open) = &*now
-            && !open.is_closed()
-        {
-            return Ok(open.clone());
-        }
-        // It goes back to its pool, which makes another.
-        *now = None;
-        Ok(now.insert(Arc::new(self.pool.get().await?)).clone())
-    }
-}
-
 impl Database {
     /// `pool` for all statements but short reads, which have `glances`, a pool of one.
     pub(crate) fn new(pool: Pool, glances: Pool, schema: String) -> Self {
@@ -64,17 +50,37 @@ impl Database {
 
     /// The rows of a read that takes no time and waits for nobody.
     pub(crate) async fn glance(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        let client = self.glances.connection().await?;
+        let client = self.glancing().await?;
         rows(&*client, self, sql, params).await
+    }
+
+    async fn glancing(&self) -> Outcome<Arc<Object>> {
+        let mut now = self.glances.now.lock().await;
+        if let Some(open) = &*now
+            && !open.is_closed()
+            && self.trusts(open)
+        {
+            return Ok(open.clone());
+        }
+        // It goes back to its pool, which makes another.
+        *now = None;
+        let new = self.lend(&self.glances.pool).await?;
+        Ok(now.insert(Arc::new(new)).clone())
     }
 
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
+        Ok(Connection {
+            client: self.lend(&self.pool).await?,
+            db: self,
+        })
+    }
+
+    async fn lend(&self, pool: &Pool) -> Outcome<Object> {
         loop {
-            let client = self.pool.get().await?;
-            let made = Object::metrics(&client).created;
-            if self.trusted().is_none_or(|from| made >= from) {
-                return Ok(Connection { client, db: self });
+            let client = pool.get().await?;
+            if self.trusts(&client) {
+                return Ok(client);
             }
             drop(Object::take(client));
         }
@@ -83,12 +89,17 @@ impl Database {
     /// From now on only connections are used that are made from now on: an old primary stays read-only, and what
     /// is connected to it stays connected, though the name of the server is another's by now.
     pub(crate) fn distrust(&self) {
-        *self.trusted() = Some(Instant::now());
+        *self.trusted_from() = Some(Instant::now());
     }
 
-    fn trusted(&self) -> MutexGuard<'_, Option<Instant>> {
-        let trusted = self.trusted_from.lock();
-        trusted.unwrap_or_else(PoisonError::into_inner)
+    fn trusts(&self, client: &Object) -> bool {
+        let made = Object::metrics(client).created;
+        self.trusted_from().is_none_or(|from| made >= from)
+    }
+
+    fn trusted_from(&self) -> MutexGuard<'_, Option<Instant>> {
+        let from = self.trusted_from.lock();
+        from.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {

@@ -111,6 +111,17 @@ async fn a_connection_that_turned_read_only_is_not_used_again() {
             .unwrap();
     };
     let new = [job()];
+    // Who answers the short reads.
+    let admin = client(cluster.url()).await;
+    let reader = || async {
+        one.store.steps(&acme(), new[0].id).await.unwrap();
+        let sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE $1
+            ORDER BY backend_start DESC LIMIT 1";
+        let pattern = format!("SELECT s.name%{}.steps%", test.schema());
+        let row = admin.query_one(sql, &[&pattern]).await.unwrap();
+        row.get::<_, i32>(0)
+    };
+    let before = reader().await;
     read_only().await;
     let error = one.store.enqueue(&new).await.unwrap_err();
     assert_eq!(
@@ -118,6 +129,7 @@ async fn a_connection_that_turned_read_only_is_not_used_again() {
         (ErrorKind::Storage, Some("postgres.readonly"))
     );
     one.store.enqueue(&new).await.unwrap();
+    assert_ne!(reader().await, before);
     let leases = one.store.claim(&Claim::new("worker", 1)).await.unwrap();
     // Inside a transaction too.
     let released = [(leases[0].token, Verdict::Release)];
