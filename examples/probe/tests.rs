@@ -1,4 +1,4 @@
-//! What the operations on logins and the vault answer, word for word.
+//! What the operations on logins, the vault and time answer, word for word, and what the envelope is.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::answer;
 fn ask(op: &str, mut request: Value) -> Value {
     request["id"] = json!(7);
     request["op"] = json!(op);
-    let mut reply = answer(request.to_string().as_bytes());
+    let mut reply: Value = serde_json::from_str(&answer(request.to_string().as_bytes())).unwrap();
     let whole = reply.as_object_mut().unwrap();
     assert_eq!(whole.remove("id"), Some(json!(7)));
     match whole.remove("ok") {
@@ -188,4 +188,121 @@ fn what_is_sealed_opens_at_its_place_with_its_key() {
     let mut short = place(1, "k1", "acme");
     short["key_b64"] = json!(base64("short"));
     assert_eq!(open(short, envelope), "vault.key");
+}
+
+#[test]
+fn whatever_a_line_is_its_answer_has_its_id_and_says_what_is_wrong() {
+    let code = |line: &str| {
+        let reply: Value = serde_json::from_str(&answer(line.as_bytes())).unwrap();
+        assert_eq!(reply["ok"], false, "{line}");
+        assert!(reply["error"]["message"].is_string(), "{line}");
+        (
+            reply["id"].to_string(),
+            reply["error"]["code"].as_str().unwrap().to_owned(),
+        )
+    };
+    for (line, id, wrong) in [
+        ("", "null", "not_json"),
+        ("  \r", "null", "not_json"),
+        ("{\"id\":1,", "null", "not_json"),
+        ("{} {}", "null", "not_json"),
+        ("7", "null", "unknown_op"),
+        ("[1]", "null", "unknown_op"),
+        ("{}", "null", "unknown_op"),
+        (
+            "{\"id\":[1,{\"a\":null}]}",
+            "[1,{\"a\":null}]",
+            "unknown_op",
+        ),
+        ("{\"op\":7,\"id\":\"a\"}", "\"a\"", "unknown_op"),
+        ("{\"op\":\"no-such-op\",\"id\":1}", "1", "unknown_op"),
+        ("{\"id\":1,\"op\":\"length\"}", "1", "invalid_input"),
+    ] {
+        assert_eq!(code(line), (id.to_owned(), wrong.to_owned()), "{line}");
+    }
+    assert!(answer(b"\xFF").contains("not_json"));
+    // The same, as it was written.
+    for id in [
+        "18446744073709551617",
+        "1.50",
+        "-0",
+        "{ \"id\" : 1 }",
+        "\"\\u0041\"",
+    ] {
+        let line =
+            format!("{{ \"text\":\"a\", \"id\" : {id} , \"platform\":\"x\", \"op\":\"length\"}}");
+        let reply = answer(line.as_bytes());
+        assert!(reply.starts_with(&format!("{{\"id\":{id},")), "{reply}");
+        assert!(reply.contains("\"ok\":true"), "{reply}");
+    }
+}
+
+#[test]
+fn a_local_time_is_an_instant_and_says_how_it_met_the_clock_changes() {
+    let of = |local: &str| ask("instant", json!({"local": local, "zone": "Europe/Berlin"}));
+    for (local, utc, kind) in [
+        ("2027-01-11T09:00", "2027-01-11T08:00:00Z", "unique"),
+        ("2027-03-28 02:30", "2027-03-28T01:00:00Z", "gap"),
+        ("2027-10-31T02:30:00", "2027-10-31T00:30:00Z", "fold"),
+    ] {
+        assert_eq!(of(local), json!({"utc": utc, "kind": kind}));
+    }
+    assert_eq!(of("2027-1-1T9:0"), "invalid_input");
+    let mars = json!({"local": "2027-01-11T09:00", "zone": "Mars/Base"});
+    assert_eq!(ask("instant", mars), "invalid_input");
+}
+
+#[test]
+fn a_timetable_says_its_next_runs() {
+    let of = |rule: &str, from: Value, count: usize| {
+        let zone = "Europe/Berlin";
+        ask(
+            "timetable",
+            json!({"rule": rule, "zone": zone, "from": from, "count": count}),
+        )
+    };
+    let nine = json!({"instants": ["2027-03-27T08:00:00Z", "2027-03-28T07:00:00Z"]});
+    assert_eq!(of("0 9 * * *", json!("2027-03-27T00:00:00+01:00"), 2), nine);
+    // What is asked after is no answer.
+    assert_eq!(of("0 9 * * *", json!("2027-03-26T08:00:00Z"), 2), nine);
+    assert_eq!(of("0 9 * * *", json!(1_806_048_000), 2), nine);
+    assert_eq!(of("0 9 * * *", json!(0), 0), json!({"instants": []}));
+    // There is no such day.
+    assert_eq!(of("0 0 30 2 *", json!(0), 1), json!({"instants": []}));
+    for (rule, from, count) in [
+        ("nonsense", json!(0), 1),
+        ("0 9 * * *", json!("yesterday"), 1),
+        ("0 9 * * *", json!(0), 100_001),
+    ] {
+        assert_eq!(of(rule, from, count), "invalid_input", "{rule}");
+    }
+}
+
+#[test]
+fn a_backoff_doubles_up_to_an_hour_and_is_spread_over_all_of_it() {
+    let of = |attempt: Value, seed: u64| {
+        let reply = ask("backoff", json!({"attempt": attempt, "seed": seed}));
+        reply["seconds"].as_f64().unwrap()
+    };
+    assert_eq!(of(json!(3), 7), of(json!(3), 7), "a seed says it all");
+    let spread = |attempt: Value| {
+        let all: Vec<f64> = (0..1000).map(|seed| of(attempt.clone(), seed)).collect();
+        let most = all.iter().copied().fold(0.0, f64::max);
+        let least = all.iter().copied().fold(f64::MAX, f64::min);
+        (least, all.iter().sum::<f64>() / 1000.0, most)
+    };
+    for (attempt, cap) in [
+        (json!(1), 1.0),
+        (json!(4), 8.0),
+        (json!(12), 2048.0),
+        (json!(13), 3600.0),
+        (json!(u64::MAX), 3600.0),
+    ] {
+        let (least, mean, most) = spread(attempt.clone());
+        assert!(least < cap * 0.01, "{attempt}: {least}");
+        assert!((mean / cap - 0.5).abs() < 0.05, "{attempt}: {mean}");
+        assert!(most > cap * 0.99 && most <= cap, "{attempt}: {most}");
+    }
+    assert!(ask("backoff", json!({"attempt": 2}))["seconds"].is_f64());
+    assert_eq!(ask("backoff", json!({"attempt": -1})), "invalid_input");
 }
