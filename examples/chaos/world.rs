@@ -338,6 +338,36 @@ impl World {
         }
     }
 
+    /// Waits until so many posts came through, moving time by this much all the while; and by a day when nothing
+    /// comes through for long, since platforms have limits of their own.
+    pub(crate) async fn until_posted(
+        &mut self,
+        fake: &mut Fake,
+        count: usize,
+        step: Duration,
+    ) -> Result<()> {
+        let long = Duration::from_secs(10 + 3 * self.size.seconds);
+        let (mut wait, mut pause) = (self.wait(), (0, Instant::now()));
+        loop {
+            let now = fake.log.count("effects");
+            if now >= count {
+                return Ok(());
+            }
+            wait.at(now, || format!("{now} of {count} posts came through"))?;
+            if now != pause.0 {
+                pause = (now, Instant::now());
+            }
+            if pause.1.elapsed() > long {
+                pause.1 = Instant::now();
+                self.say("a day passes");
+                self.advance(Duration::from_secs(86_400)).await?;
+            } else if !step.is_zero() {
+                self.advance(step).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
     /// Waits until all these are published, or ended in another way, moving time by this much all the while.
     pub(crate) async fn until_ended(&mut self, marks: &[String], step: Duration) -> Result<()> {
         let mut wait = self.wait();

@@ -44,19 +44,14 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             let late = PublishOptions::new().however_late();
             marks.push(world.publish(&tenant, number, When::Now, late).await?.0);
         }
-        // Time is moved by minutes below; no lease may run out by that.
+        // Time is moved by minutes and days below; no lease may run out by that.
         let mut workers = world.workers(&fake, |config| {
             config.connector = Some(connector.name.to_owned());
-            config.lease = Duration::from_secs(86_400);
+            config.lease = Duration::from_secs(30 * 86_400);
         })?;
         // So many failures open the account's circuit: time passes, so that it closes again.
-        let mut wait = world.wait();
-        while fake.log.count("effects") < world.size.jobs {
-            let effects = fake.log.count("effects");
-            wait.at(effects, || format!("{effects} posts came through"))?;
-            tokio::time::sleep(Duration::from_millis(250)).await;
-            world.advance(Duration::from_secs(10)).await?;
-        }
+        let (count, step) = (world.size.jobs, Duration::from_secs(10));
+        world.until_posted(&mut fake, count, step).await?;
         world.say("all are done, and nobody was told");
         world.until_ended(&marks, Duration::from_secs(120)).await?;
         world.dismiss(&mut workers, findings).await?;

@@ -30,8 +30,10 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     process: None,
 };
 
-/// How far time is moved so that what was accepted is asked for.
-const LATER: Duration = Duration::from_secs(600);
+/// How far apart the posts are.
+const PACE: Duration = Duration::from_secs(900);
+/// How far time is moved again and again for what is put off.
+const STEP: Duration = Duration::from_secs(30);
 
 /// What is published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +120,8 @@ impl Play {
                 break;
             }
             world.say(format!("{crash:?}"));
+            // Platforms have limits of their own.
+            world.advance(PACE).await?;
             let (mark, job) = self.publish(world, kind).await?;
             let mut config = self.config(world, job);
             config.crash = Some(crash.clone());
@@ -175,7 +179,8 @@ impl Play {
             }
         };
         self.marks.push(mark.clone());
-        let job = world.publish_post(&self.tenant, post, When::Now, PublishOptions::new());
+        let late = PublishOptions::new().however_late();
+        let job = world.publish_post(&self.tenant, post, When::Now, late);
         Ok((mark, job.await?))
     }
 
@@ -212,23 +217,21 @@ impl Play {
     }
 }
 
-/// Waits for the end of a worker, moving time once its post was accepted. Whether it ended well.
+/// Waits for the end of a worker, moving time while its post waits for something. Whether it ended well.
 async fn finish(world: &mut World, worker: &mut Child, mark: &str) -> Result<bool> {
-    let (mut moved, mut wait) = (false, world.wait());
+    let mut wait = world.wait();
     loop {
         if let Some(status) = worker.ended(Duration::from_millis(50)).await? {
             return Ok(status.success());
         }
-        wait.at(moved, || format!("{mark} did not come to its end"))?;
-        if !moved {
-            let rows = rows::publications(&world.place).await?;
-            if rows
-                .iter()
-                .any(|row| row.mark == mark && row.state == "accepted")
-            {
-                moved = true;
-                world.advance(LATER).await?;
-            }
+        let leases = "SELECT count(*) FROM @queue WHERE leased";
+        if rows::count(&world.place, leases).await? == 0 {
+            world.advance(STEP).await?;
         }
+        let rows = rows::publications(&world.place).await?;
+        let state = rows.into_iter().find(|row| row.mark == mark);
+        wait.at(state.map(|row| row.state), || {
+            format!("{mark} did not come to its end")
+        })?;
     }
 }

@@ -56,7 +56,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             config.connector = Some(connector.name.to_owned());
             config.concurrency = concurrency;
         })?;
-        world.until(&mut fake, "effects", jobs).await?;
+        world.until_posted(&mut fake, jobs, Duration::ZERO).await?;
         // What is accepted is asked for minutes later; that is not what is looked at here.
         world.dismiss(&mut workers, findings).await?;
         let mut windows = BTreeMap::<String, usize>::new();
@@ -82,7 +82,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         findings.enough(connector.name, hits, 1);
         let mut config = world.worker_config("last", &fake);
         config.connector = Some(connector.name.to_owned());
-        config.lease = Duration::from_secs(86_400);
+        config.lease = Duration::from_secs(30 * 86_400);
         let mut last = world.worker(&config)?;
         world.until_ended(&marks, Duration::from_secs(120)).await?;
         world

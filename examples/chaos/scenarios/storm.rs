@@ -38,7 +38,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let (jobs, kills) = (world.size.jobs, world.size.kills);
     let mut fake = world.fake(FakeConfig::default())?;
     // Work for about as long as the kills take.
-    let (concurrency, hold) = world.pace(Duration::from_millis(400) * (kills as u32 + 1), 5000);
+    let (concurrency, hold) = world.pace(Duration::from_millis(600) * (kills as u32 + 1), 5000);
     let configs: Vec<_> = (0..world.size.workers)
         .map(|n| {
             let mut config = world.worker_config(&format!("w{n}"), &fake);
@@ -60,8 +60,12 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let acks = Acks::at(produce.acks.clone());
     let mut producer = world.process("producer", &produce)?;
     for kill in 1..=kills {
-        // Spread over the work, so that each kill finds some.
-        let wanted = kill * jobs / (kills + 1);
+        // Spread over the work where there is enough of it, so that each kill finds some.
+        let wanted = if jobs < 4 * kills {
+            0
+        } else {
+            kill * jobs / (kills + 1)
+        };
         world.until(&mut fake, "effects", wanted).await?;
         tokio::time::sleep(Duration::from_millis(world.random.u64(..50))).await;
         let mut wait = world.wait();
@@ -80,7 +84,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             break;
         }
         findings.kills += 1;
-        if producing && world.random.u8(..4) == 0 {
+        if world.random.u8(..4) == 0 && producer.alive() {
             findings.hits += u64::from(producer.kill());
             producer = world.process("producer", &produce)?;
         } else {
