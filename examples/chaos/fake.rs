@@ -1,6 +1,11 @@
 //! The fake platform: a process of its own on a loopback socket, whose log is on disk before it answers.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket::{
     ErrorKind,
@@ -64,7 +69,10 @@ pub(crate) async fn main(config: &str) -> Result<()> {
     let config: FakeConfig = serde_json::from_str(config)?;
     let log = Arc::new(Log::create(&config.log)?);
     let (transport, host): (Arc<dyn Transport>, _) = match &config.connector {
-        None => (Arc::new(Ledger { log }), "ledger.example"),
+        None => {
+            let effects = std::sync::Mutex::default();
+            (Arc::new(Ledger { log, effects }), "ledger.example")
+        }
         Some(name) => {
             let connector = connectors::find(name)?;
             let place = config
@@ -124,9 +132,38 @@ impl Transport for ToTheEnd {
     }
 }
 
-/// `POST /<list>/<id>/<by>` is written down; `GET /effects/<id>` says whether it was.
+/// `POST /<list>/<id>/<by>/<run>` is written down. `GET /effects/<id>/<run>` says whether it was; if not, nobody but
+/// who asked can have that effect any more: what others sent before may be on its way yet.
 struct Ledger {
     log: Arc<Log>,
+    effects: std::sync::Mutex<HashMap<String, Known>>,
+}
+
+enum Known {
+    Had,
+    /// Left to this run alone.
+    LeftTo(String),
+}
+
+impl Ledger {
+    /// Whether this run may have the effect: it has it.
+    fn take(&self, id: &str, run: &str) -> bool {
+        let mut effects = self.effects.lock().unwrap();
+        let late = matches!(effects.get(id), Some(Known::LeftTo(other)) if other != run);
+        if !late {
+            effects.insert(id.to_owned(), Known::Had);
+        }
+        !late
+    }
+
+    fn find(&self, id: &str, run: &str) -> bool {
+        let mut effects = self.effects.lock().unwrap();
+        let had = matches!(effects.get(id), Some(Known::Had));
+        if !had {
+            effects.insert(id.to_owned(), Known::LeftTo(run.to_owned()));
+        }
+        had
+    }
 }
 
 #[async_trait]
@@ -135,11 +172,15 @@ impl Transport for Ledger {
         let path = request.uri().path().to_owned();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let status = match (request.method(), parts.as_slice()) {
-            (&Method::POST, [list, id, by]) => {
+            (&Method::POST, ["effects", id, by, run]) if !self.take(id, run) => {
+                self.log.write("late", id, by).await;
+                409
+            }
+            (&Method::POST, [list, id, by, _]) => {
                 self.log.write(list, id, by).await;
                 201
             }
-            (&Method::GET, ["effects", id]) if self.log.has(id) => 200,
+            (&Method::GET, ["effects", id, run]) if self.find(id, run) => 200,
             _ => 404,
         };
         Ok(text_reply(status, "{}").map(Body::Full))

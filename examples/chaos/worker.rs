@@ -170,6 +170,7 @@ fn builder(config: &WorkerConfig, store: Arc<dyn Store>, wire: Recorder) -> Resu
         cx: Context::new(wire.clone()).with_clock(config.place.clock()),
         base: config.fake.clone(),
         name: config.name.clone(),
+        run: 0,
         begun: Arc::default(),
     };
     let base = Automarket::shared(store)
@@ -233,7 +234,8 @@ async fn ended(store: &dyn Store, tenant: &Tenant, job: Option<JobId>) {
     }
 }
 
-async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
+async fn perform(work: Work, run: Run, mut outside: Outside) -> Outcome<String> {
+    outside.run = fastrand::u64(..);
     let id = run.id.to_string();
     if work.told {
         outside.tell("starts", &id).await?;
@@ -275,6 +277,8 @@ pub(crate) struct Outside {
     cx: Context,
     base: String,
     name: String,
+    /// Tells one run of a job from the next.
+    run: u64,
     /// Whether a job has begun in this process.
     begun: Arc<AtomicBool>,
 }
@@ -282,7 +286,10 @@ pub(crate) struct Outside {
 impl Outside {
     /// Has the ledger write it down.
     pub(crate) async fn tell(&self, list: &str, id: &str) -> Outcome<()> {
-        let call = Call::post("tell", &format!("{}/{list}/{id}/{}", self.base, self.name))?;
+        let call = Call::post(
+            "tell",
+            &format!("{}/{list}/{id}/{}/{}", self.base, self.name, self.run),
+        )?;
         let reply = self.cx.call(call).await?;
         match reply.status.as_u16() {
             201 => Ok(()),
@@ -293,11 +300,14 @@ impl Outside {
         }
     }
 
-    /// Whether the ledger has this effect.
+    /// Whether the ledger has this effect. If not, it takes it from this run alone.
     pub(crate) async fn find(&self, id: &str) -> Outcome<Option<()>> {
         let reply = self
             .cx
-            .call(Call::get("find", &format!("{}/effects/{id}", self.base))?)
+            .call(Call::get(
+                "find",
+                &format!("{}/effects/{id}/{}", self.base, self.run),
+            )?)
             .await?;
         match reply.status.as_u16() {
             200 => Ok(Some(())),
