@@ -1,6 +1,7 @@
 //! A world: a store, a fake, processes, and what is known of them from outside.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -452,16 +453,18 @@ impl World {
 
     /// A22: nobody was forgotten.
     pub(crate) async fn attended(&self, findings: &mut Findings) {
+        let mut found = BTreeSet::new();
         for name in connectors::ALL.iter().map(|c| c.name).chain([TENANT]) {
-            let found = match TenantId::new(name) {
+            let looked = match TenantId::new(name) {
                 Ok(tenant) => persist(|| unattended(&*self.store, &tenant, self.grace)).await,
                 Err(error) => Err(error),
             };
-            match found {
-                Ok(found) => found.iter().for_each(|what| findings.broken(what)),
+            match looked {
+                Ok(of_tenant) => found.extend(of_tenant),
                 Err(error) => findings.broken(format!("{name} cannot be looked through: {error}")),
             }
         }
+        found.into_iter().for_each(|what| findings.broken(what));
     }
 
     /// What no scenario may leave behind.
