@@ -22,6 +22,7 @@ mod log;
 mod place;
 mod rows;
 mod scenarios;
+mod time;
 mod wait;
 mod worker;
 mod world;
