@@ -74,24 +74,20 @@ impl World {
         count: usize,
         step: Duration,
     ) -> Result<()> {
-        let long = Duration::from_secs(10 + 3 * self.size.seconds);
-        let (mut wait, mut pause) = (self.wait(), (0, Instant::now()));
+        let pause = || Wait::new(Duration::from_secs(15));
+        let (mut wait, mut day) = (self.wait(), pause());
         loop {
             let now = fake.log.count("effects");
             if now >= count {
                 return Ok(());
             }
-            wait.at(now, || format!("{now} of {count} posts came through"))?;
-            if now != pause.0 {
-                pause = (now, Instant::now());
-            }
-            if pause.1.elapsed() > long {
-                pause.1 = Instant::now();
-                self.say("a day passes");
+            let so_far = || format!("{now} of {count} posts came through");
+            wait.at(now, so_far)?;
+            if day.at(now, so_far).is_err() {
                 self.advance(Duration::from_secs(86_400)).await?;
-            } else if !step.is_zero() {
-                self.advance(step).await?;
+                day = pause();
             }
+            self.advance(step).await?;
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
