@@ -5,8 +5,6 @@
 
 mod oauth;
 mod page;
-#[cfg(test)]
-mod tests;
 mod text;
 mod time;
 mod vault;

@@ -53,9 +53,10 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 const PLATFORM: Platform = Platform::from_static("issuer");
-/// How long a token lives, in seconds, and how long before its end it is renewed.
-const LIFE: i64 = 3;
-const SKEW: u64 = 1;
+/// How long a token lives, in seconds, and how long before its end it is renewed: a reply that comes late makes its
+/// token look younger than it is.
+const LIFE: i64 = 6;
+const SKEW: u64 = 4;
 
 #[derive(Serialize, Deserialize)]
 enum Config {
@@ -66,6 +67,8 @@ enum Config {
         place: Place,
         base: String,
         users: usize,
+        /// Milliseconds between two calls of one.
+        pause: u64,
         seconds: u64,
         lease: u64,
     },
@@ -91,6 +94,8 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         place: world.place.clone(),
         base,
         users: size.jobs.div_ceil(size.workers),
+        // However many they are, about a thousand calls a second.
+        pause: (size.jobs as u64).max(200),
         seconds: size.seconds,
         lease: size.lease,
     };
@@ -172,6 +177,7 @@ async fn main(config: String) -> Result<()> {
             place,
             base,
             users,
+            pause,
             seconds,
             lease,
         } => {
@@ -189,7 +195,7 @@ async fn main(config: String) -> Result<()> {
                             Err(error) if error.retry() == Retry::Never => return Err(error),
                             _ => {}
                         }
-                        tokio::time::sleep(Duration::from_millis(200)).await;
+                        tokio::time::sleep(Duration::from_millis(pause)).await;
                     }
                     Ok::<_, automarket::Error>(())
                 })
