@@ -84,7 +84,7 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     let admin = client(cluster.url()).await;
     let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0)";
-    let put = format!("{}.put_new", test.schema());
+    let put = format!("{}.put_", test.schema());
     while !admin
         .query_one(waits, &[&put])
         .await
