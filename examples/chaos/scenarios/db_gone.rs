@@ -85,7 +85,8 @@ async fn full(
 async fn resumed(world: &World, findings: &mut Findings, since: &str) -> Result<()> {
     let back = Instant::now();
     let before = standing(world).await?;
-    findings.enough(since, before.0.unsigned_abs(), 1);
+    let left = before.0.unsigned_abs();
+    findings.enough(&format!("jobs left when {since}:"), left, 1);
     if before.0 == 0 {
         return Ok(());
     }

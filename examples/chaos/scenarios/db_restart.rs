@@ -39,7 +39,9 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let acks = world.put(jobs, work).await?;
     let mut cut = 0;
     for time in 1..=times {
-        let wanted = |halves: usize| halves * jobs / (2 * (times + 1));
+        // Spread over the work where there is enough of it.
+        let spread = if jobs < 4 * times { 0 } else { jobs };
+        let wanted = |halves: usize| halves * spread / (2 * (times + 1));
         world
             .until(&mut fake, "effects", wanted(2 * time - 1))
             .await?;

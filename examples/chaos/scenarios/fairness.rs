@@ -33,8 +33,10 @@ const FEW: usize = 10;
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
-    // The flood lasts longer than the few may wait.
-    let (concurrency, hold) = world.pace(Duration::from_secs(8), 50);
+    // The flood lasts longer than the few may wait, though no job of it does.
+    let (jobs, workers) = (world.size.jobs.max(1), world.size.workers);
+    let concurrency = (jobs / (80 * workers)).clamp(1, 16);
+    let hold = (8000 * workers * concurrency / jobs).min(50) as u64;
     let mut workers = world.workers(&fake, |config| config.concurrency = concurrency)?;
     let work = |_| Work {
         hold,
