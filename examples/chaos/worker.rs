@@ -90,7 +90,7 @@ pub(crate) struct Work {
     pub(crate) abort: bool,
     /// Takes so many milliseconds before the effect.
     pub(crate) hold: u64,
-    /// Takes them every other time, at random.
+    /// Takes them three times in four, at random.
     pub(crate) sometimes: bool,
     /// The first one on each worker blocks all threads of the runtime for so many milliseconds.
     pub(crate) block: u64,
@@ -249,7 +249,7 @@ async fn perform(work: Work, run: Run, mut outside: Outside) -> Outcome<String> 
     }
     let hold = if work.long > 0 && first && outside.name.starts_with('w') {
         work.long
-    } else if work.sometimes && fastrand::bool() {
+    } else if work.sometimes && fastrand::u8(..4) == 0 {
         0
     } else {
         work.hold
