@@ -19,7 +19,7 @@ use crate::{
 
 const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
-const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
+const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 1_000;
@@ -124,7 +124,7 @@ async fn put<'a>(
     jobs: impl IntoIterator<Item = &'a NewJob>,
 ) -> Outcome<Vec<Enqueued>> {
     let columns = JobColumns::new(jobs)?;
-    if columns.keys.iter().all(Option::is_none) {
+    if !columns.jobs.iter().any(|job| may_wait(job)) {
         let put = match columns.one() {
             Some(one) => db.rows(PUT_ONE, &one).await,
             None => db.rows(PUT_NEW, &columns.params()[..7]).await,
