@@ -31,7 +31,7 @@ pub struct ZonedTime {
 
 impl ZonedTime {
     /// A wall-clock time (`2027-01-11T09:00`, seconds optional, a blank may stand for the `T`) in an
-    /// IANA zone.
+    /// IANA zone. Clock changes are known up to the year 2099; after it a zone stays as it was last.
     ///
     /// ```
     /// use automarket_core::ZonedTime;
@@ -47,14 +47,11 @@ impl ZonedTime {
             .parse()
             .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
         let text = local.replace(' ', "T");
-        let naive = [
-            "%Y-%m-%dT%H:%M",
-            "%Y-%m-%dT%H:%M:%S",
-            "%Y-%m-%dT%H:%M:%S%.f",
-        ]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
-        .ok_or_else(|| Error::invalid("local", "a local time is written 2027-01-11T09:00"))?;
+        let naive = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
+            .filter(|_| is_written_out(&text))
+            .ok_or_else(|| Error::invalid("local", "a local time is written 2027-01-11T09:00"))?;
         Self::resolve(naive, tz)
     }
 
@@ -70,6 +67,17 @@ impl ZonedTime {
             kind,
         })
     }
+}
+
+/// Whether each digit stands in its place, and no leap second: there is no telling when that would be.
+fn is_written_out(local: &str) -> bool {
+    let (whole, fraction) = local.split_at(local.find('.').unwrap_or(local.len()));
+    let mut placed = whole.bytes().zip("0000-00-00T00:00:00".bytes());
+    placed.all(|(given, place)| match place {
+        b'0' => given.is_ascii_digit(),
+        mark => given == mark,
+    }) && (whole.len() == 19 && !whole.ends_with(":60") || whole.len() == 16)
+        && fraction.bytes().skip(1).all(|digit| digit.is_ascii_digit())
 }
 
 /// The first instant after the gap that swallowed `naive`: found by bisection, since gaps may be of
@@ -161,6 +169,39 @@ mod tests {
             utc("2011-12-30T12:00", "Pacific/Apia"),
             ("2011-12-30T10:00:00".into(), LocalKind::Gap)
         );
+    }
+
+    #[test]
+    fn a_local_time_is_written_out() {
+        for local in [
+            "2027-01-11T09:00",
+            "2027-01-11 09:00:59",
+            "2027-01-11T09:00:00.25",
+        ] {
+            assert!(ZonedTime::parse(local, "UTC").is_ok(), "{local}");
+        }
+        for local in [
+            "2027-1-11T09:00",
+            "2027-01-11T9:0",
+            "2027-01-11T09:00:5",
+            "2027-01- 1T09:00",
+            "2027-01-11T09: 0",
+            " 2027-01-11T09:00",
+            "2027-01-11T09:00 ",
+            "+2027-01-11T09:00",
+            "12027-01-11T09:00",
+            "2027-01-11T23:59:60",
+            "2027-01-11T23:59:60.5",
+            "2027-01-11T09:00.5",
+            "2027-01-11T09:00:00.",
+            "2027-01-11T09:00:00.5Z",
+            "2027-01-11T09:00Z",
+            "2027-01-11",
+            "",
+        ] {
+            let error = ZonedTime::parse(local, "UTC").unwrap_err();
+            assert_eq!(error.field(), Some("local"), "{local}");
+        }
     }
 
     #[test]

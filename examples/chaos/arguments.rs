@@ -39,8 +39,6 @@ pub(crate) struct Size {
     pub(crate) seconds: u64,
     /// In seconds.
     pub(crate) lease: u64,
-    /// After so many seconds the run is given up.
-    pub(crate) patience: u64,
 }
 
 impl Size {
@@ -50,7 +48,6 @@ impl Size {
         kills: 0,
         seconds: 5,
         lease: 2,
-        patience: 600,
     };
 }
 
@@ -110,16 +107,12 @@ impl Arguments {
 
     /// The scenario's own size, where nothing else was asked for.
     pub(crate) fn size(&self, own: Size) -> Size {
-        // A larger run may take longer.
-        let larger = self.jobs.unwrap_or(own.jobs) / own.jobs.max(1);
-        let longer = self.seconds.unwrap_or(own.seconds);
         Size {
             jobs: self.jobs.unwrap_or(own.jobs),
             workers: self.workers.unwrap_or(own.workers).max(1),
             kills: self.kills.unwrap_or(own.kills),
-            seconds: longer,
+            seconds: self.seconds.unwrap_or(own.seconds),
             lease: self.lease.unwrap_or(own.lease),
-            patience: own.patience * (larger as u64 + 1) + 10 * longer,
         }
     }
 }
@@ -129,7 +122,7 @@ pub(crate) fn help() -> String {
 chaos --store sqlite|postgres --scenario NAME [--jobs N] [--workers N] [--kills N] [--seed N] [--seconds N]
       [--lease SECONDS] [--keep DIR]
 
-  --keep   leave logs, and the SQLite file, in this directory
+  --keep   leave logs, and the SQLite file, in a folder of this run in this directory
   Exit: 0 held, 1 broken, 3 void (too few hits), 2 wrong arguments. One JSON line on stdout.
 
 Scenarios:

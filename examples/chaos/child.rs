@@ -4,19 +4,20 @@ use std::{
     fs::OpenOptions,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{ChildStdout, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
 use automarket::testing::FAULT_POINT;
 use serde::Serialize;
 
-use crate::Result;
+use crate::{Result, wait::Stuck};
 
 /// A process, killed when it is dropped.
 pub(crate) struct Child {
     process: std::process::Child,
-    out: BufReader<ChildStdout>,
+    out: Receiver<String>,
 }
 
 impl Child {
@@ -43,17 +44,24 @@ impl Child {
         }
         let mut process = command.spawn()?;
         let out = process.stdout.take().ok_or("a child without stdout")?;
+        let (line, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let said = BufReader::new(out).lines().map_while(Result::ok);
+            said.map(|said| line.send(said)).all(|sent| sent.is_ok())
+        });
         Ok(Self {
             process,
-            out: BufReader::new(out),
+            out: lines,
         })
     }
 
     /// The next line that it says, which is waited for. Empty when it has ended.
     pub(crate) fn line(&mut self) -> Result<String> {
-        let mut line = String::new();
-        self.out.read_line(&mut line)?;
-        Ok(line.trim().to_owned())
+        match self.out.recv_timeout(Duration::from_secs(120)) {
+            Ok(line) => Ok(line),
+            Err(RecvTimeoutError::Disconnected) => Ok(String::new()),
+            Err(RecvTimeoutError::Timeout) => Err(Stuck("a process says nothing".into()).into()),
+        }
     }
 
     pub(crate) fn alive(&mut self) -> bool {

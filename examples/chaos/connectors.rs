@@ -23,6 +23,8 @@ pub(crate) struct Connector {
     pub(crate) fake: fn() -> Arc<dyn Fake>,
     /// A good post of this text.
     pub(crate) post: fn(&str) -> Post,
+    /// One with pictures, and with the second text as what else it takes: another part, or a comment.
+    pub(crate) rich: fn(&str, &str) -> Post,
     /// The request whose effect is the post: its method and the end of its path.
     pub(crate) write: (Method, &'static str),
     /// Registers the connector, to reach its platform at this address.
@@ -38,6 +40,7 @@ const MIXPOST: Connector = Connector {
     host: mixpost::testing::HOST,
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
     post: |text| Post::text(text),
+    rich: |text, more| thread(pictures(text, 1), more),
     write: (Method::POST, "/posts"),
     register: |builder, base| {
         let config = MixpostConfig::new(format!("{base}/mixpost"), mixpost::testing::WORKSPACE);
@@ -55,6 +58,7 @@ const X: Connector = Connector {
     host: x::testing::HOST,
     fake: || Arc::new(x::testing::FakeX::new()),
     post: |text| Post::text(text),
+    rich: |text, more| thread(pictures(text, 1), more),
     write: (Method::POST, "/2/tweets"),
     register: |builder, base| {
         let config = XConfig {
@@ -70,8 +74,13 @@ const X: Connector = Connector {
 const LINKEDIN: Connector = Connector {
     name: "linkedin",
     host: linkedin::testing::HOST,
-    fake: || Arc::new(linkedin::testing::FakeLinkedIn::new()),
+    fake: || {
+        let fake = linkedin::testing::FakeLinkedIn::new();
+        fake.set_processing(0);
+        Arc::new(fake)
+    },
     post: |text| Post::text(text),
+    rich: |text, more| commented(pictures(text, 2), more),
     write: (Method::POST, "/rest/posts"),
     register: |builder, base| {
         let config = LinkedInConfig {
@@ -89,6 +98,7 @@ const FACEBOOK: Connector = Connector {
     host: facebook::testing::HOSTS[0],
     fake: || Arc::new(facebook::testing::FakeFacebook::new()),
     post: |text| Post::text(text),
+    rich: |text, more| commented(pictures(text, 2), more),
     write: (Method::POST, "/feed"),
     register: |builder, base| {
         let config = FacebookConfig {
@@ -111,7 +121,8 @@ const INSTAGRAM: Connector = Connector {
         fake.set_quota(usize::MAX);
         Arc::new(fake)
     },
-    post: |text| Post::text(text).media(Media::image(JPEG, "image/jpeg").alt("A dot")),
+    post: |text| pictures(text, 1),
+    rich: |text, more| commented(pictures(text, 2), more),
     write: (Method::POST, "/media_publish"),
     register: |builder, base| {
         let config = InstagramConfig {
@@ -127,6 +138,21 @@ const INSTAGRAM: Connector = Connector {
 
 /// Enough of a picture to be known as one.
 const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";
+
+fn pictures(text: &str, count: usize) -> Post {
+    let picture = || Media::image(JPEG, "image/jpeg").alt("A dot");
+    (0..count).fold(Post::text(text), |post, _| post.media(picture()))
+}
+
+fn thread(mut post: Post, more: &str) -> Post {
+    post.base.thread = Some(vec![more.to_owned()]);
+    post
+}
+
+fn commented(mut post: Post, more: &str) -> Post {
+    post.base.first_comment = Some(more.to_owned());
+    post
+}
 
 pub(crate) fn find(name: &str) -> Result<&'static Connector> {
     let found = ALL.iter().find(|connector| connector.name == name);

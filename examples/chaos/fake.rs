@@ -1,6 +1,11 @@
 //! The fake platform: a process of its own on a loopback socket, whose log is on disk before it answers.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket::{
     ErrorKind,
@@ -12,6 +17,7 @@ use automarket::{
     testing::{Fault, FaultPlan, FaultRule, FaultTransport, Sandbox, Server, text_reply},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{Result, connectors, log::Log, place::Place};
@@ -63,7 +69,10 @@ pub(crate) async fn main(config: &str) -> Result<()> {
     let config: FakeConfig = serde_json::from_str(config)?;
     let log = Arc::new(Log::create(&config.log)?);
     let (transport, host): (Arc<dyn Transport>, _) = match &config.connector {
-        None => (Arc::new(Ledger { log }), "ledger.example"),
+        None => {
+            let effects = std::sync::Mutex::default();
+            (Arc::new(Ledger { log, effects }), "ledger.example")
+        }
         Some(name) => {
             let connector = connectors::find(name)?;
             let place = config
@@ -73,7 +82,7 @@ pub(crate) async fn main(config: &str) -> Result<()> {
             let sandbox = Sandbox::new().with_clock(place.clock());
             let platform = Published {
                 sandbox: sandbox.with((connector.fake)()),
-                logged: Mutex::new(0),
+                logged: Mutex::default(),
                 log: log.clone(),
             };
             let mut transport: Arc<dyn Transport> = Arc::new(platform);
@@ -93,7 +102,7 @@ pub(crate) async fn main(config: &str) -> Result<()> {
                     inner: transport,
                     write: connector.write.clone(),
                     limit,
-                    taken: Mutex::new((0, None)),
+                    window: Mutex::default(),
                     log,
                 });
             }
@@ -123,9 +132,38 @@ impl Transport for ToTheEnd {
     }
 }
 
-/// `POST /<list>/<id>/<by>` is written down; `GET /effects/<id>` says whether it was.
+/// `POST /<list>/<id>/<by>/<run>` is written down. `GET /effects/<id>/<run>` says whether it was; if not, nobody but
+/// who asked can have that effect any more: what others sent before may be on its way yet.
 struct Ledger {
     log: Arc<Log>,
+    effects: std::sync::Mutex<HashMap<String, Known>>,
+}
+
+enum Known {
+    Had,
+    /// Left to this run alone.
+    LeftTo(String),
+}
+
+impl Ledger {
+    /// Whether this run may have the effect: it has it.
+    fn take(&self, id: &str, run: &str) -> bool {
+        let mut effects = self.effects.lock().unwrap();
+        let late = matches!(effects.get(id), Some(Known::LeftTo(other)) if other != run);
+        if !late {
+            effects.insert(id.to_owned(), Known::Had);
+        }
+        !late
+    }
+
+    fn find(&self, id: &str, run: &str) -> bool {
+        let mut effects = self.effects.lock().unwrap();
+        let had = matches!(effects.get(id), Some(Known::Had));
+        if !had {
+            effects.insert(id.to_owned(), Known::LeftTo(run.to_owned()));
+        }
+        had
+    }
 }
 
 #[async_trait]
@@ -134,11 +172,15 @@ impl Transport for Ledger {
         let path = request.uri().path().to_owned();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let status = match (request.method(), parts.as_slice()) {
-            (&Method::POST, [list, id, by]) => {
+            (&Method::POST, ["effects", id, by, run]) if !self.take(id, run) => {
+                self.log.write("late", id, by).await;
+                409
+            }
+            (&Method::POST, [list, id, by, _]) => {
                 self.log.write(list, id, by).await;
                 201
             }
-            (&Method::GET, ["effects", id]) if self.log.has(id) => 200,
+            (&Method::GET, ["effects", id, run]) if self.find(id, run) => 200,
             _ => 404,
         };
         Ok(text_reply(status, "{}").map(Body::Full))
@@ -148,7 +190,7 @@ impl Transport for Ledger {
 /// A connector's fake; what is new among its effects is written down before it answers.
 struct Published {
     sandbox: Sandbox,
-    logged: Mutex<usize>,
+    logged: Mutex<HashSet<String>>,
     log: Arc<Log>,
 }
 
@@ -158,18 +200,32 @@ impl Transport for Published {
         let mut logged = self.logged.lock().await;
         let answer = self.sandbox.send(request).await;
         for fake in self.sandbox.fakes() {
-            let effects = fake.effects();
-            for effect in &effects[(*logged).min(effects.len())..] {
-                let text = effect.to_string();
-                let mark = mark(&text).unwrap_or(text);
-                self.log
-                    .write("effects", &mark, fake.platform().as_str())
-                    .await;
+            for (id, text) in fake.effects().iter().flat_map(effects) {
+                if logged.insert(id) {
+                    let mark = mark(&text).unwrap_or(text);
+                    self.log
+                        .write("effects", &mark, fake.platform().as_str())
+                        .await;
+                }
             }
-            *logged = effects.len().max(*logged);
         }
         answer
     }
+}
+
+/// An effect, and the comments that it shows as parts of it: what tells each from the others, and its words.
+fn effects(effect: &Value) -> Vec<(String, String)> {
+    let mut effect = effect.clone();
+    let comments = effect.as_object_mut().and_then(|e| e.remove("comments"));
+    let id = ["id", "uuid", "urn"]
+        .iter()
+        .find_map(|name| effect[name].as_str())
+        .map_or_else(|| effect.to_string(), str::to_owned);
+    let comments = comments.as_ref().and_then(Value::as_array).into_iter();
+    let comments = comments.flatten().enumerate();
+    let comments = comments.map(|(n, said)| (format!("{id} {n}"), said.to_string()));
+    let comments = comments.collect::<Vec<_>>();
+    [vec![(id, effect.to_string())], comments].concat()
 }
 
 /// Writes down, in the list `faults`, each fault that hit; one that hangs when the next request comes.
@@ -194,27 +250,35 @@ impl Transport for Faulty {
     }
 }
 
-/// See [`Limit`]. Each refused request is written down in the list `refused`.
+/// See [`Limit`]. Each refused request is written down in the list `refused`, with the number of its window.
 struct Limited {
     inner: Arc<dyn Transport>,
     write: (Method, &'static str),
     limit: Limit,
-    /// Posts taken in this window, and until when everything is refused.
-    taken: Mutex<(usize, Option<Instant>)>,
+    window: Mutex<Window>,
     log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Window {
+    number: usize,
+    /// Posts that it took.
+    taken: usize,
+    /// Until when everything is refused.
+    closed: Option<Instant>,
 }
 
 #[async_trait]
 impl Transport for Limited {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let mut taken = self.taken.lock().await;
-        if let Some(until) = taken.1 {
+        let mut window = self.window.lock().await;
+        if let Some(until) = window.closed {
             let left = until.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                drop(taken);
-                let path = request.uri().path();
+                let number = window.number.to_string();
+                drop(window);
                 self.log
-                    .write("refused", path, request.method().as_str())
+                    .write("refused", &number, request.method().as_str())
                     .await;
                 let mut reply = text_reply(429, "{\"message\":\"Too Many Attempts.\"}");
                 let wait = (left.as_millis().div_ceil(1000)).to_string();
@@ -222,16 +286,19 @@ impl Transport for Limited {
                 headers.insert("retry-after", wait.parse().expect("digits are a header"));
                 return Ok(reply.map(Body::Full));
             }
-            *taken = (0, None);
+            *window = Window {
+                number: window.number + 1,
+                ..Window::default()
+            };
         }
         let (method, path) = &self.write;
         if request.method() == method && request.uri().path().ends_with(path) {
-            taken.0 += 1;
-            if taken.0 >= self.limit.posts {
-                taken.1 = Some(Instant::now() + Duration::from_secs(self.limit.seconds));
+            window.taken += 1;
+            if window.taken >= self.limit.posts {
+                window.closed = Some(Instant::now() + Duration::from_secs(self.limit.seconds));
             }
         }
-        drop(taken);
+        drop(window);
         self.inner.send(request).await
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Findings {
     pub(crate) duplicates: usize,
     pub(crate) unknown: usize,
     broken: Vec<String>,
+    void: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -41,6 +42,19 @@ impl Findings {
         let what = what.into();
         eprintln!("BROKEN: {what}");
         self.broken.push(what);
+    }
+
+    /// Why nothing can be said.
+    pub(crate) fn void(&mut self, why: impl Into<String>) {
+        self.void.push(why.into());
+    }
+
+    /// Fewer hits than these say nothing; none never say anything.
+    pub(crate) fn enough(&mut self, of: &str, hits: u64, least: u64) {
+        let least = least.max(1);
+        if hits < least {
+            self.void(format!("{of} {hits} hits, {least} are the least"));
+        }
     }
 
     /// A promise.
@@ -109,11 +123,13 @@ impl Findings {
             *times.entry(&entry.id).or_default() += 1;
         }
         self.acknowledged += marks.len();
+        let rows: BTreeMap<&str, &PublicationRow> =
+            rows.iter().map(|row| (row.mark.as_str(), row)).collect();
         for mark in marks {
-            let row = rows.iter().find(|row| row.mark == *mark);
+            let row = rows.get(mark.as_str());
             let state = row.map_or("in no row", |row| row.state.as_str());
             let effects = times.get(mark.as_str()).copied().unwrap_or_default();
-            self.terminal += usize::from(row.is_some_and(PublicationRow::ended));
+            self.terminal += usize::from(row.is_some_and(|row| row.ended()));
             self.unknown += usize::from(state == "unknown");
             if state != "unknown" && (state != "published" || effects == 0) {
                 self.lost += 1;
@@ -130,13 +146,7 @@ impl Findings {
         }
     }
 
-    pub(crate) fn report(
-        mut self,
-        arguments: &Arguments,
-        size: Size,
-        least: u64,
-        begun: Instant,
-    ) -> ExitCode {
+    pub(crate) fn report(mut self, arguments: &Arguments, size: Size, begun: Instant) -> ExitCode {
         if self.lost > 0 {
             let lost = format!("{} lost", self.lost);
             self.broken.push(lost);
@@ -147,8 +157,7 @@ impl Findings {
         }
         let (verdict, code) = if !self.broken.is_empty() {
             ("broken", 1)
-        } else if self.hits < least {
-            self.notes.push(format!("{least} hits are the least"));
+        } else if !self.void.is_empty() {
             ("void", 3)
         } else {
             ("held", 0)
@@ -158,7 +167,7 @@ impl Findings {
         if more > 0 {
             self.broken.push(format!("and {more} more"));
         }
-        let notes: Vec<String> = self.broken.into_iter().chain(self.notes).collect();
+        let notes = [self.broken, self.void, self.notes].concat();
         println!(
             "{}",
             json!({

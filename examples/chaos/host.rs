@@ -1,7 +1,7 @@
 //! The host's own transactions: its row and our job commit together or not at all.
 
 use automarket::JobId;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::{
     Result,
@@ -68,8 +68,15 @@ impl Host {
     pub(crate) async fn sign_up(&mut self, new: &SignUp<'_>) -> Result<Option<String>> {
         let payload = serde_json::to_value(crate::worker::Work::default())?;
         let job = match self {
-            Self::Sqlite(db) => {
-                let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            // The file's lock is waited for by the thread, however long others have it.
+            Self::Sqlite(db) => tokio::task::block_in_place(|| {
+                let tx = loop {
+                    match Transaction::new_unchecked(db, TransactionBehavior::Immediate) {
+                        Err(error)
+                            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+                        begun => break begun?,
+                    }
+                };
                 let job = sqlite_enqueue(&tx, &payload.to_string(), new.key)?;
                 tx.execute("INSERT INTO users VALUES (?1, ?2)", [new.user, &job])?;
                 if new.commit {
@@ -77,8 +84,8 @@ impl Host {
                 } else {
                     tx.rollback()?;
                 }
-                job
-            }
+                Ok::<_, rusqlite::Error>(job)
+            })?,
             Self::Postgres(db, schema) => {
                 let tx = db.transaction().await?;
                 let sql = format!(
@@ -104,10 +111,10 @@ impl Host {
 
 /// Puts a job in with statements of the host's own.
 fn sqlite_enqueue(
-    tx: &rusqlite::Transaction<'_>,
+    tx: &Transaction<'_>,
     payload: &str,
     key: Option<&str>,
-) -> Result<String> {
+) -> rusqlite::Result<String> {
     let holder = "SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)
         WHERE q.tenant = ?1 AND q.kind = ?2 AND q.unique_key = ?3";
     let id = |bytes: [u8; 16]| uuid::Uuid::from_bytes(bytes).to_string();

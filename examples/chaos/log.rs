@@ -1,11 +1,10 @@
 //! The fake's log: what it did, on disk before it answers.
 
 use std::{
-    collections::HashSet,
     fs::{File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
-    sync::{Mutex, mpsc},
+    sync::mpsc,
     thread,
 };
 
@@ -30,7 +29,6 @@ pub(crate) struct Entry {
 /// The writing side. Those who wait at the same time share one flush of the disk.
 pub(crate) struct Log {
     line: mpsc::Sender<(String, oneshot::Sender<()>)>,
-    effects: Mutex<HashSet<String>>,
 }
 
 impl Log {
@@ -50,10 +48,7 @@ impl Log {
                 }
             }
         });
-        Ok(Self {
-            line,
-            effects: Mutex::default(),
-        })
+        Ok(Self { line })
     }
 
     /// Writes an entry down; on disk on return.
@@ -70,14 +65,6 @@ impl Log {
             .send((line, written))
             .expect("the log's thread lives");
         wait.await.expect("the log's thread lives");
-        if list == "effects" {
-            self.effects.lock().unwrap().insert(id.to_owned());
-        }
-    }
-
-    /// Whether there was this effect.
-    pub(crate) fn has(&self, id: &str) -> bool {
-        self.effects.lock().unwrap().contains(id)
     }
 }
 

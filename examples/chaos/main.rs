@@ -22,17 +22,22 @@ mod log;
 mod place;
 mod rows;
 mod scenarios;
+mod time;
+mod wait;
 mod worker;
 mod world;
 
 use std::{
+    panic::AssertUnwindSafe,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use arguments::Arguments;
 use findings::Findings;
+use futures_util::FutureExt as _;
 use scenarios::Scenario;
+use wait::Stuck;
 use world::World;
 
 /// What may go wrong with the program itself.
@@ -80,6 +85,9 @@ async fn play(role: &str, config: &str) -> ExitCode {
     }
 }
 
+/// Longer than any world takes: a call that never comes back shall not keep the line of JSON from coming.
+const FOR_EVER: Duration = Duration::from_secs(6 * 3600);
+
 async fn run(scenario: &'static Scenario, arguments: Arguments) -> ExitCode {
     let begun = Instant::now();
     let mut findings = Findings::default();
@@ -87,21 +95,29 @@ async fn run(scenario: &'static Scenario, arguments: Arguments) -> ExitCode {
     let mut world = match World::new(&arguments, size).await {
         Ok(world) => world,
         Err(error) => {
-            findings.note(format!("the world cannot be built: {error}"));
-            return findings.report(&arguments, size, u64::MAX, begun);
+            findings.void(format!("the world cannot be built: {error}"));
+            return findings.report(&arguments, size, begun);
         }
     };
     world.say(format!(
         "{} on {}, seed {}",
         scenario.name, arguments.store, world.seed
     ));
-    // Nothing may wait for ever, least of all for what is lost.
-    let limit = Duration::from_secs(size.patience);
-    match tokio::time::timeout(limit, (scenario.run)(&mut world, &mut findings)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => findings.broken(error.to_string()),
-        Err(_) => findings.broken(format!("it did not end within {} s", size.patience)),
+    let played = AssertUnwindSafe((scenario.run)(&mut world, &mut findings)).catch_unwind();
+    match tokio::time::timeout(FOR_EVER, played).await {
+        Ok(Ok(Ok(()))) => {
+            let least = (scenario.least)(&world.size);
+            findings.enough("in all", findings.hits, least);
+            world.attended(&mut findings).await;
+        }
+        // What the library does not do for us, and what comes to no end, is a promise broken; all else is ours.
+        Ok(Ok(Err(error))) if error.is::<Stuck>() || error.is::<automarket::Error>() => {
+            findings.broken(error.to_string());
+        }
+        Ok(Ok(Err(error))) => findings.void(format!("chaos cannot go on: {error}")),
+        Ok(Err(_)) => findings.void("chaos itself panicked; see stderr"),
+        Err(_) => findings.void(format!("it did not end within {} s", FOR_EVER.as_secs())),
     }
     world.end(&mut findings).await;
-    findings.report(&arguments, world.size, (scenario.least)(&world.size), begun)
+    findings.report(&arguments, world.size, begun)
 }

@@ -1,5 +1,6 @@
 //! What the database holds, read with statements of our own: never what the library says of itself.
 
+use automarket::JobId;
 use serde_json::Value;
 
 use crate::{Result, place::Place};
@@ -168,19 +169,21 @@ pub(crate) async fn publications(place: &Place) -> Result<Vec<PublicationRow>> {
     }
 }
 
-/// The names of all remembered steps.
-pub(crate) async fn step_names(place: &Place) -> Result<Vec<String>> {
+/// The names of the steps that a job remembers.
+pub(crate) async fn step_names(place: &Place, job: JobId) -> Result<Vec<String>> {
     Ok(match place {
         Place::Sqlite { .. } => {
             let db = place.sqlite()?;
-            let mut statement = db.prepare("SELECT DISTINCT name FROM automarket_steps")?;
-            let names = statement.query_map([], |row| row.get(0))?;
+            let sql = "SELECT s.name FROM automarket_steps s JOIN automarket_jobs j USING (place)
+                WHERE j.id = ?1";
+            let mut statement = db.prepare(sql)?;
+            let names = statement.query_map([job.uuid().into_bytes()], |row| row.get(0))?;
             names.collect::<Result<_, _>>()?
         }
         Place::Postgres { .. } => {
             let (client, schema) = place.postgres().await?;
-            let sql = format!("SELECT DISTINCT name FROM {schema}.steps");
-            let rows = client.query(&sql, &[]).await?;
+            let sql = format!("SELECT name FROM {schema}.steps WHERE job = $1::text::uuid");
+            let rows = client.query(&sql, &[&job.to_string()]).await?;
             rows.iter().map(|row| row.get(0)).collect()
         }
     })

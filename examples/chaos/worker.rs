@@ -1,6 +1,12 @@
 //! The worker process: the library as a host runs it, with a kind of jobs whose effect is at the fake.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use automarket::{
     Automarket, Builder, Error, ErrorKind, JobId, Keyring, Result as Outcome, Store, Tenant,
@@ -42,7 +48,8 @@ pub(crate) struct WorkerConfig {
     /// No heartbeat gets through.
     pub(crate) no_heartbeats: bool,
     pub(crate) crash: Option<Crash>,
-    /// Ends once this job has ended, and says how many calls were made until then.
+    /// Ends once this job has ended. At its end a worker says how many calls to the store and how many requests
+    /// it made, and for how many milliseconds its runtime stood still.
     pub(crate) until: Option<JobId>,
 }
 
@@ -81,12 +88,14 @@ pub(crate) struct Work {
     pub(crate) told: bool,
     /// Ends the process.
     pub(crate) abort: bool,
-    /// Blocks a thread of the runtime for so many milliseconds.
-    pub(crate) block: u64,
     /// Takes so many milliseconds before the effect.
     pub(crate) hold: u64,
-    /// Holds only on the worker with this name.
-    pub(crate) only_on: Option<String>,
+    /// Takes them three times in four, at random.
+    pub(crate) sometimes: bool,
+    /// The first one on each worker blocks all threads of the runtime for so many milliseconds.
+    pub(crate) block: u64,
+    /// The first one on each worker of the first generation (`w0`, `w1`, ...) takes so many milliseconds instead.
+    pub(crate) long: u64,
 }
 
 pub(crate) async fn main(config: &str) -> Result<()> {
@@ -110,6 +119,7 @@ pub(crate) async fn main(config: &str) -> Result<()> {
             .await?;
     }
     arm(&config, &store, &requests);
+    let standstill = longest_standstill();
     // Said when it is ready, so that nobody is killed before there is anything to kill.
     println!("ready");
     let before = store.faults().calls();
@@ -128,8 +138,25 @@ pub(crate) async fn main(config: &str) -> Result<()> {
     };
     worker.run_until(until).await?;
     let calls = store.faults().calls() - before;
-    println!("{calls} {}", wire.requests().len());
+    let standstill = standstill.load(Ordering::Relaxed);
+    println!("{calls} {} {standstill}", wire.requests().len());
     Ok(())
+}
+
+/// For how many milliseconds no task was run although one was ready, at the most.
+fn longest_standstill() -> Arc<AtomicU64> {
+    const TICK: Duration = Duration::from_millis(20);
+    let longest = Arc::new(AtomicU64::new(0));
+    let seen = longest.clone();
+    tokio::spawn(async move {
+        loop {
+            let begun = Instant::now();
+            tokio::time::sleep(TICK).await;
+            let late = begun.elapsed().saturating_sub(TICK).as_millis();
+            seen.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    });
+    longest
 }
 
 /// The key that all processes of a world share.
@@ -143,6 +170,8 @@ fn builder(config: &WorkerConfig, store: Arc<dyn Store>, wire: Recorder) -> Resu
         cx: Context::new(wire.clone()).with_clock(config.place.clock()),
         base: config.fake.clone(),
         name: config.name.clone(),
+        run: 0,
+        begun: Arc::default(),
     };
     let base = Automarket::shared(store)
         .clock(config.place.clock())
@@ -205,7 +234,8 @@ async fn ended(store: &dyn Store, tenant: &Tenant, job: Option<JobId>) {
     }
 }
 
-async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
+async fn perform(work: Work, run: Run, mut outside: Outside) -> Outcome<String> {
+    outside.run = fastrand::u64(..);
     let id = run.id.to_string();
     if work.told {
         outside.tell("starts", &id).await?;
@@ -213,14 +243,18 @@ async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
     if work.abort {
         std::process::abort();
     }
-    if work
-        .only_on
-        .as_ref()
-        .is_none_or(|name| *name == outside.name)
-    {
-        std::thread::sleep(Duration::from_millis(work.block));
-        tokio::time::sleep(Duration::from_millis(work.hold)).await;
+    let first = !outside.begun.swap(true, Ordering::Relaxed);
+    if work.block > 0 && first {
+        block_the_runtime(Duration::from_millis(work.block));
     }
+    let hold = if work.long > 0 && first && outside.name.starts_with('w') {
+        work.long
+    } else if work.sometimes && fastrand::u8(..4) == 0 {
+        0
+    } else {
+        work.hold
+    };
+    tokio::time::sleep(Duration::from_millis(hold)).await;
     run.once(
         "effect",
         || outside.find(&id),
@@ -231,18 +265,31 @@ async fn perform(work: Work, run: Run, outside: Outside) -> Outcome<String> {
     Ok(format!("{} {}", outside.name, run.attempt))
 }
 
+fn block_the_runtime(time: Duration) {
+    for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
+        tokio::spawn(async move { std::thread::sleep(time) });
+    }
+}
+
 /// The ledger, as jobs see it.
 #[derive(Clone)]
 pub(crate) struct Outside {
     cx: Context,
     base: String,
     name: String,
+    /// Tells one run of a job from the next.
+    run: u64,
+    /// Whether a job has begun in this process.
+    begun: Arc<AtomicBool>,
 }
 
 impl Outside {
     /// Has the ledger write it down.
     pub(crate) async fn tell(&self, list: &str, id: &str) -> Outcome<()> {
-        let call = Call::post("tell", &format!("{}/{list}/{id}/{}", self.base, self.name))?;
+        let call = Call::post(
+            "tell",
+            &format!("{}/{list}/{id}/{}/{}", self.base, self.name, self.run),
+        )?;
         let reply = self.cx.call(call).await?;
         match reply.status.as_u16() {
             201 => Ok(()),
@@ -253,11 +300,14 @@ impl Outside {
         }
     }
 
-    /// Whether the ledger has this effect.
+    /// Whether the ledger has this effect. If not, it takes it from this run alone.
     pub(crate) async fn find(&self, id: &str) -> Outcome<Option<()>> {
         let reply = self
             .cx
-            .call(Call::get("find", &format!("{}/effects/{id}", self.base))?)
+            .call(Call::get(
+                "find",
+                &format!("{}/effects/{id}/{}", self.base, self.run),
+            )?)
             .await?;
         match reply.status.as_u16() {
             200 => Ok(Some(())),

@@ -1,15 +1,19 @@
 //! A world: a store, a fake, processes, and what is known of them from outside.
 
 use std::{
+    collections::BTreeSet,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use automarket::{
-    Automarket, JobId, Post, Store, Tenant, When,
+    Automarket, JobId, Post, Store, Tenant, TenantId, When,
     publishing::PublishOptions,
+    report::HealthLimits,
     store::{NewJob, postgres::testing::Cluster},
+    testing::unattended,
 };
 use serde::Serialize;
 
@@ -22,7 +26,7 @@ use crate::{
     findings::Findings,
     log::{Entry, Reader},
     place::Place,
-    rows,
+    wait::{Stuck, persist},
     worker::{Crash, TENANT, WORK, Work, WorkerConfig, keyring},
 };
 
@@ -33,12 +37,14 @@ pub(crate) struct World {
     pub(crate) place: Place,
     /// The store, as this process holds it.
     pub(crate) store: Arc<dyn Store>,
+    /// So long a job may be ready and not taken, when all is over.
+    pub(crate) grace: Duration,
     scenario: &'static str,
     folder: PathBuf,
     /// Removed with the world, unless the folder is to be kept.
     _temporary: Option<tempfile::TempDir>,
     cluster: Option<Cluster>,
-    ahead: Duration,
+    pub(crate) ahead: Duration,
     started: usize,
     begun: Instant,
 }
@@ -58,28 +64,22 @@ impl Fake {
 
 impl World {
     pub(crate) async fn new(arguments: &Arguments, size: Size) -> Result<Self> {
-        let temporary = match &arguments.keep {
-            Some(_) => None,
-            None => Some(tempfile::tempdir()?),
+        let (folder, temporary) = match &arguments.keep {
+            Some(keep) => (kept(keep, arguments)?, None),
+            None => {
+                let temporary = tempfile::tempdir()?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
         };
-        let folder = match (&arguments.keep, &temporary) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(temporary)) => temporary.path().to_owned(),
-            (None, None) => return Err("there is no folder".into()),
-        };
-        std::fs::create_dir_all(&folder)?;
         let folder = folder.canonicalize()?;
         let ahead = folder.join("ahead");
         let (place, cluster) = match arguments.store {
             StoreKind::Sqlite => {
                 let file = folder.join("chaos.db");
-                if file.exists() {
-                    return Err("there is a world in this folder already".into());
-                }
                 (Place::Sqlite { file, ahead }, None)
             }
             StoreKind::Postgres => {
-                let cluster = Cluster::start().await?.ok_or("there is no PostgreSQL")?;
+                let cluster = Cluster::own().await?.ok_or("there is no PostgreSQL")?;
                 let schema = format!("automarket_chaos_{}", uuid::Uuid::now_v7().simple());
                 let url = cluster.url().to_owned();
                 (Place::Postgres { url, schema, ahead }, Some(cluster))
@@ -91,6 +91,7 @@ impl World {
             random: fastrand::Rng::with_seed(arguments.seed),
             store: place.open().await?,
             place,
+            grace: HealthLimits::default().grace,
             scenario: arguments.scenario.name,
             folder,
             _temporary: temporary,
@@ -151,7 +152,8 @@ impl World {
             concurrency: 16,
             lease: self.lease(),
             grace: Duration::from_secs(5),
-            max_crashes: 3,
+            // What is poison is one scenario's question; in the others a job may be hit often.
+            max_crashes: 1000,
             answer_within: Duration::from_secs(3),
             no_heartbeats: false,
             crash: None,
@@ -169,7 +171,7 @@ impl World {
         let mut child = Child::start("worker", config, &log, point)?;
         match child.line()?.as_str() {
             "ready" => Ok(child),
-            _ => Err(format!("worker {} did not start; see its log", config.name).into()),
+            _ => Err(Stuck(format!("worker {} did not start; see its log", config.name)).into()),
         }
     }
 
@@ -222,7 +224,7 @@ impl World {
                 Ok(job)
             });
             let jobs = jobs.collect::<Result<Vec<NewJob>>>()?;
-            let put = self.store.enqueue(&jobs).await?;
+            let put = persist(|| self.store.enqueue(&jobs)).await?;
             acks.extend(put.into_iter().map(|job| job.id()));
         }
         Ok(acks)
@@ -250,68 +252,31 @@ impl World {
         when: When,
         options: PublishOptions,
     ) -> Result<(String, JobId)> {
-        let mark = format!("chaos-{number:06}");
-        let account = tenant.accounts().await?.first().ok_or("no account")?.id;
-        let text = format!("We shipped {mark}.");
+        let mark = mark(number);
+        let text = said(&mark);
         // A connector's tenant bears its name.
         let post = match connectors::find(tenant.id().as_str()) {
             Ok(connector) => (connector.post)(&text),
             Err(_) => Post::text(text),
         };
-        let id = tenant.publish_with(post, [account], when, options).await?;
+        let job = self.publish_post(tenant, post, when, options).await?;
+        Ok((mark, job))
+    }
+
+    /// The job that sends it.
+    pub(crate) async fn publish_post(
+        &self,
+        tenant: &Tenant,
+        post: Post,
+        when: When,
+        options: PublishOptions,
+    ) -> Result<JobId> {
+        let account = tenant.accounts().await?.first().ok_or("no account")?.id;
+        let publish = || tenant.publish_with(post.clone(), [account], when, options);
+        let id = persist(publish).await?;
         let publications = tenant.publications(id).await?;
         let publication = publications.first().ok_or("no publication")?;
-        Ok((mark, publication.job))
-    }
-
-    // ---- time ------------------------------------------------------------------------------------------
-
-    /// Moves time, for everybody.
-    pub(crate) async fn advance(&mut self, by: Duration) -> Result<()> {
-        self.ahead += by;
-        self.place.set_ahead(self.ahead).await
-    }
-
-    /// Waits until no job is live. A queue in which nothing moves for long is stuck.
-    pub(crate) async fn rest(&self, fake: &mut Fake) -> Result<()> {
-        let (mut last, mut moved) = ((0, 0), Instant::now());
-        let mut said = Instant::now();
-        loop {
-            let live = rows::live(&self.place).await?;
-            if live == 0 {
-                return Ok(());
-            }
-            let now = (live, fake.log.entries().len());
-            if now != last {
-                (last, moved) = (now, Instant::now());
-            }
-            if moved.elapsed() > Duration::from_secs(45) + 4 * self.lease() {
-                return Err(format!("the queue is stuck: {live} jobs are live").into());
-            }
-            if said.elapsed() > Duration::from_secs(5) {
-                self.say(format!("{live} jobs are live"));
-                said = Instant::now();
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Waits until the fake's log has so many entries in this list, as long as more come.
-    pub(crate) async fn until(&self, fake: &mut Fake, list: &str, count: usize) -> Result<()> {
-        let (mut last, mut moved) = (0, Instant::now());
-        while fake.log.count(list) < count {
-            let now = fake.log.entries().len();
-            if now != last {
-                (last, moved) = (now, Instant::now());
-            }
-            if moved.elapsed() > Duration::from_secs(60) + 4 * self.lease() {
-                return Err(
-                    format!("the fake has {} of {count} {list}", fake.log.count(list)).into(),
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        Ok(publication.job)
     }
 
     // ---- the database ----------------------------------------------------------------------------------
@@ -335,6 +300,26 @@ impl World {
         Ok(())
     }
 
+    /// Breaks about half of the connections that there are; how many. SQLite has none.
+    pub(crate) async fn cut(&mut self) -> Result<u64> {
+        if self.is_sqlite() {
+            return Ok(0);
+        }
+        let (client, _) = self.place.postgres().await?;
+        let others = "SELECT pid FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid";
+        let mut cut = 0;
+        for row in client.query(others, &[]).await? {
+            if self.random.bool() {
+                let ended = client
+                    .query_one("SELECT pg_terminate_backend($1)", &[&row.get::<_, i32>(0)])
+                    .await?;
+                cut += u64::from(ended.get::<_, bool>(0));
+            }
+        }
+        Ok(cut)
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         self.cluster.is_none()
     }
@@ -349,13 +334,29 @@ impl World {
     ) -> Result<()> {
         for worker in workers.iter_mut().filter_map(|w| w.alive().then_some(w)) {
             worker.signal("TERM")?;
-            match worker.ended(Duration::from_secs(20)).await? {
+            match worker.ended(Duration::from_secs(60)).await? {
                 Some(status) if status.success() => {}
                 Some(status) => findings.broken(format!("a worker ended with {status}")),
                 None => findings.broken("a worker did not stop when told"),
             }
         }
         Ok(())
+    }
+
+    /// A22: nobody was forgotten.
+    pub(crate) async fn attended(&self, findings: &mut Findings) {
+        let mut found = BTreeSet::new();
+        for name in connectors::ALL.iter().map(|c| c.name).chain([TENANT]) {
+            let looked = match TenantId::new(name) {
+                Ok(tenant) => persist(|| unattended(&*self.store, &tenant, self.grace)).await,
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(of_tenant) => found.extend(of_tenant),
+                Err(error) => findings.broken(format!("{name} cannot be looked through: {error}")),
+            }
+        }
+        found.into_iter().for_each(|what| findings.broken(what));
     }
 
     /// What no scenario may leave behind.
@@ -379,6 +380,32 @@ impl World {
                 .await;
         }
     }
+}
+
+/// What is seen of a post wherever it turns up.
+pub(crate) fn mark(number: usize) -> String {
+    format!("chaos-{number:06}")
+}
+
+/// A text with a mark.
+pub(crate) fn said(mark: &str) -> String {
+    format!("We shipped {mark}.")
+}
+
+/// A folder for this run alone.
+fn kept(keep: &Path, arguments: &Arguments) -> Result<PathBuf> {
+    std::fs::create_dir_all(keep)?;
+    let scenario = arguments.scenario.name;
+    let name = format!("{scenario}-{}-{}", arguments.store, arguments.seed);
+    for again in 1.. {
+        let suffix = (again > 1).then(|| format!("-{again}"));
+        let folder = keep.join(name.clone() + &suffix.unwrap_or_default());
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return Ok(made.map(|()| folder)?),
+        }
+    }
+    Err("there are too many runs in this folder".into())
 }
 
 fn panics(file: &Path) -> usize {

@@ -1,12 +1,10 @@
 //! The library's pure parts, one JSON object per line in, one per line out: `cargo run --example probe`.
 //!
 //! For outside material (conformance suites, corpora, fuzzers, other languages). Every line is answered, a
-//! wrong one with an error; the program ends with 0 at the end of its input and never dies.
+//! wrong or empty one with an error; the program ends with 0 at the end of its input and never dies.
 
 mod oauth;
 mod page;
-#[cfg(test)]
-mod tests;
 mod text;
 mod time;
 mod vault;
@@ -19,8 +17,8 @@ use std::{
 
 use automarket::{Error, ErrorKind, Profile, Result, networks};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Deserializer, Map, Value, json};
 
 fn main() -> io::Result<()> {
     // A panic would be a bug of ours; it is answered like any other error, and says nothing on stderr twice.
@@ -28,44 +26,67 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().split(b'\n') {
         let line = line?;
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
         writeln!(out, "{}", answer(&line))?;
         out.flush()?;
     }
     Ok(())
 }
 
-fn answer(line: &[u8]) -> Value {
+fn answer(line: &[u8]) -> String {
     let request: Value = match serde_json::from_slice(line) {
         Ok(request) => request,
-        Err(error) => return failed(&Value::Null, "not_json", &error.to_string()),
+        Err(error) => return failed("null", "not_json", &error.to_string()),
     };
-    let id = request["id"].clone();
+    let id = id(line).unwrap_or("null");
     let Some(op) = request["op"].as_str() else {
-        return failed(&id, "unknown_op", "a request names its op");
+        return failed(id, "unknown_op", "a request names its op");
     };
     match catch_unwind(AssertUnwindSafe(|| run(op, &request))) {
-        Ok(Some(Ok(reply))) => {
-            let mut whole = Map::from_iter([("id".to_owned(), id), ("ok".to_owned(), json!(true))]);
-            whole.extend(reply);
-            Value::Object(whole)
-        }
+        Ok(Some(Ok(reply))) => enveloped(id, true, reply),
         Ok(Some(Err(error))) => {
-            let code = error
-                .rule()
-                .unwrap_or_else(|| error.kind().as_str())
-                .to_owned();
-            failed(&id, &code, &error.to_string())
+            let code = error.rule().unwrap_or_else(|| error.kind().as_str());
+            failed(id, code, &error.to_string())
         }
-        Ok(None) => failed(&id, "unknown_op", &format!("there is no op {op}")),
-        Err(_) => failed(&id, "panic", "a bug: the operation panicked"),
+        Ok(None) => failed(id, "unknown_op", &format!("there is no op {op}")),
+        Err(_) => failed(id, "panic", "a bug: the operation panicked"),
     }
 }
 
-fn failed(id: &Value, code: &str, message: &str) -> Value {
-    json!({"id": id, "ok": false, "error": {"code": code, "message": message}})
+fn failed(id: &str, code: &str, message: &str) -> String {
+    let error = json!({"code": code, "message": message});
+    enveloped(id, false, Map::from_iter([("error".to_owned(), error)]))
+}
+
+fn enveloped(id: &str, ok: bool, mut reply: Reply) -> String {
+    reply.insert("ok".to_owned(), json!(ok));
+    let reply = Value::Object(reply).to_string();
+    format!("{{\"id\":{id},{}", &reply[1..])
+}
+
+/// The id as it is written: it comes back the same, whatever number it is.
+fn id(line: &[u8]) -> Option<&str> {
+    let mut rest = std::str::from_utf8(line)
+        .ok()?
+        .trim_start()
+        .strip_prefix('{')?;
+    let mut found = None;
+    loop {
+        let mut values = Deserializer::from_str(rest).into_iter::<String>();
+        let key = values.next()?.ok()?;
+        let value = rest[values.byte_offset()..]
+            .trim_start()
+            .strip_prefix(':')?;
+        let mut values = Deserializer::from_str(value).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let (text, after) = value.split_at(values.byte_offset());
+        if key == "id" {
+            found = Some(text.trim());
+        }
+        match after.trim_start().strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return found,
+        }
+    }
 }
 
 /// The fields of a reply.

@@ -20,6 +20,7 @@ pub(crate) fn instant(request: &Value) -> Result<Reply> {
     reply(json!({"utc": utc, "kind": time.kind}))
 }
 
+/// The runs after `from`, never one at it.
 pub(crate) fn timetable(request: &Value) -> Result<Reply> {
     #[derive(Deserialize)]
     struct Input {
@@ -33,7 +34,7 @@ pub(crate) fn timetable(request: &Value) -> Result<Reply> {
         return Err(Error::invalid("count", "at most 100000"));
     }
     let table = Timetable::parse(&input.rule, &input.zone)?;
-    let first = table.after(web::instant(&input.from)?);
+    let first = table.after(web::instant("from", &input.from)?);
     let runs = std::iter::successors(first, |last| table.after(*last)).take(input.count);
     let instants: Vec<String> = runs
         .map(|run| run.to_rfc3339_opts(SecondsFormat::AutoSi, true))
@@ -44,7 +45,7 @@ pub(crate) fn timetable(request: &Value) -> Result<Reply> {
 pub(crate) fn backoff(request: &Value) -> Result<Reply> {
     #[derive(Deserialize)]
     struct Input {
-        attempt: u32,
+        attempt: u64,
         seed: Option<u64>,
     }
     let input: Input = input(request)?;
@@ -52,5 +53,6 @@ pub(crate) fn backoff(request: &Value) -> Result<Reply> {
         Some(seed) => fastrand::Rng::with_seed(seed).f64(),
         None => fastrand::f64(),
     };
-    reply(json!({"seconds": worker::backoff(input.attempt, random).as_secs_f64()}))
+    let attempt = u32::try_from(input.attempt).unwrap_or(u32::MAX);
+    reply(json!({"seconds": worker::backoff(attempt, random).as_secs_f64()}))
 }

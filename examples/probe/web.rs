@@ -120,12 +120,12 @@ pub(crate) fn retry_after(request: &Value) -> Result<Reply> {
         .transpose()?
         .unwrap_or_default();
     let answer = HttpReply::recorded("probe", Effect::Read, status, headers, body);
-    let wait = answer.retry_after(instant(&input.now)?);
+    let wait = answer.retry_after(instant("now", &input.now)?);
     reply(json!({"seconds": wait.map(|wait| wait.as_secs())}))
 }
 
 /// Unix seconds or RFC 3339.
-pub(crate) fn instant(value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
+pub(crate) fn instant(field: &'static str, value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
     let parsed = match value {
         Value::Number(seconds) => seconds
             .as_f64()
@@ -133,5 +133,5 @@ pub(crate) fn instant(value: &Value) -> Result<chrono::DateTime<chrono::Utc>> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    parsed.ok_or_else(|| Error::invalid("now", "Unix seconds or RFC 3339 with an offset"))
+    parsed.ok_or_else(|| Error::invalid(field, "Unix seconds or RFC 3339 with an offset"))
 }

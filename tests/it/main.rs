@@ -17,6 +17,7 @@ mod everywhere;
 mod faults;
 mod live;
 mod media;
+mod probe;
 mod publishing;
 mod quickstart;
 mod tenants;

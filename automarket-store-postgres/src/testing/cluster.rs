@@ -27,7 +27,7 @@ pub struct Cluster {
 /// gone, ends it and removes its files.
 const KEEPER: &str = r#"
 start() {
-    "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c "fsync=$2" -c max_connections=200 \
+    "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c "fsync=$2" -c max_connections=500 \
         </dev/null >>"$1/log" 2>&1 &
     server=$!
 }
@@ -54,7 +54,16 @@ impl Cluster {
         Self::start_with("off").await
     }
 
-    /// The same, each commit waiting for the disk: for measurements.
+    /// The same, but a server of its own, whatever `DATABASE_URL` says: for who [stops](Self::stop) it, or breaks it
+    /// in other ways.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn own() -> Result<Option<Self>> {
+        Self::own_with("off").await
+    }
+
+    /// As [`start`](Self::start), each commit waiting for the disk: for measurements.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -66,8 +75,12 @@ impl Cluster {
         if let Ok(url) = env::var("DATABASE_URL") {
             return Ok(Some(Self { url, server: None }));
         }
+        Self::own_with(fsync).await
+    }
+
+    async fn own_with(fsync: &str) -> Result<Option<Self>> {
         let Some(binaries) = binaries() else {
-            let message = "no PostgreSQL binaries (initdb, postgres) and no DATABASE_URL";
+            let message = "no PostgreSQL binaries (initdb, postgres)";
             if env::var("AUTOMARKET_REQUIRE_POSTGRES").is_ok_and(|set| set == "1") {
                 return Err(failed(message));
             }

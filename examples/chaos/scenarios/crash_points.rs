@@ -14,53 +14,116 @@ use crate::{
     fake::FakeConfig,
     findings::Findings,
     rows,
+    wait::Stuck,
     worker::{Crash, WorkerConfig},
-    world::{Fake, World},
+    world::{Fake, World, mark, said},
 };
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "crash-points",
     about: "each connector's publishing is aborted at every point until a run has none left (at --kills of them, where given)",
-    size: Size {
-        patience: 1200,
-        ..Size::USUAL
-    },
-    least: |size| {
-        if size.kills == 0 {
-            40
-        } else {
-            size.kills as u64 / 2
-        }
-    },
+    size: Size::USUAL,
+    // Each connector says for itself whether it was hit enough.
+    least: |_| connectors::ALL.len() as u64,
     run: |world, findings| Box::pin(run(world, findings)),
     equip: None,
     process: None,
 };
 
-/// How far time is moved so that what was accepted is asked for.
-const LATER: Duration = Duration::from_secs(600);
+/// How far apart the posts are.
+const PACE: Duration = Duration::from_secs(900);
+/// How far time is moved again and again for what is put off.
+const STEP: Duration = Duration::from_secs(30);
+
+/// What is published.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Pictures, and what else it takes.
+    Rich,
+    /// As little as the platform takes.
+    Plain,
+}
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
-    let mut number = 0;
+    world.size.workers = 1;
+    world.size.jobs = 0;
     for connector in connectors::ALL {
         let mut fake = world.fake(FakeConfig {
             connector: Some(connector.name.into()),
             ..FakeConfig::default()
         })?;
-        let tenant = world.publisher(connector, &fake).await?;
-        let mut marks = Vec::new();
-        let points = points(world, connector, &fake, &tenant, &mut marks).await?;
-        number += marks.len();
-        world.say(format!("{}: {} points", connector.name, points.len()));
+        let mut play = Play {
+            tenant: world.publisher(connector, &fake).await?,
+            base: fake.base.clone(),
+            connector,
+            marks: Vec::new(),
+            seconds: Vec::new(),
+        };
+        for kind in [Kind::Rich, Kind::Plain] {
+            play.points(world, &mut fake, findings, kind).await?;
+        }
+        let rows = rows::publications(&world.place).await?;
+        let entries = fake.entries();
+        findings.published_once(&play.marks, &rows, &entries);
+        // What else a post takes is there once, where its platform shows it apart from the post.
+        let shown = |mark: &String| entries.iter().filter(|e| e.id == *mark).count();
+        let wanted = play.seconds.first().map_or(0, shown);
+        for mark in &play.seconds {
+            let shown = shown(mark);
+            findings.must(
+                shown == wanted,
+                format!("{}: {shown} times {mark}", connector.name),
+            );
+        }
+    }
+    findings.must(
+        findings.unknown == 0,
+        "a platform that can be searched left something unknown",
+    );
+    Ok(())
+}
+
+/// One connector, and what was published with it.
+struct Play {
+    connector: &'static Connector,
+    base: String,
+    tenant: Tenant,
+    marks: Vec<String>,
+    /// The marks of what else the rich ones take.
+    seconds: Vec<String>,
+}
+
+impl Play {
+    /// Ends a worker at every point of publishing this kind of post, and has another go on.
+    async fn points(
+        &mut self,
+        world: &mut World,
+        fake: &mut Fake,
+        findings: &mut Findings,
+        kind: Kind,
+    ) -> Result<()> {
+        let name = self.connector.name;
+        let mut points = self.count_points(world, kind).await?;
+        // What the two kinds have in common lies around the calls to the store.
+        if kind == Kind::Plain {
+            points.retain(|point| !matches!(point, Crash::Store { .. }));
+        }
+        let (all, kills) = (points.len(), world.size.kills);
+        world.say(format!("{name}, {kind:?}: {all} points"));
+        if kills > 0 {
+            world.random.shuffle(&mut points);
+        }
         let mut points = VecDeque::from(points);
+        let mut hits = 0;
         while let Some(crash) = points.pop_front() {
-            number += 1;
+            if kills > 0 && hits == kills {
+                break;
+            }
             world.say(format!("{crash:?}"));
-            let (mark, job) = world
-                .publish(&tenant, number, When::Now, PublishOptions::new())
-                .await?;
-            marks.push(mark.clone());
-            let mut config = config(world, connector, &fake, job);
+            // Platforms have limits of their own.
+            world.advance(PACE).await?;
+            let (mark, job) = self.publish(world, kind).await?;
+            let mut config = self.config(world, job);
             config.crash = Some(crash.clone());
             let mut worker = world.worker(&config)?;
             let clean = finish(world, &mut worker, &mark).await?;
@@ -68,13 +131,13 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
                 continue;
             }
             // One run is not as long as the next: only one that passes was beyond the last point.
-            if world.size.kills == 0
+            if kills == 0
                 && let Some(further) = crash.next()
                 && !points.contains(&further)
             {
                 points.push_back(further);
             }
-            findings.hits += 1;
+            hits += 1;
             findings.kills += 1;
             // Its lease passes, and another takes over.
             world
@@ -93,80 +156,82 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
                 .count();
             findings.must(
                 effects == 1,
-                format!("{}: {effects} effects after {crash:?}", connector.name),
+                format!("{name}, {kind:?}: {effects} effects after {crash:?}"),
             );
         }
-        let rows = rows::publications(&world.place).await?;
-        findings.published_once(&marks, &rows, &fake.entries());
-        findings.must(
-            findings.unknown == 0,
-            "a platform that can be searched left something unknown",
-        );
+        findings.hits += hits as u64;
+        let least = if kills == 0 { all } else { all.min(kills) };
+        findings.enough(&format!("{name}, {kind:?}:"), hits as u64, least as u64 / 2);
+        Ok(())
     }
-    Ok(())
+
+    async fn publish(&mut self, world: &mut World, kind: Kind) -> Result<(String, JobId)> {
+        world.size.jobs += 1;
+        let (first, second) = (world.size.jobs, world.size.jobs + 1_000_000);
+        let (mark, second) = (mark(first), mark(second));
+        let text = said(&mark);
+        let post = match kind {
+            Kind::Plain => (self.connector.post)(&text),
+            Kind::Rich => {
+                let post = (self.connector.rich)(&text, &said(&second));
+                self.seconds.push(second);
+                post
+            }
+        };
+        self.marks.push(mark.clone());
+        let late = PublishOptions::new().however_late();
+        let job = world.publish_post(&self.tenant, post, When::Now, late);
+        Ok((mark, job.await?))
+    }
+
+    fn config(&self, world: &World, job: JobId) -> WorkerConfig {
+        let mut config = world.bare_worker_config("points", &self.base);
+        config.connector = Some(self.connector.name.to_owned());
+        config.until = Some(job);
+        config
+    }
+
+    /// Every point, as counted in one run without a crash.
+    async fn count_points(&mut self, world: &mut World, kind: Kind) -> Result<Vec<Crash>> {
+        let (mark, job) = self.publish(world, kind).await?;
+        let mut worker = world.worker(&self.config(world, job))?;
+        if !finish(world, &mut worker, &mark).await? {
+            return Err(Stuck("a run without a crash did not end well".into()).into());
+        }
+        let calls = worker.line()?;
+        let mut calls = calls.split(' ').map(str::parse::<u32>);
+        let (Some(Ok(store)), Some(Ok(requests))) = (calls.next(), calls.next()) else {
+            return Err("the worker did not say its calls".into());
+        };
+        let mut points = Vec::new();
+        for after in [false, true] {
+            points.extend((1..=store).map(|nth| Crash::Store { nth, after }));
+            points.extend((1..=requests).map(|nth| Crash::Request { nth, after }));
+        }
+        let mut names = rows::step_names(&world.place, job).await?;
+        names.extend(["publish.intent", "publish.verdict"].map(str::to_owned));
+        for name in names {
+            points.extend(["before", "after"].map(|stage| Crash::Point(format!("{name}:{stage}"))));
+        }
+        Ok(points)
+    }
 }
 
-fn config(world: &World, connector: &Connector, fake: &Fake, job: JobId) -> WorkerConfig {
-    let mut config = world.worker_config("points", fake);
-    config.connector = Some(connector.name.to_owned());
-    config.until = Some(job);
-    config
-}
-
-/// Every point, as counted in one run without a crash.
-async fn points(
-    world: &mut World,
-    connector: &Connector,
-    fake: &Fake,
-    tenant: &Tenant,
-    marks: &mut Vec<String>,
-) -> Result<Vec<Crash>> {
-    let (mark, job) = world
-        .publish(tenant, 0, When::Now, PublishOptions::new())
-        .await?;
-    let mut worker = world.worker(&config(world, connector, fake, job))?;
-    if !finish(world, &mut worker, &mark).await? {
-        return Err("a run without a crash did not end well".into());
-    }
-    marks.push(mark);
-    let calls = worker.line()?;
-    let (store, requests) = calls
-        .split_once(' ')
-        .ok_or("the worker did not say its calls")?;
-    let mut points = Vec::new();
-    for after in [false, true] {
-        points.extend((1..=store.parse()?).map(|nth| Crash::Store { nth, after }));
-        points.extend((1..=requests.parse()?).map(|nth| Crash::Request { nth, after }));
-    }
-    let mut names = rows::step_names(&world.place).await?;
-    names.extend(["publish.intent", "publish.verdict"].map(str::to_owned));
-    for name in names {
-        points.extend(["before", "after"].map(|stage| Crash::Point(format!("{name}:{stage}"))));
-    }
-    if world.size.kills > 0 {
-        world.random.shuffle(&mut points);
-        points.truncate(world.size.kills);
-    }
-    Ok(points)
-}
-
-/// Waits for the end of a worker, moving time once its post was accepted. Whether it ended well.
+/// Waits for the end of a worker, moving time while its post waits for something. Whether it ended well.
 async fn finish(world: &mut World, worker: &mut Child, mark: &str) -> Result<bool> {
-    let mut moved = false;
-    for _ in 0..600 {
+    let mut wait = world.wait();
+    loop {
         if let Some(status) = worker.ended(Duration::from_millis(50)).await? {
             return Ok(status.success());
         }
-        if !moved {
-            let rows = rows::publications(&world.place).await?;
-            if rows
-                .iter()
-                .any(|row| row.mark == mark && row.state == "accepted")
-            {
-                moved = true;
-                world.advance(LATER).await?;
-            }
+        let leases = "SELECT count(*) FROM @queue WHERE leased";
+        if rows::count(&world.place, leases).await? == 0 {
+            world.advance(STEP).await?;
         }
+        let rows = rows::publications(&world.place).await?;
+        let state = rows.into_iter().find(|row| row.mark == mark);
+        wait.at(state.map(|row| row.state), || {
+            format!("{mark} did not come to its end")
+        })?;
     }
-    Err(format!("{mark} did not come to its end").into())
 }

@@ -1,5 +1,7 @@
 //! A19: the flood of one tenant delays another's few jobs by less than 5 s.
 
+use std::time::Duration;
+
 use automarket::core::chrono::Utc;
 
 use super::Scenario;
@@ -31,13 +33,20 @@ const FEW: usize = 10;
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
-    let mut workers = world.workers(&fake, |_| {})?;
+    // The flood lasts longer than the few may wait, though no job of it does.
+    let (jobs, workers) = (world.size.jobs.max(1), world.size.workers);
+    let concurrency = (jobs / (80 * workers)).clamp(1, 16);
+    let hold = (8000 * workers * concurrency / jobs).min(50) as u64;
+    let mut workers = world.workers(&fake, |config| config.concurrency = concurrency)?;
     let work = |_| Work {
-        hold: 5,
+        hold,
         ..Work::default()
     };
+    // And may itself wait for as long as it takes.
+    world.grace = Duration::from_secs(86_400);
     world.put_for(TENANT, world.size.jobs, work).await?;
-    world.until(&mut fake, "effects", 20).await?;
+    let some = world.size.jobs.min(20);
+    world.until(&mut fake, "effects", some).await?;
     world.say("the flood is in");
     let put = Utc::now().timestamp_millis();
     let few = world.put_for("small", FEW, work).await?;
@@ -49,11 +58,11 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             .filter(|e| ids.contains(&e.id))
             .collect::<Vec<_>>()
     };
-    for _ in 0..600 {
-        if mine(&mut fake).len() >= FEW {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let mut wait = world.wait();
+    while mine(&mut fake).len() < FEW {
+        let effects = fake.log.count("effects");
+        wait.at(effects, || "nothing is done any more".to_owned())?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     world.dismiss(&mut workers, findings).await?;
     let done = mine(&mut fake);

@@ -9,13 +9,13 @@ use crate::{
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "long-job",
-    about: "jobs take three leases, some block the runtime for 0.3 of one; none starts twice",
+    about: "jobs take three leases, and each worker's runtime stands still for 0.3 of one; none starts twice",
     size: Size {
         jobs: 12,
         lease: 3,
         ..Size::USUAL
     },
-    least: |size| size.jobs as u64,
+    least: |size| (size.jobs + size.workers) as u64,
     run: |world, findings| Box::pin(run(world, findings)),
     equip: None,
     process: None,
@@ -24,20 +24,29 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
     let lease = world.size.lease * 1000;
-    // A stall of the runtime costs no call of another job its answer.
+    // Each worker is to have a job.
+    world.size.workers = world.size.workers.min(world.size.jobs).max(1);
+    let share = world.size.jobs.div_ceil(world.size.workers);
     let mut workers = world.workers(&fake, |config| {
+        config.concurrency = share.clamp(1, 16);
+        // A stall of the runtime costs no call of another job its answer.
         config.answer_within = Duration::from_millis(3 * lease);
     })?;
-    // As many stall at once as the smallest runtime has threads.
-    let work = |n| Work {
+    let work = |_| Work {
         told: true,
-        block: if n < 2 { lease * 3 / 10 } else { 0 },
+        block: lease * 3 / 10,
         hold: lease * 3,
         ..Work::default()
     };
     let acks = world.put(world.size.jobs, work).await?;
     world.rest(&mut fake).await?;
     world.dismiss(&mut workers, findings).await?;
+    for worker in &mut workers {
+        let said = worker.line()?;
+        let standstill = said.split(' ').nth(2).ok_or("it did not say how it was")?;
+        findings.hits += u64::from(standstill.parse::<u64>()? >= lease / 5);
+        findings.note(format!("a runtime stood still for {standstill} ms"));
+    }
     let rows = rows::jobs(&world.place).await?;
     for row in &rows {
         findings.must(
@@ -53,7 +62,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         starts == acks.len(),
         format!("{starts} starts of {} jobs", acks.len()),
     );
-    findings.hits = rows.len() as u64;
+    findings.hits += rows.len() as u64;
     findings.jobs_done_once(&acks, &rows, &fake.entries());
     Ok(())
 }

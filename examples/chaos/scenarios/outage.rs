@@ -63,19 +63,23 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let missed =
         |rows: &[rows::PublicationRow]| rows.iter().filter(|row| row.state == "missed").count();
     world.say("the workers are back");
-    for turn in 0..1200 {
+    let mut wait = world.wait();
+    loop {
         let rows = rows::publications(&world.place).await?;
         let open = rows.iter().filter(|row| !row.ended()).count();
         if open == 0 {
             break;
         }
+        let effects = fake.log.count("effects");
+        wait.at((open, effects), || {
+            format!("{open} publications came to no end")
+        })?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         // What was in time goes out paced, so time moves in small steps; then it is asked for minutes later.
-        if missed(&rows) >= jobs && turn % 2 == 0 {
-            let all_out = fake.log.count("effects") >= IN_TIME;
-            let step = if all_out { 300 } else { 15 };
+        if missed(&rows) >= jobs {
+            let step = if effects >= IN_TIME { 300 } else { 15 };
             world.advance(Duration::from_secs(step)).await?;
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     world.dismiss(&mut workers, findings).await?;
     let rows = rows::publications(&world.place).await?;

@@ -13,19 +13,21 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     size: Size {
         jobs: 150,
         kills: 2,
-        lease: 1,
         ..Size::USUAL
     },
-    least: |size| 3 * size.kills as u64,
+    least: |size| u64::from(CRASHES) * size.kills.min(size.jobs) as u64,
     run: |world, findings| Box::pin(run(world, findings)),
     equip: None,
     process: None,
 };
 
+/// So many a job may be in.
+const CRASHES: u32 = 3;
+
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
-    let (jobs, poisons) = (world.size.jobs, world.size.kills.max(1));
-    let every = (jobs / poisons).max(1);
+    let (jobs, poisons) = (world.size.jobs, world.size.kills);
+    let every = (jobs / poisons.max(1)).max(1);
     let is_poison = |n: usize| n % every == every / 2 && n / every < poisons;
     let work = |n| Work {
         abort: is_poison(n),
@@ -34,24 +36,35 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     };
     let acks = world.put(jobs, work).await?;
     let configs: Vec<_> = (0..world.size.workers)
-        .map(|n| world.worker_config(&format!("w{n}"), &fake))
+        .map(|n| {
+            let mut config = world.worker_config(&format!("w{n}"), &fake);
+            config.max_crashes = CRASHES;
+            config
+        })
         .collect();
     let mut workers = configs
         .iter()
         .map(|c| world.worker(c))
         .collect::<Result<Vec<_>>>()?;
-    let mut quiet = 0;
-    while rows::live(&world.place).await? > 0 {
+    let mut wait = world.wait();
+    loop {
+        let live = rows::live(&world.place).await?;
+        if live == 0 {
+            break;
+        }
+        let crashes = rows::count(
+            &world.place,
+            "SELECT CAST(coalesce(sum(crashes), 0) AS bigint) FROM @queue",
+        )
+        .await?;
+        wait.at((live, crashes), || {
+            format!("the queue is stuck: {live} jobs are live")
+        })?;
         for (worker, config) in workers.iter_mut().zip(&configs) {
             if !worker.alive() {
                 findings.kills += 1;
-                findings.hits += 1;
                 *worker = world.worker(config)?;
             }
-        }
-        quiet += 1;
-        if quiet > 1200 {
-            return Err("the queue is stuck".into());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -61,8 +74,9 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     for row in &rows {
         let poison = row.payload["abort"] == true;
         if poison {
+            findings.hits += row.crashes.unsigned_abs();
             findings.must(
-                row.state == "dead" && row.crashes == 3,
+                row.state == "dead" && row.crashes == i64::from(CRASHES),
                 format!(
                     "poison {} is {} after {} crashes",
                     row.id, row.state, row.crashes

@@ -2,14 +2,13 @@
 //! once: one renewal per death, whoever asks.
 
 use std::{
-    collections::HashSet,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use automarket::{
-    Automarket, Credential, Platform, Secret, Tenant,
+    Automarket, Credential, Platform, Retry, Secret, Tenant,
     accounts::RefreshPolicy,
     core::{
         Bytes, Url, async_trait,
@@ -32,6 +31,7 @@ use crate::{
     log::{Log, Reader},
     place::Place,
     rows,
+    wait::persist,
     worker::{TENANT, keyring},
     world::World,
 };
@@ -46,16 +46,17 @@ pub(crate) const SCENARIO: Scenario = Scenario {
         lease: 10,
         ..Size::USUAL
     },
-    least: |_| 3,
+    least: |size| (size.seconds / 4).min(3),
     run: |world, findings| Box::pin(run(world, findings)),
     equip: None,
     process: Some(|config| Box::pin(main(config))),
 };
 
 const PLATFORM: Platform = Platform::from_static("issuer");
-/// How long a token lives, in seconds, and how long before its end it is renewed.
-const LIFE: i64 = 3;
-const SKEW: u64 = 1;
+/// How long a token lives, in seconds, and how long before its end it is renewed: a reply that comes late makes its
+/// token look younger than it is.
+const LIFE: i64 = 6;
+const SKEW: u64 = 4;
 
 #[derive(Serialize, Deserialize)]
 enum Config {
@@ -66,6 +67,8 @@ enum Config {
         place: Place,
         base: String,
         users: usize,
+        /// Milliseconds between two calls of one.
+        pause: u64,
         seconds: u64,
         lease: u64,
     },
@@ -75,6 +78,8 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let log = world.path("issuer.jsonl");
     let mut issuer = world.process("issuer", &Config::Issuer { log: log.clone() })?;
     let base = issuer.line()?;
+    // Who renews is to have the time to: a lease that runs out meanwhile is another's question.
+    world.size.lease = world.size.lease.max(10);
     let size = world.size;
     let tenant = tenant(&world.place, &base, size.lease).await?;
     let account = Account::new(tenant.id().clone(), PLATFORM, "1");
@@ -89,6 +94,8 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         place: world.place.clone(),
         base,
         users: size.jobs.div_ceil(size.workers),
+        // However many they are, about a thousand calls a second.
+        pause: (size.jobs as u64).max(200),
         seconds: size.seconds,
         lease: size.lease,
     };
@@ -96,7 +103,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         .map(|n| world.process(&format!("users{n}"), &users))
         .collect::<Result<Vec<_>>>()?;
     for process in &mut processes {
-        let limit = Duration::from_secs(size.seconds + 60);
+        let limit = Duration::from_secs(2 * size.seconds + 120);
         let ended = process.ended(limit).await?;
         findings.must(
             ended.is_some_and(|status| status.success()),
@@ -170,6 +177,7 @@ async fn main(config: String) -> Result<()> {
             place,
             base,
             users,
+            pause,
             seconds,
             lease,
         } => {
@@ -180,10 +188,14 @@ async fn main(config: String) -> Result<()> {
                 let (tenant, base) = (tenant.clone(), base.clone());
                 tokio::spawn(async move {
                     while Instant::now() < end {
-                        let cx = tenant.context(account).await?;
-                        let post = Call::post("posts", &format!("{base}/posts"))?;
-                        cx.call(post.bearer(cx.token()?)).await?;
-                        tokio::time::sleep(Duration::from_millis(200)).await;
+                        let asked = Utc::now().timestamp_millis();
+                        let cx = persist(|| tenant.context(account)).await?;
+                        let post = Call::post("posts", &format!("{base}/{asked}"))?;
+                        match cx.call(post.bearer(cx.token()?)).await {
+                            Err(error) if error.retry() == Retry::Never => return Err(error),
+                            _ => {}
+                        }
+                        tokio::time::sleep(Duration::from_millis(pause)).await;
                     }
                     Ok::<_, automarket::Error>(())
                 })
@@ -199,62 +211,54 @@ async fn main(config: String) -> Result<()> {
 async fn issue(log: &std::path::Path) -> Result<()> {
     let issuer = Issuer {
         log: Log::create(log)?,
-        state: Mutex::new(State {
-            refresh: 0,
-            lost: HashSet::new(),
-        }),
+        // The first one is dead from the beginning.
+        issued: Mutex::new(vec![0]),
     };
     let server = Server::start(Arc::new(issuer), "issuer.example").await?;
     println!("{}", server.base_url());
     std::future::pending().await
 }
 
-/// The n-th pair is `access-n` and `refresh-n`. A used refresh token revokes them all.
+/// The n-th pair is `access-n` and `refresh-n`; only the newest refresh token is good.
 struct Issuer {
     log: Log,
-    state: Mutex<State>,
-}
-
-struct State {
-    refresh: u64,
-    lost: HashSet<u64>,
+    /// When each pair was handed out, in milliseconds since 1970.
+    issued: Mutex<Vec<i64>>,
 }
 
 #[async_trait]
 impl Transport for Issuer {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let mut state = self.state.lock().await;
         let path = request.uri().path();
+        let mut issued = self.issued.lock().await;
         let (status, body) = if path == "/token" {
             let given = given(request.body());
-            if given == Some(state.refresh) && !state.lost.contains(&state.refresh) {
-                state.refresh += 1;
-                let n = state.refresh;
+            if given == Some(issued.len() - 1) {
+                let n = issued.len();
                 self.log.write("refresh", &n.to_string(), "token").await;
+                issued.push(Utc::now().timestamp_millis());
                 let body = serde_json::json!({
                     "access_token": format!("access-{n}"), "refresh_token": format!("refresh-{n}"),
                     "expires_in": LIFE,
                 });
                 (200, body.to_string())
             } else {
-                let current = state.refresh;
-                state.lost.insert(current);
                 self.log
                     .write("reuse", &format!("{given:?}"), "token")
                     .await;
                 (400, "{\"error\":\"invalid_grant\"}".to_owned())
             }
         } else {
+            // A call may be long on its way: what counts is when its token was asked for.
+            let asked: Option<i64> = path.trim_matches('/').parse().ok();
             let header = request.headers().get("authorization");
-            let n = header.and_then(|h| {
-                h.to_str()
-                    .ok()?
-                    .strip_prefix("Bearer access-")?
-                    .parse()
-                    .ok()
-            });
-            // A call on its way may still have the token before.
-            let good = n.is_some_and(|n: u64| n + 1 >= state.refresh.max(1));
+            let token = header.and_then(|h| h.to_str().ok()?.strip_prefix("Bearer access-"));
+            let n: Option<usize> = token.and_then(|n| n.parse().ok());
+            let since = n.and_then(|n| issued.get(n).copied());
+            let good = since
+                .zip(asked)
+                .is_some_and(|(since, asked)| asked < since + LIFE * 1000);
+            drop(issued);
             let list = if good { "posts" } else { "refused" };
             self.log.write(list, &format!("{n:?}"), "post").await;
             (if good { 200 } else { 401 }, "{}".to_owned())
@@ -263,7 +267,7 @@ impl Transport for Issuer {
     }
 }
 
-fn given(form: &Bytes) -> Option<u64> {
+fn given(form: &Bytes) -> Option<usize> {
     let url = Url::parse(&format!("x:?{}", String::from_utf8_lossy(form))).ok()?;
     let (_, token) = url
         .query_pairs()

@@ -13,6 +13,7 @@ use crate::{
     findings::Findings,
     place::Place,
     rows,
+    wait::persist,
     worker::TENANT,
     world::World,
 };
@@ -42,8 +43,12 @@ const BUSY: usize = 20;
 enum Config {
     /// Re-seals, again and again.
     Rotator(Place),
-    /// Puts and uses; what was acknowledged is written down.
-    Load { place: Place, acks: PathBuf },
+    /// Puts and uses so many; what was acknowledged is written down.
+    Load {
+        place: Place,
+        acks: PathBuf,
+        busy: usize,
+    },
 }
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
@@ -57,6 +62,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let load = Config::Load {
         place: world.place.clone(),
         acks: world.path("acks"),
+        busy: size.jobs.min(BUSY),
     };
     let mut load = world.process("load", &load)?;
     let rotator = Config::Rotator(world.place.clone());
@@ -64,25 +70,38 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         .map(|n| world.process(&format!("rotator{n}"), &rotator))
         .collect::<Result<Vec<_>>>()?;
     let under = |key: &str| format!("SELECT count(*) FROM @credentials WHERE key_id = '{key}'");
+    let mut wait = world.wait();
     for kill in 1..=size.kills {
         // Spread over the work. All of them at once, so that nobody ends it while the others start again.
         let wanted = i64::try_from(kill * size.jobs / (size.kills + 1))?;
-        while rows::count(&world.place, &under("new")).await? < wanted {
+        loop {
+            let done = rows::count(&world.place, &under("new")).await?;
+            let left = rows::count(&world.place, &under("old")).await?;
+            if done >= wanted && left > 0 {
+                break;
+            }
+            wait.at((kill, done, acks.read().len()), || {
+                format!("{done} credentials are under the new key")
+            })?;
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         findings.kills += 1;
         let killed = rotators.iter_mut().filter_map(|r| r.kill().then_some(()));
-        let killed = killed.count();
-        let left = rows::count(&world.place, &under("old")).await?;
-        findings.hits += u64::from(killed > 0 && left > 0);
+        findings.hits += u64::from(killed.count() > 0);
         for (n, process) in rotators.iter_mut().enumerate() {
             *process = world.process(&format!("rotator{n}"), &rotator)?;
         }
     }
-    while rows::count(&world.place, &under("old")).await? > 0 {
+    findings.must(load.kill(), "who put and used them failed; see its log");
+    let mut wait = world.wait();
+    loop {
+        let left = rows::count(&world.place, &under("old")).await?;
+        if left == 0 {
+            break;
+        }
+        wait.at(left, || format!("{left} credentials are under the old key"))?;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    load.kill();
     rotators.iter_mut().for_each(|rotator| {
         rotator.kill();
     });
@@ -128,13 +147,14 @@ fn account(tenant: &Tenant, n: usize) -> Account {
 
 async fn put(tenant: &Tenant, n: usize, generation: u64) -> Result<()> {
     let credential = Credential::token(format!("{n} {generation}"));
-    tenant.add_account(account(tenant, n), credential).await?;
+    let put = || tenant.add_account(account(tenant, n), credential.clone());
+    persist(put).await?;
     Ok(())
 }
 
 /// Which generation of its token an account holds.
 async fn held(tenant: &Tenant, n: usize) -> Result<u64> {
-    let context = tenant.context(account(tenant, n).id).await?;
+    let context = persist(|| tenant.context(account(tenant, n).id)).await?;
     let (id, generation) = context
         .token()?
         .expose()
@@ -151,19 +171,19 @@ async fn main(config: String) -> Result<()> {
         Config::Rotator(place) => {
             let tenant = tenant(&place, &format!("{NEW},{OLD}")).await?;
             loop {
-                tenant.market().rotate(|_| {}).await?;
+                persist(|| tenant.market().rotate(|_| {})).await?;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        Config::Load { place, acks } => {
-            // Written under the old key by one who does not know yet that it is old, then under the new one.
+        Config::Load { place, acks, busy } => {
+            // Half of the hosts do not know yet that the old key is old, so that there is always something left.
             let writers = [
                 tenant(&place, &format!("{OLD},{NEW}")).await?,
                 tenant(&place, &format!("{NEW},{OLD}")).await?,
             ];
             for generation in 1.. {
-                let writer = &writers[usize::from(generation > 5)];
-                for n in 0..BUSY {
+                let writer = &writers[usize::from(generation % 2 == 0)];
+                for n in 0..busy {
                     put(writer, n, generation).await?;
                     append(&acks, &[format!("{n} {generation}")])?;
                     if held(writer, n).await? != generation {

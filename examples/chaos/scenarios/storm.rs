@@ -1,10 +1,8 @@
 //! A1: no acknowledged job is lost when processes are killed at random, and none has its effect twice.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
+use automarket::JobId;
 use serde::{Deserialize, Serialize};
 
 use super::Scenario;
@@ -16,6 +14,7 @@ use crate::{
     findings::Findings,
     place::Place,
     rows,
+    wait::persist,
     worker::{TENANT, WORK, Work},
     world::World,
 };
@@ -38,14 +37,14 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let (jobs, kills) = (world.size.jobs, world.size.kills);
     let mut fake = world.fake(FakeConfig::default())?;
-    // A job may be hit by many kills here; what poison is, is another scenario's question.
-    let config = |world: &World, name: &str| {
-        let mut config = world.worker_config(name, &fake);
-        config.max_crashes = 1000;
-        config
-    };
+    // Work for about as long as the kills take.
+    let (concurrency, hold) = world.pace(Duration::from_millis(600) * (kills as u32 + 1), 5000);
     let configs: Vec<_> = (0..world.size.workers)
-        .map(|n| config(world, &format!("w{n}")))
+        .map(|n| {
+            let mut config = world.worker_config(&format!("w{n}"), &fake);
+            config.concurrency = concurrency;
+            config
+        })
         .collect();
     let mut workers = configs
         .iter()
@@ -53,24 +52,39 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         .collect::<Result<Vec<Child>>>()?;
     let produce = Produce {
         place: world.place.clone(),
+        seed: world.seed,
         jobs,
+        hold,
         acks: world.path("acks"),
     };
     let acks = Acks::at(produce.acks.clone());
     let mut producer = world.process("producer", &produce)?;
     for kill in 1..=kills {
-        // Spread over the work, so that each kill finds some.
-        let wanted = (kill * jobs / (kills + 1)).max(1);
-        let give_up = Instant::now() + Duration::from_secs(60) + 4 * world.lease();
-        while fake.log.count("effects") < wanted {
-            if Instant::now() > give_up {
-                return Err(format!("stuck at {} effects", fake.log.count("effects")).into());
-            }
+        // Spread over the work where there is enough of it, so that each kill finds some.
+        let wanted = if jobs < 4 * kills {
+            0
+        } else {
+            kill * jobs / (kills + 1)
+        };
+        world.until(&mut fake, "effects", wanted).await?;
+        tokio::time::sleep(Duration::from_millis(world.random.u64(..50))).await;
+        let mut wait = world.wait();
+        let (mut producing, mut live) = (true, 0);
+        while producing && live == 0 {
+            producing = producer.alive();
+            live = rows::live(&world.place).await?;
+            let put = acks.read().len();
+            wait.at(put, || {
+                format!("the producer has put in {put} of {jobs} jobs")
+            })?;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(world.random.u64(..50))).await;
+        if live == 0 {
+            findings.note(format!("after {} kills all was done", kill - 1));
+            break;
+        }
         findings.kills += 1;
-        if producer.alive() && world.random.u8(..4) == 0 {
+        if world.random.u8(..4) == 0 && producer.alive() {
             findings.hits += u64::from(producer.kill());
             producer = world.process("producer", &produce)?;
         } else {
@@ -85,13 +99,17 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             ));
         }
     }
-    if producer
-        .ended(Duration::from_secs(120))
-        .await?
-        .is_none_or(|status| !status.success())
-    {
-        return Err("the producer did not come to its end".into());
-    }
+    let mut wait = world.wait();
+    let produced = loop {
+        if let Some(status) = producer.ended(Duration::from_millis(100)).await? {
+            break status;
+        }
+        let put = acks.read().len();
+        wait.at(put, || {
+            format!("the producer has put in {put} of {jobs} jobs")
+        })?;
+    };
+    findings.must(produced.success(), "the producer failed; see its log");
     world.rest(&mut fake).await?;
     world.dismiss(&mut workers, findings).await?;
     let acks: Vec<_> = acks
@@ -110,32 +128,37 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
 #[derive(Serialize, Deserialize)]
 struct Produce {
     place: Place,
+    seed: u64,
     jobs: usize,
+    hold: u64,
     acks: PathBuf,
 }
 
-/// Puts jobs in until so many are acknowledged, also by those before it.
+/// Puts jobs in until so many are acknowledged. Their ids follow from their numbers: what those before it put in
+/// and could not write down any more is put in again, and is there already.
 async fn produce(config: String) -> Result<()> {
     let config: Produce = serde_json::from_str(&config)?;
     let store = config.place.open().await?;
     let tenant = automarket::Automarket::shared(store.clone())
         .build()?
         .tenant(TENANT)?;
-    let acks = Acks::at(config.acks.clone());
-    let mut left = config.jobs.saturating_sub(acks.read().len());
-    while left > 0 {
-        let count = left.min(20);
-        let jobs: Result<Vec<_>> = (0..count)
-            .map(|_| {
-                let mut job = tenant.new_job(WORK, &Work::default())?;
-                job.max_attempts = 1000;
-                Ok(job)
-            })
-            .collect();
-        let put = store.enqueue(&jobs?).await?;
-        let ids: Vec<String> = put.into_iter().map(|job| job.id().to_string()).collect();
+    let work = Work {
+        hold: config.hold,
+        ..Work::default()
+    };
+    let done = Acks::at(config.acks.clone()).read().len();
+    for first in (done..config.jobs).step_by(20) {
+        let numbers = first..config.jobs.min(first + 20);
+        let jobs = numbers.map(|n| {
+            let mut job = tenant.new_job(WORK, &work)?;
+            job.id = JobId::derived(&format!("{} {n}", config.seed));
+            job.max_attempts = 1000;
+            Ok(job)
+        });
+        let jobs = jobs.collect::<Result<Vec<_>>>()?;
+        let put = persist(|| store.enqueue(&jobs)).await?;
+        let ids: Vec<String> = put.iter().map(|job| job.id().to_string()).collect();
         append(&config.acks, &ids)?;
-        left -= count;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use automarket::store::NewJob;
+use automarket::store::{Enqueued, NewJob};
 use serde::{Deserialize, Serialize};
 
 use super::Scenario;
@@ -19,6 +19,7 @@ use crate::{
     host::{Host, SignUp},
     place::Place,
     rows,
+    wait::persist,
     worker::{TENANT, WORK, Work},
     world::World,
 };
@@ -36,6 +37,9 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     equip: None,
     process: Some(|config| Box::pin(put(config))),
 };
+
+/// In each process.
+const TASKS: usize = 64;
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
@@ -55,11 +59,12 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             Acks::at(config.acks),
         ));
     }
-    let give_up = Instant::now() + Duration::from_secs(world.size.seconds + 60);
+    let mut wait = world.wait();
     while processes.iter_mut().any(|(process, _)| process.alive()) {
         let twice = rows::keys_held_twice(&world.place).await?;
         findings.must(twice == 0, format!("{twice} keys were held twice"));
-        findings.must(Instant::now() < give_up, "the processes do not end");
+        let said: usize = processes.iter().map(|(_, acks)| acks.read().len()).sum();
+        wait.at(said, || "the processes do not end".to_owned())?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     world.rest(&mut fake).await?;
@@ -110,19 +115,27 @@ async fn put(config: String) -> Result<()> {
     let store = config.place.open().await?;
     let tenant = automarket::TenantId::new(TENANT)?;
     let end = Instant::now() + Duration::from_secs(config.seconds);
-    let tasks = (0..64).map(|task| {
+    let tasks = (0..TASKS).map(|task| {
         let (config, store, tenant) = (config.clone(), store.clone(), tenant.clone());
         tokio::spawn(async move {
-            let mut random = fastrand::Rng::with_seed(config.seed.wrapping_add(task));
-            while Instant::now() < end {
-                let key = format!("key-{}", random.usize(..config.keys));
-                let line = if random.bool() {
+            let mut random = fastrand::Rng::with_seed(config.seed.wrapping_add(task as u64));
+            let mut host = Host::connect(&config.place).await?;
+            // Each key is taken once, then they are drawn.
+            let mut walk = (task..config.keys).step_by(TASKS);
+            loop {
+                let walked = walk.next();
+                if walked.is_none() && Instant::now() > end {
+                    break;
+                }
+                let key = walked.unwrap_or_else(|| random.usize(..config.keys));
+                let key = format!("key-{key}");
+                let line = if walked.is_some() || random.bool() {
                     let work = serde_json::to_value(Work::default())?;
                     let mut job = NewJob::new(tenant.clone(), WORK, work).unique(&key);
                     job.max_attempts = 1000;
-                    match store.enqueue(&[job]).await?[0] {
-                        automarket::store::Enqueued::New(id) => format!("new {id}"),
-                        automarket::store::Enqueued::Existing(id) => format!("existing {id}"),
+                    match persist(|| store.enqueue(std::slice::from_ref(&job))).await?[0] {
+                        Enqueued::New(id) => format!("new {id}"),
+                        Enqueued::Existing(id) => format!("existing {id}"),
                     }
                 } else {
                     let new = SignUp {
@@ -130,8 +143,6 @@ async fn put(config: String) -> Result<()> {
                         key: Some(&key),
                         commit: random.bool(),
                     };
-                    // SQLite's lock is waited for without the runtime; so does each on a thread of its own.
-                    let mut host = Host::connect(&config.place).await?;
                     match host.sign_up(&new).await? {
                         Some(id) => format!("new {id}"),
                         None => "rolled-back".to_owned(),

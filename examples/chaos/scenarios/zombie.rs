@@ -21,40 +21,39 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     process: None,
 };
 
-/// So long a job takes before it has its effect.
-const HOLD: u64 = 800;
-
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let mut fake = world.fake(FakeConfig::default())?;
     let jobs = world.size.jobs;
+    world.size.workers = 2;
+    // Until all have begun none is done.
+    let hold = 800 + 10 * jobs as u64;
     let mut acks = Vec::new();
     for round in 0..world.size.kills {
         let configs = ["zombie", "other"].map(|name| {
             let mut config = world.worker_config(&format!("{name}{round}"), &fake);
-            config.concurrency = jobs;
+            config.concurrency = jobs.max(1);
             config
         });
         let mut zombie = world.worker(&configs[0])?;
         let starts = fake.log.count("starts");
         let work = |_| Work {
             told: true,
-            hold: HOLD,
+            hold,
             ..Work::default()
         };
         acks.extend(world.put(jobs, work).await?);
         world.until(&mut fake, "starts", starts + jobs).await?;
         zombie.signal("STOP")?;
         let mut other = world.worker(&configs[1])?;
+        taken_over(world).await?;
         // In one round the others are at work when it wakes, in the next they are done.
-        let both = starts + 2 * jobs;
-        world.until(&mut fake, "starts", both).await?;
         if round % 2 == 1 {
             world.until(&mut fake, "effects", acks.len()).await?;
         }
         zombie.signal("CONT")?;
         world.rest(&mut fake).await?;
         // What the zombie still does, it does now.
-        tokio::time::sleep(world.lease() / 2 + Duration::from_millis(HOLD)).await;
+        tokio::time::sleep(world.lease() / 2 + Duration::from_millis(hold)).await;
         findings.must(zombie.alive(), "the zombie died of it");
         world
             .dismiss(std::slice::from_mut(&mut zombie), findings)
@@ -90,4 +89,17 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     ));
     findings.jobs_done_once(&acks, &rows, &entries);
     Ok(())
+}
+
+/// Waits until nobody but the zombie's successor has a job.
+async fn taken_over(world: &World) -> Result<()> {
+    let mut wait = world.wait();
+    loop {
+        let left = rows::count(&world.place, "SELECT count(*) FROM @queue WHERE fence < 2").await?;
+        if left == 0 {
+            return Ok(());
+        }
+        wait.at(left, || format!("{left} jobs were not taken over"))?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
