@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod accounts;
+mod clock;
 pub mod market;
 pub mod pipelines;
 pub mod publishing;

@@ -261,7 +261,7 @@ impl Accounts {
         let (before, began) = (self.store.now().await?, Instant::now());
         // When the store took too long nothing is sent at all.
         let call = call.timeout(until.saturating_duration_since(began));
-        let reply = self.bare_context()?.call(call).await?;
+        let reply = self.bare_context().await?.call(call).await?;
         let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
         read_token_reply(provider, &reply, now)
     }

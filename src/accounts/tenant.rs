@@ -220,7 +220,7 @@ impl Tenant {
         if self.is_shared(account, &tokens).await? {
             return Ok(Revoked::StillNeeded);
         }
-        let cx = accounts.bare_context()?;
+        let cx = accounts.bare_context().await?;
         let reply = cx.call(call).await?;
         read_revocation(&provider, &reply, cx.now()).map(|()| Revoked::AtPlatform)
     }

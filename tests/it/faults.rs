@@ -5,10 +5,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, ErrorKind, Keyring, Media, Post, PostId, Tenant, When,
+    Automarket, Clock, ErrorKind, Keyring, Media, Post, PostId, Tenant, When,
     connectors::{facebook, instagram, linkedin, x},
     content::MediaKind,
-    core::chrono::TimeDelta,
+    core::chrono::{DateTime, TimeDelta, Utc},
     store::{Account, MemoryStore, Publication, PublicationState},
     testing::{Fake, Fault, FaultRule, ManualClock, Sandbox},
 };
@@ -17,6 +17,15 @@ use crate::connectors::{self, ALL, Connector};
 
 /// More than any of these faults needs.
 const TURNS: usize = 40;
+
+/// A clock that is wrong by so much.
+struct Wrong(ManualClock, TimeDelta);
+
+impl Clock for Wrong {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now() + self.1
+    }
+}
 
 struct World {
     connector: &'static Connector,
@@ -32,12 +41,17 @@ impl World {
     }
 
     async fn with(connector: &'static Connector, fake: Arc<dyn Fake>) -> Self {
+        Self::on(connector, fake, TimeDelta::zero()).await
+    }
+
+    /// In a process whose clock is wrong by that much; the store's and the platform's are right.
+    async fn on(connector: &'static Connector, fake: Arc<dyn Fake>, wrong: TimeDelta) -> Self {
         let clock = ManualClock::parse("2027-01-11T09:00:00Z");
         let sandbox = Sandbox::new()
             .with(fake)
             .with_clock(Arc::new(clock.clone()));
         let builder = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
-            .clock(Arc::new(clock.clone()))
+            .clock(Arc::new(Wrong(clock.clone(), wrong)))
             .keyring(Keyring::random())
             .transport(sandbox.clone());
         let base = format!("https://{}", connector.host);
@@ -139,6 +153,35 @@ async fn a_fault_ends_in_what_is_true_with_one_post() {
             let end = world.end(post, &name).await;
             assert_eq!(end.state, Published, "{name:?}: {end:?}");
             assert_eq!(world.posts(), 1, "{name:?}, in the end");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_whose_clock_is_wrong_sends_what_is_not_out_and_finds_what_is() {
+    for wrong in [-2, 2].map(TimeDelta::hours) {
+        for connector in ALL {
+            let world = World::on(connector, (connector.fake)(), wrong).await;
+            let name = format!("{} by {wrong}", connector.name);
+            // These take the same words again.
+            let second = match connector.name {
+                "facebook" | "mixpost" => "We shipped!",
+                _ => "And again",
+            };
+            for (posts, lost, text) in [
+                (1, Fault::CutAfter, "We shipped!"),
+                (2, Fault::CutBefore, second),
+            ] {
+                world.fault(lost, 0);
+                let post = world.publish((connector.post)(text)).await;
+                let end = world.end(post, &name).await;
+                assert_eq!(end.state, PublicationState::Published, "{name}: {end:?}");
+                assert_eq!(world.posts(), posts, "{name}: {end:?}");
+                world.clock.advance(TimeDelta::minutes(30));
+            }
+            assert_eq!(world.sandbox.faults().hits().len(), 2, "{name}");
+            let cx = world.tenant.context(world.account.id).await.unwrap();
+            assert_eq!(cx.now(), world.clock.now(), "{name}");
         }
     }
 }
