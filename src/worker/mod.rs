@@ -13,7 +13,13 @@ mod run;
 mod schedules;
 mod settle;
 
-use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket_core::{
     JobId, Result, Retry,
@@ -156,6 +162,7 @@ impl Worker {
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
+            suspects: VecDeque::new(),
             empty_until: None,
         };
         shift.work(shutdown).await;
@@ -175,8 +182,9 @@ struct Shift {
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
     ended: Vec<Ended>,
-    /// A job that may have killed its workers is there: one at a time is taken, and until this instant only
-    /// while nothing runs.
+    /// Jobs that may have killed their workers, and their kinds: lent and handed back, to be taken one by one.
+    suspects: VecDeque<(JobId, String)>,
+    /// One of them is there or runs: until this instant nothing is taken while anything runs.
     empty_until: Option<Instant>,
 }
 
@@ -230,7 +238,7 @@ impl Shift {
                         Next::At(at) => look_at = at,
                     }
                     self.start(taken);
-                    look |= self.empty_until.is_some();
+                    look |= self.empty_until.is_some() || !self.suspects.is_empty();
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
@@ -325,10 +333,7 @@ impl Shift {
             return None;
         }
         let most = self.worker.concurrency;
-        let mut free = most.saturating_sub(self.running.len());
-        if self.empty_until.is_some() {
-            free = free.min(1);
-        }
+        let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
             return None;
@@ -343,9 +348,24 @@ impl Shift {
         let claim = |kinds, limit| Claim {
             kinds,
             max_crashes: self.worker.max_crashes,
-            among_others: self.empty_until.is_none(),
+            among_others: true,
             ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
         };
+        // By its id, so that it waits for no tenant's turn.
+        let mut suspects = self.suspects.iter();
+        let has_room = |kind| kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));
+        if let Some((job, _)) = suspects.find(|(_, kind)| has_room(kind)) {
+            let alone = Claim {
+                among_others: false,
+                ..claim(Vec::new(), 1).only(*job)
+            };
+            // What is handed back is there once that is written.
+            return (unwritten == 0).then_some(Order {
+                first: alone,
+                then: None,
+                poll: self.worker.poll,
+            });
+        }
         Some(Order {
             first: claim(kinds.unwrap_or_default(), first),
             then: (!unlimited.is_empty()).then(|| claim(unlimited, free - first)),
@@ -365,8 +385,13 @@ impl Shift {
         let last = last_chance(self.worker.max_crashes);
         let is_there = taken.leases.iter().any(|lease| lease.job.crashes >= last);
         self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
-        let (lent, own) = taken.leases.into_iter().partition(|lease| lease.in_trust);
+        self.suspects.retain(|(job, _)| Some(*job) != taken.only);
+        let (lent, own): (Vec<Lease>, _) =
+            taken.leases.into_iter().partition(|lease| lease.in_trust);
         taken.leases = own;
+        let suspects = lent.iter().map(|lease| &lease.job);
+        self.suspects
+            .extend(suspects.map(|job| (job.id, job.kind.clone())));
         self.hand_back(lent);
         let engine = &self.worker.market.engine;
         metrics::claimed(taken.leases.iter().map(|lease| {
@@ -419,6 +444,8 @@ struct Order {
 /// What the queue gave.
 struct Taken {
     leases: Vec<Lease>,
+    /// The job that it was asked for by id.
+    only: Option<JobId>,
     /// When it was asked.
     since: Instant,
     next: Next,
@@ -437,6 +464,7 @@ impl Order {
         let since = Instant::now();
         let mut taken = Taken {
             leases: Vec::new(),
+            only: self.first.job,
             since,
             next: Next::Now,
         };
@@ -452,8 +480,8 @@ impl Order {
                         break;
                     }
                     if all {
-                        // What came is not held up by asking for more.
-                        if taken.leases.is_empty() {
+                        // What came is not held up by asking for more, and one job says nothing of the rest.
+                        if taken.leases.is_empty() && taken.only.is_none() {
                             taken.next = until_next(&engine, &kinds, self.poll).await;
                         }
                         break;
