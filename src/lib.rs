@@ -6,6 +6,7 @@ pub mod market;
 pub mod pipelines;
 pub mod publishing;
 pub mod report;
+mod trouble;
 pub mod worker;
 
 pub use automarket_connectors as connectors;

@@ -275,8 +275,8 @@ impl Builder {
     /// job's row: never rename it.
     ///
     /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
-    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic; one
-    /// whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
+    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
+    /// kind `Config`, which may be right soon or in another process; any other whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
     /// result is kept with it.
     ///
     /// ```

@@ -32,7 +32,7 @@ pub use rotate::Rotation;
 pub use tenant::{CredentialState, Revoked};
 use vault::Vault;
 
-use crate::clock::StoreTime;
+use crate::{clock::StoreTime, trouble::waits};
 
 /// Who stands in the audit trail for what the library does by itself.
 const OURSELVES: &str = "automarket";
@@ -153,7 +153,7 @@ impl Accounts {
             end => return end,
         };
         let renewed = if is_refusal(&refusal) {
-            self.after_refusal(account, used).await?
+            self.after_refusal(account, used).await.map_err(waits)?
         } else {
             // A look-up was refused: what may have happened still may, whatever comes of the renewal.
             self.renew(account, used).await.unwrap_or(None)
@@ -166,7 +166,8 @@ impl Accounts {
             && is_refusal(error)
         {
             let why = "the platform refused it right after it was renewed";
-            self.refused(account, renewed.version, why).await?;
+            let told = self.refused(account, renewed.version, why);
+            told.await.map_err(waits)?;
         }
         end
     }

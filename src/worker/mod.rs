@@ -22,7 +22,7 @@ use std::{
 };
 
 use automarket_core::{
-    JobId, Result, Retry,
+    Error, ErrorKind, JobId, Result, Retry,
     chrono::{DateTime, Utc},
     store::{Claim, Lease, last_chance},
 };
@@ -226,7 +226,7 @@ impl Shift {
                     is_writing = 0;
                     // What was put off may be due soon, and a kind that was full has room again.
                     look |= !self.worker.limits.is_empty()
-                        || written.iter().flatten().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
+                        || written.gone.iter().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
                     if !self.written(written) {
                         write_at = Instant::now() + AGAIN;
                     }
@@ -311,19 +311,13 @@ impl Shift {
 
     /// Lets written leases go. `false` when the store did not take the verdicts: they are kept, and so are
     /// their leases.
-    fn written(&mut self, written: Written) -> bool {
-        match written {
-            Ok(ended) => {
-                self.held
-                    .let_go(ended.iter().map(|ended| ended.lease.token));
-                true
-            }
-            Err(mut kept) => {
-                kept.append(&mut self.ended);
-                self.ended = kept;
-                false
-            }
-        }
+    fn written(&mut self, mut written: Written) -> bool {
+        let gone = written.gone.iter().map(|ended| ended.lease.token);
+        self.held.let_go(gone);
+        let all = written.kept.is_empty();
+        written.kept.append(&mut self.ended);
+        self.ended = written.kept;
+        all
     }
 
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
@@ -511,24 +505,50 @@ async fn until_next(engine: &SharedEngine, kinds: &[String], poll: Duration) -> 
     Next::At(Instant::now() + wait)
 }
 
-/// The jobs whose verdicts were written, or those that are kept because the store does not take them now.
-type Written = std::result::Result<Vec<Ended>, Vec<Ended>>;
+/// What became of verdicts.
+#[derive(Default)]
+struct Written {
+    /// These jobs are let go.
+    gone: Vec<Ended>,
+    /// These are kept because the store does not take them now.
+    kept: Vec<Ended>,
+}
 
 async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
-    if let Err(error) = settle(&engine, &ended).await {
-        metrics::store_error("settle", &error);
-        if error.retry() != Retry::Never {
-            return Err(ended);
-        }
-        // One of them cannot be written at all; the others can.
-        for ended in &ended {
-            if let Err(error) = settle(&engine, std::slice::from_ref(ended)).await {
-                let job = ended.lease.token.job;
-                tracing::error!(%job, error = %error.report(), "a verdict is lost");
+    let mut written = Written::default();
+    match settle(&engine, &ended).await {
+        Ok(()) => written.gone = ended,
+        Err(error) => {
+            metrics::store_error("settle", &error);
+            if !cannot_be_written(&error) {
+                written.kept = ended;
+                return written;
+            }
+            // One of them cannot be; the others can.
+            for ended in ended {
+                match settle(&engine, std::slice::from_ref(&ended)).await {
+                    Err(error) if !cannot_be_written(&error) => {
+                        written.kept.push(ended);
+                        continue;
+                    }
+                    Err(error) => {
+                        let job = ended.lease.token.job;
+                        tracing::error!(%job, error = %error.report(), "a verdict is lost");
+                    }
+                    Ok(()) => {}
+                }
+                written.gone.push(ended);
             }
         }
     }
-    Ok(ended)
+    written
+}
+
+/// Whether the store will never take this verdict. Whatever else keeps it from that passes: it is away, or
+/// read-only for now.
+fn cannot_be_written(error: &Error) -> bool {
+    error.retry() == Retry::Never
+        && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Internal)
 }
 
 pub(crate) fn retry_at(now: DateTime<Utc>, attempt: u32) -> DateTime<Utc> {

@@ -9,8 +9,9 @@ use automarket::{
     connectors::{facebook, instagram, linkedin, x},
     content::MediaKind,
     core::chrono::{DateTime, TimeDelta, Utc},
+    publishing::PublishOptions,
     store::{Account, MemoryStore, Publication, PublicationState},
-    testing::{Fake, Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fake, Fault, FaultRule, FaultStore, ManualClock, Sandbox, StoreFault, StoreRule},
 };
 
 use crate::connectors::{self, ALL, Connector};
@@ -29,6 +30,7 @@ impl Clock for Wrong {
 
 struct World {
     connector: &'static Connector,
+    store: FaultStore,
     sandbox: Sandbox,
     clock: ManualClock,
     tenant: Tenant,
@@ -50,7 +52,9 @@ impl World {
         let sandbox = Sandbox::new()
             .with(fake)
             .with_clock(Arc::new(clock.clone()));
-        let builder = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
+        let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let store = FaultStore::new(Arc::new(store));
+        let builder = Automarket::builder(store.clone())
             .clock(Arc::new(Wrong(clock.clone(), wrong)))
             .keyring(Keyring::random())
             .transport(sandbox.clone());
@@ -61,6 +65,7 @@ impl World {
         let account = tenant.add_account(account, (connector.credential)());
         Self {
             connector,
+            store,
             sandbox,
             clock,
             account: account.await.unwrap(),
@@ -77,8 +82,26 @@ impl World {
 
     async fn publish(&self, post: Post) -> PostId {
         let accounts = [self.account.id];
-        let published = self.tenant.publish(post, accounts, When::Now);
+        let options = PublishOptions::new().however_late();
+        let published = self.tenant.publish_with(post, accounts, When::Now, options);
         published.await.unwrap()
+    }
+
+    /// Works until the publication has ended, whatever the store makes of that.
+    async fn end_in_spite(&self, post: PostId, name: &impl fmt::Debug) -> Publication {
+        for _ in 0..TURNS {
+            let Ok(mut found) = self.tenant.publications(post).await else {
+                continue;
+            };
+            let publication = found.remove(0);
+            if publication.state.is_terminal() {
+                return publication;
+            }
+            let lease = Duration::from_secs(60);
+            let _ = self.tenant.work_on(publication.job, lease).await;
+            self.clock.advance(TimeDelta::minutes(2));
+        }
+        panic!("{}: {name:?} comes to no end", self.connector.name)
     }
 
     async fn turn(&self, post: PostId) -> Publication {
@@ -182,6 +205,58 @@ async fn a_process_whose_clock_is_wrong_sends_what_is_not_out_and_finds_what_is(
             assert_eq!(world.sandbox.faults().hits().len(), 2, "{name}");
             let cx = world.tenant.context(world.account.id).await.unwrap();
             assert_eq!(cx.now(), world.clock.now(), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_any_one_call_ends_nothing_and_sends_nothing_twice() {
+    use StoreFault::{FailAfter, FailBefore, Refuse};
+    // The last is one that is read-only for now, or knows our password no more.
+    for fault in [FailBefore, FailAfter, Refuse(ErrorKind::Config)] {
+        for connector in ALL {
+            for nth in 0.. {
+                let world = World::new(connector).await;
+                let name = (connector.name, &fault, nth);
+                let post = world.publish((connector.post)("We shipped!")).await;
+                let rule = StoreRule::new(fault.clone()).after(nth);
+                world.store.faults().add(rule);
+                let end = world.end_in_spite(post, &name).await;
+                assert_eq!(end.state, PublicationState::Published, "{name:?}: {end:?}");
+                assert_eq!(world.posts(), 1, "{name:?}");
+                if world.store.faults().hits() == 0 {
+                    assert!(nth > 10, "{name:?}: so few calls");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_for_days_ends_nothing() {
+    for (lost, method) in [(None, "post"), (Some(Fault::CutAfter), "pass_gates")] {
+        for kind in [ErrorKind::Storage, ErrorKind::Config] {
+            let world = World::new(connectors::find("x").unwrap()).await;
+            let post = world.publish(Post::text("We shipped!")).await;
+            if let Some(lost) = lost.clone() {
+                world.fault(lost, 0);
+                let met = world.turn(post).await;
+                assert_eq!(met.state, PublicationState::Publishing);
+            }
+            let refused = StoreRule::on(method, StoreFault::Refuse(kind));
+            world.store.faults().add(refused.times(u32::MAX));
+            for _ in 0..50 {
+                let met = world.turn(post).await;
+                assert!(!met.state.is_terminal(), "{method} {kind}: {met:?}");
+                world.clock.advance(TimeDelta::hours(2));
+            }
+            let hits = world.store.faults().hits();
+            assert!(hits >= 40, "{method} {kind}: {hits}");
+            world.store.faults().clear();
+            let end = world.end(post, &method).await;
+            assert_eq!(end.state, PublicationState::Published, "{end:?}");
+            assert_eq!(world.posts(), 1, "{method} {kind}");
         }
     }
 }
