@@ -10,13 +10,15 @@ use automarket_core::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::{SharedEngine, held::Held, overdue};
+use super::{SharedEngine, held::Held, in_time, overdue};
 use crate::report::metrics;
 
 /// How often a worker says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
 /// How often old and overdue rows are looked for; while there are more old ones than a batch, the shorter.
 const CLEAN: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1));
+/// How long the store has for one of its duties.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// So many rows go at once at the most: a transaction of some milliseconds.
 const BATCH: usize = 500;
 
@@ -96,13 +98,13 @@ impl Duties {
             let scheduled = self.engine.scheduled.notified();
             let mut next = Instant::now() + self.until_next_run().await;
             if beat_at <= Instant::now() {
-                if let Err(error) = self.beat().await {
+                if let Err(error) = in_time(PATIENCE, self.beat()).await {
                     metrics::store_error("put_worker", &error);
                 }
                 beat_at = Instant::now() + BEAT;
             }
             if clean_at <= Instant::now() {
-                if let Err(error) = overdue::tell(&self.engine).await {
+                if let Err(error) = in_time(PATIENCE, overdue::tell(&self.engine)).await {
                     metrics::store_error("overdue", &error);
                 }
                 clean_at = Instant::now() + self.clean().await;
@@ -127,7 +129,7 @@ impl Duties {
 
     /// Puts in what is due, and says how long there is surely nothing: at most the poll interval.
     async fn until_next_run(&self) -> Duration {
-        match self.engine.run_schedules().await {
+        match in_time(PATIENCE, self.engine.run_schedules()).await {
             Ok(wait) => wait.map_or(self.poll, |wait| wait.min(self.poll)),
             Err(error) => {
                 metrics::store_error("schedules", &error);
@@ -139,7 +141,7 @@ impl Duties {
     /// Removes a batch of what is old, and says when to look again.
     async fn clean(&self) -> Duration {
         let (usual, soon) = CLEAN;
-        match clean(&self.engine).await {
+        match in_time(PATIENCE, clean(&self.engine)).await {
             Ok(removed) if removed >= BATCH => soon,
             // Spread, so that the workers of a fleet do not come together.
             Ok(_) => usual.mul_f64(0.5 + fastrand::f64()),

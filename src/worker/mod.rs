@@ -32,7 +32,7 @@ use futures_util::{
 };
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use crate::{Automarket, report::metrics};
@@ -54,6 +54,8 @@ pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
 const DROP: Duration = Duration::from_secs(1);
+/// How long the store then has to take what is handed back.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A worker in this process. Any number may run, here and elsewhere, on one store.
 #[derive(Clone, Debug)]
@@ -114,7 +116,7 @@ impl Worker {
 
     /// How long running jobs have to end after the shutdown began; 30 s unless said otherwise. What still runs
     /// then is dropped at its next await and handed back: the next worker has it at once, the attempt is not
-    /// counted.
+    /// counted. What a store that does not answer has not taken 5 s later is left to the leases.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -142,7 +144,11 @@ impl Worker {
     /// [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
     /// was done then. A store that is away is asked again after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        self.market.engine.accounts.fit_for_work().await?;
+        let mut shutdown = pin!(shutdown);
+        tokio::select! {
+            fit = self.market.engine.accounts.fit_for_work() => fit?,
+            () = &mut shutdown => return Ok(()),
+        }
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
         let name = self.name.clone();
@@ -167,8 +173,9 @@ impl Worker {
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
-        let gone = engine.store.remove_worker(&name).await;
-        metrics::store_result("remove_worker", gone.map(drop));
+        if let Ok(gone) = timeout(DROP, engine.store.remove_worker(&name)).await {
+            metrics::store_result("remove_worker", gone.map(drop));
+        }
         // What was handed back is there for the other workers of this process.
         engine.wake.notify_waiters();
         Ok(())
@@ -189,8 +196,7 @@ struct Shift {
 }
 
 impl Shift {
-    async fn work(&mut self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = pin!(shutdown);
+    async fn work(&mut self, mut shutdown: impl Future<Output = ()> + Unpin) {
         let engine = self.worker.market.engine.clone();
         // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
         let mut wake = pin!(engine.wake.notified());
@@ -207,7 +213,8 @@ impl Shift {
             if is_writing == 0 && !self.ended.is_empty() && write_at <= Instant::now() {
                 is_writing = self.ended.len();
                 let ended = std::mem::take(&mut self.ended);
-                writing = Some(write(engine.clone(), ended).boxed()).into();
+                let written = write(engine.clone(), ended, self.worker.lease);
+                writing = Some(written.boxed()).into();
             }
             if !is_taking
                 && look
@@ -278,35 +285,38 @@ impl Shift {
 
     /// Lets running jobs end, and hands back what does not.
     async fn stop(&mut self, end: Instant) {
-        self.write().await;
+        self.write(end).await;
         while !self.running.is_empty() {
             let Ok(joined) = timeout_at(end, self.running.join_next()).await else {
                 break;
             };
             self.ended.extend(joined.and_then(|ended| ended.ok()));
-            self.write().await;
+            self.write(end).await;
         }
         self.held.stop_all();
         let end = Instant::now() + DROP;
         while let Ok(Some(joined)) = timeout_at(end, self.running.join_next()).await {
             self.ended.extend(joined);
         }
-        if !self.write().await {
+        let end = Instant::now() + LAST;
+        if !self.write(end).await {
             // The store was away just now. Once more, then the leases run out by themselves.
             sleep(AGAIN).await;
-            self.write().await;
+            self.write(end).await;
         }
     }
 
-    /// Writes the verdicts of all jobs that have ended by now.
-    async fn write(&mut self) -> bool {
+    /// Writes the verdicts of all jobs that have ended by now. What is not answered by `end` is left to the leases.
+    async fn write(&mut self, end: Instant) -> bool {
         while let Some(joined) = self.running.try_join_next() {
             self.ended.extend(joined);
         }
         let engine = self.worker.market.engine.clone();
         let ended = std::mem::take(&mut self.ended);
-        let written = write(engine, ended).await;
-        self.written(written)
+        match timeout_at(end, write(engine, ended, self.worker.lease)).await {
+            Ok(written) => self.written(written),
+            Err(_) => true,
+        }
     }
 
     /// Lets written leases go. `false` when the store did not take the verdicts: they are kept, and so are
@@ -464,7 +474,8 @@ impl Order {
         };
         let kinds = self.first.kinds.clone();
         for claim in [Some(self.first), self.then].into_iter().flatten() {
-            match engine.store.claim(&claim).await {
+            // What is not answered within a lease gives none that is left.
+            match in_time(claim.lease, engine.store.claim(&claim)).await {
                 Ok(leases) => {
                     let all = leases.len() < claim.limit;
                     taken.leases.extend(leases);
@@ -476,7 +487,7 @@ impl Order {
                     if all {
                         // What came is not held up by asking for more, and one job says nothing of the rest.
                         if taken.leases.is_empty() && taken.only.is_none() {
-                            taken.next = until_next(&engine, &kinds, self.poll).await;
+                            taken.next = until_next(&engine, &kinds, claim.lease, self.poll).await;
                         }
                         break;
                     }
@@ -493,10 +504,16 @@ impl Order {
 }
 
 /// When something may be ready.
-async fn until_next(engine: &SharedEngine, kinds: &[String], poll: Duration) -> Next {
+async fn until_next(
+    engine: &SharedEngine,
+    kinds: &[String],
+    patience: Duration,
+    poll: Duration,
+) -> Next {
     let store = &engine.store;
-    let wait = match (store.next_ready(kinds).await, store.now().await) {
-        (Ok(Some(next)), Ok(now)) => (next - now)
+    let asked = async { Ok((store.next_ready(kinds).await?, store.now().await?)) };
+    let wait = match in_time(patience, asked).await {
+        Ok((Some(next), now)) => (next - now)
             .to_std()
             .unwrap_or_default()
             .clamp(Duration::from_millis(1).min(poll), poll),
@@ -514,9 +531,10 @@ struct Written {
     kept: Vec<Ended>,
 }
 
-async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
+async fn write(engine: SharedEngine, ended: Vec<Ended>, patience: Duration) -> Written {
     let mut written = Written::default();
-    match settle(&engine, &ended).await {
+    // Put again, what was written all the same is refused: its lease has ended.
+    match in_time(patience, settle(&engine, &ended)).await {
         Ok(()) => written.gone = ended,
         Err(error) => {
             metrics::store_error("settle", &error);
@@ -526,7 +544,8 @@ async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
             }
             // One of them cannot be; the others can.
             for ended in ended {
-                match settle(&engine, std::slice::from_ref(&ended)).await {
+                let alone = settle(&engine, std::slice::from_ref(&ended));
+                match in_time(patience, alone).await {
                     Err(error) if !cannot_be_written(&error) => {
                         written.kept.push(ended);
                         continue;
@@ -549,6 +568,14 @@ async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
 fn cannot_be_written(error: &Error) -> bool {
     error.retry() == Retry::Never
         && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Internal)
+}
+
+/// The store's answer, or that there was none in time: whoever asks again may get another connection.
+async fn in_time<T>(patience: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(patience, call).await.unwrap_or_else(|_| {
+        let message = format!("the store gave no answer in {} s", patience.as_secs());
+        Err(Error::new(ErrorKind::Storage, message))
+    })
 }
 
 pub(crate) fn retry_at(now: DateTime<Utc>, attempt: u32) -> DateTime<Utc> {

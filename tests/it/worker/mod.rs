@@ -3,6 +3,7 @@
 mod alone;
 mod dying;
 mod gates;
+mod hanging;
 mod leases;
 mod operations;
 mod schedules;
