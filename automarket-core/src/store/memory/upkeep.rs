@@ -30,9 +30,12 @@ impl ScheduleStore for MemoryStore {
         let schedules = &mut state.upkeep.schedules;
         let key = (schedule.tenant.clone(), schedule.name.clone());
         let old = schedules.get(&key);
+        if old.map_or(0, |old| old.revision) != schedule.revision {
+            return Err(schedule.changed());
+        }
         let new = Schedule {
             last_at: old.and_then(|old| old.last_at),
-            revision: old.map_or(1, |old| old.revision + 1),
+            revision: schedule.revision + 1,
             ..schedule.clone()
         };
         schedules.insert(key, new.clone());
