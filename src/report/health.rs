@@ -111,7 +111,7 @@ impl Automarket {
             schema_version: store.schema_version().await?,
             last_poll: workers.iter().map(|worker| worker.polled_at).max(),
             workers,
-            overdue: store.overdue(limits.grace, 1).await?.pop(),
+            overdue: store.overdue(limits.grace, None, 1).await?.pop(),
             queue: store.queue_stats().await?,
         };
         Ok((health, store.now().await?))

@@ -93,6 +93,7 @@ pub(super) struct Duties {
 impl Duties {
     pub(super) async fn run(self) -> Infallible {
         let (mut beat_at, mut clean_at) = (Instant::now(), Instant::now());
+        let mut told = None;
         loop {
             // Armed before the schedules are read, so that none put in meanwhile is missed.
             let scheduled = self.engine.scheduled.notified();
@@ -104,10 +105,11 @@ impl Duties {
                 beat_at = Instant::now() + BEAT;
             }
             if clean_at <= Instant::now() {
-                if let Err(error) = in_time(PATIENCE, overdue::tell(&self.engine)).await {
-                    metrics::store_error("overdue", &error);
-                }
-                clean_at = Instant::now() + self.clean().await;
+                let telling = overdue::tell(&self.engine, &mut told);
+                let more = in_time(PATIENCE, telling).await;
+                let more = more.inspect_err(|error| metrics::store_error("overdue", error));
+                let (again, (_, soon)) = (self.clean().await, CLEAN);
+                clean_at = Instant::now() + if more.unwrap_or(false) { soon } else { again };
             }
             next = next.min(beat_at).min(clean_at);
             tokio::select! {

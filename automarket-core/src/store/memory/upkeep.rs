@@ -166,7 +166,12 @@ impl UpkeepStore for MemoryStore {
         Ok(state.upkeep.workers.values().cloned().collect())
     }
 
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
         let (state, now) = self.lock();
         let since = |(job, due): (&Job, DateTime<Utc>)| Overdue {
             tenant: job.tenant.clone(),
@@ -177,8 +182,10 @@ impl UpkeepStore for MemoryStore {
         };
         let live = state.queue.live().map(since);
         let late = live.filter(|overdue| overdue.since < now - delta(grace));
-        let mut late: Vec<Overdue> = late.collect();
-        late.sort_by_key(|overdue| overdue.since);
+        let place = |overdue: &Overdue| (overdue.since, overdue.job);
+        let behind = |overdue: &Overdue| after.is_none_or(|after| place(overdue) > place(after));
+        let mut late: Vec<Overdue> = late.filter(behind).collect();
+        late.sort_by_key(place);
         late.truncate(limit);
         Ok(late)
     }

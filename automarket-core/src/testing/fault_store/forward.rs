@@ -337,8 +337,14 @@ impl UpkeepStore for FaultStore {
     async fn workers(&self) -> Result<Vec<WorkerRecord>> {
         self.pass("workers", self.inner.workers()).await
     }
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
-        self.pass("overdue", self.inner.overdue(grace, limit)).await
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
+        let late = self.inner.overdue(grace, after, limit);
+        self.pass("overdue", late).await
     }
     async fn queue_rates(&self) -> Result<QueueRates> {
         self.pass("queue_rates", self.inner.queue_rates()).await
