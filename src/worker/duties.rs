@@ -37,6 +37,8 @@ pub struct Retention {
     pub measurements: Option<Duration>,
     /// Attempts at publications, with what went over the wire; 90 days unless said otherwise.
     pub attempts: Option<Duration>,
+    /// The audit trail; for ever unless said otherwise.
+    pub audit: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -47,6 +49,7 @@ impl Default for Retention {
             events: days(365),
             measurements: days(730),
             attempts: days(90),
+            audit: None,
         }
     }
 }
@@ -77,6 +80,13 @@ impl Retention {
     #[must_use]
     pub fn attempts(mut self, kept: Option<Duration>) -> Self {
         self.attempts = kept;
+        self
+    }
+
+    /// How long the audit trail is kept.
+    #[must_use]
+    pub fn audit(mut self, kept: Option<Duration>) -> Self {
+        self.audit = kept;
         self
     }
 }
@@ -173,6 +183,9 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     }
     if let Some(before) = engine.retention.attempts.and_then(before) {
         most = most.max(engine.store.remove_attempts(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.audit.and_then(before) {
+        most = most.max(engine.store.remove_audit(before, BATCH).await?);
     }
     Ok(most)
 }

@@ -224,6 +224,10 @@ impl AttemptStore for FaultStore {
         self.pass("attempt_stats", self.inner.attempt_stats(tenant, since))
             .await
     }
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        let erased = self.inner.erase_attempts_of(tenant, account);
+        self.pass("erase_attempts_of", erased).await
+    }
 }
 
 #[async_trait]
@@ -514,12 +518,9 @@ impl AuditStore for FaultStore {
         self.pass("audit", self.inner.audit(tenant, after, limit))
             .await
     }
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
-        self.pass(
-            "drop_audit_before",
-            self.inner.drop_audit_before(tenant, before),
-        )
-        .await
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_audit", self.inner.remove_audit(before, limit))
+            .await
     }
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))

@@ -8,7 +8,7 @@ use super::{
     samples::{TEXT, attempt, error, event, job, publishing, tenant},
 };
 use crate::{
-    JobId,
+    AccountId, JobId,
     store::{
         Enqueued, JobState, NewJob, PublishingChange, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat,
     },
@@ -325,6 +325,17 @@ async fn attempts_removed(s: &StoreUnderTest) {
     assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 1);
     assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 0);
     assert_eq!(left().await, [20]);
+    let route = publication.route().account;
+    let erased = async |tenant_name, account| {
+        let tenant = tenant(tenant_name);
+        let erased = s.store.erase_attempts_of(&tenant, account).await;
+        erased.unwrap()
+    };
+    assert_eq!(erased("b", route).await, 0);
+    assert_eq!(erased("a", AccountId::derived("another")).await, 0);
+    assert_eq!(left().await, [20]);
+    assert_eq!(erased("a", route).await, 1);
+    assert_eq!(left().await, [0_i64; 0]);
 }
 
 async fn dead_removed(s: &StoreUnderTest) {
