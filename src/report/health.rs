@@ -3,11 +3,14 @@ use std::time::Duration;
 use automarket_core::{
     Result,
     chrono::{self, DateTime, Utc},
-    store::{Overdue, QueueStats, WorkerRecord},
+    store::{Gate, Overdue, QueueStats, WorkerRecord},
 };
 use serde::Serialize;
 
 use crate::Automarket;
+
+/// So many closed gates are named.
+const GATES: usize = 100;
 
 /// From when on something is a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,9 @@ pub struct StoreHealth {
     pub overdue: Option<Overdue>,
     /// How full the queue is.
     pub queue: QueueStats,
+    /// The rate gates and circuit breakers that are closed now, at most a hundred: no problems of ours, but why
+    /// some accounts wait.
+    pub closed_gates: Vec<Gate>,
 }
 
 impl Health {
@@ -113,6 +119,7 @@ impl Automarket {
             workers,
             overdue: store.overdue(limits.grace, None, 1).await?.pop(),
             queue: store.queue_stats().await?,
+            closed_gates: store.closed_gates(GATES).await?,
         };
         Ok((health, store.now().await?))
     }

@@ -11,7 +11,9 @@ use automarket::{
     core::chrono::{DateTime, TimeDelta, Utc},
     publishing::PublishOptions,
     store::{Account, MemoryStore, Publication, PublicationState},
-    testing::{Fake, Fault, FaultRule, FaultStore, ManualClock, Sandbox, StoreFault, StoreRule},
+    testing::{
+        Fake, Fault, FaultRule, FaultStore, ManualClock, Sandbox, StoreFault, StoreRule, unattended,
+    },
 };
 
 use crate::connectors::{self, ALL, Connector};
@@ -123,6 +125,14 @@ impl World {
         panic!("{}: {name:?} comes to no end", self.connector.name)
     }
 
+    /// Nothing is left that nobody comes back to (A22).
+    async fn is_attended(&self, name: &impl fmt::Debug) {
+        self.store.faults().clear();
+        let grace = Duration::from_secs(300);
+        let left = unattended(&self.store, self.tenant.id(), grace).await;
+        assert_eq!(left.unwrap(), [""; 0], "{name:?}");
+    }
+
     fn posts(&self) -> usize {
         let fakes = self.sandbox.fakes().iter();
         fakes.map(|fake| fake.effects().len()).sum()
@@ -176,6 +186,7 @@ async fn a_fault_ends_in_what_is_true_with_one_post() {
             let end = world.end(post, &name).await;
             assert_eq!(end.state, Published, "{name:?}: {end:?}");
             assert_eq!(world.posts(), 1, "{name:?}, in the end");
+            world.is_attended(&name).await;
         }
     }
 }
@@ -224,6 +235,7 @@ async fn a_store_that_refuses_any_one_call_ends_nothing_and_sends_nothing_twice(
                 let end = world.end_in_spite(post, &name).await;
                 assert_eq!(end.state, PublicationState::Published, "{name:?}: {end:?}");
                 assert_eq!(world.posts(), 1, "{name:?}");
+                world.is_attended(&name).await;
                 if world.store.faults().hits() == 0 {
                     assert!(nth > 10, "{name:?}: so few calls");
                     break;

@@ -133,6 +133,28 @@ async fn what_cannot_be_read_or_is_not_known_waits_longer_and_longer_and_dies() 
 }
 
 #[tokio::test]
+async fn jobs_that_fail_together_come_back_spread_over_the_whole_wait() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store, |b| {
+        b.job("fails", |_: Value, _: Run| async {
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "away"))
+        })
+    });
+    let (jobs, mut tenths) = (400, [0; 10]);
+    for _ in 0..jobs {
+        let id = put(&tenant, "fails", Value::Null).await;
+        let failed = tenant.work_on(id, LEASE).await.unwrap();
+        // The first wait is a second at the most.
+        let wait = (failed.run_at - clock.now()).num_milliseconds();
+        tenths[usize::try_from(wait).unwrap().min(999) / 100] += 1;
+    }
+    // 40 are to be expected of each; of a fair draw fewer than 10 or more than 90 never come.
+    let fair = tenths.iter().all(|tenth| (10..90).contains(tenth));
+    assert!(fair, "{tenths:?}");
+}
+
+#[tokio::test]
 async fn a_panic_is_a_failed_attempt_and_a_named_wait_is_none() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));

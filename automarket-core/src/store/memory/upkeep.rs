@@ -135,6 +135,16 @@ impl GateStore for MemoryStore {
         let all = state.upkeep.gates.values();
         Ok(all.filter(|g| g.tenant == *tenant).cloned().collect())
     }
+
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        let (state, now) = self.lock();
+        let all = state.upkeep.gates.values();
+        let closed = |g: &&Gate| g.closed_until.is_some_and(|until| until > now);
+        let mut closed: Vec<Gate> = all.filter(closed).cloned().collect();
+        closed.sort_by_key(|gate| std::cmp::Reverse(gate.closed_until));
+        closed.truncate(limit);
+        Ok(closed)
+    }
 }
 
 #[async_trait]

@@ -294,6 +294,10 @@ impl GateStore for FaultStore {
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
         self.pass("gates", self.inner.gates(tenant)).await
     }
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        self.pass("closed_gates", self.inner.closed_gates(limit))
+            .await
+    }
 }
 
 #[async_trait]
