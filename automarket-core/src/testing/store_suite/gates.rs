@@ -186,11 +186,13 @@ async fn bucket(s: &StoreUnderTest) {
 
 async fn closed_named(s: &StoreUnderTest) {
     let (_, account) = ids();
-    for (name, minutes) in [("a", 1), ("b", 2), ("c", 0)] {
-        let (tenant, wait) = (tenant(name), MINUTE * minutes);
-        let told = s
-            .store
-            .tell_gate(&tenant, account, "rate", Signal::Limited(wait));
+    for (name, signal) in [
+        ("a", Signal::Limited(MINUTE)),
+        ("b", Signal::Limited(MINUTE * 2)),
+        ("c", Signal::Failed),
+    ] {
+        let tenant = tenant(name);
+        let told = s.store.tell_gate(&tenant, account, "rate", signal);
         told.await.unwrap();
     }
     let closed = async |limit| {
