@@ -30,17 +30,17 @@ impl Clock for Wrong {
     }
 }
 
-struct World {
+pub(crate) struct World {
     connector: &'static Connector,
-    store: FaultStore,
+    pub(crate) store: FaultStore,
     sandbox: Sandbox,
     clock: ManualClock,
-    tenant: Tenant,
+    pub(crate) tenant: Tenant,
     account: Account,
 }
 
 impl World {
-    async fn new(connector: &'static Connector) -> Self {
+    pub(crate) async fn new(connector: &'static Connector) -> Self {
         Self::with(connector, (connector.fake)()).await
     }
 
@@ -76,13 +76,13 @@ impl World {
     }
 
     /// Has the fault hit the publishing request after so many of them.
-    fn fault(&self, fault: Fault, after: u32) {
+    pub(crate) fn fault(&self, fault: Fault, after: u32) {
         let (method, path) = self.connector.write.clone();
         let rule = FaultRule::on(path, fault).method(method).after(after);
         self.sandbox.faults().add(rule);
     }
 
-    async fn publish(&self, post: Post) -> PostId {
+    pub(crate) async fn publish(&self, post: Post) -> PostId {
         let accounts = [self.account.id];
         let options = PublishOptions::new().however_late();
         let published = self.tenant.publish_with(post, accounts, When::Now, options);
@@ -106,7 +106,7 @@ impl World {
         panic!("{}: {name:?} comes to no end", self.connector.name)
     }
 
-    async fn turn(&self, post: PostId) -> Publication {
+    pub(crate) async fn turn(&self, post: PostId) -> Publication {
         let job = self.tenant.publications(post).await.unwrap()[0].job;
         let lease = Duration::from_secs(60);
         self.tenant.work_on(job, lease).await.unwrap();

@@ -19,6 +19,7 @@ mod live;
 mod media;
 mod publishing;
 mod quickstart;
+mod telemetry;
 mod tenants;
 mod worker;
 mod workspace;
