@@ -24,7 +24,7 @@ use crate::{
 const GROUP: usize = 64;
 const CHANGE: &str =
     "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-    $14, $15, $16, $17, $18) AS at";
+    $14, $15, $16, $17, $18) AS at FROM automarket.bounded()";
 
 /// Changes, those of one tenant that wait at the same time in one transaction: each holds the lock on the tenant's
 /// events to its commit, so by themselves they would queue for it, each with a commit of its own.

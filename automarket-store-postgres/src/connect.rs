@@ -3,7 +3,7 @@
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use automarket_core::{Error, ErrorKind, Result};
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls_platform_verifier::Verifier;
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_postgres::{
     AsyncMessage, Client, Config, Connection, NoTls,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -20,10 +20,14 @@ use crate::error::Outcome;
 
 /// How long a connection may take to be made, where the URL says nothing.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a call waits for a connection to become free.
+/// How long a call waits for a connection to become free, or to be made and greeted.
 const WAIT: Duration = Duration::from_secs(30);
-/// How long a listener hears nothing before it asks whether the server is there.
-const ALIVE: Duration = Duration::from_secs(60);
+/// How long nothing is heard before the server's machine is asked whether it is there, how often it is asked, and how
+/// long what was sent may go without a receipt: a connection whose other end is gone ends in half a minute, where
+/// the system's own settings make it two hours.
+const SILENT: Duration = Duration::from_secs(15);
+const ASKED: (Duration, u32) = (Duration::from_secs(5), 3);
+const UNHEARD: Duration = Duration::from_secs(20);
 
 /// Where the server is, and how it is spoken to.
 #[derive(Clone)]
@@ -43,6 +47,22 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name("automarket");
         }
+        // A name may lead to an old primary for a while, and connections to it would stay.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+            config.keepalives_idle(SILENT);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(ASKED.0);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(ASKED.1);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(UNHEARD);
+        }
         let tls = match wants_tls(&config) {
             true => Some(MakeRustlsConnect::new(tls(roots)?)),
             false => None,
@@ -61,8 +81,11 @@ impl Server {
         };
         Pool::builder(manager)
             .max_size(size)
+            // The one used last is the warmest, on both sides.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::Config, "the pool cannot be built").with_source(error)
@@ -71,11 +94,9 @@ impl Server {
 
     /// A connection that listens on a channel and does nothing else.
     pub(crate) async fn listen(&self, channel: &str) -> Outcome<Listening> {
-        let mut config = self.config.clone();
-        config.keepalives_idle(ALIVE);
         Ok(match self.tls.clone() {
-            Some(tls) => Listening::begin(config.connect(tls).await?, channel).await?,
-            None => Listening::begin(config.connect(NoTls).await?, channel).await?,
+            Some(tls) => Listening::begin(self.config.connect(tls).await?, channel).await?,
+            None => Listening::begin(self.config.connect(NoTls).await?, channel).await?,
         })
     }
 }
@@ -174,6 +195,25 @@ mod tests {
         ] {
             assert_eq!(wants_tls(&url.parse().unwrap()), wanted, "{url}");
         }
+    }
+
+    #[test]
+    fn silence_is_bounded_where_the_url_says_nothing() {
+        let settings = |url: &str| {
+            let config = Server::new(url, None).ok().unwrap().config;
+            [
+                Some(config.get_keepalives_idle().as_secs()),
+                config.get_keepalives_interval().map(|d| d.as_secs()),
+                config.get_keepalives_retries().map(u64::from),
+                config.get_tcp_user_timeout().map(Duration::as_secs),
+            ]
+        };
+        let own = settings("postgres://u@localhost/a");
+        assert_eq!(own, [Some(15), Some(5), Some(3), Some(20)]);
+        let told =
+            "keepalives_idle=1&keepalives_interval=2&keepalives_retries=3&tcp_user_timeout=4";
+        let told = settings(&format!("postgres://u@localhost/a?{told}"));
+        assert_eq!(told, [Some(1), Some(2), Some(3), Some(4)]);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! One connection of the pool, or a transaction on it, speaking to our schema.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use automarket_core::Result;
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use tokio::sync::Mutex;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use crate::error::{Fault, Outcome};
 
@@ -19,6 +23,8 @@ pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) schema: String,
     glances: Glances,
+    /// Connections that were made before are not used again.
+    trusted_from: StdMutex<Option<Instant>>,
 }
 
 /// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
@@ -26,20 +32,6 @@ pub(crate) struct Database {
 struct Glances {
     pool: Pool,
     now: Mutex<Option<Arc<Object>>>,
-}
-
-impl Glances {
-    async fn connection(&self) -> Outcome<Arc<Object>> {
-        let mut now = self.now.lock().await;
-        if let Some(open) = &*now
-            && !open.is_closed()
-        {
-            return Ok(open.clone());
-        }
-        // It goes back to its pool, which makes another.
-        *now = None;
-        Ok(now.insert(Arc::new(self.pool.get().await?)).clone())
-    }
 }
 
 impl Database {
@@ -52,26 +44,66 @@ impl Database {
                 pool: glances,
                 now: Mutex::default(),
             },
+            trusted_from: StdMutex::default(),
         }
     }
 
     /// The rows of a read that takes no time and waits for nobody.
     pub(crate) async fn glance(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        let client = self.glances.connection().await?;
-        rows(&*client, &self.schema, sql, params).await
+        let client = self.glancing().await?;
+        rows(&*client, self, sql, params).await
+    }
+
+    async fn glancing(&self) -> Outcome<Arc<Object>> {
+        let mut now = self.glances.now.lock().await;
+        if let Some(open) = &*now
+            && !open.is_closed()
+            && self.trusts(open)
+        {
+            return Ok(open.clone());
+        }
+        // It goes back to its pool, which makes another.
+        *now = None;
+        let new = self.lend(&self.glances.pool).await?;
+        Ok(now.insert(Arc::new(new)).clone())
     }
 
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
         Ok(Connection {
-            client: self.pool.get().await?,
-            schema: &self.schema,
+            client: self.lend(&self.pool).await?,
+            db: self,
         })
     }
 
+    async fn lend(&self, pool: &Pool) -> Outcome<Object> {
+        loop {
+            let client = pool.get().await?;
+            if self.trusts(&client) {
+                return Ok(client);
+            }
+            drop(Object::take(client));
+        }
+    }
+
+    /// From now on only connections are used that are made from now on: an old primary stays read-only, and what
+    /// is connected to it stays connected, though the name of the server is another's by now.
+    pub(crate) fn distrust(&self) {
+        *self.trusted_from() = Some(Instant::now());
+    }
+
+    fn trusts(&self, client: &Object) -> bool {
+        let made = Object::metrics(client).created;
+        self.trusted_from().is_none_or(|from| made >= from)
+    }
+
+    fn trusted_from(&self) -> MutexGuard<'_, Option<Instant>> {
+        let from = self.trusted_from.lock();
+        from.unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        let db = self.connection().await?;
-        rows(&db.client, db.schema, sql, params).await
+        self.connection().await?.rows(sql, params).await
     }
 
     pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
@@ -80,22 +112,25 @@ impl Database {
 
     /// How many rows it wrote.
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
-        let db = self.connection().await?;
-        let statement = db.client.prepare_cached(&in_schema(db.schema, sql)).await?;
-        Ok(db.client.execute(&statement, params).await?)
+        let connection = self.connection().await?;
+        execute(&connection.client, self, sql, params).await
     }
 }
 
 pub(crate) struct Connection<'a> {
     client: Object,
-    schema: &'a str,
+    db: &'a Database,
 }
 
 impl Connection<'_> {
+    pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
+        rows(&self.client, self.db, sql, params).await
+    }
+
     pub(crate) async fn begin(&mut self) -> Outcome<Tx<'_>> {
         Ok(Tx {
             transaction: self.client.transaction().await?,
-            schema: self.schema,
+            db: self.db,
         })
     }
 }
@@ -103,12 +138,12 @@ impl Connection<'_> {
 /// A transaction; rolled back unless committed.
 pub(crate) struct Tx<'a> {
     transaction: Transaction<'a>,
-    schema: &'a str,
+    db: &'a Database,
 }
 
 impl Tx<'_> {
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        rows(&self.transaction, self.schema, sql, params).await
+        rows(&self.transaction, self.db, sql, params).await
     }
 
     pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
@@ -116,9 +151,7 @@ impl Tx<'_> {
     }
 
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
-        let sql = in_schema(self.schema, sql);
-        let statement = self.transaction.prepare_cached(&sql).await?;
-        Ok(self.transaction.execute(&statement, params).await?)
+        execute(&self.transaction, self.db, sql, params).await
     }
 
     pub(crate) async fn commit(self) -> Outcome<()> {
@@ -128,12 +161,33 @@ impl Tx<'_> {
 
 async fn rows(
     client: &impl GenericClient,
-    schema: &str,
+    db: &Database,
     sql: &'static str,
     params: Params<'_>,
 ) -> Outcome<Vec<Row>> {
-    let statement = client.prepare_cached(&in_schema(schema, sql)).await?;
-    Ok(client.query(&statement, params).await?)
+    let statement = client.prepare_cached(&in_schema(&db.schema, sql)).await?;
+    let done = client.query(&statement, params).await;
+    noted(db, done)
+}
+
+async fn execute(
+    client: &impl GenericClient,
+    db: &Database,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Outcome<u64> {
+    let statement = client.prepare_cached(&in_schema(&db.schema, sql)).await?;
+    let done = client.execute(&statement, params).await;
+    noted(db, done)
+}
+
+fn noted<T>(db: &Database, done: Result<T, tokio_postgres::Error>) -> Outcome<T> {
+    done.map_err(|error| {
+        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            db.distrust();
+        }
+        error.into()
+    })
 }
 
 /// Statements name our schema `automarket`; it may have another name in this database.

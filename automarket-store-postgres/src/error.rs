@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use automarket_core::{
-    Error, ErrorKind,
+    Error, ErrorKind, Retry,
     store::{NewJob, NewPublishing, Publication},
 };
 use deadpool_postgres::PoolError;
@@ -161,7 +161,8 @@ fn classify(error: tokio_postgres::Error) -> Error {
     said((kind, message, rule, remedy), error)
 }
 
-/// Core's error in these words.
+/// Core's error in these words. A login, a right or a certificate may be changed and put right while work goes on, so
+/// that is worth another try later; only opening a store says that it never is.
 pub(crate) fn said(
     (kind, message, rule, remedy): Words,
     source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -169,6 +170,9 @@ pub(crate) fn said(
     let mut ours = Error::new(kind, message)
         .with_rule(rule)
         .with_source(source);
+    if kind == ErrorKind::Config {
+        ours = ours.with_retry(Retry::After(None));
+    }
     if let Some(remedy) = remedy {
         ours = ours.with_remedy(remedy);
     }
@@ -191,8 +195,9 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
     use ErrorKind::{Config, Internal, InvalidInput, Storage};
     match code.code() {
         "57P01" | "57P02" | "57P03" | "57P05" => connection(),
+        // An old primary, or one whose disk is nearly full: another takes over, or it ends.
         "25006" => (
-            Config,
+            Storage,
             "the database is read-only",
             "postgres.readonly",
             Some("connect to the primary: target_session_attrs=read-write"),
@@ -279,7 +284,7 @@ mod tests {
             ("40001", Storage),
             ("40P01", Storage),
             ("55P03", Storage),
-            ("25006", Config),
+            ("25006", Storage),
             ("28P01", Config),
             ("3D000", Config),
             ("42501", Config),

@@ -12,7 +12,7 @@ use crate::{
     value::{Columns, limit as sql_limit, to_json},
 };
 
-const TELL: &str = "SELECT automarket.tell($1, $2, $3, $4, $5)";
+const TELL: &str = "SELECT automarket.tell($1, $2, $3, $4, $5) FROM automarket.bounded()";
 
 /// Events as columns.
 pub(crate) struct EventRows<'a> {

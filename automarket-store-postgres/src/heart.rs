@@ -10,9 +10,13 @@ use automarket_core::{Error, ErrorKind, Result, store::LeaseToken};
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
+    time::timeout,
 };
 
 use crate::{db::Database, jobs};
+
+/// So long a heartbeat may take in any case.
+const LEAST: Duration = Duration::from_secs(1);
 
 pub(crate) struct Heart {
     /// With a pool of one connection, which is made on the thread.
@@ -40,16 +44,32 @@ impl Heart {
         leases: &[LeaseToken],
         lease: Duration,
     ) -> Result<Vec<LeaseToken>> {
+        let beat = beat(self.db.clone(), leases.to_vec(), lease);
         let Some(thread) = self.thread.get_or_init(|| Thread::start().ok()) else {
-            return Ok(jobs::prolong(&self.db, leases, lease).await?);
+            return beat.await;
         };
-        let (db, leases) = (self.db.clone(), leases.to_vec());
-        let beat = async move { Ok(jobs::prolong(&db, &leases, lease).await?) };
         let joined = thread.runtime.spawn(beat).await;
         joined.map_err(|error| {
             Error::new(ErrorKind::Internal, "a heartbeat did not finish").with_source(error)
         })?
     }
+}
+
+/// Not for longer than until the next one is due, though its caller may have gone by then: the connection, which
+/// idles as long as the workers do, may be one that the network forgot. It is not used again.
+async fn beat(
+    db: Arc<Database>,
+    leases: Vec<LeaseToken>,
+    lease: Duration,
+) -> Result<Vec<LeaseToken>> {
+    let connection = db.connection().await?;
+    let beat = jobs::prolong(&connection, &leases, lease);
+    let Ok(answer) = timeout(LEAST.max(lease / 3), beat).await else {
+        db.distrust();
+        let message = "a heartbeat was not answered in time";
+        return Err(Error::new(ErrorKind::Storage, message).with_rule("postgres.timeout"));
+    };
+    Ok(answer?)
 }
 
 impl Thread {

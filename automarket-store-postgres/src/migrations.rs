@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -20,6 +20,8 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0008_speed.sql"),
     include_str!("../migrations/0009_measurements.sql"),
     include_str!("../migrations/0010_less_work.sql"),
+    include_str!("../migrations/0011_mended.sql"),
+    include_str!("../migrations/0012_one_job.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

@@ -14,7 +14,7 @@ use crate::{
 impl PublicationStore for PostgresStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
         publishing.check()?;
-        let sql = "SELECT automarket.publish($1::text::json) AS is_new";
+        let sql = "SELECT automarket.publish($1::text::json) AS is_new FROM automarket.bounded()";
         let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
         let row = row.map_err(|fault| fault.or_taken(publishing))?;
         let row = row.ok_or_else(|| damaged("the answer of publish"))?;

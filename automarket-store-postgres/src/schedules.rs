@@ -106,6 +106,8 @@ impl ScheduleStore for PostgresStore {
         }
         jobs::enqueue(&tx, &[job]).await?;
         tx.commit().await?;
+        self.inner.claims.look_again();
+        self.inner.bell.pull();
         Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use automarket_core::{Error, ErrorKind, Result};
+use automarket_core::{Error, ErrorKind, Result, Retry};
 
 use crate::{
     changes::Changes,
@@ -95,7 +95,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// `Config` when the URL, the schema's name or the certificates cannot be used, the server refuses the
     /// login or the role's rights, the schema is newer than this version of the crate, or a migration that
-    /// ran is not the one this version knows. `Storage` when the server is away or full.
+    /// ran is not the one this version knows. `Storage` when the server is away or full, or takes no writes.
     pub async fn build(self) -> Result<PostgresStore> {
         let starts_well = |c: char| c.is_ascii_lowercase() || c == '_';
         if !self.schema.starts_with(starts_well)
@@ -115,7 +115,11 @@ impl PostgresStoreBuilder {
         let pool = |size| server.pool(size);
         let heart = Heart::new(Database::new(pool(1)?, pool(1)?, self.schema.clone()));
         let db = Arc::new(Database::new(pool(size)?, pool(1)?, self.schema));
-        migrations::run(&db).await?;
+        let opened = migrations::run(&db).await.map_err(Error::from);
+        opened.map_err(|error| match error.kind() {
+            ErrorKind::Config => error.with_retry(Retry::Never),
+            _ => error,
+        })?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
                 writer: Writer::start(db.clone()),

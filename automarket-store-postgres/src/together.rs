@@ -1,6 +1,13 @@
 //! Calls of one sort that wait at the same time go to the database as one.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use automarket_core::{Error, ErrorKind, Result};
 use tokio::{
@@ -11,12 +18,17 @@ use tokio::{
 /// After so long the next group goes, though the one before it has not come back: one that waits for somebody's
 /// transaction does not hold the others up for good.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// So many at a time have gone so. The next ones gather: each has a connection, and some are left for other calls.
+const WITHOUT_TURN: usize = 2;
 
 /// While groups are on their way the next one gathers, so a lone caller waits for nobody, and 64 callers at once make
 /// groups of about as many.
 pub(crate) struct Together<C, A> {
     calls: mpsc::UnboundedSender<Waiting<C, A>>,
     turn: Arc<Semaphore>,
+    /// Whether the last group had several. The first of them to come back would otherwise go alone, and all others
+    /// wait for its commit: two commits for one group.
+    crowd: Arc<AtomicBool>,
 }
 
 /// A call in a group, to be answered.
@@ -40,9 +52,18 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
         let (calls, mut waiting) = mpsc::unbounded_channel::<Waiting<C, A>>();
         let turn = Arc::new(Semaphore::new(groups));
         let turns = turn.clone();
+        let others = Arc::new(Semaphore::new(WITHOUT_TURN));
+        let crowd = Arc::<AtomicBool>::default();
+        let seen = crowd.clone();
         tokio::spawn(async move {
             while let Some(first) = waiting.recv().await {
-                let turn = timeout(PATIENCE, turns.clone().acquire_owned()).await;
+                let turn = match timeout(PATIENCE, turns.clone().acquire_owned()).await {
+                    Ok(turn) => turn,
+                    Err(_) => tokio::select! {
+                        turn = turns.clone().acquire_owned() => turn,
+                        other = others.clone().acquire_owned() => other,
+                    },
+                };
                 // Those who were just answered may have more: they come first.
                 tokio::task::yield_now().await;
                 let mut weighs = weight(&first.call);
@@ -53,6 +74,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                     weighs += weight(&next.call);
                     group.push(next);
                 }
+                seen.store(group.len() > 1, Ordering::Relaxed);
                 // Nothing is done for those who have gone.
                 group.retain(|call| !call.reply.is_closed());
                 if group.is_empty() {
@@ -65,11 +87,14 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                 });
             }
         });
-        Self { calls, turn }
+        Self { calls, turn, crowd }
     }
 
-    /// A turn, if there is one: then a call needs no company, and no task stands between.
+    /// A turn, if there is one and nobody else about: then a call needs no company, and no task stands between.
     pub(crate) fn alone(&self) -> Option<SemaphorePermit<'_>> {
+        if self.crowd.load(Ordering::Relaxed) {
+            return None;
+        }
         self.turn.try_acquire().ok()
     }
 
@@ -106,7 +131,7 @@ mod tests {
         let seen = groups.clone();
         let together = Together::start(
             1,
-            3,
+            4,
             |_| 1,
             move |group: Vec<Waiting<u32, u32>>| {
                 seen.lock().unwrap().push(group.len());
@@ -133,6 +158,12 @@ mod tests {
         let (one, two, three) = calls.await;
         assert_eq!([one, two, three].map(Result::unwrap), [10, 20, 30]);
         assert_eq!(groups.lock().unwrap().iter().sum::<usize>(), 3);
+        assert!(together.alone().is_none(), "the others will come again");
+        assert_eq!(together.call(4).await.unwrap(), 40);
+        // Nobody else came.
+        let turn = together.turn.acquire().await.unwrap();
+        drop(turn);
+        assert!(together.alone().is_some());
     }
 
     /// The end of a future, if it has come.

@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    hint::spin_loop,
     sync::{Arc, mpsc},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use automarket_core::{Clock, Error, ErrorKind, ErrorRecord, Result};
@@ -18,6 +20,9 @@ use crate::{
 
 /// So many calls share a transaction at the most, so that the first does not wait for ever.
 const GROUP: usize = 512;
+/// So long a group that others wait in already is held open for those who were just answered: about what it takes
+/// them to come back. Else callers fall into two halves, each waiting for the other's commit.
+const PAUSE: Duration = Duration::from_micros(60);
 
 /// What a call works with inside the transaction.
 pub(crate) struct Tx<'a> {
@@ -153,12 +158,19 @@ fn write(
     waiting: &mpsc::Receiver<Box<dyn Work>>,
 ) {
     let mut turns = BTreeMap::new();
-    while let Ok(first) = waiting.recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP
-            && let Ok(next) = waiting.try_recv()
-        {
-            group.push(next);
+    let mut group = Vec::new();
+    // How many may be there in a moment.
+    let mut crowd = 0;
+    loop {
+        if group.is_empty() {
+            let Ok(first) = waiting.recv() else { return };
+            group.push(first);
+        }
+        gather(&mut group, waiting);
+        let until = Instant::now() + PAUSE;
+        while group.len() < crowd.min(GROUP) && Instant::now() < until {
+            spin_loop();
+            gather(&mut group, waiting);
         }
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
@@ -169,9 +181,25 @@ fn write(
             let _ = db.execute_batch("ROLLBACK");
         }
         let failure = failure.map(Error::from);
+        let mut next = Vec::new();
+        gather(&mut next, waiting);
+        crowd = match next.len() {
+            0 => 0,
+            waited => waited + group.len(),
+        };
         for call in group {
             call.answer(failure.as_ref());
         }
+        group = next;
+    }
+}
+
+/// Takes in who waits, as far as there is room.
+fn gather(group: &mut Vec<Box<dyn Work>>, waiting: &mpsc::Receiver<Box<dyn Work>>) {
+    while group.len() < GROUP
+        && let Ok(next) = waiting.try_recv()
+    {
+        group.push(next);
     }
 }
 

@@ -50,7 +50,8 @@ pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, Wor
 /// - Every method that takes a tenant sees only that tenant's rows; an id of another is `NotFound`, `None`
 ///   or `false`. Two tenants may use the same id, except of a job.
 /// - A write that returned `Ok` survives a crash of the process ([`MemoryStore`] cannot); one that returned
-///   an error changed nothing. A call whose future is dropped may still take effect, wholly.
+///   an error changed nothing, unless the connection was lost during its commit: then it may have taken effect,
+///   wholly. So may a call whose future is dropped.
 /// - A read sees every write that returned before it began.
 /// - Time is the store's own ([`JobStore::now`]), so that workers' clocks do not matter. Instants are kept to
 ///   the microsecond.

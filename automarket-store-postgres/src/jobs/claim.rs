@@ -17,12 +17,13 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{
+    admission::Admission,
     heads::Heads,
     settle::{self, End},
 };
 use crate::{
     db::{Database, Tx},
-    error::Outcome,
+    error::{Fault, Outcome},
     together::{Together, Waiting},
     value::{Columns, failure, from_json, payload},
 };
@@ -76,6 +77,7 @@ const GROUP: usize = 400;
 struct Lines {
     turns: Turns,
     heads: Heads,
+    admission: Admission,
 }
 
 /// Claims, those that wait at the same time as one: several at once would stand in each other's way at the head of
@@ -112,7 +114,7 @@ impl Claims {
     }
 
     /// Something may have come back, or been put in, before what stands in the line.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         self.lines.heads.forget();
     }
 }
@@ -160,11 +162,36 @@ async fn give_back(db: &Database, leases: &[Lease]) {
 }
 
 async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease>> {
-    let Lines { turns, heads } = lines;
+    let mut leases = Vec::new();
+    let all = lease_ready(db, lines, claim, &mut leases).await;
+    // What is leased by now is its caller's whatever came after: nobody else could do it, and it would count a
+    // crash. The next claim meets the rest again.
+    if let Err(fault) = all
+        && leases.is_empty()
+    {
+        return Err(fault);
+    }
+    leases.sort_by_key(|(place, lease)| (Reverse(lease.job.priority), lease.job.run_at, *place));
+    Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+}
+
+async fn lease_ready(
+    db: &Database,
+    lines: &Lines,
+    claim: &Claim,
+    leases: &mut Vec<(i64, Lease)>,
+) -> Outcome<()> {
+    let Lines {
+        turns,
+        heads,
+        admission,
+    } = lines;
     let kinds = (!claim.kinds.is_empty()).then_some(&claim.kinds);
     let only = claim.job.map(|id| id.uuid());
     let limit = claim.limit.min(MOST);
-    let mut leases: Vec<(i64, Lease)> = Vec::new();
+    if only.is_none() {
+        admission.look(db).await;
+    }
     while leases.len() < limit {
         let room = limit - leases.len();
         let (priorities, tenants) = turns.read();
@@ -187,17 +214,22 @@ async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease
             .await?;
         let mut taken = Vec::new();
         let mut expired = Vec::new();
+        let mut odd = Vec::new();
         let before = leases.len();
         for row in &rows {
             taken.push((row.column(5)?, row.column(2)?));
             if row.column(16)? {
                 expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
-            } else {
-                leases.push((row.column(1)?, lease(row)?));
+                continue;
+            }
+            match lease(row) {
+                Ok(lease) => leases.push((row.column(1)?, lease)),
+                Err(fault) => odd.push(unreadable(row, fault)?),
             }
         }
         if only.is_none() {
             turns.note(&taken);
+            admission.note(rows.len() == room);
             // With less there is nothing left to walk to.
             if let Some((_, newest)) = leases.get(before)
                 && rows.len() == room
@@ -206,23 +238,38 @@ async fn claim(db: &Database, lines: &Lines, claim: &Claim) -> Outcome<Vec<Lease
                 heads.note(&sent, at, leases[before..].iter().map(|(_, lease)| lease));
             }
         }
-        if expired.is_empty() {
-            break;
+        if !odd.is_empty() {
+            settle::settle(db, &odd).await?;
         }
         // Those found dead, or held again meanwhile, leave room for others.
-        leases.extend(rescue(db, &expired, claim).await?);
-        if only.is_some() {
+        if !expired.is_empty() {
+            leases.extend(rescue(db, &expired, claim).await?);
+        }
+        if only.is_some() || (expired.is_empty() && odd.is_empty()) {
             break;
         }
     }
-    leases.sort_by_key(|(place, lease)| {
-        (
-            std::cmp::Reverse(lease.job.priority),
-            lease.job.run_at,
-            *place,
-        )
-    });
-    Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+    Ok(())
+}
+
+/// The end of a job whose row cannot be read: some host wrote what the library never would. Its tenant finds it among
+/// the dead.
+fn unreadable(row: &Row, fault: Fault) -> Outcome<(LeaseToken, Verdict)> {
+    let token = LeaseToken {
+        job: row.id("id")?,
+        fence: row.column("fence")?,
+    };
+    let column = if row.tenant().is_err() {
+        "tenant"
+    } else if row.long_count("max_attempts").is_err() {
+        "max_attempts"
+    } else if row.instant("run_at").is_err() {
+        "run_at"
+    } else {
+        "column"
+    };
+    let error = Error::from(fault).about(&format!("the job's {column}"));
+    Ok((token, Verdict::Bury(ErrorRecord::from(&error))))
 }
 
 /// Leases jobs whose lease ran out, or buries them: the crash, its failure and the new lease in one
@@ -253,7 +300,8 @@ async fn rescue(
             row.count("crashes")?.saturating_add(1),
             claim.max_crashes,
             attempts,
-            row.long_count("max_attempts")?,
+            // What cannot be read is judged once it is taken.
+            row.long_count("max_attempts").unwrap_or(u32::MAX),
         );
         failures.push((id, attempts, crash.failure));
         if crash.dead {
@@ -286,10 +334,15 @@ async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lea
         return Ok(Vec::new());
     }
     let params: crate::db::Params<'_> = &[&ids, &(micros(claim.lease) as f64), &lends(claim)];
-    let rows = tx.rows(sql, params).await?;
-    rows.iter()
-        .map(|row| Ok((row.column(1)?, lease(row)?)))
-        .collect()
+    let (mut leases, mut odd) = (Vec::new(), Vec::new());
+    for row in &tx.rows(sql, params).await? {
+        match lease(row) {
+            Ok(lease) => leases.push((row.column(1)?, lease)),
+            Err(fault) => odd.push(unreadable(row, fault)?),
+        }
+    }
+    settle::settle_mixed(tx, settle::firsts(&odd)).await?;
+    Ok(leases)
 }
 
 /// From so many crashes on a job is only lent; see [`Claim::lends`].

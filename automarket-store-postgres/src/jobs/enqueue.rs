@@ -8,7 +8,7 @@ use automarket_core::{
     store::{Enqueued, NewJob},
 };
 use tokio_postgres::{Row, types::ToSql};
-use uuid::Uuid;
+use uuid::{Uuid, Version};
 
 use crate::{
     db::{Database, Tx},
@@ -17,8 +17,9 @@ use crate::{
     value::{Columns as _, damaged, to_json},
 };
 
+const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
-const PUT: &str = "SELECT * FROM automarket.put_jobs($1, $2, $3, $4, $5, $6, $7, $8)";
+const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 1_000;
@@ -69,6 +70,20 @@ impl<'a> JobColumns<'a> {
         ]
     }
 
+    /// A lone job's columns but its key.
+    fn one(&self) -> Option<[&(dyn ToSql + Sync); 7]> {
+        let [id] = &self.ids[..] else { return None };
+        Some([
+            id,
+            self.tenants.first()?,
+            self.kinds.first()?,
+            self.payloads.first()?,
+            self.run_ats.first()?,
+            self.priorities.first()?,
+            self.max_attempts.first()?,
+        ])
+    }
+
     fn all_new(&self) -> Vec<Enqueued> {
         let ids = self.ids.iter().copied();
         ids.map(|id| Enqueued::New(id.into())).collect()
@@ -109,15 +124,18 @@ async fn put<'a>(
     jobs: impl IntoIterator<Item = &'a NewJob>,
 ) -> Outcome<Vec<Enqueued>> {
     let columns = JobColumns::new(jobs)?;
-    let params = columns.params();
-    if columns.keys.iter().all(Option::is_none) {
-        match db.rows(PUT_NEW, &params[..7]).await {
+    if !columns.jobs.iter().any(|job| may_wait(job)) {
+        let put = match columns.one() {
+            Some(one) => db.rows(PUT_ONE, &one).await,
+            None => db.rows(PUT_NEW, &columns.params()[..7]).await,
+        };
+        match put {
             Ok(_) => return Ok(columns.all_new()),
             Err(fault) if fault.is_known() => {}
             Err(fault) => return Err(fault),
         }
     }
-    columns.answers(db.rows(PUT, &params).await)
+    columns.answers(db.rows(PUT, &columns.params()).await)
 }
 
 /// Puts jobs in, small calls in company.
@@ -132,8 +150,7 @@ impl Writer {
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        // A unique key may have to wait for somebody's open transaction: not in company.
-        if jobs.len() > SMALL || jobs.iter().any(|job| job.unique_key.is_some()) {
+        if jobs.len() > SMALL || jobs.iter().any(may_wait) {
             return Ok(put(db, jobs).await?);
         }
         if jobs.is_empty() {
@@ -144,6 +161,11 @@ impl Writer {
         }
         self.0.call(jobs.to_vec()).await
     }
+}
+
+/// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
+fn may_wait(job: &NewJob) -> bool {
+    job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
@@ -161,7 +183,9 @@ async fn write(db: &Database, group: Vec<Waiting<Vec<NewJob>, Vec<Enqueued>>>) {
             let error = Error::from(fault);
             for waiting in group {
                 let answer = match error.kind() {
-                    ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
+                    ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
+                        Err(Error::from(ErrorRecord::from(&error)))
+                    }
                     _ => put(db, &waiting.call).await.map_err(Error::from),
                 };
                 let _ = waiting.answer(answer);

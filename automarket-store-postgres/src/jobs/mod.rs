@@ -1,6 +1,7 @@
-//! The queue. Its tables are explained in `migrations/0001_tables.sql`, its hot statements are the functions
-//! of `migrations/0002_functions.sql`.
+//! The queue. What its tables are is explained in `migrations/0003_one_row.sql`; its hot statements are functions,
+//! each as the last migration that names it has it.
 
+mod admission;
 mod claim;
 mod enqueue;
 mod heads;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{claim::micros, read::ended_state};
 use crate::{
-    db::{Database, Params, Tx},
+    db::{Connection, Database, Params, Tx},
     error::Outcome,
     together::{Together, Waiting},
     value::{Columns, limit as sql_limit, to_json},
@@ -106,7 +106,9 @@ pub(super) async fn settle(
 
 /// The first verdict of a lease ends it. Locked in the order of the ids, so that calls do not block each other for
 /// good.
-fn firsts<'a>(verdicts: impl IntoIterator<Item = &'a (LeaseToken, Verdict)>) -> Verdicts<'a> {
+pub(super) fn firsts<'a>(
+    verdicts: impl IntoIterator<Item = &'a (LeaseToken, Verdict)>,
+) -> Verdicts<'a> {
     let mut seen = HashSet::new();
     let mut firsts: Verdicts<'a> = verdicts.into_iter().map(|(t, v)| (*t, v)).collect();
     firsts.retain(|(token, _)| seen.insert(*token));
@@ -191,7 +193,10 @@ struct Again {
     attempts: Vec<i32>,
 }
 
-async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
+pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
+    if verdicts.is_empty() {
+        return Ok(Took::new());
+    }
     let ids: Vec<Uuid> = verdicts.iter().map(|(token, _)| token.job.uuid()).collect();
     let sql = "SELECT id, fence, attempts, max_attempts FROM automarket.queue
         WHERE id = ANY ($1) AND leased ORDER BY id FOR UPDATE";
@@ -203,7 +208,11 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
         };
         held.insert(
             token,
-            (row.count("attempts")?, row.long_count("max_attempts")?),
+            // One that cannot be read is only buried, whatever it says.
+            (
+                row.count("attempts")?,
+                row.long_count("max_attempts").unwrap_or(0),
+            ),
         );
     }
     let (mut took, mut waiting) = (Took::new(), Again::default());
@@ -255,7 +264,8 @@ async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
     Ok(took)
 }
 
-/// Moves live jobs out of the queue.
+/// Moves live jobs out of the queue; what nobody could read in them becomes what can be, so that they can be shown and
+/// redriven.
 pub(super) async fn end(tx: &Tx<'_>, ends: &[End]) -> Outcome<()> {
     let sql = "WITH gone AS (
             DELETE FROM automarket.queue q
@@ -264,8 +274,9 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[End]) -> Outcome<()> {
         INSERT INTO automarket.ended
             (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
             max_attempts, unique_key, created_at, payload)
-        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes + more, tenant, state, kind,
-            priority, max_attempts, unique_key, created_at, payload FROM gone";
+        SELECT id, place, CASE WHEN isfinite(run_at) THEN run_at ELSE created_at END, automarket.clock(), fence,
+            attempts, crashes + more, tenant, state, kind, priority,
+            least(greatest(max_attempts, 0), 4294967295), unique_key, created_at, payload FROM gone";
     if ends.is_empty() {
         return Ok(());
     }
@@ -305,7 +316,7 @@ pub(super) async fn add_failures(
 
 /// Prolongs leases; returns those that could not be.
 pub(crate) async fn prolong(
-    db: &Database,
+    db: &Connection<'_>,
     leases: &[LeaseToken],
     lease: Duration,
 ) -> Outcome<Vec<LeaseToken>> {

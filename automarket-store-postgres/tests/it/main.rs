@@ -6,12 +6,17 @@
     reason = "a failed assumption of a test is a panic"
 )]
 
+mod claims;
 mod contract;
+mod due;
 mod faults;
 mod heart;
 mod kill;
+mod publishing;
+mod read_only;
 mod restart;
 mod schema;
+mod silence;
 mod transaction;
 mod unique;
 mod wake;

@@ -84,7 +84,7 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     let admin = client(cluster.url()).await;
     let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0)";
-    let put = format!("{}.put_new", test.schema());
+    let put = format!("{}.put_", test.schema());
     while !admin
         .query_one(waits, &[&put])
         .await
@@ -97,5 +97,34 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     assert_eq!(repeat.await.unwrap().unwrap(), [Enqueued::Existing(id)]);
     let stats = test.store.queue_stats().await.unwrap();
     assert_eq!(stats.ready + stats.later + stats.leased, 0);
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_an_open_transaction_holds_takes_no_connection_for_good() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let tx = host.transaction().await.unwrap();
+    let sql = format!(
+        "SELECT {}.enqueue('acme', 'work', '1', unique_key => 'held')",
+        test.schema()
+    );
+    tx.query_one(&sql, &[]).await.unwrap();
+    // More than there are connections.
+    let calls = (0..20).map(|_| {
+        let store = test.store.clone();
+        tokio::spawn(async move { store.enqueue(&[job().unique("held")]).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let refused = call.await.unwrap().unwrap_err();
+        assert_eq!(refused.rule(), Some("postgres.timeout"));
+    }
+    test.store.enqueue(&[job()]).await.unwrap();
+    tx.commit().await.unwrap();
+    let again = test.store.enqueue(&[job().unique("held")]).await.unwrap();
+    assert!(matches!(again[..], [Enqueued::Existing(_)]));
     test.remove().await.unwrap();
 }

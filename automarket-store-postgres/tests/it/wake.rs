@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use automarket_core::store::{Claim, JobStore, PublicationStore, Verdict, Woken};
-use automarket_core::{chrono::DateTime, testing::sample_publishing};
+use automarket_core::{
+    Timetable,
+    chrono::DateTime,
+    store::{Claim, JobStore, PublicationStore, Schedule, ScheduleStore, Verdict, Woken},
+    testing::sample_publishing,
+};
 use automarket_store_postgres::PostgresStore;
 use tokio::time::timeout;
 
-use crate::{client, cluster, job};
+use crate::{acme, client, cluster, job};
 
 /// Far longer than a word takes, so that a slow machine fails nothing.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,6 +45,21 @@ async fn what_one_process_puts_in_wakes_another() {
     let word = other.woken();
     let publishing = sample_publishing("acme", DateTime::UNIX_EPOCH);
     test.store.put_publishing(&publishing).await.unwrap();
+    comes(word).await;
+
+    let word = other.woken();
+    let daily = Schedule {
+        tenant: acme(),
+        name: "daily".to_owned(),
+        timetable: Timetable::parse("30 2 * * *", "Europe/Berlin").unwrap(),
+        job: job(),
+        paused: false,
+        next_at: Some(DateTime::UNIX_EPOCH),
+        last_at: None,
+        revision: 0,
+    };
+    let daily = test.store.put_schedule(&daily).await.unwrap();
+    assert!(test.store.run_schedule(&daily, None).await.unwrap());
     comes(word).await;
 
     let word = other.woken();

@@ -1,0 +1,144 @@
+//! Claims that meet what is odd: rows that cannot be read, rescues that fail.
+
+use automarket_core::{
+    TenantId,
+    chrono::TimeDelta,
+    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob},
+    testing::StoreClock as _,
+};
+use automarket_store_postgres::testing::TestStore;
+use serde_json::{Value, json};
+
+use crate::{client, cluster, job};
+
+fn of(tenant: &str) -> NewJob {
+    NewJob::new(TenantId::new(tenant).unwrap(), "work", "x".into())
+}
+
+async fn claim(test: &TestStore, limit: usize) -> Vec<Job> {
+    let claim = Claim::new("worker", limit);
+    let leases = test.store.claim(&claim).await.unwrap();
+    leases.into_iter().map(|lease| lease.job).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_library_could_not_read_is_refused_at_the_hosts_door() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let host = client(cluster.url()).await;
+    let sql = format!(
+        "SELECT count(*) FROM {}.put_jobs($1::text::json)",
+        test.schema()
+    );
+    for (field, bad) in [
+        ("max_attempts", json!(-1)),
+        ("max_attempts", json!(4_294_967_296_i64)),
+        ("max_attempts", Value::Null),
+        ("priority", Value::Null),
+        ("kind", Value::Null),
+        ("run_at", json!("-infinity")),
+        ("run_at", json!("infinity")),
+        ("tenant", json!("")),
+        ("tenant", json!("a\u{7f}")),
+        ("tenant", json!("a\u{85}")),
+    ] {
+        let mut one = serde_json::to_value(job()).unwrap();
+        one[field] = bad.clone();
+        let refused = host.query_one(&sql, &[&json!([one]).to_string()]).await;
+        let refused = refused.expect_err(field);
+        assert_eq!(refused.code().unwrap().code(), "22023", "{field}: {bad}");
+    }
+    let fine = json!([of("Ünïcödé À \u{a0}"), job().unending()]).to_string();
+    let put: i64 = host.query_one(&sql, &[&fine]).await.unwrap().get(0);
+    assert_eq!(put, 2);
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_ends_dead_and_holds_nobody_up() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let clock = test.clock();
+    // Whether it is found waiting, or after its worker was gone.
+    for was_leased in [false, true] {
+        for (column, bad) in [
+            ("max_attempts", "-1"),
+            ("max_attempts", "4294967296"),
+            ("run_at", "'-infinity'"),
+            ("tenant", "''"),
+        ] {
+            let odd = of("odd");
+            test.store
+                .enqueue(std::slice::from_ref(&odd))
+                .await
+                .unwrap();
+            if was_leased {
+                assert_eq!(claim(&test, 10).await.len(), 1);
+            }
+            let (good, id) = (of("good"), odd.id.uuid());
+            test.store
+                .enqueue(std::slice::from_ref(&good))
+                .await
+                .unwrap();
+            let damage = format!("UPDATE automarket.queue SET {column} = {bad} WHERE id = '{id}'");
+            test.run(&damage).await.unwrap();
+            clock.advance(TimeDelta::seconds(31)).await;
+            let claimed: Vec<_> = claim(&test, 10).await.iter().map(|job| job.id).collect();
+            assert_eq!(claimed, [good.id], "{column} {was_leased}");
+            if column != "tenant" {
+                let found = test.store.job(&odd.tenant, odd.id).await.unwrap().unwrap();
+                assert_eq!(
+                    (found.state, found.crashes > 0),
+                    (JobState::Dead, was_leased)
+                );
+                let why = &found.failures.last().unwrap().error;
+                assert_eq!(why.rule.as_deref(), Some(DeadReason::Buried.rule()));
+                assert!(why.message.contains(column), "{}", why.message);
+            }
+            // And the good one's crash is its own.
+            clock.advance(TimeDelta::seconds(31)).await;
+            let again = claim(&test, 10).await;
+            assert_eq!((again.len(), again[0].crashes), (1, 1));
+            test.run("DELETE FROM automarket.queue").await.unwrap();
+        }
+    }
+    let tenant = TenantId::new("odd").unwrap();
+    let dead = test.store.jobs(&tenant, JobState::Dead, 10).await;
+    assert_eq!(dead.unwrap().len(), 6);
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rescue_that_fails_takes_no_lease_from_the_others() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let clock = test.clock();
+    test.store.enqueue(&[job()]).await.unwrap();
+    let gone = claim(&test, 1).await[0].id;
+    clock.advance(TimeDelta::seconds(31)).await;
+    let fresh: Vec<NewJob> = (0..9).map(|_| job()).collect();
+    test.store.enqueue(&fresh).await.unwrap();
+    test.run(&format!(
+        "CREATE FUNCTION automarket.fail() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'deadlock_detected'; END$$;
+         CREATE TRIGGER fail BEFORE UPDATE OR DELETE ON automarket.queue FOR EACH ROW
+            WHEN (OLD.leased AND OLD.id = '{gone}') EXECUTE FUNCTION automarket.fail()"
+    ))
+    .await
+    .unwrap();
+    assert_eq!(claim(&test, 10).await.len(), 9);
+    let alone = test.store.claim(&Claim::new("worker", 10)).await;
+    assert_eq!(alone.unwrap_err().rule(), Some("postgres.conflict"));
+    test.run("DROP TRIGGER fail ON automarket.queue")
+        .await
+        .unwrap();
+    let rescued = claim(&test, 10).await;
+    assert_eq!((rescued[0].id, rescued[0].crashes), (gone, 1));
+    test.remove().await.unwrap();
+}
