@@ -146,6 +146,7 @@ impl Worker {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = pin!(shutdown);
         tokio::select! {
+            biased;
             fit = self.market.engine.accounts.fit_for_work() => fit?,
             () = &mut shutdown => return Ok(()),
         }
