@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 pub mod accounts;
+mod clock;
 pub mod market;
 pub mod pipelines;
 pub mod publishing;
 pub mod report;
+mod trouble;
 pub mod worker;
 
 pub use automarket_connectors as connectors;

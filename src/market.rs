@@ -35,7 +35,6 @@ pub struct Automarket {
 /// What all parts share.
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
-    transport: Option<Arc<dyn Transport>>,
     media_host: Option<Arc<dyn MediaHost>>,
     pub(crate) clock: Arc<dyn Clock>,
     publishers: BTreeMap<Platform, Arc<dyn Publisher>>,
@@ -87,9 +86,8 @@ impl Automarket {
         let idle = accounts::Settings::default();
         Builder {
             engine: Engine {
-                accounts: Accounts::new(idle, store.clone(), None, clock.clone()),
+                accounts: Accounts::new(idle, store.clone(), clock.clone()),
                 store,
-                transport: None,
                 media_host: None,
                 clock,
                 publishers: BTreeMap::new(),
@@ -166,7 +164,7 @@ impl Builder {
     /// Sets how requests are sent. Without it every connector call fails with `Config`.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
-        self.engine.transport = Some(Arc::new(transport));
+        self.accounts.transport = Some(Arc::new(transport));
         self
     }
 
@@ -210,7 +208,8 @@ impl Builder {
         self
     }
 
-    /// Sets where "now" comes from; the machine's clock otherwise.
+    /// Sets this process's clock; the machine's otherwise. What has to be agreed on goes by the store's: when jobs
+    /// are due and leases end, when a connector's post began, until when a platform is left alone.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.engine.clock = clock;
@@ -276,8 +275,8 @@ impl Builder {
     /// job's row: never rename it.
     ///
     /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
-    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic; one
-    /// whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
+    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
+    /// kind `Config`, which may be right soon or in another process; any other whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
     /// result is kept with it.
     ///
     /// ```
@@ -353,8 +352,8 @@ impl Builder {
     pub fn build(self) -> Result<Automarket> {
         let engine = Arc::new_cyclic(|weak| {
             let mut engine = self.engine;
-            let (store, transport) = (engine.store.clone(), engine.transport.clone());
-            engine.accounts = Accounts::new(self.accounts, store, transport, engine.clock.clone());
+            let (store, clock) = (engine.store.clone(), engine.clock.clone());
+            engine.accounts = Accounts::new(self.accounts, store, clock);
             let campaign = CampaignPipeline::new(weak.clone());
             engine
                 .pipelines
@@ -492,28 +491,23 @@ impl Engine {
             }
             _ => None,
         };
-        let context = self.bare_context()?.with_account(account);
+        let context = self.bare_context().await?.with_account(account);
         let context = context.with_credential(opened.credential);
         Ok((context.with_app_secret(secret), opened.version))
     }
 
     /// The environment for a call for nobody.
-    pub(crate) fn bare_context(&self) -> Result<Context> {
-        let transport = self.transport.clone().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "no transport is configured")
-                .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
-        })?;
-        Ok(self.environment(transport))
+    pub(crate) async fn bare_context(&self) -> Result<Context> {
+        Ok(self.with_media_host(self.accounts.bare_context().await?))
     }
 
     /// The environment for work that asks nothing of the network: it has none.
     pub(crate) fn offline(&self, account: Account) -> Context {
-        self.environment(Arc::new(NoTransport))
-            .with_account(account)
+        let cx = Context::new(NoTransport).with_clock(self.clock.clone());
+        self.with_media_host(cx).with_account(account)
     }
 
-    fn environment(&self, transport: Arc<dyn Transport>) -> Context {
-        let cx = Context::shared(transport).with_clock(self.clock.clone());
+    fn with_media_host(&self, cx: Context) -> Context {
         match &self.media_host {
             Some(host) => cx.with_media_host(host.clone()),
             None => cx,

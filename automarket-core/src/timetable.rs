@@ -41,6 +41,13 @@ impl Timetable {
         let zone = zone
             .parse()
             .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        // The reader skips what is empty; a field with nothing in it would never match.
+        if rule
+            .split_whitespace()
+            .any(|field| field.split(',').any(str::is_empty))
+        {
+            return Err(Error::invalid("rule", "a list has an empty place"));
+        }
         let written = rule.to_owned();
         let rule = Cron::from_str(rule).map_err(|error| {
             Error::invalid("rule", "not a cron rule such as 0 9 * * MON-FRI").with_source(error)

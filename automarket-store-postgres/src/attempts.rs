@@ -1,5 +1,5 @@
 use automarket_core::{
-    PublicationId, Result, TenantId, async_trait,
+    AccountId, PublicationId, Result, TenantId, async_trait,
     chrono::{DateTime, Utc},
     store::{Attempt, AttemptSort, AttemptStats, AttemptStore},
 };
@@ -37,6 +37,13 @@ impl AttemptStore for PostgresStore {
         let tenant = tenant.map(TenantId::as_str);
         let rows = self.inner.db.rows(sql, &[&since, &tenant]).await;
         Ok(AttemptStats::of(decode(rows, counts)?))
+    }
+
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        let sql = "DELETE FROM automarket.attempts
+            WHERE tenant = $1 AND body->'route'->>'account' = $2";
+        let params: Params<'_> = &[&tenant.as_str(), &account.to_string()];
+        Ok(self.inner.db.execute(sql, params).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     PostgresStore,
-    db::decode,
+    db::{Params, decode},
     error::Outcome,
     value::{Columns, limit as sql_limit},
 };
@@ -55,14 +55,12 @@ impl AuditStore for PostgresStore {
         decode(rows, audit)
     }
 
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
-        let sql = "DELETE FROM automarket.audit WHERE tenant = $1 AND at < $2";
-        let dropped = self
-            .inner
-            .db
-            .execute(sql, &[&tenant.as_str(), &before])
-            .await;
-        Ok(dropped?)
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let sql = "DELETE FROM automarket.audit WHERE at < $1 AND sequence = ANY (ARRAY(
+                SELECT sequence FROM automarket.audit ORDER BY sequence LIMIT $2))";
+        let params: Params<'_> = &[&before, &sql_limit(limit)];
+        let removed = self.inner.db.execute(sql, params).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {

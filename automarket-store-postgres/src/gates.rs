@@ -9,7 +9,7 @@ use crate::{
     PostgresStore,
     db::{Params, Tx, decode},
     error::Outcome,
-    value::{Columns, damaged, to_json},
+    value::{Columns, damaged, limit as sql_limit, to_json},
 };
 
 /// The gates of an account that are not simply open, with the store's time.
@@ -81,6 +81,12 @@ impl GateStore for PostgresStore {
         let sql = "SELECT *, budget::text AS said FROM automarket.gates
             WHERE tenant = $1 ORDER BY account, name";
         decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, read)
+    }
+
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        let sql = "SELECT *, budget::text AS said FROM automarket.gates
+            WHERE closed_until > automarket.clock() ORDER BY closed_until DESC LIMIT $1";
+        decode(self.inner.db.rows(sql, &[&sql_limit(limit)]).await, read)
     }
 }
 

@@ -10,19 +10,28 @@ use crate::{
     db::decode,
     error::Outcome,
     jobs,
-    value::{Columns, damaged, limit as sql_limit, to_json},
+    value::{Columns, limit as sql_limit, to_json},
 };
 
 #[async_trait]
 impl ScheduleStore for PostgresStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
-        let sql = "INSERT INTO automarket.schedules AS s
-                (tenant, name, rule, zone, job, paused, next_at, revision)
-            VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, 1)
-            ON CONFLICT (tenant, name) DO UPDATE SET
-                rule = excluded.rule, zone = excluded.zone, job = excluded.job,
-                paused = excluded.paused, next_at = excluded.next_at, revision = s.revision + 1
-            RETURNING s.*, s.job::text AS template";
+        let sql = match schedule.revision {
+            0 => {
+                "INSERT INTO automarket.schedules
+                    (tenant, name, rule, zone, job, paused, next_at, revision)
+                VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8::bigint + 1)
+                ON CONFLICT (tenant, name) DO NOTHING
+                RETURNING *, job::text AS template"
+            }
+            _ => {
+                "UPDATE automarket.schedules
+                SET rule = $3, zone = $4, job = $5::text::json, paused = $6, next_at = $7,
+                    revision = $8::bigint + 1
+                WHERE tenant = $1 AND name = $2 AND revision = $8::bigint
+                RETURNING *, job::text AS template"
+            }
+        };
         let stored = self
             .inner
             .db
@@ -36,11 +45,12 @@ impl ScheduleStore for PostgresStore {
                     &to_json(&schedule.job)?,
                     &schedule.paused,
                     &schedule.next_at,
+                    &schedule.revision,
                 ],
             )
             .await;
         let stored = decode(stored, read)?.pop();
-        stored.ok_or_else(|| damaged("a schedule"))
+        stored.ok_or_else(|| schedule.changed())
     }
 
     async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {

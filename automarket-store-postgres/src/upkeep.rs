@@ -48,15 +48,23 @@ impl UpkeepStore for PostgresStore {
         decode(self.inner.db.rows(sql, &[]).await, worker)
     }
 
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
         let sql = "SELECT q.tenant, q.id, q.kind, q.leased, q.since FROM (
                 SELECT q.tenant, q.id, q.kind, q.leased, c.now,
                     CASE WHEN q.leased THEN q.due_at ELSE q.run_at END AS since
                 FROM automarket.queue q, (SELECT automarket.clock() AS now) c
                 WHERE q.ready OR q.due_at <= c.now) q
             WHERE q.since < q.now - $1::bigint * interval '1 microsecond'
-            ORDER BY q.since LIMIT $2";
-        let params: Params<'_> = &[&micros(grace), &sql_limit(limit)];
+                AND ($3::timestamptz IS NULL OR (q.since, q.id) > ($3::timestamptz, $4::uuid))
+            ORDER BY q.since, q.id LIMIT $2";
+        let since = after.map(|after| after.since);
+        let job = after.map(|after| after.job.uuid());
+        let params: Params<'_> = &[&micros(grace), &sql_limit(limit), &since, &job];
         decode(self.inner.db.rows(sql, params).await, overdue)
     }
 

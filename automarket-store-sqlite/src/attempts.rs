@@ -1,5 +1,5 @@
 use automarket_core::{
-    PublicationId, Result, TenantId, async_trait,
+    AccountId, PublicationId, Result, TenantId, async_trait,
     chrono::{DateTime, Utc},
     store::{Attempt, AttemptStats, AttemptStore},
 };
@@ -91,6 +91,21 @@ impl AttemptStore for SqliteStore {
             .collect::<Outcome<Vec<_>>>()
         });
         Ok(AttemptStats::of(read.await?))
+    }
+
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        let (tenant, account) = (tenant.clone(), account.to_string());
+        let call = self.inner.writer.call(move |tx| {
+            let erased = tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM automarket_attempts
+                     WHERE tenant = ?1 AND json_extract(body, '$.route.account') = ?2",
+                )?
+                .execute(params![tenant.as_str(), account])?;
+            Ok(erased as u64)
+        });
+        call.await
     }
 }
 

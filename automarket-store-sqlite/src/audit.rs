@@ -49,14 +49,15 @@ impl AuditStore for SqliteStore {
         read.await
     }
 
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
-        let tenant = tenant.clone();
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
-            let dropped = tx
+            Ok(tx
                 .db
-                .prepare_cached("DELETE FROM automarket_audit WHERE tenant = ?1 AND at < ?2")?
-                .execute(params![tenant.as_str(), micros(before)])?;
-            Ok(dropped as u64)
+                .prepare_cached(
+                    "DELETE FROM automarket_audit WHERE at < ?1 AND sequence IN (
+                        SELECT sequence FROM automarket_audit ORDER BY sequence LIMIT ?2)",
+                )?
+                .execute(params![micros(before), sql_limit(limit)])?)
         });
         call.await
     }

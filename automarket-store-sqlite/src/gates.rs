@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::{
     SqliteStore,
     error::Outcome,
-    value::{Columns, blob, instant, micros, to_json},
+    value::{Columns, blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -79,6 +79,19 @@ impl GateStore for SqliteStore {
                 "SELECT * FROM automarket_gates WHERE tenant = ?1 ORDER BY account, name",
             )?
             .query_and_then([tenant.as_str()], decode)?
+            .collect()
+        });
+        read.await
+    }
+
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        let now = micros(self.inner.clock.now());
+        let read = self.inner.readers.read(move |db| {
+            db.prepare_cached(
+                "SELECT * FROM automarket_gates WHERE closed_until > ?1
+                 ORDER BY closed_until DESC LIMIT ?2",
+            )?
+            .query_and_then([now, sql_limit(limit)], decode)?
             .collect()
         });
         read.await

@@ -17,16 +17,21 @@ impl ScheduleStore for SqliteStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
         let (schedule, job) = (schedule.clone(), to_json(&schedule.job)?);
         let call = self.inner.writer.call(move |tx| {
-            tx.db
-                .prepare_cached(
+            let sql = match schedule.revision {
+                0 => {
                     "INSERT INTO automarket_schedules
                         (tenant, name, rule, zone, job, paused, next_at, revision)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)
-                     ON CONFLICT (tenant, name) DO UPDATE SET
-                        rule = excluded.rule, zone = excluded.zone, job = excluded.job,
-                        paused = excluded.paused, next_at = excluded.next_at, revision = revision + 1
-                     RETURNING *",
-                )?
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1)
+                     ON CONFLICT (tenant, name) DO NOTHING RETURNING *"
+                }
+                _ => {
+                    "UPDATE automarket_schedules
+                     SET rule = ?3, zone = ?4, job = ?5, paused = ?6, next_at = ?7, revision = ?8 + 1
+                     WHERE tenant = ?1 AND name = ?2 AND revision = ?8 RETURNING *"
+                }
+            };
+            tx.db
+                .prepare_cached(sql)?
                 .query_row(
                     params![
                         schedule.tenant.as_str(),
@@ -35,10 +40,13 @@ impl ScheduleStore for SqliteStore {
                         schedule.timetable.zone(),
                         job,
                         schedule.paused,
-                        schedule.next_at.map(micros)
+                        schedule.next_at.map(micros),
+                        schedule.revision
                     ],
                     |row| Ok(decode(row)),
-                )?
+                )
+                .optional()?
+                .unwrap_or_else(|| Err(schedule.changed().into()))
         });
         call.await
     }

@@ -11,7 +11,7 @@ use crate::{
     SqliteStore,
     error::{Fault, Outcome},
     jobs,
-    value::{Columns, limit as sql_limit, micros, to_json},
+    value::{Columns, blob, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -69,18 +69,31 @@ impl UpkeepStore for SqliteStore {
         read.await
     }
 
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
         let now = micros(self.inner.clock.now());
+        let after = after.map(|after| (micros(after.since), blob(after.job)));
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
                 "SELECT q.tenant, q.kind, q.leased, j.id, q.since FROM (
                     SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
                     FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
                  JOIN automarket_jobs j USING (place)
-                 WHERE q.since < ?2 ORDER BY q.since LIMIT ?3",
+                 WHERE q.since < ?2 AND (?4 IS NULL OR (q.since, j.id) > (?4, ?5))
+                 ORDER BY q.since, j.id LIMIT ?3",
             )?
             .query_map(
-                params![now, now.saturating_sub(span(grace)), sql_limit(limit)],
+                params![
+                    now,
+                    now.saturating_sub(span(grace)),
+                    sql_limit(limit),
+                    after.map(|(since, _)| since),
+                    after.map(|(_, job)| job)
+                ],
                 |row| Ok(overdue(row).ok()), // What is no job ends with the next claim.
             )?
             .filter_map(rusqlite::Result::transpose)

@@ -141,7 +141,7 @@ impl Connect {
             .provider(&self.platform, &apps::own(&template.name))
             .ok_or_else(|| unknown_app(&self.platform, &template.name))?;
         let call = register_call(provider, template, title, redirect_uri)?;
-        let cx = accounts.bare_context()?;
+        let cx = accounts.bare_context().await?;
         let reply = cx.call(call).await?;
         let app = read_registration(template, redirect_uri, &reply, cx.now())?;
         self.tenant.put_app(&self.platform, &app).await
@@ -201,7 +201,7 @@ impl Connect {
         let callback = read_callback(query, state.expose(), provider.issuer)
             .map_err(|error| error.with_platform(&self.platform))?;
         let places = callback.places(&provider, &app)?;
-        let cx = self.tenant.engine().accounts.bare_context()?;
+        let cx = self.tenant.engine().accounts.bare_context().await?;
         let call = exchange_call(
             &provider,
             &app,
@@ -236,7 +236,7 @@ impl Connect {
     /// As [`begin`](Self::begin) and [`complete`](Self::complete); `InvalidInput` (`grant`) for `Grant::Code`.
     pub async fn directly(&self, grant: Grant, session: &str) -> Result<Offered> {
         let (provider, app) = self.ways().await?;
-        let cx = self.tenant.engine().accounts.bare_context()?;
+        let cx = self.tenant.engine().accounts.bare_context().await?;
         let call = match &grant {
             Grant::ClientCredentials => client_credentials_call(&provider, &app, cx.now())?,
             Grant::JwtBearer { subject } => jwt_bearer_call(&provider, &app, subject, cx.now())?,
@@ -327,7 +327,7 @@ impl Connect {
         let secret = engine
             .accounts
             .app_secret(self.tenant.id(), &self.platform, &self.app);
-        let cx = engine.accounts.bare_context()?;
+        let cx = engine.accounts.bare_context().await?;
         let cx = cx
             .with_credential(shared.clone())
             .with_app_secret(secret.await?);

@@ -14,7 +14,7 @@ use automarket_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{Accounts, Version};
-use crate::worker::End;
+use crate::{trouble::is_ours, worker::End};
 
 /// The kind of the jobs that keep idle tokens alive.
 pub(crate) const KEEP_ALIVE_JOB: &str = "credential-keep-alive";
@@ -73,7 +73,9 @@ impl Accounts {
                 };
                 Ok(next.map_or_else(End::done, |next| End::Snooze(next.max(now + AGAIN))))
             }
-            Err(error) if error.retry() == Retry::Never => Ok(End::done()),
+            Err(error) if error.retry() == Retry::Never && !is_ours(error.kind()) => {
+                Ok(End::done())
+            }
             Err(error) => {
                 tracing::warn!(account = %account.id, error = %error.report(), "an idle token could not be renewed");
                 Ok(End::Snooze(now + AGAIN))

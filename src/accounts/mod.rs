@@ -32,6 +32,8 @@ pub use rotate::Rotation;
 pub use tenant::{CredentialState, Revoked};
 use vault::Vault;
 
+use crate::{clock::StoreTime, trouble::waits};
+
 /// Who stands in the audit trail for what the library does by itself.
 const OURSELVES: &str = "automarket";
 /// How often the use of one credential is noted by one process.
@@ -68,6 +70,7 @@ pub(crate) struct Opened {
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) keys: Option<Arc<dyn KeyProvider>>,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) apps: Apps,
     pub(crate) policy: RefreshPolicy,
 }
@@ -77,6 +80,7 @@ pub(crate) struct Accounts {
     store: Arc<dyn Store>,
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
+    time: StoreTime,
     apps: Apps,
     policy: RefreshPolicy,
     vault: Vault,
@@ -88,13 +92,13 @@ impl Accounts {
     pub(crate) fn new(
         settings: Settings,
         store: Arc<dyn Store>,
-        transport: Option<Arc<dyn Transport>>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
             vault: Vault::new(settings.keys, store.clone()),
+            time: StoreTime::new(store.clone(), clock.clone()),
             store,
-            transport,
+            transport: settings.transport,
             clock,
             apps: settings.apps,
             policy: settings.policy,
@@ -114,13 +118,21 @@ impl Accounts {
         }
     }
 
-    /// The environment for a call for nobody.
-    pub(crate) fn bare_context(&self) -> Result<Context> {
+    /// A clock that shows the store's time.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn store_clock(&self) -> Result<Arc<dyn Clock>> {
+        self.time.clock().await
+    }
+
+    /// The environment for a call for nobody. Its time is the store's.
+    pub(crate) async fn bare_context(&self) -> Result<Context> {
         let transport = self.transport.clone().ok_or_else(|| {
             Error::new(ErrorKind::Config, "no transport is configured")
                 .with_remedy("give the builder a ReqwestTransport (feature `reqwest`) or a sandbox")
         })?;
-        Ok(Context::shared(transport).with_clock(self.clock.clone()))
+        Ok(Context::shared(transport).with_clock(self.store_clock().await?))
     }
 
     /// Makes a call with a context that has this version of the account's credential. Where the platform
@@ -141,7 +153,7 @@ impl Accounts {
             end => return end,
         };
         let renewed = if is_refusal(&refusal) {
-            self.after_refusal(account, used).await?
+            self.after_refusal(account, used).await.map_err(waits)?
         } else {
             // A look-up was refused: what may have happened still may, whatever comes of the renewal.
             self.renew(account, used).await.unwrap_or(None)
@@ -154,7 +166,8 @@ impl Accounts {
             && is_refusal(error)
         {
             let why = "the platform refused it right after it was renewed";
-            self.refused(account, renewed.version, why).await?;
+            let told = self.refused(account, renewed.version, why);
+            told.await.map_err(waits)?;
         }
         end
     }

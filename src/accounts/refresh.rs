@@ -25,6 +25,8 @@ use super::{
     needs_reauth,
 };
 
+use crate::trouble::is_ours;
+
 /// How long nobody tries again after a failure that says nothing about the credential.
 const WAIT: Duration = Duration::from_secs(5);
 /// The same where the app is configured wrongly.
@@ -261,7 +263,7 @@ impl Accounts {
         let (before, began) = (self.store.now().await?, Instant::now());
         // When the store took too long nothing is sent at all.
         let call = call.timeout(until.saturating_duration_since(began));
-        let reply = self.bare_context()?.call(call).await?;
+        let reply = self.bare_context().await?.call(call).await?;
         let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
         read_token_reply(provider, &reply, now)
     }
@@ -285,7 +287,7 @@ impl Accounts {
                     let row = self.store.credential(&account.tenant, account.id).await?;
                     break row.ok_or_else(|| missing(account))?;
                 }
-                Err(error) if error.retry() != Retry::Never => {
+                Err(error) if error.retry() != Retry::Never || is_ours(error.kind()) => {
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!(error = %error.report(), "renewed tokens could not be stored yet");
                     }

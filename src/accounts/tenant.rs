@@ -220,7 +220,7 @@ impl Tenant {
         if self.is_shared(account, &tokens).await? {
             return Ok(Revoked::StillNeeded);
         }
-        let cx = accounts.bare_context()?;
+        let cx = accounts.bare_context().await?;
         let reply = cx.call(call).await?;
         read_revocation(&provider, &reply, cx.now()).map(|()| Revoked::AtPlatform)
     }
@@ -255,6 +255,21 @@ impl Tenant {
             self.forget(&account).await?;
         }
         self.engine().store.remove_account(&self.id, id).await
+    }
+
+    /// As [`remove_account`](Self::remove_account), with its traces: the audit trail about it, and the attempts to
+    /// publish by it with what went over the wire. What was published, and the events of that, stay; events go with
+    /// [`Retention::events`](crate::worker::Retention::events). Calling it again goes on where a call failed. A store
+    /// uses the place of erased rows again by its own rules (`VACUUM`). `false` when nothing was there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn erase_account(&self, id: AccountId) -> Result<bool> {
+        let removed = self.remove_account(id).await?;
+        let store = &self.engine().store;
+        let attempts = store.erase_attempts_of(&self.id, id).await?;
+        let audit = store.erase_audit_of(&self.id, id).await?;
+        Ok(removed || attempts + audit > 0)
     }
 
     async fn forget(&self, account: &Account) -> Result<()> {

@@ -12,6 +12,8 @@ use automarket_core::{
 };
 use tokio::time::Instant;
 
+use crate::trouble::waits;
+
 /// The field that is sealed.
 const FIELD: &str = "credential";
 /// How often a key provider is asked again because a row names a key that is not there.
@@ -73,7 +75,7 @@ impl Vault {
     /// Asks for the keys, and tries each on what is stored under it.
     pub(super) async fn load(&self) -> Result<Keyring> {
         let ring = self.ask().await?;
-        let uses = self.store.key_uses().await?;
+        let uses = self.store.key_uses().await.map_err(waits)?;
         let mut wrong = Vec::new();
         for key in uses.iter().filter(|key| key.credentials > 0) {
             if !self.fits(&ring, key).await? {
@@ -152,7 +154,8 @@ impl Vault {
         if !ring.ids().any(|id| id == key.key_id) {
             return Ok(false);
         }
-        let row = self.store.credential_under(&key.key_id).await?;
+        let row = self.store.credential_under(&key.key_id);
+        let row = row.await.map_err(waits)?;
         Ok(row.is_none_or(|row| open(ring, &row).is_ok()))
     }
 

@@ -19,6 +19,7 @@ use crate::{
     Tenant,
     market::Engine,
     report::metrics,
+    trouble::waits,
     worker::{End, closed_until},
 };
 
@@ -82,7 +83,7 @@ fn out(publication: &Publication) -> bool {
 pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
     let used_up = used_up(job);
     let carries = match PublishJob::of(job) {
-        Err(error) if used_up.is_some() => return Err(error.with_retry(Retry::Never)),
+        Err(error) if used_up.is_some() => return Ok(End::Dead(error)),
         carries => carries?,
     };
     anew(|| delete(engine, job, carries.publication, used_up.clone())).await
@@ -119,29 +120,29 @@ async fn delete(
     };
     let tried = attempt.of(&p, &outcome);
     let (end, rule) = match result {
-        Ok(_) => (Ok(End::done()), "done"),
+        Ok(_) => (End::done(), "done"),
         Err(error) if waits_for_account(error.kind()) => {
-            (Ok(End::Snooze(now + BLOCKED)), "account.blocked")
+            (End::Snooze(now + BLOCKED), "account.blocked")
         }
-        Err(error) if error.retry() == Retry::Never => (Err(error), "rejected"),
-        Err(error) => (Ok(End::Retry(error)), "retry.backoff"),
+        Err(error) if error.retry() == Retry::Never => (End::Dead(error), "rejected"),
+        Err(error) => (End::Retry(error), "retry.backoff"),
     };
     let revision = p.revision + 1;
     let events = match &end {
-        Ok(End::Done(_)) => {
+        End::Done(_) => {
             p.state = PublicationState::Deleted;
             vec![event(&p, revision)]
         }
-        Err(error) => {
+        End::Dead(error) => {
             let facts = json!({ "error": ErrorRecord::from(error) });
             vec![told(&p, revision, "delete_failed", facts)]
         }
-        Ok(_) => Vec::new(),
+        _ => Vec::new(),
     };
     let decision = Decision {
         rule: rule.to_owned(),
         until: match &end {
-            Ok(End::Snooze(at)) => Some(*at),
+            End::Snooze(at) => Some(*at),
             _ => None,
         },
     };
@@ -152,16 +153,16 @@ async fn delete(
         ..PublishingChange::new(job.tenant.clone())
     };
     let changed = engine.store.change_publishing(&change).await?;
-    if matches!(end, Ok(End::Done(_))) {
+    if matches!(end, End::Done(_)) {
         changed.iter().for_each(metrics::publication);
     }
-    end
+    Ok(end)
 }
 
 async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt> {
     let account = engine.account(&p.tenant, p.route().account).await?;
-    let publisher = engine.publisher(&account.platform)?.clone();
-    let (context, passed) = engine.passing(account).await?;
+    let publisher = engine.publisher(&account.platform).map_err(waits)?.clone();
+    let (context, passed) = engine.passing(account).await.map_err(waits)?;
     let context = context.with_exchanges(attempt.exchanges.clone());
     let receipt = p.receipt.clone().or_else(|| {
         p.handle.as_ref().map(|handle| Receipt {

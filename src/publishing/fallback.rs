@@ -14,7 +14,7 @@ use super::{
     said_by,
     told::told,
 };
-use crate::{Tenant, market::Engine};
+use crate::{Tenant, market::Engine, trouble::is_ours};
 
 /// After so many failures that may pass, the second way is tried, if there is one.
 const FAILURES: u32 = 5;
@@ -131,6 +131,9 @@ fn surely_failed(
     error: &Error,
     now: DateTime<Utc>,
 ) -> bool {
+    if is_ours(error.kind()) {
+        return false;
+    }
     if matches!(
         error.kind(),
         ErrorKind::Unauthorized

@@ -11,7 +11,7 @@ use automarket_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::market::Engine;
+use crate::{market::Engine, trouble::is_ours};
 
 /// The kind of the jobs that send publications.
 pub const PUBLISH_JOB: &str = "publish";
@@ -147,12 +147,11 @@ pub(crate) fn for_now(publication: &mut Publication, now: DateTime<Utc>) {
     };
 }
 
-/// Why this run of a publish job is one too many: its last failure.
+/// Why this run of a publish job is one too many: its last failure. Trouble of our own is never why.
 pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
-    if job.attempts <= ATTEMPTS && job.crashes < CRASHES {
-        return None;
-    }
-    job.failures.last().map(|failure| failure.error.clone())
+    let last = &job.failures.last()?.error;
+    let tried = job.attempts > ATTEMPTS && !is_ours(last.kind);
+    (tried || job.crashes >= CRASHES).then(|| last.clone())
 }
 
 /// The steps of a job, and behind them those that it carries.

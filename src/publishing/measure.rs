@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     Tenant,
     market::Engine,
+    trouble::waits,
     worker::{End, closed_until},
 };
 
@@ -143,23 +144,24 @@ fn ended(error: &Error) -> End {
 async fn measure(engine: &Engine, publication: &Publication) -> Result<Measurement> {
     let account = engine.account(&publication.tenant, publication.route().account);
     let account = account.await?;
-    let publisher = engine.publisher(&account.platform)?.clone();
+    let publisher = engine.publisher(&account.platform).map_err(waits)?.clone();
     let receipt = publication.receipt.as_ref();
     let receipt = receipt
         .ok_or_else(|| Error::new(ErrorKind::Internal, "what is published has no receipt"))?;
     let source = account.platform.clone();
-    let (context, passed) = engine.passing(account).await?;
+    let (context, passed) = engine.passing(account).await.map_err(waits)?;
     let publisher = &*publisher;
     let call = |cx| async move { publisher.measure(&cx, receipt).await };
     let metrics = passed.call(engine, context, call).await?;
     let measurement = Measurement {
         tenant: publication.tenant.clone(),
         publication: publication.id,
-        as_of: engine.store.now().await?,
+        as_of: engine.store.now().await.map_err(waits)?,
         source,
         metrics,
     };
-    engine.store.put_measurement(&measurement).await?;
+    let put = engine.store.put_measurement(&measurement);
+    put.await.map_err(waits)?;
     Ok(measurement)
 }
 

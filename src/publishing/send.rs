@@ -20,6 +20,7 @@ use super::{
 use crate::{
     market::Engine,
     report::metrics,
+    trouble::{is_ours, waits},
     worker::{End, closed_until},
 };
 
@@ -46,7 +47,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     let used_up = used_up(job);
     let carries = match PublishJob::of(job) {
         Ok(carries) => carries,
-        Err(error) if used_up.is_some() => return Err(error.with_retry(Retry::Never)),
+        Err(error) if used_up.is_some() => return Ok(End::Dead(error)),
         Err(error) => return Err(error),
     };
     if let Some(last) = used_up {
@@ -58,10 +59,10 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     });
     // Made anew, nothing is out that the steps do not know of.
     match anew(|| send(engine, job, &carries, steps.clone())).await {
-        Ok(End::Retry(error)) if job.attempts >= ATTEMPTS => {
+        Ok(End::Retry(error)) if job.attempts >= ATTEMPTS && !is_ours(error.kind()) => {
             give_up(engine, job, &carries, error).await
         }
-        Err(error) if error.kind() == ErrorKind::LeaseLost => Err(error),
+        Err(error) if error.kind() == ErrorKind::LeaseLost || is_ours(error.kind()) => Err(error),
         Err(error) if error.retry() == Retry::Never => give_up(engine, job, &carries, error).await,
         end => end,
     }
@@ -92,13 +93,18 @@ async fn send(
 
     let account = engine.account(&job.tenant, publication.route().account);
     let account = account.await?;
-    let publisher = engine.publisher(&account.platform)?.clone();
     let operation = match publication.state {
         PublicationState::Accepted => Operation::Poll,
         PublicationState::Publishing => Operation::Reconcile,
         _ => Operation::Publish,
     };
     let attempt = Try::new(job, operation, now);
+    let publisher = match engine.publisher(&account.platform) {
+        Ok(publisher) => publisher.clone(),
+        Err(error) => {
+            return ended(engine, carries, publication, attempt, Err(waits(error))).await;
+        }
+    };
     let bucket = publisher.profile().bucket;
     let bucket = bucket.filter(|_| operation != Operation::Poll);
     let (context, passed) = match engine.passing_in(account.clone(), bucket).await {
@@ -108,7 +114,7 @@ async fn send(
         }
         Err(error) => match closed_until(&error, now) {
             Some(until) => return Ok(End::Snooze(until)),
-            None => return ended(engine, carries, publication, attempt, Err(error)).await,
+            None => return ended(engine, carries, publication, attempt, Err(waits(error))).await,
         },
     };
     let publisher = &*publisher;
@@ -414,12 +420,7 @@ async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error)
         // The job outlives this, whatever it is.
         return Ok(End::Retry(error.with_retry(Retry::After(None))));
     }
-    // A lease that an earlier run lost is not this one's.
-    let error = match error.kind() {
-        ErrorKind::LeaseLost => error.with_kind(ErrorKind::Internal),
-        _ => error,
-    };
-    Err(error.with_retry(Retry::Never))
+    Ok(End::Dead(error))
 }
 
 async fn settle(

@@ -3,11 +3,14 @@ use std::time::Duration;
 use automarket_core::{
     Result,
     chrono::{self, DateTime, Utc},
-    store::{Overdue, QueueStats, WorkerRecord},
+    store::{Gate, Overdue, QueueStats, WorkerRecord},
 };
 use serde::Serialize;
 
 use crate::Automarket;
+
+/// So many closed gates are named.
+const GATES: usize = 100;
 
 /// From when on something is a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,9 @@ pub struct StoreHealth {
     pub overdue: Option<Overdue>,
     /// How full the queue is.
     pub queue: QueueStats,
+    /// The rate gates and circuit breakers that are closed now, at most a hundred: no problems of ours, but why
+    /// some accounts wait.
+    pub closed_gates: Vec<Gate>,
 }
 
 impl Health {
@@ -111,8 +117,9 @@ impl Automarket {
             schema_version: store.schema_version().await?,
             last_poll: workers.iter().map(|worker| worker.polled_at).max(),
             workers,
-            overdue: store.overdue(limits.grace, 1).await?.pop(),
+            overdue: store.overdue(limits.grace, None, 1).await?.pop(),
             queue: store.queue_stats().await?,
+            closed_gates: store.closed_gates(GATES).await?,
         };
         Ok((health, store.now().await?))
     }

@@ -10,13 +10,15 @@ use automarket_core::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::{SharedEngine, held::Held, overdue};
+use super::{SharedEngine, held::Held, in_time, overdue};
 use crate::report::metrics;
 
 /// How often a worker says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
 /// How often old and overdue rows are looked for; while there are more old ones than a batch, the shorter.
 const CLEAN: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1));
+/// How long the store has for one of its duties.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// So many rows go at once at the most: a transaction of some milliseconds.
 const BATCH: usize = 500;
 
@@ -35,6 +37,8 @@ pub struct Retention {
     pub measurements: Option<Duration>,
     /// Attempts at publications, with what went over the wire; 90 days unless said otherwise.
     pub attempts: Option<Duration>,
+    /// The audit trail; for ever unless said otherwise.
+    pub audit: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -45,6 +49,7 @@ impl Default for Retention {
             events: days(365),
             measurements: days(730),
             attempts: days(90),
+            audit: None,
         }
     }
 }
@@ -77,6 +82,13 @@ impl Retention {
         self.attempts = kept;
         self
     }
+
+    /// How long the audit trail is kept.
+    #[must_use]
+    pub fn audit(mut self, kept: Option<Duration>) -> Self {
+        self.audit = kept;
+        self
+    }
 }
 
 /// The duties of one worker.
@@ -91,21 +103,23 @@ pub(super) struct Duties {
 impl Duties {
     pub(super) async fn run(self) -> Infallible {
         let (mut beat_at, mut clean_at) = (Instant::now(), Instant::now());
+        let mut told = None;
         loop {
             // Armed before the schedules are read, so that none put in meanwhile is missed.
             let scheduled = self.engine.scheduled.notified();
             let mut next = Instant::now() + self.until_next_run().await;
             if beat_at <= Instant::now() {
-                if let Err(error) = self.beat().await {
+                if let Err(error) = in_time(PATIENCE, self.beat()).await {
                     metrics::store_error("put_worker", &error);
                 }
                 beat_at = Instant::now() + BEAT;
             }
             if clean_at <= Instant::now() {
-                if let Err(error) = overdue::tell(&self.engine).await {
-                    metrics::store_error("overdue", &error);
-                }
-                clean_at = Instant::now() + self.clean().await;
+                let telling = overdue::tell(&self.engine, &mut told);
+                let more = in_time(PATIENCE, telling).await;
+                let more = more.inspect_err(|error| metrics::store_error("overdue", error));
+                let (again, (_, soon)) = (self.clean().await, CLEAN);
+                clean_at = Instant::now() + if more.unwrap_or(false) { soon } else { again };
             }
             next = next.min(beat_at).min(clean_at);
             tokio::select! {
@@ -127,7 +141,7 @@ impl Duties {
 
     /// Puts in what is due, and says how long there is surely nothing: at most the poll interval.
     async fn until_next_run(&self) -> Duration {
-        match self.engine.run_schedules().await {
+        match in_time(PATIENCE, self.engine.run_schedules()).await {
             Ok(wait) => wait.map_or(self.poll, |wait| wait.min(self.poll)),
             Err(error) => {
                 metrics::store_error("schedules", &error);
@@ -139,7 +153,7 @@ impl Duties {
     /// Removes a batch of what is old, and says when to look again.
     async fn clean(&self) -> Duration {
         let (usual, soon) = CLEAN;
-        match clean(&self.engine).await {
+        match in_time(PATIENCE, clean(&self.engine)).await {
             Ok(removed) if removed >= BATCH => soon,
             // Spread, so that the workers of a fleet do not come together.
             Ok(_) => usual.mul_f64(0.5 + fastrand::f64()),
@@ -169,6 +183,9 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     }
     if let Some(before) = engine.retention.attempts.and_then(before) {
         most = most.max(engine.store.remove_attempts(before, BATCH).await?);
+    }
+    if let Some(before) = engine.retention.audit.and_then(before) {
+        most = most.max(engine.store.remove_audit(before, BATCH).await?);
     }
     Ok(most)
 }

@@ -122,7 +122,7 @@ impl Engine {
         let watch = Arc::new(Watch {
             calls: Mutex::default(),
             store: self.store.clone(),
-            clock: self.clock.clone(),
+            clock: self.accounts.store_clock().await?,
             app: Owner::app(&account, context.credential())?,
             own: Owner::account(&account),
             bucket,
@@ -141,7 +141,7 @@ impl Engine {
                             watch.unused().await;
                         }
                         metrics::rate_limit_wait(account.platform.as_str());
-                        let wait = (until - self.store.now().await?).to_std();
+                        let wait = (until - watch.clock.now()).to_std();
                         return Err(closed(&account, wait));
                     }
                     pass => watched |= pass == Pass::Watched,
@@ -258,6 +258,7 @@ struct Gated {
 struct Watch {
     calls: Mutex<Calls>,
     store: Arc<dyn Store>,
+    /// The store's time.
     clock: Arc<dyn Clock>,
     own: Owner,
     app: Option<Owner>,
@@ -344,8 +345,7 @@ impl Watch {
             match pass {
                 Ok(Pass::Closed(until)) => {
                     self.lock().held_back = true;
-                    let now = self.store.now().await.unwrap_or_else(|_| self.clock.now());
-                    let wait = spread((until - now).to_std());
+                    let wait = spread((until - self.clock.now()).to_std());
                     let message =
                         format!("calls of {bucket} are held back for {} s", wait.as_secs());
                     let error = TransportError::new(ErrorKind::RateLimited, false, message);

@@ -13,10 +13,16 @@ mod run;
 mod schedules;
 mod settle;
 
-use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket_core::{
-    JobId, Result, Retry,
+    Error, ErrorKind, JobId, Result, Retry,
     chrono::{DateTime, Utc},
     store::{Claim, Lease, last_chance},
 };
@@ -26,7 +32,7 @@ use futures_util::{
 };
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use crate::{Automarket, report::metrics};
@@ -48,6 +54,8 @@ pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
 const DROP: Duration = Duration::from_secs(1);
+/// How long the store then has to take what is handed back.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A worker in this process. Any number may run, here and elsewhere, on one store.
 #[derive(Clone, Debug)]
@@ -108,7 +116,7 @@ impl Worker {
 
     /// How long running jobs have to end after the shutdown began; 30 s unless said otherwise. What still runs
     /// then is dropped at its next await and handed back: the next worker has it at once, the attempt is not
-    /// counted.
+    /// counted. What a store that does not answer has not taken 5 s later is left to the leases.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -136,7 +144,12 @@ impl Worker {
     /// [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
     /// was done then. A store that is away is asked again after the poll interval.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        self.market.engine.accounts.fit_for_work().await?;
+        let mut shutdown = pin!(shutdown);
+        tokio::select! {
+            biased;
+            fit = self.market.engine.accounts.fit_for_work() => fit?,
+            () = &mut shutdown => return Ok(()),
+        }
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
         let name = self.name.clone();
@@ -156,12 +169,14 @@ impl Worker {
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
+            suspects: VecDeque::new(),
             empty_until: None,
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
-        let gone = engine.store.remove_worker(&name).await;
-        metrics::store_result("remove_worker", gone.map(drop));
+        if let Ok(gone) = timeout(DROP, engine.store.remove_worker(&name)).await {
+            metrics::store_result("remove_worker", gone.map(drop));
+        }
         // What was handed back is there for the other workers of this process.
         engine.wake.notify_waiters();
         Ok(())
@@ -175,14 +190,14 @@ struct Shift {
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
     ended: Vec<Ended>,
-    /// A job that may have killed its workers is there: one at a time is taken, and until this instant only
-    /// while nothing runs.
+    /// Jobs that may have killed their workers, and their kinds: lent and handed back, to be taken one by one.
+    suspects: VecDeque<(JobId, String)>,
+    /// One of them is there or runs: until this instant nothing is taken while anything runs.
     empty_until: Option<Instant>,
 }
 
 impl Shift {
-    async fn work(&mut self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = pin!(shutdown);
+    async fn work(&mut self, mut shutdown: impl Future<Output = ()> + Unpin) {
         let engine = self.worker.market.engine.clone();
         // Armed again only when it went off, and then the queue is looked at: nothing put in is missed.
         let mut wake = pin!(engine.wake.notified());
@@ -199,7 +214,8 @@ impl Shift {
             if is_writing == 0 && !self.ended.is_empty() && write_at <= Instant::now() {
                 is_writing = self.ended.len();
                 let ended = std::mem::take(&mut self.ended);
-                writing = Some(write(engine.clone(), ended).boxed()).into();
+                let written = write(engine.clone(), ended, self.worker.lease);
+                writing = Some(written.boxed()).into();
             }
             if !is_taking
                 && look
@@ -218,7 +234,7 @@ impl Shift {
                     is_writing = 0;
                     // What was put off may be due soon, and a kind that was full has room again.
                     look |= !self.worker.limits.is_empty()
-                        || written.iter().flatten().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
+                        || written.gone.iter().any(|ended| !matches!(ended.end, Ok(End::Done(_))));
                     if !self.written(written) {
                         write_at = Instant::now() + AGAIN;
                     }
@@ -230,7 +246,7 @@ impl Shift {
                         Next::At(at) => look_at = at,
                     }
                     self.start(taken);
-                    look |= self.empty_until.is_some();
+                    look |= self.empty_until.is_some() || !self.suspects.is_empty();
                 }
                 () = &mut wake => {
                     wake.set(engine.wake.notified());
@@ -270,52 +286,49 @@ impl Shift {
 
     /// Lets running jobs end, and hands back what does not.
     async fn stop(&mut self, end: Instant) {
-        self.write().await;
+        self.write(end).await;
         while !self.running.is_empty() {
             let Ok(joined) = timeout_at(end, self.running.join_next()).await else {
                 break;
             };
             self.ended.extend(joined.and_then(|ended| ended.ok()));
-            self.write().await;
+            self.write(end).await;
         }
         self.held.stop_all();
         let end = Instant::now() + DROP;
         while let Ok(Some(joined)) = timeout_at(end, self.running.join_next()).await {
             self.ended.extend(joined);
         }
-        if !self.write().await {
+        let end = Instant::now() + LAST;
+        if !self.write(end).await {
             // The store was away just now. Once more, then the leases run out by themselves.
             sleep(AGAIN).await;
-            self.write().await;
+            self.write(end).await;
         }
     }
 
-    /// Writes the verdicts of all jobs that have ended by now.
-    async fn write(&mut self) -> bool {
+    /// Writes the verdicts of all jobs that have ended by now. What is not answered by `end` is left to the leases.
+    async fn write(&mut self, end: Instant) -> bool {
         while let Some(joined) = self.running.try_join_next() {
             self.ended.extend(joined);
         }
         let engine = self.worker.market.engine.clone();
         let ended = std::mem::take(&mut self.ended);
-        let written = write(engine, ended).await;
-        self.written(written)
+        match timeout_at(end, write(engine, ended, self.worker.lease)).await {
+            Ok(written) => self.written(written),
+            Err(_) => true,
+        }
     }
 
     /// Lets written leases go. `false` when the store did not take the verdicts: they are kept, and so are
     /// their leases.
-    fn written(&mut self, written: Written) -> bool {
-        match written {
-            Ok(ended) => {
-                self.held
-                    .let_go(ended.iter().map(|ended| ended.lease.token));
-                true
-            }
-            Err(mut kept) => {
-                kept.append(&mut self.ended);
-                self.ended = kept;
-                false
-            }
-        }
+    fn written(&mut self, mut written: Written) -> bool {
+        let gone = written.gone.iter().map(|ended| ended.lease.token);
+        self.held.let_go(gone);
+        let all = written.kept.is_empty();
+        written.kept.append(&mut self.ended);
+        self.ended = written.kept;
+        all
     }
 
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
@@ -325,10 +338,7 @@ impl Shift {
             return None;
         }
         let most = self.worker.concurrency;
-        let mut free = most.saturating_sub(self.running.len());
-        if self.empty_until.is_some() {
-            free = free.min(1);
-        }
+        let free = most.saturating_sub(self.running.len());
         let kinds = self.with_room();
         if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
             return None;
@@ -343,9 +353,24 @@ impl Shift {
         let claim = |kinds, limit| Claim {
             kinds,
             max_crashes: self.worker.max_crashes,
-            among_others: self.empty_until.is_none(),
+            among_others: true,
             ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
         };
+        // By its id, so that it waits for no tenant's turn.
+        let mut suspects = self.suspects.iter();
+        let has_room = |kind| kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));
+        if let Some((job, _)) = suspects.find(|(_, kind)| has_room(kind)) {
+            let alone = Claim {
+                among_others: false,
+                ..claim(Vec::new(), 1).only(*job)
+            };
+            // What is handed back is there once that is written.
+            return (unwritten == 0).then_some(Order {
+                first: alone,
+                then: None,
+                poll: self.worker.poll,
+            });
+        }
         Some(Order {
             first: claim(kinds.unwrap_or_default(), first),
             then: (!unlimited.is_empty()).then(|| claim(unlimited, free - first)),
@@ -365,8 +390,13 @@ impl Shift {
         let last = last_chance(self.worker.max_crashes);
         let is_there = taken.leases.iter().any(|lease| lease.job.crashes >= last);
         self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
-        let (lent, own) = taken.leases.into_iter().partition(|lease| lease.in_trust);
+        self.suspects.retain(|(job, _)| Some(*job) != taken.only);
+        let (lent, own): (Vec<Lease>, _) =
+            taken.leases.into_iter().partition(|lease| lease.in_trust);
         taken.leases = own;
+        let suspects = lent.iter().map(|lease| &lease.job);
+        self.suspects
+            .extend(suspects.map(|job| (job.id, job.kind.clone())));
         self.hand_back(lent);
         let engine = &self.worker.market.engine;
         metrics::claimed(taken.leases.iter().map(|lease| {
@@ -419,6 +449,8 @@ struct Order {
 /// What the queue gave.
 struct Taken {
     leases: Vec<Lease>,
+    /// The job that it was asked for by id.
+    only: Option<JobId>,
     /// When it was asked.
     since: Instant,
     next: Next,
@@ -437,12 +469,14 @@ impl Order {
         let since = Instant::now();
         let mut taken = Taken {
             leases: Vec::new(),
+            only: self.first.job,
             since,
             next: Next::Now,
         };
         let kinds = self.first.kinds.clone();
         for claim in [Some(self.first), self.then].into_iter().flatten() {
-            match engine.store.claim(&claim).await {
+            // What is not answered within a lease gives none that is left.
+            match in_time(claim.lease, engine.store.claim(&claim)).await {
                 Ok(leases) => {
                     let all = leases.len() < claim.limit;
                     taken.leases.extend(leases);
@@ -452,9 +486,9 @@ impl Order {
                         break;
                     }
                     if all {
-                        // What came is not held up by asking for more.
-                        if taken.leases.is_empty() {
-                            taken.next = until_next(&engine, &kinds, self.poll).await;
+                        // What came is not held up by asking for more, and one job says nothing of the rest.
+                        if taken.leases.is_empty() && taken.only.is_none() {
+                            taken.next = until_next(&engine, &kinds, claim.lease, self.poll).await;
                         }
                         break;
                     }
@@ -471,10 +505,16 @@ impl Order {
 }
 
 /// When something may be ready.
-async fn until_next(engine: &SharedEngine, kinds: &[String], poll: Duration) -> Next {
+async fn until_next(
+    engine: &SharedEngine,
+    kinds: &[String],
+    patience: Duration,
+    poll: Duration,
+) -> Next {
     let store = &engine.store;
-    let wait = match (store.next_ready(kinds).await, store.now().await) {
-        (Ok(Some(next)), Ok(now)) => (next - now)
+    let asked = async { Ok((store.next_ready(kinds).await?, store.now().await?)) };
+    let wait = match in_time(patience, asked).await {
+        Ok((Some(next), now)) => (next - now)
             .to_std()
             .unwrap_or_default()
             .clamp(Duration::from_millis(1).min(poll), poll),
@@ -483,24 +523,60 @@ async fn until_next(engine: &SharedEngine, kinds: &[String], poll: Duration) -> 
     Next::At(Instant::now() + wait)
 }
 
-/// The jobs whose verdicts were written, or those that are kept because the store does not take them now.
-type Written = std::result::Result<Vec<Ended>, Vec<Ended>>;
+/// What became of verdicts.
+#[derive(Default)]
+struct Written {
+    /// These jobs are let go.
+    gone: Vec<Ended>,
+    /// These are kept because the store does not take them now.
+    kept: Vec<Ended>,
+}
 
-async fn write(engine: SharedEngine, ended: Vec<Ended>) -> Written {
-    if let Err(error) = settle(&engine, &ended).await {
-        metrics::store_error("settle", &error);
-        if error.retry() != Retry::Never {
-            return Err(ended);
-        }
-        // One of them cannot be written at all; the others can.
-        for ended in &ended {
-            if let Err(error) = settle(&engine, std::slice::from_ref(ended)).await {
-                let job = ended.lease.token.job;
-                tracing::error!(%job, error = %error.report(), "a verdict is lost");
+async fn write(engine: SharedEngine, ended: Vec<Ended>, patience: Duration) -> Written {
+    let mut written = Written::default();
+    // Put again, what was written all the same is refused: its lease has ended.
+    match in_time(patience, settle(&engine, &ended)).await {
+        Ok(()) => written.gone = ended,
+        Err(error) => {
+            metrics::store_error("settle", &error);
+            if !cannot_be_written(&error) {
+                written.kept = ended;
+                return written;
+            }
+            // One of them cannot be; the others can.
+            for ended in ended {
+                let alone = settle(&engine, std::slice::from_ref(&ended));
+                match in_time(patience, alone).await {
+                    Err(error) if !cannot_be_written(&error) => {
+                        written.kept.push(ended);
+                        continue;
+                    }
+                    Err(error) => {
+                        let job = ended.lease.token.job;
+                        tracing::error!(%job, error = %error.report(), "a verdict is lost");
+                    }
+                    Ok(()) => {}
+                }
+                written.gone.push(ended);
             }
         }
     }
-    Ok(ended)
+    written
+}
+
+/// Whether the store will never take this verdict. Whatever else keeps it from that passes: it is away, or
+/// read-only for now.
+fn cannot_be_written(error: &Error) -> bool {
+    error.retry() == Retry::Never
+        && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Internal)
+}
+
+/// The store's answer, or that there was none in time: whoever asks again may get another connection.
+async fn in_time<T>(patience: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(patience, call).await.unwrap_or_else(|_| {
+        let message = format!("the store gave no answer in {} s", patience.as_secs());
+        Err(Error::new(ErrorKind::Storage, message))
+    })
 }
 
 pub(crate) fn retry_at(now: DateTime<Utc>, attempt: u32) -> DateTime<Utc> {

@@ -12,22 +12,32 @@ use crate::{
     report::HealthLimits,
 };
 
-/// So many are told of together at the most, those that wait for longest first.
-const MOST: usize = 100;
+/// So many are told of together at the most.
+const MOST: usize = 1000;
 
 /// Tells of each job that is ready for longer than the grace of [`HealthLimits`] and that nobody takes: as
 /// `publication.overdue` where it is a publication's, else as `job.overdue`. An instant is told of once, but
 /// twice where two workers look in the same moment.
-pub(super) async fn tell(engine: &Engine) -> Result<()> {
+///
+/// Those that wait for longest come first, from behind `told` on, which moves with those that are told of. `true`
+/// when there may be more; else it begins anew.
+pub(super) async fn tell(engine: &Engine, told: &mut Option<Overdue>) -> Result<bool> {
     let store = &engine.store;
-    for late in store.overdue(HealthLimits::default().grace, MOST).await? {
+    let grace = HealthLimits::default().grace;
+    let page = store.overdue(grace, told.as_ref(), MOST).await?;
+    let more = page.len() == MOST;
+    for late in page {
         let event = event(engine, &late).await?;
         let known = store.events_about(&late.tenant, &event.subject).await?;
         if !known.iter().any(|known| known.event == event) {
             store.append_events(&[event]).await?;
         }
+        *told = Some(late);
     }
-    Ok(())
+    if !more {
+        *told = None;
+    }
+    Ok(more)
 }
 
 async fn event(engine: &Engine, late: &Overdue) -> Result<NewEvent> {

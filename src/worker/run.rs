@@ -21,6 +21,7 @@ use super::{
 use crate::{
     accounts::KEEP_ALIVE_JOB,
     publishing::{DELETE_JOB, MEASURE_JOB, PUBLISH_JOB, delete, measure, send},
+    trouble::waits,
 };
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
@@ -122,14 +123,16 @@ impl Steps for JobSteps {
     async fn get(&self, name: &str) -> Result<Option<Value>> {
         let mut known = self.known.lock().await;
         if known.is_none() {
-            let steps = self.store.steps(&self.tenant, self.lease.job).await?;
+            let steps = self.store.steps(&self.tenant, self.lease.job);
+            let steps = steps.await.map_err(waits)?;
             *known = Some(steps.into_iter().collect());
         }
         Ok(known.as_ref().and_then(|known| known.get(name).cloned()))
     }
 
     async fn put(&self, name: &str, value: &Value) -> Result<()> {
-        self.store.put_step(self.lease, name, value).await?;
+        let put = self.store.put_step(self.lease, name, value);
+        put.await.map_err(waits)?;
         if let Some(known) = self.known.lock().await.as_mut() {
             known.insert(name.to_owned(), value.clone());
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Error, Result, Timetable,
+    Error, ErrorKind, Result, Timetable,
+    chrono::{DateTime, Utc},
     store::{NewJob, Schedule},
 };
 
@@ -12,6 +13,8 @@ use crate::{Tenant, market::Engine, report::metrics};
 
 /// So many schedules are looked at together.
 const BATCH: usize = 100;
+/// How often a change is made anew because somebody else's came first.
+const TRIES: u32 = 16;
 
 impl Tenant {
     /// Puts the job in at every time of the timetable, from the next one on; run by workers as any other. A
@@ -50,26 +53,28 @@ impl Tenant {
             return Err(Error::invalid("name", "a name is 1 to 200 bytes"));
         }
         may_put(self, &job)?;
-        let store = &self.engine().store;
-        let next = timetable.after(store.now().await?);
-        if next.is_none() {
-            return Err(Error::invalid("timetable", "it has no time to come"));
-        }
-        let old = store.schedule(&self.id, name).await?;
-        let paused = old.as_ref().is_some_and(|old| old.paused);
-        let kept = old.filter(|old| old.timetable == timetable);
-        let next = kept.and_then(|old| old.next_at).or(next);
-        let schedule = Schedule {
-            tenant: self.id.clone(),
-            name: name.to_owned(),
-            timetable,
-            job,
-            paused,
-            next_at: next.filter(|_| !paused),
-            last_at: None,
-            revision: 0,
-        };
-        self.put(&schedule).await
+        let made = self.change_schedule(name, |old, now| {
+            let first = timetable.after(now);
+            if first.is_none() {
+                return Err(Error::invalid("timetable", "it has no time to come"));
+            }
+            let paused = old.as_ref().is_some_and(|old| old.paused);
+            let revision = old.as_ref().map_or(0, |old| old.revision);
+            let kept = old.filter(|old| old.timetable == timetable);
+            let next = kept.and_then(|old| old.next_at).or(first);
+            Ok(Some(Schedule {
+                tenant: self.id.clone(),
+                name: name.to_owned(),
+                timetable: timetable.clone(),
+                job: job.clone(),
+                paused,
+                next_at: next.filter(|_| !paused),
+                last_at: None,
+                revision,
+            }))
+        });
+        let made = made.await?;
+        made.ok_or_else(|| Error::new(ErrorKind::Internal, "no schedule was made"))
     }
 
     /// The schedules, by name.
@@ -93,29 +98,42 @@ impl Tenant {
     /// # Errors
     /// Those of the store.
     pub async fn pause_schedule(&self, name: &str, paused: bool) -> Result<bool> {
-        let store = &self.engine().store;
-        let Some(schedule) = store.schedule(&self.id, name).await? else {
-            return Ok(false);
-        };
-        if schedule.paused != paused {
-            let next_at = match paused {
-                true => None,
-                false => schedule.timetable.after(store.now().await?),
-            };
-            let changed = Schedule {
+        let mut is_there = false;
+        let changed = self.change_schedule(name, |old, now| {
+            is_there = old.is_some();
+            let old = old.filter(|old| old.paused != paused);
+            Ok(old.map(|old| Schedule {
                 paused,
-                next_at,
-                ..schedule
-            };
-            self.put(&changed).await?;
-        }
-        Ok(true)
+                next_at: old.timetable.after(now).filter(|_| !paused),
+                ..old
+            }))
+        });
+        changed.await?;
+        Ok(is_there)
     }
 
-    async fn put(&self, schedule: &Schedule) -> Result<Schedule> {
-        let put = self.engine().store.put_schedule(schedule).await?;
-        self.engine().scheduled.notify_waiters();
-        Ok(put)
+    /// Puts what is made of the schedule as it is, if anything is, and makes it anew when that changed meanwhile.
+    async fn change_schedule(
+        &self,
+        name: &str,
+        mut make: impl FnMut(Option<Schedule>, DateTime<Utc>) -> Result<Option<Schedule>>,
+    ) -> Result<Option<Schedule>> {
+        let store = &self.engine().store;
+        let mut tries = 0;
+        loop {
+            let old = store.schedule(&self.id, name).await?;
+            let Some(new) = make(old, store.now().await?)? else {
+                return Ok(None);
+            };
+            tries += 1;
+            match store.put_schedule(&new).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
+                put => {
+                    self.engine().scheduled.notify_waiters();
+                    return put.map(Some);
+                }
+            }
+        }
     }
 }
 

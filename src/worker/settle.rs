@@ -8,7 +8,10 @@ use automarket_core::{
 use serde_json::Value;
 
 use super::{SharedEngine, retry_at};
-use crate::report::{RunEnd, metrics};
+use crate::{
+    report::{RunEnd, metrics},
+    trouble::is_ours,
+};
 
 /// What running a job ended in.
 pub(crate) enum End {
@@ -18,6 +21,8 @@ pub(crate) enum End {
     Snooze(DateTime<Utc>),
     /// To be tried again after a back-off.
     Retry(Error),
+    /// Never to be tried again.
+    Dead(Error),
     /// Not finished: for the next worker.
     Release,
 }
@@ -47,7 +52,10 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
             Ok(End::Snooze(at)) => Verdict::Snooze { at: *at },
             Ok(End::Release) => Verdict::Release,
             Err(error) if error.kind() == ErrorKind::LeaseLost => continue,
-            Err(error) if error.retry() == Retry::Never => Verdict::Bury(ErrorRecord::from(error)),
+            Ok(End::Dead(error)) => Verdict::Bury(ErrorRecord::from(error)),
+            Err(error) if error.retry() == Retry::Never && !is_ours(error.kind()) => {
+                Verdict::Bury(ErrorRecord::from(error))
+            }
             Ok(End::Retry(error)) | Err(error) => {
                 let now = match now {
                     Some(now) => now,

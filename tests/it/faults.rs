@@ -5,12 +5,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, ErrorKind, Keyring, Media, Post, PostId, Tenant, When,
+    Automarket, Clock, ErrorKind, Keyring, Media, Post, PostId, Tenant, When,
     connectors::{facebook, instagram, linkedin, x},
     content::MediaKind,
-    core::chrono::TimeDelta,
+    core::chrono::{DateTime, TimeDelta, Utc},
+    publishing::PublishOptions,
     store::{Account, MemoryStore, Publication, PublicationState},
-    testing::{Fake, Fault, FaultRule, ManualClock, Sandbox},
+    testing::{
+        Fake, Fault, FaultRule, FaultStore, ManualClock, Sandbox, StoreFault, StoreRule, unattended,
+    },
 };
 
 use crate::connectors::{self, ALL, Connector};
@@ -18,26 +21,43 @@ use crate::connectors::{self, ALL, Connector};
 /// More than any of these faults needs.
 const TURNS: usize = 40;
 
-struct World {
+/// A clock that is wrong by so much.
+struct Wrong(ManualClock, TimeDelta);
+
+impl Clock for Wrong {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now() + self.1
+    }
+}
+
+pub(crate) struct World {
     connector: &'static Connector,
+    pub(crate) store: FaultStore,
     sandbox: Sandbox,
     clock: ManualClock,
-    tenant: Tenant,
+    pub(crate) tenant: Tenant,
     account: Account,
 }
 
 impl World {
-    async fn new(connector: &'static Connector) -> Self {
+    pub(crate) async fn new(connector: &'static Connector) -> Self {
         Self::with(connector, (connector.fake)()).await
     }
 
     async fn with(connector: &'static Connector, fake: Arc<dyn Fake>) -> Self {
+        Self::on(connector, fake, TimeDelta::zero()).await
+    }
+
+    /// In a process whose clock is wrong by that much; the store's and the platform's are right.
+    async fn on(connector: &'static Connector, fake: Arc<dyn Fake>, wrong: TimeDelta) -> Self {
         let clock = ManualClock::parse("2027-01-11T09:00:00Z");
         let sandbox = Sandbox::new()
             .with(fake)
             .with_clock(Arc::new(clock.clone()));
-        let builder = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
-            .clock(Arc::new(clock.clone()))
+        let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let store = FaultStore::new(Arc::new(store));
+        let builder = Automarket::builder(store.clone())
+            .clock(Arc::new(Wrong(clock.clone(), wrong)))
             .keyring(Keyring::random())
             .transport(sandbox.clone());
         let base = format!("https://{}", connector.host);
@@ -47,6 +67,7 @@ impl World {
         let account = tenant.add_account(account, (connector.credential)());
         Self {
             connector,
+            store,
             sandbox,
             clock,
             account: account.await.unwrap(),
@@ -55,19 +76,37 @@ impl World {
     }
 
     /// Has the fault hit the publishing request after so many of them.
-    fn fault(&self, fault: Fault, after: u32) {
+    pub(crate) fn fault(&self, fault: Fault, after: u32) {
         let (method, path) = self.connector.write.clone();
         let rule = FaultRule::on(path, fault).method(method).after(after);
         self.sandbox.faults().add(rule);
     }
 
-    async fn publish(&self, post: Post) -> PostId {
+    pub(crate) async fn publish(&self, post: Post) -> PostId {
         let accounts = [self.account.id];
-        let published = self.tenant.publish(post, accounts, When::Now);
+        let options = PublishOptions::new().however_late();
+        let published = self.tenant.publish_with(post, accounts, When::Now, options);
         published.await.unwrap()
     }
 
-    async fn turn(&self, post: PostId) -> Publication {
+    /// Works until the publication has ended, whatever the store makes of that.
+    async fn end_in_spite(&self, post: PostId, name: &impl fmt::Debug) -> Publication {
+        for _ in 0..TURNS {
+            let Ok(mut found) = self.tenant.publications(post).await else {
+                continue;
+            };
+            let publication = found.remove(0);
+            if publication.state.is_terminal() {
+                return publication;
+            }
+            let lease = Duration::from_secs(60);
+            let _ = self.tenant.work_on(publication.job, lease).await;
+            self.clock.advance(TimeDelta::minutes(2));
+        }
+        panic!("{}: {name:?} comes to no end", self.connector.name)
+    }
+
+    pub(crate) async fn turn(&self, post: PostId) -> Publication {
         let job = self.tenant.publications(post).await.unwrap()[0].job;
         let lease = Duration::from_secs(60);
         self.tenant.work_on(job, lease).await.unwrap();
@@ -84,6 +123,14 @@ impl World {
             self.clock.advance(TimeDelta::minutes(2));
         }
         panic!("{}: {name:?} comes to no end", self.connector.name)
+    }
+
+    /// Nothing is left that nobody comes back to (A22).
+    async fn is_attended(&self, name: &impl fmt::Debug) {
+        self.store.faults().clear();
+        let grace = Duration::from_secs(300);
+        let left = unattended(&self.store, self.tenant.id(), grace).await;
+        assert_eq!(left.unwrap(), [""; 0], "{name:?}");
     }
 
     fn posts(&self) -> usize {
@@ -139,6 +186,89 @@ async fn a_fault_ends_in_what_is_true_with_one_post() {
             let end = world.end(post, &name).await;
             assert_eq!(end.state, Published, "{name:?}: {end:?}");
             assert_eq!(world.posts(), 1, "{name:?}, in the end");
+            world.is_attended(&name).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_whose_clock_is_wrong_sends_what_is_not_out_and_finds_what_is() {
+    for wrong in [-2, 2].map(TimeDelta::hours) {
+        for connector in ALL {
+            let world = World::on(connector, (connector.fake)(), wrong).await;
+            let name = format!("{} by {wrong}", connector.name);
+            // These take the same words again.
+            let second = match connector.name {
+                "facebook" | "mixpost" => "We shipped!",
+                _ => "And again",
+            };
+            for (posts, lost, text) in [
+                (1, Fault::CutAfter, "We shipped!"),
+                (2, Fault::CutBefore, second),
+            ] {
+                world.fault(lost, 0);
+                let post = world.publish((connector.post)(text)).await;
+                let end = world.end(post, &name).await;
+                assert_eq!(end.state, PublicationState::Published, "{name}: {end:?}");
+                assert_eq!(world.posts(), posts, "{name}: {end:?}");
+                world.clock.advance(TimeDelta::minutes(30));
+            }
+            assert_eq!(world.sandbox.faults().hits().len(), 2, "{name}");
+            let cx = world.tenant.context(world.account.id).await.unwrap();
+            assert_eq!(cx.now(), world.clock.now(), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_any_one_call_ends_nothing_and_sends_nothing_twice() {
+    use StoreFault::{FailAfter, FailBefore, Refuse};
+    // The last is one that is read-only for now, or knows our password no more.
+    for fault in [FailBefore, FailAfter, Refuse(ErrorKind::Config)] {
+        for connector in ALL {
+            for nth in 0.. {
+                let world = World::new(connector).await;
+                let name = (connector.name, &fault, nth);
+                let post = world.publish((connector.post)("We shipped!")).await;
+                let rule = StoreRule::new(fault.clone()).after(nth);
+                world.store.faults().add(rule);
+                let end = world.end_in_spite(post, &name).await;
+                assert_eq!(end.state, PublicationState::Published, "{name:?}: {end:?}");
+                assert_eq!(world.posts(), 1, "{name:?}");
+                world.is_attended(&name).await;
+                if world.store.faults().hits() == 0 {
+                    assert!(nth > 10, "{name:?}: so few calls");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_for_days_ends_nothing() {
+    for (lost, method) in [(None, "post"), (Some(Fault::CutAfter), "pass_gates")] {
+        for kind in [ErrorKind::Storage, ErrorKind::Config] {
+            let world = World::new(connectors::find("x").unwrap()).await;
+            let post = world.publish(Post::text("We shipped!")).await;
+            if let Some(lost) = lost.clone() {
+                world.fault(lost, 0);
+                let met = world.turn(post).await;
+                assert_eq!(met.state, PublicationState::Publishing);
+            }
+            let refused = StoreRule::on(method, StoreFault::Refuse(kind));
+            world.store.faults().add(refused.times(u32::MAX));
+            for _ in 0..50 {
+                let met = world.turn(post).await;
+                assert!(!met.state.is_terminal(), "{method} {kind}: {met:?}");
+                world.clock.advance(TimeDelta::hours(2));
+            }
+            let hits = world.store.faults().hits();
+            assert!(hits >= 40, "{method} {kind}: {hits}");
+            world.store.faults().clear();
+            let end = world.end(post, &method).await;
+            assert_eq!(end.state, PublicationState::Published, "{end:?}");
+            assert_eq!(world.posts(), 1, "{method} {kind}");
         }
     }
 }

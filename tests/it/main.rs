@@ -20,6 +20,7 @@ mod media;
 mod probe;
 mod publishing;
 mod quickstart;
+mod telemetry;
 mod tenants;
 mod worker;
 mod workspace;

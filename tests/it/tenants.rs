@@ -141,6 +141,7 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     );
     walk.refused("disconnect", a.disconnect(account).await);
     walk.nothing("remove_account", a.remove_account(account).await.unwrap());
+    walk.nothing("erase_account", a.erase_account(account).await.unwrap());
     let again = a.connect(Platform::X).own_app("ours").again(account);
     walk.refused("connect", again.begin("https://acme.dev/", "session").await);
     let foreign = Account::new(theirs.tenant.id().clone(), Platform::X, "9");
@@ -245,7 +246,7 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     }
     let before = sight(&theirs).await;
     a.disconnect(twin()).await.unwrap();
-    assert!(a.remove_account(twin()).await.unwrap());
+    assert!(a.erase_account(twin()).await.unwrap());
     assert!(a.remove_app(&Platform::X, "ours").await.unwrap());
     assert!(a.remove_schedule("daily").await.unwrap());
     a.cancel(mine.post).await.unwrap();

@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Target;
-use crate::{ErrorRecord, JobId, Platform, PublicationId, Result, TenantId, http::Exchange};
+use crate::{
+    AccountId, ErrorRecord, JobId, Platform, PublicationId, Result, TenantId, http::Exchange,
+};
 
 /// One try at a publication: what was asked of the platform, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -224,4 +226,7 @@ pub trait AttemptStore: Send + Sync {
         tenant: Option<&TenantId>,
         since: DateTime<Utc>,
     ) -> Result<Vec<AttemptStats>>;
+    /// Takes out the tenant's attempts by way of one account, with what went over the wire; how many. Reads all
+    /// attempts of the tenant.
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64>;
 }

@@ -103,8 +103,9 @@ pub trait AuditStore: Send + Sync {
     async fn append_audit(&self, entries: &[NewAudit]) -> Result<()>;
     /// The tenant's entries after a place, oldest first, at most `limit`.
     async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>>;
-    /// Takes out the tenant's entries from before this instant; how many.
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64>;
+    /// Takes out entries of all tenants from before this instant: of the oldest `limit` those that are so; how
+    /// many.
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
     /// Takes out the tenant's entries about one account; how many.
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64>;
 }

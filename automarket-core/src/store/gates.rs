@@ -192,4 +192,6 @@ pub trait GateStore: Send + Sync {
     ) -> Result<Gate>;
     /// The tenant's gates that were ever told anything, by account and name.
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>>;
+    /// The gates of all tenants that are closed now, those that are so for longest to come first, at most `limit`.
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>>;
 }

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::NewJob;
-use crate::{JobId, Result, TenantId, Timetable};
+use crate::{Error, ErrorKind, JobId, Result, TenantId, Timetable};
 
 /// A job that is put in again and again, by a timetable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Schedule {
     pub next_at: Option<DateTime<Utc>>,
     /// The run that was put in last: the instant it was for.
     pub last_at: Option<DateTime<Utc>>,
-    /// Counts every change; a run is put in against the revision it was read at.
+    /// Counts every change: what was made of an older one is refused. 0 is one that is not stored yet.
     pub revision: i64,
 }
 
@@ -39,12 +39,25 @@ impl Schedule {
             ..self.job.clone()
         })
     }
+
+    /// What a store says to one that was made of another revision than it has.
+    #[must_use]
+    pub fn changed(&self) -> Error {
+        let message = format!("the schedule {} changed meanwhile", self.name);
+        Error::new(ErrorKind::Conflict, message)
+            .with_rule("schedule.revision")
+            .with_remedy("read it again, and make the change anew")
+    }
 }
 
 /// Schedules.
 #[async_trait]
 pub trait ScheduleStore: Send + Sync {
-    /// Creates the schedule, or replaces everything but `last_at`; `revision` is counted up by the store.
+    /// Creates the schedule, or replaces everything but `last_at`, against the revision that it was read at;
+    /// that is counted up by the store.
+    ///
+    /// # Errors
+    /// `Conflict` ([`Schedule::changed`]) when it is at another revision, is there already (0), or is gone.
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule>;
     /// The schedule with this name.
     async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>>;

@@ -82,9 +82,14 @@ pub trait UpkeepStore: Send + Sync {
     async fn workers(&self) -> Result<Vec<WorkerRecord>>;
 
     /// The jobs that have been ready for longer than `grace`, those that were so for longest first, at most
-    /// `limit`. Reads the whole queue, as [`JobStore::queue_stats`](super::JobStore::queue_stats) does: its cost
+    /// `limit`, from behind `after` on. Reads the whole queue, as [`JobStore::queue_stats`](super::JobStore::queue_stats) does: its cost
     /// grows with the jobs that live.
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>>;
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>>;
     /// What went through the queue in the last minute.
     async fn queue_rates(&self) -> Result<QueueRates>;
     /// The number of the newest migration that was run; 0 for a store that has none.

@@ -21,7 +21,7 @@ pub async fn unattended(
     grace: Duration,
 ) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for late in store.overdue(grace, 1).await? {
+    for late in store.overdue(grace, None, 1).await? {
         found.push(format!(
             "the job {} is ready since {}",
             late.job, late.since

@@ -121,5 +121,8 @@ fn nonsense_names_its_field() {
     assert_eq!(wrong("every day", "UTC").as_deref(), Some("rule"));
     assert_eq!(wrong("61 * * * *", "UTC").as_deref(), Some("rule"));
     assert_eq!(wrong("", "UTC").as_deref(), Some("rule"));
+    for empty in [", * * * *", "1,,2 * * * *", "0 9 * * MON,", "0 0 9 , * *"] {
+        assert_eq!(wrong(empty, "UTC").as_deref(), Some("rule"), "{empty}");
+    }
     assert_eq!(wrong("0 9 * * *", "Mars/Base").as_deref(), Some("zone"));
 }

@@ -43,6 +43,22 @@ async fn many_openers_at_once_make_one_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_audit_trail_is_never_changed() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    open(cluster.url(), "audited").await.unwrap();
+    let host = client(cluster.url()).await;
+    let refused = host.execute("UPDATE audited.audit SET who = 'eve'", &[]);
+    let refused = refused.await.unwrap_err();
+    let said = refused.as_db_error().unwrap().message();
+    assert_eq!(said, "the audit trail is never changed");
+    host.batch_execute("DROP SCHEMA audited CASCADE")
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_that_cannot_be_read_keeps_no_other_from_running() {
     let Some(cluster) = cluster().await else {
         return;

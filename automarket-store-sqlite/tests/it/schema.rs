@@ -1,9 +1,11 @@
 //! The schema: ours alone, made once, never older than the binary's.
 
 use automarket_core::{
-    ErrorKind, TenantId, Timetable,
+    AccountId, ErrorKind, TenantId, Timetable,
     chrono::DateTime,
-    store::{JobStore, NewJob, Schedule, ScheduleStore, UpkeepStore},
+    store::{
+        AuditAction, AuditStore, JobStore, NewAudit, NewJob, Schedule, ScheduleStore, UpkeepStore,
+    },
 };
 use automarket_store_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -34,6 +36,26 @@ async fn many_openers_at_once_make_one_schema() {
     let sql = "SELECT count(*) FROM automarket_migrations";
     let rows: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(rows, i64::from(version));
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_never_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let entry = NewAudit {
+        tenant: job().tenant,
+        account: AccountId::derived("1"),
+        action: AuditAction::Reveal,
+        who: "ada".into(),
+        why: "a look".into(),
+        outcome: "done".into(),
+    };
+    store.append_audit(&[entry]).await.unwrap();
+    let host = Connection::open(&path).unwrap();
+    let refused = host.execute("UPDATE automarket_audit SET who = 'eve'", []);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("never changed"), "{refused}");
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl Campaigning<'_> {
                 Ok(drafts)
             })
             .await?;
-        let at: DateTime<Utc> = run.step("check", || async { Ok(run.now()) }).await?;
+        let at: DateTime<Utc> = run.step("check", || engine.store.now()).await?;
         let composed = compose(request, run.id, at, &page, &drafts, &lanes);
         let campaign = &composed.campaign;
 
@@ -188,7 +188,7 @@ impl Campaigning<'_> {
     {
         let engine = self.tenant.engine();
         let Some(id) = tool.account else {
-            return call(engine.bare_context()?).await;
+            return call(engine.bare_context().await?).await;
         };
         let account = engine.account(&self.run.tenant, id).await?;
         let (cx, passed) = engine.passing(account).await?;

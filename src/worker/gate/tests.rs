@@ -1,12 +1,14 @@
 use std::collections::VecDeque;
 
 use automarket_core::{
-    Credential, Platform, Secret,
+    Credential, Platform, Secret, SystemClock,
+    chrono::TimeDelta,
     http::Call,
     http_types::StatusCode,
     media::{MediaFile, ReadRange},
     oauth::TokenSet,
     store::{GateStore as _, MemoryStore, RATE, TRIPS},
+    testing::ManualClock,
 };
 
 use super::*;
@@ -49,10 +51,15 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let store = Arc::new(MemoryStore::new());
+        Self::on(MemoryStore::new(), Arc::new(SystemClock)).await
+    }
+
+    async fn on(store: MemoryStore, clock: Arc<dyn Clock>) -> Self {
+        let store = Arc::new(store);
         let platform = Platformlet::default();
         let answers = platform.0.clone();
         let market = Automarket::shared(store.clone())
+            .clock(clock)
             .transport(platform)
             .keyring(automarket_core::Keyring::random());
         let tenant = market.build().unwrap().tenant("acme").unwrap();
@@ -124,6 +131,22 @@ async fn a_status_429_closes_the_rate_gate_whatever_the_connector_makes_of_it() 
         panic!("{refused:?}");
     };
     assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn an_instant_is_read_by_the_stores_time_however_wrong_this_processes_clock_is() {
+    for hours in [-2, 2] {
+        let right = ManualClock::parse("2027-01-15T08:00:00Z");
+        let wrong = ManualClock::at(right.now() + TimeDelta::hours(hours));
+        let store = MemoryStore::with_clock(Arc::new(right.clone()));
+        let world = World::on(store, Arc::new(wrong)).await;
+        // In ten minutes.
+        let answer = (429, "x-rate-limit-reset", "1800000600");
+        world.work(Some(answer)).await.unwrap();
+        let gates = world.store.gates(world.tenant.id()).await.unwrap();
+        let closed = gates[0].closed_until.unwrap() - right.now();
+        assert_eq!(closed, TimeDelta::minutes(10), "{hours} h");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! the whole family when an old one comes back.
 
 mod canary;
+mod erasing;
 mod issuer;
 mod keeping;
 mod processes;

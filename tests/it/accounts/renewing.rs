@@ -161,7 +161,7 @@ async fn new_tokens_are_durable_before_they_are_used() {
     // The answer of the commit is lost, then the database is away for a moment.
     for fault in [
         StoreFault::FailBefore,
-        StoreFault::FailBefore,
+        StoreFault::Refuse(ErrorKind::Config),
         StoreFault::FailAfter,
     ] {
         faulty.faults().add(StoreRule::on("put_credential", fault));

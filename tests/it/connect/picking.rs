@@ -98,3 +98,23 @@ async fn an_account_is_connected_again_as_itself_or_not_at_all() {
     let theirs = theirs.begin(CALLBACK, "session").await.unwrap_err();
     assert_eq!(theirs.kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn tokens_end_by_the_stores_time_however_wrong_this_processes_clock_is() {
+    let mut ends = Vec::new();
+    for hours in [0, -2, 2] {
+        let world = World::new(rules(), |market| {
+            let wrong = ManualClock::parse("2026-11-25T12:00:00Z");
+            wrong.advance(TimeDelta::hours(hours));
+            market
+                .keyring(Keyring::random())
+                .oauth(provider(), App::new("app", "app-secret"))
+                .clock(Arc::new(wrong))
+        });
+        let offered = world.offered().await;
+        let account = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+        let cx = world.acme.context(account.id).await.unwrap();
+        ends.push(cx.tokens().unwrap().expires_at.unwrap());
+    }
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}

@@ -26,6 +26,32 @@ async fn what_headers_say_is_left_shows_in_plans() {
 }
 
 #[tokio::test]
+async fn an_open_breaker_shows_in_plans_and_in_health() {
+    let world = World::new("x").await;
+    let (method, path) = world.connector.write.clone();
+    let down = FaultRule::on(path, Fault::StatusBefore(503)).method(method);
+    world.sandbox.faults().add(down.times(u32::MAX));
+    let health = async || world.tenant.market().health().await.store.unwrap();
+    assert_eq!(health().await.closed_gates, []);
+    for n in 0..5 {
+        let post = world.publish(Post::text(format!("Post {n}"))).await;
+        world.turn(post).await;
+    }
+    let next = Post::text("Another");
+    let plan = world.tenant.plan(&next, [world.account.id]).await.unwrap();
+    let budgets = &plan.targets[0].budgets;
+    let open = budgets.iter().find(|gate| gate.closed_until.is_some());
+    let open = open.unwrap_or_else(|| panic!("{budgets:?}"));
+    assert_eq!(open.name, format!("host:{}", world.connector.host));
+    let closed = health().await.closed_gates;
+    assert_eq!(closed.len(), 1);
+    let closed = (&closed[0].name, closed[0].closed_until);
+    assert_eq!(closed, (&open.name, open.closed_until));
+    world.clock.advance(TimeDelta::days(1));
+    assert_eq!(health().await.closed_gates, []);
+}
+
+#[tokio::test]
 async fn a_limit_of_posting_pauses_posting_alone() {
     for name in ["x", "linkedin"] {
         let world = World::new(name).await;

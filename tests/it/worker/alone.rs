@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -55,6 +55,39 @@ async fn a_job_with_one_crash_left_runs_alone() {
     assert!(ended.iter().all(|job| job.state == JobState::Completed));
     assert_eq!(ended[0].crashes, 2);
     assert_eq!(beside.load(Ordering::SeqCst), 1, "others ran beside it");
+}
+
+#[tokio::test]
+async fn a_job_with_one_crash_left_has_its_turn_while_others_have_work() {
+    for concurrency in [1, 4] {
+        let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+        let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let told = order.clone();
+        let tenant = on(store, |b| {
+            b.job("work", move |suspect: bool, _: Run| {
+                told.lock().unwrap().push(suspect);
+                async { Ok(()) }
+            })
+        });
+        let suspect = put(&tenant, "work", true.into()).await;
+        let claim = Claim::new("gone", 1).only(suspect).lease(LEASE);
+        for _ in 0..2 {
+            tenant.market().store().claim(&claim).await.unwrap();
+            clock.advance(chrono::Duration::from_std(LEASE * 2).unwrap());
+        }
+        // As many tenants have work as are asked at once.
+        for n in 0..concurrency {
+            let other = tenant.market().tenant(&format!("other-{n}")).unwrap();
+            for _ in 0..50 {
+                put(&other, "work", false.into()).await;
+            }
+        }
+        let worker = tenant.market().worker().concurrency(concurrency);
+        worker.run_until(ended(&tenant, &[suspect])).await.unwrap();
+        let before = order.lock().unwrap().iter().position(|suspect| *suspect);
+        assert!(before.unwrap() <= 2 * concurrency, "{before:?}");
+    }
 }
 
 #[tokio::test]

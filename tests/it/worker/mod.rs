@@ -3,6 +3,7 @@
 mod alone;
 mod dying;
 mod gates;
+mod hanging;
 mod leases;
 mod operations;
 mod schedules;
@@ -132,6 +133,28 @@ async fn what_cannot_be_read_or_is_not_known_waits_longer_and_longer_and_dies() 
 }
 
 #[tokio::test]
+async fn jobs_that_fail_together_come_back_spread_over_the_whole_wait() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store, |b| {
+        b.job("fails", |_: Value, _: Run| async {
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "away"))
+        })
+    });
+    let (jobs, mut tenths) = (400, [0; 10]);
+    for _ in 0..jobs {
+        let id = put(&tenant, "fails", Value::Null).await;
+        let failed = tenant.work_on(id, LEASE).await.unwrap();
+        // The first wait is a second at the most.
+        let wait = (failed.run_at - clock.now()).num_milliseconds();
+        tenths[usize::try_from(wait).unwrap().min(999) / 100] += 1;
+    }
+    // 40 are to be expected of each; of a fair draw fewer than 10 or more than 90 never come.
+    let fair = tenths.iter().all(|tenth| (10..90).contains(tenth));
+    assert!(fair, "{tenths:?}");
+}
+
+#[tokio::test]
 async fn a_panic_is_a_failed_attempt_and_a_named_wait_is_none() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
@@ -242,20 +265,54 @@ async fn jobs_that_end_together_are_written_in_one_call() {
 
 #[tokio::test]
 async fn a_verdict_that_the_store_did_not_take_is_written_later() {
-    let store = watched(Arc::new(SystemClock));
-    fail(&store, "settle", 2);
-    let runs = Arc::new(AtomicUsize::new(0));
-    let counted = runs.clone();
+    // Away, or read-only for now.
+    for kind in [ErrorKind::Storage, ErrorKind::Config] {
+        let store = watched(Arc::new(SystemClock));
+        let refused = StoreRule::on("settle", StoreFault::Refuse(kind));
+        store.faults().add(refused.times(2));
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = runs.clone();
+        let tenant = on(store.clone(), |b| {
+            b.job("quick", move |_: Value, _| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                async { Ok(()) }
+            })
+        });
+        let id = put(&tenant, "quick", Value::Null).await;
+        let worker = tenant.market().worker().lease(Duration::from_secs(1));
+        let jobs = [id];
+        let until = worker.run_until(ended(&tenant, &jobs));
+        let soon = tokio::time::timeout(Duration::from_secs(60), until).await;
+        soon.expect("it is written").unwrap();
+        let done = job(&tenant, id).await;
+        assert_eq!((done.state, done.crashes), (JobState::Completed, 0));
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_the_store_refuses_for_now_is_done_again() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = watched(Arc::new(clock.clone()));
     let tenant = on(store.clone(), |b| {
-        b.job("quick", move |_: Value, _| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            async { Ok(()) }
+        b.job("steps", |_: Value, run: Run| async move {
+            run.step("one", || async { Ok(1) }).await
         })
     });
-    let id = put(&tenant, "quick", Value::Null).await;
-    let done = work(&tenant, &[id]).await.remove(0);
-    assert_eq!((done.state, done.crashes), (JobState::Completed, 0));
-    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    for method in ["put_step", "steps"] {
+        let id = put(&tenant, "steps", Value::Null).await;
+        // The first lease reads no steps.
+        fail(&store, "put_step", 1);
+        tenant.work_on(id, LEASE).await.unwrap();
+        clock.advance(chrono::Duration::hours(1));
+        let rule = StoreRule::on(method, StoreFault::Refuse(ErrorKind::Config));
+        store.faults().add(rule);
+        let met = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!(met.state, JobState::Waiting, "{method}: {met:?}");
+        clock.advance(chrono::Duration::hours(1));
+        let done = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!(done.state, JobState::Completed, "{method}: {done:?}");
+    }
 }
 
 #[tokio::test]

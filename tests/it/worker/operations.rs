@@ -1,6 +1,6 @@
 //! What operators see and set: health, numbers, retention, dead letters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automarket::{
     Credential, Platform, Post, When,
@@ -101,6 +101,28 @@ async fn workers_remove_what_is_old_a_batch_at_a_time() {
     assert!(batches.iter().all(|most| *most <= 500), "{batches:?}");
     assert_eq!(left(JobState::Completed).await.unwrap()[0].id, young);
     assert_eq!(left(JobState::Dead).await.unwrap().len(), 1, "for somebody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_nobody_takes_in_time_each_is_told_of() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+    });
+    let late = 1_500;
+    // The first holds the worker's only place.
+    for n in 0..=late {
+        put(&tenant, "never", json!(n)).await;
+    }
+    clock.advance(chrono::Duration::minutes(6));
+    let looked = store.faults().until("remove_ended", 3);
+    let worker = tenant.market().worker().concurrency(1);
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(looked).await.unwrap();
+    let events = tenant.events(0, usize::MAX).await.unwrap();
+    let overdue = events.iter().filter(|e| e.event.kind == "job.overdue");
+    let told: BTreeSet<_> = overdue.map(|e| &e.event.subject).collect();
+    assert!(told.len() >= late, "{}", told.len());
 }
 
 #[tokio::test]

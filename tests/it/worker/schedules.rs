@@ -278,3 +278,32 @@ async fn what_is_no_schedule_is_refused() {
         assert_eq!(refused.unwrap_err().field(), Some(field));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_is_paused_while_a_host_starts_stays_paused() {
+    let (tenant, _, store) = ticking("2027-01-11T09:00:00Z");
+    schedule(&tenant, "@daily", "UTC").await;
+    let slow = StoreFault::Delay(Duration::from_secs(1));
+    store.faults().add(StoreRule::on("put_schedule", slow));
+    let (_, paused) = tokio::join!(
+        schedule(&tenant, "@daily", "UTC"),
+        tenant.pause_schedule("@daily", true)
+    );
+    assert!(paused.unwrap());
+    let read = tenant.schedules().await.unwrap().remove(0);
+    assert!(read.paused && read.next_at.is_none(), "{read:?}");
+
+    // And the other way round, it pauses what is there then.
+    tenant.pause_schedule("@daily", false).await.unwrap();
+    let slow = StoreFault::Delay(Duration::from_secs(1));
+    store.faults().add(StoreRule::on("put_schedule", slow));
+    let (paused, ()) = tokio::join!(tenant.pause_schedule("@daily", true), async {
+        let timetable = Timetable::parse("@hourly", "UTC").unwrap();
+        let job = tenant.new_job("tick", &Value::Null).unwrap();
+        tenant.schedule("@daily", timetable, job).await.unwrap();
+    });
+    assert!(paused.unwrap());
+    let read = tenant.schedules().await.unwrap().remove(0);
+    assert!(read.paused && read.next_at.is_none(), "{read:?}");
+    assert_eq!(read.timetable.rule(), "@hourly");
+}

@@ -211,20 +211,19 @@ impl AuditStore for MemoryStore {
             .collect())
     }
 
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
-        Ok(self.take_audit(|row| row.entry.tenant == *tenant && row.at < before))
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        let (mut state, _) = self.lock();
+        let oldest = state.audit.iter().take(limit);
+        let old = oldest.take_while(|row| row.at < before).count();
+        state.audit.drain(..old);
+        Ok(old)
     }
 
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
-        Ok(self.take_audit(|row| row.entry.tenant == *tenant && row.entry.account == account))
-    }
-}
-
-impl MemoryStore {
-    fn take_audit(&self, taken: impl Fn(&Audit) -> bool) -> u64 {
         let (mut state, _) = self.lock();
+        let of = |row: &Audit| row.entry.tenant == *tenant && row.entry.account == account;
         let before = state.audit.len();
-        state.audit.retain(|row| !taken(row));
-        (before - state.audit.len()) as u64
+        state.audit.retain(|row| !of(row));
+        Ok((before - state.audit.len()) as u64)
     }
 }

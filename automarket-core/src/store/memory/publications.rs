@@ -174,4 +174,12 @@ impl AttemptStore for MemoryStore {
         });
         Ok(AttemptStats::of(counted))
     }
+
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        let (mut state, _) = self.lock();
+        let of = |a: &Attempt| a.tenant == *tenant && a.route.account == account;
+        let before = state.attempts.len();
+        state.attempts.retain(|attempt| !of(attempt));
+        Ok((before - state.attempts.len()) as u64)
+    }
 }

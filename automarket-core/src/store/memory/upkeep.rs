@@ -30,9 +30,12 @@ impl ScheduleStore for MemoryStore {
         let schedules = &mut state.upkeep.schedules;
         let key = (schedule.tenant.clone(), schedule.name.clone());
         let old = schedules.get(&key);
+        if old.map_or(0, |old| old.revision) != schedule.revision {
+            return Err(schedule.changed());
+        }
         let new = Schedule {
             last_at: old.and_then(|old| old.last_at),
-            revision: old.map_or(1, |old| old.revision + 1),
+            revision: schedule.revision + 1,
             ..schedule.clone()
         };
         schedules.insert(key, new.clone());
@@ -132,6 +135,16 @@ impl GateStore for MemoryStore {
         let all = state.upkeep.gates.values();
         Ok(all.filter(|g| g.tenant == *tenant).cloned().collect())
     }
+
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        let (state, now) = self.lock();
+        let all = state.upkeep.gates.values();
+        let closed = |g: &&Gate| g.closed_until.is_some_and(|until| until > now);
+        let mut closed: Vec<Gate> = all.filter(closed).cloned().collect();
+        closed.sort_by_key(|gate| std::cmp::Reverse(gate.closed_until));
+        closed.truncate(limit);
+        Ok(closed)
+    }
 }
 
 #[async_trait]
@@ -163,7 +176,12 @@ impl UpkeepStore for MemoryStore {
         Ok(state.upkeep.workers.values().cloned().collect())
     }
 
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
         let (state, now) = self.lock();
         let since = |(job, due): (&Job, DateTime<Utc>)| Overdue {
             tenant: job.tenant.clone(),
@@ -174,8 +192,10 @@ impl UpkeepStore for MemoryStore {
         };
         let live = state.queue.live().map(since);
         let late = live.filter(|overdue| overdue.since < now - delta(grace));
-        let mut late: Vec<Overdue> = late.collect();
-        late.sort_by_key(|overdue| overdue.since);
+        let place = |overdue: &Overdue| (overdue.since, overdue.job);
+        let behind = |overdue: &Overdue| after.is_none_or(|after| place(overdue) > place(after));
+        let mut late: Vec<Overdue> = late.filter(behind).collect();
+        late.sort_by_key(place);
         late.truncate(limit);
         Ok(late)
     }

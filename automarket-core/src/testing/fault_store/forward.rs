@@ -224,6 +224,10 @@ impl AttemptStore for FaultStore {
         self.pass("attempt_stats", self.inner.attempt_stats(tenant, since))
             .await
     }
+    async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
+        let erased = self.inner.erase_attempts_of(tenant, account);
+        self.pass("erase_attempts_of", erased).await
+    }
 }
 
 #[async_trait]
@@ -290,6 +294,10 @@ impl GateStore for FaultStore {
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
         self.pass("gates", self.inner.gates(tenant)).await
     }
+    async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
+        self.pass("closed_gates", self.inner.closed_gates(limit))
+            .await
+    }
 }
 
 #[async_trait]
@@ -337,8 +345,14 @@ impl UpkeepStore for FaultStore {
     async fn workers(&self) -> Result<Vec<WorkerRecord>> {
         self.pass("workers", self.inner.workers()).await
     }
-    async fn overdue(&self, grace: Duration, limit: usize) -> Result<Vec<Overdue>> {
-        self.pass("overdue", self.inner.overdue(grace, limit)).await
+    async fn overdue(
+        &self,
+        grace: Duration,
+        after: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
+        let late = self.inner.overdue(grace, after, limit);
+        self.pass("overdue", late).await
     }
     async fn queue_rates(&self) -> Result<QueueRates> {
         self.pass("queue_rates", self.inner.queue_rates()).await
@@ -508,12 +522,9 @@ impl AuditStore for FaultStore {
         self.pass("audit", self.inner.audit(tenant, after, limit))
             .await
     }
-    async fn drop_audit_before(&self, tenant: &TenantId, before: DateTime<Utc>) -> Result<u64> {
-        self.pass(
-            "drop_audit_before",
-            self.inner.drop_audit_before(tenant, before),
-        )
-        .await
+    async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
+        self.pass("remove_audit", self.inner.remove_audit(before, limit))
+            .await
     }
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         self.pass("erase_audit_of", self.inner.erase_audit_of(tenant, account))

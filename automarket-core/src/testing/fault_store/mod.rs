@@ -22,6 +22,8 @@ use crate::{Error, ErrorKind, Result, Store};
 pub enum StoreFault {
     /// Nothing is done, and the answer is `Storage`.
     FailBefore,
+    /// Nothing is done, and the answer is of this kind: `Config` of a database that is read-only for now.
+    Refuse(ErrorKind),
     /// It is done, and the answer is `Storage` all the same: a commit whose answer was lost.
     FailAfter,
     /// It is done after this time.
@@ -210,13 +212,14 @@ impl FaultStore {
         method: &'static str,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let away = || Err(Error::new(ErrorKind::Storage, "the database is away"));
+        let refused = |kind| Err(Error::new(kind, "the database is away"));
         match self.faults.take(method) {
             None => call.await,
-            Some(StoreFault::FailBefore) => away(),
+            Some(StoreFault::FailBefore) => refused(ErrorKind::Storage),
+            Some(StoreFault::Refuse(kind)) => refused(kind),
             Some(StoreFault::FailAfter) => {
                 call.await?;
-                away()
+                refused(ErrorKind::Storage)
             }
             Some(StoreFault::Delay(time)) => {
                 tokio::time::sleep(time).await;

@@ -33,6 +33,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a closed bucket holds back its own calls only", |s| {
             Box::pin(bucket(s))
         }),
+        StoreCase::new("closed gates of all tenants are named", |s| {
+            Box::pin(closed_named(s))
+        }),
         StoreCase::new("gates of other accounts and tenants stay open", |s| {
             Box::pin(others_open(s))
         }),
@@ -179,6 +182,31 @@ async fn bucket(s: &StoreUnderTest) {
         "one probe"
     );
     assert_eq!(pass(s).await, Pass::Watched, "a probe of its own");
+}
+
+async fn closed_named(s: &StoreUnderTest) {
+    let (_, account) = ids();
+    for (name, signal) in [
+        ("a", Signal::Limited(MINUTE)),
+        ("b", Signal::Limited(MINUTE * 2)),
+        ("c", Signal::Failed),
+    ] {
+        let tenant = tenant(name);
+        let told = s.store.tell_gate(&tenant, account, "rate", signal);
+        told.await.unwrap();
+    }
+    let closed = async |limit| {
+        let closed = s.store.closed_gates(limit).await.unwrap().into_iter();
+        closed
+            .map(|gate| gate.tenant.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(closed(9).await, ["b", "a"]);
+    assert_eq!(closed(1).await, ["b"]);
+    s.wait(61).await;
+    assert_eq!(closed(9).await, ["b"]);
+    s.wait(61).await;
+    assert_eq!(closed(9).await, [""; 0]);
 }
 
 async fn others_open(s: &StoreUnderTest) {

@@ -8,7 +8,7 @@ use super::{
     samples::{TEXT, json_of_all_sorts, tenant},
 };
 use crate::{
-    Result, Timetable,
+    ErrorKind, Result, Timetable,
     store::{JobState, NewJob, Schedule},
 };
 
@@ -20,6 +20,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a schedule put again is replaced and counted", |s| {
             Box::pin(replaced(s))
         }),
+        StoreCase::new(
+            "a schedule is put against the revision it was read at",
+            |s| Box::pin(against_revision(s)),
+        ),
         StoreCase::new("a run is put in once and moves the schedule on", |s| {
             Box::pin(run_once(s))
         }),
@@ -87,6 +91,8 @@ async fn replaced(s: &StoreUnderTest) {
         job: NewJob::new(tenant("a"), "other", json!(1)),
         paused: true,
         next_at: None,
+        // As the run left it.
+        revision: 2,
         ..put
     };
     let new = s.store.put_schedule(&new).await.unwrap();
@@ -94,6 +100,43 @@ async fn replaced(s: &StoreUnderTest) {
     assert_eq!(new.timetable.rule(), "@daily");
     assert_eq!(s.store.schedules(&tenant("a")).await.unwrap(), [new]);
     assert!(s.store.next_schedules(9).await.unwrap().is_empty());
+}
+
+async fn against_revision(s: &StoreUnderTest) {
+    let at = Some(s.now().await);
+    let refused = async |made: &Schedule| {
+        let refused = s.store.put_schedule(made).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused:?}");
+        assert_eq!(refused.rule(), Some("schedule.revision"));
+    };
+    let new = schedule("a", "x", at);
+    let one = s.store.put_schedule(&new).await.unwrap();
+    // Somebody else made it meanwhile, or changed it, or it ran.
+    refused(&new).await;
+    let paused = Schedule {
+        paused: true,
+        next_at: None,
+        ..one.clone()
+    };
+    let two = s.store.put_schedule(&paused).await.unwrap();
+    assert_eq!(two.revision, 2);
+    refused(&one).await;
+    let read = s.store.schedule(&one.tenant, "x").await.unwrap();
+    assert_eq!(read, Some(two.clone()), "it stays paused");
+    // Somebody took it away.
+    assert!(s.store.remove_schedule(&one.tenant, "x").await.unwrap());
+    refused(&two).await;
+    assert_eq!(s.store.schedule(&one.tenant, "x").await.unwrap(), None);
+    // Of many who make it at once, one does.
+    let tasks = (0..8).map(|_| {
+        let (store, new) = (s.store.clone(), new.clone());
+        tokio::spawn(async move { store.put_schedule(&new).await.is_ok() })
+    });
+    let mut made = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        made += usize::from(task.await.unwrap());
+    }
+    assert_eq!(made, 1);
 }
 
 async fn run_once(s: &StoreUnderTest) {
@@ -137,7 +180,7 @@ async fn many_schedulers(s: &StoreUnderTest) {
 async fn changed_meanwhile(s: &StoreUnderTest) {
     let due = schedule("a", "x", Some(s.now().await));
     let read = s.store.put_schedule(&due).await.unwrap();
-    s.store.put_schedule(&due).await.unwrap();
+    s.store.put_schedule(&read).await.unwrap();
     assert!(!s.store.run_schedule(&read, None).await.unwrap());
     assert!(s.store.remove_schedule(&read.tenant, "x").await.unwrap());
     assert!(!s.store.remove_schedule(&read.tenant, "x").await.unwrap());

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::{
     samples::{TEXT, attempt, error, event, job, publishing, tenant},
 };
 use crate::{
-    JobId,
+    AccountId, JobId,
     store::{
         Enqueued, JobState, NewJob, PublishingChange, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat,
     },
@@ -25,6 +25,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("what is ready for longest is named, after its grace", |s| {
             Box::pin(overdue(s))
+        }),
+        StoreCase::new("what is ready for longest is named page by page", |s| {
+            Box::pin(overdue_in_pages(s))
         }),
         StoreCase::new("a lease that ran out is overdue from its end on", |s| {
             Box::pin(overdue_lease(s))
@@ -96,7 +99,7 @@ async fn overdue(s: &StoreUnderTest) {
     let grace = Duration::from_secs(60);
     let (late, later) = (s.in_seconds(-90).await, s.in_seconds(-80).await);
     s.put(job("b").run_at(later)).await;
-    assert_eq!(s.store.overdue(grace, 9).await.unwrap().len(), 1);
+    assert_eq!(s.store.overdue(grace, None, 9).await.unwrap().len(), 1);
     let id = s
         .put(
             NewJob {
@@ -107,22 +110,49 @@ async fn overdue(s: &StoreUnderTest) {
         )
         .await;
     s.put(job("c").run_at(s.in_seconds(600).await)).await;
-    let found = s.store.overdue(grace, 9).await.unwrap();
+    let found = s.store.overdue(grace, None, 9).await.unwrap();
     assert_eq!((found.len(), found[1].since), (2, later));
-    assert_eq!(s.store.overdue(grace, 1).await.unwrap(), found[..1]);
+    assert_eq!(s.store.overdue(grace, None, 1).await.unwrap(), found[..1]);
+    let behind = s.store.overdue(grace, Some(&found[0]), 9).await;
+    assert_eq!(behind.unwrap(), found[1..]);
+    let behind = s.store.overdue(grace, Some(&found[1]), 9).await;
+    assert_eq!(behind.unwrap(), []);
     let found = &found[0];
     assert_eq!((found.job, found.since, found.leased), (id, late, false));
     assert_eq!((&found.tenant, found.kind.as_str()), (&tenant("a"), "work"));
-    assert_eq!(s.store.overdue(grace * 2, 9).await.unwrap(), []);
+    assert_eq!(s.store.overdue(grace * 2, None, 9).await.unwrap(), []);
     s.claim(10).await;
-    assert_eq!(s.store.overdue(grace, 9).await.unwrap(), []);
+    assert_eq!(s.store.overdue(grace, None, 9).await.unwrap(), []);
+}
+
+async fn overdue_in_pages(s: &StoreUnderTest) {
+    let late = s.in_seconds(-90).await;
+    let mut put = BTreeSet::new();
+    for _ in 0..7 {
+        put.insert(s.put(job("a").run_at(late)).await);
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let grace = Duration::from_secs(60);
+        let page = s.store.overdue(grace, after.as_ref(), 3).await.unwrap();
+        seen.extend(page.iter().map(|overdue| overdue.job));
+        match page.last() {
+            Some(last) => after = Some(last.clone()),
+            None => break,
+        }
+    }
+    assert_eq!((seen.len(), seen.into_iter().collect()), (7, put));
 }
 
 async fn overdue_lease(s: &StoreUnderTest) {
     let id = s.put(job("a").run_at(s.in_seconds(-900).await)).await;
     let lease = s.claim_one().await;
     s.wait(100).await;
-    let found = s.store.overdue(Duration::from_secs(60), 9).await.unwrap();
+    let found = s
+        .store
+        .overdue(Duration::from_secs(60), None, 9)
+        .await
+        .unwrap();
     let found = &found[0];
     assert_eq!((found.job, found.since), (id, lease.expires_at));
     assert!(found.leased);
@@ -295,6 +325,17 @@ async fn attempts_removed(s: &StoreUnderTest) {
     assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 1);
     assert_eq!(s.store.remove_attempts(cut, 9).await.unwrap(), 0);
     assert_eq!(left().await, [20]);
+    let route = publication.route().account;
+    let erased = async |tenant_name, account| {
+        let tenant = tenant(tenant_name);
+        let erased = s.store.erase_attempts_of(&tenant, account).await;
+        erased.unwrap()
+    };
+    assert_eq!(erased("b", route).await, 0);
+    assert_eq!(erased("a", AccountId::derived("another")).await, 0);
+    assert_eq!(left().await, [20]);
+    assert_eq!(erased("a", route).await, 1);
+    assert_eq!(left().await, [0_i64; 0]);
 }
 
 async fn dead_removed(s: &StoreUnderTest) {

@@ -1,0 +1,120 @@
+//! Erasure and retention: what is about an account is gone from every table that is not about what was published.
+
+use automarket::{
+    Post, When,
+    store::{postgres::testing::Cluster, sqlite::SqliteStore},
+    testing::{FaultStore, RecordingPublisher, Script},
+    worker::Retention,
+};
+
+use super::*;
+
+const CANARY: &str = "canary-7c1e";
+
+/// An account with traces everywhere, erased.
+async fn live_and_erase(store: Arc<dyn Store>) {
+    let market = Automarket::shared(store.clone())
+        .transport(Script::new())
+        .publisher(RecordingPublisher::new(PLATFORM))
+        .keyring(keyring(OLD));
+    let market = market.build().unwrap();
+    let tenant = market.tenant("acme").unwrap().by(CANARY);
+    let mut account = Account::new(tenant.id().clone(), PLATFORM, "1");
+    account.name = CANARY.to_owned();
+    let token = Credential::token(CANARY);
+    let account = tenant.add_account(account, token).await.unwrap();
+    tenant.reveal_credential(account.id, CANARY).await.unwrap();
+    let post = tenant.publish(Post::text("We shipped!"), [account.id], When::Now);
+    let post = post.await.unwrap();
+    let publication = tenant.publications(post).await.unwrap().remove(0);
+    let lease = std::time::Duration::from_secs(10);
+    tenant.work_on(publication.job, lease).await.unwrap();
+    let attempts = async || store.attempts(tenant.id(), publication.id).await.unwrap();
+    assert_eq!(attempts().await.len(), 1);
+    assert!(tenant.audit(0, 100).await.unwrap().len() > 1);
+
+    assert!(tenant.erase_account(account.id).await.unwrap());
+    assert!(!tenant.erase_account(account.id).await.unwrap());
+    assert!(attempts().await.is_empty());
+    assert!(tenant.audit(0, 100).await.unwrap().is_empty());
+    assert_eq!(tenant.publications(post).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_erased_account_leaves_no_row_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("erased.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    live_and_erase(Arc::new(store)).await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    let mut names = db.prepare(names).unwrap();
+    let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut rows = 0;
+    for name in names.map(Result::unwrap) {
+        let mut all = db.prepare(&format!("SELECT * FROM {name}")).unwrap();
+        let columns = all.column_count();
+        let mut all = all.query([]).unwrap();
+        while let Some(row) = all.next().unwrap() {
+            rows += 1;
+            let values: Vec<rusqlite::types::Value> =
+                (0..columns).map(|n| row.get(n).unwrap()).collect();
+            let text = format!("{values:?}");
+            assert!(!text.contains(CANARY), "{name}: {text}");
+        }
+    }
+    assert!(rows > 5, "there was nothing to search");
+}
+
+#[tokio::test]
+async fn an_erased_account_leaves_no_row_in_postgres() {
+    let Some(cluster) = Cluster::start().await.unwrap() else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    live_and_erase(Arc::new(test.store.clone())).await;
+    let connected = tokio_postgres::connect(cluster.url(), tokio_postgres::NoTls);
+    let (client, connection) = connected.await.unwrap();
+    tokio::spawn(connection);
+    let names = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1";
+    let mut rows = 0;
+    for name in client.query(names, &[&test.schema()]).await.unwrap() {
+        let name: String = name.get(0);
+        let all = format!("SELECT t::text FROM {}.{name} t", test.schema());
+        for row in client.query(&all, &[]).await.unwrap() {
+            rows += 1;
+            let text: String = row.get(0);
+            assert!(!text.contains(CANARY), "{name}: {text}");
+        }
+    }
+    assert!(rows > 5, "there was nothing to search");
+    test.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_trail_goes_when_retention_says() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+    let store = Arc::new(FaultStore::new(Arc::new(store)));
+    for (kept, left) in [(None, 1), (Some(std::time::Duration::from_secs(3600)), 0)] {
+        let market = Automarket::shared(store.clone())
+            .keyring(keyring(OLD))
+            .retention(Retention::default().audit(kept))
+            .build()
+            .unwrap();
+        let tenant = market.tenant(&format!("kept-{left}")).unwrap();
+        let account = Account::new(tenant.id().clone(), PLATFORM, "1");
+        let token = Credential::token("t");
+        tenant.add_account(account, token).await.unwrap();
+        clock.advance(automarket::core::chrono::Duration::hours(2));
+        let looks = store.faults().answered("remove_ended").len() + 1;
+        let cleaned = async {
+            store.faults().until("remove_ended", looks).await;
+            while !tenant.audit(0, 9).await.unwrap().is_empty() && kept.is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        market.worker().run_until(cleaned).await.unwrap();
+        assert_eq!(tenant.audit(0, 9).await.unwrap().len(), left, "{kept:?}");
+    }
+}
