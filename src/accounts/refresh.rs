@@ -259,11 +259,12 @@ impl Accounts {
     }
 
     async fn ask(&self, call: Call, provider: &Provider, until: Instant) -> Result<TokenSet> {
+        let cx = self.bare_context().await?;
         // The store's time of the answer, though the store may be away then.
         let (before, began) = (self.store.now().await?, Instant::now());
         // When the store took too long nothing is sent at all.
         let call = call.timeout(until.saturating_duration_since(began));
-        let reply = self.bare_context().await?.call(call).await?;
+        let reply = cx.call(call).await?;
         let now = before + TimeDelta::from_std(began.elapsed()).unwrap_or_default();
         read_token_reply(provider, &reply, now)
     }

@@ -24,13 +24,14 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, JobId, Result, Retry,
     chrono::{DateTime, Utc},
-    store::{Claim, Lease, last_chance},
+    store::{Claim, Lease, Verdict, last_chance},
 };
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, OptionFuture},
 };
 use tokio::{
+    sync::oneshot,
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
@@ -286,24 +287,24 @@ impl Shift {
 
     /// Lets running jobs end, and hands back what does not.
     async fn stop(&mut self, end: Instant) {
-        self.write(end).await;
+        let last = end + DROP + LAST;
+        self.write(last).await;
         while !self.running.is_empty() {
             let Ok(joined) = timeout_at(end, self.running.join_next()).await else {
                 break;
             };
             self.ended.extend(joined.and_then(|ended| ended.ok()));
-            self.write(end).await;
+            self.write(last).await;
         }
         self.held.stop_all();
-        let end = Instant::now() + DROP;
-        while let Ok(Some(joined)) = timeout_at(end, self.running.join_next()).await {
+        let dropped = Instant::now() + DROP;
+        while let Ok(Some(joined)) = timeout_at(dropped, self.running.join_next()).await {
             self.ended.extend(joined);
         }
-        let end = Instant::now() + LAST;
-        if !self.write(end).await {
+        if !self.write(last).await {
             // The store was away just now. Once more, then the leases run out by themselves.
             sleep(AGAIN).await;
-            self.write(end).await;
+            self.write(last).await;
         }
     }
 
@@ -475,8 +476,7 @@ impl Order {
         };
         let kinds = self.first.kinds.clone();
         for claim in [Some(self.first), self.then].into_iter().flatten() {
-            // What is not answered within a lease gives none that is left.
-            match in_time(claim.lease, engine.store.claim(&claim)).await {
+            match claim_in_time(&engine, &claim).await {
                 Ok(leases) => {
                     let all = leases.len() < claim.limit;
                     taken.leases.extend(leases);
@@ -502,6 +502,29 @@ impl Order {
         }
         taken
     }
+}
+
+/// Claims. An answer that takes longer than a lease is not waited for; what it brings all the same is given back, since
+/// its jobs would each count a crash.
+async fn claim_in_time(engine: &SharedEngine, claim: &Claim) -> Result<Vec<Lease>> {
+    let (store, patience) = (engine.store.clone(), claim.lease);
+    let claim = claim.clone();
+    let (late, mut leases) = oneshot::channel();
+    tokio::spawn(async move {
+        let claimed = store.claim(&claim).await;
+        if let Err(Ok(leases)) = late.send(claimed) {
+            let back: Vec<_> = leases
+                .iter()
+                .map(|lease| (lease.token, Verdict::Release))
+                .collect();
+            metrics::store_result("settle", store.settle(&back).await.map(drop));
+        }
+    });
+    in_time(patience, async {
+        let gone = |_| Error::new(ErrorKind::Internal, "a claim has ended without an answer");
+        (&mut leases).await.map_err(gone)?
+    })
+    .await
 }
 
 /// When something may be ready.

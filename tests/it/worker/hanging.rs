@@ -61,3 +61,27 @@ async fn a_call_that_gets_no_answer_is_made_anew() {
         assert_eq!(store.faults().hits(), 1, "{method}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_late_claim_brings_is_given_back() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("long", |_: Value, _| async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            Ok(())
+        })
+        .job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let long = put(&tenant, "long", Value::Null).await;
+    let quick = put(&tenant, "quick", Value::Null).await;
+    // The second claim takes the long one, and the first, answered after its lease, the quick one.
+    let late = StoreFault::Delay(Duration::from_secs(40));
+    store.faults().add(StoreRule::on("claim", late));
+    let worker = tenant.market().worker().concurrency(1);
+    // (Who looks again and again would hold the paused time up.)
+    let shutdown = tokio::time::sleep(Duration::from_secs(200));
+    worker.run_until(shutdown).await.unwrap();
+    assert_eq!(job(&tenant, long).await.state, JobState::Completed);
+    let quick = job(&tenant, quick).await;
+    assert_eq!((quick.state, quick.attempts), (JobState::Completed, 1));
+}
