@@ -9,7 +9,7 @@ use std::{
 };
 
 use automarket::{
-    Automarket, Builder, Error, ErrorKind, JobId, Keyring, Result as Outcome, Store, Tenant,
+    Automarket, Builder, Error, ErrorKind, JobId, Keyring, Result as Outcome, Retry, Store, Tenant,
     core::{
         Bytes, Context, async_trait,
         http_types::{Request, Response},
@@ -293,6 +293,11 @@ impl Outside {
         let reply = self.cx.call(call).await?;
         match reply.status.as_u16() {
             201 => Ok(()),
+            // Another run has looked meanwhile, perhaps one that lost its lease since: whoever holds it looks again.
+            409 => Err(
+                Error::new(ErrorKind::Internal, "another run has looked since")
+                    .with_retry(Retry::Reconcile),
+            ),
             status => Err(Error::new(
                 ErrorKind::Internal,
                 format!("the ledger said {status}"),
