@@ -15,8 +15,9 @@ use crate::report::metrics;
 
 /// How often a worker says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
-/// How often old and overdue rows are looked for; while there are more old ones than a batch, the shorter.
-const CLEAN: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1));
+/// How often old and overdue rows are looked for, and how soon again while there are more than a batch.
+const USUAL: Duration = Duration::from_secs(300);
+const SOON: Duration = Duration::from_secs(1);
 /// How long the store has for one of its duties.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So many rows go at once at the most: a transaction of some milliseconds.
@@ -118,8 +119,8 @@ impl Duties {
                 let telling = overdue::tell(&self.engine, &mut told);
                 let more = in_time(PATIENCE, telling).await;
                 let more = more.inspect_err(|error| metrics::store_error("overdue", error));
-                let (again, (_, soon)) = (self.clean().await, CLEAN);
-                clean_at = Instant::now() + if more.unwrap_or(false) { soon } else { again };
+                let again = self.clean().await;
+                clean_at = Instant::now() + if more.unwrap_or(false) { SOON } else { again };
             }
             next = next.min(beat_at).min(clean_at);
             tokio::select! {
@@ -152,14 +153,13 @@ impl Duties {
 
     /// Removes a batch of what is old, and says when to look again.
     async fn clean(&self) -> Duration {
-        let (usual, soon) = CLEAN;
         match in_time(PATIENCE, clean(&self.engine)).await {
-            Ok(removed) if removed >= BATCH => soon,
+            Ok(removed) if removed >= BATCH => SOON,
             // Spread, so that the workers of a fleet do not come together.
-            Ok(_) => usual.mul_f64(0.5 + fastrand::f64()),
+            Ok(_) => USUAL.mul_f64(0.5 + fastrand::f64()),
             Err(error) => {
                 metrics::store_error("retention", &error);
-                usual
+                USUAL
             }
         }
     }

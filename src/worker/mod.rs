@@ -8,6 +8,7 @@ mod heart;
 mod held;
 mod inline;
 mod jobs;
+mod order;
 mod overdue;
 mod run;
 mod schedules;
@@ -24,14 +25,13 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, JobId, Result, Retry,
     chrono::{DateTime, Utc},
-    store::{Claim, Lease, Verdict, last_chance},
+    store::{Claim, Lease, last_chance},
 };
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, OptionFuture},
 };
 use tokio::{
-    sync::oneshot,
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
@@ -40,6 +40,7 @@ use crate::{Automarket, report::metrics};
 use duties::Duties;
 use heart::Heart;
 use held::Held;
+use order::{Next, Order, Taken};
 use settle::{Ended, settle};
 
 pub use backoff::backoff;
@@ -437,113 +438,6 @@ impl Shift {
         let kinds = engine.kinds().filter(|kind| wanted(kind));
         kinds.map(str::to_owned).collect()
     }
-}
-
-/// What to ask the queue for.
-struct Order {
-    first: Claim,
-    /// What to fill up with when the first gave all that was asked for.
-    then: Option<Claim>,
-    poll: Duration,
-}
-
-/// What the queue gave.
-struct Taken {
-    leases: Vec<Lease>,
-    /// The job that it was asked for by id.
-    only: Option<JobId>,
-    /// When it was asked.
-    since: Instant,
-    next: Next,
-}
-
-/// When to look again.
-enum Next {
-    /// There may be more.
-    Now,
-    /// There is nothing until then.
-    At(Instant),
-}
-
-impl Order {
-    async fn take(self, engine: SharedEngine, held: Arc<Held>) -> Taken {
-        let since = Instant::now();
-        let mut taken = Taken {
-            leases: Vec::new(),
-            only: self.first.job,
-            since,
-            next: Next::Now,
-        };
-        let kinds = self.first.kinds.clone();
-        for claim in [Some(self.first), self.then].into_iter().flatten() {
-            match claim_in_time(&engine, &claim).await {
-                Ok(leases) => {
-                    let all = leases.len() < claim.limit;
-                    taken.leases.extend(leases);
-                    held.polled_at(since);
-                    if all && !claim.kinds.is_empty() && claim.kinds != kinds {
-                        // Those to fill up with ran out; the first kinds may have more.
-                        break;
-                    }
-                    if all {
-                        // What came is not held up by asking for more, and one job says nothing of the rest.
-                        if taken.leases.is_empty() && taken.only.is_none() {
-                            taken.next = until_next(&engine, &kinds, claim.lease, self.poll).await;
-                        }
-                        break;
-                    }
-                }
-                Err(error) => {
-                    metrics::store_error("claim", &error);
-                    taken.next = Next::At(Instant::now() + self.poll);
-                    break;
-                }
-            }
-        }
-        taken
-    }
-}
-
-/// Claims. An answer that takes longer than a lease is not waited for; what it brings all the same is given back, since
-/// its jobs would each count a crash.
-async fn claim_in_time(engine: &SharedEngine, claim: &Claim) -> Result<Vec<Lease>> {
-    let (store, patience) = (engine.store.clone(), claim.lease);
-    let claim = claim.clone();
-    let (late, mut leases) = oneshot::channel();
-    tokio::spawn(async move {
-        let claimed = store.claim(&claim).await;
-        if let Err(Ok(leases)) = late.send(claimed) {
-            let back: Vec<_> = leases
-                .iter()
-                .map(|lease| (lease.token, Verdict::Release))
-                .collect();
-            metrics::store_result("settle", store.settle(&back).await.map(drop));
-        }
-    });
-    in_time(patience, async {
-        let gone = |_| Error::new(ErrorKind::Internal, "a claim has ended without an answer");
-        (&mut leases).await.map_err(gone)?
-    })
-    .await
-}
-
-/// When something may be ready.
-async fn until_next(
-    engine: &SharedEngine,
-    kinds: &[String],
-    patience: Duration,
-    poll: Duration,
-) -> Next {
-    let store = &engine.store;
-    let asked = async { Ok((store.next_ready(kinds).await?, store.now().await?)) };
-    let wait = match in_time(patience, asked).await {
-        Ok((Some(next), now)) => (next - now)
-            .to_std()
-            .unwrap_or_default()
-            .clamp(Duration::from_millis(1).min(poll), poll),
-        _ => poll,
-    };
-    Next::At(Instant::now() + wait)
 }
 
 /// What became of verdicts.

@@ -1,0 +1,119 @@
+//! Asking the queue for jobs.
+
+use std::{sync::Arc, time::Duration};
+
+use automarket_core::{
+    Error, ErrorKind, JobId, Result,
+    store::{Claim, Lease, Verdict},
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{SharedEngine, held::Held, in_time};
+use crate::report::metrics;
+
+/// What to ask the queue for.
+pub(super) struct Order {
+    pub(super) first: Claim,
+    /// What to fill up with when the first gave all that was asked for.
+    pub(super) then: Option<Claim>,
+    pub(super) poll: Duration,
+}
+
+/// What the queue gave.
+pub(super) struct Taken {
+    pub(super) leases: Vec<Lease>,
+    /// The job that it was asked for by id.
+    pub(super) only: Option<JobId>,
+    /// When it was asked.
+    pub(super) since: Instant,
+    pub(super) next: Next,
+}
+
+/// When to look again.
+pub(super) enum Next {
+    /// There may be more.
+    Now,
+    /// There is nothing until then.
+    At(Instant),
+}
+
+impl Order {
+    pub(super) async fn take(self, engine: SharedEngine, held: Arc<Held>) -> Taken {
+        let since = Instant::now();
+        let mut taken = Taken {
+            leases: Vec::new(),
+            only: self.first.job,
+            since,
+            next: Next::Now,
+        };
+        let kinds = self.first.kinds.clone();
+        for claim in [Some(self.first), self.then].into_iter().flatten() {
+            match claim_in_time(&engine, &claim).await {
+                Ok(leases) => {
+                    let all = leases.len() < claim.limit;
+                    taken.leases.extend(leases);
+                    held.polled_at(since);
+                    if all && !claim.kinds.is_empty() && claim.kinds != kinds {
+                        // Those to fill up with ran out; the first kinds may have more.
+                        break;
+                    }
+                    if all {
+                        // What came is not held up by asking for more, and one job says nothing of the rest.
+                        if taken.leases.is_empty() && taken.only.is_none() {
+                            taken.next = until_next(&engine, &kinds, claim.lease, self.poll).await;
+                        }
+                        break;
+                    }
+                }
+                Err(error) => {
+                    metrics::store_error("claim", &error);
+                    taken.next = Next::At(Instant::now() + self.poll);
+                    break;
+                }
+            }
+        }
+        taken
+    }
+}
+
+/// Claims. An answer that takes longer than a lease is not waited for; what it brings all the same is given back, since
+/// its jobs would each count a crash.
+async fn claim_in_time(engine: &SharedEngine, claim: &Claim) -> Result<Vec<Lease>> {
+    let (store, patience) = (engine.store.clone(), claim.lease);
+    let claim = claim.clone();
+    let (late, leases) = oneshot::channel();
+    tokio::spawn(async move {
+        let claimed = store.claim(&claim).await;
+        if let Err(Ok(leases)) = late.send(claimed) {
+            let back: Vec<_> = leases
+                .iter()
+                .map(|lease| (lease.token, Verdict::Release))
+                .collect();
+            metrics::store_result("settle", store.settle(&back).await.map(drop));
+        }
+    });
+    in_time(patience, async move {
+        let gone = |_| Error::new(ErrorKind::Internal, "a claim has ended without an answer");
+        leases.await.map_err(gone)?
+    })
+    .await
+}
+
+/// When something may be ready.
+async fn until_next(
+    engine: &SharedEngine,
+    kinds: &[String],
+    patience: Duration,
+    poll: Duration,
+) -> Next {
+    let store = &engine.store;
+    let asked = async { Ok((store.next_ready(kinds).await?, store.now().await?)) };
+    let wait = match in_time(patience, asked).await {
+        Ok((Some(next), now)) => (next - now)
+            .to_std()
+            .unwrap_or_default()
+            .clamp(Duration::from_millis(1).min(poll), poll),
+        _ => poll,
+    };
+    Next::At(Instant::now() + wait)
+}
