@@ -37,8 +37,8 @@ CREATE TABLE automarket.queue (
     ready        boolean NOT NULL,
     leased       boolean NOT NULL DEFAULT false,
     in_trust     boolean NOT NULL DEFAULT false,
-    tenant       text COLLATE "C" NOT NULL,
     kind         text COLLATE "C" NOT NULL,
+    tenant       text COLLATE "C" NOT NULL,
     unique_key   text COLLATE "C",
     payload      json NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
@@ -233,7 +233,13 @@ BEGIN
         heads := NULL;
     END IF;
     -- What has become due enters the line.
-    IF only_job IS NULL THEN
+    IF only_job IS NOT NULL THEN
+        UPDATE automarket.queue q SET ready = true, lane = automarket.lane(q.kind, q.priority, true),
+            line = automarket.line(q.tenant, true)
+        WHERE q.ctid = ANY (ARRAY(
+            SELECT q.ctid FROM automarket.queue q
+            WHERE q.id = only_job AND NOT q.ready AND q.run_at <= at FOR UPDATE SKIP LOCKED));
+    ELSE
         UPDATE automarket.queue q SET ready = true, lane = automarket.lane(q.kind, q.priority, true),
             line = automarket.line(q.tenant, true)
         WHERE q.ctid = ANY (ARRAY(
@@ -320,9 +326,7 @@ BEGIN
         END IF;
         RETURN QUERY
             UPDATE automarket.queue q SET leased = true, fence = q.fence + 1,
-                attempts = q.attempts + 1, due_at = at + lease_micros * interval '1 microsecond', ready = true,
-                lane = CASE WHEN q.ready THEN q.lane ELSE automarket.lane(q.kind, q.priority, true) END,
-                line = CASE WHEN q.ready THEN q.line ELSE automarket.line(q.tenant, true) END,
+                attempts = q.attempts + 1, due_at = at + lease_micros * interval '1 microsecond',
                 in_trust = coalesce(q.crashes >= lends, false)
             WHERE q.ctid = ANY (picked) AND NOT q.leased
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,

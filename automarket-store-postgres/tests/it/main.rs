@@ -12,6 +12,7 @@ mod due;
 mod faults;
 mod heart;
 mod kill;
+mod numbers;
 mod publishing;
 mod read_only;
 mod restart;
