@@ -257,10 +257,9 @@ BEGIN
             room := 1;
         ELSE
             IF picked IS NULL THEN
-                SELECT max(best.lane - w.number) INTO level FROM unnest(kinds, numbers) w (kind, number), LATERAL (
+                SELECT max(best.lane - w.number) INTO level FROM unnest(numbers) w (number), LATERAL (
                     SELECT q.lane FROM automarket.queue q
                     WHERE q.lane BETWEEN w.number AND w.number + (level - 1) AND q.due_at <= at
-                        AND (q.kind = w.kind) IS NOT FALSE
                     ORDER BY q.lane DESC LIMIT 1) best;
                 IF level IS NULL THEN
                     EXIT WHEN heads IS NULL;

@@ -48,33 +48,41 @@ async fn kinds_of_one_number_are_told_apart() {
         priority,
         ..of("acme", kind)
     };
-    // Those of the other kind are more, and first in everything.
-    let others: Vec<_> = (0..1_100).map(|_| with("other", 1)).collect();
-    let later = others.iter().map(|_| with("other", 1).run_at(soon));
-    let others = put(&test, &[&others[..], &later.collect::<Vec<_>>()].concat()).await;
+    // Those of the other kind are more, and stand before ours, in lines on both sides of it.
+    let others = (0..1_100).map(|n| NewJob {
+        priority: 1,
+        ..of(&format!("tenant {}", n % 20), "other")
+    });
+    let others: Vec<_> = others.collect();
+    let later = (0..1_100).map(|_| with("other", 1).run_at(soon));
+    let others = put(&test, &[others, later.collect()].concat()).await;
     let wanted = ["ours".to_owned()];
     assert_eq!(test.store.next_ready(&wanted).await.unwrap(), None);
     assert!(claim(&test, Some("ours"), 10).await.is_empty());
     let ours = [
         with("ours", i16::MAX),
         with("ours", 1),
+        with("ours", 1),
+        with("ours", 1),
         with("ours", i16::MIN),
         with("ours", 0).run_at(soon + TimeDelta::seconds(1)),
     ];
     let ours = put(&test, &ours).await;
-    assert_eq!(claim(&test, Some("ours"), 1).await, ours[..1]);
-    assert_eq!(claim(&test, Some("ours"), 10).await, ours[1..3]);
+    for one in &ours[..4] {
+        assert_eq!(claim(&test, Some("ours"), 1).await, [*one]);
+    }
+    assert_eq!(claim(&test, Some("ours"), 10).await, ours[4..5]);
     clock.advance(TimeDelta::seconds(3_590)).await;
     let next = test.store.next_ready(&wanted).await.unwrap();
     assert!(next < Some(soon), "the leases that ran out come first");
-    assert_eq!(claim(&test, Some("ours"), 10).await, ours[..3]);
+    assert_eq!(claim(&test, Some("ours"), 10).await, ours[..5]);
     test.run("DELETE FROM automarket.queue WHERE leased")
         .await
         .unwrap();
     let next = test.store.next_ready(&wanted).await.unwrap();
     assert_eq!(next, Some(soon + TimeDelta::seconds(1)));
     clock.advance(TimeDelta::seconds(12)).await;
-    assert_eq!(claim(&test, Some("ours"), 10).await, ours[3..]);
+    assert_eq!(claim(&test, Some("ours"), 10).await, ours[5..]);
     // Whoever wants both gets each once.
     let mut rest = HashSet::new();
     while let more = claim(&test, None, 500).await
