@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::{
     Synchronous,
     error::{Fault, Outcome},
-    jobs::NewRow,
+    jobs::{Looked, NewRow},
     together::{Puts, run_all},
     value::micros,
 };
@@ -31,8 +31,15 @@ pub(crate) struct Tx<'a> {
     pub(crate) db: &'a Connection,
     /// The store's time in microseconds, the same for the whole transaction.
     pub(crate) now: i64,
-    /// Which tenant's turn was last, by priority. Only fairness hangs on it, so it is not stored.
-    pub(crate) turns: &'a mut BTreeMap<i16, String>,
+    pub(crate) lines: &'a mut Lines,
+}
+
+/// What is known of the lines. Only fairness and pauses hang on it, so it is not stored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    /// Which tenant's turn was last, by priority.
+    pub(crate) turns: BTreeMap<i16, String>,
+    pub(crate) looked: Looked,
 }
 
 pub(crate) struct Writer {
@@ -184,7 +191,7 @@ fn write(
     flushing: &mut Flushing,
     waiting: &mpsc::Receiver<Box<dyn Work>>,
 ) {
-    let mut turns = BTreeMap::new();
+    let mut lines = Lines::default();
     let mut group = Vec::new();
     // How many may be there in a moment.
     let mut crowd = 0;
@@ -201,7 +208,7 @@ fn write(
         }
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
-            .and_then(|()| commit(db, clock, &mut turns, &mut group))
+            .and_then(|()| commit(db, clock, &mut lines, &mut group))
             .err();
         if failure.is_some() && !db.is_autocommit() {
             // Nothing is left to do if this fails too: the next BEGIN will say so.
@@ -251,28 +258,28 @@ impl Flushing {
 fn commit(
     db: &Connection,
     clock: &dyn Clock,
-    turns: &mut BTreeMap<i16, String>,
+    lines: &mut Lines,
     group: &mut [Box<dyn Work>],
 ) -> Outcome<()> {
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
     // fails.
-    let turns_before = turns.clone();
+    let lines_before = lines.clone();
     run(db, "BEGIN IMMEDIATE")?;
     let now = micros(clock.now());
-    if run_all(&mut Tx { db, now, turns }, group) {
+    if run_all(&mut Tx { db, now, lines }, group) {
         return run(db, "COMMIT");
     }
     if !db.is_autocommit() {
         run(db, "ROLLBACK")?;
     }
-    *turns = turns_before;
+    *lines = lines_before;
     if group.len() == 1 {
         return Ok(()); // Its own error is its answer.
     }
     run(db, "BEGIN IMMEDIATE")?;
     for call in group {
         run(db, "SAVEPOINT call")?;
-        let keep = call.run(&mut Tx { db, now, turns });
+        let keep = call.run(&mut Tx { db, now, lines });
         if db.is_autocommit() {
             // Out of space, I/O and memory errors may end the whole transaction.
             return Err(Fault::Ours(Error::new(
