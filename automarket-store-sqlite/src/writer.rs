@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    hint::spin_loop,
     sync::{Arc, mpsc},
-    thread::JoinHandle,
+    thread::{JoinHandle, yield_now},
     time::{Duration, Instant},
 };
 
@@ -22,9 +21,10 @@ use crate::{
 
 /// So many calls share a transaction at the most, so that the first does not wait for ever.
 const GROUP: usize = 512;
-/// So long a group that others wait in already is held open for those who were just answered: about what it takes
-/// them to come back. Else callers fall into two halves, each waiting for the other's commit.
-const PAUSE: Duration = Duration::from_micros(60);
+/// A group is held open for those who were just answered, as long as they come back one soon after the other, at most so
+/// long. Else callers fall into two parts, each waiting for the other's commit.
+const GAP: Duration = Duration::from_micros(50);
+const HELD_OPEN: Duration = Duration::from_micros(500);
 
 /// What a call works with inside the transaction.
 pub(crate) struct Tx<'a> {
@@ -201,10 +201,8 @@ fn write(
             group.push(first);
         }
         gather(&mut group, waiting);
-        let until = Instant::now() + PAUSE;
-        while group.len() < crowd.min(GROUP) && Instant::now() < until {
-            spin_loop();
-            gather(&mut group, waiting);
+        if group.len() < crowd.min(GROUP) {
+            hold_open(&mut group, waiting, crowd.min(GROUP));
         }
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
@@ -217,14 +215,35 @@ fn write(
         let failure = failure.map(Error::from);
         let mut next = Vec::new();
         gather(&mut next, waiting);
-        crowd = match next.len() {
-            0 => 0,
-            waited => waited + group.len(),
-        };
+        crowd = next.len() + group.len();
         for call in group {
             call.answer(failure.as_ref());
         }
         group = next;
+    }
+}
+
+/// Takes in who comes, until there are so many or nobody comes any more.
+fn hold_open(
+    group: &mut Vec<Box<dyn Work>>,
+    waiting: &mpsc::Receiver<Box<dyn Work>>,
+    crowd: usize,
+) {
+    let begun = Instant::now();
+    let mut last = begun;
+    while group.len() < crowd {
+        yield_now();
+        let before = group.len();
+        gather(group, waiting);
+        let now = Instant::now();
+        if group.len() > before {
+            last = now;
+        } else if now - last > GAP {
+            break;
+        }
+        if now - begun > HELD_OPEN {
+            break;
+        }
     }
 }
 
