@@ -79,16 +79,17 @@ impl UpkeepStore for SqliteStore {
         let after = after.map(|after| (micros(after.since), blob(after.job)));
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
-                "SELECT q.tenant, q.kind, q.leased, j.id, q.since FROM (
-                    SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
-                    FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
+                "SELECT s.tenant, s.kind, s.leased, j.id, s.since FROM (
+                    SELECT place, tenant, kind, 0 AS leased, run_at AS since
+                    FROM automarket_waiting WHERE leased = 0
+                    UNION ALL
+                    SELECT place, tenant, kind, 1, ends_at FROM automarket_leases) s
                  JOIN automarket_jobs j USING (place)
-                 WHERE q.since < ?2 AND (?4 IS NULL OR (q.since, j.id) > (?4, ?5))
-                 ORDER BY q.since, j.id LIMIT ?3",
+                 WHERE s.since < ?1 AND (?3 IS NULL OR (s.since, j.id) > (?3, ?4))
+                 ORDER BY s.since, j.id LIMIT ?2",
             )?
             .query_map(
                 params![
-                    now,
                     now.saturating_sub(span(grace)),
                     sql_limit(limit),
                     after.map(|(since, _)| since),
