@@ -1,4 +1,7 @@
--- Where a live job stands, as two numbers. Comparing names took most of what the line's index cost.
+-- Where a live job stands, as two numbers. Comparing names took most of what the line's index cost. Counted in
+-- instructions of the server, before and after: a job of a batch 51.7 k and 37.6 k (a bare INSERT from UNNEST 26.6 k), a
+-- lone one with its commit 183 k and 168 k (75 k), claim and completion of one of 100 tenants' jobs 337 k and 232 k, of
+-- one tenant's 103 k and 104 k. (Generated columns would cost a job of a batch 6 k and a lone one 128 k more.)
 
 -- A kind's number: 47 bits of a hash, over 16 that are left for its priorities.
 CREATE FUNCTION automarket.kind_number(kind text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -12,13 +15,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT automarket.kind_number(kind) # CASE WHEN ready THEN priority + 32768 ELSE -1 END
 $$;
 
--- The line in its lane: a tenant's, if the job is ready.
+-- The line in its lane: its tenant's. All that wait stand in one, so that their time alone is their order.
 CREATE FUNCTION automarket.line(tenant text, ready boolean) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN ready THEN hashtextextended(tenant COLLATE "C", 0) ELSE 0 END
 $$;
 
--- The queue, made anew: a claim compares what indexes know of a row before and after, and reaches what stands before
--- the first text without a walk.
+-- The queue, made anew. A claim compares what indexes know of a row before and after, and reaches what stands before the
+-- first text without a walk.
 DROP VIEW automarket.jobs;
 ALTER TABLE automarket.queue RENAME TO queue_before;
 CREATE TABLE automarket.queue (
@@ -52,7 +55,8 @@ FROM automarket.queue_before;
 DROP TABLE automarket.queue_before;
 ALTER TABLE automarket.queue ADD CONSTRAINT queue_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX queue_key ON automarket.queue (tenant, kind, unique_key) WHERE unique_key IS NOT NULL;
--- All that claims walk, those that wait in the order of their time.
+-- All that claims walk. One whole index instead of one for each sort: of what an index knows of some rows alone,
+-- something is prepared for each statement (8 k).
 CREATE INDEX queue_line ON automarket.queue (lane, line, run_at, place) WITH (deduplicate_items = off);
 CREATE INDEX queue_timers ON automarket.queue (kind, priority, tenant, run_at) WHERE NOT ready;
 

@@ -1,5 +1,5 @@
-//! The queue. What its tables are is explained in `migrations/0003_one_row.sql`; its hot statements are functions,
-//! each as the last migration that names it has it.
+//! The queue. What its tables are is explained in `migrations/0003_one_row.sql`, where a job stands in
+//! `migrations/0013_numbers.sql`; its hot statements are functions, each as the last migration that names it has it.
 
 mod admission;
 mod claim;
