@@ -3,6 +3,8 @@
 
 -- When it shall run: the one thing of a job that may change.
 ALTER TABLE automarket_jobs ADD COLUMN run_at INTEGER NOT NULL DEFAULT 0;
+UPDATE automarket_jobs AS j SET priority = q.priority FROM automarket_queue q
+WHERE q.place = j.place AND q.priority <> j.priority;
 UPDATE automarket_jobs AS j SET run_at = coalesce(
     (SELECT q.run_at FROM automarket_queue q WHERE q.place = j.place),
     (SELECT e.run_at FROM automarket_ended e WHERE e.place = j.place),
@@ -16,7 +18,7 @@ CREATE TABLE automarket_waiting (
     kind     TEXT NOT NULL,
     tenant   TEXT NOT NULL,
     run_at   INTEGER NOT NULL,
-    place    INTEGER NOT NULL REFERENCES automarket_jobs (place),
+    place    INTEGER NOT NULL CHECK (typeof(place) = 'integer'),
     fence    INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes  INTEGER NOT NULL DEFAULT 0,
@@ -49,10 +51,11 @@ CREATE TABLE automarket_unique_keys (
 );
 
 INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place, fence, attempts, crashes, leased)
-SELECT NOT ready, priority, kind, tenant, run_at, place, fence, attempts, crashes, leased
-FROM automarket_queue WHERE ready = 1 OR leased = 0;
+SELECT q.ready = 0, j.priority, j.kind, j.tenant, j.run_at, j.place, q.fence, q.attempts, q.crashes, q.leased <> 0
+FROM automarket_queue q JOIN automarket_jobs j USING (place) WHERE q.ready <> 0 OR q.leased = 0;
 INSERT INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes, in_trust, in_line)
-SELECT place, tenant, kind, due_at, fence, attempts, crashes, in_trust, ready FROM automarket_queue WHERE leased = 1;
+SELECT j.place, j.tenant, j.kind, q.due_at, q.fence, q.attempts, q.crashes, q.in_trust, q.ready <> 0
+FROM automarket_queue q JOIN automarket_jobs j USING (place) WHERE q.leased <> 0;
 INSERT INTO automarket_unique_keys (place, tenant, kind, unique_key)
 SELECT place, tenant, kind, unique_key FROM automarket_queue WHERE unique_key IS NOT NULL;
 DROP TABLE automarket_queue;

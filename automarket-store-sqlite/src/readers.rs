@@ -28,6 +28,20 @@ impl Readers {
         })
     }
 
+    /// As [`new`](Self::new), with all connections open, so that a read needs nothing more of the system.
+    pub(crate) fn open(
+        path: PathBuf,
+        settings: Settings,
+        connections: usize,
+    ) -> Outcome<Arc<Self>> {
+        let readers = Self::new(path, settings, connections);
+        for _ in 0..connections {
+            let db = readers.connect()?;
+            readers.idle().push(db);
+        }
+        Ok(readers)
+    }
+
     /// Reads from one snapshot, which holds every write that was answered before.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
@@ -54,12 +68,14 @@ impl Readers {
         let idle = self.idle().pop();
         match idle {
             Some(db) => Ok(db),
-            None => {
-                let db = self.settings.connect(&self.path, false)?;
-                db.pragma_update(None, "query_only", true)?;
-                Ok(db)
-            }
+            None => self.connect(),
         }
+    }
+
+    fn connect(&self) -> Outcome<Connection> {
+        let db = self.settings.connect(&self.path, false)?;
+        db.pragma_update(None, "query_only", true)?;
+        Ok(db)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {

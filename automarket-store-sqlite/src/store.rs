@@ -140,7 +140,7 @@ impl SqliteStoreBuilder {
         Ok(SqliteStore {
             inner: Arc::new(Inner {
                 readers: Readers::new(self.path.clone(), self.settings, READERS),
-                claimed: Readers::new(self.path, self.settings, READERS_OF_CLAIMED),
+                claimed: Readers::open(self.path, self.settings, READERS_OF_CLAIMED)?,
                 writer,
                 clock: self.clock,
             }),

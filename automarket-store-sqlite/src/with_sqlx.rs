@@ -98,8 +98,9 @@ async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueu
         .bind(now)
         .bind(job.run_at.map_or(now, micros));
     execute(db, what).await?;
-    if execute(db, sqlx::query(sql::PUT_WAITING)).await? > 0 {
-        execute(db, sqlx::query(sql::PUT_KEY)).await?;
+    let id = || bytes(job.id.uuid());
+    if execute(db, sqlx::query(sql::PUT_WAITING).bind(id())).await? > 0 {
+        execute(db, sqlx::query(sql::PUT_KEY).bind(id())).await?;
         return Ok(Enqueued::New(job.id));
     }
     let holder = sqlx::query_scalar::<_, Vec<u8>>(sql::HOLDER)

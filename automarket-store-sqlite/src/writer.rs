@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::{
     Synchronous,
     error::{Fault, Outcome},
-    jobs::{Looked, NewRow},
+    jobs::{Looks, NewRow},
     together::{Puts, run_all},
     value::micros,
 };
@@ -34,12 +34,13 @@ pub(crate) struct Tx<'a> {
     pub(crate) lines: &'a mut Lines,
 }
 
-/// What is known of the lines. Only fairness and pauses hang on it, so it is not stored.
+/// What is known of the lines. Only fairness and pauses hang on it, so it is not stored. It is as if what is not kept had
+/// not been.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     /// Which tenant's turn was last, by priority.
     pub(crate) turns: BTreeMap<i16, String>,
-    pub(crate) looked: Looked,
+    pub(crate) looks: Looks,
 }
 
 pub(crate) struct Writer {
@@ -204,13 +205,17 @@ fn write(
         if group.len() < crowd.min(GROUP) {
             hold_open(&mut group, waiting, crowd.min(GROUP));
         }
+        let before = lines.clone();
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
             .and_then(|()| commit(db, clock, &mut lines, &mut group))
             .err();
-        if failure.is_some() && !db.is_autocommit() {
-            // Nothing is left to do if this fails too: the next BEGIN will say so.
-            let _ = db.execute_batch("ROLLBACK");
+        if failure.is_some() {
+            lines = before;
+            if !db.is_autocommit() {
+                // Nothing is left to do if this fails too: the next BEGIN will say so.
+                let _ = db.execute_batch("ROLLBACK");
+            }
         }
         let failure = failure.map(Error::from);
         let mut next = Vec::new();
@@ -282,7 +287,7 @@ fn commit(
 ) -> Outcome<()> {
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
     // fails.
-    let lines_before = lines.clone();
+    let mut before = lines.clone();
     run(db, "BEGIN IMMEDIATE")?;
     let now = micros(clock.now());
     if run_all(&mut Tx { db, now, lines }, group) {
@@ -291,7 +296,7 @@ fn commit(
     if !db.is_autocommit() {
         run(db, "ROLLBACK")?;
     }
-    *lines = lines_before;
+    *lines = before.clone();
     if group.len() == 1 {
         return Ok(()); // Its own error is its answer.
     }
@@ -306,8 +311,11 @@ fn commit(
                 "the database gave the transaction up",
             )));
         }
-        if !keep {
+        if keep {
+            before = lines.clone();
+        } else {
             run(db, "ROLLBACK TO call")?;
+            *lines = before.clone();
         }
         run(db, "RELEASE call")?;
     }

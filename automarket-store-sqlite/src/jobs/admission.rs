@@ -2,19 +2,21 @@
 
 use rusqlite::{Params, params, types::Value};
 
-use super::line::one;
+use super::read::one;
 use crate::{error::Outcome, value::limit as sql_limit, writer::Tx};
 
 /// So many jobs become due within one claim at the most; those due longest go first.
 const DUE_AT_ONCE: usize = 1_000;
-/// So often, in microseconds, at the most are all leases looked through, and all lines in a flood.
+/// So long, in microseconds, all leases are not looked through again for those of other processes, and in a flood all
+/// lines when nothing was found there.
 const LEASES: i64 = 100_000;
 const FLOOD: i64 = 500_000;
 
 const EXPIRED: &str = "
     SELECT place FROM automarket_leases WHERE in_line = 0 AND ends_at <= ?1 ORDER BY ends_at LIMIT ?2";
+const NEXT_END: &str = "SELECT min(ends_at) FROM automarket_leases WHERE in_line = 0";
 const LET_IN: &str = "
-    INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place, fence, attempts, crashes, leased)
+    INSERT OR REPLACE INTO automarket_waiting (later, priority, kind, tenant, run_at, place, fence, attempts, crashes, leased)
     SELECT 0, j.priority, j.kind, j.tenant, j.run_at, j.place, l.fence, l.attempts, l.crashes, 1
     FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE l.place = ?1";
 const DUE: &str = "
@@ -34,33 +36,46 @@ const DUE_BUT_NOT_IN_LINE: &str = "
             SELECT 1 FROM automarket_waiting WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3)
     ORDER BY run_at LIMIT ?5";
 
-/// When what costs more the more there is was looked through last.
+/// When what costs the more the more there is shall be looked through again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Looked {
-    leases: i64,
-    flood: i64,
+pub(crate) struct Looks {
+    /// When all leases were looked through last.
+    leases: Option<i64>,
+    /// The earliest end of a lease that is known of: those of other processes are not, at first.
+    lease_end: Option<i64>,
+    /// When all lines were looked through last, and nothing was found.
+    flood: Option<i64>,
 }
 
-impl Looked {
-    /// Whether it is time again; also when the clock was set back.
-    fn again(looked: &mut i64, now: i64, pause: i64) -> bool {
-        let again = now < *looked || now.saturating_sub(*looked) >= pause;
-        if again {
-            *looked = now;
-        }
-        again
+impl Looks {
+    /// A lease ends then.
+    pub(super) fn lease_ends(&mut self, at: i64) {
+        self.lease_end = Some(self.lease_end.map_or(at, |end| end.min(at)));
     }
+
+    fn at_leases(&self, now: i64) -> bool {
+        self.lease_end.is_some_and(|end| end <= now) || is_over(self.leases, now, LEASES)
+    }
+}
+
+/// Whether that long has passed since; also when the clock was set back.
+fn is_over(since: Option<i64>, now: i64, pause: i64) -> bool {
+    since.is_none_or(|since| now < since || now.saturating_sub(since) >= pause)
 }
 
 /// Lets jobs whose time has come, and those whose lease ran out, into the line.
 pub(super) fn admit_due(tx: &mut Tx<'_>, claimed: usize) -> Outcome<()> {
     let at_once = claimed.max(DUE_AT_ONCE);
-    if Looked::again(&mut tx.lines.looked.leases, tx.now, LEASES) {
+    if tx.lines.looks.at_leases(tx.now) {
         admit_expired(tx, at_once)?;
+        let next = one(tx.db, NEXT_END, [], |row| row.get(0))?;
+        tx.lines.looks.lease_end = next.flatten();
+        tx.lines.looks.leases = Some(tx.now);
     }
     let admitted = admit(tx, DUE, params![tx.now, sql_limit(at_once)])?;
-    if admitted == at_once && Looked::again(&mut tx.lines.looked.flood, tx.now, FLOOD) {
-        admit_beside_a_flood(tx, claimed)?;
+    if admitted == at_once && is_over(tx.lines.looks.flood, tx.now, FLOOD) {
+        let beside = admit_beside_a_flood(tx, claimed)?;
+        tx.lines.looks.flood = (beside == 0).then_some(tx.now);
     }
     Ok(())
 }
@@ -69,18 +84,20 @@ fn admit_expired(tx: &Tx<'_>, most: usize) -> Outcome<()> {
     let mut places = tx.db.prepare_cached(EXPIRED)?;
     let places = places.query_map(params![tx.now, sql_limit(most)], |row| row.get(0))?;
     let places: Vec<i64> = places.collect::<rusqlite::Result<_>>()?;
+    let mut let_in = tx.db.prepare_cached(LET_IN)?;
+    let mut mark = tx
+        .db
+        .prepare_cached("UPDATE automarket_leases SET in_line = 1 WHERE place = ?1")?;
     for place in places {
-        let mut mark = tx
-            .db
-            .prepare_cached("UPDATE automarket_leases SET in_line = 1 WHERE place = ?1")?;
-        tx.db.prepare_cached(LET_IN)?.execute([place])?;
+        let_in.execute([place])?;
         mark.execute([place])?;
     }
     Ok(())
 }
 
-/// So many are due that others would wait long behind them: who has none in the line gets some there, by priority.
-fn admit_beside_a_flood(tx: &Tx<'_>, claimed: usize) -> Outcome<()> {
+/// So many are due that others would wait long behind them: who has none in the line gets some there, by priority. How
+/// many.
+fn admit_beside_a_flood(tx: &Tx<'_>, claimed: usize) -> Outcome<usize> {
     let mut admitted = 0;
     let end = || Value::Blob(Vec::new()); // Above every number and text.
     let mut before = [end(), end(), end()];
@@ -99,7 +116,7 @@ fn admit_beside_a_flood(tx: &Tx<'_>, claimed: usize) -> Outcome<()> {
         }
         before = lane;
     }
-    Ok(())
+    Ok(admitted)
 }
 
 /// Lets the jobs that a query finds into the line; how many.
@@ -130,7 +147,7 @@ mod tests {
     #[test]
     fn every_step_is_a_search_of_an_index() {
         let db = database();
-        // Not the one through the leases.
+        // Not those through the leases.
         for step in [LET_IN, DUE, ADMIT, LATER_BEFORE, DUE_BUT_NOT_IN_LINE] {
             searches(&db, step);
         }

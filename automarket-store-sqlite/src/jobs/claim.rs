@@ -12,7 +12,7 @@ use rusqlite::{params, types::Value};
 use super::{
     admission,
     line::{self, Stretch},
-    near, settle,
+    near, read, settle,
     standing::{self, Past},
     taken::{self, Taken},
 };
@@ -49,30 +49,33 @@ async fn some(store: &Inner, claim: Claim, leases: &mut Vec<(i64, Lease)>) -> Re
     if taken.is_empty() {
         return Ok(0);
     }
-    let places: Vec<i64> = taken.iter().map(|taken| taken.place).collect();
-    let found = match store.claimed.read(move |db| taken::read(db, taken)).await {
+    let all = taken.clone();
+    let found = match store.claimed.read(move |db| taken::read(db, all)).await {
         Ok(found) => found,
         Err(error) => {
-            // Nobody holds them. If they cannot be given back, their leases run out.
-            let back = store.writer.call(move |tx| settle::give_back(tx, &places));
+            // Nobody came to hold them. If they cannot be given back, their leases run out.
+            let back = store.writer.call(move |tx| settle::give_back(tx, &taken));
             let _ = back.await;
             return Err(error);
         }
     };
     let mut none = Vec::new();
-    for (place, lease) in found {
+    for (taken, lease) in found {
         match lease {
-            Ok(lease) => leases.push((place, lease)),
-            Err(why) => none.push((place, ErrorRecord::from(&why))),
+            Ok(lease) => leases.push((taken.place, lease)),
+            Err(why) => none.push((taken, ErrorRecord::from(&why))),
         }
     }
     let count = none.len();
     if count > 0 {
         let bury = store.writer.call(move |tx| {
-            none.iter().try_for_each(|(place, why)| {
-                settle::add_failure(tx, *place, 0, why)?;
-                standing::end(tx, *place, JobState::Dead)
-            })
+            for (taken, why) in &none {
+                if taken.is_held(tx.db)? {
+                    settle::add_failure(tx, taken.place, 0, why)?;
+                    standing::end(tx, taken.place, JobState::Dead)?;
+                }
+            }
+            Ok(())
         });
         bury.await?;
     }
@@ -90,10 +93,12 @@ fn take(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Taken>> {
         return Ok(taking.taken);
     }
     if let Some(id) = claim.job {
+        tx.lines.looks.lease_ends(micros(expires_at));
         taking.one(tx, blob(id))?;
         return Ok(taking.taken);
     }
     admission::admit_due(tx, claim.limit)?;
+    tx.lines.looks.lease_ends(micros(expires_at));
     while taking.taken.len() < claim.limit {
         let room = claim.limit - taking.taken.len();
         let picked = line::pick(tx.db, &claim.kinds, room, &mut tx.lines.turns)?;
@@ -135,8 +140,8 @@ impl Taking<'_> {
         ];
         tx.db
             .prepare_cached(
-                // Without FAIL SQLite would keep a copy of each page.
-                "INSERT OR FAIL INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
+                // Without a word on conflicts SQLite would keep a copy of each page. There are none, but for odd rows.
+                "INSERT OR IGNORE INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
                  SELECT place, tenant, kind, ?6, fence + 1, min(attempts + 1, 4294967295), crashes
                  FROM automarket_waiting
                  WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND (run_at, place) <= (?4, ?5)
@@ -153,12 +158,7 @@ impl Taking<'_> {
             if job.leased {
                 self.orphan(tx, job.place)?;
             } else {
-                let past = Past {
-                    fence: job.fence + 1,
-                    attempts: job.attempts.saturating_add(1),
-                    crashes: job.crashes,
-                };
-                self.note(tx, job.place, past)?;
+                self.note(tx, job.place, job.past.leased())?;
             }
         }
         Ok(())
@@ -166,7 +166,7 @@ impl Taking<'_> {
 
     /// Leases the job with this id if it is ready.
     fn one(&mut self, tx: &Tx<'_>, id: [u8; 16]) -> Outcome<()> {
-        let found = line::one(
+        let found = read::one(
             tx.db,
             "SELECT j.place, j.kind, j.run_at <= ?2, l.ends_at <= ?2
              FROM automarket_jobs j LEFT JOIN automarket_leases l USING (place) WHERE j.id = ?1",
@@ -194,11 +194,7 @@ impl Taking<'_> {
                     return Ok(());
                 };
                 standing::stop_waiting(tx, place)?;
-                let past = Past {
-                    fence: past.fence + 1,
-                    attempts: past.attempts.saturating_add(1),
-                    ..past
-                };
+                let past = past.leased();
                 tx.db
                     .prepare_cached(
                         "INSERT INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
@@ -220,21 +216,20 @@ impl Taking<'_> {
     /// Leases a job anew whose lease ran out, and counts the crash of its worker unless it was only lent, unless it is
     /// dead of it.
     fn orphan(&mut self, tx: &Tx<'_>, place: i64) -> Outcome<()> {
-        let (mut past, in_trust, max_attempts) = tx
-            .db
-            .prepare_cached(
-                "SELECT l.fence, l.attempts, l.crashes, l.in_trust, j.max_attempts
-                 FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE l.place = ?1",
-            )?
-            .query_row([place], |row| {
-                let past = Past {
-                    fence: row.get(0)?,
-                    attempts: row.get(1)?,
-                    crashes: row.get(2)?,
-                };
+        let lease = read::one(
+            tx.db,
+            "SELECT l.fence, l.attempts, l.crashes, l.in_trust, j.max_attempts
+             FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE l.place = ?1",
+            [place],
+            |row| {
                 let max_attempts = near::number(row, "max_attempts", 0, u32::MAX);
-                Ok((past, row.get::<_, bool>(3)?, max_attempts))
-            })?;
+                Ok((Past::read(row, 0)?, row.get::<_, bool>(3)?, max_attempts))
+            },
+        )?;
+        // Without a lease it is a row that nobody put in.
+        let Some((mut past, in_trust, max_attempts)) = lease else {
+            return Ok(());
+        };
         if !in_trust {
             past.crashes = past.crashes.saturating_add(1);
             let crash = Crash::new(
@@ -252,9 +247,12 @@ impl Taking<'_> {
                     .execute(params![place, past.crashes])?;
                 return standing::end(tx, place, JobState::Dead);
             }
-            past.attempts = past.attempts.saturating_add(1);
         }
-        past.fence += 1;
+        let before = past;
+        past = past.leased();
+        if in_trust {
+            past.attempts = before.attempts;
+        }
         tx.db
             .prepare_cached(
                 "UPDATE automarket_leases

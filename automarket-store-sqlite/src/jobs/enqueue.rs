@@ -7,9 +7,10 @@ use automarket_core::{
 use rusqlite::{CachedStatement, OptionalExtension, params};
 use serde_json::Value;
 
+use super::read::one;
 use crate::{
     error::Outcome,
-    value::{Columns, blob, micros, to_json},
+    value::{Columns, blob, damaged, micros, to_json},
     writer::Tx,
 };
 
@@ -126,7 +127,8 @@ impl Many {
                 .execute([last])?;
             return Ok(false);
         }
-        tx.db
+        let waiting = tx
+            .db
             .prepare_cached(
                 // FAIL, since SQLite would keep copies here too.
                 "INSERT OR FAIL INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
@@ -140,6 +142,10 @@ impl Many {
                 tenant,
                 run_at,
             ])?;
+        if waiting < rows.len() {
+            // Somebody's own row has the last place that there is.
+            return Err(damaged("the order of the jobs").into());
+        }
         Ok(true)
     }
 }
@@ -176,6 +182,12 @@ impl<'a> Put<'a> {
         let id = blob(job.id);
         let tenant = job.tenant.as_str();
         let run_at = job.run_at.map_or(tx.now, micros);
+        if let Some(key) = &job.unique_key
+            && let Some(holder) = holder(tx, tenant, &job.kind, key)?
+            && !is_known(tx, id)?
+        {
+            return Ok(Enqueued::Existing(holder));
+        }
         let inserted = self.what.execute(params![
             id,
             tenant,
@@ -200,12 +212,6 @@ impl<'a> Put<'a> {
         }
         let place = tx.db.last_insert_rowid();
         if let Some(key) = &job.unique_key {
-            if let Some(holder) = holder(tx, tenant, &job.kind, key)? {
-                tx.db
-                    .prepare_cached("DELETE FROM automarket_jobs WHERE place = ?1")?
-                    .execute([place])?;
-                return Ok(Enqueued::Existing(holder));
-            }
             tx.db
                 .prepare_cached("INSERT INTO automarket_unique_keys VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![place, tenant, job.kind, key])?;
@@ -220,6 +226,11 @@ impl<'a> Put<'a> {
         ])?;
         Ok(Enqueued::New(job.id))
     }
+}
+
+fn is_known(tx: &Tx<'_>, id: [u8; 16]) -> Outcome<bool> {
+    let known = "SELECT 1 FROM automarket_jobs WHERE id = ?1";
+    Ok(one(tx.db, known, [id], |_| Ok(()))?.is_some())
 }
 
 /// The live job that holds this key.

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Params, params, types::Value};
+use rusqlite::{Connection, params, types::Value};
 
+use super::{read::one, standing::Past};
 use crate::{error::Outcome, value::limit as sql_limit};
 
 const NEXT_PRIORITY: &str = "
@@ -19,7 +20,7 @@ const TENANT_FROM: &str = "
     WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant >= ?3 AND tenant < x''
     ORDER BY tenant LIMIT 1";
 const FIRST: &str = "
-    SELECT run_at, place, fence, attempts, crashes, leased FROM automarket_waiting
+    SELECT run_at, place, fence, attempts, crashes, leased <> 0 FROM automarket_waiting
     WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 ORDER BY run_at, place LIMIT ?4";
 
 /// A stretch of a line (a priority, kind and tenant), in its order; never empty.
@@ -34,9 +35,7 @@ pub(super) struct Stretch {
 pub(super) struct InLine {
     pub(super) run_at: Value,
     pub(super) place: i64,
-    pub(super) fence: i64,
-    pub(super) attempts: u32,
-    pub(super) crashes: u32,
+    pub(super) past: Past,
     /// Its lease ran out.
     pub(super) leased: bool,
 }
@@ -172,9 +171,7 @@ impl<'a> Lane<'a> {
                 Ok(InLine {
                     run_at: row.get(0)?,
                     place: row.get(1)?,
-                    fence: row.get(2)?,
-                    attempts: row.get(3)?,
-                    crashes: row.get(4)?,
+                    past: Past::read(row, 2)?,
                     leased: row.get(5)?,
                 })
             })?;
@@ -209,17 +206,6 @@ fn merge(stretches: &mut Vec<Stretch>, limit: usize) {
         stretch.jobs.truncate(taken);
     }
     stretches.retain(|stretch| !stretch.jobs.is_empty());
-}
-
-/// The one row that a step finds.
-pub(super) fn one<T>(
-    db: &Connection,
-    step: &str,
-    params: impl Params,
-    read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Outcome<Option<T>> {
-    let found = db.prepare_cached(step)?.query_row(params, read);
-    Ok(found.optional()?)
 }
 
 /// The first text after this one in SQLite's order.

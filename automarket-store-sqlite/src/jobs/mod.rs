@@ -29,7 +29,7 @@ use rusqlite::params;
 use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
-pub(crate) use admission::Looked;
+pub(crate) use admission::Looks;
 pub(crate) use enqueue::{NewRow, enqueue, enqueue_all, enqueue_one};
 use settle::VerdictRow;
 pub(crate) use settle::revive;

@@ -20,12 +20,15 @@ pub(super) fn number<T: TryFrom<i64>>(
     least: T,
     most: T,
 ) -> Outcome<T> {
-    let number = whole(row, column)?;
-    Ok(T::try_from(number).unwrap_or(if number < 0 { least } else { most }))
+    Ok(within(whole(row.get_ref(column)?), least, most))
+}
+
+pub(super) fn within<T: TryFrom<i64>>(number: i64, least: T, most: T) -> T {
+    T::try_from(number).unwrap_or(if number < 0 { least } else { most })
 }
 
 pub(super) fn instant(row: &Row<'_>, column: &str) -> Outcome<DateTime<Utc>> {
-    Ok(value::instant(whole(row, column)?).unwrap_or_default())
+    Ok(value::instant(whole(row.get_ref(column)?)).unwrap_or_default())
 }
 
 /// What was due before 1970 is as due as in 1970; what is due after all time never is.
@@ -40,10 +43,10 @@ pub(super) fn id(row: &Row<'_>, column: &str) -> Outcome<JobId> {
     Ok(id.unwrap_or_default().into())
 }
 
-fn whole(row: &Row<'_>, column: &str) -> Outcome<i64> {
-    Ok(match row.get_ref(column)? {
+pub(super) fn whole(value: ValueRef<'_>) -> i64 {
+    match value {
         ValueRef::Integer(number) => number,
         ValueRef::Real(number) => number as i64,
         _ => 0,
-    })
+    }
 }

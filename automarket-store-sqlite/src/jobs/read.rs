@@ -5,7 +5,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Failure, Job, JobState, QueueStats, rows::job_state},
 };
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
 
 use super::{line, near};
@@ -16,8 +16,8 @@ use crate::{
 
 const SELECT: &str = "
     SELECT j.place, j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-        j.created_at, j.run_at, iif(l.place, 1, iif(w.place, 0, NULL)) AS leased, e.state, e.result, e.finished_at,
-        coalesce(l.fence, w.fence, e.fence) AS fence, coalesce(l.attempts, w.attempts, e.attempts) AS attempts,
+        j.created_at, j.run_at, iif(e.place IS NULL, l.place IS NOT NULL, NULL) AS leased, e.state, e.result, e.finished_at,
+        coalesce(l.fence, w.fence, e.fence, 0) AS fence, coalesce(l.attempts, w.attempts, e.attempts) AS attempts,
         coalesce(l.crashes, w.crashes, e.crashes) AS crashes
     FROM automarket_jobs j
     LEFT JOIN automarket_leases l ON l.place = j.place
@@ -33,6 +33,17 @@ pub(super) fn query(db: &Connection, end: &str, params: impl Params) -> Outcome<
             decode(row, failures(db, place)?)
         })?
         .collect()
+}
+
+/// The one row that a statement finds, if it finds one.
+pub(super) fn one<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Outcome<Option<T>> {
+    let found = db.prepare_cached(sql)?.query_row(params, read);
+    Ok(found.optional()?)
 }
 
 pub(super) fn job(db: &Connection, tenant: &TenantId, id: JobId) -> Outcome<Option<Job>> {
@@ -113,7 +124,7 @@ pub(super) fn next_ready(db: &Connection, kinds: &[String]) -> Outcome<Option<Da
     let ready = line::pick(db, kinds, 1, &mut BTreeMap::new())?;
     let ready = ready.first().and_then(|stretch| stretch.jobs.first());
     if let Some(job) = ready {
-        return Ok(near::due(job.run_at_micros()));
+        return Ok(near::due(Some(job.run_at_micros().unwrap_or(0))));
     }
     // What is no number is never due.
     let at: Option<i64> = db

@@ -8,11 +8,12 @@ use automarket_core::{
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
 use rusqlite::params;
-use uuid::Uuid;
 
 use super::{
-    line,
+    near,
+    read::one,
     standing::{Past, end, end_lease, stop_waiting, stretches, wait, waiting},
+    taken::Taken,
 };
 use crate::{
     error::Outcome,
@@ -72,8 +73,8 @@ fn complete(tx: &Tx<'_>, done: &[(Held, &str)]) -> Outcome<()> {
         stop_waiting(tx, held.place)?;
     }
     let mut end = tx.db.prepare_cached(
-        // Without FAIL SQLite would keep a copy of each page.
-        "INSERT OR FAIL INTO automarket_ended
+        // As in claims: without a word on conflicts it costs more.
+        "INSERT OR IGNORE INTO automarket_ended
             (place, tenant, state, fence, attempts, crashes, result, finished_at)
          SELECT place, tenant, 'completed', fence, attempts, crashes, 'null', ?3
          FROM automarket_leases WHERE place BETWEEN ?1 AND ?2",
@@ -157,12 +158,15 @@ fn held(
 
 fn settle_one(tx: &Tx<'_>, held: Held, verdict: &Verdict) -> Outcome<JobState> {
     let Held { place, past, .. } = held;
-    let job: (u32, i64) = tx
-        .db
-        .prepare_cached("SELECT max_attempts, run_at FROM automarket_jobs WHERE place = ?1")?
-        .query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (max_attempts, run_at) = job;
-    let next = verdict.clone().resolve(past.attempts, max_attempts);
+    let max_attempts: Option<u32> = one(
+        tx.db,
+        "SELECT max_attempts FROM automarket_jobs WHERE place = ?1",
+        [place],
+        |row| Ok(near::within(near::whole(row.get_ref(0)?), 0, u32::MAX)),
+    )?;
+    let next = verdict
+        .clone()
+        .resolve(past.attempts, max_attempts.unwrap_or(0));
     if let Some(error) = &next.failure {
         add_failure(tx, place, past.attempts, error)?;
     }
@@ -172,7 +176,7 @@ fn settle_one(tx: &Tx<'_>, held: Held, verdict: &Verdict) -> Outcome<JobState> {
             ..past
         };
         end_lease(tx, place)?;
-        wait(tx, place, next.run_at.map_or(run_at, micros), past)?;
+        wait(tx, place, next.run_at.map(micros), past)?;
     } else {
         end(tx, place, next.state)?;
     }
@@ -180,24 +184,16 @@ fn settle_one(tx: &Tx<'_>, held: Held, verdict: &Verdict) -> Outcome<JobState> {
 }
 
 /// Ends leases that nobody came to hold, as if they had not been.
-pub(super) fn give_back(tx: &Tx<'_>, places: &[i64]) -> Outcome<()> {
-    let mut tokens = Vec::new();
-    for place in places {
-        let token = line::one(
-            tx.db,
-            "SELECT j.id, l.fence FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE place = ?1",
-            [place],
-            |row| {
-                Ok(LeaseToken {
-                    job: Uuid::from_bytes(row.get(0)?).into(),
-                    fence: row.get(1)?,
-                })
-            },
-        );
-        tokens.extend(token?);
-    }
-    for held in held(tx, tokens.into_iter())?.into_values() {
-        settle_one(tx, held, &Verdict::Release)?;
+pub(super) fn give_back(tx: &Tx<'_>, taken: &[Taken]) -> Outcome<()> {
+    for taken in taken {
+        if taken.is_held(tx.db)? {
+            let held = Held {
+                place: taken.place,
+                past: taken.past,
+                in_line: false,
+            };
+            settle_one(tx, held, &Verdict::Release)?;
+        }
     }
     Ok(())
 }
@@ -227,11 +223,12 @@ pub(super) fn add_failure(
 
 /// Prolongs leases; returns those that could not be.
 pub(super) fn prolong(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     leases: &[LeaseToken],
     lease: Duration,
 ) -> Outcome<Vec<LeaseToken>> {
     let until = micros(lease_end(instant(tx.now)?, lease));
+    tx.lines.looks.lease_ends(until);
     let mut update = tx.db.prepare_cached(
         "UPDATE automarket_leases SET ends_at = ?2, in_line = 0 WHERE place = ?1",
     )?;
@@ -274,12 +271,12 @@ pub(super) fn reschedule(
         return Ok(false);
     };
     stop_waiting(tx, place)?;
-    wait(tx, place, micros(at), past)?;
+    wait(tx, place, Some(micros(at)), past)?;
     Ok(true)
 }
 
 fn place(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<Option<i64>> {
-    line::one(
+    one(
         tx.db,
         "SELECT place FROM automarket_jobs WHERE id = ?1 AND tenant = ?2",
         params![blob(id), tenant.as_str()],
@@ -296,7 +293,7 @@ pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool
 
 /// Puts a dead job back in, unless a live one holds its unique key.
 pub(crate) fn revive(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
-    let dead = line::one(
+    let dead = one(
         tx.db,
         "SELECT e.fence, k.place IS NOT NULL
          FROM automarket_ended e JOIN automarket_jobs j USING (place)
@@ -324,6 +321,6 @@ pub(crate) fn revive(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
         attempts: 0,
         crashes: 0,
     };
-    wait(tx, place, tx.now, past)?;
+    wait(tx, place, Some(tx.now), past)?;
     Ok(true)
 }

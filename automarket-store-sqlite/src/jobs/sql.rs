@@ -8,17 +8,18 @@ SELECT ?1, ?2, ?3, CAST(?4 AS TEXT), ?5, ?6, ?7, ?8, CAST(?9 AS INTEGER)
 WHERE NOT EXISTS (SELECT 1 FROM automarket_unique_keys WHERE tenant = ?2 AND kind = ?3 AND unique_key = ?7)
 ON CONFLICT (id) DO NOTHING";
 
-/// That it waits, right after: when the job is not new, nothing.
+/// That it waits, right after, with the same id: when the job is not new, nothing.
 pub(crate) const PUT_WAITING: &str = "
 INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
 SELECT run_at > created_at, priority, kind, tenant, run_at, place
-FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid()";
+FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid() AND id = ?1";
 
-/// Its key, right after that.
+/// Its key, right after that, with the same id.
 pub(crate) const PUT_KEY: &str = "
 INSERT INTO automarket_unique_keys (place, tenant, kind, unique_key)
 SELECT place, tenant, kind, unique_key
-FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid() AND unique_key IS NOT NULL";
+FROM automarket_jobs WHERE changes() = 1 AND place = last_insert_rowid() AND id = ?1
+    AND unique_key IS NOT NULL";
 
 /// The job that will run when it was not new. None: another tenant has the id.
 pub(crate) const HOLDER: &str = "

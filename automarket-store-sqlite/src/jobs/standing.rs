@@ -1,18 +1,20 @@
 //! Where a live job stands, and its ways from one table to the next.
 
 use automarket_core::store::JobState;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
-use super::read::ended_state;
+use super::{
+    near,
+    read::{ended_state, one},
+};
 use crate::{error::Outcome, writer::Tx};
 
 /// The waiting row of a job by its whole key, so that it is found at once.
 const THE_WAITING: &str = "
-    (later, priority, kind, tenant, run_at, place) IN (
-        SELECT l.column1, j.priority, j.kind, j.tenant, j.run_at, j.place
-        FROM automarket_jobs j CROSS JOIN (VALUES (0), (1)) l WHERE j.place = ?1)";
+    later IN (0, 1) AND (priority, kind, tenant, run_at, place) = (
+        SELECT priority, kind, tenant, run_at, place FROM automarket_jobs WHERE place = ?1)";
 
-/// What a job that waits knows of its leases before.
+/// What a live job has behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Past {
     pub(super) fence: i64,
@@ -20,20 +22,44 @@ pub(super) struct Past {
     pub(super) crashes: u32,
 }
 
-/// Lets a job that stands nowhere wait until then.
-pub(super) fn wait(tx: &Tx<'_>, place: i64, run_at: i64, past: Past) -> Outcome<()> {
-    tx.db
-        .prepare_cached("UPDATE automarket_jobs SET run_at = ?2 WHERE place = ?1 AND run_at <> ?2")?
-        .execute([place, run_at])?;
+impl Past {
+    /// Reads the three columns from this one on. Somebody's own statement may have put anything there.
+    pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        let number = |column| Ok::<_, rusqlite::Error>(near::whole(row.get_ref(column)?));
+        Ok(Self {
+            fence: number(column)?,
+            attempts: near::within(number(column + 1)?, 0, u32::MAX),
+            crashes: near::within(number(column + 2)?, 0, u32::MAX),
+        })
+    }
+
+    /// With one lease more.
+    pub(super) fn leased(self) -> Self {
+        Self {
+            fence: self.fence + 1,
+            attempts: self.attempts.saturating_add(1),
+            ..self
+        }
+    }
+}
+
+/// Lets a job that stands nowhere wait, until then or as it did before.
+pub(super) fn wait(tx: &Tx<'_>, place: i64, run_at: Option<i64>, past: Past) -> Outcome<()> {
+    if let Some(run_at) = run_at {
+        tx.db
+            .prepare_cached("UPDATE automarket_jobs SET run_at = ?2 WHERE place = ?1")?
+            .execute([place, run_at])?;
+    }
     tx.db
         .prepare_cached(
             "INSERT INTO automarket_waiting
                 (later, priority, kind, tenant, run_at, place, fence, attempts, crashes)
-             SELECT ?2, priority, kind, tenant, run_at, place, ?3, ?4, ?5 FROM automarket_jobs WHERE place = ?1",
+             SELECT run_at > ?2, priority, kind, tenant, run_at, place, ?3, ?4, ?5
+             FROM automarket_jobs WHERE place = ?1",
         )?
         .execute(params![
             place,
-            run_at > tx.now,
+            tx.now,
             past.fence,
             past.attempts,
             past.crashes
@@ -41,18 +67,12 @@ pub(super) fn wait(tx: &Tx<'_>, place: i64, run_at: i64, past: Past) -> Outcome<
     Ok(())
 }
 
-/// What a waiting job knows, if it waits and is not leased.
+/// What a waiting job has behind it, if it waits and is not leased.
 pub(super) fn waiting(tx: &Tx<'_>, place: i64) -> Outcome<Option<Past>> {
     let sql = format!(
         "SELECT fence, attempts, crashes FROM automarket_waiting WHERE leased = 0 AND {THE_WAITING}"
     );
-    super::line::one(tx.db, &sql, [place], |row| {
-        Ok(Past {
-            fence: row.get(0)?,
-            attempts: row.get(1)?,
-            crashes: row.get(2)?,
-        })
-    })
+    one(tx.db, &sql, [place], |row| Past::read(row, 0))
 }
 
 /// Takes a job from where it waits, before anything of it is changed; whether it was there.
@@ -63,7 +83,7 @@ pub(super) fn stop_waiting(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
 
 /// Ends the lease of a job, which then stands nowhere.
 pub(super) fn end_lease(tx: &Tx<'_>, place: i64) -> Outcome<()> {
-    let in_line = super::line::one(
+    let in_line = one(
         tx.db,
         "DELETE FROM automarket_leases WHERE place = ?1 RETURNING in_line",
         [place],
@@ -78,23 +98,25 @@ pub(super) fn end_lease(tx: &Tx<'_>, place: i64) -> Outcome<()> {
 /// Ends a live job that has no result.
 pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
     let state = ended_state(state);
-    let leased = tx
-        .db
-        .prepare_cached(
-            "INSERT INTO automarket_ended (place, tenant, state, fence, attempts, crashes, finished_at)
-             SELECT place, tenant, ?2, fence, attempts, crashes, ?3 FROM automarket_leases WHERE place = ?1",
-        )?
+    let from = |stands: &str| {
+        format!(
+            "INSERT OR IGNORE INTO automarket_ended (place, tenant, state, fence, attempts, crashes, finished_at)
+             SELECT place, tenant, ?2, fence, attempts, crashes, ?3 FROM {stands}"
+        )
+    };
+    let lease = "SELECT 1 FROM automarket_leases WHERE place = ?1";
+    let leased = one(tx.db, lease, [place], |_| Ok(()))?.is_some();
+    let stands = if leased {
+        "automarket_leases WHERE place = ?1".to_owned()
+    } else {
+        format!("automarket_waiting WHERE {THE_WAITING}")
+    };
+    tx.db
+        .prepare_cached(&from(&stands))?
         .execute(params![place, state, tx.now])?;
-    if leased > 0 {
+    if leased {
         end_lease(tx, place)?;
     } else {
-        let sql = format!(
-            "INSERT INTO automarket_ended (place, tenant, state, fence, attempts, crashes, finished_at)
-             SELECT place, tenant, ?2, fence, attempts, crashes, ?3 FROM automarket_waiting WHERE {THE_WAITING}"
-        );
-        tx.db
-            .prepare_cached(&sql)?
-            .execute(params![place, state, tx.now])?;
         stop_waiting(tx, place)?;
     }
     tx.db

@@ -16,10 +16,11 @@ use super::{
 };
 use crate::{
     error::Outcome,
-    value::{Instant, Tenant, Text, damaged, payload},
+    value::{Instant, Tenant, Text, damaged, micros, payload},
 };
 
 /// A job that was leased just now. What it is has not been read yet.
+#[derive(Clone, Debug)]
 pub(super) struct Taken {
     pub(super) place: i64,
     pub(super) past: Past,
@@ -27,52 +28,67 @@ pub(super) struct Taken {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// What was taken, with its place; the error says why it is no job.
-pub(super) fn read(db: &Connection, taken: Vec<Taken>) -> Outcome<Vec<(i64, Result<Lease>)>> {
+impl Taken {
+    /// Whether the lease is still this one. The end tells it from a lease of another job that was given the place since.
+    pub(super) fn is_held(&self, db: &Connection) -> Outcome<bool> {
+        let sql =
+            "SELECT 1 FROM automarket_leases WHERE place = ?1 AND fence = ?2 AND ends_at = ?3";
+        let params = [self.place, self.past.fence, micros(self.expires_at)];
+        Ok(read::one(db, sql, params, |_| Ok(()))?.is_some())
+    }
+}
+
+/// Those of them that are still held; the error says why one is no job.
+pub(super) fn read(db: &Connection, taken: Vec<Taken>) -> Outcome<Vec<(Taken, Result<Lease>)>> {
     let places = taken.iter().map(|taken| taken.place).collect();
     let mut taken: HashMap<i64, Taken> = taken.into_iter().map(|t| (t.place, t)).collect();
     let mut found = Vec::with_capacity(taken.len());
     let mut read = db.prepare_cached(
-        "SELECT id, tenant, kind, payload, priority, max_attempts, unique_key, created_at, run_at, place
-         FROM automarket_jobs WHERE place BETWEEN ?1 AND ?2",
+        "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key, j.created_at, j.run_at,
+            l.place, l.fence, l.ends_at
+         FROM automarket_leases l CROSS JOIN automarket_jobs j USING (place) WHERE l.place BETWEEN ?1 AND ?2",
     )?;
     for (from, to) in stretches(places) {
         let mut rows = read.query([from, to])?;
         while let Some(row) = rows.next()? {
-            let place = row.get(9)?;
+            let (place, fence, ends_at): (i64, i64, i64) =
+                (row.get(9)?, row.get(10)?, row.get(11)?);
             let Some(taken) = taken.remove(&place) else {
                 continue;
             };
+            if (fence, ends_at) != (taken.past.fence, micros(taken.expires_at)) {
+                continue;
+            }
             let lease = match job(row) {
-                Ok(job) => Ok(lease(db, taken, job)?),
+                Ok(job) => lease(db, &taken, job)?,
                 Err(error) => Err(unreadable(row, &error)),
             };
-            found.push((place, lease));
+            found.push((taken, lease));
         }
     }
-    let lost = taken.into_keys();
-    found.extend(lost.map(|place| (place, Err(damaged("a job that is not there")))));
     Ok(found)
 }
 
-fn lease(db: &Connection, taken: Taken, mut job: Job) -> Outcome<Lease> {
-    let Taken { past, in_trust, .. } = taken;
-    job.fence = past.fence;
-    job.attempts = past.attempts;
-    job.crashes = past.crashes;
+fn lease(db: &Connection, taken: &Taken, mut job: Job) -> Outcome<Result<Lease>> {
+    job.fence = taken.past.fence;
+    job.attempts = taken.past.attempts;
+    job.crashes = taken.past.crashes;
     // Only a job that was leased before has a history.
-    if past.fence > 1 {
-        job.failures = read::decode_failures(read::failures(db, taken.place)?)?;
+    if job.fence > 1 {
+        job.failures = match read::decode_failures(read::failures(db, taken.place)?) {
+            Ok(failures) => failures,
+            Err(error) => return Ok(Err(error)),
+        };
     }
-    Ok(Lease {
+    Ok(Ok(Lease {
         token: LeaseToken {
             job: job.id,
             fence: job.fence,
         },
-        in_trust,
+        in_trust: taken.in_trust,
         job,
         expires_at: taken.expires_at,
-    })
+    }))
 }
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {

@@ -87,8 +87,8 @@ async fn the_documented_statements_take_a_payload_of_bytes() {
     let (id, json, none) = ([1_u8; 16], br#"{"n":1}"#.as_slice(), None::<&str>);
     let job = params![id, "acme", "work", json, 0, 20, none, 5, 5.5];
     assert_eq!(host.execute(statements[0], job), Ok(1));
-    assert_eq!(host.execute(statements[1], []), Ok(1));
-    assert_eq!(host.execute(statements[2], []), Ok(0));
+    assert_eq!(host.execute(statements[1], [id]), Ok(1));
+    assert_eq!(host.execute(statements[2], [id]), Ok(0));
     let lease = store.claim(&Claim::new("w", 10)).await.unwrap().remove(0);
     assert_eq!(lease.job.payload, serde_json::json!({"n": 1}));
     assert_eq!(lease.job.run_at.timestamp_micros(), 5);
