@@ -25,6 +25,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("an id that is there is not put in twice", |s| {
             Box::pin(same_id(s))
         }),
+        StoreCase::new(
+            "an id that has ended stays taken, alone and in a batch",
+            |s| Box::pin(ended_id(s)),
+        ),
         StoreCase::new("ids that are there keep no other of a batch out", |s| {
             Box::pin(known_ids_in_a_batch(s))
         }),
@@ -162,6 +166,25 @@ async fn same_id(s: &StoreUnderTest) {
     s.settle(token, Verdict::Complete(json!(1))).await;
     assert_eq!(s.store.enqueue(&twice).await.unwrap(), [again, again]);
     assert_eq!(s.claim(10).await, []);
+}
+
+async fn ended_id(s: &StoreUnderTest) {
+    let ended = job("a");
+    s.put(ended.clone()).await;
+    let token = s.claim_one().await.token;
+    s.settle(token, Verdict::Complete(json!(1))).await;
+    let later = ended.clone().run_at(s.in_seconds(60).await);
+    for repeat in [ended.clone(), later] {
+        let answer = s.store.enqueue(&[repeat]).await.unwrap();
+        assert_eq!(answer, [Enqueued::Existing(ended.id)]);
+    }
+    for at in [0, 9, 19] {
+        let mut batch: Vec<NewJob> = (0..20).map(|_| job("a")).collect();
+        batch[at] = ended.clone();
+        let answers = s.store.enqueue(&batch).await.unwrap();
+        assert_eq!(answers[at], Enqueued::Existing(ended.id));
+        assert_eq!(s.claim(30).await.len(), 19);
+    }
 }
 
 async fn known_ids_in_a_batch(s: &StoreUnderTest) {
