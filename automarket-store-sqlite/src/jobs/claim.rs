@@ -285,3 +285,89 @@ impl Taking<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use automarket_core::{
+        TenantId,
+        chrono::TimeDelta,
+        store::{JobStore, NewJob},
+        testing::ManualClock,
+    };
+
+    use super::*;
+    use crate::SqliteStore;
+
+    #[tokio::test]
+    async fn only_a_lease_that_is_still_ones_own_is_given_back_or_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::parse("2027-01-01T00:00:00Z");
+        let store =
+            SqliteStore::builder(directory.path().join("a.db")).clock(Arc::new(clock.clone()));
+        let store = store.build().await.unwrap();
+        let tenant = TenantId::new("a").unwrap();
+        let job = NewJob::new(tenant.clone(), "work", 1.into());
+        store.enqueue(std::slice::from_ref(&job)).await.unwrap();
+        let claim = Claim::new("slow", 1).lease(Duration::from_secs(5));
+        let writer = &store.inner.writer;
+        let slow = writer.call(move |tx| take(tx, &claim)).await.unwrap();
+        assert_eq!(slow.len(), 1);
+
+        // It is not read before another worker has the job.
+        clock.advance(TimeDelta::seconds(6));
+        let other = store.claim(&Claim::new("other", 1)).await.unwrap();
+        assert_eq!(other[0].token.fence, 2);
+        let all = slow.clone();
+        let read = store.inner.claimed.read(move |db| taken::read(db, all));
+        assert!(read.await.unwrap().is_empty());
+        let back = writer.call(move |tx| settle::give_back(tx, &slow));
+        back.await.unwrap();
+        let stands = store.job(&tenant, job.id).await.unwrap().unwrap();
+        assert_eq!((stands.state, stands.fence), (JobState::Leased, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_is_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("a.db"))
+            .await
+            .unwrap();
+        let tenant = TenantId::new("a").unwrap();
+        let jobs: Vec<_> = (0..3)
+            .map(|_| NewJob::new(tenant.clone(), "work", 1.into()))
+            .collect();
+        store.enqueue(&jobs).await.unwrap();
+        let claim = Claim::new("w", 3);
+        let writer = &store.inner.writer;
+        let taken = writer.call(move |tx| take(tx, &claim)).await.unwrap();
+        let back = writer.call(move |tx| settle::give_back(tx, &taken));
+        back.await.unwrap();
+        for job in jobs {
+            let job = store.job(&tenant, job.id).await.unwrap().unwrap();
+            assert_eq!(
+                (job.state, job.attempts, job.crashes),
+                (JobState::Waiting, 0, 0)
+            );
+        }
+        assert_eq!(store.claim(&Claim::new("w", 9)).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_short_lease_of_ones_own_is_seen_to_run_out_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::parse("2027-01-01T00:00:00Z");
+        let store =
+            SqliteStore::builder(directory.path().join("a.db")).clock(Arc::new(clock.clone()));
+        let store = store.build().await.unwrap();
+        let job = NewJob::new(TenantId::new("a").unwrap(), "work", 1.into());
+        store.enqueue(&[job]).await.unwrap();
+        let claim = Claim::new("w", 1).lease(Duration::from_millis(5));
+        for _ in 0..2 {
+            assert_eq!(store.claim(&claim).await.unwrap().len(), 1);
+            assert_eq!(store.claim(&claim).await.unwrap().len(), 0);
+            clock.advance(TimeDelta::milliseconds(5));
+        }
+    }
+}

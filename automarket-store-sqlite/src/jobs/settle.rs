@@ -118,7 +118,7 @@ fn held(
     tokens.sort_unstable_by_key(|token| token.job);
     let mut held = HashMap::with_capacity(tokens.len());
     let mut from = tx.db.prepare_cached(
-        "SELECT j.id, l.fence, l.place, l.attempts, l.crashes, l.in_line
+        "SELECT j.id, l.place, l.in_line, l.fence, l.attempts, l.crashes
          FROM automarket_leases l CROSS JOIN automarket_jobs j ON j.place = l.place
          WHERE l.place >= (SELECT place FROM automarket_jobs WHERE id = ?1) ORDER BY l.place",
     )?;
@@ -132,21 +132,13 @@ fn held(
         {
             any = true;
             tokens.next();
-            if row.get::<_, i64>(1)? == token.fence {
-                let past = Past {
-                    fence: token.fence,
-                    attempts: row.get(3)?,
-                    crashes: row.get(4)?,
-                };
-                let (place, in_line) = (row.get(2)?, row.get(5)?);
-                held.insert(
-                    token,
-                    Held {
-                        place,
-                        past,
-                        in_line,
-                    },
-                );
+            let one = Held {
+                place: row.get(1)?,
+                in_line: row.get(2)?,
+                past: Past::read(row, 3)?,
+            };
+            if one.past.fence == token.fence {
+                held.insert(token, one);
             }
         }
         if !any {

@@ -2,7 +2,7 @@
 
 use automarket_core::{
     TenantId,
-    store::{Claim, JobState, JobStore, NewJob},
+    store::{Claim, JobState, JobStore, NewJob, Settled, Verdict},
 };
 use automarket_store_sqlite::SqliteStore;
 use rusqlite::{Connection, params, types::Value};
@@ -122,4 +122,55 @@ async fn what_is_no_name_or_never_due_holds_nobody_up() {
     let good = NewJob::new(TenantId::new("good").unwrap(), "work", 1.into());
     store.enqueue(&[good]).await.unwrap();
     assert_eq!(store.claim(&Claim::new("w", 10)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_waiting_row_that_is_not_as_we_write_it_holds_nobody_up() {
+    let cases = [
+        "UPDATE automarket_waiting SET attempts = -1, fence = 'x'",
+        "UPDATE automarket_waiting SET crashes = 1 << 40",
+        "UPDATE automarket_waiting SET leased = 1",
+        "UPDATE automarket_waiting SET leased = 'x'",
+        "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+            SELECT later, priority, kind, tenant, run_at - 1, place FROM automarket_waiting",
+        "INSERT INTO automarket_leases VALUES (1, 'a', 'work', 9223372036854775807, 7, 1, 0, 0, 0)",
+        "DELETE FROM automarket_jobs WHERE place = 1",
+        "UPDATE automarket_jobs SET priority = 5",
+        "INSERT INTO automarket_ended VALUES (1, 'a', 'completed', 1, 1, 0, NULL, 0)",
+    ];
+    for case in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        let job = |tenant: &str| NewJob::new(TenantId::new(tenant).unwrap(), "work", 1.into());
+        store.enqueue(&[job("a")]).await.unwrap();
+        Connection::open(&path).unwrap().execute(case, []).unwrap();
+        let good = job("good");
+        store.enqueue(std::slice::from_ref(&good)).await.unwrap();
+        let leases = store.claim(&Claim::new("w", 10)).await.expect(case);
+        let mut ids = leases.iter().map(|lease| lease.job.id);
+        assert!(ids.any(|id| id == good.id), "{case}");
+        assert!(leases.len() <= 2, "{case}: no job twice");
+        let verdicts = leases
+            .iter()
+            .map(|lease| (lease.token, Verdict::Complete(1.into())));
+        let settled = store.settle(&verdicts.collect::<Vec<_>>()).await;
+        let done = Settled::Now(JobState::Completed);
+        assert!(
+            settled.expect(case).iter().all(|one| *one == done),
+            "{case}"
+        );
+        assert_eq!(store.claim(&Claim::new("w", 10)).await.expect(case), []);
+    }
+}
+
+#[tokio::test]
+async fn no_waiting_row_has_a_place_that_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let _store = SqliteStore::open(&path).await.unwrap();
+    let host = Connection::open(&path).unwrap();
+    let nowhere = "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+        VALUES (0, 0, 'work', 'a', 0, 'x')";
+    assert!(host.execute(nowhere, []).is_err());
 }
