@@ -63,6 +63,22 @@ async fn a_call_that_gets_no_answer_is_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_what_is_overdue_or_old_says_that_it_lives_and_looks_at_its_schedules() {
+    for method in ["overdue", "remove_ended"] {
+        let store = watched(Arc::new(SystemClock));
+        let tenant = on(store.clone(), |b| b);
+        hang(&store, method);
+        let shutdown = tokio::time::sleep(Duration::from_secs(45));
+        tenant.market().worker().run_until(shutdown).await.unwrap();
+        assert_eq!(store.faults().hits(), 1, "{method}: no more was asked for");
+        let calls = |method| store.faults().answered(method).len();
+        // Every ten seconds, and every five.
+        assert_eq!(calls("put_worker"), 5, "{method}");
+        assert!(calls("next_schedules") >= 9, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_late_claim_brings_is_given_back() {
     let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
