@@ -5,17 +5,19 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, types::Value};
 
 use crate::{
     SqliteStore,
-    error::{Fault, Outcome},
+    error::Outcome,
     jobs,
     value::{Columns, blob, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
 const MINUTE: i64 = 60_000_000;
+/// So many are read at once at the least, where some may be no jobs.
+const LEAST: usize = 100;
 
 fn span(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
@@ -76,29 +78,34 @@ impl UpkeepStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Overdue>> {
         let now = micros(self.inner.clock.now());
-        let after = after.map(|after| (micros(after.since), blob(after.job)));
+        let cut = now.saturating_sub(span(grace));
+        let place = |after: &Overdue| (micros(after.since).into(), blob(after.job).to_vec().into());
+        let mut after: Option<(Value, Value)> = after.map(place);
         let read = self.inner.readers.read(move |db| {
-            db.prepare_cached(
+            let mut read = db.prepare_cached(
                 "SELECT q.tenant, q.kind, q.leased, j.id, q.since FROM (
                     SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
                     FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
                  JOIN automarket_jobs j USING (place)
                  WHERE q.since < ?2 AND (?4 IS NULL OR (q.since, j.id) > (?4, ?5))
                  ORDER BY q.since, j.id LIMIT ?3",
-            )?
-            .query_map(
-                params![
-                    now,
-                    now.saturating_sub(span(grace)),
-                    sql_limit(limit),
-                    after.map(|(since, _)| since),
-                    after.map(|(_, job)| job)
-                ],
-                |row| Ok(overdue(row).ok()), // What is no job ends with the next claim.
-            )?
-            .filter_map(rusqlite::Result::transpose)
-            .collect::<rusqlite::Result<_>>()
-            .map_err(Fault::from)
+            )?;
+            let mut late = Vec::new();
+            loop {
+                let (since, job) = after.clone().unzip();
+                let (room, mut seen) = (limit.saturating_sub(late.len()).max(LEAST), 0);
+                let mut rows = read.query(params![now, cut, sql_limit(room), since, job])?;
+                while let Some(row) = rows.next()? {
+                    seen += 1;
+                    after = Some((row.get("since")?, row.get("id")?));
+                    // What is no job takes no place from what is one.
+                    late.extend(overdue(row).ok());
+                }
+                if seen < room || late.len() >= limit {
+                    late.truncate(limit);
+                    return Ok(late);
+                }
+            }
         });
         read.await
     }
