@@ -132,6 +132,7 @@ async fn the_audit_trail_goes_when_retention_says() {
         connect("old").await;
         clock.advance(automarket::core::chrono::Duration::days(3_650));
         let young = connect("young").await;
+        clock.advance(automarket::core::chrono::Duration::minutes(30));
         // In memory a cleaning that has begun is done at once.
         let looks = store.faults().answered("remove_ended").len() + 1;
         let cleaned = store.faults().until("remove_ended", looks);
