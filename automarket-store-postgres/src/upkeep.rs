@@ -152,9 +152,10 @@ impl UpkeepStore for PostgresStore {
                 ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED
             ), back AS (
                 INSERT INTO automarket.queue
-                    (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key,
-                    created_at, payload)
-                SELECT id, place, automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
+                    (id, place, lane, line, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind,
+                    unique_key, created_at, payload)
+                SELECT id, place, automarket.lane(kind, priority, true), automarket.line(tenant, true),
+                    automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
                     tenant, kind, unique_key, created_at, payload
                 FROM dead
                 ON CONFLICT DO NOTHING RETURNING id)

@@ -11,8 +11,6 @@ use tokio::sync::Semaphore;
 
 use crate::{error::Outcome, store::Settings};
 
-const CONNECTIONS: usize = 4;
-
 pub(crate) struct Readers {
     path: PathBuf,
     settings: Settings,
@@ -21,12 +19,12 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(path: PathBuf, settings: Settings, connections: usize) -> Arc<Self> {
         Arc::new(Self {
             path,
             settings,
             idle: Mutex::default(),
-            free: Arc::new(Semaphore::new(CONNECTIONS)),
+            free: Arc::new(Semaphore::new(connections)),
         })
     }
 

@@ -24,9 +24,15 @@ pub struct SqliteStore {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// So many connections read at once.
+const READERS: usize = 4;
+const READERS_OF_CLAIMED: usize = 2;
+
 /// The reading connections close before the writing one, which then folds the write-ahead log back.
 pub(crate) struct Inner {
     pub(crate) readers: Arc<Readers>,
+    /// For what was claimed: claims wait for nobody's long reads.
+    pub(crate) claimed: Arc<Readers>,
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -133,7 +139,8 @@ impl SqliteStoreBuilder {
         let writer = Writer::start(db, self.clock.clone(), self.settings.synchronous)?;
         Ok(SqliteStore {
             inner: Arc::new(Inner {
-                readers: Readers::new(self.path, self.settings),
+                readers: Readers::new(self.path.clone(), self.settings, READERS),
+                claimed: Readers::new(self.path, self.settings, READERS_OF_CLAIMED),
                 writer,
                 clock: self.clock,
             }),
@@ -166,7 +173,6 @@ impl Settings {
         db.set_prepared_statement_cache_capacity(64);
         // Otherwise cached statements are planned anew whenever a value bound to them changes.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        rusqlite::vtab::array::load_module(&db)?;
         if create {
             self.write_ahead(&db)?;
         }
@@ -178,7 +184,7 @@ impl Settings {
         // Our statements keep the references; a look-up for each row that is written would cost a fifth.
         db.pragma_update(None, "foreign_keys", false)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
-        // Kibibytes, not pages. All connections together stay below 48 MiB.
+        // Kibibytes, not pages. All connections together stay below 56 MiB.
         db.pragma_update(None, "cache_size", if create { -32_768 } else { -4_096 })?;
         Ok(db)
     }

@@ -77,24 +77,25 @@ impl UpkeepStore for SqliteStore {
         after: Option<&Overdue>,
         limit: usize,
     ) -> Result<Vec<Overdue>> {
-        let now = micros(self.inner.clock.now());
-        let cut = now.saturating_sub(span(grace));
+        let cut = micros(self.inner.clock.now()).saturating_sub(span(grace));
         let place = |after: &Overdue| (micros(after.since).into(), blob(after.job).to_vec().into());
         let mut after: Option<(Value, Value)> = after.map(place);
         let read = self.inner.readers.read(move |db| {
             let mut read = db.prepare_cached(
-                "SELECT q.tenant, q.kind, q.leased, j.id, q.since FROM (
-                    SELECT place, tenant, kind, leased, iif(leased, due_at, run_at) AS since
-                    FROM automarket_queue WHERE ready = 1 OR due_at <= ?1) q
+                "SELECT s.tenant, s.kind, s.leased, j.id, s.since FROM (
+                    SELECT place, tenant, kind, 0 AS leased, run_at AS since
+                    FROM automarket_waiting WHERE leased = 0
+                    UNION ALL
+                    SELECT place, tenant, kind, 1, ends_at FROM automarket_leases) s
                  JOIN automarket_jobs j USING (place)
-                 WHERE q.since < ?2 AND (?4 IS NULL OR (q.since, j.id) > (?4, ?5))
-                 ORDER BY q.since, j.id LIMIT ?3",
+                 WHERE s.since < ?1 AND (?3 IS NULL OR (s.since, j.id) > (?3, ?4))
+                 ORDER BY s.since, j.id LIMIT ?2",
             )?;
             let mut late = Vec::new();
             loop {
                 let (since, job) = after.clone().unzip();
                 let (room, mut seen) = (limit.saturating_sub(late.len()).max(LEAST), 0);
-                let mut rows = read.query(params![now, cut, sql_limit(room), since, job])?;
+                let mut rows = read.query(params![cut, sql_limit(room), since, job])?;
                 while let Some(row) = rows.next()? {
                     seen += 1;
                     after = Some((row.get("since")?, row.get("id")?));

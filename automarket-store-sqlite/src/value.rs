@@ -8,8 +8,8 @@ use automarket_core::{
     chrono::{DateTime, Utc},
 };
 use rusqlite::{
-    Row, ToSql,
-    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
+    Row,
+    types::{FromSql, FromSqlError, FromSqlResult, ValueRef},
 };
 use uuid::Uuid;
 
@@ -25,20 +25,6 @@ pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
 
 pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     Ok(DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged("an instant"))?)
-}
-
-/// A list for `rarray`: one statement for all costs less than one for each. Not rusqlite's own `Array`, whose last
-/// count, when it is SQLite's, is let go without what it holds (0.39).
-pub(crate) struct Array(Vec<rusqlite::types::Value>);
-
-impl ToSql for Array {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::new_boxed(self.0.clone(), c"rarray"))
-    }
-}
-
-pub(crate) fn array<T: Into<rusqlite::types::Value>>(values: impl IntoIterator<Item = T>) -> Array {
-    Array(values.into_iter().map(Into::into).collect())
 }
 
 /// A tenant that keeps its rule.
@@ -98,38 +84,5 @@ pub(crate) trait Columns {
 impl Columns for Row<'_> {
     fn column<T: FromSql>(&self, name: &str) -> Outcome<T> {
         Ok(self.get(name)?)
-    }
-}
-
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests {
-    use rusqlite::{Connection, vtab::array::load_module};
-
-    use super::*;
-
-    fn resident_pages() -> usize {
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        statm.split(' ').nth(1).unwrap().parse().unwrap()
-    }
-
-    #[test]
-    fn a_list_is_let_go_of_once_its_statement_is_done_with_it() {
-        let db = Connection::open_in_memory().unwrap();
-        load_module(&db).unwrap();
-        let count = |values: Array| {
-            db.prepare_cached("SELECT count(*) FROM rarray(?1)")
-                .unwrap()
-                .query_row([values], |row| row.get::<_, i64>(0))
-                .unwrap()
-        };
-        assert_eq!(count(array(0..1_000)), 1_000);
-        let before = resident_pages();
-        // 240 MB of values in all.
-        for _ in 0..10_000 {
-            count(array(0..1_000));
-        }
-        let pages = resident_pages().saturating_sub(before);
-        assert!(pages < 15_000, "{pages} pages more");
     }
 }

@@ -2,8 +2,6 @@
 //! with the host's own rows. Call `Automarket::wake` after the commit; without it a worker sees them at its next
 //! poll.
 
-use std::collections::BTreeMap;
-
 use automarket_core::{
     Result,
     chrono::Utc,
@@ -16,7 +14,7 @@ use crate::{
     jobs::{self, NewRow},
     publications::NewRows,
     value::micros,
-    writer::Tx,
+    writer::{Lines, Tx},
 };
 
 /// Puts a job in on the host's connection or transaction (`&tx`), to whose file a store has been opened before.
@@ -66,7 +64,7 @@ fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outco
     let tx = Tx {
         db,
         now: micros(Utc::now()),
-        turns: &mut BTreeMap::new(),
+        lines: &mut Lines::default(),
     };
     let done = work(&tx);
     if done.is_err() && !db.is_autocommit() {

@@ -95,10 +95,11 @@ async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueu
         .bind(job.priority)
         .bind(job.max_attempts)
         .bind(&job.unique_key)
-        .bind(now);
+        .bind(now)
+        .bind(job.run_at.map_or(now, micros));
     execute(db, what).await?;
-    let place = sqlx::query(sql::PUT_PLACE).bind(job.run_at.map_or(now, micros));
-    if execute(db, place).await? > 0 {
+    if execute(db, sqlx::query(sql::PUT_WAITING)).await? > 0 {
+        execute(db, sqlx::query(sql::PUT_KEY)).await?;
         return Ok(Enqueued::New(job.id));
     }
     let holder = sqlx::query_scalar::<_, Vec<u8>>(sql::HOLDER)

@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    hint::spin_loop,
     sync::{Arc, mpsc},
-    thread::JoinHandle,
+    thread::{JoinHandle, yield_now},
     time::{Duration, Instant},
 };
 
@@ -15,24 +14,32 @@ use tokio::sync::oneshot;
 use crate::{
     Synchronous,
     error::{Fault, Outcome},
-    jobs::NewRow,
+    jobs::{Looked, NewRow},
     together::{Puts, run_all},
     value::micros,
 };
 
 /// So many calls share a transaction at the most, so that the first does not wait for ever.
 const GROUP: usize = 512;
-/// So long a group that others wait in already is held open for those who were just answered: about what it takes
-/// them to come back. Else callers fall into two halves, each waiting for the other's commit.
-const PAUSE: Duration = Duration::from_micros(60);
+/// A group is held open for those who were just answered, as long as they come back one soon after the other, at most so
+/// long. Else callers fall into two parts, each waiting for the other's commit.
+const GAP: Duration = Duration::from_micros(50);
+const HELD_OPEN: Duration = Duration::from_micros(500);
 
 /// What a call works with inside the transaction.
 pub(crate) struct Tx<'a> {
     pub(crate) db: &'a Connection,
     /// The store's time in microseconds, the same for the whole transaction.
     pub(crate) now: i64,
-    /// Which tenant's turn was last, by priority. Only fairness hangs on it, so it is not stored.
-    pub(crate) turns: &'a mut BTreeMap<i16, String>,
+    pub(crate) lines: &'a mut Lines,
+}
+
+/// What is known of the lines. Only fairness and pauses hang on it, so it is not stored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    /// Which tenant's turn was last, by priority.
+    pub(crate) turns: BTreeMap<i16, String>,
+    pub(crate) looked: Looked,
 }
 
 pub(crate) struct Writer {
@@ -184,7 +191,7 @@ fn write(
     flushing: &mut Flushing,
     waiting: &mpsc::Receiver<Box<dyn Work>>,
 ) {
-    let mut turns = BTreeMap::new();
+    let mut lines = Lines::default();
     let mut group = Vec::new();
     // How many may be there in a moment.
     let mut crowd = 0;
@@ -194,14 +201,12 @@ fn write(
             group.push(first);
         }
         gather(&mut group, waiting);
-        let until = Instant::now() + PAUSE;
-        while group.len() < crowd.min(GROUP) && Instant::now() < until {
-            spin_loop();
-            gather(&mut group, waiting);
+        if group.len() < crowd.min(GROUP) {
+            hold_open(&mut group, waiting, crowd.min(GROUP));
         }
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
-            .and_then(|()| commit(db, clock, &mut turns, &mut group))
+            .and_then(|()| commit(db, clock, &mut lines, &mut group))
             .err();
         if failure.is_some() && !db.is_autocommit() {
             // Nothing is left to do if this fails too: the next BEGIN will say so.
@@ -210,14 +215,35 @@ fn write(
         let failure = failure.map(Error::from);
         let mut next = Vec::new();
         gather(&mut next, waiting);
-        crowd = match next.len() {
-            0 => 0,
-            waited => waited + group.len(),
-        };
+        crowd = next.len() + group.len();
         for call in group {
             call.answer(failure.as_ref());
         }
         group = next;
+    }
+}
+
+/// Takes in who comes, until there are so many or nobody comes any more.
+fn hold_open(
+    group: &mut Vec<Box<dyn Work>>,
+    waiting: &mpsc::Receiver<Box<dyn Work>>,
+    crowd: usize,
+) {
+    let begun = Instant::now();
+    let mut last = begun;
+    while group.len() < crowd {
+        yield_now();
+        let before = group.len();
+        gather(group, waiting);
+        let now = Instant::now();
+        if group.len() > before {
+            last = now;
+        } else if now - last > GAP {
+            break;
+        }
+        if now - begun > HELD_OPEN {
+            break;
+        }
     }
 }
 
@@ -251,28 +277,28 @@ impl Flushing {
 fn commit(
     db: &Connection,
     clock: &dyn Clock,
-    turns: &mut BTreeMap<i16, String>,
+    lines: &mut Lines,
     group: &mut [Box<dyn Work>],
 ) -> Outcome<()> {
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
     // fails.
-    let turns_before = turns.clone();
+    let lines_before = lines.clone();
     run(db, "BEGIN IMMEDIATE")?;
     let now = micros(clock.now());
-    if run_all(&mut Tx { db, now, turns }, group) {
+    if run_all(&mut Tx { db, now, lines }, group) {
         return run(db, "COMMIT");
     }
     if !db.is_autocommit() {
         run(db, "ROLLBACK")?;
     }
-    *turns = turns_before;
+    *lines = lines_before;
     if group.len() == 1 {
         return Ok(()); // Its own error is its answer.
     }
     run(db, "BEGIN IMMEDIATE")?;
     for call in group {
         run(db, "SAVEPOINT call")?;
-        let keep = call.run(&mut Tx { db, now, turns });
+        let keep = call.run(&mut Tx { db, now, lines });
         if db.is_autocommit() {
             // Out of space, I/O and memory errors may end the whole transaction.
             return Err(Fault::Ours(Error::new(

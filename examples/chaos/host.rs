@@ -115,8 +115,8 @@ fn sqlite_enqueue(
     payload: &str,
     key: Option<&str>,
 ) -> rusqlite::Result<String> {
-    let holder = "SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)
-        WHERE q.tenant = ?1 AND q.kind = ?2 AND q.unique_key = ?3";
+    let holder = "SELECT j.id FROM automarket_unique_keys k JOIN automarket_jobs j USING (place)
+        WHERE k.tenant = ?1 AND k.kind = ?2 AND k.unique_key = ?3";
     let id = |bytes: [u8; 16]| uuid::Uuid::from_bytes(bytes).to_string();
     let held = tx
         .query_row(holder, (TENANT, WORK, key), |row| row.get(0))
@@ -127,14 +127,22 @@ fn sqlite_enqueue(
     let new = JobId::new().uuid().into_bytes();
     let now = automarket::core::chrono::Utc::now().timestamp_micros();
     tx.execute(
-        "INSERT INTO automarket_jobs (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
-         VALUES (?1, ?2, ?3, ?4, 0, 1000, ?5, ?6)",
+        "INSERT INTO automarket_jobs
+            (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at, run_at)
+         VALUES (?1, ?2, ?3, ?4, 0, 1000, ?5, ?6, ?6)",
         (new, TENANT, WORK, payload, key, now),
     )?;
+    let place = tx.last_insert_rowid();
     tx.execute(
-        "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
-         VALUES (?1, ?2, ?3, 0, ?4, ?4, 1, ?5)",
-        (tx.last_insert_rowid(), TENANT, WORK, now, key),
+        "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+         VALUES (0, 0, ?2, ?1, ?3, ?4)",
+        (TENANT, WORK, now, place),
     )?;
+    if let Some(key) = key {
+        tx.execute(
+            "INSERT INTO automarket_unique_keys VALUES (?1, ?2, ?3, ?4)",
+            (place, TENANT, WORK, key),
+        )?;
+    }
     Ok(id(new))
 }

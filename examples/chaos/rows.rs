@@ -62,11 +62,21 @@ pub(crate) async fn events(place: &Place, kind: &str) -> Result<i64> {
     .await
 }
 
+/// The live jobs, as `queue` has them on PostgreSQL.
+const SQLITE_QUEUE: &str = "(
+    SELECT place, tenant, kind, j.unique_key, l.fence, l.crashes, 1 AS leased
+    FROM @leases l JOIN @jobs j USING (place, tenant, kind)
+    UNION ALL
+    SELECT place, tenant, kind, j.unique_key, w.fence, w.crashes, 0
+    FROM @waiting w JOIN @jobs j USING (place, tenant, kind) WHERE w.leased = 0)";
+
 /// Counts by a statement in which `@` stands before the names of our tables.
 pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
     match place {
         Place::Sqlite { .. } => {
-            let sql = sql.replace('@', "automarket_");
+            let sql = sql
+                .replace("@queue", SQLITE_QUEUE)
+                .replace('@', "automarket_");
             Ok(place.sqlite()?.query_row(&sql, [], |row| row.get(0))?)
         }
         Place::Postgres { .. } => {
@@ -83,14 +93,15 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
     match place {
         Place::Sqlite { .. } => {
             let db = place.sqlite()?;
+            // One whose lease ran out stands in the line beside its lease.
             let sql = "SELECT lower(hex(j.id)), j.payload, j.unique_key,
-                    CASE WHEN e.place IS NOT NULL THEN e.state WHEN q.place IS NULL THEN 'nowhere'
-                        WHEN q.leased THEN 'leased' ELSE 'waiting' END,
-                    coalesce(e.attempts, q.attempts, 0), coalesce(e.crashes, q.crashes, 0),
-                    coalesce(e.fence, q.fence, 0), e.result,
-                    (e.place IS NOT NULL) + (q.place IS NOT NULL)
-                FROM automarket_jobs j LEFT JOIN automarket_queue q USING (place)
-                LEFT JOIN automarket_ended e USING (place)";
+                    CASE WHEN e.place IS NOT NULL THEN e.state WHEN l.place IS NOT NULL THEN 'leased'
+                        WHEN w.place IS NOT NULL THEN 'waiting' ELSE 'nowhere' END,
+                    coalesce(e.attempts, l.attempts, w.attempts, 0), coalesce(e.crashes, l.crashes, w.crashes, 0),
+                    coalesce(e.fence, l.fence, w.fence, 0), e.result,
+                    (e.place IS NOT NULL) + (l.place IS NOT NULL) + (w.place IS NOT NULL AND NOT w.leased)
+                FROM automarket_jobs j LEFT JOIN automarket_waiting w USING (place)
+                LEFT JOIN automarket_leases l USING (place) LEFT JOIN automarket_ended e USING (place)";
             let mut statement = db.prepare(sql)?;
             let rows = statement.query_map([], |row| {
                 let id: String = row.get(0)?;

@@ -28,33 +28,29 @@ use crate::{
     value::{Columns, failure, from_json, payload},
 };
 
-/// Which tenant's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
+/// Which line's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
 #[derive(Default)]
-struct Turns(Mutex<BTreeMap<i16, String>>);
+struct Turns(Mutex<BTreeMap<i16, i64>>);
 
 impl Turns {
-    fn read(&self) -> (Vec<i16>, Vec<String>) {
+    fn read(&self) -> (Vec<i16>, Vec<i64>) {
         let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.iter().map(|(p, t)| (*p, t.clone())).unzip()
+        turns.iter().map(|(p, line)| (*p, *line)).unzip()
     }
 
-    /// Notes the last of these in the order of turns: down the names, once round from the one after the last
+    /// Notes the last of these in the order of turns: down the numbers, once round from the one after the last
     /// before.
-    fn note(&self, taken: &[(i16, String)]) {
+    fn note(&self, taken: &[(i16, i64)]) {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut newest: BTreeMap<i16, &String> = BTreeMap::new();
-        for (priority, tenant) in taken {
-            let last = turns.get(priority);
-            let round = |tenant: &String| {
-                let again = last.is_some_and(|last| tenant >= last);
-                (again, Reverse(tenant.clone()))
-            };
-            let best = newest.entry(*priority).or_insert(tenant);
-            if round(tenant) > round(best) {
-                *best = tenant;
+        let mut newest: BTreeMap<i16, i64> = BTreeMap::new();
+        for &(priority, line) in taken {
+            let last = turns.get(&priority);
+            let round = |line| (last.is_some_and(|last| line >= *last), Reverse(line));
+            let best = newest.entry(priority).or_insert(line);
+            if round(line) > round(*best) {
+                *best = line;
             }
         }
-        let newest: Vec<_> = newest.into_iter().map(|(p, t)| (p, t.clone())).collect();
         turns.extend(newest);
     }
 }
@@ -194,7 +190,7 @@ async fn lease_ready(
     }
     while leases.len() < limit {
         let room = limit - leases.len();
-        let (priorities, tenants) = turns.read();
+        let (priorities, last) = turns.read();
         let sent = heads.send()?;
         let rows = db
             .rows(
@@ -205,37 +201,42 @@ async fn lease_ready(
                     &i32::try_from(room).unwrap_or(i32::MAX),
                     &micros(claim.lease),
                     &priorities,
-                    &tenants,
+                    &last,
                     &sent.heads,
                     &sent.since,
                     &lends(claim),
                 ],
             )
             .await?;
+        let mut turn = Vec::new();
         let mut taken = Vec::new();
         let mut expired = Vec::new();
         let mut odd = Vec::new();
         let before = leases.len();
         for row in &rows {
-            taken.push((row.column(5)?, row.column(2)?));
+            let line = row.column(18)?;
+            turn.push((row.column(5)?, line));
             if row.column(16)? {
                 expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
                 continue;
             }
             match lease(row) {
-                Ok(lease) => leases.push((row.column(1)?, lease)),
+                Ok(lease) => {
+                    taken.push((row.column(17)?, line, lease.job.run_at));
+                    leases.push((row.column(1)?, lease));
+                }
                 Err(fault) => odd.push(unreadable(row, fault)?),
             }
         }
         if only.is_none() {
-            turns.note(&taken);
+            turns.note(&turn);
             admission.note(rows.len() == room);
             // With less there is nothing left to walk to.
             if let Some((_, newest)) = leases.get(before)
                 && rows.len() == room
             {
                 let at = newest.expires_at - TimeDelta::microseconds(micros(claim.lease));
-                heads.note(&sent, at, leases[before..].iter().map(|(_, lease)| lease));
+                heads.note(&sent, at, &taken);
             }
         }
         if !odd.is_empty() {
@@ -405,13 +406,13 @@ mod tests {
     #[test]
     fn the_last_turn_is_the_farthest_round() {
         let turns = Turns::default();
-        let note = |tenants: &[&str]| {
-            let taken: Vec<_> = tenants.iter().map(|t| (0, (*t).to_owned())).collect();
+        let note = |lines: &[i64]| {
+            let taken: Vec<_> = lines.iter().map(|line| (0, *line)).collect();
             turns.note(&taken);
             turns.read().1
         };
-        assert_eq!(note(&["a", "b"]), ["a"]);
-        assert_eq!(note(&["d", "b"]), ["b"]);
-        assert_eq!(note(&["a", "c"]), ["c"], "c came after a, once round");
+        assert_eq!(note(&[1, 2]), [1]);
+        assert_eq!(note(&[4, 2]), [2]);
+        assert_eq!(note(&[1, 3]), [3], "3 came after 1, once round");
     }
 }

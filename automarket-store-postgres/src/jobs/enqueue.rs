@@ -17,8 +17,8 @@ use crate::{
     value::{Columns as _, damaged, to_json},
 };
 
-const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
-const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7)";
+const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6)";
+const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
@@ -70,15 +70,16 @@ impl<'a> JobColumns<'a> {
         ]
     }
 
-    /// A lone job's columns but its key.
-    fn one(&self) -> Option<[&(dyn ToSql + Sync); 7]> {
-        let [id] = &self.ids[..] else { return None };
+    /// A lone job's columns but its key, if it is due now.
+    fn one(&self) -> Option<[&(dyn ToSql + Sync); 6]> {
+        let ([id], [None]) = (&self.ids[..], &self.run_ats[..]) else {
+            return None;
+        };
         Some([
             id,
             self.tenants.first()?,
             self.kinds.first()?,
             self.payloads.first()?,
-            self.run_ats.first()?,
             self.priorities.first()?,
             self.max_attempts.first()?,
         ])
@@ -127,7 +128,12 @@ async fn put<'a>(
     if !columns.jobs.iter().any(|job| may_wait(job)) {
         let put = match columns.one() {
             Some(one) => db.rows(PUT_ONE, &one).await,
-            None => db.rows(PUT_NEW, &columns.params()[..7]).await,
+            None => {
+                let [new @ .., _keys] = columns.params();
+                let ends = (columns.ids.iter().min(), columns.ids.iter().max());
+                let ends: [&(dyn ToSql + Sync); 2] = [&ends.0, &ends.1];
+                db.rows(PUT_NEW, &[&new[..], &ends[..]].concat()).await
+            }
         };
         match put {
             Ok(_) => return Ok(columns.all_new()),

@@ -1,15 +1,11 @@
 //! Where the lines begin, past what is leased.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use automarket_core::{
-    chrono::{DateTime, TimeDelta, Utc},
-    store::Lease,
-};
-use serde::Serialize;
+use automarket_core::chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{error::Outcome, value::to_json};
 
@@ -18,7 +14,7 @@ const FRESH: TimeDelta = TimeDelta::milliseconds(100);
 /// More lines than this cost a claim more than walking.
 const MOST: usize = 500;
 
-/// Up to where this process has leased each line, by kind, priority and tenant. What is leased stays in the line, so
+/// Up to where this process has leased each line, by lane and line. What is leased stays in the line, so
 /// the next claim would walk past all of it. What comes back behind a head waits until that is old, or until there
 /// is nothing else to take; what this process itself gives back makes it forget.
 #[derive(Default)]
@@ -34,10 +30,10 @@ struct Known {
     forgotten: u64,
 }
 
-#[derive(Default, Serialize)]
-#[cfg_attr(test, derive(serde::Deserialize))]
-#[serde(transparent)]
-struct Lines(HashMap<String, HashMap<i16, HashMap<String, DateTime<Utc>>>>);
+type Lines = HashMap<i64, HashMap<i64, DateTime<Utc>>>;
+
+/// Up to where something was taken: lane, line and run_at.
+pub(super) type Taken = (i64, i64, DateTime<Utc>);
 
 /// What a claim goes out with.
 pub(super) struct Sent {
@@ -61,12 +57,7 @@ impl Heads {
     }
 
     /// Notes what was taken at this time by a claim that got all it asked for.
-    pub(super) fn note<'a>(
-        &self,
-        sent: &Sent,
-        at: DateTime<Utc>,
-        taken: impl Iterator<Item = &'a Lease>,
-    ) {
+    pub(super) fn note(&self, sent: &Sent, at: DateTime<Utc>, taken: &[Taken]) {
         let mut known = self.lock();
         if known.forgotten != sent.forgotten {
             return;
@@ -75,8 +66,8 @@ impl Heads {
             known.forget();
             known.since = Some(at);
         }
-        for lease in taken {
-            known.note(lease);
+        for taken in taken {
+            known.note(*taken);
         }
     }
 
@@ -94,94 +85,54 @@ impl Heads {
 
 impl Known {
     fn forget(&mut self) {
-        self.lines.0.clear();
+        self.lines.clear();
         (self.count, self.since) = (0, None);
     }
 
-    fn note(&mut self, lease: &Lease) {
-        let job = &lease.job;
-        let kinds = &mut self.lines.0;
-        let known = kinds.get_mut(&job.kind);
-        let known = known.and_then(|kind| kind.get_mut(&job.priority));
-        let known = known.and_then(|lane| lane.get_mut(job.tenant.as_str()));
-        if let Some(head) = known {
-            *head = job.run_at.max(*head);
-            return;
+    fn note(&mut self, (lane, line, run_at): Taken) {
+        match self.lines.entry(lane).or_default().entry(line) {
+            Entry::Occupied(mut head) => *head.get_mut() = run_at.max(*head.get()),
+            Entry::Vacant(head) => {
+                head.insert(run_at);
+                self.count += 1;
+            }
         }
-        let lane = kinds.entry(job.kind.clone()).or_default();
-        let lane = lane.entry(job.priority).or_default();
-        lane.insert(job.tenant.as_str().to_owned(), job.run_at);
-        self.count += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use automarket_core::{
-        JobId, TenantId,
-        store::{Job, JobState, LeaseToken},
-    };
-
     use super::*;
 
-    fn lease(tenant: &str, second: i64) -> Lease {
-        let at = DateTime::from_timestamp(second, 0).unwrap();
-        let job = Job {
-            id: JobId::new(),
-            tenant: TenantId::new(tenant).unwrap(),
-            kind: "work".into(),
-            payload: 1.into(),
-            state: JobState::Leased,
-            run_at: at,
-            priority: 0,
-            attempts: 1,
-            crashes: 0,
-            max_attempts: 20,
-            unique_key: None,
-            fence: 1,
-            result: None,
-            failures: Vec::new(),
-            created_at: at,
-            finished_at: None,
-        };
-        Lease {
-            token: LeaseToken {
-                job: job.id,
-                fence: 1,
-            },
-            job,
-            expires_at: at,
-            in_trust: false,
-        }
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn seconds(heads: &Heads) -> Option<String> {
+    /// All heads, as their lines and seconds.
+    fn seconds(heads: &Heads) -> Option<Vec<(i64, i64)>> {
         let sent = heads.send().ok().unwrap().heads?;
         let all: Lines = serde_json::from_str(&sent).unwrap();
-        let mut all: Vec<_> = all.0["work"][&0].iter().collect();
-        all.sort();
-        let all = all
-            .into_iter()
-            .map(|(t, at)| format!("{t}{}", at.timestamp()));
-        Some(all.collect::<Vec<_>>().join(" "))
+        let all = all[&7].iter().map(|(line, at)| (*line, at.timestamp()));
+        let mut all: Vec<_> = all.collect();
+        all.sort_unstable();
+        Some(all)
     }
 
     #[test]
     fn heads_move_on_and_are_forgotten_in_time() {
         let heads = Heads::default();
-        let at = DateTime::from_timestamp(100, 0).unwrap();
-        let note = |at, leases: &[Lease]| {
+        let note = |now, taken: &[Taken]| {
             let sent = heads.send().ok().unwrap();
-            heads.note(&sent, at, leases.iter());
+            heads.note(&sent, now, taken);
             seconds(&heads)
         };
         assert_eq!(seconds(&heads), None);
-        let first = note(at, &[lease("a", 2), lease("a", 1), lease("b", 5)]);
-        assert_eq!(first.as_deref(), Some("a2 b5"));
-        let later = note(at + FRESH, &[lease("a", 3)]);
-        assert_eq!(later.as_deref(), Some("a3 b5"));
-        let too_late = at + FRESH + TimeDelta::microseconds(1);
-        assert_eq!(note(too_late, &[lease("c", 9)]).as_deref(), Some("c9"));
+        let first = note(at(100), &[(7, -1, at(2)), (7, -1, at(1)), (7, 5, at(5))]);
+        assert_eq!(first, Some(vec![(-1, 2), (5, 5)]));
+        let later = note(at(100) + FRESH, &[(7, -1, at(3))]);
+        assert_eq!(later, Some(vec![(-1, 3), (5, 5)]));
+        let too_late = at(100) + FRESH + TimeDelta::microseconds(1);
+        assert_eq!(note(too_late, &[(7, 6, at(9))]), Some(vec![(6, 9)]));
     }
 
     #[test]
@@ -189,7 +140,7 @@ mod tests {
         let heads = Heads::default();
         let sent = heads.send().ok().unwrap();
         heads.forget();
-        heads.note(&sent, DateTime::UNIX_EPOCH, [lease("a", 1)].iter());
+        heads.note(&sent, DateTime::UNIX_EPOCH, &[(7, 1, at(1))]);
         assert_eq!(seconds(&heads), None);
     }
 }

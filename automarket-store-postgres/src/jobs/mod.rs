@@ -1,5 +1,5 @@
-//! The queue. What its tables are is explained in `migrations/0003_one_row.sql`; its hot statements are functions,
-//! each as the last migration that names it has it.
+//! The queue. What its tables are is explained in `migrations/0003_one_row.sql`, where a job stands in
+//! `migrations/0013_numbers.sql`; its hot statements are functions, each as the last migration that names it has it.
 
 mod admission;
 mod claim;
@@ -107,7 +107,9 @@ impl JobStore for PostgresStore {
         at: DateTime<Utc>,
     ) -> Result<bool> {
         let sql =
-            "UPDATE automarket.queue SET run_at = $3, due_at = $3, ready = $3 <= automarket.clock()
+            "UPDATE automarket.queue SET run_at = $3, due_at = $3, ready = $3 <= automarket.clock(),
+                lane = automarket.lane(kind, priority, $3 <= automarket.clock()),
+                line = automarket.line(tenant, $3 <= automarket.clock())
             WHERE id = $1 AND tenant = $2 AND NOT leased";
         let params: crate::db::Params<'_> = &[&id.uuid(), &tenant.as_str(), &at];
         let moved = self.inner.db.execute(sql, params).await? > 0;

@@ -254,7 +254,9 @@ pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome
     end(tx, &ended).await?;
     let sql = "UPDATE automarket.queue q SET leased = false, run_at = coalesce(t.run_at, q.run_at),
             due_at = coalesce(t.run_at, q.run_at), attempts = t.attempts,
-            ready = coalesce(t.run_at, q.run_at) <= automarket.clock()
+            ready = coalesce(t.run_at, q.run_at) <= automarket.clock(),
+            lane = automarket.lane(q.kind, q.priority, coalesce(t.run_at, q.run_at) <= automarket.clock()),
+            line = automarket.line(q.tenant, coalesce(t.run_at, q.run_at) <= automarket.clock())
         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS t (id, run_at, attempts)
         WHERE q.id = ANY ($1) AND q.id = t.id";
     if !waiting.ids.is_empty() {
@@ -360,9 +362,10 @@ pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outc
             WHERE e.id = $1 AND e.tenant = $2 AND e.state = 'dead' FOR UPDATE
         ), back AS (
             INSERT INTO automarket.queue
-                (id, place, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind, unique_key,
-                created_at, payload)
-            SELECT id, place, automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
+                (id, place, lane, line, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind,
+                unique_key, created_at, payload)
+            SELECT id, place, automarket.lane(kind, priority, true), automarket.line(tenant, true),
+                automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
                 tenant, kind, unique_key, created_at, payload
             FROM dead
             ON CONFLICT DO NOTHING RETURNING id)

@@ -13,6 +13,7 @@ mod faults;
 mod heart;
 mod kill;
 mod left;
+mod numbers;
 mod publishing;
 mod read_only;
 mod restart;

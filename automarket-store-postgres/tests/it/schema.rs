@@ -3,9 +3,10 @@
 use automarket_core::{
     ErrorKind, Result, Timetable,
     chrono::DateTime,
-    store::{JobState, JobStore, Schedule, ScheduleStore, UpkeepStore},
+    store::{Claim, Enqueued, JobState, JobStore, Schedule, ScheduleStore, UpkeepStore},
 };
 use automarket_store_postgres::PostgresStore;
+use tokio_postgres::Client;
 
 use crate::{acme, client, cluster, job};
 
@@ -198,6 +199,88 @@ async fn a_wrong_name_or_login_is_a_configuration_error() {
     }
 }
 
+/// A schema as these migrations left it, with their ledger.
+async fn old(host: &Client, schema: &str, migrations: &[&str]) {
+    host.batch_execute(&format!(
+        "CREATE SCHEMA {schema}; CREATE TABLE {schema}.migrations
+            (number integer PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
+    ))
+    .await
+    .unwrap();
+    for (number, sql) in (1_i32..).zip(migrations) {
+        let ours = sql.replace("automarket.", &format!("{schema}."));
+        host.batch_execute(&ours).await.unwrap();
+        let record = format!(
+            "INSERT INTO {schema}.migrations VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))"
+        );
+        host.execute(&record, &[&number, sql]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_stood_in_line_by_names_stand_there_by_numbers() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let host = client(cluster.url()).await;
+    let by_names = [
+        include_str!("../../migrations/0001_tables.sql"),
+        include_str!("../../migrations/0002_functions.sql"),
+        include_str!("../../migrations/0003_one_row.sql"),
+        include_str!("../../migrations/0004_operations.sql"),
+        include_str!("../../migrations/0005_publishing.sql"),
+        include_str!("../../migrations/0006_credentials.sql"),
+        include_str!("../../migrations/0007_flows.sql"),
+        include_str!("../../migrations/0008_speed.sql"),
+        include_str!("../../migrations/0009_measurements.sql"),
+        include_str!("../../migrations/0010_less_work.sql"),
+        include_str!("../../migrations/0011_mended.sql"),
+        include_str!("../../migrations/0012_one_job.sql"),
+    ];
+    old(&host, "by_names", &by_names).await;
+    // One held, one whose worker is gone, one for later; the others by priority and in turn.
+    host.batch_execute(
+        "SELECT by_names.enqueue('acme', 'held', '0'), by_names.enqueue('acme', 'lost', '0');
+         SELECT by_names.claim(ARRAY['held'], NULL, 1, 3600000000, '{}', '{}'),
+            by_names.claim(ARRAY['lost'], NULL, 1, 0, '{}', '{}');
+         SELECT by_names.enqueue('acme', 'work', '5', priority => -2::smallint),
+            by_names.enqueue('acme', 'work', '9', run_at => now() + interval '1 hour', priority => 7::smallint);
+         SELECT by_names.enqueue('acme', 'work', '3'), by_names.enqueue('other', 'work', '3');
+         SELECT by_names.enqueue('acme', 'work', '4', unique_key => 'k'), by_names.enqueue('other', 'work', '4');
+         SELECT by_names.enqueue('acme', 'work', '1', priority => 7::smallint),
+            by_names.enqueue('acme', 'mail', '2', priority => 6::smallint)",
+    )
+    .await
+    .unwrap();
+    let store = open(cluster.url(), "by_names").await.unwrap();
+    let claim = async |kind: Option<&str>, limit| {
+        let mut claim = Claim::new("worker", limit);
+        claim.kinds.extend(kind.map(str::to_owned));
+        let leases = store.claim(&claim).await.unwrap();
+        let numbers = leases.iter().map(|lease| lease.job.payload.as_i64());
+        numbers.collect::<Option<Vec<_>>>().unwrap()
+    };
+    let again = store.enqueue(&[job().unique("k")]).await.unwrap();
+    assert!(matches!(again[..], [Enqueued::Existing(_)]));
+    assert_eq!(claim(Some("lost"), 9).await, [0]);
+    let mut seen = Vec::new();
+    for _ in 0..7 {
+        seen.extend(claim(None, 1).await);
+    }
+    assert_eq!(seen, [1, 2, 3, 3, 4, 4, 5]);
+    assert!(claim(None, 9).await.is_empty(), "held, or for later");
+    host.batch_execute(
+        "CREATE OR REPLACE FUNCTION by_names.clock() RETURNS timestamptz LANGUAGE sql STABLE
+            AS 'SELECT now() + interval ''1 hour'''",
+    )
+    .await
+    .unwrap();
+    assert!(claim(Some("work"), 9).await.contains(&9));
+    host.batch_execute("DROP SCHEMA by_names CASCADE")
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
     let Some(cluster) = cluster().await else {
@@ -208,19 +291,7 @@ async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
         include_str!("../../migrations/0001_tables.sql"),
         include_str!("../../migrations/0002_functions.sql"),
     ];
-    host.batch_execute(
-        "CREATE SCHEMA upgraded; CREATE TABLE upgraded.migrations
-            (number integer PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
-    )
-    .await
-    .unwrap();
-    for (number, sql) in (1_i32..).zip(first) {
-        let ours = sql.replace("automarket.", "upgraded.");
-        host.batch_execute(&ours).await.unwrap();
-        let record = "INSERT INTO upgraded.migrations VALUES
-            ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))";
-        host.execute(record, &[&number, &sql]).await.unwrap();
-    }
+    old(&host, "upgraded", &first).await;
     // One that waits, one that is leased, one that is done.
     host.batch_execute(
         "SELECT upgraded.enqueue('acme', 'work', '1'), upgraded.enqueue('acme', 'done', '2'),
@@ -232,7 +303,7 @@ async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
     .await
     .unwrap();
     let store = open(cluster.url(), "upgraded").await.unwrap();
-    let claim = automarket_core::store::Claim::new("worker", 10);
+    let claim = Claim::new("worker", 10);
     let leases = store.claim(&claim).await.unwrap();
     let mut payloads: Vec<i64> = leases
         .iter()

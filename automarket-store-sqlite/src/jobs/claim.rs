@@ -1,222 +1,289 @@
-//! Leasing ready jobs.
+//! Leasing ready jobs: the writer moves them from the line to the leases. What they are is read beside it.
 
 use std::cmp::Reverse;
 
 use automarket_core::{
-    Error, ErrorRecord, Result,
-    store::{Claim, Crash, Job, JobState, Lease, LeaseToken, lease_end},
+    ErrorRecord, Result,
+    chrono::{DateTime, Utc},
+    store::{Claim, Crash, JobState, Lease, lease_end},
 };
-use rusqlite::{OptionalExtension, Row, params, types::Value};
-use uuid::Uuid;
+use rusqlite::{params, types::Value};
 
-use super::{line, read, settle};
+use super::{
+    admission,
+    line::{self, Stretch},
+    near, settle,
+    standing::{self, Past},
+    taken::{self, Taken},
+};
 use crate::{
     error::Outcome,
-    value::{Instant, Tenant, Text, array, blob, damaged, instant, micros, payload},
+    store::Inner,
+    value::{blob, instant, micros},
     writer::Tx,
 };
 
-pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Leased>> {
-    let mut leases = Vec::new();
+/// Claims until there are as many as wanted, or no more.
+pub(super) async fn claim(store: &Inner, wanted: &Claim) -> Result<Vec<Lease>> {
+    let mut leases: Vec<(i64, Lease)> = Vec::new();
+    while leases.len() < wanted.limit {
+        let mut claim = wanted.clone();
+        claim.limit -= leases.len();
+        match some(store, claim, &mut leases).await {
+            Ok(0) => break,
+            // What was no job made room for others.
+            Ok(_) => {}
+            // What is leased by now is its caller's whatever came after.
+            Err(_) if !leases.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    leases.sort_by_key(|(place, lease)| (Reverse(lease.job.priority), lease.job.run_at, *place));
+    Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+}
+
+/// Leases jobs; how many of them were none, and have ended.
+async fn some(store: &Inner, claim: Claim, leases: &mut Vec<(i64, Lease)>) -> Result<usize> {
+    let call = store.writer.call_unflushed(move |tx| take(tx, &claim));
+    let taken = call.await?;
+    if taken.is_empty() {
+        return Ok(0);
+    }
+    let places: Vec<i64> = taken.iter().map(|taken| taken.place).collect();
+    let found = match store.claimed.read(move |db| taken::read(db, taken)).await {
+        Ok(found) => found,
+        Err(error) => {
+            // Nobody holds them. If they cannot be given back, their leases run out.
+            let back = store.writer.call(move |tx| settle::give_back(tx, &places));
+            let _ = back.await;
+            return Err(error);
+        }
+    };
+    let mut none = Vec::new();
+    for (place, lease) in found {
+        match lease {
+            Ok(lease) => leases.push((place, lease)),
+            Err(why) => none.push((place, ErrorRecord::from(&why))),
+        }
+    }
+    let count = none.len();
+    if count > 0 {
+        let bury = store.writer.call(move |tx| {
+            none.iter().try_for_each(|(place, why)| {
+                settle::add_failure(tx, *place, 0, why)?;
+                standing::end(tx, *place, JobState::Dead)
+            })
+        });
+        bury.await?;
+    }
+    Ok(count)
+}
+
+fn take(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Taken>> {
+    let expires_at = lease_end(instant(tx.now)?, claim.lease);
+    let mut taking = Taking {
+        claim,
+        expires_at,
+        taken: Vec::new(),
+    };
     if claim.limit == 0 {
-        return Ok(leases);
+        return Ok(taking.taken);
     }
     if let Some(id) = claim.job {
-        if let Some(place) = ready_place(tx, blob(id), &claim.kinds)? {
-            leases.extend(take(tx, &[place], claim)?);
-        }
-        return Ok(leases);
+        taking.one(tx, blob(id))?;
+        return Ok(taking.taken);
     }
-    line::admit_due(tx, claim.limit)?;
-    while leases.len() < claim.limit {
-        let room = claim.limit - leases.len();
-        let places = line::pick(tx.db, &claim.kinds, room, tx.turns)?;
-        if places.is_empty() {
+    admission::admit_due(tx, claim.limit)?;
+    while taking.taken.len() < claim.limit {
+        let room = claim.limit - taking.taken.len();
+        let picked = line::pick(tx.db, &claim.kinds, room, &mut tx.lines.turns)?;
+        if picked.is_empty() {
             break;
         }
-        leases.extend(take(tx, &places, claim)?);
-    }
-    leases.sort_by_key(|l| {
-        let job = &l.lease.job;
-        (Reverse(job.priority), job.run_at, l.place)
-    });
-    Ok(leases)
-}
-
-fn ready_place(tx: &Tx<'_>, id: [u8; 16], kinds: &[String]) -> Outcome<Option<i64>> {
-    let found: Option<(i64, Value)> = tx
-        .db
-        .prepare_cached(
-            "SELECT q.place, q.kind FROM automarket_jobs j JOIN automarket_queue q USING (place)
-             WHERE j.id = ?1 AND q.due_at <= ?2",
-        )?
-        .query_row(params![id, tx.now], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let wanted = |kind: &Value| match kind {
-        Value::Text(kind) => kinds.contains(kind),
-        _ => false,
-    };
-    Ok(found
-        .filter(|(_, kind)| kinds.is_empty() || wanted(kind))
-        .map(|(place, _)| place))
-}
-
-/// A leased job, its records still as text: they are read only when it has left the writer.
-pub(super) struct Leased {
-    place: i64,
-    lease: Lease,
-    payload: String,
-    failures: Vec<(u32, i64, String)>,
-}
-
-/// Leases the jobs at these places, but not those that are dead instead.
-fn take(tx: &Tx<'_>, places: &[i64], claim: &Claim) -> Outcome<Vec<Leased>> {
-    let expires_at = lease_end(instant(tx.now)?, claim.lease);
-    let mut read = tx.db.prepare_cached(
-        "SELECT j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-            j.created_at, q.run_at, q.fence, q.attempts, q.crashes, q.leased, q.in_trust, q.place
-         FROM rarray(?1) t
-         CROSS JOIN automarket_queue q ON q.place = t.value
-         LEFT JOIN automarket_jobs j ON j.place = q.place",
-    )?;
-    let found = read.query_map([array(places.iter().copied())], |row| {
-        let found = Found::read(row).map_err(|error| unreadable(row, &error));
-        Ok((row.get(14)?, found))
-    })?;
-    let found: Vec<(i64, Result<Found>)> = found.collect::<rusqlite::Result<_>>()?;
-    let mut taken = Vec::with_capacity(found.len());
-    for (place, found) in found {
-        let Found {
-            mut job,
-            payload,
-            leased,
-            in_trust,
-        } = match found {
-            Ok(found) => found,
-            Err(why) => {
-                settle::add_failure(tx, place, 0, &ErrorRecord::from(&why))?;
-                settle::end(tx, place, JobState::Dead)?;
-                continue;
-            }
-        };
-        let comes_back = leased && in_trust;
-        if leased && !comes_back && !survives(tx, place, &mut job, claim)? {
-            continue;
+        for stretch in picked {
+            taking.stretch(tx, stretch)?;
         }
-        job.fence += 1;
-        job.attempts = job.attempts.saturating_add(u32::from(!comes_back));
-        taken.push(Leased {
-            place,
-            payload,
-            // Only a job that was leased before has a history.
-            failures: match job.fence {
-                1 => Vec::new(),
-                _ => read::failures(tx.db, place)?,
-            },
-            lease: Lease {
-                token: LeaseToken {
-                    job: job.id,
-                    fence: job.fence,
-                },
-                in_trust: claim.lends(job.crashes),
-                job,
-                expires_at,
-            },
-        });
     }
-    tx.db
-        .prepare_cached(
-            "UPDATE automarket_queue SET leased = 1, ready = 0, due_at = ?2, fence = fence + 1,
-                attempts = min(attempts + NOT (leased AND in_trust), 4294967295), in_trust = 0
-             WHERE place IN rarray(?1)",
-        )?
-        .execute(params![
-            array(taken.iter().map(|l| l.place)),
-            micros(expires_at)
-        ])?;
-    for lent in taken.iter().filter(|l| l.lease.in_trust) {
+    Ok(taking.taken)
+}
+
+struct Taking<'a> {
+    claim: &'a Claim,
+    expires_at: DateTime<Utc>,
+    taken: Vec<Taken>,
+}
+
+impl Taking<'_> {
+    /// Leases a stretch of a line, but not those of its jobs that are dead instead.
+    fn stretch(&mut self, tx: &Tx<'_>, stretch: Stretch) -> Outcome<()> {
+        let Stretch {
+            priority,
+            kind,
+            tenant,
+            jobs,
+        } = &stretch;
+        let Some(last) = jobs.last() else {
+            return Ok(());
+        };
+        let upto = params![
+            priority,
+            kind,
+            tenant,
+            last.run_at,
+            last.place,
+            micros(self.expires_at)
+        ];
         tx.db
-            .prepare_cached("UPDATE automarket_queue SET in_trust = 1 WHERE place = ?1")?
-            .execute([lent.place])?;
+            .prepare_cached(
+                // Without FAIL SQLite would keep a copy of each page.
+                "INSERT OR FAIL INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
+                 SELECT place, tenant, kind, ?6, fence + 1, min(attempts + 1, 4294967295), crashes
+                 FROM automarket_waiting
+                 WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND (run_at, place) <= (?4, ?5)
+                    AND leased = 0",
+            )?
+            .execute(upto)?;
+        tx.db
+            .prepare_cached(
+                "DELETE FROM automarket_waiting
+                 WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND (run_at, place) <= (?4, ?5)",
+            )?
+            .execute(&upto[..5])?;
+        for job in jobs {
+            if job.leased {
+                self.orphan(tx, job.place)?;
+            } else {
+                let past = Past {
+                    fence: job.fence + 1,
+                    attempts: job.attempts.saturating_add(1),
+                    crashes: job.crashes,
+                };
+                self.note(tx, job.place, past)?;
+            }
+        }
+        Ok(())
     }
-    Ok(taken)
-}
 
-/// A job in the line. Its payload and failures are not read into it yet.
-struct Found {
-    job: Job,
-    payload: String,
-    leased: bool,
-    in_trust: bool,
-}
-
-impl Found {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let Tenant(tenant) = row.get(1)?;
-        let Text(payload) = row.get(3)?;
-        let Instant(created_at) = row.get(7)?;
-        let Instant(run_at) = row.get(8)?;
-        Ok(Self {
-            job: Job {
-                id: Uuid::from_bytes(row.get(0)?).into(),
-                tenant,
-                kind: row.get(2)?,
-                payload: serde_json::Value::Null,
-                state: JobState::Leased,
-                run_at,
-                priority: row.get(4)?,
-                attempts: row.get(10)?,
-                crashes: row.get(11)?,
-                max_attempts: row.get(5)?,
-                unique_key: row.get(6)?,
-                fence: row.get(9)?,
-                result: None,
-                failures: Vec::new(),
-                created_at,
-                finished_at: None,
-            },
-            payload,
-            leased: row.get(12)?,
-            in_trust: row.get(13)?,
-        })
+    /// Leases the job with this id if it is ready.
+    fn one(&mut self, tx: &Tx<'_>, id: [u8; 16]) -> Outcome<()> {
+        let found = line::one(
+            tx.db,
+            "SELECT j.place, j.kind, j.run_at <= ?2, l.ends_at <= ?2
+             FROM automarket_jobs j LEFT JOIN automarket_leases l USING (place) WHERE j.id = ?1",
+            params![id, tx.now],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )?;
+        let Some((place, kind, due, expired)): Option<(i64, Value, bool, Option<bool>)> = found
+        else {
+            return Ok(());
+        };
+        let wanted = match kind {
+            Value::Text(kind) => self.claim.kinds.contains(&kind),
+            _ => false,
+        };
+        if !wanted && !self.claim.kinds.is_empty() {
+            return Ok(());
+        }
+        match expired {
+            Some(true) => {
+                standing::stop_waiting(tx, place)?;
+                self.orphan(tx, place)
+            }
+            None if due => {
+                let Some(past) = standing::waiting(tx, place)? else {
+                    return Ok(());
+                };
+                standing::stop_waiting(tx, place)?;
+                let past = Past {
+                    fence: past.fence + 1,
+                    attempts: past.attempts.saturating_add(1),
+                    ..past
+                };
+                tx.db
+                    .prepare_cached(
+                        "INSERT INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
+                         SELECT place, tenant, kind, ?2, ?3, ?4, ?5 FROM automarket_jobs WHERE place = ?1",
+                    )?
+                    .execute(params![
+                        place,
+                        micros(self.expires_at),
+                        past.fence,
+                        past.attempts,
+                        past.crashes
+                    ])?;
+                self.note(tx, place, past)
+            }
+            _ => Ok(()),
+        }
     }
-}
 
-/// What a host's own statement put in and is no job: which column is wrong.
-fn unreadable(row: &Row<'_>, error: &rusqlite::Error) -> Error {
-    use rusqlite::Error as Sql;
-    let column = match error {
-        Sql::FromSqlConversionFailure(index, ..)
-        | Sql::IntegralValueOutOfRange(index, ..)
-        | Sql::InvalidColumnType(index, ..)
-        | Sql::Utf8Error(index, ..) => row.as_ref().column_name(*index).ok(),
-        _ => None,
-    };
-    damaged(&format!("the column {} of the job", column.unwrap_or("?")))
-}
-
-/// Counts the crash of a worker that is gone; `false` when the job is dead of it.
-fn survives(tx: &Tx<'_>, place: i64, job: &mut Job, claim: &Claim) -> Outcome<bool> {
-    job.crashes = job.crashes.saturating_add(1);
-    let crash = Crash::new(
-        job.crashes,
-        claim.max_crashes,
-        job.attempts,
-        job.max_attempts,
-    );
-    settle::add_failure(tx, place, job.attempts, &crash.failure)?;
-    settle::set_crashes(tx, place, job.crashes)?;
-    if crash.dead {
-        settle::end(tx, place, JobState::Dead)?;
+    /// Leases a job anew whose lease ran out, and counts the crash of its worker unless it was only lent, unless it is
+    /// dead of it.
+    fn orphan(&mut self, tx: &Tx<'_>, place: i64) -> Outcome<()> {
+        let (mut past, in_trust, max_attempts) = tx
+            .db
+            .prepare_cached(
+                "SELECT l.fence, l.attempts, l.crashes, l.in_trust, j.max_attempts
+                 FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE l.place = ?1",
+            )?
+            .query_row([place], |row| {
+                let past = Past {
+                    fence: row.get(0)?,
+                    attempts: row.get(1)?,
+                    crashes: row.get(2)?,
+                };
+                let max_attempts = near::number(row, "max_attempts", 0, u32::MAX);
+                Ok((past, row.get::<_, bool>(3)?, max_attempts))
+            })?;
+        if !in_trust {
+            past.crashes = past.crashes.saturating_add(1);
+            let crash = Crash::new(
+                past.crashes,
+                self.claim.max_crashes,
+                past.attempts,
+                max_attempts?,
+            );
+            settle::add_failure(tx, place, past.attempts, &crash.failure)?;
+            if crash.dead {
+                tx.db
+                    .prepare_cached(
+                        "UPDATE automarket_leases SET crashes = ?2, in_line = 0 WHERE place = ?1",
+                    )?
+                    .execute(params![place, past.crashes])?;
+                return standing::end(tx, place, JobState::Dead);
+            }
+            past.attempts = past.attempts.saturating_add(1);
+        }
+        past.fence += 1;
+        tx.db
+            .prepare_cached(
+                "UPDATE automarket_leases
+                 SET ends_at = ?2, fence = ?3, attempts = ?4, crashes = ?5, in_trust = 0, in_line = 0
+                 WHERE place = ?1",
+            )?
+            .execute(params![
+                place,
+                micros(self.expires_at),
+                past.fence,
+                past.attempts,
+                past.crashes
+            ])?;
+        self.note(tx, place, past)
     }
-    Ok(!crash.dead)
-}
 
-impl Leased {
-    pub(super) fn decode(self) -> Result<Lease> {
-        let mut lease = self.lease;
-        lease.job.payload = payload(&self.payload);
-        lease.job.failures = read::decode_failures(self.failures)?;
-        Ok(lease)
+    fn note(&mut self, tx: &Tx<'_>, place: i64, past: Past) -> Outcome<()> {
+        let in_trust = self.claim.lends(past.crashes);
+        if in_trust {
+            tx.db
+                .prepare_cached("UPDATE automarket_leases SET in_trust = 1 WHERE place = ?1")?
+                .execute([place])?;
+        }
+        self.taken.push(Taken {
+            place,
+            past,
+            in_trust,
+            expires_at: self.expires_at,
+        });
+        Ok(())
     }
 }

@@ -87,14 +87,14 @@ static MANY: LazyLock<[Many; 4]> = LazyLock::new(|| [100, 32, 8, 3].map(Many::ne
 
 impl Many {
     fn new(rows: usize) -> Self {
-        let row = |n| format!("(?{}, ?{}, ?1, ?2, ?3, ?4, ?5)", n * 2 + 6, n * 2 + 7);
+        let row = |n| format!("(?{}, ?{}, ?1, ?2, ?3, ?4, ?5, ?6)", n * 2 + 7, n * 2 + 8);
         let values = (0..rows).map(row).collect::<Vec<_>>().join(",");
         Self {
             rows,
             // Without IGNORE SQLite would keep a copy of each page, for the case that one of the rows fails.
             what: format!(
                 "INSERT OR IGNORE INTO automarket_jobs
-                    (id, payload, tenant, kind, priority, max_attempts, created_at) VALUES {values}"
+                    (id, payload, tenant, kind, priority, max_attempts, created_at, run_at) VALUES {values}"
             ),
         }
     }
@@ -115,9 +115,10 @@ impl Many {
         what.raw_bind_parameter(3, job.priority)?;
         what.raw_bind_parameter(4, job.max_attempts)?;
         what.raw_bind_parameter(5, tx.now)?;
+        what.raw_bind_parameter(6, run_at)?;
         for (n, row) in rows.iter().enumerate() {
-            what.raw_bind_parameter(n * 2 + 6, blob(row.job.id))?;
-            what.raw_bind_parameter(n * 2 + 7, &row.payload)?;
+            what.raw_bind_parameter(n * 2 + 7, blob(row.job.id))?;
+            what.raw_bind_parameter(n * 2 + 8, &row.payload)?;
         }
         if what.raw_execute()? < rows.len() {
             tx.db
@@ -128,16 +129,16 @@ impl Many {
         tx.db
             .prepare_cached(
                 // FAIL, since SQLite would keep copies here too.
-                "INSERT OR FAIL INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
-                 SELECT place, ?2, ?3, ?4, ?5, ?5, ?6 FROM automarket_jobs WHERE place > ?1",
+                "INSERT OR FAIL INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+                 SELECT ?2, ?3, ?4, ?5, ?6, place FROM automarket_jobs WHERE place > ?1",
             )?
             .execute(params![
                 last,
-                tenant,
-                job.kind,
+                run_at > tx.now,
                 job.priority,
+                job.kind,
+                tenant,
                 run_at,
-                run_at <= tx.now
             ])?;
         Ok(true)
     }
@@ -147,11 +148,11 @@ pub(crate) fn enqueue_one(tx: &Tx<'_>, row: &NewRow) -> Outcome<Enqueued> {
     Put::new(tx)?.one(row)
 }
 
-/// The statements of putting a job in: what it is, and its place in the queue.
+/// The statements of putting a job in: what it is, and that it waits.
 struct Put<'a> {
     tx: &'a Tx<'a>,
     what: CachedStatement<'a>,
-    place: CachedStatement<'a>,
+    waiting: CachedStatement<'a>,
 }
 
 impl<'a> Put<'a> {
@@ -160,13 +161,12 @@ impl<'a> Put<'a> {
             tx,
             what: tx.db.prepare_cached(
                 "INSERT INTO automarket_jobs
-                    (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+                    (id, tenant, kind, payload, priority, max_attempts, unique_key, created_at, run_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
             )?,
-            place: tx.db.prepare_cached(
-                "INSERT INTO automarket_queue
-                    (place, tenant, kind, priority, run_at, due_at, ready, unique_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+            waiting: tx.db.prepare_cached(
+                "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
         })
     }
@@ -175,6 +175,7 @@ impl<'a> Put<'a> {
         let tx = self.tx;
         let id = blob(job.id);
         let tenant = job.tenant.as_str();
+        let run_at = job.run_at.map_or(tx.now, micros);
         let inserted = self.what.execute(params![
             id,
             tenant,
@@ -183,7 +184,8 @@ impl<'a> Put<'a> {
             job.priority,
             job.max_attempts,
             job.unique_key,
-            tx.now
+            tx.now,
+            run_at
         ])?;
         if inserted == 0 {
             let owner: String = tx
@@ -197,23 +199,24 @@ impl<'a> Put<'a> {
             };
         }
         let place = tx.db.last_insert_rowid();
-        if let Some(key) = &job.unique_key
-            && let Some(holder) = holder(tx, tenant, &job.kind, key)?
-        {
+        if let Some(key) = &job.unique_key {
+            if let Some(holder) = holder(tx, tenant, &job.kind, key)? {
+                tx.db
+                    .prepare_cached("DELETE FROM automarket_jobs WHERE place = ?1")?
+                    .execute([place])?;
+                return Ok(Enqueued::Existing(holder));
+            }
             tx.db
-                .prepare_cached("DELETE FROM automarket_jobs WHERE place = ?1")?
-                .execute([place])?;
-            return Ok(Enqueued::Existing(holder));
+                .prepare_cached("INSERT INTO automarket_unique_keys VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![place, tenant, job.kind, key])?;
         }
-        let run_at = job.run_at.map_or(tx.now, micros);
-        self.place.execute(params![
-            place,
-            tenant,
-            job.kind,
+        self.waiting.execute(params![
+            run_at > tx.now,
             job.priority,
+            job.kind,
+            tenant,
             run_at,
-            run_at <= tx.now,
-            job.unique_key
+            place
         ])?;
         Ok(Enqueued::New(job.id))
     }
@@ -223,8 +226,8 @@ impl<'a> Put<'a> {
 fn holder(tx: &Tx<'_>, tenant: &str, kind: &str, key: &str) -> Outcome<Option<JobId>> {
     tx.db
         .prepare_cached(
-            "SELECT j.id FROM automarket_queue q JOIN automarket_jobs j USING (place)
-             WHERE q.tenant = ?1 AND q.kind = ?2 AND q.unique_key = ?3",
+            "SELECT j.id FROM automarket_unique_keys k JOIN automarket_jobs j USING (place)
+             WHERE k.tenant = ?1 AND k.kind = ?2 AND k.unique_key = ?3",
         )?
         .query_row(params![tenant, kind, key], |row| Ok(row.id("id")))
         .optional()?

@@ -1,100 +1,70 @@
-//! The line of ready jobs, walked through its index alone: the cost of a step does not grow with the line, nor with
-//! what stands in it of other kinds. What a host's own statement put in and is no name (a tenant or kind of bytes)
-//! is walked past.
+//! The line of ready jobs, walked by its key alone: the cost of a step does not grow with the line, nor with what
+//! stands in it of other kinds. What a host's own statement put in and is no name (a tenant or kind of bytes) is walked
+//! past.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Params, params, types::Value};
 
-use crate::{error::Outcome, value::limit as sql_limit, writer::Tx};
+use crate::{error::Outcome, value::limit as sql_limit};
 
-/// So many jobs become due within one claim at the most; those due longest go first.
-const DUE_AT_ONCE: usize = 1_000;
-
-const DUE: &str = "
-    SELECT place FROM automarket_queue WHERE ready = 0 AND leased = ?1 AND due_at <= ?2
-    ORDER BY due_at LIMIT ?3";
-const ADMIT: &str = "UPDATE automarket_queue SET ready = 1 WHERE place = ?1";
-const LATER_BEFORE: &str = "
-    SELECT priority, kind, tenant FROM automarket_queue INDEXED BY automarket_queue_later
-    WHERE ready = 0 AND leased = 0 AND (priority, kind, tenant) < (?1, ?2, ?3)
-    ORDER BY priority DESC, kind DESC, tenant DESC LIMIT 1";
-const DUE_BUT_NOT_IN_LINE: &str = "
-    SELECT place FROM automarket_queue INDEXED BY automarket_queue_later
-    WHERE ready = 0 AND leased = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND due_at <= ?4
-        AND NOT EXISTS (
-            SELECT 1 FROM automarket_queue WHERE ready = 1 AND priority = ?1 AND kind = ?2 AND tenant = ?3)
-    ORDER BY due_at LIMIT ?5";
 const NEXT_PRIORITY: &str = "
-    SELECT priority FROM automarket_queue WHERE ready = 1 AND priority < ?1
+    SELECT priority FROM automarket_waiting WHERE later = 0 AND priority < ?1
     ORDER BY priority DESC LIMIT 1";
 const KIND_FROM: &str = "
-    SELECT kind FROM automarket_queue
-    WHERE ready = 1 AND priority = ?1 AND kind >= ?2 AND kind < x'' ORDER BY kind LIMIT 1";
+    SELECT kind FROM automarket_waiting
+    WHERE later = 0 AND priority = ?1 AND kind >= ?2 AND kind < x'' ORDER BY kind LIMIT 1";
 const TENANT_FROM: &str = "
-    SELECT tenant FROM automarket_queue
-    WHERE ready = 1 AND priority = ?1 AND kind = ?2 AND tenant >= ?3 AND tenant < x''
+    SELECT tenant FROM automarket_waiting
+    WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant >= ?3 AND tenant < x''
     ORDER BY tenant LIMIT 1";
 const FIRST: &str = "
-    SELECT CAST(run_at AS INTEGER), place FROM automarket_queue
-    WHERE ready = 1 AND priority = ?1 AND kind = ?2 AND tenant = ?3 ORDER BY run_at, place LIMIT ?4";
+    SELECT run_at, place, fence, attempts, crashes, leased FROM automarket_waiting
+    WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 ORDER BY run_at, place LIMIT ?4";
 
-/// Lets jobs whose time has come, and those whose lease ran out, into the line.
-pub(super) fn admit_due(tx: &Tx<'_>, claimed: usize) -> Outcome<()> {
-    let at_once = claimed.max(DUE_AT_ONCE);
-    admit(tx, DUE, params![true, tx.now, sql_limit(at_once)])?;
-    let admitted = admit(tx, DUE, params![false, tx.now, sql_limit(at_once)])?;
-    if admitted == at_once {
-        admit_beside_a_flood(tx, claimed)?;
-    }
-    Ok(())
+/// A stretch of a line (a priority, kind and tenant), in its order; never empty.
+pub(super) struct Stretch {
+    pub(super) priority: Value,
+    pub(super) kind: String,
+    pub(super) tenant: String,
+    pub(super) jobs: Vec<InLine>,
 }
 
-/// So many are due that others would wait long behind them: who has none in the line gets some there, by priority.
-fn admit_beside_a_flood(tx: &Tx<'_>, claimed: usize) -> Outcome<()> {
-    let mut admitted = 0;
-    let end = || Value::Blob(Vec::new()); // Above every number and text.
-    let mut before = [end(), end(), end()];
-    while let Some(lane) = one(tx.db, LATER_BEFORE, before.each_ref(), |row| {
-        Ok([row.get(0)?, row.get(1)?, row.get(2)?])
-    })? {
-        let [priority, kind, tenant] = &lane;
-        let room = sql_limit(claimed.min(DUE_AT_ONCE));
-        admitted += admit(
-            tx,
-            DUE_BUT_NOT_IN_LINE,
-            params![priority, kind, tenant, tx.now, room],
-        )?;
-        if admitted >= DUE_AT_ONCE {
-            break;
-        }
-        before = lane;
-    }
-    Ok(())
+/// A job in the line.
+pub(super) struct InLine {
+    pub(super) run_at: Value,
+    pub(super) place: i64,
+    pub(super) fence: i64,
+    pub(super) attempts: u32,
+    pub(super) crashes: u32,
+    /// Its lease ran out.
+    pub(super) leased: bool,
 }
 
-/// Lets the jobs that a query finds into the line; how many.
-fn admit(tx: &Tx<'_>, which: &str, params: impl Params) -> Outcome<usize> {
-    let mut places = tx.db.prepare_cached(which)?;
-    let places = places.query_map(params, |row| row.get(0))?;
-    let places: Vec<i64> = places.collect::<rusqlite::Result<_>>()?;
-    if !places.is_empty() {
-        let mut admit = tx.db.prepare_cached(ADMIT)?;
-        for place in &places {
-            admit.execute([place])?;
+impl InLine {
+    /// `None` for what is no number, as a host may have put in.
+    pub(super) fn run_at_micros(&self) -> Option<i64> {
+        match self.run_at {
+            Value::Integer(micros) => Some(micros),
+            Value::Real(micros) => Some(micros as i64),
+            _ => None,
         }
     }
-    Ok(places.len())
+
+    /// Where it stands among those of other kinds.
+    fn order(&self) -> (i64, i64) {
+        (self.run_at_micros().unwrap_or(i64::MAX), self.place)
+    }
 }
 
-/// The places of at most `limit` jobs of these kinds (empty is any) from the highest priority that has
-/// some. Tenants take turns: each gets an equal share, from the one after the last that had its turn.
+/// At most `limit` jobs of these kinds (empty is any) from the highest priority that has some: what stands first.
+/// Tenants take turns: each gets an equal share, from the one after the last that had its turn.
 pub(super) fn pick(
     db: &Connection,
     kinds: &[String],
     limit: usize,
     turns: &mut BTreeMap<i16, String>,
-) -> Outcome<Vec<i64>> {
+) -> Outcome<Vec<Stretch>> {
     let mut below = Value::Blob(Vec::new()); // Above every number.
     while let Some(priority) = one(db, NEXT_PRIORITY, [&below], |row| row.get(0))? {
         let lane = Lane::new(db, &priority, kinds)?;
@@ -110,12 +80,17 @@ pub(super) fn pick(
         }
         let share = limit.div_ceil(tenants.len());
         let mut picked = Vec::new();
+        let mut room = limit;
         for tenant in tenants {
-            let room = limit - picked.len();
             if room == 0 {
                 break;
             }
-            picked.extend(lane.first(&tenant, share.min(room))?);
+            let first = lane.first(&tenant, share.min(room))?;
+            room -= first
+                .iter()
+                .map(|stretch| stretch.jobs.len())
+                .sum::<usize>();
+            picked.extend(first);
             if let Some(turn) = turn {
                 turns.insert(turn, tenant);
             }
@@ -187,27 +162,57 @@ impl<'a> Lane<'a> {
         Ok(nearest)
     }
 
-    /// The places of the tenant's first jobs, by `run_at` and the order in which they were put in.
-    fn first(&self, tenant: &str, limit: usize) -> Outcome<Vec<i64>> {
-        let mut found: Vec<(i64, i64)> = Vec::new();
+    /// The tenant's first jobs, by `run_at` and the order in which they were put in, whatever their kind.
+    fn first(&self, tenant: &str, limit: usize) -> Outcome<Vec<Stretch>> {
+        let mut stretches = Vec::new();
         let mut query = self.db.prepare_cached(FIRST)?;
         for kind in &self.kinds {
-            let rows = query.query_map(
-                params![self.priority, kind, tenant, sql_limit(limit)],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            for row in rows {
-                found.push(row?);
-            }
+            let params = params![self.priority, kind, tenant, sql_limit(limit)];
+            let jobs = query.query_map(params, |row| {
+                Ok(InLine {
+                    run_at: row.get(0)?,
+                    place: row.get(1)?,
+                    fence: row.get(2)?,
+                    attempts: row.get(3)?,
+                    crashes: row.get(4)?,
+                    leased: row.get(5)?,
+                })
+            })?;
+            stretches.push(Stretch {
+                priority: self.priority.clone(),
+                kind: kind.clone(),
+                tenant: tenant.to_owned(),
+                jobs: jobs.collect::<rusqlite::Result<_>>()?,
+            });
         }
-        found.sort_unstable();
-        found.truncate(limit);
-        Ok(found.into_iter().map(|(_, place)| place).collect())
+        stretches.retain(|stretch| !stretch.jobs.is_empty());
+        merge(&mut stretches, limit);
+        Ok(stretches)
     }
 }
 
+/// Leaves those `limit` of the stretches' jobs that stand first.
+fn merge(stretches: &mut Vec<Stretch>, limit: usize) {
+    if stretches.len() < 2 {
+        return;
+    }
+    let mut taken = vec![0; stretches.len()];
+    for _ in 0..limit {
+        let heads = stretches.iter().zip(&taken).enumerate();
+        let heads = heads.filter_map(|(number, (stretch, taken))| {
+            Some((stretch.jobs.get(*taken)?.order(), number))
+        });
+        let Some((_, first)) = heads.min() else { break };
+        taken[first] += 1;
+    }
+    for (stretch, taken) in stretches.iter_mut().zip(taken) {
+        stretch.jobs.truncate(taken);
+    }
+    stretches.retain(|stretch| !stretch.jobs.is_empty());
+}
+
 /// The one row that a step finds.
-fn one<T>(
+pub(super) fn one<T>(
     db: &Connection,
     step: &str,
     params: impl Params,
@@ -229,34 +234,14 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use automarket_core::chrono::DateTime;
-
     use super::*;
-
-    fn database() -> Connection {
-        let db = Connection::open_in_memory().unwrap();
-        crate::migrations::run(&db, DateTime::UNIX_EPOCH)
-            .map_err(automarket_core::Error::from)
-            .unwrap();
-        db
-    }
+    use crate::jobs::testing::{database, searches};
 
     #[test]
     fn every_step_is_a_search_of_an_index() {
         let db = database();
-        let admitting = [DUE, ADMIT, LATER_BEFORE, DUE_BUT_NOT_IN_LINE];
-        let picking = [NEXT_PRIORITY, KIND_FROM, TENANT_FROM, FIRST];
-        for step in admitting.into_iter().chain(picking) {
-            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {step}")).unwrap();
-            // Unbound parameters are NULL, and change no plan.
-            let lines = plan
-                .raw_query()
-                .mapped(|row| row.get::<_, String>("detail"));
-            for line in lines.map(Result::unwrap) {
-                let fine = !line.starts_with("SCAN") || line == "SCAN CONSTANT ROW";
-                let fine = fine && !line.contains("TEMP B-TREE");
-                assert!(fine, "neither scanned nor sorted: {step}: {line}");
-            }
+        for step in [NEXT_PRIORITY, KIND_FROM, TENANT_FROM, FIRST] {
+            searches(&db, step);
         }
     }
 
@@ -277,12 +262,11 @@ mod tests {
     #[test]
     fn a_claim_walks_past_no_job_of_another_kind() {
         let db = database();
-        db.pragma_update(None, "foreign_keys", false).unwrap();
         let put = |tenants: std::ops::Range<usize>| {
             for tenant in tenants {
                 db.execute(
-                    "INSERT INTO automarket_queue (tenant, kind, priority, run_at, due_at, ready)
-                     VALUES (?1, 'mail', 0, 0, 0, 1)",
+                    "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+                     VALUES (0, 0, 'mail', ?1, 0, 0)",
                     [format!("tenant {tenant}")],
                 )
                 .unwrap();

@@ -1,5 +1,6 @@
-//! The queue. Its tables are explained in `migrations/0001_init.sql`.
+//! The queue. Its tables are explained in `migrations/0010_standing.sql`.
 
+mod admission;
 mod claim;
 mod enqueue;
 mod line;
@@ -8,7 +9,11 @@ mod read;
 mod settle;
 #[cfg(any(test, feature = "sqlx"))]
 pub(crate) mod sql;
+mod standing;
 mod steps;
+mod taken;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -24,6 +29,7 @@ use rusqlite::params;
 use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
+pub(crate) use admission::Looked;
 pub(crate) use enqueue::{NewRow, enqueue, enqueue_all, enqueue_one};
 use settle::VerdictRow;
 pub(crate) use settle::revive;
@@ -39,10 +45,7 @@ impl JobStore for SqliteStore {
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Lease>> {
-        let claim = claim.clone();
-        let writer = &self.inner.writer;
-        let call = writer.call_unflushed(move |tx| claim::claim(tx, &claim));
-        call.await?.into_iter().map(claim::Leased::decode).collect()
+        claim::claim(&self.inner, claim).await
     }
 
     async fn heartbeat(&self, leases: &[LeaseToken], lease: Duration) -> Result<Vec<LeaseToken>> {

@@ -5,7 +5,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Failure, Job, JobState, QueueStats, rows::job_state},
 };
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 use std::collections::BTreeMap;
 
 use super::{line, near};
@@ -16,11 +16,13 @@ use crate::{
 
 const SELECT: &str = "
     SELECT j.place, j.id, j.tenant, j.kind, j.payload, j.priority, j.max_attempts, j.unique_key,
-        j.created_at, q.leased, e.state, e.result, e.finished_at,
-        ifnull(q.run_at, e.run_at) AS run_at, ifnull(q.fence, e.fence) AS fence,
-        ifnull(q.attempts, e.attempts) AS attempts, ifnull(q.crashes, e.crashes) AS crashes
+        j.created_at, j.run_at, iif(l.place, 1, iif(w.place, 0, NULL)) AS leased, e.state, e.result, e.finished_at,
+        coalesce(l.fence, w.fence, e.fence) AS fence, coalesce(l.attempts, w.attempts, e.attempts) AS attempts,
+        coalesce(l.crashes, w.crashes, e.crashes) AS crashes
     FROM automarket_jobs j
-    LEFT JOIN automarket_queue q ON q.place = j.place
+    LEFT JOIN automarket_leases l ON l.place = j.place
+    LEFT JOIN automarket_waiting w ON w.later IN (0, 1) AND w.priority = j.priority AND w.kind = j.kind
+        AND w.tenant = j.tenant AND w.run_at = j.run_at AND w.place = j.place
     LEFT JOIN automarket_ended e ON e.place = j.place ";
 
 /// The jobs that this end of a query finds.
@@ -55,34 +57,38 @@ pub(super) fn jobs(
             );
             query(db, &ended, params![tenant.as_str(), limit])
         }
-        // The queue is read from its newest row back.
-        None => query(
-            db,
-            "WHERE j.place IN (SELECT place FROM automarket_queue
-                WHERE tenant = ?1 AND leased = ?2 ORDER BY place DESC LIMIT ?3)
-             ORDER BY j.place DESC",
-            params![tenant.as_str(), state == JobState::Leased, limit],
-        ),
+        None => {
+            let stands = match state {
+                JobState::Leased => "automarket_leases WHERE",
+                _ => "automarket_waiting WHERE leased = 0 AND",
+            };
+            let live = format!(
+                "WHERE j.place IN (SELECT place FROM {stands} tenant = ?1 ORDER BY place DESC LIMIT ?2)
+                 ORDER BY j.place DESC"
+            );
+            query(db, &live, params![tenant.as_str(), limit])
+        }
     }
 }
 
 pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> {
     let counts = db
         .prepare_cached(
-            "SELECT line.ready + due.ready AS ready,
-                    min(ifnull(line.oldest, due.oldest), ifnull(due.oldest, line.oldest)) AS oldest,
-                    later.waiting, later.leased,
+            "SELECT line.jobs + due.jobs + expired.jobs AS ready, later.jobs AS waiting, leased.jobs AS leased,
+                    line.oldest AS in_line, due.oldest AS due, expired.oldest AS expired,
                     (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead
-             FROM (SELECT count(*) AS ready, CAST(min(run_at) AS INTEGER) AS oldest
-                   FROM automarket_queue WHERE ready = 1) AS line,
-                  (SELECT count(*) AS ready, CAST(min(run_at) AS INTEGER) AS oldest
-                   FROM automarket_queue WHERE ready = 0 AND leased IN (0, 1) AND due_at <= ?1) AS due,
-                  (SELECT count(*) FILTER (WHERE leased = 0) AS waiting,
-                          count(*) FILTER (WHERE leased = 1) AS leased
-                   FROM automarket_queue WHERE ready = 0 AND due_at > ?1) AS later",
+             FROM (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
+                   FROM automarket_waiting WHERE later = 0) AS line,
+                  (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
+                   FROM automarket_waiting WHERE later = 1 AND run_at <= ?1) AS due,
+                  (SELECT count(*) AS jobs, CAST(min(j.run_at) AS INTEGER) AS oldest
+                   FROM automarket_leases l JOIN automarket_jobs j USING (place)
+                   WHERE l.in_line = 0 AND l.ends_at <= ?1) AS expired,
+                  (SELECT count(*) AS jobs FROM automarket_waiting WHERE later = 1 AND run_at > ?1) AS later,
+                  (SELECT count(*) AS jobs FROM automarket_leases WHERE in_line = 0 AND ends_at > ?1) AS leased",
         )?
         .query_row([micros(now)], |row| {
-            let oldest: Option<i64> = row.get("oldest")?;
+            let oldest: [Option<i64>; 3] = [row.get("in_line")?, row.get("due")?, row.get("expired")?];
             let stats = QueueStats {
                 ready: count(row, "ready")?,
                 later: count(row, "waiting")?,
@@ -90,7 +96,7 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
                 dead: count(row, "dead")?,
                 oldest_due: None,
             };
-            Ok((stats, oldest))
+            Ok((stats, oldest.into_iter().flatten().min()))
         })?;
     let (stats, oldest) = counts;
     Ok(QueueStats {
@@ -105,27 +111,24 @@ fn count(row: &Row<'_>, name: &str) -> rusqlite::Result<u64> {
 
 pub(super) fn next_ready(db: &Connection, kinds: &[String]) -> Outcome<Option<DateTime<Utc>>> {
     let ready = line::pick(db, kinds, 1, &mut BTreeMap::new())?;
-    let at: Option<i64> = if let Some(place) = ready.first() {
-        db.prepare_cached("SELECT CAST(run_at AS INTEGER) FROM automarket_queue WHERE place = ?1")?
-            .query_row([place], |row| row.get(0))
-            .optional()?
-    } else {
-        // Each half ends at its first row. What is no number is never due.
-        let half = |leased| {
-            format!(
-                "SELECT * FROM (SELECT CAST(due_at AS INTEGER) AS due_at FROM automarket_queue
-                 WHERE ready = 0 AND leased = {leased} AND automarket_queue.due_at < ''
-                    AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1)))
-                 ORDER BY automarket_queue.due_at LIMIT 1)"
-            )
-        };
-        db.prepare_cached(&format!(
-            "SELECT min(due_at) FROM ({} UNION ALL {})",
-            half(0),
-            half(1)
-        ))?
-        .query_row([crate::value::to_json(&kinds)?], |row| row.get(0))?
-    };
+    let ready = ready.first().and_then(|stretch| stretch.jobs.first());
+    if let Some(job) = ready {
+        return Ok(near::due(job.run_at_micros()));
+    }
+    // What is no number is never due.
+    let at: Option<i64> = db
+        .prepare_cached(
+            "SELECT min(at) FROM (
+                SELECT * FROM (SELECT CAST(run_at AS INTEGER) AS at
+                    FROM automarket_waiting INDEXED BY automarket_waiting_later
+                    WHERE later = 1 AND automarket_waiting.run_at < ''
+                        AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1)))
+                    ORDER BY automarket_waiting.run_at LIMIT 1)
+                UNION ALL
+                SELECT min(ends_at) FROM automarket_leases
+                WHERE in_line = 0 AND (?1 = '[]' OR kind IN (SELECT value FROM json_each(?1))))",
+        )?
+        .query_row([crate::value::to_json(&kinds)?], |row| row.get(0))?;
     Ok(near::due(at))
 }
 

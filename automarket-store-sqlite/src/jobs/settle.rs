@@ -1,22 +1,22 @@
 //! Prolonging and ending leases; what else ends or revives a job.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
     store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use uuid::Uuid;
 
-use super::read::ended_state;
+use super::{
+    line,
+    standing::{Past, end, end_lease, stop_waiting, stretches, wait, waiting},
+};
 use crate::{
     error::Outcome,
-    value::{array, blob, instant, limit as sql_limit, micros, to_json},
+    value::{blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
@@ -45,131 +45,160 @@ impl VerdictRow {
 }
 
 pub(super) fn settle(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<Vec<Settled>> {
-    let held = held_to_complete(tx, rows)?;
-    let mut done = Vec::with_capacity(held.len());
+    let mut held = held(tx, rows.iter().map(|row| row.token))?;
+    let mut done = Vec::with_capacity(rows.len());
     let mut answers = Vec::with_capacity(rows.len());
-    // The first verdict of a lease ends it.
-    let mut seen = HashSet::with_capacity(rows.len());
     for row in rows {
-        if !seen.insert(row.token) {
-            answers.push(Settled::LeaseLost);
-        } else if let Some(result) = &row.result {
-            answers.push(match held.get(&row.token) {
-                Some(place) => {
-                    done.push((*place, result.as_str()));
-                    Settled::Now(JobState::Completed)
-                }
-                None => Settled::LeaseLost,
-            });
-        } else {
-            answers.push(settle_one(tx, row)?);
-        }
+        // The first verdict of a lease ends it.
+        answers.push(match (held.remove(&row.token), &row.result) {
+            (None, _) => Settled::LeaseLost,
+            (Some(held), Some(result)) => {
+                done.push((held, result.as_str()));
+                Settled::Now(JobState::Completed)
+            }
+            (Some(held), None) => Settled::Now(settle_one(tx, held, &row.verdict)?),
+        });
     }
     complete(tx, &done)?;
     Ok(answers)
 }
 
-/// Moves jobs with their results out of the queue. Most results are `null`, so those are written with the rest.
-fn complete(tx: &Tx<'_>, done: &[(i64, &str)]) -> Outcome<()> {
+/// Ends leases with their results. Most results are `null`, so those are written with the rest.
+fn complete(tx: &Tx<'_>, done: &[(Held, &str)]) -> Outcome<()> {
     if done.is_empty() {
         return Ok(());
     }
-    let places = array(done.iter().map(|(place, _)| *place));
-    tx.db
-        .prepare_cached(
-            // Joined, since `IN` would build a table of the list; without FAIL SQLite would keep a copy of each page.
-            "INSERT OR FAIL INTO automarket_ended
-                (place, tenant, state, run_at, fence, attempts, crashes, result, finished_at)
-             SELECT q.place, q.tenant, 'completed', q.run_at, q.fence, q.attempts, q.crashes, 'null', ?2
-             FROM rarray(?1) t CROSS JOIN automarket_queue q ON q.place = t.value",
-        )?
-        .execute(params![places, tx.now])?;
-    tx.db
-        .prepare_cached("DELETE FROM automarket_queue WHERE place IN rarray(?1)")?
-        .execute([places])?;
+    for (held, _) in done.iter().filter(|(held, _)| held.in_line) {
+        stop_waiting(tx, held.place)?;
+    }
+    let mut end = tx.db.prepare_cached(
+        // Without FAIL SQLite would keep a copy of each page.
+        "INSERT OR FAIL INTO automarket_ended
+            (place, tenant, state, fence, attempts, crashes, result, finished_at)
+         SELECT place, tenant, 'completed', fence, attempts, crashes, 'null', ?3
+         FROM automarket_leases WHERE place BETWEEN ?1 AND ?2",
+    )?;
+    let mut leases = tx
+        .db
+        .prepare_cached("DELETE FROM automarket_leases WHERE place BETWEEN ?1 AND ?2")?;
+    let mut keys = tx
+        .db
+        .prepare_cached("DELETE FROM automarket_unique_keys WHERE place BETWEEN ?1 AND ?2")?;
+    for (from, to) in stretches(done.iter().map(|(held, _)| held.place).collect()) {
+        end.execute([from, to, tx.now])?;
+        leases.execute([from, to])?;
+        keys.execute([from, to])?;
+    }
     let mut say = tx
         .db
         .prepare_cached("UPDATE automarket_ended SET result = ?2 WHERE place = ?1")?;
-    for (place, result) in done.iter().filter(|(_, result)| *result != "null") {
-        say.execute(params![place, result])?;
+    for (held, result) in done.iter().filter(|(_, result)| *result != "null") {
+        say.execute(params![held.place, result])?;
     }
     Ok(())
 }
 
-/// The places of those of the completed jobs whose lease is held.
-fn held_to_complete(tx: &Tx<'_>, rows: &[VerdictRow]) -> Outcome<HashMap<LeaseToken, i64>> {
-    let completed = rows.iter().filter(|row| row.result.is_some());
-    let ids = array(completed.map(|row| blob(row.token.job).to_vec()));
-    let mut read = tx.db.prepare_cached(
-        "SELECT j.id, q.fence, q.place FROM rarray(?1) t
-         CROSS JOIN automarket_jobs j ON j.id = t.value
-         CROSS JOIN automarket_queue q ON q.place = j.place
-         WHERE q.leased = 1",
-    )?;
-    let found = read.query_map([ids], |row| {
-        let token = LeaseToken {
-            job: Uuid::from_bytes(row.get(0)?).into(),
-            fence: row.get(1)?,
-        };
-        Ok((token, row.get(2)?))
-    })?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+/// A lease that is held.
+#[derive(Clone, Copy)]
+struct Held {
+    place: i64,
+    past: Past,
+    /// It ran out, and its job is in the line again, not taken yet.
+    in_line: bool,
 }
 
-fn settle_one(tx: &Tx<'_>, row: &VerdictRow) -> Outcome<Settled> {
-    let held: Option<(i64, u32, u32, i64)> = tx
+/// Those of these leases that are held. Jobs that were put in one after the other have ids and places in the same
+/// order, so the job of the next token is looked for in the next place first: that costs a third of a search by its id.
+fn held(
+    tx: &Tx<'_>,
+    tokens: impl Iterator<Item = LeaseToken>,
+) -> Outcome<HashMap<LeaseToken, Held>> {
+    let mut tokens: Vec<LeaseToken> = tokens.collect();
+    tokens.sort_unstable_by_key(|token| token.job);
+    let mut held = HashMap::with_capacity(tokens.len());
+    let mut from = tx.db.prepare_cached(
+        "SELECT j.id, l.fence, l.place, l.attempts, l.crashes, l.in_line
+         FROM automarket_leases l CROSS JOIN automarket_jobs j ON j.place = l.place
+         WHERE l.place >= (SELECT place FROM automarket_jobs WHERE id = ?1) ORDER BY l.place",
+    )?;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(first) = tokens.peek() {
+        let mut rows = from.query([blob(first.job)])?;
+        let mut any = false;
+        while let Some(token) = tokens.peek().copied()
+            && let Some(row) = rows.next()?
+            && row.get_ref(0)?.as_blob().ok() == Some(&blob(token.job))
+        {
+            any = true;
+            tokens.next();
+            if row.get::<_, i64>(1)? == token.fence {
+                let past = Past {
+                    fence: token.fence,
+                    attempts: row.get(3)?,
+                    crashes: row.get(4)?,
+                };
+                let (place, in_line) = (row.get(2)?, row.get(5)?);
+                held.insert(
+                    token,
+                    Held {
+                        place,
+                        past,
+                        in_line,
+                    },
+                );
+            }
+        }
+        if !any {
+            tokens.next();
+        }
+    }
+    Ok(held)
+}
+
+fn settle_one(tx: &Tx<'_>, held: Held, verdict: &Verdict) -> Outcome<JobState> {
+    let Held { place, past, .. } = held;
+    let job: (u32, i64) = tx
         .db
-        .prepare_cached(
-            "SELECT q.place, q.attempts, j.max_attempts, q.run_at
-             FROM automarket_jobs j JOIN automarket_queue q USING (place)
-             WHERE j.id = ?1 AND q.leased = 1 AND q.fence = ?2",
-        )?
-        .query_row(params![blob(row.token.job), row.token.fence], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    let Some((place, attempts, max_attempts, run_at)) = held else {
-        return Ok(Settled::LeaseLost);
-    };
-    let next = row.verdict.clone().resolve(attempts, max_attempts);
+        .prepare_cached("SELECT max_attempts, run_at FROM automarket_jobs WHERE place = ?1")?
+        .query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (max_attempts, run_at) = job;
+    let next = verdict.clone().resolve(past.attempts, max_attempts);
     if let Some(error) = &next.failure {
-        add_failure(tx, place, attempts, error)?;
+        add_failure(tx, place, past.attempts, error)?;
     }
     if next.state == JobState::Waiting {
-        let run_at = next.run_at.map_or(run_at, micros);
-        tx.db
-            .prepare_cached(
-                "UPDATE automarket_queue SET leased = 0, run_at = ?2, due_at = ?2, ready = ?3,
-                    attempts = ?4
-                 WHERE place = ?1",
-            )?
-            .execute(params![place, run_at, run_at <= tx.now, next.attempts])?;
+        let past = Past {
+            attempts: next.attempts,
+            ..past
+        };
+        end_lease(tx, place)?;
+        wait(tx, place, next.run_at.map_or(run_at, micros), past)?;
     } else {
         end(tx, place, next.state)?;
     }
-    Ok(Settled::Now(next.state))
+    Ok(next.state)
 }
 
-/// Moves a live job that has no result out of the queue.
-pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
-    tx.db
-        .prepare_cached(
-            "INSERT INTO automarket_ended
-                (place, tenant, state, run_at, fence, attempts, crashes, finished_at)
-             SELECT place, tenant, ?2, run_at, fence, attempts, crashes, ?3
-             FROM automarket_queue WHERE place = ?1",
-        )?
-        .execute(params![place, ended_state(state), tx.now])?;
-    tx.db
-        .prepare_cached("DELETE FROM automarket_queue WHERE place = ?1")?
-        .execute([place])?;
-    Ok(())
-}
-
-pub(super) fn set_crashes(tx: &Tx<'_>, place: i64, crashes: u32) -> Outcome<()> {
-    tx.db
-        .prepare_cached("UPDATE automarket_queue SET crashes = ?2 WHERE place = ?1")?
-        .execute(params![place, crashes])?;
+/// Ends leases that nobody came to hold, as if they had not been.
+pub(super) fn give_back(tx: &Tx<'_>, places: &[i64]) -> Outcome<()> {
+    let mut tokens = Vec::new();
+    for place in places {
+        let token = line::one(
+            tx.db,
+            "SELECT j.id, l.fence FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE place = ?1",
+            [place],
+            |row| {
+                Ok(LeaseToken {
+                    job: Uuid::from_bytes(row.get(0)?).into(),
+                    fence: row.get(1)?,
+                })
+            },
+        );
+        tokens.extend(token?);
+    }
+    for held in held(tx, tokens.into_iter())?.into_values() {
+        settle_one(tx, held, &Verdict::Release)?;
+    }
     Ok(())
 }
 
@@ -204,32 +233,32 @@ pub(super) fn prolong(
 ) -> Outcome<Vec<LeaseToken>> {
     let until = micros(lease_end(instant(tx.now)?, lease));
     let mut update = tx.db.prepare_cached(
-        "UPDATE automarket_queue SET due_at = ?3, ready = 0
-         WHERE place = (SELECT place FROM automarket_jobs WHERE id = ?1)
-            AND leased = 1 AND fence = ?2",
+        "UPDATE automarket_leases SET ends_at = ?2, in_line = 0 WHERE place = ?1",
     )?;
+    let held = held(tx, leases.iter().copied())?;
     let mut lost = Vec::new();
     for token in leases {
-        if update.execute(params![blob(token.job), token.fence, until])? == 0 {
+        let Some(held) = held.get(token) else {
             lost.push(*token);
+            continue;
+        };
+        if held.in_line {
+            stop_waiting(tx, held.place)?;
         }
+        update.execute([held.place, until])?;
     }
     Ok(lost)
 }
 
 pub(super) fn cancel(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {
-    let waiting: Option<i64> = tx
-        .db
-        .prepare_cached(
-            "SELECT q.place FROM automarket_jobs j JOIN automarket_queue q USING (place)
-             WHERE j.id = ?1 AND j.tenant = ?2 AND q.leased = 0",
-        )?
-        .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
-        .optional()?;
-    if let Some(place) = waiting {
+    let Some(place) = place(tx, tenant, id)? else {
+        return Ok(false);
+    };
+    let waits = waiting(tx, place)?.is_some();
+    if waits {
         end(tx, place, JobState::Cancelled)?;
     }
-    Ok(waiting.is_some())
+    Ok(waits)
 }
 
 pub(super) fn reschedule(
@@ -238,25 +267,28 @@ pub(super) fn reschedule(
     id: JobId,
     at: DateTime<Utc>,
 ) -> Outcome<bool> {
-    let at = micros(at);
-    let moved = tx
-        .db
-        .prepare_cached(
-            "UPDATE automarket_queue SET run_at = ?3, due_at = ?3, ready = ?4
-             WHERE place = (SELECT place FROM automarket_jobs WHERE id = ?1)
-                AND tenant = ?2 AND leased = 0",
-        )?
-        .execute(params![blob(id), tenant.as_str(), at, at <= tx.now])?;
-    Ok(moved > 0)
+    let Some(place) = place(tx, tenant, id)? else {
+        return Ok(false);
+    };
+    let Some(past) = waiting(tx, place)? else {
+        return Ok(false);
+    };
+    stop_waiting(tx, place)?;
+    wait(tx, place, micros(at), past)?;
+    Ok(true)
+}
+
+fn place(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<Option<i64>> {
+    line::one(
+        tx.db,
+        "SELECT place FROM automarket_jobs WHERE id = ?1 AND tenant = ?2",
+        params![blob(id), tenant.as_str()],
+        |row| row.get(0),
+    )
 }
 
 pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool> {
-    let place: Option<i64> = tx
-        .db
-        .prepare_cached("SELECT place FROM automarket_jobs WHERE id = ?1 AND tenant = ?2")?
-        .query_row(params![blob(id), tenant.as_str()], |row| row.get(0))
-        .optional()?;
-    match place {
+    match place(tx, tenant, id)? {
         Some(place) => revive(tx, place),
         None => Ok(false),
     }
@@ -264,20 +296,34 @@ pub(super) fn redrive(tx: &Tx<'_>, tenant: &TenantId, id: JobId) -> Outcome<bool
 
 /// Puts a dead job back in, unless a live one holds its unique key.
 pub(crate) fn revive(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
-    let back = tx
-        .db
+    let dead = line::one(
+        tx.db,
+        "SELECT e.fence, k.place IS NOT NULL
+         FROM automarket_ended e JOIN automarket_jobs j USING (place)
+         LEFT JOIN automarket_unique_keys k
+            ON k.tenant = j.tenant AND k.kind = j.kind AND k.unique_key = j.unique_key
+         WHERE e.place = ?1 AND e.state = 'dead'",
+        [place],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some((fence, false)) = dead else {
+        return Ok(false);
+    };
+    tx.db
+        .prepare_cached("DELETE FROM automarket_ended WHERE place = ?1")?
+        .execute([place])?;
+    tx.db
         .prepare_cached(
-            "INSERT INTO automarket_queue
-                (place, tenant, kind, priority, run_at, due_at, ready, fence, unique_key)
-             SELECT j.place, j.tenant, j.kind, j.priority, ?2, ?2, 1, e.fence, j.unique_key
-             FROM automarket_jobs j JOIN automarket_ended e USING (place)
-             WHERE j.place = ?1 AND e.state = 'dead' ON CONFLICT DO NOTHING",
+            "INSERT INTO automarket_unique_keys (place, tenant, kind, unique_key)
+             SELECT place, tenant, kind, unique_key FROM automarket_jobs
+             WHERE place = ?1 AND unique_key IS NOT NULL",
         )?
-        .execute(params![place, tx.now])?;
-    if back > 0 {
-        tx.db
-            .prepare_cached("DELETE FROM automarket_ended WHERE place = ?1")?
-            .execute([place])?;
-    }
-    Ok(back > 0)
+        .execute([place])?;
+    let past = Past {
+        fence,
+        attempts: 0,
+        crashes: 0,
+    };
+    wait(tx, place, tx.now, past)?;
+    Ok(true)
 }

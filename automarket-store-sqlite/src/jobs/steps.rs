@@ -12,8 +12,8 @@ pub(super) fn put(tx: &Tx<'_>, lease: LeaseToken, name: &str, value: &str) -> Ou
     let place: Option<i64> = tx
         .db
         .prepare_cached(
-            "SELECT q.place FROM automarket_jobs j JOIN automarket_queue q USING (place)
-             WHERE j.id = ?1 AND q.leased = 1 AND q.fence = ?2",
+            "SELECT l.place FROM automarket_jobs j JOIN automarket_leases l USING (place)
+             WHERE j.id = ?1 AND l.fence = ?2",
         )?
         .query_row(params![blob(lease.job), lease.fence], |row| row.get(0))
         .optional()?;

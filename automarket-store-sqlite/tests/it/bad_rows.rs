@@ -15,8 +15,8 @@ fn put_bad(host: &Connection, number: u8, column: &str, value: &Value) {
     host.execute_batch(
         "INSERT INTO automarket_jobs (id, tenant, kind, payload, priority, max_attempts, created_at)
          VALUES (zeroblob(16), 'bad', 'work', '1', 0, 20, 0);
-         INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
-         VALUES (last_insert_rowid(), 'bad', 'work', 0, 1, 1, 1);",
+         INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
+         VALUES (0, 0, 'work', 'bad', 0, last_insert_rowid());",
     )
     .unwrap();
     let place = host.last_insert_rowid();
@@ -26,8 +26,7 @@ fn put_bad(host: &Connection, number: u8, column: &str, value: &Value) {
     )
     .unwrap();
     let tables: &[&str] = match column {
-        "run_at" => &["queue"],
-        "tenant" | "kind" | "priority" => &["jobs", "queue"],
+        "tenant" | "kind" | "priority" | "run_at" => &["jobs", "waiting"],
         _ => &["jobs"],
     };
     for table in tables {
@@ -89,9 +88,10 @@ async fn the_documented_statements_take_a_payload_of_bytes() {
     let (_, statements) = readme.split_once("```sql").unwrap();
     let statements: Vec<_> = statements.split(';').collect();
     let (id, json, none) = ([1_u8; 16], br#"{"n":1}"#.as_slice(), None::<&str>);
-    let job = params![id, "acme", "work", json, 0, 20, none, 5];
+    let job = params![id, "acme", "work", json, 0, 20, none, 5, 5.5];
     assert_eq!(host.execute(statements[0], job), Ok(1));
-    assert_eq!(host.execute(statements[1], params![5.5]), Ok(1));
+    assert_eq!(host.execute(statements[1], []), Ok(1));
+    assert_eq!(host.execute(statements[2], []), Ok(0));
     let lease = store.claim(&Claim::new("w", 10)).await.unwrap().remove(0);
     assert_eq!(lease.job.payload, serde_json::json!({"n": 1}));
     assert_eq!(lease.job.run_at.timestamp_micros(), 5);
@@ -117,7 +117,7 @@ async fn what_is_no_name_or_never_due_holds_nobody_up() {
     put_bad(&host, 1, "tenant", &Value::Blob(vec![1]));
     put_bad(&host, 2, "kind", &Value::Blob(vec![1]));
     put_bad(&host, 3, "id", &Value::Blob(vec![1]));
-    let never = "UPDATE automarket_queue SET due_at = 'never', ready = 0 WHERE place = 3";
+    let never = "UPDATE automarket_waiting SET run_at = 'never', later = 1 WHERE place = 3";
     host.execute(never, []).unwrap();
     for kinds in [vec![], vec!["work".to_owned()]] {
         assert_eq!(store.next_ready(&kinds).await.unwrap(), None);
@@ -144,7 +144,7 @@ async fn what_is_no_job_takes_no_place_among_the_overdue() {
         job.run_at(DateTime::from_timestamp_micros(micros).unwrap())
     };
     // Before, among and behind them.
-    let good = [0, 1, 2].map(good);
+    let good = [-1, 0, 1].map(good);
     store.enqueue(&good).await.unwrap();
     let page = async |after| store.overdue(Duration::ZERO, after, 2).await.unwrap();
     let first = page(None).await;

@@ -38,6 +38,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "a lease that ran out still counts until somebody takes it",
             |s| Box::pin(still_counts(s)),
         ),
+        StoreCase::new(
+            "whatever a late verdict says of a job that is in the line again, it stands in one place",
+            |s| Box::pin(late_verdicts(s)),
+        ),
         StoreCase::new("an old fence changes nothing", |s| Box::pin(fenced(s))),
         StoreCase::new("a late claim racing a late verdict has one winner", |s| {
             Box::pin(rescue_race(s))
@@ -213,6 +217,49 @@ async fn still_counts(s: &StoreUnderTest) {
     assert_eq!(s.claim(10).await, []);
     let settled = s.settle(leases[0].token, Verdict::Complete(json!(1))).await;
     assert_eq!(settled, Settled::Now(JobState::Completed));
+}
+
+async fn late_verdicts(s: &StoreUnderTest) {
+    let now = s.now().await;
+    let verdicts = [
+        (Verdict::Complete(json!(1)), JobState::Completed),
+        (Verdict::Bury(error("no")), JobState::Dead),
+        (retry(now), JobState::Waiting),
+        (Verdict::Snooze { at: now }, JobState::Waiting),
+        (Verdict::Release, JobState::Waiting),
+    ];
+    for (verdict, state) in verdicts {
+        let id = s.put(job("a").unique("k")).await;
+        let token = s.claim_one().await.token;
+        s.wait(60).await;
+        // Too small to take it, this claim lets it into the line all the same.
+        let urgent = NewJob {
+            priority: 9,
+            ..job("a")
+        };
+        let urgent = s.put(urgent).await;
+        let other = s.claim_one().await;
+        assert_eq!(other.job.id, urgent);
+        s.settle(other.token, Verdict::Complete(json!(0))).await;
+        let leased = (tenant("a"), id);
+        assert!(!s.store.cancel_job(&leased.0, leased.1).await.unwrap());
+        let later = s.in_seconds(5).await;
+        let moved = s.store.reschedule_job(&leased.0, leased.1, later);
+        assert!(!moved.await.unwrap());
+
+        assert_eq!(s.settle(token, verdict).await, Settled::Now(state));
+        assert_eq!(s.job(id).await.state, state);
+        assert_eq!(s.job(id).await.crashes, 0);
+        let stats = s.store.queue_stats().await.unwrap();
+        let waiting = u64::from(state == JobState::Waiting);
+        assert_eq!((stats.ready, stats.leased), (waiting, 0), "{state:?}");
+        let leases = s.claim(10).await;
+        assert_eq!(leases.len(), usize::from(state == JobState::Waiting));
+        for lease in leases {
+            assert_eq!((lease.job.id, lease.token.fence), (id, token.fence + 1));
+            s.settle(lease.token, Verdict::Complete(json!(1))).await;
+        }
+    }
 }
 
 async fn fenced(s: &StoreUnderTest) {
