@@ -11,7 +11,10 @@ use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
 use tokio::sync::Mutex;
 use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
-use crate::error::{Fault, Outcome};
+use crate::{
+    error::{Fault, Outcome},
+    lent::{Left, Lent},
+};
 
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -28,14 +31,14 @@ pub(crate) struct Database {
 }
 
 /// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
-/// that many at once cost few ways.
+/// that many at once cost few ways. Its pool has more, for when somebody still waits on one that is given up.
 struct Glances {
     pool: Pool,
-    now: Mutex<Option<Arc<Object>>>,
+    now: Mutex<Option<Arc<Lent>>>,
 }
 
 impl Database {
-    /// `pool` for all statements but short reads, which have `glances`, a pool of one.
+    /// `pool` for all statements but short reads, which have one of `glances`.
     pub(crate) fn new(pool: Pool, glances: Pool, schema: String) -> Self {
         Self {
             pool,
@@ -50,19 +53,20 @@ impl Database {
 
     /// The rows of a read that takes no time and waits for nobody.
     pub(crate) async fn glance(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        let client = self.glancing().await?;
-        rows(&*client, self, sql, params).await
+        let lent = self.glancing().await?;
+        let (client, left) = lent.parts();
+        left.behind(rows(client, self, sql, params)).await
     }
 
-    async fn glancing(&self) -> Outcome<Arc<Object>> {
+    async fn glancing(&self) -> Outcome<Arc<Lent>> {
         let mut now = self.glances.now.lock().await;
         if let Some(open) = &*now
-            && !open.is_closed()
-            && self.trusts(open)
+            && open.is_good()
+            && self.trusts(open.parts().0)
         {
             return Ok(open.clone());
         }
-        // It goes back to its pool, which makes another.
+        // Those who still wait for it keep it; its pool has another.
         *now = None;
         let new = self.lend(&self.glances.pool).await?;
         Ok(now.insert(Arc::new(new)).clone())
@@ -71,16 +75,16 @@ impl Database {
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
         Ok(Connection {
-            client: self.lend(&self.pool).await?,
+            lent: self.lend(&self.pool).await?,
             db: self,
         })
     }
 
-    async fn lend(&self, pool: &Pool) -> Outcome<Object> {
+    async fn lend(&self, pool: &Pool) -> Outcome<Lent> {
         loop {
             let client = pool.get().await?;
             if self.trusts(&client) {
-                return Ok(client);
+                return Ok(Lent::new(client));
             }
             drop(Object::take(client));
         }
@@ -113,23 +117,28 @@ impl Database {
     /// How many rows it wrote.
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
         let connection = self.connection().await?;
-        execute(&connection.client, self, sql, params).await
+        let (client, left) = connection.lent.parts();
+        left.behind(execute(client, self, sql, params)).await
     }
 }
 
 pub(crate) struct Connection<'a> {
-    client: Object,
+    lent: Lent,
     db: &'a Database,
 }
 
 impl Connection<'_> {
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        rows(&self.client, self.db, sql, params).await
+        let (client, left) = self.lent.parts();
+        left.behind(rows(client, self.db, sql, params)).await
     }
 
     pub(crate) async fn begin(&mut self) -> Outcome<Tx<'_>> {
+        let (client, left) = self.lent.parts_mut();
+        let begun = left.behind(async { Ok(client.transaction().await?) });
         Ok(Tx {
-            transaction: self.client.transaction().await?,
+            transaction: begun.await?,
+            left,
             db: self.db,
         })
     }
@@ -138,12 +147,14 @@ impl Connection<'_> {
 /// A transaction; rolled back unless committed.
 pub(crate) struct Tx<'a> {
     transaction: Transaction<'a>,
+    left: &'a Left,
     db: &'a Database,
 }
 
 impl Tx<'_> {
     pub(crate) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        rows(&self.transaction, self.db, sql, params).await
+        let rows = rows(&self.transaction, self.db, sql, params);
+        self.left.behind(rows).await
     }
 
     pub(crate) async fn row(&self, sql: &'static str, params: Params<'_>) -> Outcome<Option<Row>> {
@@ -151,11 +162,13 @@ impl Tx<'_> {
     }
 
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Outcome<u64> {
-        execute(&self.transaction, self.db, sql, params).await
+        let executed = execute(&self.transaction, self.db, sql, params);
+        self.left.behind(executed).await
     }
 
     pub(crate) async fn commit(self) -> Outcome<()> {
-        Ok(self.transaction.commit().await?)
+        let commit = async { Ok(self.transaction.commit().await?) };
+        self.left.behind(commit).await
     }
 }
 

@@ -65,7 +65,6 @@ async fn beat(
     let connection = db.connection().await?;
     let beat = jobs::prolong(&connection, &leases, lease);
     let Ok(answer) = timeout(LEAST.max(lease / 3), beat).await else {
-        db.distrust();
         let message = "a heartbeat was not answered in time";
         return Err(Error::new(ErrorKind::Storage, message).with_rule("postgres.timeout"));
     };

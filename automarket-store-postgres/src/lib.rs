@@ -16,6 +16,7 @@ mod heart;
 #[cfg(any(feature = "sqlx", feature = "tokio-postgres"))]
 mod in_transaction;
 mod jobs;
+mod lent;
 mod measurements;
 mod migrations;
 mod publications;

@@ -12,6 +12,9 @@ use crate::{
     wake::Bell,
 };
 
+/// How many connections short reads have at the most: one, and others that were given up while somebody still waits.
+const GLANCING: usize = 4;
+
 /// The store on PostgreSQL. Clones are handles to the same store and its pool of connections. Everything of
 /// ours is in one schema, `automarket` unless another is named; nothing else is touched.
 #[derive(Clone)]
@@ -114,7 +117,7 @@ impl PostgresStoreBuilder {
         let server = Server::new(&self.url, self.roots.as_deref())?;
         let pool = |size| server.pool(size);
         let heart = Heart::new(Database::new(pool(1)?, pool(1)?, self.schema.clone()));
-        let db = Arc::new(Database::new(pool(size)?, pool(1)?, self.schema));
+        let db = Arc::new(Database::new(pool(size)?, pool(GLANCING)?, self.schema));
         let opened = migrations::run(&db).await.map_err(Error::from);
         opened.map_err(|error| match error.kind() {
             ErrorKind::Config => error.with_retry(Retry::Never),

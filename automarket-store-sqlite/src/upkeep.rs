@@ -5,17 +5,19 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, types::Value};
 
 use crate::{
     SqliteStore,
-    error::{Fault, Outcome},
+    error::Outcome,
     jobs,
     value::{Columns, blob, limit as sql_limit, micros, to_json},
     writer::Tx,
 };
 
 const MINUTE: i64 = 60_000_000;
+/// So many are read at once at the least, where some may be no jobs.
+const LEAST: usize = 100;
 
 fn span(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
@@ -75,10 +77,11 @@ impl UpkeepStore for SqliteStore {
         after: Option<&Overdue>,
         limit: usize,
     ) -> Result<Vec<Overdue>> {
-        let now = micros(self.inner.clock.now());
-        let after = after.map(|after| (micros(after.since), blob(after.job)));
+        let cut = micros(self.inner.clock.now()).saturating_sub(span(grace));
+        let place = |after: &Overdue| (micros(after.since).into(), blob(after.job).to_vec().into());
+        let mut after: Option<(Value, Value)> = after.map(place);
         let read = self.inner.readers.read(move |db| {
-            db.prepare_cached(
+            let mut read = db.prepare_cached(
                 "SELECT s.tenant, s.kind, s.leased, j.id, s.since FROM (
                     SELECT place, tenant, kind, 0 AS leased, run_at AS since
                     FROM automarket_waiting WHERE leased = 0
@@ -87,19 +90,23 @@ impl UpkeepStore for SqliteStore {
                  JOIN automarket_jobs j USING (place)
                  WHERE s.since < ?1 AND (?3 IS NULL OR (s.since, j.id) > (?3, ?4))
                  ORDER BY s.since, j.id LIMIT ?2",
-            )?
-            .query_map(
-                params![
-                    now.saturating_sub(span(grace)),
-                    sql_limit(limit),
-                    after.map(|(since, _)| since),
-                    after.map(|(_, job)| job)
-                ],
-                |row| Ok(overdue(row).ok()), // What is no job ends with the next claim.
-            )?
-            .filter_map(rusqlite::Result::transpose)
-            .collect::<rusqlite::Result<_>>()
-            .map_err(Fault::from)
+            )?;
+            let mut late = Vec::new();
+            loop {
+                let (since, job) = after.clone().unzip();
+                let (room, mut seen) = (limit.saturating_sub(late.len()).max(LEAST), 0);
+                let mut rows = read.query(params![cut, sql_limit(room), since, job])?;
+                while let Some(row) = rows.next()? {
+                    seen += 1;
+                    after = Some((row.get("since")?, row.get("id")?));
+                    // What is no job takes no place from what is one.
+                    late.extend(overdue(row).ok());
+                }
+                if seen < room || late.len() >= limit {
+                    late.truncate(limit);
+                    return Ok(late);
+                }
+            }
         });
         read.await
     }

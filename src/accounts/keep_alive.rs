@@ -1,7 +1,8 @@
 //! Tokens that die when nobody renews them are renewed though nobody uses them.
 //!
 //! Each such account has one job, which sleeps until two thirds of the token's life are over, renews it, and
-//! sleeps again. It ends with the credential.
+//! sleeps again. It ends with the credential, and with nothing else: over the years any number of failures and of workers
+//! that are gone come together.
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl Accounts {
         .map_err(|error| Error::invalid("account", "not JSON").with_source(error))?;
         let job = NewJob::new(account.tenant.clone(), KEEP_ALIVE_JOB, payload);
         let job = job.run_at(due(put, end)).unique(account.id.to_string());
-        Ok(Some(job))
+        Ok(Some(job.unending()))
     }
 
     /// Renews what is due, and says when it is wanted again.
@@ -57,6 +58,11 @@ impl Accounts {
             return Ok(End::done());
         };
         let now = self.store.now().await?;
+        // If it is what ends its workers, not one after the other.
+        let rested = job.failures.last().map(|failure| failure.at + AGAIN);
+        if let Some(rested) = rested.filter(|rested| now < *rested) {
+            return Ok(End::Snooze(rested));
+        }
         let Some(next) = self.next(&account, &row).await? else {
             return Ok(End::done());
         };

@@ -8,10 +8,13 @@ use automarket_core::{
 };
 use tokio::time::Instant;
 
+use super::job::tries;
+
 /// A try under way.
 pub(super) struct Try {
     job: automarket_core::JobId,
     number: u32,
+    tries: usize,
     operation: Operation,
     began: DateTime<Utc>,
     since: Instant,
@@ -20,7 +23,10 @@ pub(super) struct Try {
 }
 
 /// A try that has ended; what is to follow is not decided yet.
-pub(super) struct Tried(Attempt);
+pub(super) struct Tried {
+    row: Attempt,
+    tries: usize,
+}
 
 impl Try {
     /// Begins now, by the store's clock.
@@ -28,6 +34,7 @@ impl Try {
         Self {
             job: job.id,
             number: job.attempts,
+            tries: tries(job) + 1,
             operation,
             began: now,
             since: Instant::now(),
@@ -45,7 +52,7 @@ impl Try {
     pub(super) fn of(self, publication: &Publication, result: &Result<Outcome>) -> Tried {
         let ended = self.ended();
         let (exchanges, left_out) = self.exchanges.take();
-        Tried(Attempt {
+        let row = Attempt {
             tenant: publication.tenant.clone(),
             publication: publication.id,
             revision: publication.revision + 1,
@@ -69,26 +76,30 @@ impl Try {
             },
             exchanges,
             left_out,
-        })
+        };
+        Tried {
+            row,
+            tries: self.tries,
+        }
     }
 }
 
 impl Tried {
-    /// Which attempt of its job it was.
-    pub(super) fn number(&self) -> u32 {
-        self.0.number
+    /// How often its job was tried, with this.
+    pub(super) fn tries(&self) -> usize {
+        self.tries
     }
 
     /// When it began.
     pub(super) fn began(&self) -> DateTime<Utc> {
-        self.0.began
+        self.row.began
     }
 
     /// The row.
     pub(super) fn decided(&self, decision: Decision) -> Attempt {
         Attempt {
             decision,
-            ..self.0.clone()
+            ..self.row.clone()
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{Tenant, market::Engine, trouble::is_ours};
 
 /// After so many failures that may pass, the second way is tried, if there is one.
-const FAILURES: u32 = 5;
+const FAILURES: usize = 5;
 const _: () = assert!(FAILURES < ATTEMPTS);
 
 impl Tenant {
@@ -144,7 +144,7 @@ fn surely_failed(
         return error.retry() != Retry::Reconcile;
     }
     match error.retry() {
-        Retry::After(None) => attempt.number() >= FAILURES,
+        Retry::After(None) => attempt.tries() >= FAILURES,
         Retry::After(Some(wait)) => {
             let until = Duration::from_std(wait).ok();
             let until = until.and_then(|wait| now.checked_add_signed(wait));

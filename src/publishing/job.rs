@@ -6,7 +6,7 @@ use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, async_trait,
     chrono::{DateTime, Duration, Utc},
     steps::{self, Steps},
-    store::{Job, NewJob, Publication, PublicationState},
+    store::{FAILURES_KEPT, Job, NewJob, Publication, PublicationState},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +17,8 @@ use crate::{market::Engine, trouble::is_ours};
 pub const PUBLISH_JOB: &str = "publish";
 
 /// How often a publication is tried.
-pub(crate) const ATTEMPTS: u32 = 20;
+pub(crate) const ATTEMPTS: usize = 20;
+const _: () = assert!(ATTEMPTS <= FAILURES_KEPT);
 /// How often its worker may be gone.
 const CRASHES: u32 = 3;
 
@@ -147,11 +148,23 @@ pub(crate) fn for_now(publication: &mut Publication, now: DateTime<Utc>) {
     };
 }
 
-/// Why this run of a publish job is one too many: its last failure. Trouble of our own is never why.
+/// How often it was tried before this run, as far back as its failures are kept: what our own trouble kept from being
+/// done is no try, though the queue counts it as an attempt.
+pub(crate) fn tries(job: &Job) -> usize {
+    // The others are of its life before it was redriven.
+    let failed = job.attempts.saturating_sub(1) as usize;
+    let failures = job.failures.iter().rev().take(failed);
+    failures.filter(|f| !is_ours(f.error.kind)).count()
+}
+
+/// Why this run of a publish job is one too many: its last failure that was not trouble of our own.
 pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
-    let last = &job.failures.last()?.error;
-    let tried = job.attempts > ATTEMPTS && !is_ours(last.kind);
-    (tried || job.crashes >= CRASHES).then(|| last.clone())
+    if tries(job) < ATTEMPTS && job.crashes < CRASHES {
+        return None;
+    }
+    let mut newest_first = job.failures.iter().rev().map(|f| &f.error);
+    let last = newest_first.find(|error| !is_ours(error.kind));
+    last.or(job.failures.last().map(|f| &f.error)).cloned()
 }
 
 /// The steps of a job, and behind them those that it carries.

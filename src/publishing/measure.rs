@@ -10,6 +10,7 @@ use automarket_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::job::used_up;
 use crate::{
     Tenant,
     market::Engine,
@@ -74,7 +75,8 @@ pub(super) fn job(
         publication: publication.id,
         since: now,
     });
-    let job = NewJob::new(publication.tenant.clone(), MEASURE_JOB, payload).run_at(first);
+    let job = NewJob::new(publication.tenant.clone(), MEASURE_JOB, payload);
+    let job = job.run_at(first).unending();
     Ok(Some(NewJob {
         id: JobId::derived(&format!("measure {}", publication.id)),
         priority: PRIORITY,
@@ -91,6 +93,9 @@ fn points(engine: &Engine, since: DateTime<Utc>) -> impl Iterator<Item = DateTim
 /// Measures when a point is due, and sleeps until the next one. A measurement stands for all points before
 /// it, so that an outage ends in one, and a repeated run in none.
 pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
+    if let Some(last) = used_up(job) {
+        return Ok(End::Dead(last.into()));
+    }
     let carries: MeasureJob = serde_json::from_value(job.payload.clone()).map_err(|error| {
         Error::invalid("payload", "not what these jobs carry").with_source(error)
     })?;

@@ -14,7 +14,7 @@ use super::{
     anew::anew,
     attempt::Try,
     fallback,
-    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, used_up},
+    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, tries, used_up},
     measure, routed, rules_for, said_by, told,
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     });
     // Made anew, nothing is out that the steps do not know of.
     match anew(|| send(engine, job, &carries, steps.clone())).await {
-        Ok(End::Retry(error)) if job.attempts >= ATTEMPTS && !is_ours(error.kind()) => {
+        Ok(End::Retry(error)) if tries(job) + 1 >= ATTEMPTS && !is_ours(error.kind()) => {
             give_up(engine, job, &carries, error).await
         }
         Err(error) if error.kind() == ErrorKind::LeaseLost || is_ours(error.kind()) => Err(error),

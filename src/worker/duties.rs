@@ -6,9 +6,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use automarket_core::{
     Result,
     chrono::{self, DateTime, Utc},
-    store::WorkerBeat,
+    store::{Overdue, WorkerBeat},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{SharedEngine, held::Held, in_time, overdue};
 use crate::report::metrics;
@@ -18,6 +18,8 @@ const BEAT: Duration = Duration::from_secs(10);
 /// How often old and overdue rows are looked for, and how soon again while there are more than a batch.
 const USUAL: Duration = Duration::from_secs(300);
 const SOON: Duration = Duration::from_secs(1);
+/// Each look for what is overdue reads the whole queue: after it this many times as long without one.
+const REST: u32 = 9;
 /// How long the store has for one of its duties.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So many rows go at once at the most: a transaction of some milliseconds.
@@ -102,31 +104,46 @@ pub(super) struct Duties {
 }
 
 impl Duties {
+    /// Each of them at its own pace, so that none waits for another.
     pub(super) async fn run(self) -> Infallible {
-        let (mut beat_at, mut clean_at) = (Instant::now(), Instant::now());
-        let mut told = None;
+        let (never, ..) = tokio::join!(self.live(), self.keep_time(), self.keep_order());
+        never
+    }
+
+    async fn live(&self) -> Infallible {
+        loop {
+            if let Err(error) = in_time(PATIENCE, self.beat()).await {
+                metrics::store_error("put_worker", &error);
+            }
+            sleep(BEAT).await;
+        }
+    }
+
+    async fn keep_time(&self) -> Infallible {
         loop {
             // Armed before the schedules are read, so that none put in meanwhile is missed.
             let scheduled = self.engine.scheduled.notified();
-            let mut next = Instant::now() + self.until_next_run().await;
-            if beat_at <= Instant::now() {
-                if let Err(error) = in_time(PATIENCE, self.beat()).await {
-                    metrics::store_error("put_worker", &error);
-                }
-                beat_at = Instant::now() + BEAT;
-            }
-            if clean_at <= Instant::now() {
-                let telling = overdue::tell(&self.engine, &mut told);
-                let more = in_time(PATIENCE, telling).await;
-                let more = more.inspect_err(|error| metrics::store_error("overdue", error));
-                let again = self.clean().await;
-                clean_at = Instant::now() + if more.unwrap_or(false) { SOON } else { again };
-            }
-            next = next.min(beat_at).min(clean_at);
+            let wait = self.until_next_run().await;
             tokio::select! {
                 () = scheduled => {}
-                () = sleep_until(next) => {}
+                () = sleep(wait) => {}
             }
+        }
+    }
+
+    async fn keep_order(&self) -> Infallible {
+        let (mut tell_at, mut clean_at) = (Instant::now(), Instant::now());
+        let mut told = None;
+        loop {
+            if tell_at <= Instant::now() {
+                let wait = self.tell(&mut told).await;
+                tell_at = Instant::now() + wait;
+            }
+            if clean_at <= Instant::now() {
+                let wait = self.clean().await;
+                clean_at = Instant::now() + wait;
+            }
+            sleep_until(tell_at.min(clean_at)).await;
         }
     }
 
@@ -151,18 +168,35 @@ impl Duties {
         }
     }
 
-    /// Removes a batch of what is old, and says when to look again.
-    async fn clean(&self) -> Duration {
-        match in_time(PATIENCE, clean(&self.engine)).await {
-            Ok(removed) if removed >= BATCH => SOON,
-            // Spread, so that the workers of a fleet do not come together.
-            Ok(_) => USUAL.mul_f64(0.5 + fastrand::f64()),
+    /// Tells of a page of what is overdue, and says how long not to look again.
+    async fn tell(&self, told: &mut Option<Overdue>) -> Duration {
+        let began = Instant::now();
+        match in_time(PATIENCE, overdue::tell(&self.engine, told)).await {
+            Ok(true) => SOON.max(began.elapsed() * REST),
+            Ok(false) => usual(),
             Err(error) => {
-                metrics::store_error("retention", &error);
-                USUAL
+                metrics::store_error("overdue", &error);
+                usual()
             }
         }
     }
+
+    /// Removes a batch of what is old, and says how long not to look again.
+    async fn clean(&self) -> Duration {
+        match in_time(PATIENCE, clean(&self.engine)).await {
+            Ok(removed) if removed >= BATCH => SOON,
+            Ok(_) => usual(),
+            Err(error) => {
+                metrics::store_error("retention", &error);
+                usual()
+            }
+        }
+    }
+}
+
+/// Spread, so that the workers of a fleet do not come together.
+fn usual() -> Duration {
+    USUAL.mul_f64(0.5 + fastrand::f64())
 }
 
 /// Removes at most a batch of each; the largest number removed.

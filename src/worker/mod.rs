@@ -264,12 +264,14 @@ impl Shift {
             }
         }
         let end = Instant::now() + self.worker.grace;
+        // What the store was asked and told before has its time, though there be no grace.
+        let answered = end.max(Instant::now() + LAST);
         if is_writing > 0
-            && let Ok(Some(written)) = timeout_at(end, writing).await
+            && let Ok(Some(written)) = timeout_at(answered, writing).await
         {
             self.written(written);
         }
-        if is_taking && let Ok(Some(taken)) = timeout_at(end, taking).await {
+        if is_taking && let Ok(Some(taken)) = timeout_at(answered, taking).await {
             // Taken as the shutdown came.
             self.hand_back(taken.leases);
         }

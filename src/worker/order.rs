@@ -48,7 +48,12 @@ impl Order {
         };
         let kinds = self.first.kinds.clone();
         for claim in [Some(self.first), self.then].into_iter().flatten() {
-            match claim_in_time(&engine, &claim).await {
+            // What was taken before is not kept from its first heartbeat.
+            let patience = match taken.leases.is_empty() {
+                true => claim.lease,
+                false => claim.lease / 3,
+            };
+            match claim_in_time(&engine, &claim, patience).await {
                 Ok(leases) => {
                     let all = leases.len() < claim.limit;
                     taken.leases.extend(leases);
@@ -76,10 +81,14 @@ impl Order {
     }
 }
 
-/// Claims. An answer that takes longer than a lease is not waited for; what it brings all the same is given back, since
-/// its jobs would each count a crash.
-async fn claim_in_time(engine: &SharedEngine, claim: &Claim) -> Result<Vec<Lease>> {
-    let (store, patience) = (engine.store.clone(), claim.lease);
+/// Claims. An answer that takes longer than this, a lease at the most, is not waited for; what it brings all the same is
+/// given back, since its jobs would each count a crash.
+async fn claim_in_time(
+    engine: &SharedEngine,
+    claim: &Claim,
+    patience: Duration,
+) -> Result<Vec<Lease>> {
+    let store = engine.store.clone();
     let claim = claim.clone();
     let (late, leases) = oneshot::channel();
     tokio::spawn(async move {

@@ -4,6 +4,7 @@ use automarket_core::{
     Result,
     store::{NewEvent, Overdue},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use crate::{
@@ -12,32 +13,47 @@ use crate::{
     report::HealthLimits,
 };
 
-/// So many are told of together at the most.
+/// So many are read at once, so many are told of in one call, and so many questions are asked at a time: work has the
+/// store's connections.
 const MOST: usize = 1000;
+const TOGETHER: usize = 100;
+const QUESTIONS: usize = 4;
 
 /// Tells of each job that is ready for longer than the grace of [`HealthLimits`] and that nobody takes: as
 /// `publication.overdue` where it is a publication's, else as `job.overdue`. An instant is told of once, but
 /// twice where two workers look in the same moment.
 ///
 /// Those that wait for longest come first, from behind `told` on, which moves with those that are told of. `true`
-/// when there may be more; else it begins anew.
+/// when there may be more. It begins anew where one look sees all of them; else only once nothing is behind, so that
+/// those of a flood are not asked for again and again.
 pub(super) async fn tell(engine: &Engine, told: &mut Option<Overdue>) -> Result<bool> {
     let store = &engine.store;
     let grace = HealthLimits::default().grace;
     let page = store.overdue(grace, told.as_ref(), MOST).await?;
     let more = page.len() == MOST;
-    for late in page {
-        let event = event(engine, &late).await?;
-        let known = store.events_about(&late.tenant, &event.subject).await?;
-        if !known.iter().any(|known| known.event == event) {
-            store.append_events(&[event]).await?;
-        }
-        *told = Some(late);
+    let anew = page.is_empty() || told.is_none() && !more;
+    for late in page.chunks(TOGETHER) {
+        let news = stream::iter(late.to_vec()).map(|late| news(engine, late));
+        let news: Vec<_> = news.buffered(QUESTIONS).try_collect().await?;
+        let news: Vec<_> = news.into_iter().flatten().collect();
+        store.append_events(&news).await?;
+        *told = late.last().cloned();
     }
-    if !more {
+    if anew {
         *told = None;
     }
     Ok(more)
+}
+
+/// What is to be told of it, if it was not told yet.
+async fn news(engine: &Engine, late: Overdue) -> Result<Option<NewEvent>> {
+    let event = event(engine, &late).await?;
+    let known = engine
+        .store
+        .events_about(&late.tenant, &event.subject)
+        .await?;
+    let is_new = !known.iter().any(|known| known.event == event);
+    Ok(is_new.then_some(event))
 }
 
 async fn event(engine: &Engine, late: &Overdue) -> Result<NewEvent> {

@@ -12,6 +12,7 @@ mod due;
 mod faults;
 mod heart;
 mod kill;
+mod left;
 mod numbers;
 mod publishing;
 mod read_only;

@@ -11,7 +11,10 @@ use automarket_core::{
     testing::sample_publishing,
 };
 use automarket_store_postgres::testing::TestStore;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinSet, yield_now},
+    time::{self, timeout},
+};
 use tokio_postgres::Client;
 
 use crate::{acme, client, cluster};
@@ -47,7 +50,7 @@ async fn asleep(admin: &Client, schema: &str) {
             .unwrap()
             .get::<_, bool>(0)
         {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
     };
     timeout(DEADLINE, there).await.expect("one sleeps");
@@ -89,7 +92,18 @@ async fn of_a_new_publication_and_a_moved_one_at_a_slot_neither_is_a_victim() {
     test.remove().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Lets what was spawned get in line, and then more time pass, at once, than calls wait for company.
+async fn without_company() {
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    time::pause();
+    time::advance(Duration::from_millis(30)).await;
+    time::resume();
+}
+
+// One thread, whose clock can be set.
+#[tokio::test]
 async fn a_hosts_open_transaction_holds_up_its_tenant_alone_and_not_for_good() {
     let Some(cluster) = cluster().await else {
         return;
@@ -118,8 +132,7 @@ async fn a_hosts_open_transaction_holds_up_its_tenant_alone_and_not_for_good() {
     for new in &news {
         let (store, change) = (test.store.clone(), told(new));
         changes.spawn(async move { store.change_publishing(&change).await });
-        // Longer than calls wait for company.
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        without_company().await;
     }
     let other = NewJob::new(TenantId::new("other").unwrap(), "work", 1.into());
     let put = timeout(DEADLINE, test.store.enqueue(&[other])).await;

@@ -1,8 +1,11 @@
 //! A host's own statements can put in what no job is: it ends, and holds nobody up.
 
+use std::time::Duration;
+
 use automarket_core::{
     TenantId,
-    store::{Claim, JobState, JobStore, NewJob, Settled, Verdict},
+    chrono::DateTime,
+    store::{Claim, JobState, JobStore, NewJob, Settled, UpkeepStore, Verdict},
 };
 use automarket_store_sqlite::SqliteStore;
 use rusqlite::{Connection, params, types::Value};
@@ -173,4 +176,31 @@ async fn no_waiting_row_has_a_place_that_is_none() {
     let nowhere = "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place)
         VALUES (0, 0, 'work', 'a', 0, 'x')";
     assert!(host.execute(nowhere, []).is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_job_takes_no_place_among_the_overdue() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let host = Connection::open(&path).unwrap();
+    let bytes = Value::Blob(vec![1]);
+    for number in 1..=200 {
+        let column = ["tenant", "kind"][usize::from(number) % 2];
+        put_bad(&host, number, column, &bytes);
+    }
+    put_bad(&host, 201, "id", &bytes);
+    let good = |micros| {
+        let job = NewJob::new(TenantId::new("good").unwrap(), "work", 1.into());
+        job.run_at(DateTime::from_timestamp_micros(micros).unwrap())
+    };
+    // Before, among and behind them.
+    let good = [-1, 0, 1].map(good);
+    store.enqueue(&good).await.unwrap();
+    let page = async |after| store.overdue(Duration::ZERO, after, 2).await.unwrap();
+    let first = page(None).await;
+    let last = page(first.last()).await;
+    assert_eq!((first.len(), last.len()), (2, 1));
+    let found: Vec<_> = first.iter().chain(&last).map(|late| late.job).collect();
+    assert_eq!(found, good.map(|job| job.id));
 }

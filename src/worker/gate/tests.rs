@@ -133,6 +133,16 @@ async fn a_status_429_closes_the_rate_gate_whatever_the_connector_makes_of_it() 
     assert!((110..=122).contains(&wait.as_secs()), "{wait:?}");
 }
 
+#[test]
+fn those_who_wait_come_back_spread() {
+    let second = Duration::from_secs(1);
+    let waits: Vec<_> = (0..100).map(|_| spread(Ok::<_, ()>(second))).collect();
+    assert!(waits.iter().all(|wait| (second..second * 3).contains(wait)));
+    // Of a fair draw a half of the time is never empty.
+    assert!(waits.iter().any(|wait| *wait < second * 2));
+    assert!(waits.iter().any(|wait| *wait > second * 2));
+}
+
 #[tokio::test]
 async fn an_instant_is_read_by_the_stores_time_however_wrong_this_processes_clock_is() {
     for hours in [-2, 2] {

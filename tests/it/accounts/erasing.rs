@@ -3,7 +3,7 @@
 use automarket::{
     Post, When,
     store::{postgres::testing::Cluster, sqlite::SqliteStore},
-    testing::{FaultStore, RecordingPublisher, Script},
+    testing::{FaultStore, RecordingPublisher, Script, StoreFault, StoreRule},
     worker::Retention,
 };
 
@@ -92,29 +92,53 @@ async fn an_erased_account_leaves_no_row_in_postgres() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_failed_goes_on_where_it_stopped() {
+    let store = Arc::new(FaultStore::new(Arc::new(MemoryStore::new())));
+    let market = Automarket::shared(store.clone()).keyring(keyring(OLD));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    for stopped in ["erase_attempts_of", "erase_audit_of"] {
+        let account = Account::new(tenant.id().clone(), PLATFORM, stopped);
+        let token = Credential::token("t");
+        let account = tenant.add_account(account, token).await.unwrap();
+        let fault = StoreRule::on(stopped, StoreFault::FailBefore);
+        store.faults().add(fault);
+        tenant.erase_account(account.id).await.unwrap_err();
+        assert!(tenant.accounts().await.unwrap().is_empty());
+        assert!(!tenant.audit(0, 9).await.unwrap().is_empty());
+        assert!(tenant.erase_account(account.id).await.unwrap(), "{stopped}");
+        assert!(tenant.audit(0, 9).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_audit_trail_goes_when_retention_says() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = MemoryStore::with_clock(Arc::new(clock.clone()));
     let store = Arc::new(FaultStore::new(Arc::new(store)));
-    for (kept, left) in [(None, 1), (Some(std::time::Duration::from_secs(3600)), 0)] {
+    let usual = Retention::default();
+    let hour = usual.audit(Some(std::time::Duration::from_secs(3600)));
+    for (kept, left) in [(usual, 2), (hour, 1)] {
         let market = Automarket::shared(store.clone())
             .keyring(keyring(OLD))
-            .retention(Retention::default().audit(kept))
+            .retention(kept)
             .build()
             .unwrap();
-        let tenant = market.tenant(&format!("kept-{left}")).unwrap();
-        let account = Account::new(tenant.id().clone(), PLATFORM, "1");
-        let token = Credential::token("t");
-        tenant.add_account(account, token).await.unwrap();
-        clock.advance(automarket::core::chrono::Duration::hours(2));
-        let looks = store.faults().answered("remove_ended").len() + 1;
-        let cleaned = async {
-            store.faults().until("remove_ended", looks).await;
-            while !tenant.audit(0, 9).await.unwrap().is_empty() && kept.is_some() {
-                tokio::task::yield_now().await;
-            }
+        let tenant = market.tenant(&format!("left-{left}")).unwrap();
+        let connect = async |name| {
+            let account = Account::new(tenant.id().clone(), PLATFORM, name);
+            let token = Credential::token("t");
+            tenant.add_account(account, token).await.unwrap()
         };
+        connect("old").await;
+        clock.advance(automarket::core::chrono::Duration::days(3_650));
+        let young = connect("young").await;
+        clock.advance(automarket::core::chrono::Duration::minutes(30));
+        // In memory a cleaning that has begun is done at once.
+        let looks = store.faults().answered("remove_ended").len() + 1;
+        let cleaned = store.faults().until("remove_ended", looks);
         market.worker().run_until(cleaned).await.unwrap();
-        assert_eq!(tenant.audit(0, 9).await.unwrap().len(), left, "{kept:?}");
+        let trail = tenant.audit(0, 9).await.unwrap();
+        assert_eq!(trail.len(), left, "{kept:?}");
+        assert_eq!(trail.last().unwrap().entry.account, young.id);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use automarket::{
     ErrorKind, Post, Retry, When,
-    store::{JobState, JobStore as _, PublicationState},
+    store::{Claim, JobState, JobStore as _, PublicationState},
 };
 
 use super::*;
@@ -94,6 +94,43 @@ async fn an_idle_token_waits_for_whoever_has_the_app() {
     assert_eq!(waits.state, JobState::Waiting);
     assert_eq!(world.issuer.token_requests(), 0);
     world.pass(86_400);
+    world.tenant.work_on(job, LEASE).await.unwrap();
+    assert_eq!(world.issuer.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_token_outlives_our_own_trouble_and_workers_that_are_gone() {
+    let world = World::new().await;
+    let (access, refresh) = world.issuer.grant();
+    let mut tokens = TokenSet::new(Secret::new(access));
+    tokens.refresh_token = Some(Secret::new(refresh));
+    tokens.refresh_expires_at = Some(issuer::later(&world.clock, 90 * 86_400));
+    let account = world.account.clone();
+    let credential = Credential::oauth(tokens);
+    world.tenant.add_account(account, credential).await.unwrap();
+    let key = world.account.id.to_string();
+    let kind = "credential-keep-alive";
+    let job = world.store.job_by_key(world.tenant.id(), kind, &key).await;
+    let job = job.unwrap().expect("there is a job").id;
+    world.pass(61 * 86_400);
+    // A process without the keys.
+    let bare = Automarket::shared(world.store.clone()).clock(Arc::new(world.clock.clone()));
+    let bare = bare.build().unwrap().tenant("acme").unwrap();
+    for _ in 0..25 {
+        let waits = bare.work_on(job, LEASE).await.unwrap();
+        assert_eq!(waits.state, JobState::Waiting);
+        world.pass(2 * 3600);
+    }
+    for _ in 0..5 {
+        let claim = Claim::new("gone", 1).only(job);
+        let leases = world.store.claim(&claim.lease(LEASE)).await.unwrap();
+        assert_eq!(leases.len(), 1);
+        world.pass(60);
+    }
+    let rests = world.tenant.work_on(job, LEASE).await.unwrap();
+    assert_eq!((rests.state, rests.crashes), (JobState::Waiting, 5));
+    assert_eq!(world.issuer.token_requests(), 0, "it rests for an hour");
+    world.pass(3600);
     world.tenant.work_on(job, LEASE).await.unwrap();
     assert_eq!(world.issuer.token_requests(), 1);
 }

@@ -4,6 +4,7 @@ use automarket::{
     JobId, PublicationId,
     core::{Metrics, chrono::TimeDelta},
     store::Job,
+    testing::{FaultStore, StoreFault, StoreRule},
 };
 use serde_json::json;
 
@@ -188,5 +189,42 @@ async fn nothing_is_measured_where_nobody_can_or_wants_to() {
         assert_eq!(job.unwrap(), None);
         let refused = world.tenant.measure_now(publication.id).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_ends_no_series_and_three_crashes_do() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.until_due(publication.id).await;
+        let store = FaultStore::new(world.market().store().clone());
+        let refused = StoreRule::on("measurements", StoreFault::FailBefore);
+        store.faults().add(refused.times(u32::MAX));
+        let market = Automarket::shared(Arc::new(store))
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(world.publisher.clone().measuring());
+        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let job = JobId::derived(&format!("measure {}", publication.id));
+        for _ in 0..25 {
+            let waits = tenant.work_on(job, LEASE).await.unwrap();
+            assert_eq!(waits.state, JobState::Waiting);
+            world.clock.advance(TimeDelta::minutes(50));
+        }
+        world.clock.advance(TimeDelta::hours(2));
+        world.measure(publication.id).await;
+        assert_eq!(world.series(&publication).await.len(), 1);
+
+        world.until_due(publication.id).await;
+        for _ in 0..3 {
+            let claim = Claim::new("gone", 1).only(job);
+            let store = world.market().store();
+            let leases = store.claim(&claim.lease(LEASE)).await.unwrap();
+            assert_eq!(leases.len(), 1);
+            world.clock.advance(TimeDelta::minutes(1));
+        }
+        assert_eq!(world.measure(publication.id).await.state, JobState::Dead);
     }
 }

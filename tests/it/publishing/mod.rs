@@ -11,6 +11,7 @@ mod measuring;
 mod planning;
 mod queue;
 mod races;
+mod trouble;
 mod twice;
 mod why;
 mod wire;
@@ -18,11 +19,13 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, Error, ErrorKind, Keyring, Platform, Post, PostId, Retry, Tenant, When,
+    Automarket, Credential, Error, ErrorKind, JobId, Keyring, Platform, Post, PostId, Retry,
+    Tenant, When,
     core::{Handle, Lookup, Outcome, Receipt, chrono},
     publishing::{PostState, PublishOptions, TooLate, remote_id},
     store::{
-        Account, JobState, MemoryStore, Publication, PublicationState, Store, sqlite::SqliteStore,
+        Account, Claim, JobState, MemoryStore, Publication, PublicationState, Store,
+        sqlite::SqliteStore,
     },
     testing::{ManualClock, RecordingPublisher, Script},
 };

@@ -48,6 +48,11 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
             let told = store.tell_gate(tenant.id(), account.id, gate, signal);
             told.await.unwrap();
         }
+        // Another's limits are not shown.
+        let other = world.another_account("2").await.id;
+        let limited = Signal::Limited(Duration::from_secs(60));
+        let told = store.tell_gate(tenant.id(), other, "rate", limited);
+        told.await.unwrap();
         let mut post = Post::text("One");
         post.base.thread = Some(vec!["Two, longer".into()]);
         let options = PlanOptions::new().when(When::Queue);
@@ -80,6 +85,8 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
         let target = plan.await.unwrap().targets.remove(0);
         assert_eq!(target.due.unwrap().local, "2027-01-11 18:16 JST");
         assert_eq!(target.budgets[0].remaining, None);
+        let closed = target.budgets.iter().find(|b| b.closed_until.is_some());
+        assert_eq!(closed, None, "that time is over, too");
         assert_eq!(target.looked, Some(Looked::OtherAccount), "it was asked");
     }
 }

@@ -1,6 +1,6 @@
 //! A store that gives no answer: a connection whose other end is silently gone.
 
-use automarket::Keyring;
+use automarket::{Keyring, worker::Worker};
 
 use super::*;
 
@@ -63,6 +63,22 @@ async fn a_call_that_gets_no_answer_is_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_what_is_overdue_or_old_says_that_it_lives_and_looks_at_its_schedules() {
+    for method in ["overdue", "remove_ended"] {
+        let store = watched(Arc::new(SystemClock));
+        let tenant = on(store.clone(), |b| b);
+        hang(&store, method);
+        let shutdown = tokio::time::sleep(Duration::from_secs(45));
+        tenant.market().worker().run_until(shutdown).await.unwrap();
+        assert_eq!(store.faults().hits(), 1, "{method}: no more was asked for");
+        let calls = |method| store.faults().answered(method).len();
+        // Every ten seconds, and every five.
+        assert_eq!(calls("put_worker"), 5, "{method}");
+        assert!(calls("next_schedules") >= 9, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_late_claim_brings_is_given_back() {
     let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
@@ -84,4 +100,67 @@ async fn what_a_late_claim_brings_is_given_back() {
     assert_eq!(job(&tenant, long).await.state, JobState::Completed);
     let quick = job(&tenant, quick).await;
     assert_eq!((quick.state, quick.attempts), (JobState::Completed, 1));
+}
+
+/// Ends a worker that has no grace while the store is at this call of a method.
+async fn stop_while(store: &FaultStore, worker: Worker, method: &'static str, calls: u32) {
+    let slow = StoreFault::Delay(Duration::from_secs(2));
+    store.faults().add(StoreRule::on(method, slow).after(calls));
+    let shutdown = tokio::time::sleep(Duration::from_secs(1));
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(shutdown).await.unwrap();
+    assert_eq!(store.faults().hits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_as_the_shutdown_comes_is_written() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let id = put(&tenant, "quick", Value::Null).await;
+    stop_while(&store, tenant.market().worker(), "settle", 0).await;
+    assert_eq!(job(&tenant, id).await.state, JobState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_as_the_shutdown_comes_is_given_back() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("one", |_: Value, _| async { Ok(()) })
+            .job("any", |_: Value, _| async { Ok(()) })
+    });
+    let id = put(&tenant, "one", Value::Null).await;
+    // One is taken, and then the worker fills up.
+    let worker = tenant.market().worker().limit("one", 1);
+    stop_while(&store, worker, "claim", 1).await;
+    let given_back = job(&tenant, id).await;
+    let stands = (given_back.state, given_back.attempts);
+    assert_eq!(stands, (JobState::Waiting, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_waits_for_no_more_than_a_heartbeat_for_what_fills_up() {
+    let store = watched(Arc::new(SystemClock));
+    let began = tokio::time::Instant::now();
+    let (started, ran) = tokio::sync::oneshot::channel();
+    let started = std::sync::Mutex::new(Some(started));
+    let tenant = on(store.clone(), |b| {
+        b.job("one", move |_: Value, _| {
+            let started = started.lock().unwrap().take().unwrap();
+            started.send(began.elapsed()).unwrap();
+            async { Ok(()) }
+        })
+    });
+    put(&tenant, "one", Value::Null).await;
+    let hangs = StoreRule::on("claim", StoreFault::Hang).after(1);
+    store.faults().add(hangs);
+    let worker = tenant.market().worker().limit("one", 1);
+    let worker = worker.lease(Duration::from_secs(30));
+    let ran = async {
+        let after = ran.await.unwrap();
+        assert!(after <= Duration::from_secs(10), "{after:?}");
+    };
+    worker.run_until(ran).await.unwrap();
+    assert_eq!(store.faults().hits(), 1);
 }

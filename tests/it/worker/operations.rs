@@ -125,6 +125,39 @@ async fn however_many_nobody_takes_in_time_each_is_told_of() {
     assert!(told.len() >= late, "{}", told.len());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_told_of_together_in_a_tenth_of_the_time() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+    });
+    let late = 2_500;
+    // The first holds the worker's only place.
+    for n in 0..=late {
+        put(&tenant, "never", json!(n)).await;
+    }
+    clock.advance(chrono::Duration::minutes(6));
+    let slow = StoreFault::Delay(Duration::from_secs(5));
+    let slow = StoreRule::on("overdue", slow);
+    store.faults().add(slow.times(u32::MAX));
+    let began = tokio::time::Instant::now();
+    // Three pages, and another look.
+    let looked = async {
+        store.faults().until("overdue", 3).await;
+        let took = began.elapsed();
+        assert!(took >= Duration::from_secs(2 * 50 + 5), "{took:?}");
+        store.faults().until("overdue", 4).await;
+    };
+    let worker = tenant.market().worker().concurrency(1);
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(looked).await.unwrap();
+    let calls = |method| store.faults().answered(method);
+    let told = tenant.events(0, usize::MAX).await.unwrap().len();
+    assert!(told >= late, "{told}");
+    assert_eq!(calls("events_about").len(), told, "once for each");
+    assert!(calls("append_events").len() <= 26);
+}
+
 #[tokio::test]
 async fn what_nobody_takes_in_time_is_told_of_once() {
     let (clock, store) = start();

@@ -1,0 +1,117 @@
+//! Trouble of our own, for longer than a publication is tried: it uses up none of its tries.
+
+use super::*;
+
+/// More runs than a publication is tried.
+const RUNS: usize = 30;
+
+fn away() -> Error {
+    Error::new(ErrorKind::Unavailable, "away").with_retry(Retry::After(None))
+}
+
+/// Has a process that has no connector run the job, again and again.
+async fn bear(world: &World, job: JobId) {
+    let bare = Automarket::shared(world.market().store().clone())
+        .clock(Arc::new(world.clock.clone()))
+        .transport(Script::new())
+        .keyring(keyring())
+        .build()
+        .unwrap();
+    let tenant = bare.tenant("acme").unwrap();
+    for _ in 0..RUNS {
+        tenant.work_on(job, LEASE).await.unwrap();
+        world.clock.advance(chrono::Duration::hours(2));
+    }
+}
+
+async fn after_trouble(world: &World) -> PostId {
+    let late = PublishOptions::new().however_late();
+    let post = world.publish_with(When::Now, late).await;
+    let waits = world.only(post).await;
+    bear(world, waits.job).await;
+    let waits = world.only(post).await;
+    assert_eq!(waits.state, PublicationState::Scheduled);
+    assert_eq!(waits.error.unwrap().kind, ErrorKind::Config);
+    post
+}
+
+#[tokio::test]
+async fn a_failure_after_it_is_the_first_of_twenty() {
+    for world in worlds().await {
+        let post = after_trouble(&world).await;
+        for n in 1..=20 {
+            assert!(!world.only(post).await.state.is_terminal(), "failure {n}");
+            world.publisher.answer(Err(away()));
+            world.turn(post).await;
+            world.clock.advance(chrono::Duration::hours(2));
+        }
+        let (end, job) = world.turn(post).await;
+        assert_eq!(end.state, PublicationState::Rejected);
+        assert_eq!(job, JobState::Dead);
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_after_it_is_looked_up() {
+    for world in worlds().await {
+        let post = after_trouble(&world).await;
+        world.publisher.answer(Err(unknown()));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Publishing);
+        world.clock.advance(chrono::Duration::hours(2));
+        let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_crash_after_it_is_the_first_of_three() {
+    for world in worlds().await {
+        let post = after_trouble(&world).await;
+        let store = world.market().store();
+        for _ in 0..2 {
+            let claim = Claim::new("gone", 1).only(world.only(post).await.job);
+            let leases = store.claim(&claim.lease(LEASE)).await.unwrap();
+            assert_eq!(leases.len(), 1);
+            world.clock.advance(chrono::Duration::hours(2));
+        }
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn five_failures_after_it_send_it_another_way() {
+    for world in worlds().await {
+        let second = world.another_account("2").await.id;
+        let set = world.tenant.set_fallback(world.account.id, Some(second));
+        set.await.unwrap();
+        let post = after_trouble(&world).await;
+        for n in 1..=5 {
+            assert_eq!(world.only(post).await.via, None, "failure {n}");
+            world.publisher.answer(Err(away()));
+            world.turn(post).await;
+            world.clock.advance(chrono::Duration::hours(2));
+        }
+        assert_eq!(world.only(post).await.route().account, second);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_is_tried_as_often_after_it() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let (published, _) = world.turn(post).await;
+        let job = world.tenant.delete(published.id).await.unwrap();
+        bear(&world, job).await;
+        for n in 1..20 {
+            world.publisher.delete_answer(Err(away()));
+            let waits = world.tenant.work_on(job, LEASE).await.unwrap();
+            assert_eq!(waits.state, JobState::Waiting, "failure {n}");
+            world.clock.advance(chrono::Duration::hours(2));
+        }
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+    }
+}
