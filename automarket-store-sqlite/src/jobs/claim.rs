@@ -23,6 +23,9 @@ use crate::{
     writer::Tx,
 };
 
+/// So many are read in the writer: the way to another connection takes longer.
+const FEW: usize = 8;
+
 /// Claims until there are as many as wanted, or no more.
 pub(super) async fn claim(store: &Inner, wanted: &Claim) -> Result<Vec<Lease>> {
     let mut leases: Vec<(i64, Lease)> = Vec::new();
@@ -44,20 +47,17 @@ pub(super) async fn claim(store: &Inner, wanted: &Claim) -> Result<Vec<Lease>> {
 
 /// Leases jobs; how many of them were none, and have ended.
 async fn some(store: &Inner, claim: Claim, leases: &mut Vec<(i64, Lease)>) -> Result<usize> {
-    let call = store.writer.call_unflushed(move |tx| take(tx, &claim));
-    let taken = call.await?;
-    if taken.is_empty() {
-        return Ok(0);
-    }
-    let all = taken.clone();
-    let found = match store.claimed.read(move |db| taken::read(db, all)).await {
-        Ok(found) => found,
-        Err(error) => {
-            // Nobody came to hold them. If they cannot be given back, their leases run out.
-            let back = store.writer.call(move |tx| settle::give_back(tx, &taken));
-            let _ = back.await;
-            return Err(error);
-        }
+    let call = store.writer.call_unflushed(move |tx| {
+        let taken = take(tx, &claim)?;
+        let found = match taken.len() {
+            0..=FEW => Some(taken::read(tx.db, taken.clone())?),
+            _ => None,
+        };
+        Ok((taken, found))
+    });
+    let found = match call.await? {
+        (_, Some(found)) => found,
+        (taken, None) => read(store, taken).await?,
     };
     let mut none = Vec::new();
     for (taken, lease) in found {
@@ -80,6 +80,18 @@ async fn some(store: &Inner, claim: Claim, leases: &mut Vec<(i64, Lease)>) -> Re
         bury.await?;
     }
     Ok(count)
+}
+
+/// Reads what was taken beside the writer, which goes on.
+async fn read(store: &Inner, taken: Vec<Taken>) -> Result<Vec<(Taken, Result<Lease>)>> {
+    let all = taken.clone();
+    let found = store.claimed.read(move |db| taken::read(db, all)).await;
+    if found.is_err() {
+        // Nobody came to hold them. If they cannot be given back, their leases run out.
+        let back = store.writer.call(move |tx| settle::give_back(tx, &taken));
+        let _ = back.await;
+    }
+    found
 }
 
 fn take(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Taken>> {
