@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 
 use automarket_core::{
-    Error, ErrorKind, Retry,
-    store::{NewJob, NewPublishing, Publication},
+    Error, ErrorKind, JobId, Retry,
+    store::{NewPublishing, Publication, id_taken},
 };
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -74,7 +74,7 @@ impl From<Fault> for Error {
 
 impl Fault {
     /// The error of a taken id, if the database refused one of these jobs because another tenant's has its id.
-    pub(crate) fn or_id_taken<'a>(self, jobs: impl IntoIterator<Item = &'a NewJob>) -> Self {
+    pub(crate) fn or_id_taken(self, ids: impl IntoIterator<Item = JobId>) -> Self {
         let Self::Postgres(error) = &self else {
             return self;
         };
@@ -82,9 +82,9 @@ impl Fault {
             Some(said) if said.code().code() == ID_TAKEN => said.detail().unwrap_or_default(),
             _ => return self,
         };
-        let mut jobs = jobs.into_iter();
-        let job = jobs.find(|job| job.id.to_string() == taken);
-        job.map_or(self, |job| Self::Ours(job.id_taken()))
+        let mut ids = ids.into_iter();
+        let id = ids.find(|id| id.to_string() == taken);
+        id.map_or(self, |id| Self::Ours(id_taken(id)))
     }
 
     /// Whether what was to be changed is not there, or not as it was; `post` when that is it.
@@ -103,7 +103,7 @@ impl Fault {
 
     /// The error of a taken id or slot, if the database refused to write this for that.
     pub(crate) fn or_taken(self, publishing: &NewPublishing) -> Self {
-        let fault = self.or_id_taken(&publishing.jobs);
+        let fault = self.or_id_taken(publishing.jobs.iter().map(|job| job.id));
         match slot_holder(publishing) {
             Some(holder) => fault.or_slot_taken(holder),
             None => fault,

@@ -125,7 +125,7 @@ impl PostgresStoreBuilder {
         })?;
         Ok(PostgresStore {
             inner: Arc::new(Inner {
-                writer: Writer::start(db.clone()),
+                writer: Writer::start(&db),
                 claims: Claims::start(db.clone()),
                 settler: Settler::start(db.clone()),
                 changes: Changes::start(db.clone()),

@@ -3,7 +3,7 @@
 
 use automarket_core::{
     Error, ErrorKind, Result,
-    store::{Enqueued, NewJob, NewPublishing},
+    store::{Enqueued, NewJob, NewPublishing, id_taken},
 };
 use sqlx::{AssertSqlSafe, PgExecutor, postgres::PgDatabaseError};
 use tokio_postgres::error::SqlState;
@@ -70,7 +70,7 @@ fn classify(error: sqlx::Error, jobs: &[NewJob]) -> Error {
         (_, Some(refused)) if refused.code() == ID_TAKEN => {
             let taken = refused.detail().unwrap_or_default();
             match jobs.iter().find(|job| job.id.to_string() == taken) {
-                Some(job) => return job.id_taken(),
+                Some(job) => return id_taken(job.id),
                 None => by_code(&SqlState::from_code(ID_TAKEN)),
             }
         }

@@ -4,7 +4,7 @@
 use automarket_core::{
     Error, EventId, JobId, Result,
     chrono::Utc,
-    store::{Enqueued, NewJob, NewPublishing},
+    store::{Enqueued, NewJob, NewPublishing, id_taken},
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteArguments};
 use uuid::Uuid;
@@ -112,7 +112,7 @@ async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueu
         .await
         .map_err(classify)?;
     let holder = holder.and_then(|id| Uuid::from_slice(&id).ok());
-    let holder = holder.ok_or_else(|| job.id_taken())?;
+    let holder = holder.ok_or_else(|| id_taken(job.id))?;
     Ok(Enqueued::Existing(JobId::from(holder)))
 }
 

@@ -39,7 +39,7 @@ pub use publications::{
     PublishingChange, REVISION, SLOT, Target, not_there,
 };
 pub use routing::{Routing, Slots};
-pub use rules::{Crash, FAILURES_KEPT, Resolution, lease_end};
+pub use rules::{Crash, FAILURES_KEPT, Resolution, id_taken, lease_end};
 pub use schedules::{Schedule, ScheduleStore};
 pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{DeadReason, JobState, LeaseToken, NewJob, Verdict};
-use crate::{Error, ErrorKind, ErrorRecord, Retry};
+use super::{DeadReason, JobState, LeaseToken, Verdict};
+use crate::{Error, ErrorKind, ErrorRecord, JobId, Retry};
 
 /// How many failures a job keeps; older ones are dropped.
 pub const FAILURES_KEPT: usize = 20;
@@ -141,11 +141,9 @@ impl LeaseToken {
     }
 }
 
-impl NewJob {
-    /// The error when a job of another tenant has this one's id.
-    #[must_use]
-    pub fn id_taken(&self) -> Error {
-        let message = format!("the job id {} is taken", self.id);
-        Error::new(ErrorKind::Conflict, message).with_rule("job.id")
-    }
+/// The error when a job of another tenant has the id of a new one.
+#[must_use]
+pub fn id_taken(id: JobId) -> Error {
+    let message = format!("the job id {id} is taken");
+    Error::new(ErrorKind::Conflict, message).with_rule("job.id")
 }

@@ -1,6 +1,6 @@
 //! Putting jobs in, and the writer that groups callers who each put in one.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result,
@@ -23,16 +23,18 @@ const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, 
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 1_000;
-/// A call with more jobs than this gains nothing from company.
+/// Calls with more jobs than this are batches: two groups of them go at a time, since it is the database that they wait
+/// for, and not its disk.
 const SMALL: usize = 16;
+/// A call with more jobs than this gains nothing from company.
+const LARGE: usize = 256;
 
 /// Jobs as columns.
 #[derive(Default)]
 pub(crate) struct JobColumns<'a> {
-    jobs: Vec<&'a NewJob>,
     ids: Vec<Uuid>,
-    tenants: Vec<&'a str>,
-    kinds: Vec<&'a str>,
+    tenants: Vec<Cow<'a, str>>,
+    kinds: Vec<Cow<'a, str>>,
     payloads: Vec<String>,
     run_ats: Vec<Option<DateTime<Utc>>>,
     priorities: Vec<i16>,
@@ -44,10 +46,9 @@ impl<'a> JobColumns<'a> {
     pub(crate) fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
         let mut columns = Self::default();
         for job in jobs {
-            columns.jobs.push(job);
             columns.ids.push(job.id.uuid());
-            columns.tenants.push(job.tenant.as_str());
-            columns.kinds.push(&job.kind);
+            columns.tenants.push(job.tenant.as_str().into());
+            columns.kinds.push(job.kind.as_str().into());
             columns.payloads.push(to_json(&job.payload)?);
             columns.run_ats.push(job.run_at);
             columns.priorities.push(job.priority);
@@ -55,6 +56,61 @@ impl<'a> JobColumns<'a> {
             columns.keys.push(job.unique_key.as_deref());
         }
         Ok(columns)
+    }
+
+    /// For a group; only jobs without keys go in company.
+    fn owned(self) -> JobColumns<'static> {
+        let owned = |texts: Vec<Cow<'a, str>>| {
+            let texts = texts.into_iter().map(|text| text.into_owned().into());
+            texts.collect()
+        };
+        JobColumns {
+            keys: vec![None; self.ids.len()],
+            tenants: owned(self.tenants),
+            kinds: owned(self.kinds),
+            ids: self.ids,
+            payloads: self.payloads,
+            run_ats: self.run_ats,
+            priorities: self.priorities,
+            max_attempts: self.max_attempts,
+        }
+    }
+
+    fn append(&mut self, mut others: Self) {
+        self.ids.append(&mut others.ids);
+        self.tenants.append(&mut others.tenants);
+        self.kinds.append(&mut others.kinds);
+        self.payloads.append(&mut others.payloads);
+        self.run_ats.append(&mut others.run_ats);
+        self.priorities.append(&mut others.priorities);
+        self.max_attempts.append(&mut others.max_attempts);
+        self.keys.append(&mut others.keys);
+    }
+
+    /// Takes the first so many away.
+    fn take(&mut self, count: usize) -> Self {
+        let rest = Self {
+            ids: self.ids.split_off(count),
+            tenants: self.tenants.split_off(count),
+            kinds: self.kinds.split_off(count),
+            payloads: self.payloads.split_off(count),
+            run_ats: self.run_ats.split_off(count),
+            priorities: self.priorities.split_off(count),
+            max_attempts: self.max_attempts.split_off(count),
+            keys: self.keys.split_off(count),
+        };
+        std::mem::replace(self, rest)
+    }
+
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether somebody's open transaction may hold a key or an id of theirs, since both follow from something: not in
+    /// company.
+    fn may_wait(&self) -> bool {
+        let random = |id: &Uuid| id.get_version() == Some(Version::SortRand);
+        self.keys.iter().any(Option::is_some) || !self.ids.iter().all(random)
     }
 
     pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 8] {
@@ -92,7 +148,8 @@ impl<'a> JobColumns<'a> {
 
     /// One answer per job, in order.
     fn answers(&self, rows: Outcome<Vec<Row>>) -> Outcome<Vec<Enqueued>> {
-        let rows = rows.map_err(|fault| fault.or_id_taken(self.jobs.iter().copied()))?;
+        let rows =
+            rows.map_err(|fault| fault.or_id_taken(self.ids.iter().map(|id| (*id).into())))?;
         let mut answers = vec![None; self.ids.len()];
         for row in rows {
             let (n, id): (i64, _) = (row.column("n")?, row.id("job")?);
@@ -120,12 +177,8 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
-async fn put<'a>(
-    db: &Database,
-    jobs: impl IntoIterator<Item = &'a NewJob>,
-) -> Outcome<Vec<Enqueued>> {
-    let columns = JobColumns::new(jobs)?;
-    if !columns.jobs.iter().any(|job| may_wait(job)) {
+async fn put(db: &Database, columns: &JobColumns<'_>) -> Outcome<Vec<Enqueued>> {
+    if !columns.may_wait() {
         let put = match columns.one() {
             Some(one) => db.rows(PUT_ONE, &one).await,
             None => {
@@ -144,55 +197,76 @@ async fn put<'a>(
     columns.answers(db.rows(PUT, &columns.params()).await)
 }
 
-/// Puts jobs in, small calls in company.
-pub(crate) struct Writer(Together<Vec<NewJob>, Vec<Enqueued>>);
+type Company = Together<JobColumns<'static>, Vec<Enqueued>>;
+type Group = Vec<Waiting<JobColumns<'static>, Vec<Enqueued>>>;
+
+/// Puts jobs in, calls that come at the same time in company.
+pub(crate) struct Writer {
+    small: Company,
+    batches: Company,
+}
 
 impl Writer {
-    pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(1, GROUP, Vec::len, move |group| {
+    pub(crate) fn start(db: &Arc<Database>) -> Self {
+        let start = |groups| {
             let db = db.clone();
-            async move { write(&db, group).await }
-        }))
+            Together::start(groups, GROUP, JobColumns::len, move |group| {
+                let db = db.clone();
+                async move { write(&db, group).await }
+            })
+        };
+        Self {
+            small: start(1),
+            batches: start(2),
+        }
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        if jobs.len() > SMALL || jobs.iter().any(may_wait) {
-            return Ok(put(db, jobs).await?);
-        }
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(_turn) = self.0.alone() {
-            return Ok(put(db, jobs).await?);
+        let columns = JobColumns::new(jobs)?;
+        let company = match columns.len() {
+            ..=SMALL => &self.small,
+            _ => &self.batches,
+        };
+        if columns.len() > LARGE || columns.may_wait() {
+            return Ok(put(db, &columns).await?);
         }
-        self.0.call(jobs.to_vec()).await
+        if let Some(_turn) = company.alone() {
+            return Ok(put(db, &columns).await?);
+        }
+        company.call(columns.owned()).await
     }
-}
-
-/// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
-fn may_wait(job: &NewJob) -> bool {
-    job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
 /// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
-async fn write(db: &Database, group: Vec<Waiting<Vec<NewJob>, Vec<Enqueued>>>) {
-    match put(db, group.iter().flat_map(|waiting| &waiting.call)).await {
+async fn write(db: &Database, mut group: Group) {
+    let mut all = JobColumns::default();
+    let mut lengths = Vec::with_capacity(group.len());
+    for waiting in &mut group {
+        lengths.push(waiting.call.len());
+        all.append(std::mem::take(&mut waiting.call));
+    }
+    let group = group.into_iter().zip(lengths);
+    match put(db, &all).await {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for waiting in group {
-                let own = answers.by_ref().take(waiting.call.len()).collect();
+            for (waiting, length) in group {
+                let own = answers.by_ref().take(length).collect();
                 let _ = waiting.answer(Ok(own));
             }
         }
         Err(fault) => {
             let error = Error::from(fault);
-            for waiting in group {
+            for (waiting, length) in group {
+                let own = all.take(length);
                 let answer = match error.kind() {
                     ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
                         Err(Error::from(ErrorRecord::from(&error)))
                     }
-                    _ => put(db, &waiting.call).await.map_err(Error::from),
+                    _ => put(db, &own).await.map_err(Error::from),
                 };
                 let _ = waiting.answer(answer);
             }

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use automarket_core::{
     JobId, Result,
-    store::{Enqueued, NewJob},
+    store::{Enqueued, NewJob, id_taken},
 };
 use rusqlite::{CachedStatement, OptionalExtension, params};
 use serde_json::Value;
@@ -207,7 +207,7 @@ impl<'a> Put<'a> {
             return if owner == tenant {
                 Ok(Enqueued::Existing(job.id))
             } else {
-                Err(job.id_taken().into())
+                Err(id_taken(job.id).into())
             };
         }
         let place = tx.db.last_insert_rowid();

@@ -12,7 +12,7 @@ use crate::{
     ErrorRecord, JobId, Result, TenantId,
     store::{
         Claim, Crash, Enqueued, FAILURES_KEPT, Failure, Job, JobState, JobStore, Lease, LeaseToken,
-        NewJob, QueueStats, Settled, Verdict, Woken, lease_end,
+        NewJob, QueueStats, Settled, Verdict, Woken, id_taken, lease_end,
     },
 };
 
@@ -68,7 +68,7 @@ impl Queue {
             let stored = self.ids.get(&new.id).and_then(|at| self.rows.get(at));
             let owner = stored.map_or(&new.tenant, |row| &row.job.tenant);
             if *owners.entry(new.id).or_insert(owner) != &new.tenant {
-                return Err(new.id_taken());
+                return Err(id_taken(new.id));
             }
         }
         Ok(jobs.iter().map(|new| self.put(new, now)).collect())
