@@ -93,15 +93,21 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
     match place {
         Place::Sqlite { .. } => {
             let db = place.sqlite()?;
-            // One whose lease ran out stands in the line beside its lease.
+            // One whose lease ran out stands in the line beside its lease. Whatever else the tables do not agree on
+            // counts as ten places.
             let sql = "SELECT lower(hex(j.id)), j.payload, j.unique_key,
                     CASE WHEN e.place IS NOT NULL THEN e.state WHEN l.place IS NOT NULL THEN 'leased'
                         WHEN w.place IS NOT NULL THEN 'waiting' ELSE 'nowhere' END,
                     coalesce(e.attempts, l.attempts, w.attempts, 0), coalesce(e.crashes, l.crashes, w.crashes, 0),
                     coalesce(e.fence, l.fence, w.fence, 0), e.result,
                     (e.place IS NOT NULL) + (l.place IS NOT NULL) + (w.place IS NOT NULL AND NOT w.leased)
+                        + 10 * (ifnull(w.leased, 0) <> ifnull(l.in_line, 0))
+                        + 10 * ifnull((w.priority, w.kind, w.tenant, w.run_at)
+                            <> (j.priority, j.kind, j.tenant, j.run_at), 0)
+                        + 10 * (k.place IS NOT NULL AND (e.place IS NOT NULL OR k.unique_key IS NOT j.unique_key))
                 FROM automarket_jobs j LEFT JOIN automarket_waiting w USING (place)
-                LEFT JOIN automarket_leases l USING (place) LEFT JOIN automarket_ended e USING (place)";
+                LEFT JOIN automarket_leases l USING (place) LEFT JOIN automarket_ended e USING (place)
+                LEFT JOIN automarket_unique_keys k USING (place)";
             let mut statement = db.prepare(sql)?;
             let rows = statement.query_map([], |row| {
                 let id: String = row.get(0)?;
