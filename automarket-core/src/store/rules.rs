@@ -81,7 +81,7 @@ pub struct Crash {
 
 impl Crash {
     /// Judges a job whose lease ran out: `crashes` and `attempts` with this one counted. An
-    /// [unending](NewJob::unending) one is never dead.
+    /// [unending](super::NewJob::unending) one is never dead.
     #[must_use]
     pub fn new(crashes: u32, max_crashes: u32, attempts: u32, max_attempts: u32) -> Self {
         let error = Error::new(
