@@ -231,14 +231,15 @@ impl Taking<'_> {
         let lease = read::one(
             tx.db,
             "SELECT l.fence, l.attempts, l.crashes, l.in_trust, j.max_attempts
-             FROM automarket_leases l JOIN automarket_jobs j USING (place) WHERE l.place = ?1",
-            [place],
+             FROM automarket_leases l JOIN automarket_jobs j USING (place)
+             WHERE l.place = ?1 AND (l.in_line = 1 OR l.ends_at <= ?2)",
+            [place, tx.now],
             |row| {
                 let max_attempts = near::number(row, "max_attempts", 0, u32::MAX);
                 Ok((Past::read(row, 0)?, row.get::<_, bool>(3)?, max_attempts))
             },
         )?;
-        // Without a lease it is a row that nobody put in.
+        // Without a lease that ran out it is a row that nobody put in.
         let Some((mut past, in_trust, max_attempts)) = lease else {
             return Ok(());
         };

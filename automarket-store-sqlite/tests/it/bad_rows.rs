@@ -204,3 +204,21 @@ async fn what_is_no_job_takes_no_place_among_the_overdue() {
     let found: Vec<_> = first.iter().chain(&last).map(|late| late.job).collect();
     assert_eq!(found, good.map(|job| job.id));
 }
+
+#[tokio::test]
+async fn a_row_of_a_lease_that_has_not_run_out_takes_it_from_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let job = NewJob::new(TenantId::new("a").unwrap(), "work", 1.into());
+    store.enqueue(&[job]).await.unwrap();
+    let held = store.claim(&Claim::new("w", 1)).await.unwrap().remove(0);
+    let ghost =
+        "INSERT INTO automarket_waiting (later, priority, kind, tenant, run_at, place, leased)
+        SELECT 0, priority, kind, tenant, run_at, place, 1 FROM automarket_jobs";
+    Connection::open(&path).unwrap().execute(ghost, []).unwrap();
+    assert_eq!(store.claim(&Claim::new("other", 10)).await.unwrap(), []);
+    let done = Verdict::Complete(1.into());
+    let settled = store.settle(&[(held.token, done)]).await.unwrap();
+    assert_eq!(settled, [Settled::Now(JobState::Completed)]);
+}
