@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use automarket::{
-    ErrorKind, Post, Retry, When,
+    ErrorKind, JobId, Post, Retry, When,
     store::{Claim, JobState, JobStore as _, PublicationState},
 };
 
@@ -75,9 +75,8 @@ async fn what_cannot_be_renewed_by_any_app_is_still_given_up() {
     assert!(world.needs_reauth().await);
 }
 
-#[tokio::test]
-async fn an_idle_token_waits_for_whoever_has_the_app() {
-    let world = World::new().await;
+/// Connects the account with a token of 90 days, of which 61 pass; the job that keeps it alive.
+async fn keep_alive(world: &World) -> JobId {
     let (access, refresh) = world.issuer.grant();
     let mut tokens = TokenSet::new(Secret::new(access));
     tokens.refresh_token = Some(Secret::new(refresh));
@@ -90,6 +89,13 @@ async fn an_idle_token_waits_for_whoever_has_the_app() {
     let job = world.store.job_by_key(world.tenant.id(), kind, &key).await;
     let job = job.unwrap().expect("there is a job").id;
     world.pass(61 * 86_400);
+    job
+}
+
+#[tokio::test]
+async fn an_idle_token_waits_for_whoever_has_the_app() {
+    let world = World::new().await;
+    let job = keep_alive(&world).await;
     let waits = without_app(&world).work_on(job, LEASE).await.unwrap();
     assert_eq!(waits.state, JobState::Waiting);
     assert_eq!(world.issuer.token_requests(), 0);
@@ -101,18 +107,7 @@ async fn an_idle_token_waits_for_whoever_has_the_app() {
 #[tokio::test]
 async fn an_idle_token_outlives_our_own_trouble_and_workers_that_are_gone() {
     let world = World::new().await;
-    let (access, refresh) = world.issuer.grant();
-    let mut tokens = TokenSet::new(Secret::new(access));
-    tokens.refresh_token = Some(Secret::new(refresh));
-    tokens.refresh_expires_at = Some(issuer::later(&world.clock, 90 * 86_400));
-    let account = world.account.clone();
-    let credential = Credential::oauth(tokens);
-    world.tenant.add_account(account, credential).await.unwrap();
-    let key = world.account.id.to_string();
-    let kind = "credential-keep-alive";
-    let job = world.store.job_by_key(world.tenant.id(), kind, &key).await;
-    let job = job.unwrap().expect("there is a job").id;
-    world.pass(61 * 86_400);
+    let job = keep_alive(&world).await;
     // A process without the keys.
     let bare = Automarket::shared(world.store.clone()).clock(Arc::new(world.clock.clone()));
     let bare = bare.build().unwrap().tenant("acme").unwrap();
