@@ -399,6 +399,41 @@ mod tests {
         assert_eq!(writer.call(synchronous).await.unwrap(), normal);
     }
 
+    /// Fails, alone or beside one that does not, after it has changed what is known of the lines.
+    #[tokio::test]
+    async fn what_a_call_that_failed_knew_of_the_lines_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("a.db"));
+        let writer = &store.await.unwrap().inner.writer;
+        let turn = |priority: i16, fails: bool| {
+            move |tx: &mut Tx<'_>| {
+                tx.lines.turns.insert(priority, "acme".to_owned());
+                match fails {
+                    true => Err(Fault::Ours(Error::new(ErrorKind::Conflict, "no"))),
+                    false => Ok(()),
+                }
+            }
+        };
+        writer.call(turn(1, true)).await.unwrap_err();
+        // They wait together while the writer is held up.
+        let (go, wait) = mpsc::channel::<()>();
+        let hold = writer.call(move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        let (held, failed, kept, ()) = tokio::join!(
+            hold,
+            writer.call(turn(2, true)),
+            writer.call(turn(3, false)),
+            async { drop(go) }
+        );
+        held.unwrap();
+        failed.unwrap_err();
+        kept.unwrap();
+        let known = writer.call(|tx| Ok(tx.lines.turns.keys().copied().collect::<Vec<_>>()));
+        assert_eq!(known.await.unwrap(), [3]);
+    }
+
     #[tokio::test]
     async fn a_read_only_database_is_tried_again() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Leasing ready jobs: the writer moves them from the line to the leases. What they are is read beside it.
+//! Leasing ready jobs: the writer moves them from the line to the leases. What they are is read then.
 
 use std::cmp::Reverse;
 
@@ -101,25 +101,12 @@ fn take(tx: &mut Tx<'_>, claim: &Claim) -> Outcome<Vec<Taken>> {
         expires_at,
         taken: Vec::new(),
     };
-    if claim.limit == 0 {
-        return Ok(taking.taken);
+    match claim.job {
+        Some(id) => taking.one(tx, blob(id))?,
+        None => taking.line(tx)?,
     }
-    if let Some(id) = claim.job {
+    if !taking.taken.is_empty() {
         tx.lines.looks.lease_ends(micros(expires_at));
-        taking.one(tx, blob(id))?;
-        return Ok(taking.taken);
-    }
-    admission::admit_due(tx, claim.limit)?;
-    tx.lines.looks.lease_ends(micros(expires_at));
-    while taking.taken.len() < claim.limit {
-        let room = claim.limit - taking.taken.len();
-        let picked = line::pick(tx.db, &claim.kinds, room, &mut tx.lines.turns)?;
-        if picked.is_empty() {
-            break;
-        }
-        for stretch in picked {
-            taking.stretch(tx, stretch)?;
-        }
     }
     Ok(taking.taken)
 }
@@ -131,6 +118,22 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
+    /// Leases what stands in the line, as much as is wanted.
+    fn line(&mut self, tx: &mut Tx<'_>) -> Outcome<()> {
+        admission::admit_due(tx, self.claim.limit)?;
+        while self.taken.len() < self.claim.limit {
+            let room = self.claim.limit - self.taken.len();
+            let picked = line::pick(tx.db, &self.claim.kinds, room, &mut tx.lines.turns)?;
+            if picked.is_empty() {
+                break;
+            }
+            for stretch in picked {
+                self.stretch(tx, stretch)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Leases a stretch of a line, but not those of its jobs that are dead instead.
     fn stretch(&mut self, tx: &Tx<'_>, stretch: Stretch) -> Outcome<()> {
         let Stretch {
@@ -206,20 +209,7 @@ impl Taking<'_> {
                     return Ok(());
                 };
                 standing::stop_waiting(tx, place)?;
-                let past = past.leased();
-                tx.db
-                    .prepare_cached(
-                        "INSERT INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
-                         SELECT place, tenant, kind, ?2, ?3, ?4, ?5 FROM automarket_jobs WHERE place = ?1",
-                    )?
-                    .execute(params![
-                        place,
-                        micros(self.expires_at),
-                        past.fence,
-                        past.attempts,
-                        past.crashes
-                    ])?;
-                self.note(tx, place, past)
+                self.lease(tx, place, past.leased())
             }
             _ => Ok(()),
         }
@@ -235,7 +225,7 @@ impl Taking<'_> {
              WHERE l.place = ?1 AND (l.in_line = 1 OR l.ends_at <= ?2)",
             [place, tx.now],
             |row| {
-                let max_attempts = near::number(row, "max_attempts", 0, u32::MAX);
+                let max_attempts = near::number(row, 4, 0, u32::MAX)?;
                 Ok((Past::read(row, 0)?, row.get::<_, bool>(3)?, max_attempts))
             },
         )?;
@@ -249,7 +239,7 @@ impl Taking<'_> {
                 past.crashes,
                 self.claim.max_crashes,
                 past.attempts,
-                max_attempts?,
+                max_attempts,
             );
             settle::add_failure(tx, place, past.attempts, &crash.failure)?;
             if crash.dead {
@@ -261,16 +251,24 @@ impl Taking<'_> {
                 return standing::end(tx, place, JobState::Dead);
             }
         }
-        let before = past;
-        past = past.leased();
-        if in_trust {
-            past.attempts = before.attempts;
-        }
+        // To be given back is no attempt.
+        let attempts = match in_trust {
+            true => past.attempts,
+            false => past.leased().attempts,
+        };
+        let past = Past {
+            attempts,
+            ..past.leased()
+        };
+        self.lease(tx, place, past)
+    }
+
+    /// Leases one job, over the lease that it may have had.
+    fn lease(&mut self, tx: &Tx<'_>, place: i64, past: Past) -> Outcome<()> {
         tx.db
             .prepare_cached(
-                "UPDATE automarket_leases
-                 SET ends_at = ?2, fence = ?3, attempts = ?4, crashes = ?5, in_trust = 0, in_line = 0
-                 WHERE place = ?1",
+                "INSERT OR REPLACE INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
+                 SELECT place, tenant, kind, ?2, ?3, ?4, ?5 FROM automarket_jobs WHERE place = ?1",
             )?
             .execute(params![
                 place,

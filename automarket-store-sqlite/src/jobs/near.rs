@@ -4,7 +4,7 @@ use automarket_core::{
     JobId,
     chrono::{DateTime, Utc},
 };
-use rusqlite::{Row, types::ValueRef};
+use rusqlite::{Row, RowIndex, types::ValueRef};
 use uuid::Uuid;
 
 use crate::{error::Outcome, value};
@@ -16,15 +16,12 @@ pub(super) fn text(row: &Row<'_>, column: &str) -> Outcome<Option<String>> {
 
 pub(super) fn number<T: TryFrom<i64>>(
     row: &Row<'_>,
-    column: &str,
+    column: impl RowIndex,
     least: T,
     most: T,
-) -> Outcome<T> {
-    Ok(within(whole(row.get_ref(column)?), least, most))
-}
-
-pub(super) fn within<T: TryFrom<i64>>(number: i64, least: T, most: T) -> T {
-    T::try_from(number).unwrap_or(if number < 0 { least } else { most })
+) -> rusqlite::Result<T> {
+    let number = whole(row.get_ref(column)?);
+    Ok(T::try_from(number).unwrap_or(if number < 0 { least } else { most }))
 }
 
 pub(super) fn instant(row: &Row<'_>, column: &str) -> Outcome<DateTime<Utc>> {
@@ -43,7 +40,7 @@ pub(super) fn id(row: &Row<'_>, column: &str) -> Outcome<JobId> {
     Ok(id.unwrap_or_default().into())
 }
 
-pub(super) fn whole(value: ValueRef<'_>) -> i64 {
+fn whole(value: ValueRef<'_>) -> i64 {
     match value {
         ValueRef::Integer(number) => number,
         ValueRef::Real(number) => number as i64,

@@ -154,7 +154,7 @@ fn settle_one(tx: &Tx<'_>, held: Held, verdict: &Verdict) -> Outcome<JobState> {
         tx.db,
         "SELECT max_attempts FROM automarket_jobs WHERE place = ?1",
         [place],
-        |row| Ok(near::within(near::whole(row.get_ref(0)?), 0, u32::MAX)),
+        |row| near::number(row, 0, 0, u32::MAX),
     )?;
     let next = verdict
         .clone()

@@ -25,11 +25,10 @@ pub(super) struct Past {
 impl Past {
     /// Reads the three columns from this one on. Somebody's own statement may have put anything there.
     pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
-        let number = |column| Ok::<_, rusqlite::Error>(near::whole(row.get_ref(column)?));
         Ok(Self {
-            fence: number(column)?,
-            attempts: near::within(number(column + 1)?, 0, u32::MAX),
-            crashes: near::within(number(column + 2)?, 0, u32::MAX),
+            fence: near::number(row, column, i64::MIN, i64::MAX)?,
+            attempts: near::number(row, column + 1, 0, u32::MAX)?,
+            crashes: near::number(row, column + 2, 0, u32::MAX)?,
         })
     }
 
@@ -75,10 +74,11 @@ pub(super) fn waiting(tx: &Tx<'_>, place: i64) -> Outcome<Option<Past>> {
     one(tx.db, &sql, [place], |row| Past::read(row, 0))
 }
 
-/// Takes a job from where it waits, before anything of it is changed; whether it was there.
-pub(super) fn stop_waiting(tx: &Tx<'_>, place: i64) -> Outcome<bool> {
+/// Takes a job from where it waits, before anything of it is changed.
+pub(super) fn stop_waiting(tx: &Tx<'_>, place: i64) -> Outcome<()> {
     let sql = format!("DELETE FROM automarket_waiting WHERE {THE_WAITING}");
-    Ok(tx.db.prepare_cached(&sql)?.execute([place])? > 0)
+    tx.db.prepare_cached(&sql)?.execute([place])?;
+    Ok(())
 }
 
 /// Ends the lease of a job, which then stands nowhere.
@@ -126,7 +126,7 @@ pub(super) fn end(tx: &Tx<'_>, place: i64, state: JobState) -> Outcome<()> {
 }
 
 /// Places as stretches from one to another in which every place is: jobs that were put in together are mostly claimed
-/// and completed together, and a statement for a stretch costs a third of one for a list.
+/// and completed together, and a statement for a stretch costs less than half of one for a list.
 pub(super) fn stretches(mut places: Vec<i64>) -> Vec<(i64, i64)> {
     places.sort_unstable();
     let mut stretches: Vec<(i64, i64)> = Vec::new();
@@ -147,10 +147,9 @@ mod tests {
     #[test]
     fn the_waiting_row_is_found_by_its_key() {
         let db = database();
-        searches(
-            &db,
-            &format!("DELETE FROM automarket_waiting WHERE {THE_WAITING}"),
-        );
+        let step = format!("DELETE FROM automarket_waiting WHERE {THE_WAITING}");
+        let plan = searches(&db, &step);
+        assert!(plan[0].contains("run_at=? AND place=?"), "{plan:?}");
     }
 
     #[test]

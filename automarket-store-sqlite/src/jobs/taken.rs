@@ -1,4 +1,4 @@
-//! What was leased just now, read outside of the writer, which goes on meanwhile.
+//! What was leased just now, read beside the writer unless it is little.
 
 use std::collections::HashMap;
 
