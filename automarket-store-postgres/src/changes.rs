@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Publication, PublishingChange, not_there},
+    store::{Publication, PublishingChange, not_there, rows::NewRow},
 };
 use tokio::task::JoinSet;
 use tokio_postgres::{Row, types::ToSql};
@@ -193,7 +193,8 @@ async fn write(
     ordered.sort_by_key(|publication| publication.id);
     let heads = ordered.into_iter().map(up_to_update);
     let heads: Vec<String> = heads.collect::<Result<_>>()?;
-    let jobs = JobColumns::new(&change.jobs)?;
+    let rows = NewRow::all(&change.jobs)?;
+    let jobs = JobColumns::new(&rows);
     let attempts = to_json(&change.attempts)?;
     let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
     let latencies: Vec<i32> = latencies.collect();
@@ -203,8 +204,8 @@ async fn write(
     params.extend(jobs.params());
     params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
     params.extend(events.params());
-    let rows = on.rows(CHANGE, &params).await?;
-    let row = rows
+    let answer = on.rows(CHANGE, &params).await?;
+    let row = answer
         .first()
         .ok_or_else(|| damaged("the answer of change"))?;
     let at: DateTime<Utc> = row.instant("at")?;

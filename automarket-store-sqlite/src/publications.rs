@@ -1,7 +1,10 @@
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there},
+    store::{
+        NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there,
+        rows::NewRow,
+    },
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -10,7 +13,7 @@ use crate::{
     attempts::{self, AttemptRow},
     error::{Fault, Outcome},
     events::{self, EventRow},
-    jobs::{self, NewRow},
+    jobs,
     value::{Columns, blob, instant, limit as sql_limit, micros, to_json},
     writer::Tx,
 };

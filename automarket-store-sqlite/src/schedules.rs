@@ -1,14 +1,14 @@
 use automarket_core::{
     Result, TenantId, Timetable, async_trait,
     chrono::{DateTime, Utc},
-    store::{Schedule, ScheduleStore},
+    store::{Schedule, ScheduleStore, rows::NewRow},
 };
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     SqliteStore,
     error::Outcome,
-    jobs::{NewRow, enqueue},
+    jobs::enqueue,
     value::{Columns, instant, limit as sql_limit, micros, to_json},
 };
 

@@ -1,11 +1,14 @@
 //! Puts of different callers that are in one group go in as one: rows in long statements cost half of single ones.
 
-use automarket_core::{Error, Result, store::Enqueued};
+use automarket_core::{
+    Error, Result,
+    store::{Enqueued, rows::NewRow},
+};
 use tokio::sync::oneshot;
 
 use crate::{
     error::Outcome,
-    jobs::{self, NewRow},
+    jobs,
     writer::{Tx, Work, reply},
 };
 

@@ -5,13 +5,13 @@
 use automarket_core::{
     Result,
     chrono::Utc,
-    store::{Enqueued, NewJob, NewPublishing},
+    store::{Enqueued, NewJob, NewPublishing, rows::NewRow},
 };
 use rusqlite::Connection;
 
 use crate::{
     error::{Fault, Outcome},
-    jobs::{self, NewRow},
+    jobs,
     publications::NewRows,
     value::micros,
     writer::{Lines, Tx},

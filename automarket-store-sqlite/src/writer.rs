@@ -7,14 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use automarket_core::{Clock, Error, ErrorKind, ErrorRecord, Result, store::Enqueued};
+use automarket_core::{
+    Clock, Error, ErrorKind, ErrorRecord, Result,
+    store::{Enqueued, rows::NewRow},
+};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
     Synchronous,
     error::{Fault, Outcome},
-    jobs::{Looks, NewRow},
+    jobs::Looks,
     together::{Puts, run_all},
     value::micros,
 };
@@ -337,10 +340,7 @@ mod tests {
     use rusqlite::OpenFlags;
 
     use super::*;
-    use crate::{
-        SqliteStore,
-        jobs::{NewRow, enqueue},
-    };
+    use crate::{SqliteStore, jobs::enqueue};
 
     fn jobs(count: usize) -> Vec<NewJob> {
         let tenant = TenantId::new("acme").unwrap();

@@ -1,10 +1,11 @@
-//! What stores on SQL share: records as JSON text, limits as SQL counts, the state of a job in two columns.
+//! What stores on SQL share: records as JSON text, new jobs as rows, limits as SQL counts, the state of a job in two
+//! columns.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use serde_json::Value;
 
-use super::JobState;
+use super::{JobState, NewJob};
 use crate::{Error, ErrorKind, ErrorRecord, Result};
 
 /// A record as JSON text.
@@ -23,6 +24,45 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String> {
 /// As [`damaged`].
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| damaged("a record").with_source(error))
+}
+
+/// A job to be put in whose payload is written out already, so that whoever writes many callers' jobs need not.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// The job; its payload is null here.
+    pub job: NewJob,
+    /// Its payload as JSON text.
+    pub payload: String,
+}
+
+impl NewRow {
+    /// The job as a row.
+    ///
+    /// # Errors
+    /// As [`to_json`].
+    pub fn new(job: &NewJob) -> Result<Self> {
+        Ok(Self {
+            payload: to_json(&job.payload)?,
+            job: NewJob {
+                id: job.id,
+                tenant: job.tenant.clone(),
+                kind: job.kind.clone(),
+                payload: Value::Null,
+                run_at: job.run_at,
+                priority: job.priority,
+                max_attempts: job.max_attempts,
+                unique_key: job.unique_key.clone(),
+            },
+        })
+    }
+
+    /// Jobs as rows.
+    ///
+    /// # Errors
+    /// As [`to_json`].
+    pub fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
+        jobs.iter().map(Self::new).collect()
+    }
 }
 
 /// A job's payload or result from its text. What this program cannot read (it nests too deeply, or has a number

@@ -1,11 +1,11 @@
 //! Putting jobs in, and the writer that groups callers who each put in one.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result,
     chrono::{DateTime, Utc},
-    store::{Enqueued, NewJob},
+    store::{Enqueued, NewJob, rows::NewRow},
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::{Uuid, Version};
@@ -14,7 +14,7 @@ use crate::{
     db::{Database, Tx},
     error::Outcome,
     together::{Together, Waiting},
-    value::{Columns as _, damaged, to_json},
+    value::{Columns as _, damaged},
 };
 
 const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6)";
@@ -33,9 +33,9 @@ const LARGE: usize = 256;
 #[derive(Default)]
 pub(crate) struct JobColumns<'a> {
     ids: Vec<Uuid>,
-    tenants: Vec<Cow<'a, str>>,
-    kinds: Vec<Cow<'a, str>>,
-    payloads: Vec<String>,
+    tenants: Vec<&'a str>,
+    kinds: Vec<&'a str>,
+    payloads: Vec<&'a str>,
     run_ats: Vec<Option<DateTime<Utc>>>,
     priorities: Vec<i16>,
     max_attempts: Vec<i64>,
@@ -43,74 +43,19 @@ pub(crate) struct JobColumns<'a> {
 }
 
 impl<'a> JobColumns<'a> {
-    pub(crate) fn new(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Self> {
+    pub(crate) fn new(rows: impl IntoIterator<Item = &'a NewRow>) -> Self {
         let mut columns = Self::default();
-        for job in jobs {
+        for NewRow { job, payload } in rows {
             columns.ids.push(job.id.uuid());
-            columns.tenants.push(job.tenant.as_str().into());
-            columns.kinds.push(job.kind.as_str().into());
-            columns.payloads.push(to_json(&job.payload)?);
+            columns.tenants.push(job.tenant.as_str());
+            columns.kinds.push(&job.kind);
+            columns.payloads.push(payload);
             columns.run_ats.push(job.run_at);
             columns.priorities.push(job.priority);
             columns.max_attempts.push(job.max_attempts.into());
             columns.keys.push(job.unique_key.as_deref());
         }
-        Ok(columns)
-    }
-
-    /// For a group; only jobs without keys go in company.
-    fn owned(self) -> JobColumns<'static> {
-        let owned = |texts: Vec<Cow<'a, str>>| {
-            let texts = texts.into_iter().map(|text| text.into_owned().into());
-            texts.collect()
-        };
-        JobColumns {
-            keys: vec![None; self.ids.len()],
-            tenants: owned(self.tenants),
-            kinds: owned(self.kinds),
-            ids: self.ids,
-            payloads: self.payloads,
-            run_ats: self.run_ats,
-            priorities: self.priorities,
-            max_attempts: self.max_attempts,
-        }
-    }
-
-    fn append(&mut self, mut others: Self) {
-        self.ids.append(&mut others.ids);
-        self.tenants.append(&mut others.tenants);
-        self.kinds.append(&mut others.kinds);
-        self.payloads.append(&mut others.payloads);
-        self.run_ats.append(&mut others.run_ats);
-        self.priorities.append(&mut others.priorities);
-        self.max_attempts.append(&mut others.max_attempts);
-        self.keys.append(&mut others.keys);
-    }
-
-    /// Takes the first so many away.
-    fn take(&mut self, count: usize) -> Self {
-        let rest = Self {
-            ids: self.ids.split_off(count),
-            tenants: self.tenants.split_off(count),
-            kinds: self.kinds.split_off(count),
-            payloads: self.payloads.split_off(count),
-            run_ats: self.run_ats.split_off(count),
-            priorities: self.priorities.split_off(count),
-            max_attempts: self.max_attempts.split_off(count),
-            keys: self.keys.split_off(count),
-        };
-        std::mem::replace(self, rest)
-    }
-
-    fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether somebody's open transaction may hold a key or an id of theirs, since both follow from something: not in
-    /// company.
-    fn may_wait(&self) -> bool {
-        let random = |id: &Uuid| id.get_version() == Some(Version::SortRand);
-        self.keys.iter().any(Option::is_some) || !self.ids.iter().all(random)
+        columns
     }
 
     pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 8] {
@@ -173,12 +118,17 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = JobColumns::new(jobs)?;
+    let rows = NewRow::all(jobs)?;
+    let columns = JobColumns::new(&rows);
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
-async fn put(db: &Database, columns: &JobColumns<'_>) -> Outcome<Vec<Enqueued>> {
-    if !columns.may_wait() {
+async fn put<'a>(
+    db: &Database,
+    rows: impl IntoIterator<Item = &'a NewRow> + Clone,
+) -> Outcome<Vec<Enqueued>> {
+    let columns = JobColumns::new(rows.clone());
+    if !rows.into_iter().any(may_wait) {
         let put = match columns.one() {
             Some(one) => db.rows(PUT_ONE, &one).await,
             None => {
@@ -197,8 +147,7 @@ async fn put(db: &Database, columns: &JobColumns<'_>) -> Outcome<Vec<Enqueued>> 
     columns.answers(db.rows(PUT, &columns.params()).await)
 }
 
-type Company = Together<JobColumns<'static>, Vec<Enqueued>>;
-type Group = Vec<Waiting<JobColumns<'static>, Vec<Enqueued>>>;
+type Company = Together<Vec<NewRow>, Vec<Enqueued>>;
 
 /// Puts jobs in, calls that come at the same time in company.
 pub(crate) struct Writer {
@@ -210,7 +159,7 @@ impl Writer {
     pub(crate) fn start(db: &Arc<Database>) -> Self {
         let start = |groups| {
             let db = db.clone();
-            Together::start(groups, GROUP, JobColumns::len, move |group| {
+            Together::start(groups, GROUP, Vec::len, move |group| {
                 let db = db.clone();
                 async move { write(&db, group).await }
             })
@@ -222,51 +171,46 @@ impl Writer {
     }
 
     pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let columns = JobColumns::new(jobs)?;
-        let company = match columns.len() {
-            ..=SMALL => &self.small,
+        let rows = NewRow::all(jobs)?;
+        let company = match rows.len() {
+            0 => return Ok(Vec::new()),
+            1..=SMALL => &self.small,
             _ => &self.batches,
         };
-        if columns.len() > LARGE || columns.may_wait() {
-            return Ok(put(db, &columns).await?);
+        if rows.len() > LARGE || rows.iter().any(may_wait) {
+            return Ok(put(db, &rows).await?);
         }
         if let Some(_turn) = company.alone() {
-            return Ok(put(db, &columns).await?);
+            return Ok(put(db, &rows).await?);
         }
-        company.call(columns.owned()).await
+        company.call(rows).await
     }
+}
+
+/// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
+fn may_wait(NewRow { job, .. }: &NewRow) -> bool {
+    job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
 /// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
-async fn write(db: &Database, mut group: Group) {
-    let mut all = JobColumns::default();
-    let mut lengths = Vec::with_capacity(group.len());
-    for waiting in &mut group {
-        lengths.push(waiting.call.len());
-        all.append(std::mem::take(&mut waiting.call));
-    }
-    let group = group.into_iter().zip(lengths);
-    match put(db, &all).await {
+async fn write(db: &Database, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
+    match put(db, group.iter().flat_map(|waiting| &waiting.call)).await {
         Ok(answers) => {
             let mut answers = answers.into_iter();
-            for (waiting, length) in group {
-                let own = answers.by_ref().take(length).collect();
+            for waiting in group {
+                let own = answers.by_ref().take(waiting.call.len()).collect();
                 let _ = waiting.answer(Ok(own));
             }
         }
         Err(fault) => {
             let error = Error::from(fault);
-            for (waiting, length) in group {
-                let own = all.take(length);
+            for waiting in group {
                 let answer = match error.kind() {
                     ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
                         Err(Error::from(ErrorRecord::from(&error)))
                     }
-                    _ => put(db, &own).await.map_err(Error::from),
+                    _ => put(db, &waiting.call).await.map_err(Error::from),
                 };
                 let _ = waiting.answer(answer);
             }

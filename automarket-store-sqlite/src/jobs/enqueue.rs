@@ -1,55 +1,26 @@
 use std::sync::LazyLock;
 
 use automarket_core::{
-    JobId, Result,
-    store::{Enqueued, NewJob, id_taken},
+    JobId,
+    store::{Enqueued, id_taken, rows::NewRow},
 };
 use rusqlite::{CachedStatement, OptionalExtension, params};
-use serde_json::Value;
 
 use super::read::one;
 use crate::{
     error::Outcome,
-    value::{Columns, blob, damaged, micros, to_json},
+    value::{Columns, blob, damaged, micros},
     writer::Tx,
 };
 
-/// A job whose payload is written out already, so that the writer need not; in `job` it is null.
-pub(crate) struct NewRow {
-    job: NewJob,
-    payload: String,
-}
-
-impl NewRow {
-    pub(crate) fn new(job: &NewJob) -> Result<Self> {
-        Ok(Self {
-            payload: to_json(&job.payload)?,
-            job: NewJob {
-                id: job.id,
-                tenant: job.tenant.clone(),
-                kind: job.kind.clone(),
-                payload: Value::Null,
-                run_at: job.run_at,
-                priority: job.priority,
-                max_attempts: job.max_attempts,
-                unique_key: job.unique_key.clone(),
-            },
-        })
-    }
-
-    /// Whether both differ in id and payload only, and have no keys.
-    fn is_like(&self, other: &Self) -> bool {
-        let (a, b) = (&self.job, &other.job);
-        a.unique_key.is_none()
-            && b.unique_key.is_none()
-            && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
-            && a.kind == b.kind
-            && a.tenant == b.tenant
-    }
-
-    pub(crate) fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
-        jobs.iter().map(Self::new).collect()
-    }
+/// Whether both differ in id and payload only, and have no keys.
+fn are_alike(a: &NewRow, b: &NewRow) -> bool {
+    let (a, b) = (&a.job, &b.job);
+    a.unique_key.is_none()
+        && b.unique_key.is_none()
+        && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
+        && a.kind == b.kind
+        && a.tenant == b.tenant
 }
 
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
@@ -59,7 +30,7 @@ pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
 pub(crate) fn enqueue_all(tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
     let mut answers = Vec::with_capacity(rows.len());
-    for mut alike in rows.chunk_by(|a, b| a.is_like(b)) {
+    for mut alike in rows.chunk_by(|a, b| are_alike(a, b)) {
         while !alike.is_empty() {
             let many = MANY.iter().find(|many| many.rows <= alike.len());
             let (rows, rest) = alike.split_at(many.map_or(1, |many| many.rows));

@@ -22,7 +22,7 @@ use automarket_core::{
     chrono::{DateTime, SubsecRound, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict, Woken,
+        Verdict, Woken, rows::NewRow,
     },
 };
 use rusqlite::params;
@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use crate::{SqliteStore, value::to_json};
 pub(crate) use admission::Looks;
-pub(crate) use enqueue::{NewRow, enqueue, enqueue_all, enqueue_one};
+pub(crate) use enqueue::{enqueue, enqueue_all, enqueue_one};
 use settle::VerdictRow;
 pub(crate) use settle::revive;
 
