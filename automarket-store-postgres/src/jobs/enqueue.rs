@@ -18,6 +18,7 @@ use crate::{
 };
 
 const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6)";
+const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
@@ -71,26 +72,6 @@ impl<'a> JobColumns<'a> {
         ]
     }
 
-    /// A lone job's columns but its key, if it is due now.
-    fn one(&self) -> Option<[&(dyn ToSql + Sync); 6]> {
-        let ([id], [None]) = (&self.ids[..], &self.run_ats[..]) else {
-            return None;
-        };
-        Some([
-            id,
-            self.tenants.first()?,
-            self.kinds.first()?,
-            self.payloads.first()?,
-            self.priorities.first()?,
-            self.max_attempts.first()?,
-        ])
-    }
-
-    fn all_new(&self) -> Vec<Enqueued> {
-        let ids = self.ids.iter().copied();
-        ids.map(|id| Enqueued::New(id.into())).collect()
-    }
-
     /// One answer per job, in order.
     fn answers(&self, rows: Outcome<Vec<Row>>) -> Outcome<Vec<Enqueued>> {
         let rows =
@@ -123,28 +104,85 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
+/// Puts jobs in without a transaction of a caller's.
 async fn put<'a>(
     db: &Database,
-    rows: impl IntoIterator<Item = &'a NewRow> + Clone,
+    rows: impl IntoIterator<Item = &'a NewRow>,
 ) -> Outcome<Vec<Enqueued>> {
-    let columns = JobColumns::new(rows.clone());
-    if !rows.into_iter().any(may_wait) {
-        let put = match columns.one() {
-            Some(one) => db.rows(PUT_ONE, &one).await,
-            None => {
-                let [new @ .., _keys] = columns.params();
-                let ends = (columns.ids.iter().min(), columns.ids.iter().max());
-                let ends: [&(dyn ToSql + Sync); 2] = [&ends.0, &ends.1];
-                db.rows(PUT_NEW, &[&new[..], &ends[..]].concat()).await
+    let rows: Vec<&NewRow> = rows.into_iter().collect();
+    if !rows.iter().any(|row| may_wait(row)) {
+        match put_new(db, &rows).await {
+            Ok(_) => {
+                let ids = rows.iter().map(|row| row.job.id);
+                return Ok(ids.map(Enqueued::New).collect());
             }
-        };
-        match put {
-            Ok(_) => return Ok(columns.all_new()),
             Err(fault) if fault.is_known() => {}
             Err(fault) => return Err(fault),
         }
     }
+    let columns = JobColumns::new(rows.iter().copied());
     columns.answers(db.rows(PUT, &columns.params()).await)
+}
+
+/// Puts jobs in of which none is known; their ids, if one is, are refused.
+async fn put_new(db: &Database, rows: &[&NewRow]) -> Outcome<Vec<Row>> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
+    let ends = (ids.iter().min(), ids.iter().max());
+    let payloads = || rows.iter().map(|row| &row.payload).collect::<Vec<_>>();
+    let Some(job) = alike(rows) else {
+        let columns = JobColumns::new(rows.iter().copied());
+        let [new @ .., _keys] = columns.params();
+        let ends: [&(dyn ToSql + Sync); 2] = [&ends.0, &ends.1];
+        return db.rows(PUT_NEW, &[&new[..], &ends[..]].concat()).await;
+    };
+    let (tenant, attempts) = (job.tenant.as_str(), i64::from(job.max_attempts));
+    if let ([row], None) = (rows, job.run_at) {
+        let id = row.job.id.uuid();
+        return db
+            .rows(
+                PUT_ONE,
+                &[
+                    &id,
+                    &tenant,
+                    &job.kind,
+                    &row.payload,
+                    &job.priority,
+                    &attempts,
+                ],
+            )
+            .await;
+    }
+    db.rows(
+        PUT_ALIKE,
+        &[
+            &ids,
+            &payloads(),
+            &tenant,
+            &job.kind,
+            &job.run_at,
+            &job.priority,
+            &attempts,
+            &ends.0,
+            &ends.1,
+        ],
+    )
+    .await
+}
+
+/// What jobs have in common that differ in their ids and payloads alone.
+fn alike<'a>(rows: &[&'a NewRow]) -> Option<&'a NewJob> {
+    let first = &rows.first()?.job;
+    let shape = |job: &'a NewJob| {
+        (
+            &job.tenant,
+            &job.kind,
+            job.run_at,
+            job.priority,
+            job.max_attempts,
+        )
+    };
+    let same = rows.iter().all(|row| shape(&row.job) == shape(first));
+    same.then_some(first)
 }
 
 type Company = Together<Vec<NewRow>, Vec<Enqueued>>;

@@ -6,6 +6,7 @@
     reason = "a failed assumption of a test is a panic"
 )]
 
+mod alike;
 mod claims;
 mod contract;
 mod due;
