@@ -23,7 +23,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0011_mended.sql"),
     include_str!("../migrations/0012_one_job.sql"),
     include_str!("../migrations/0013_numbers.sql"),
-    include_str!("../migrations/0014_alike.sql"),
+    include_str!("../migrations/0014_one_number.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

@@ -55,10 +55,10 @@ impl UpkeepStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Overdue>> {
         let sql = "SELECT q.tenant, q.id, q.kind, q.leased, q.since FROM (
-                SELECT q.tenant, q.id, q.kind, q.leased, c.now,
-                    CASE WHEN q.leased THEN q.due_at ELSE q.run_at END AS since
+                SELECT q.tenant, q.id, q.kind, q.leased_until IS NOT NULL AS leased, c.now,
+                    coalesce(q.leased_until, q.run_at) AS since
                 FROM automarket.queue q, (SELECT automarket.clock() AS now) c
-                WHERE q.ready OR q.due_at <= c.now) q
+                WHERE q.line >= 0 OR q.run_at <= c.now) q
             WHERE q.since < q.now - $1::bigint * interval '1 microsecond'
                 AND ($3::timestamptz IS NULL OR (q.since, q.id) > ($3::timestamptz, $4::uuid))
             ORDER BY q.since, q.id LIMIT $2";
@@ -152,11 +152,10 @@ impl UpkeepStore for PostgresStore {
                 ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED
             ), back AS (
                 INSERT INTO automarket.queue
-                    (id, place, lane, line, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind,
-                    unique_key, created_at, payload)
-                SELECT id, place, automarket.lane(kind, priority, true), automarket.line(tenant, true),
-                    automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
-                    tenant, kind, unique_key, created_at, payload
+                    (id, place, line, run_at, created_at, max_attempts, fence, priority, kind, tenant, unique_key,
+                    payload)
+                SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
+                    max_attempts, fence, priority, kind, tenant, unique_key, payload
                 FROM dead
                 ON CONFLICT DO NOTHING RETURNING id)
             DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";

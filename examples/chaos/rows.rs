@@ -62,13 +62,17 @@ pub(crate) async fn events(place: &Place, kind: &str) -> Result<i64> {
     .await
 }
 
-/// The live jobs, as `queue` has them on PostgreSQL.
+/// The live jobs, in one shape.
+const POSTGRES_QUEUE: &str = "(
+    SELECT tenant, kind, unique_key, coalesce(fence, 0) AS fence, coalesce(crashes, 0) AS crashes,
+        leased_until IS NOT NULL AS leased
+    FROM @queue) AS live";
 const SQLITE_QUEUE: &str = "(
     SELECT place, tenant, kind, j.unique_key, l.fence, l.crashes, 1 AS leased
     FROM @leases l JOIN @jobs j USING (place, tenant, kind)
     UNION ALL
     SELECT place, tenant, kind, j.unique_key, w.fence, w.crashes, 0
-    FROM @waiting w JOIN @jobs j USING (place, tenant, kind) WHERE w.leased = 0)";
+    FROM @waiting w JOIN @jobs j USING (place, tenant, kind) WHERE w.leased = 0) AS live";
 
 /// Counts by a statement in which `@` stands before the names of our tables.
 pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
@@ -81,7 +85,9 @@ pub(crate) async fn count(place: &Place, sql: &str) -> Result<i64> {
         }
         Place::Postgres { .. } => {
             let (client, schema) = place.postgres().await?;
-            let sql = sql.replace('@', &format!("{schema}."));
+            let sql = sql
+                .replace("@queue", POSTGRES_QUEUE)
+                .replace('@', &format!("{schema}."));
             Ok(client.query_one(&sql, &[]).await?.get(0))
         }
     }
@@ -130,7 +136,7 @@ pub(crate) async fn jobs(place: &Place) -> Result<Vec<JobRow>> {
             // Whether `jobs` is a table beside the two others or a view of them.
             let sql = format!(
                 "WITH stands AS (
-                    SELECT id, CASE WHEN leased THEN 'leased' ELSE 'waiting' END AS state, attempts, crashes,
+                    SELECT id, CASE WHEN leased_until IS NULL THEN 'waiting' ELSE 'leased' END AS state, attempts, crashes,
                         fence, NULL::text AS result FROM {schema}.queue
                     UNION ALL
                     SELECT id, state, attempts, crashes, fence, result::text FROM {schema}.ended)

@@ -28,14 +28,14 @@ use crate::{
     value::{Columns, failure, from_json, payload},
 };
 
-/// Which line's turn was last, by priority. Each process goes round by itself: only fairness hangs on it.
+/// Which tenant's turn was last, by priority, as its number. Each process goes round by itself: only fairness hangs on it.
 #[derive(Default)]
 struct Turns(Mutex<BTreeMap<i16, i64>>);
 
 impl Turns {
     fn read(&self) -> (Vec<i16>, Vec<i64>) {
         let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.iter().map(|(p, line)| (*p, *line)).unzip()
+        turns.iter().map(|(p, tenant)| (*p, *tenant)).unzip()
     }
 
     /// Notes the last of these in the order of turns: down the numbers, once round from the one after the last
@@ -43,12 +43,12 @@ impl Turns {
     fn note(&self, taken: &[(i16, i64)]) {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut newest: BTreeMap<i16, i64> = BTreeMap::new();
-        for &(priority, line) in taken {
+        for &(priority, tenant) in taken {
             let last = turns.get(&priority);
-            let round = |line| (last.is_some_and(|last| line >= *last), Reverse(line));
-            let best = newest.entry(priority).or_insert(line);
-            if round(line) > round(*best) {
-                *best = line;
+            let round = |tenant| (last.is_some_and(|last| tenant >= *last), Reverse(tenant));
+            let best = newest.entry(priority).or_insert(tenant);
+            if round(tenant) > round(*best) {
+                *best = tenant;
             }
         }
         turns.extend(newest);
@@ -214,15 +214,14 @@ async fn lease_ready(
         let mut odd = Vec::new();
         let before = leases.len();
         for row in &rows {
-            let line = row.column(18)?;
-            turn.push((row.column(5)?, line));
+            turn.push((row.column(5)?, row.column(18)?));
             if row.column(16)? {
                 expired.push((row.column::<Uuid>(0)?, row.column::<i64>(10)?));
                 continue;
             }
             match lease(row) {
                 Ok(lease) => {
-                    taken.push((row.column(17)?, line, lease.job.run_at));
+                    taken.push((row.column(17)?, lease.job.run_at));
                     leases.push((row.column(1)?, lease));
                 }
                 Err(fault) => odd.push(unreadable(row, fault)?),
@@ -283,8 +282,8 @@ async fn rescue(
     let mut connection = db.connection().await?;
     let tx = connection.begin().await?;
     let ids: Vec<Uuid> = expired.iter().map(|(id, _)| *id).collect();
-    let sql = "SELECT id, fence, attempts, crashes, max_attempts, in_trust FROM automarket.queue
-        WHERE id = ANY ($1) AND leased AND due_at <= automarket.clock() ORDER BY id
+    let sql = "SELECT id, fence, attempts, coalesce(crashes, 0) AS crashes, max_attempts, in_trust
+        FROM automarket.queue WHERE id = ANY ($1) AND leased_until <= automarket.clock() ORDER BY id
         FOR UPDATE SKIP LOCKED";
     let (mut live, mut dead, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.rows(sql, &[&ids]).await? {
@@ -325,12 +324,12 @@ async fn rescue(
 /// Leases jobs whose lease ran out, counting that as a crash unless they were only lent.
 async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lease)>> {
     let sql = "UPDATE automarket.queue q SET fence = fence + 1, attempts = attempts + (NOT in_trust)::integer,
-            crashes = crashes + (NOT in_trust)::integer,
-            in_trust = coalesce(crashes + (NOT in_trust)::integer >= $3, false),
-            due_at = automarket.clock() + $2 * interval '1 microsecond'
+            crashes = coalesce(crashes, 0) + (NOT in_trust)::integer,
+            in_trust = coalesce(coalesce(crashes, 0) + (NOT in_trust)::integer >= $3, false),
+            leased_until = automarket.clock() + $2 * interval '1 microsecond'
         WHERE id = ANY ($1)
         RETURNING id, place, tenant, kind, payload::text, priority, max_attempts, unique_key, created_at,
-            run_at, fence, attempts, crashes, due_at, automarket.failures_of(id) AS failures, in_trust";
+            run_at, fence, attempts, crashes, leased_until, automarket.failures_of(id) AS failures, in_trust";
     if ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,7 +1,7 @@
 //! Where the lines begin, past what is leased.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +14,7 @@ const FRESH: TimeDelta = TimeDelta::milliseconds(100);
 /// More lines than this cost a claim more than walking.
 const MOST: usize = 500;
 
-/// Up to where this process has leased each line, by lane and line. What is leased stays in the line, so
+/// Up to where this process has leased each line. What is leased stays in the line, so
 /// the next claim would walk past all of it. What comes back behind a head waits until that is old, or until there
 /// is nothing else to take; what this process itself gives back makes it forget.
 #[derive(Default)]
@@ -23,17 +23,16 @@ pub(super) struct Heads(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     lines: Lines,
-    count: usize,
     /// The store's time when the first of them was seen.
     since: Option<DateTime<Utc>>,
     /// How often they were forgotten.
     forgotten: u64,
 }
 
-type Lines = HashMap<i64, HashMap<i64, DateTime<Utc>>>;
+type Lines = HashMap<i64, DateTime<Utc>>;
 
-/// Up to where something was taken: lane, line and run_at.
-pub(super) type Taken = (i64, i64, DateTime<Utc>);
+/// Up to where something was taken: line and run_at.
+pub(super) type Taken = (i64, DateTime<Utc>);
 
 /// What a claim goes out with.
 pub(super) struct Sent {
@@ -62,7 +61,7 @@ impl Heads {
         if known.forgotten != sent.forgotten {
             return;
         }
-        if known.since.is_none_or(|since| at - since > FRESH) || known.count > MOST {
+        if known.since.is_none_or(|since| at - since > FRESH) || known.lines.len() > MOST {
             known.forget();
             known.since = Some(at);
         }
@@ -86,17 +85,12 @@ impl Heads {
 impl Known {
     fn forget(&mut self) {
         self.lines.clear();
-        (self.count, self.since) = (0, None);
+        self.since = None;
     }
 
-    fn note(&mut self, (lane, line, run_at): Taken) {
-        match self.lines.entry(lane).or_default().entry(line) {
-            Entry::Occupied(mut head) => *head.get_mut() = run_at.max(*head.get()),
-            Entry::Vacant(head) => {
-                head.insert(run_at);
-                self.count += 1;
-            }
-        }
+    fn note(&mut self, (line, run_at): Taken) {
+        let head = self.lines.entry(line).or_insert(run_at);
+        *head = run_at.max(*head);
     }
 }
 
@@ -112,7 +106,7 @@ mod tests {
     fn seconds(heads: &Heads) -> Option<Vec<(i64, i64)>> {
         let sent = heads.send().ok().unwrap().heads?;
         let all: Lines = serde_json::from_str(&sent).unwrap();
-        let all = all[&7].iter().map(|(line, at)| (*line, at.timestamp()));
+        let all = all.iter().map(|(line, at)| (*line, at.timestamp()));
         let mut all: Vec<_> = all.collect();
         all.sort_unstable();
         Some(all)
@@ -127,12 +121,12 @@ mod tests {
             seconds(&heads)
         };
         assert_eq!(seconds(&heads), None);
-        let first = note(at(100), &[(7, -1, at(2)), (7, -1, at(1)), (7, 5, at(5))]);
-        assert_eq!(first, Some(vec![(-1, 2), (5, 5)]));
-        let later = note(at(100) + FRESH, &[(7, -1, at(3))]);
-        assert_eq!(later, Some(vec![(-1, 3), (5, 5)]));
+        let first = note(at(100), &[(1, at(2)), (1, at(1)), (5, at(5))]);
+        assert_eq!(first, Some(vec![(1, 2), (5, 5)]));
+        let later = note(at(100) + FRESH, &[(1, at(3))]);
+        assert_eq!(later, Some(vec![(1, 3), (5, 5)]));
         let too_late = at(100) + FRESH + TimeDelta::microseconds(1);
-        assert_eq!(note(too_late, &[(7, 6, at(9))]), Some(vec![(6, 9)]));
+        assert_eq!(note(too_late, &[(6, at(9))]), Some(vec![(6, 9)]));
     }
 
     #[test]
@@ -140,7 +134,7 @@ mod tests {
         let heads = Heads::default();
         let sent = heads.send().ok().unwrap();
         heads.forget();
-        heads.note(&sent, DateTime::UNIX_EPOCH, &[(7, 1, at(1))]);
+        heads.note(&sent, DateTime::UNIX_EPOCH, &[(1, at(1))]);
         assert_eq!(seconds(&heads), None);
     }
 }

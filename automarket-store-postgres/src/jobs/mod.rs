@@ -1,5 +1,5 @@
 //! The queue. What its tables are is explained in `migrations/0003_one_row.sql`, where a job stands in
-//! `migrations/0013_numbers.sql`; its hot statements are functions, each as the last migration that names it has it.
+//! `migrations/0014_one_number.sql`; its hot statements are functions, each as the last migration that names it has it.
 
 mod admission;
 mod claim;
@@ -106,11 +106,9 @@ impl JobStore for PostgresStore {
         id: JobId,
         at: DateTime<Utc>,
     ) -> Result<bool> {
-        let sql =
-            "UPDATE automarket.queue SET run_at = $3, due_at = $3, ready = $3 <= automarket.clock(),
-                lane = automarket.lane(kind, priority, $3 <= automarket.clock()),
-                line = automarket.line(tenant, $3 <= automarket.clock())
-            WHERE id = $1 AND tenant = $2 AND NOT leased";
+        let sql = "UPDATE automarket.queue SET run_at = $3,
+                line = automarket.line(kind, priority, tenant, $3 <= automarket.clock())
+            WHERE id = $1 AND tenant = $2 AND leased_until IS NULL";
         let params: crate::db::Params<'_> = &[&id.uuid(), &tenant.as_str(), &at];
         let moved = self.inner.db.execute(sql, params).await? > 0;
         if moved {
@@ -167,7 +165,7 @@ impl JobStore for PostgresStore {
         // The row of the lease stays locked until the step is in, so that nobody takes it between.
         let sql = "INSERT INTO automarket.steps (job, name, value)
             SELECT q.id, $3, $4::text::json FROM automarket.queue q
-            WHERE q.id = $1 AND q.fence = $2 AND q.leased FOR NO KEY UPDATE
+            WHERE q.id = $1 AND q.fence = $2 AND q.leased_until IS NOT NULL FOR NO KEY UPDATE
             ON CONFLICT (job, name) DO UPDATE SET value = excluded.value";
         let params: crate::db::Params<'_> =
             &[&lease.job.uuid(), &lease.fence, &name, &to_json(value)?];

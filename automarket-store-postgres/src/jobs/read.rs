@@ -38,7 +38,8 @@ pub(super) const ENDED: &str = select!(
 );
 /// No index either.
 pub(super) const LIVE: &str = select!(
-    "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.queue WHERE tenant = $1 AND leased = $2
+    "WHERE j.id = ANY (ARRAY(SELECT id FROM automarket.queue WHERE tenant = $1
+        AND (leased_until IS NOT NULL) = $2
         ORDER BY place DESC LIMIT $3))
      ORDER BY j.place DESC"
 );
@@ -82,7 +83,7 @@ pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
     let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
             count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
-        FROM (SELECT q.run_at, q.leased, q.due_at <= c.now AS free
+        FROM (SELECT q.run_at, q.leased_until IS NOT NULL AS leased, coalesce(q.leased_until, q.run_at) <= c.now AS free
             FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";
     let row = db
         .row(sql, &[])

@@ -199,7 +199,7 @@ pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome
     }
     let ids: Vec<Uuid> = verdicts.iter().map(|(token, _)| token.job.uuid()).collect();
     let sql = "SELECT id, fence, attempts, max_attempts FROM automarket.queue
-        WHERE id = ANY ($1) AND leased ORDER BY id FOR UPDATE";
+        WHERE id = ANY ($1) AND leased_until IS NOT NULL ORDER BY id FOR UPDATE";
     let mut held = HashMap::new();
     for row in tx.rows(sql, &[&ids]).await? {
         let token = LeaseToken {
@@ -252,11 +252,9 @@ pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome
     }
     add_failures(tx, &failures).await?;
     end(tx, &ended).await?;
-    let sql = "UPDATE automarket.queue q SET leased = false, run_at = coalesce(t.run_at, q.run_at),
-            due_at = coalesce(t.run_at, q.run_at), attempts = t.attempts,
-            ready = coalesce(t.run_at, q.run_at) <= automarket.clock(),
-            lane = automarket.lane(q.kind, q.priority, coalesce(t.run_at, q.run_at) <= automarket.clock()),
-            line = automarket.line(q.tenant, coalesce(t.run_at, q.run_at) <= automarket.clock())
+    let sql = "UPDATE automarket.queue q SET leased_until = NULL, run_at = coalesce(t.run_at, q.run_at), attempts = t.attempts,
+            line = automarket.line(
+                q.kind, q.priority, q.tenant, coalesce(t.run_at, q.run_at) <= automarket.clock())
         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS t (id, run_at, attempts)
         WHERE q.id = ANY ($1) AND q.id = t.id";
     if !waiting.ids.is_empty() {
@@ -276,8 +274,8 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[End]) -> Outcome<()> {
         INSERT INTO automarket.ended
             (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
             max_attempts, unique_key, created_at, payload)
-        SELECT id, place, CASE WHEN isfinite(run_at) THEN run_at ELSE created_at END, automarket.clock(), fence,
-            attempts, crashes + more, tenant, state, kind, priority,
+        SELECT id, place, CASE WHEN isfinite(run_at) THEN run_at ELSE created_at END, automarket.clock(), coalesce(fence, 0),
+            coalesce(attempts, 0), coalesce(crashes, 0) + more, tenant, state, kind, priority,
             least(greatest(max_attempts, 0), 4294967295), unique_key, created_at, payload FROM gone";
     if ends.is_empty() {
         return Ok(());
@@ -346,12 +344,12 @@ pub(crate) async fn prolong(
 
 pub(super) async fn cancel(db: &Database, tenant: &TenantId, id: JobId) -> Outcome<bool> {
     let sql = "WITH gone AS (
-            DELETE FROM automarket.queue WHERE id = $1 AND tenant = $2 AND NOT leased RETURNING *)
+            DELETE FROM automarket.queue WHERE id = $1 AND tenant = $2 AND leased_until IS NULL RETURNING *)
         INSERT INTO automarket.ended
             (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
             max_attempts, unique_key, created_at, payload)
-        SELECT id, place, run_at, automarket.clock(), fence, attempts, crashes, tenant, 'cancelled', kind,
-            priority, max_attempts, unique_key, created_at, payload FROM gone";
+        SELECT id, place, run_at, automarket.clock(), coalesce(fence, 0), coalesce(attempts, 0), coalesce(crashes, 0),
+            tenant, 'cancelled', kind, priority, max_attempts, unique_key, created_at, payload FROM gone";
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)
 }
 
@@ -362,11 +360,9 @@ pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outc
             WHERE e.id = $1 AND e.tenant = $2 AND e.state = 'dead' FOR UPDATE
         ), back AS (
             INSERT INTO automarket.queue
-                (id, place, lane, line, run_at, due_at, fence, max_attempts, priority, ready, tenant, kind,
-                unique_key, created_at, payload)
-            SELECT id, place, automarket.lane(kind, priority, true), automarket.line(tenant, true),
-                automarket.clock(), automarket.clock(), fence, max_attempts, priority, true,
-                tenant, kind, unique_key, created_at, payload
+                (id, place, line, run_at, created_at, max_attempts, fence, priority, kind, tenant, unique_key, payload)
+            SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
+                max_attempts, fence, priority, kind, tenant, unique_key, payload
             FROM dead
             ON CONFLICT DO NOTHING RETURNING id)
         DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";

@@ -128,7 +128,7 @@ async fn a_rescue_that_fails_takes_no_lease_from_the_others() {
         "CREATE FUNCTION automarket.fail() RETURNS trigger LANGUAGE plpgsql AS
             $$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'deadlock_detected'; END$$;
          CREATE TRIGGER fail BEFORE UPDATE OR DELETE ON automarket.queue FOR EACH ROW
-            WHEN (OLD.leased AND OLD.id = '{gone}') EXECUTE FUNCTION automarket.fail()"
+            WHEN (OLD.leased_until IS NOT NULL AND OLD.id = '{gone}') EXECUTE FUNCTION automarket.fail()"
     ))
     .await
     .unwrap();

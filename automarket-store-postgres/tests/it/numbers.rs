@@ -12,11 +12,11 @@ use automarket_store_postgres::testing::TestStore;
 
 use crate::cluster;
 
-/// The least number there is, beside which a step too far leaves the lanes.
+/// The least number there is, beside which a step too far leaves the lines.
 const ALIKE: &str =
     "CREATE OR REPLACE FUNCTION automarket.kind_number(kind text) RETURNS bigint LANGUAGE sql
     IMMUTABLE AS 'SELECT 0::bigint'";
-const ONE_LINE: &str = "UPDATE automarket.queue SET line = -7";
+const ONE_LINE: &str = "UPDATE automarket.queue SET line = line & -268435456 | 7";
 
 fn of(tenant: &str, kind: &str) -> NewJob {
     NewJob::new(TenantId::new(tenant).unwrap(), kind, "x".into())
@@ -76,7 +76,7 @@ async fn kinds_of_one_number_are_told_apart() {
     let next = test.store.next_ready(&wanted).await.unwrap();
     assert!(next < Some(soon), "the leases that ran out come first");
     assert_eq!(claim(&test, Some("ours"), 10).await, ours[..5]);
-    test.run("DELETE FROM automarket.queue WHERE leased")
+    test.run("DELETE FROM automarket.queue WHERE leased_until IS NOT NULL")
         .await
         .unwrap();
     let next = test.store.next_ready(&wanted).await.unwrap();
