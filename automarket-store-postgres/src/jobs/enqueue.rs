@@ -11,14 +11,15 @@ use tokio_postgres::{Row, types::ToSql};
 use uuid::{Uuid, Version};
 
 use crate::{
-    db::{Database, Tx},
+    db::{Database, Params, Tx},
     error::Outcome,
+    jobs::lines::LineNumbers,
     together::{Together, Waiting},
     value::{Columns as _, damaged},
 };
 
-const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6)";
-const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
+const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9) AS line";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
@@ -104,69 +105,84 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
-/// Puts jobs in without a transaction of a caller's.
-async fn put<'a>(
-    db: &Database,
-    rows: impl IntoIterator<Item = &'a NewRow>,
-) -> Outcome<Vec<Enqueued>> {
-    let rows: Vec<&NewRow> = rows.into_iter().collect();
-    if !rows.iter().any(|row| may_wait(row)) {
-        match put_new(db, &rows).await {
-            Ok(_) => {
-                let ids = rows.iter().map(|row| row.job.id);
-                return Ok(ids.map(Enqueued::New).collect());
-            }
-            Err(fault) if fault.is_known() => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    let columns = JobColumns::new(rows.iter().copied());
-    columns.answers(db.rows(PUT, &columns.params()).await)
+/// Puts jobs in outside a caller's transaction.
+struct Inserts {
+    db: Arc<Database>,
+    lines: LineNumbers,
 }
 
-/// Puts jobs in of which none is known; their ids, if one is, are refused.
-async fn put_new(db: &Database, rows: &[&NewRow]) -> Outcome<Vec<Row>> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
-    let ends = (ids.iter().min(), ids.iter().max());
-    let payloads = || rows.iter().map(|row| &row.payload).collect::<Vec<_>>();
-    let Some(job) = alike(rows) else {
+impl Inserts {
+    async fn put<'a>(&self, rows: impl IntoIterator<Item = &'a NewRow>) -> Outcome<Vec<Enqueued>> {
+        let rows: Vec<&NewRow> = rows.into_iter().collect();
+        if !rows.iter().any(|row| may_wait(row)) {
+            match self.put_new(&rows).await {
+                Ok(()) => {
+                    let ids = rows.iter().map(|row| row.job.id);
+                    return Ok(ids.map(Enqueued::New).collect());
+                }
+                Err(fault) if fault.is_known() => {}
+                Err(fault) => return Err(fault),
+            }
+        }
         let columns = JobColumns::new(rows.iter().copied());
-        let [new @ .., _keys] = columns.params();
-        let ends: [&(dyn ToSql + Sync); 2] = [&ends.0, &ends.1];
-        return db.rows(PUT_NEW, &[&new[..], &ends[..]].concat()).await;
-    };
-    let (tenant, attempts) = (job.tenant.as_str(), i64::from(job.max_attempts));
-    if let ([row], None) = (rows, job.run_at) {
-        let id = row.job.id.uuid();
-        return db
-            .rows(
-                PUT_ONE,
-                &[
-                    &id,
-                    &tenant,
-                    &job.kind,
-                    &row.payload,
-                    &job.priority,
-                    &attempts,
-                ],
-            )
-            .await;
+        columns.answers(self.db.rows(PUT, &columns.params()).await)
     }
-    db.rows(
-        PUT_ALIKE,
-        &[
+
+    /// Puts jobs in of which none is known; if one is, they are refused.
+    async fn put_new(&self, rows: &[&NewRow]) -> Outcome<()> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
+        let (lowest, highest) = (ids.iter().min(), ids.iter().max());
+        let Some(job) = alike(rows) else {
+            let columns = JobColumns::new(rows.iter().copied());
+            let [new @ .., _keys] = columns.params();
+            let ends: [&(dyn ToSql + Sync); 2] = [&lowest, &highest];
+            self.db
+                .rows(PUT_NEW, &[&new[..], &ends[..]].concat())
+                .await?;
+            return Ok(());
+        };
+        let (tenant, kind, priority) = (job.tenant.as_str(), &job.kind, job.priority);
+        let attempts = i64::from(job.max_attempts);
+        let lone = match rows {
+            [row] if job.run_at.is_none() => Some(row),
+            _ => None,
+        };
+        if let Some(row) = lone
+            && let Some(line) = self.lines.of(job)
+        {
+            let id = row.job.id.uuid();
+            let params: Params<'_> = &[
+                &id,
+                &tenant,
+                kind,
+                &row.payload,
+                &priority,
+                &attempts,
+                &line,
+            ];
+            self.db.rows(PUT_ONE, params).await?;
+            return Ok(());
+        }
+        let payloads: Vec<&String> = rows.iter().map(|row| &row.payload).collect();
+        let params: Params<'_> = &[
             &ids,
-            &payloads(),
+            &payloads,
             &tenant,
-            &job.kind,
+            kind,
             &job.run_at,
-            &job.priority,
+            &priority,
             &attempts,
-            &ends.0,
-            &ends.1,
-        ],
-    )
-    .await
+            &lowest,
+            &highest,
+        ];
+        let told = self.db.row(PUT_ALIKE, params).await?;
+        if lone.is_some()
+            && let Some(told) = told
+        {
+            self.lines.note(job, told.column("line")?);
+        }
+        Ok(())
+    }
 }
 
 /// What jobs have in common that differ in their ids and payloads alone.
@@ -189,26 +205,33 @@ type Company = Together<Vec<NewRow>, Vec<Enqueued>>;
 
 /// Puts jobs in, calls that come at the same time in company.
 pub(crate) struct Writer {
+    inserts: Arc<Inserts>,
     small: Company,
     batches: Company,
 }
 
 impl Writer {
     pub(crate) fn start(db: &Arc<Database>) -> Self {
+        let inserts = Arc::new(Inserts {
+            db: db.clone(),
+            lines: LineNumbers::default(),
+        });
         let start = |groups| {
-            let db = db.clone();
+            let inserts = inserts.clone();
             Together::start(groups, GROUP, Vec::len, move |group| {
-                let db = db.clone();
-                async move { write(&db, group).await }
+                let inserts = inserts.clone();
+                async move { write(&inserts, group).await }
             })
         };
+        let (small, batches) = (start(1), start(2));
         Self {
-            small: start(1),
-            batches: start(2),
+            inserts,
+            small,
+            batches,
         }
     }
 
-    pub(super) async fn enqueue(&self, db: &Database, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    pub(super) async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         let rows = NewRow::all(jobs)?;
         let company = match rows.len() {
             0 => return Ok(Vec::new()),
@@ -216,10 +239,10 @@ impl Writer {
             _ => &self.batches,
         };
         if rows.len() > LARGE || rows.iter().any(may_wait) {
-            return Ok(put(db, &rows).await?);
+            return Ok(self.inserts.put(&rows).await?);
         }
         if let Some(_turn) = company.alone() {
-            return Ok(put(db, &rows).await?);
+            return Ok(self.inserts.put(&rows).await?);
         }
         company.call(rows).await
     }
@@ -232,8 +255,11 @@ fn may_wait(NewRow { job, .. }: &NewRow) -> bool {
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
 /// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
-async fn write(db: &Database, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
-    match put(db, group.iter().flat_map(|waiting| &waiting.call)).await {
+async fn write(inserts: &Inserts, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
+    match inserts
+        .put(group.iter().flat_map(|waiting| &waiting.call))
+        .await
+    {
         Ok(answers) => {
             let mut answers = answers.into_iter();
             for waiting in group {
@@ -248,7 +274,7 @@ async fn write(db: &Database, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
                     ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
                         Err(Error::from(ErrorRecord::from(&error)))
                     }
-                    _ => put(db, &waiting.call).await.map_err(Error::from),
+                    _ => inserts.put(&waiting.call).await.map_err(Error::from),
                 };
                 let _ = waiting.answer(answer);
             }

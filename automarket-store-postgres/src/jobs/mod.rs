@@ -5,6 +5,7 @@ mod admission;
 mod claim;
 mod enqueue;
 mod heads;
+mod lines;
 mod read;
 mod settle;
 
@@ -39,7 +40,7 @@ impl JobStore for PostgresStore {
     }
 
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let put = self.inner.writer.enqueue(&self.inner.db, jobs).await?;
+        let put = self.inner.writer.enqueue(jobs).await?;
         if put.iter().any(|put| matches!(put, Enqueued::New(_))) {
             if jobs.iter().any(|job| job.run_at.is_some()) {
                 self.inner.claims.look_again();
