@@ -1,5 +1,5 @@
 -- A row of the queue is narrower, and where it stands is one number. Instructions of the server for each job of a batch,
--- before and after, in a bare INSERT from UNNEST 26.6 k: 37.6 k and @@.
+-- before and after, in a bare INSERT from UNNEST 26.6 k: 37.6 k and 34.3 k, in a batch of jobs that are alike 32.2 k.
 
 -- A kind's number: 19 bits of a hash, over 44 that are left for its lines.
 CREATE OR REPLACE FUNCTION automarket.kind_number(kind text) RETURNS bigint
@@ -21,6 +21,7 @@ $$;
 
 -- The queue, made anew. What a job gets with its first lease is null until then: leased_until (null again when it is
 -- given back), fence, attempts, crashes and in_trust.
+-- They make the row wider then, by 21 bytes: at 45 a page has room for all of its rows once more.
 DROP VIEW automarket.jobs;
 ALTER TABLE automarket.queue RENAME TO queue_before;
 CREATE TABLE automarket.queue (
@@ -40,7 +41,7 @@ CREATE TABLE automarket.queue (
     tenant       text COLLATE "C" NOT NULL,
     unique_key   text COLLATE "C",
     payload      json NOT NULL
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
     autovacuum_vacuum_cost_delay = 0);
 INSERT INTO automarket.queue
     (id, place, line, run_at, created_at, max_attempts, leased_until, fence, attempts, crashes, priority, in_trust, kind,

@@ -6,8 +6,16 @@ use automarket_core::{
 };
 use tokio::time::Instant;
 
-use super::{held::Held, run, settle::settle};
+use super::{
+    SharedEngine, cannot_be_written,
+    held::Held,
+    run,
+    settle::{Ended, settle},
+};
 use crate::Tenant;
+
+/// How long until a verdict that the store did not take is put again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 impl Tenant {
     /// Runs one job here, now, without a worker: until it has ended, or waits for a later time. A job that
@@ -26,12 +34,16 @@ impl Tenant {
             for claimed in engine.store.claim(&claim).await? {
                 let token = claimed.token;
                 let stop = held.hold(&claimed, since);
-                let ended = tokio::select! {
-                    ended = run::run(engine, claimed, stop) => ended,
+                let worked = async {
+                    let ended = run::run(engine, claimed, stop).await;
+                    judge(engine, &[ended], lease).await
+                };
+                let judged = tokio::select! {
+                    judged = worked => judged,
                     never = held.beat(&*engine.store) => match never {},
                 };
                 held.let_go([token]);
-                settle(engine, &[ended]).await?;
+                judged?;
                 engine.wake.notify_waiters();
             }
             let found = self.job(job).await?;
@@ -49,5 +61,19 @@ impl Tenant {
     async fn job(&self, job: JobId) -> Result<Job> {
         let found = self.engine().store.job(&self.id, job).await?;
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
+    }
+}
+
+/// Writes verdicts, for as long as a lease again and again when the store does not take them: a lease that is left
+/// behind would count as a crash.
+async fn judge(engine: &SharedEngine, ended: &[Ended], lease: Duration) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        match settle(engine, ended).await {
+            Err(error) if !cannot_be_written(&error) && since.elapsed() < lease => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            end => return end,
+        }
     }
 }

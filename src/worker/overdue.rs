@@ -1,7 +1,7 @@
 //! Says of what nobody comes back to in time that it is overdue, once.
 
 use automarket_core::{
-    Result,
+    ErrorKind, Result,
     store::{NewEvent, Overdue},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -63,10 +63,13 @@ async fn event(engine: &Engine, late: &Overdue) -> Result<NewEvent> {
         "since": late.since,
         "lease_ran_out": late.leased,
     });
-    if late.kind == PUBLISH_JOB
-        && let Some(event) = overdue(engine, &late.tenant, late.job, &facts).await?
-    {
-        return Ok(event);
+    if late.kind == PUBLISH_JOB {
+        match overdue(engine, &late.tenant, late.job, &facts).await {
+            Ok(Some(event)) => return Ok(event),
+            // What cannot be read is told of all the same, and holds up nobody behind it.
+            Err(error) if error.kind() != ErrorKind::Internal => return Err(error),
+            Ok(None) | Err(_) => {}
+        }
     }
     Ok(NewEvent {
         tenant: late.tenant.clone(),

@@ -290,6 +290,23 @@ async fn a_verdict_that_the_store_did_not_take_is_written_later() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_was_not_taken_is_written_later_without_a_worker_too() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let id = put(&tenant, "quick", Value::Null).await;
+    fail(&store, "settle", 3);
+    let done = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((done.state, done.crashes), (JobState::Completed, 0));
+    // Not for ever.
+    let id = put(&tenant, "quick", Value::Null).await;
+    fail(&store, "settle", u32::MAX);
+    let end = tenant.work_on(id, LEASE).await.unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::Storage);
+}
+
 #[tokio::test]
 async fn a_step_that_the_store_refuses_for_now_is_done_again() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");

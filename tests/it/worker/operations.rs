@@ -159,6 +159,40 @@ async fn a_flood_is_told_of_together_in_a_tenth_of_the_time() {
 }
 
 #[tokio::test]
+async fn a_publication_that_cannot_be_read_keeps_nobody_behind_it_from_being_told_of() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+            .clock(Arc::new(clock.clone()))
+            .publisher(RecordingPublisher::new(Platform::X))
+            .keyring(automarket::Keyring::random())
+    });
+    let account = Account::new(tenant.id().clone(), Platform::X, "1");
+    let token = Credential::token("t");
+    let account = tenant.add_account(account, token).await.unwrap();
+    // The first holds the worker's only place.
+    put(&tenant, "never", json!(1)).await;
+    let post = Post::text("We shipped!");
+    let post = tenant.publish(post, [account.id], When::Now).await.unwrap();
+    let unread = tenant.publications(post).await.unwrap().remove(0).job;
+    let behind = put(&tenant, "never", json!(2)).await;
+    clock.advance(chrono::Duration::minutes(6));
+    let damaged = StoreRule::on("job", StoreFault::Refuse(ErrorKind::Internal));
+    store.faults().add(damaged.times(u32::MAX));
+    let looked = store.faults().until("remove_ended", 1);
+    let worker = tenant.market().worker().concurrency(1);
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(looked).await.unwrap();
+    let events = tenant.events(0, 1000).await.unwrap();
+    for job in [unread, behind] {
+        let told = |e: &&automarket::store::Event| {
+            e.event.kind == "job.overdue" && e.event.subject == job.to_string()
+        };
+        assert_eq!(events.iter().filter(told).count(), 1, "{job}");
+    }
+}
+
+#[tokio::test]
 async fn what_nobody_takes_in_time_is_told_of_once() {
     let (clock, store) = start();
     let publisher = RecordingPublisher::new(Platform::X);
