@@ -142,3 +142,34 @@ async fn a_rescue_that_fails_takes_no_lease_from_the_others() {
     assert_eq!((rescued[0].id, rescued[0].crashes), (gone, 1));
     test.remove().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_finds_room_for_all_rows_on_their_pages_and_so_writes_no_index() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let host = client(cluster.url()).await;
+    let schema = test.schema();
+    // Short rows, of which a page has many, and long ones.
+    for (put, letters) in [100, 500].into_iter().enumerate() {
+        let payload = Value::from("x".repeat(letters));
+        let jobs: Vec<NewJob> = (0..500)
+            .map(|_| NewJob {
+                payload: payload.clone(),
+                ..job()
+            })
+            .collect();
+        test.store.enqueue(&jobs).await.unwrap();
+        let pages = format!("SELECT id, (ctid::text::point)[0] AS page FROM {schema}.queue");
+        let before = format!("CREATE TABLE {schema}.before_{put} AS {pages}");
+        host.batch_execute(&before).await.unwrap();
+        assert_eq!(claim(&test, 500).await.len(), 500);
+        let moved = format!(
+            "SELECT count(*) FROM ({pages}) q JOIN {schema}.before_{put} b USING (id) WHERE q.page <> b.page"
+        );
+        let moved: i64 = host.query_one(&moved, &[]).await.unwrap().get(0);
+        assert_eq!(moved, 0, "of rows with {letters} letters");
+    }
+    test.remove().await.unwrap();
+}
