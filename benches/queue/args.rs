@@ -7,7 +7,7 @@ const HELP: &str = "cargo bench --bench queue -- [options]
   --what  enqueue,drain,worker,latency,idle,publish,claim,memory,all   (all but claim and memory, which are long)
   --case TEXT   only rates whose name has this
   --side NAME   only this side: ours, floor, floor_kept
-  --jobs N      jobs per sample (20000)
+  --jobs N      jobs per sample (50000)
   --waiting N   rows of claim and memory (1000000)
   --rounds N    samples of each side, taken in turns (5)
   --seconds N   how long latency and idle are watched (10)
@@ -73,7 +73,7 @@ impl Args {
             whats: WHATS.iter().map(|(_, what)| *what).take(6).collect(),
             case: String::new(),
             side: None,
-            jobs: 20_000,
+            jobs: 50_000,
             waiting: 1_000_000,
             rounds: 5,
             seconds: 10,
