@@ -1,26 +1,26 @@
 -- A row of the queue is narrower, and where it stands is one number. Instructions of the server for each job of a batch,
 -- before and after, in a bare INSERT from UNNEST 26.6 k: 37.6 k and 34.3 k, in a batch of jobs that are alike 32.2 k.
 
--- A kind's number: 19 bits of a hash, over 44 that are left for its lines.
+-- A kind's number: 24 bits of a hash, over 39 that are left for its lines.
 CREATE OR REPLACE FUNCTION automarket.kind_number(kind text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT hashtextextended(kind COLLATE "C", 0) & 9223354444668731392
+    SELECT hashtextextended(kind COLLATE "C", 0) & 9223371487098961920
 $$;
 
--- The line of a job: over its kind's number 16 bits of its priority and 28 of its tenant's hash. All of a kind that wait
+-- The line of a job: over its kind's number 16 bits of its priority and 23 of its tenant's hash. All of a kind that wait
 -- for their time stand in one line below zero, so that their time alone is their order. (# turns round the bits that
 -- are set on its other side.)
 DROP FUNCTION automarket.lane(text, smallint, boolean), automarket.line(text, boolean);
 CREATE FUNCTION automarket.line(kind text, priority smallint, tenant text, ready boolean) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT automarket.kind_number(kind) # CASE
-        WHEN ready THEN ((priority + 32768)::bigint << 28) + (hashtextextended(tenant COLLATE "C", 0) & 268435455)
+        WHEN ready THEN ((priority + 32768)::bigint << 23) + (hashtextextended(tenant COLLATE "C", 0) & 8388607)
         ELSE -1
     END
 $$;
 
 -- The queue, made anew. What a job gets with its first lease is null until then: leased_until (null again when it is
--- given back), fence, attempts, crashes and in_trust.
+-- given back), fence, attempts and in_trust; crashes, until the first crash.
 -- They make the row wider then, by 21 bytes: at 45 a page has room for all of its rows once more.
 DROP VIEW automarket.jobs;
 ALTER TABLE automarket.queue RENAME TO queue_before;
@@ -205,17 +205,17 @@ BEGIN
     WITH RECURSIVE live (line) AS (
         (SELECT q.line FROM automarket.queue q ORDER BY q.line DESC LIMIT 1)
         UNION ALL
-        SELECT (SELECT q.line FROM automarket.queue q WHERE q.line < (l.line & -17592186044416)
+        SELECT (SELECT q.line FROM automarket.queue q WHERE q.line < (l.line & -549755813888)
             ORDER BY q.line DESC LIMIT 1)
         FROM live l WHERE l.line IS NOT NULL
     )
-    SELECT DISTINCT CASE WHEN l.line < 0 THEN ~l.line ELSE l.line & -17592186044416 END
+    SELECT DISTINCT CASE WHEN l.line < 0 THEN ~l.line ELSE l.line & -549755813888 END
     FROM live l WHERE l.line IS NOT NULL;
 END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan;
 
 -- Leases ready jobs. A job whose lease ran out is not leased but shown (expired): what its crash makes of it
--- is decided by the caller. turns: which line's turn was last, by priority; turns go down the tenants' numbers. Rows that
+-- is decided by the caller. turns: which tenant's turn was last, by priority; turns go down the tenants' numbers. Rows that
 -- are locked stay where they are, so they are found again by their ctid.
 --
 -- Tenants of one number share a turn. Kinds whose numbers are the same share lines; whoever wants one of
@@ -228,7 +228,7 @@ END $$ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = of
 DROP FUNCTION automarket.claim(
     text[], uuid, integer, bigint, smallint[], bigint[], jsonb, timestamptz, integer);
 CREATE FUNCTION automarket.claim(
-    wanted text[], only_job uuid, room integer, lease_micros bigint, turn_priorities smallint[], turn_tenants bigint[],
+    wanted text[], only_job uuid, room integer, lease_micros bigint, turn_tenants bigint[], turn_priorities smallint[],
     heads jsonb DEFAULT NULL, heads_at timestamptz DEFAULT NULL, lends integer DEFAULT NULL
 ) RETURNS TABLE (
     id uuid, place bigint, tenant text, kind text, payload text, priority smallint, max_attempts bigint,
@@ -242,7 +242,7 @@ DECLARE
     kinds text[]; -- NULL: all, whatever they are called.
     numbers bigint[];
     -- Where lines of the priority begin, counted from where those of their kinds do.
-    base bigint := 17592186044416;
+    base bigint := 549755813888;
     last_turn bigint; ring bigint[]; share integer;
     picked tid[]; any_expired boolean; shown uuid[] := '{}';
 BEGIN
@@ -279,7 +279,7 @@ BEGIN
             room := 1;
         ELSE
             IF picked IS NULL THEN
-                SELECT max(best.line - w.number) & -268435456 INTO base FROM unnest(numbers) w (number), LATERAL (
+                SELECT max(best.line - w.number) & -8388608 INTO base FROM unnest(numbers) w (number), LATERAL (
                     SELECT q.line FROM automarket.queue q
                     WHERE q.line BETWEEN w.number AND w.number + (base - 1) AND (q.leased_until <= at) IS NOT FALSE
                     ORDER BY q.line DESC LIMIT 1) best;
@@ -287,10 +287,10 @@ BEGIN
                     EXIT WHEN heads IS NULL;
                     -- There is room left: once more, without them.
                     heads := NULL;
-                    base := 17592186044416;
+                    base := 549755813888;
                     CONTINUE;
                 END IF;
-                last_turn := turn_tenants[array_position(turn_priorities, ((base >> 28) - 32768)::smallint)];
+                last_turn := turn_tenants[array_position(turn_priorities, ((base >> 23) - 32768)::smallint)];
             END IF;
             -- The tenants with jobs here, from the one after the last that had its turn and once round.
             ring := ARRAY(
@@ -305,7 +305,7 @@ BEGIN
                             ORDER BY q.line DESC LIMIT 1) next)
                     FROM after a WHERE a.tenant IS NOT NULL
                 ), before (tenant) AS (
-                    SELECT 268435456::bigint
+                    SELECT 8388608::bigint
                     UNION ALL
                     SELECT (SELECT max(next.line - w.number) - base
                         FROM unnest(kinds, numbers) w (kind, number), LATERAL (
@@ -340,7 +340,7 @@ BEGIN
         IF any_expired THEN
             RETURN QUERY SELECT q.id, q.place, q.tenant::text, q.kind::text, NULL::text, q.priority, q.max_attempts,
                     q.unique_key::text, at, q.run_at, q.fence, q.attempts, coalesce(q.crashes, 0), q.leased_until,
-                    NULL::text, q.in_trust, true, q.line, q.line & 268435455
+                    NULL::text, q.in_trust, true, q.line, q.line & 8388607
                 FROM automarket.queue q WHERE q.ctid = ANY (picked) AND q.leased_until IS NOT NULL;
             shown := shown || ARRAY(
                 SELECT q.id FROM automarket.queue q WHERE q.ctid = ANY (picked) AND q.leased_until IS NOT NULL);
@@ -353,7 +353,7 @@ BEGIN
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,
                 q.unique_key::text, q.created_at, q.run_at, q.fence, q.attempts, coalesce(q.crashes, 0),
                 q.leased_until, CASE WHEN q.fence > 1 THEN automarket.failures_of(q.id) END, q.in_trust, false, q.line,
-                q.line & 268435455;
+                q.line & 8388607;
         EXIT WHEN only_job IS NOT NULL;
         room := room - coalesce(cardinality(picked), 0);
     END LOOP;
@@ -407,13 +407,13 @@ BEGIN
     END IF;
     SELECT min(free.run_at) INTO found FROM unnest(wanted, numbers) w (kind, number), LATERAL (
         SELECT q.run_at FROM automarket.queue q
-        WHERE q.line BETWEEN w.number AND w.number + 17592186044415 AND (q.leased_until <= at) IS NOT FALSE
+        WHERE q.line BETWEEN w.number AND w.number + 549755813887 AND (q.leased_until <= at) IS NOT FALSE
             AND (q.kind = w.kind) IS NOT FALSE
         ORDER BY q.line, q.run_at LIMIT 1) free;
     IF found IS NULL THEN -- All that stand in the line are leased.
         SELECT min(next.at) INTO found FROM unnest(wanted, numbers) w (kind, number), LATERAL (
             (SELECT min(q.leased_until) AS at FROM automarket.queue q
-                WHERE q.line BETWEEN w.number AND w.number + 17592186044415 AND (q.kind = w.kind) IS NOT FALSE)
+                WHERE q.line BETWEEN w.number AND w.number + 549755813887 AND (q.kind = w.kind) IS NOT FALSE)
             UNION ALL
             (SELECT q.run_at FROM automarket.queue q
                 WHERE q.line = ~w.number AND (q.kind = w.kind) IS NOT FALSE

@@ -12,7 +12,7 @@ use super::{
     run,
     settle::{Ended, settle},
 };
-use crate::Tenant;
+use crate::{Tenant, report::metrics};
 
 /// How long until a verdict that the store did not take is put again.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -71,6 +71,7 @@ async fn judge(engine: &SharedEngine, ended: &[Ended], lease: Duration) -> Resul
     loop {
         match settle(engine, ended).await {
             Err(error) if !cannot_be_written(&error) && since.elapsed() < lease => {
+                metrics::store_error("settle", &error);
                 tokio::time::sleep(AGAIN).await;
             }
             end => return end,

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     market::Engine,
     publishing::{PUBLISH_JOB, overdue},
-    report::HealthLimits,
+    report::{HealthLimits, metrics},
 };
 
 /// So many are read at once, so many are told of in one call, and so many questions are asked at a time: work has the
@@ -66,9 +66,12 @@ async fn event(engine: &Engine, late: &Overdue) -> Result<NewEvent> {
     if late.kind == PUBLISH_JOB {
         match overdue(engine, &late.tenant, late.job, &facts).await {
             Ok(Some(event)) => return Ok(event),
+            Ok(None) => {}
             // What cannot be read is told of all the same, and holds up nobody behind it.
-            Err(error) if error.kind() != ErrorKind::Internal => return Err(error),
-            Ok(None) | Err(_) => {}
+            Err(error) if error.kind() == ErrorKind::Internal => {
+                metrics::store_error("overdue", &error);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(NewEvent {

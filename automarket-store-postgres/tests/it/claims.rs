@@ -1,9 +1,11 @@
 //! Claims that meet what is odd: rows that cannot be read, rescues that fail.
 
+use std::time::Duration;
+
 use automarket_core::{
     TenantId,
     chrono::TimeDelta,
-    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob},
+    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob, UpkeepStore as _},
     testing::StoreClock as _,
 };
 use automarket_store_postgres::testing::TestStore;
@@ -87,6 +89,8 @@ async fn a_row_that_cannot_be_read_ends_dead_and_holds_nobody_up() {
             let damage = format!("UPDATE automarket.queue SET {column} = {bad} WHERE id = '{id}'");
             test.run(&damage).await.unwrap();
             clock.advance(TimeDelta::seconds(31)).await;
+            let overdue = test.store.overdue(Duration::ZERO, None, 10).await.unwrap();
+            assert!(overdue.iter().any(|late| late.job == good.id), "{column}");
             let claimed: Vec<_> = claim(&test, 10).await.iter().map(|job| job.id).collect();
             assert_eq!(claimed, [good.id], "{column} {was_leased}");
             if column != "tenant" {

@@ -16,7 +16,7 @@ use crate::cluster;
 const ALIKE: &str =
     "CREATE OR REPLACE FUNCTION automarket.kind_number(kind text) RETURNS bigint LANGUAGE sql
     IMMUTABLE AS 'SELECT 0::bigint'";
-const ONE_LINE: &str = "UPDATE automarket.queue SET line = line & -268435456 | 7";
+const ONE_LINE: &str = "UPDATE automarket.queue SET line = line & -8388608 | 7";
 
 fn of(tenant: &str, kind: &str) -> NewJob {
     NewJob::new(TenantId::new(tenant).unwrap(), kind, "x".into())

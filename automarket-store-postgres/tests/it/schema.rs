@@ -262,6 +262,10 @@ async fn jobs_that_stood_in_line_by_names_stand_there_by_numbers() {
     };
     let again = store.enqueue(&[job().unique("k")]).await.unwrap();
     assert!(matches!(again[..], [Enqueued::Existing(_)]));
+    // As a process of the version before would.
+    let old = "SELECT by_names.claim(NULL, NULL, 1, 1::bigint, '{}'::smallint[], '{}'::bigint[], NULL, NULL, NULL)";
+    let refused = host.batch_execute(old).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "42883", "{refused:?}");
     assert_eq!(claim(Some("lost"), 9).await, [0]);
     let mut seen = Vec::new();
     for _ in 0..7 {
