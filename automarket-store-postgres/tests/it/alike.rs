@@ -76,3 +76,37 @@ async fn jobs_that_are_alike_stand_as_those_that_are_not() {
     }
     test.remove().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lone_jobs_stand_in_their_own_lines_whoever_came_before() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let later = test.store.now().await.unwrap() + TimeDelta::hours(1);
+    // Each line is told by its first job and remembered for its second; one that waits tells nothing.
+    let jobs = [
+        of(0, Some(later), 0),
+        of(0, None, 1),
+        of(0, None, 2),
+        of(7, None, 3),
+        of(7, None, 4),
+        NewJob::new(acme(), "mail", json!(5)),
+        NewJob::new(acme(), "mail", json!(6)),
+        of(0, Some(later), 7),
+    ];
+    for job in &jobs {
+        test.store.enqueue(std::slice::from_ref(job)).await.unwrap();
+    }
+    for (kind, wanted) in [("mail", &[5, 6][..]), ("work", &[3, 4, 1, 2])] {
+        let mut claim = Claim::new("worker", 1);
+        claim.kinds.push(kind.to_owned());
+        let mut claimed = Vec::new();
+        while let Some(lease) = test.store.claim(&claim).await.unwrap().pop() {
+            claimed.push(lease.job.id);
+        }
+        let wanted: Vec<_> = wanted.iter().map(|n| jobs[*n].id).collect();
+        assert_eq!(claimed, wanted, "{kind}");
+    }
+    test.remove().await.unwrap();
+}
