@@ -22,6 +22,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("jobs are put in with one answer each, in order", |s| {
             Box::pin(one_answer_each(s))
         }),
+        StoreCase::new(
+            "each job of a batch, or of many calls at once, keeps what is its own",
+            |s| Box::pin(each_its_own(s)),
+        ),
         StoreCase::new("an id that is there is not put in twice", |s| {
             Box::pin(same_id(s))
         }),
@@ -154,6 +158,80 @@ async fn one_answer_each(s: &StoreUnderTest) {
     assert_eq!(s.store.enqueue(&new).await.unwrap(), wanted);
     assert_eq!(s.store.enqueue(&[]).await.unwrap(), []);
     assert_eq!(s.claim(300).await.len(), 200);
+}
+
+async fn each_its_own(s: &StoreUnderTest) {
+    let at = s.in_seconds(3600).await;
+    let alike = || job("a");
+    // Differs from those that are alike in one thing.
+    let differing = |place: usize| {
+        let [kind, tenant, later, urgent, short, payload] = [(); 6].map(|()| alike());
+        [
+            NewJob {
+                kind: "mail".into(),
+                ..kind
+            },
+            NewJob {
+                tenant: super::samples::tenant("b"),
+                ..tenant
+            },
+            later.run_at(at),
+            NewJob {
+                priority: 7,
+                ..urgent
+            },
+            NewJob {
+                max_attempts: 7,
+                ..short
+            },
+            NewJob {
+                payload: json!(7),
+                ..payload
+            },
+            alike().unique(format!("key {place}")),
+        ]
+    };
+    for place in [0, 5, 10] {
+        for odd in differing(place) {
+            let mut batch: Vec<NewJob> = (0..10).map(|_| alike()).collect();
+            batch.insert(place, odd);
+            s.store.enqueue(&batch).await.unwrap();
+            for new in &batch {
+                is_its_own(s, new).await;
+            }
+        }
+    }
+    let single = differing(11).into_iter().map(|odd| vec![odd]);
+    let batches = (0..8).map(|_| (0..20).map(|_| alike()).collect());
+    let calls = single.chain(batches).map(|batch: Vec<NewJob>| {
+        let store = s.store.clone();
+        tokio::spawn(async move {
+            store.enqueue(&batch).await.unwrap();
+            batch
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        for new in call.await.unwrap() {
+            is_its_own(s, &new).await;
+        }
+    }
+}
+
+async fn is_its_own(s: &StoreUnderTest, new: &NewJob) {
+    let found = s.store.job(&new.tenant, new.id).await.unwrap();
+    let found = found.expect("it is its tenant's");
+    let stored = NewJob {
+        id: found.id,
+        tenant: found.tenant,
+        kind: found.kind,
+        payload: found.payload,
+        run_at: new.run_at.and(Some(found.run_at)),
+        priority: found.priority,
+        max_attempts: found.max_attempts,
+        unique_key: found.unique_key,
+    };
+    assert_eq!(stored, *new);
+    assert_eq!(found.run_at > s.now().await, new.run_at.is_some());
 }
 
 async fn same_id(s: &StoreUnderTest) {
