@@ -63,6 +63,17 @@ impl NewRow {
     pub fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
         jobs.iter().map(Self::new).collect()
     }
+
+    /// Whether both differ in id and payload alone, and have no keys: such jobs can be put in together.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let (a, b) = (&self.job, &other.job);
+        a.unique_key.is_none()
+            && b.unique_key.is_none()
+            && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
+            && a.kind == b.kind
+            && a.tenant == b.tenant
+    }
 }
 
 /// A job's payload or result from its text. What this program cannot read (it nests too deeply, or has a number

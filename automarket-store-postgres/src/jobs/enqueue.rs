@@ -132,7 +132,10 @@ impl Inserts {
     async fn put_new(&self, rows: &[&NewRow]) -> Outcome<()> {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
         let (lowest, highest) = (ids.iter().min(), ids.iter().max());
-        let Some(job) = alike(rows) else {
+        let alike = rows
+            .first()
+            .filter(|first| rows.iter().all(|row| row.is_like(first)));
+        let Some(NewRow { job, payload }) = alike else {
             let columns = JobColumns::new(rows.iter().copied());
             let [new @ .., _keys] = columns.params();
             let ends: [&(dyn ToSql + Sync); 2] = [&lowest, &highest];
@@ -143,23 +146,10 @@ impl Inserts {
         };
         let (tenant, kind, priority) = (job.tenant.as_str(), &job.kind, job.priority);
         let attempts = i64::from(job.max_attempts);
-        let lone = match rows {
-            [row] if job.run_at.is_none() => Some(row),
-            _ => None,
-        };
-        if let Some(row) = lone
-            && let Some(line) = self.lines.of(job)
-        {
-            let id = row.job.id.uuid();
-            let params: Params<'_> = &[
-                &id,
-                &tenant,
-                kind,
-                &row.payload,
-                &priority,
-                &attempts,
-                &line,
-            ];
+        let lone = rows.len() == 1 && job.run_at.is_none();
+        if lone && let Some(line) = self.lines.of(job) {
+            let params: Params<'_> =
+                &[&lowest, &tenant, kind, payload, &priority, &attempts, &line];
             self.db.rows(PUT_ONE, params).await?;
             return Ok(());
         }
@@ -176,29 +166,11 @@ impl Inserts {
             &highest,
         ];
         let told = self.db.row(PUT_ALIKE, params).await?;
-        if lone.is_some()
-            && let Some(told) = told
-        {
+        if lone && let Some(told) = told {
             self.lines.note(job, told.column("line")?);
         }
         Ok(())
     }
-}
-
-/// What jobs have in common that differ in their ids and payloads alone.
-fn alike<'a>(rows: &[&'a NewRow]) -> Option<&'a NewJob> {
-    let first = &rows.first()?.job;
-    let shape = |job: &'a NewJob| {
-        (
-            &job.tenant,
-            &job.kind,
-            job.run_at,
-            job.priority,
-            job.max_attempts,
-        )
-    };
-    let same = rows.iter().all(|row| shape(&row.job) == shape(first));
-    same.then_some(first)
 }
 
 type Company = Together<Vec<NewRow>, Vec<Enqueued>>;

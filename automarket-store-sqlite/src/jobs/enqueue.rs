@@ -13,16 +13,6 @@ use crate::{
     writer::Tx,
 };
 
-/// Whether both differ in id and payload only, and have no keys.
-fn are_alike(a: &NewRow, b: &NewRow) -> bool {
-    let (a, b) = (&a.job, &b.job);
-    a.unique_key.is_none()
-        && b.unique_key.is_none()
-        && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
-        && a.kind == b.kind
-        && a.tenant == b.tenant
-}
-
 pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
     enqueue_all(tx, &rows.iter().collect::<Vec<_>>())
 }
@@ -30,7 +20,7 @@ pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
 pub(crate) fn enqueue_all(tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
     let mut answers = Vec::with_capacity(rows.len());
-    for mut alike in rows.chunk_by(|a, b| are_alike(a, b)) {
+    for mut alike in rows.chunk_by(|a, b| a.is_like(b)) {
         while !alike.is_empty() {
             let many = MANY.iter().find(|many| many.rows <= alike.len());
             let (rows, rest) = alike.split_at(many.map_or(1, |many| many.rows));
