@@ -59,13 +59,14 @@ impl UpkeepStore for PostgresStore {
                     coalesce(q.leased_until, q.run_at) AS since
                 FROM automarket.queue q, (SELECT automarket.clock() AS now) c
                 WHERE q.line >= 0 OR q.run_at <= c.now) q
-            WHERE q.since < q.now - $1::bigint * interval '1 microsecond'
+            WHERE q.since < q.now - $1::bigint * interval '1 microsecond' AND isfinite(q.since) AND q.tenant <> ''
                 AND ($3::timestamptz IS NULL OR (q.since, q.id) > ($3::timestamptz, $4::uuid))
             ORDER BY q.since, q.id LIMIT $2";
         let since = after.map(|after| after.since);
         let job = after.map(|after| after.job.uuid());
         let params: Params<'_> = &[&micros(grace), &sql_limit(limit), &since, &job];
-        // What cannot be read is nobody's: a claim buries it, and it keeps no other from being told of.
+        // What cannot be read is nobody's: a claim buries it, and it keeps no other from being told of. (What can be told
+        // in SQL takes no place in the page.)
         let rows = self.inner.db.rows(sql, params).await?;
         Ok(rows.iter().filter_map(|row| overdue(row).ok()).collect())
     }

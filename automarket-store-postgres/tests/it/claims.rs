@@ -89,8 +89,11 @@ async fn a_row_that_cannot_be_read_ends_dead_and_holds_nobody_up() {
             let damage = format!("UPDATE automarket.queue SET {column} = {bad} WHERE id = '{id}'");
             test.run(&damage).await.unwrap();
             clock.advance(TimeDelta::seconds(31)).await;
-            let overdue = test.store.overdue(Duration::ZERO, None, 10).await.unwrap();
-            assert!(overdue.iter().any(|late| late.job == good.id), "{column}");
+            // It takes nobody's place among the overdue either.
+            let most = if column == "max_attempts" { 2 } else { 1 };
+            let overdue = test.store.overdue(Duration::ZERO, None, most).await;
+            let mut told = overdue.unwrap().into_iter().map(|late| late.job);
+            assert!(told.any(|job| job == good.id), "{column}");
             let claimed: Vec<_> = claim(&test, 10).await.iter().map(|job| job.id).collect();
             assert_eq!(claimed, [good.id], "{column} {was_leased}");
             if column != "tenant" {
