@@ -21,7 +21,7 @@ $$;
 
 -- The queue, made anew. What a job gets with its first lease is null until then: leased_until (null again when it is
 -- given back), fence, attempts and in_trust; crashes, until the first crash.
--- They make the row wider then, by 21 bytes: at 45 a page has room for all of its rows once more.
+-- They make the row wider then, by 21 bytes: at 45 a page has room for all of its rows once more, if they have 126 bytes or more.
 DROP VIEW automarket.jobs;
 ALTER TABLE automarket.queue RENAME TO queue_before;
 CREATE TABLE automarket.queue (

@@ -10,10 +10,10 @@ use automarket_core::{
 use tokio_postgres::{Row, types::ToSql};
 use uuid::{Uuid, Version};
 
+use super::lines::LineNumbers;
 use crate::{
     db::{Database, Params, Tx},
     error::Outcome,
-    jobs::lines::LineNumbers,
     together::{Together, Waiting},
     value::{Columns as _, damaged},
 };

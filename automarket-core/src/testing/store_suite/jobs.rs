@@ -165,28 +165,27 @@ async fn each_its_own(s: &StoreUnderTest) {
     let alike = || job("a");
     // Differs from those that are alike in one thing.
     let differing = |place: usize| {
-        let [kind, tenant, later, urgent, short, payload] = [(); 6].map(|()| alike());
         [
             NewJob {
                 kind: "mail".into(),
-                ..kind
+                ..alike()
             },
             NewJob {
-                tenant: super::samples::tenant("b"),
-                ..tenant
+                tenant: tenant("b"),
+                ..alike()
             },
-            later.run_at(at),
+            alike().run_at(at),
             NewJob {
                 priority: 7,
-                ..urgent
+                ..alike()
             },
             NewJob {
                 max_attempts: 7,
-                ..short
+                ..alike()
             },
             NewJob {
                 payload: json!(7),
-                ..payload
+                ..alike()
             },
             alike().unique(format!("key {place}")),
         ]
