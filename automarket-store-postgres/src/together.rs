@@ -6,12 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use automarket_core::{Error, ErrorKind, Result};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    task::yield_now,
     time::timeout,
 };
 
@@ -20,6 +21,10 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_millis(20);
 /// So many at a time have gone so. The next ones gather: each has a connection, and some are left for other calls.
 const WITHOUT_TURN: usize = 2;
+/// A group is held open for those who were just answered, as long as they come back one soon after the other, at most so
+/// long. Else callers fall into two parts, each waiting for the other's commit.
+const GAP: Duration = Duration::from_micros(50);
+const HELD_OPEN: Duration = Duration::from_micros(500);
 
 /// While groups are on their way the next one gathers, so a lone caller waits for nobody, and 64 callers at once make
 /// groups of about as many.
@@ -56,6 +61,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
         let crowd = Arc::<AtomicBool>::default();
         let seen = crowd.clone();
         tokio::spawn(async move {
+            let mut last = 0;
             while let Some(first) = waiting.recv().await {
                 let turn = match timeout(PATIENCE, turns.clone().acquire_owned()).await {
                     Ok(turn) => turn,
@@ -64,16 +70,26 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                         other = others.clone().acquire_owned() => other,
                     },
                 };
-                // Those who were just answered may have more: they come first.
-                tokio::task::yield_now().await;
                 let mut weighs = weight(&first.call);
                 let mut group = vec![first];
-                while weighs < most
-                    && let Ok(next) = waiting.try_recv()
-                {
-                    weighs += weight(&next.call);
-                    group.push(next);
+                let opened = Instant::now();
+                let mut came = opened;
+                loop {
+                    yield_now().await;
+                    while weighs < most
+                        && let Ok(next) = waiting.try_recv()
+                    {
+                        weighs += weight(&next.call);
+                        group.push(next);
+                        came = Instant::now();
+                    }
+                    let whole = weighs >= most || group.len() >= last;
+                    if whole || came.elapsed() > GAP || opened.elapsed() > HELD_OPEN {
+                        break;
+                    }
                 }
+                // Of several groups at a time none is waited for: what keeps the server busy is not its disk.
+                last = if groups == 1 { group.len() } else { 0 };
                 seen.store(group.len() > 1, Ordering::Relaxed);
                 // Nothing is done for those who have gone.
                 group.retain(|call| !call.reply.is_closed());
@@ -164,6 +180,41 @@ mod tests {
         let turn = together.turn.acquire().await.unwrap();
         drop(turn);
         assert!(together.alone().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_group_is_held_open_for_those_who_were_just_answered() {
+        let whole = Arc::<Mutex<usize>>::default();
+        let seen = whole.clone();
+        let together = Together::start(
+            1,
+            10,
+            |_| 1,
+            move |group: Vec<Waiting<(), ()>>| {
+                *seen.lock().unwrap() += usize::from(group.len() == 3);
+                async move {
+                    for waiting in group {
+                        let _ = waiting.answer(Ok(()));
+                    }
+                }
+            },
+        );
+        let turn = together.alone().unwrap();
+        let caller = async |pauses: usize| {
+            for _ in 0..100 {
+                together.call(()).await.unwrap();
+                for _ in 0..pauses {
+                    yield_now().await;
+                }
+            }
+        };
+        let callers = async { tokio::join!(caller(0), caller(2), caller(4)) };
+        let mut callers = std::pin::pin!(callers);
+        assert!(futures_now(callers.as_mut()).await.is_none());
+        drop(turn);
+        callers.await;
+        let whole = *whole.lock().unwrap();
+        assert!(whole > 50, "{whole} of 100 groups were whole");
     }
 
     /// The end of a future, if it has come.

@@ -41,6 +41,8 @@ struct Args {
     ours: String,
     effectum: Option<String>,
     stores: Vec<&'static str>,
+    /// Only cases whose names begin so.
+    case: String,
     jobs: usize,
     rounds: usize,
 }
@@ -50,6 +52,7 @@ fn args() -> Result<Args> {
         ours: String::new(),
         effectum: None,
         stores: vec!["sqlite", "postgres"],
+        case: String::new(),
         jobs: 20_000,
         rounds: 3,
     };
@@ -60,6 +63,7 @@ fn args() -> Result<Args> {
             "--effectum" => args.effectum = Some(value),
             "--store" if value == "sqlite" => args.stores = vec!["sqlite"],
             "--store" if value == "postgres" => args.stores = vec!["postgres"],
+            "--case" => args.case = value,
             "--jobs" => args.jobs = value.parse()?,
             "--rounds" => args.rounds = value.parse()?,
             _ => return Err(format!("what is {option} {value}?").into()),
@@ -76,7 +80,7 @@ fn peers(store: &str) -> &'static [(&'static str, usize, usize)] {
         _ => &[
             ("graphile_worker", 20_000, 500),
             ("pgmq", 20_000, 2_000),
-            ("pgqrs", 5_000, 1_000),
+            ("pgqrs", 5_000, 5_000),
             ("apalis", 2_000, 500),
         ],
     }
@@ -101,6 +105,9 @@ async fn main() -> Result<()> {
     let url = cluster.as_ref().map_or("", Cluster::url);
     for store in &args.stores {
         for (what, case, producers, batch) in CASES {
+            if !case.starts_with(&args.case) {
+                continue;
+            }
             let mut rounds = Rounds::new(Case::new(what, format!("{case}: peers"), store));
             for _ in 0..args.rounds {
                 let jobs = if batch > 1 { args.jobs * 2 } else { args.jobs };
