@@ -25,23 +25,15 @@ impl AuditStore for PostgresStore {
             SELECT t.tenant, t.account, t.action, t.who, t.why, t.outcome, automarket.clock()
             FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
                 WITH ORDINALITY AS t (tenant, account, action, who, why, outcome, n) ORDER BY t.n";
-        let appended = self
-            .inner
-            .db
-            .execute(
-                sql,
-                &[
-                    &texts(|e| e.tenant.as_str()),
-                    &accounts,
-                    &texts(|e| e.action.as_str()),
-                    &texts(|e| &e.who),
-                    &texts(|e| &e.why),
-                    &texts(|e| &e.outcome),
-                ],
-            )
-            .await;
-        appended?;
-        Ok(())
+        let params: Params<'_> = &[
+            &texts(|e| e.tenant.as_str()),
+            &accounts,
+            &texts(|e| e.action.as_str()),
+            &texts(|e| &e.who),
+            &texts(|e| &e.why),
+            &texts(|e| &e.outcome),
+        ];
+        self.inner.db.append(sql, params).await
     }
 
     async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {

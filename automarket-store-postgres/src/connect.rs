@@ -21,7 +21,7 @@ use crate::error::Outcome;
 /// How long a connection may take to be made, where the URL says nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection to become free, or to be made and greeted.
-const WAIT: Duration = Duration::from_secs(30);
+pub(crate) const WAIT: Duration = Duration::from_secs(30);
 /// How long nothing is heard before the server's machine is asked whether it is there, how often it is asked, and how
 /// long what was sent may go without a receipt: a connection whose other end is gone ends in half a minute, where
 /// the system's own settings make it two hours.

@@ -6,13 +6,14 @@ use std::{
     time::Instant,
 };
 
-use automarket_core::Result;
+use automarket_core::{Error, Result, Retry};
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use crate::{
-    error::{Fault, Outcome},
+    connect::WAIT,
+    error::{Fault, Outcome, no_connection},
     lent::{Left, Lent},
 };
 
@@ -59,7 +60,10 @@ impl Database {
     }
 
     async fn glancing(&self) -> Outcome<Arc<Lent>> {
-        let mut now = self.glances.now.lock().await;
+        // Whoever waits for somebody else's connecting waits no longer than for its own.
+        let Ok(mut now) = timeout(WAIT, self.glances.now.lock()).await else {
+            return Err(no_connection().into());
+        };
         if let Some(open) = &*now
             && open.is_good()
             && self.trusts(open.parts().0)
@@ -119,6 +123,22 @@ impl Database {
         let connection = self.connection().await?;
         let (client, left) = connection.lent.parts();
         left.behind(execute(client, self, sql, params)).await
+    }
+
+    /// Runs a statement of which nothing says, once its connection is lost, whether it ran: a repeat would write
+    /// all of it again, and the error says so.
+    pub(crate) async fn append(&self, sql: &'static str, params: Params<'_>) -> Result<()> {
+        let connection = self.connection().await?;
+        let appended = connection.rows(sql, params).await;
+        appended.map(drop).map_err(|fault| {
+            let cut = fault.is_cut();
+            let error = Error::from(fault);
+            if cut {
+                error.with_retry(Retry::Reconcile)
+            } else {
+                error
+            }
+        })
     }
 }
 

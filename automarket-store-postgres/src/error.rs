@@ -48,19 +48,18 @@ impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::Postgres(error),
-            PoolError::Timeout(_) => Self::Ours(
-                Error::new(
-                    ErrorKind::Storage,
-                    "no connection to the database became free in time",
-                )
-                .with_rule("postgres.pool"),
-            ),
+            PoolError::Timeout(_) => Self::Ours(no_connection()),
             other => Self::Ours(
                 Error::new(ErrorKind::Internal, "the pool of connections failed")
                     .with_source(other),
             ),
         }
     }
+}
+
+pub(crate) fn no_connection() -> Error {
+    let message = "no connection to the database became free in time";
+    Error::new(ErrorKind::Storage, message).with_rule("postgres.pool")
 }
 
 impl From<Fault> for Error {
@@ -202,11 +201,18 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
             "postgres.readonly",
             Some("connect to the primary: target_session_attrs=read-write"),
         ),
-        "55P03" | "57014" | "25P03" => (
+        "55P03" | "57014" | "25P03" | "25P04" => (
             Storage,
             "the database did not finish in time",
             "postgres.timeout",
             None,
+        ),
+        // A pooler gave the statement to a server that does not know it, or knows another by its name.
+        "26000" | "42P05" => (
+            Storage,
+            "the database does not know a statement that was prepared",
+            "postgres.prepared",
+            Some("let the pooler keep prepared statements: PgBouncer's max_prepared_statements"),
         ),
         "42501" => (
             Config,
@@ -284,6 +290,9 @@ mod tests {
             ("40001", Storage),
             ("40P01", Storage),
             ("55P03", Storage),
+            ("25P04", Storage),
+            ("26000", Storage),
+            ("42P05", Storage),
             ("25006", Storage),
             ("28P01", Config),
             ("3D000", Config),

@@ -1,5 +1,5 @@
 use automarket_core::{
-    Error, EventId, Result, Retry, TenantId, async_trait,
+    EventId, Result, TenantId, async_trait,
     store::{Event, EventStore, NewEvent},
 };
 use tokio_postgres::{Row, types::ToSql};
@@ -63,17 +63,7 @@ impl EventStore for PostgresStore {
             return Ok(());
         }
         let events = EventRows::new(events)?;
-        let told = self.inner.db.rows(TELL, &events.params()).await;
-        told.map(drop).map_err(|fault| {
-            // The one write that a repeat would double: nothing in it names it.
-            let cut = fault.is_cut();
-            let error = Error::from(fault);
-            if cut {
-                error.with_retry(Retry::Reconcile)
-            } else {
-                error
-            }
-        })
+        self.inner.db.append(TELL, &events.params()).await
     }
 
     async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>> {

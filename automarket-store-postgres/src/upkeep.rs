@@ -159,7 +159,7 @@ impl UpkeepStore for PostgresStore {
                     payload)
                 SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
                     max_attempts, fence, priority, kind, tenant, unique_key, payload
-                FROM dead
+                FROM dead, automarket.bounded()
                 ON CONFLICT DO NOTHING RETURNING id)
             DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
         let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];

@@ -363,7 +363,7 @@ pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outc
                 (id, place, line, run_at, created_at, max_attempts, fence, priority, kind, tenant, unique_key, payload)
             SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
                 max_attempts, fence, priority, kind, tenant, unique_key, payload
-            FROM dead
+            FROM dead, automarket.bounded()
             ON CONFLICT DO NOTHING RETURNING id)
         DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use automarket_core::{
-    ErrorKind, Retry,
-    store::{Claim, JobState, JobStore, NewJob, Verdict},
+    AccountId, ErrorKind, Retry,
+    store::{
+        AuditAction, AuditStore, Claim, EventStore, JobState, JobStore, NewAudit, NewEvent, NewJob,
+        Verdict,
+    },
 };
 
 use crate::{acme, client, cluster, job};
@@ -113,4 +116,55 @@ async fn what_cannot_be_held_is_refused_and_company_is_not_harmed() {
     let broken = test.store.enqueue(&[job()]).await.unwrap_err();
     assert_eq!(broken.kind(), ErrorKind::Internal);
     test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_repeat_would_double_says_so_once_it_was_sent() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let admin = client(cluster.url()).await;
+    let tx = host.transaction().await.unwrap();
+    let schema = test.schema();
+    let lock = format!("LOCK TABLE {schema}.events, {schema}.audit IN EXCLUSIVE MODE");
+    tx.batch_execute(&lock).await.unwrap();
+    let event = NewEvent {
+        tenant: acme(),
+        kind: "test".into(),
+        subject: "s".into(),
+        data: 1.into(),
+    };
+    let entry = NewAudit {
+        tenant: acme(),
+        account: AccountId::new(),
+        action: AuditAction::Use,
+        who: "host".into(),
+        why: "test".into(),
+        outcome: "ok".into(),
+    };
+    let (events, audit) = (test.store.clone(), test.store.clone());
+    let appends = [
+        tokio::spawn(async move { events.append_events(&[event]).await }),
+        tokio::spawn(async move { audit.append_audit(&[entry]).await }),
+    ];
+    // Those who wait for the lock.
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    while appends.iter().any(|append| !append.is_finished()) {
+        admin.query(sql, &[&schema]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    tx.rollback().await.unwrap();
+    for append in appends {
+        let cut = append.await.unwrap().unwrap_err();
+        assert_eq!(
+            (cut.kind(), cut.retry()),
+            (ErrorKind::Storage, Retry::Reconcile)
+        );
+    }
+    // The store's own connections may be of those that were ended.
+    let drop = format!("DROP SCHEMA {schema} CASCADE");
+    host.batch_execute(&drop).await.unwrap();
 }

@@ -12,6 +12,7 @@ mod contract;
 mod due;
 mod faults;
 mod heart;
+mod isolation;
 mod kill;
 mod left;
 mod numbers;

@@ -91,6 +91,18 @@ async fn a_schedule_that_cannot_be_read_keeps_no_other_from_running() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_postgresql_keeps_for_itself_is_refused() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    for name in ["user", "order", "pg_ours"] {
+        let refused = open(cluster.url(), name).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config, "{name}");
+        assert_eq!(refused.rule(), Some("postgres.schema"), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_tables_are_left_alone_and_schemas_do_not_meet() {
     let Some(cluster) = cluster().await else {
         return;

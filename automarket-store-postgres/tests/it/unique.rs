@@ -1,10 +1,13 @@
 //! Unique keys under concurrency: two stores with pools of their own, as two processes have, and hosts whose
 //! transactions roll back at random.
 
-use automarket_core::store::{Claim, Enqueued, JobStore, Verdict};
+use automarket_core::{
+    Error, ErrorKind, ErrorRecord,
+    store::{Claim, Enqueued, JobStore, UpkeepStore, Verdict},
+};
 use automarket_store_postgres::PostgresStore;
 
-use crate::{client, cluster, job};
+use crate::{acme, client, cluster, job};
 
 const SEED: u64 = 20_270_101;
 
@@ -126,5 +129,32 @@ async fn a_key_that_an_open_transaction_holds_takes_no_connection_for_good() {
     tx.commit().await.unwrap();
     let again = test.store.enqueue(&[job().unique("held")]).await.unwrap();
     assert!(matches!(again[..], [Enqueued::Existing(_)]));
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_job_whose_key_an_open_transaction_holds_comes_back_after_it() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let dead = job().unique("held");
+    test.store.enqueue(&[dead.clone()]).await.unwrap();
+    let leases = test.store.claim(&Claim::new("worker", 1)).await.unwrap();
+    let error = Error::new(ErrorKind::Internal, "no");
+    let bury = (leases[0].token, Verdict::Bury(ErrorRecord::from(&error)));
+    test.store.settle(&[bury]).await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let tx = host.transaction().await.unwrap();
+    let sql = format!(
+        "SELECT {}.enqueue('acme', 'work', '1', unique_key => 'held')",
+        test.schema()
+    );
+    tx.query_one(&sql, &[]).await.unwrap();
+    let one = test.store.redrive(&acme(), dead.id).await.unwrap_err();
+    let all = test.store.redrive_dead(&acme(), None, 9).await.unwrap_err();
+    assert_eq!([one.rule(), all.rule()], [Some("postgres.timeout"); 2]);
+    tx.rollback().await.unwrap();
+    assert!(test.store.redrive(&acme(), dead.id).await.unwrap());
     test.remove().await.unwrap();
 }
