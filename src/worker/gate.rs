@@ -69,7 +69,6 @@ pub(crate) struct Passed {
     account: Account,
     /// Which credential it was let through with.
     version: Version,
-    watched: bool,
     watch: Arc<Watch>,
 }
 
@@ -82,8 +81,6 @@ struct Calls {
     bucket: Option<&'static str>,
     /// Those of all that were answered.
     answered: BTreeSet<&'static str>,
-    /// Whether one was let through to find out whether its bucket is open.
-    watched: bool,
     /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
     /// What was said of budgets, by gate and whether it is the app's.
@@ -126,25 +123,15 @@ impl Engine {
             app: Owner::app(&account, context.credential())?,
             own: Owner::account(&account),
             bucket,
+            watched: Mutex::default(),
         });
-        let mut watched = false;
         for gates in [None].into_iter().chain(bucket.map(Some)) {
-            for Owner {
-                tenant,
-                account: of,
-            } in watch.owners()
-            {
-                let pass = self.store.pass_gates(tenant, *of, gates);
-                match pass.await? {
-                    Pass::Closed(until) => {
-                        if watched {
-                            watch.unused().await;
-                        }
-                        metrics::rate_limit_wait(account.platform.as_str());
-                        let wait = (until - watch.clock.now()).to_std();
-                        return Err(closed(&account, wait));
-                    }
-                    pass => watched |= pass == Pass::Watched,
+            for owner in watch.owners() {
+                if let Pass::Closed(until) = watch.ask(owner, gates).await? {
+                    watch.unused().await;
+                    metrics::rate_limit_wait(account.platform.as_str());
+                    let wait = (until - watch.clock.now()).to_std();
+                    return Err(closed(&account, wait));
                 }
             }
         }
@@ -153,7 +140,6 @@ impl Engine {
         let passed = Passed {
             account,
             version,
-            watched,
             watch,
         };
         Ok((context, passed))
@@ -206,7 +192,7 @@ impl Passed {
     pub(crate) async fn tell<T>(&self, end: &Result<T>) {
         let watch = &self.watch;
         let calls = std::mem::take(&mut *watch.lock());
-        let watched = self.watched || calls.watched;
+        let watched = !watch.watched().is_empty();
         let kind = end.as_ref().err().map(Error::kind);
         let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
         let answered: Vec<_> = calls.answered.into_iter().collect();
@@ -244,9 +230,7 @@ impl Passed {
 
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
     pub(crate) async fn unused(&self) {
-        if self.watched {
-            self.watch.unused().await;
-        }
+        self.watch.unused().await;
     }
 }
 
@@ -264,7 +248,11 @@ struct Watch {
     app: Option<Owner>,
     /// The bucket that was asked when the work began: its calls are not asked again.
     bucket: Option<&'static str>,
+    watched: Mutex<BTreeSet<Asked>>,
 }
+
+/// Whose gates were asked, and those of which bucket.
+type Asked = (AccountId, Option<&'static str>);
 
 #[async_trait]
 impl Transport for Gated {
@@ -308,6 +296,20 @@ impl Watch {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What it was let through by to find out whether it is open: others may be at that with what it was not.
+    fn watched(&self) -> MutexGuard<'_, BTreeSet<Asked>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, owner: &Owner, bucket: Option<&'static str>) -> Result<Pass> {
+        let Owner { tenant, account } = owner;
+        let pass = self.store.pass_gates(tenant, *account, bucket).await?;
+        if pass == Pass::Watched {
+            self.watched().insert((*account, bucket));
+        }
+        Ok(pass)
+    }
+
     /// Whoever else is called says nothing of the platform, neither by an answer nor by none.
     fn elsewhere(&self) {
         let mut calls = self.lock();
@@ -340,9 +342,8 @@ impl Watch {
 
     /// A store that cannot say holds nothing back, as the platform will.
     async fn pass(&self, bucket: &'static str) -> Result<(), TransportError> {
-        for Owner { tenant, account } in self.owners() {
-            let pass = self.store.pass_gates(tenant, *account, Some(bucket)).await;
-            match pass {
+        for owner in self.owners() {
+            match self.ask(owner, Some(bucket)).await {
                 Ok(Pass::Closed(until)) => {
                     self.lock().held_back = true;
                     let wait = spread((until - self.clock.now()).to_std());
@@ -351,7 +352,7 @@ impl Watch {
                     let error = TransportError::new(ErrorKind::RateLimited, false, message);
                     return Err(error.with_wait(wait));
                 }
-                Ok(pass) => self.lock().watched |= pass == Pass::Watched,
+                Ok(_) => {}
                 Err(error) => metrics::store_error("pass_gates", &error),
             }
         }
@@ -417,7 +418,11 @@ impl Watch {
 
     /// Tells the gates whose probe it was, those of these buckets, and that of its host.
     async fn probed(&self, host: Option<&str>, buckets: &[&str], signal: Signal) {
+        let watched = self.watched().clone();
         for owner in self.owners() {
+            if !watched.iter().any(|(account, _)| *account == owner.account) {
+                continue;
+            }
             let gates = match self.store.gates(&owner.tenant).await {
                 Ok(gates) => gates,
                 Err(error) => {
@@ -426,7 +431,9 @@ impl Watch {
                 }
             };
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
-                let own = gate.bucket().is_none_or(|name| buckets.contains(&name));
+                let bucket = gate.bucket();
+                let own = watched.contains(&(gate.account, bucket))
+                    && bucket.is_none_or(|name| buckets.contains(&name));
                 if gate.probing && own || Some(gate.name.as_str()) == host {
                     self.tell(owner, &gate.name, signal).await;
                 }

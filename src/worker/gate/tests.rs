@@ -228,6 +228,39 @@ async fn a_bucket_that_is_used_up_holds_back_its_own_calls_in_all_processes() {
 }
 
 #[tokio::test]
+async fn who_is_held_back_gives_up_nobody_elses_probe() {
+    let clock = ManualClock::parse("2027-01-15T08:00:00Z");
+    let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+    let world = World::on(store, Arc::new(clock.clone())).await;
+    // Its host failed, so whoever is let through is watched.
+    world.work(Some((503, "x", "y"))).await.unwrap();
+    let limited = Some((429, "retry-after", "120"));
+    world.work_in(limited, Some("posts")).await.unwrap();
+    world.work(Some((503, "x", "y"))).await.unwrap();
+    clock.advance(TimeDelta::seconds(121));
+    let engine = world.tenant.engine();
+    let probing = async || {
+        let gates = world.store.gates(world.tenant.id()).await.unwrap();
+        gates
+            .iter()
+            .any(|gate| gate.name == "rate:posts" && gate.probing)
+    };
+    let probe = engine
+        .passing_in(world.account.clone(), Some("posts"))
+        .await;
+    let (_, probe) = probe.unwrap();
+    let second = engine
+        .passing_in(world.account.clone(), Some("posts"))
+        .await;
+    assert_eq!(second.err().unwrap().rule(), Some(CLOSED));
+    assert!(probing().await, "when the work begins");
+    world.work_in(None, Some("posts")).await.unwrap_err();
+    assert!(probing().await, "at the call");
+    probe.unused().await;
+    assert!(!probing().await);
+}
+
+#[tokio::test]
 async fn a_limit_of_the_app_holds_back_all_its_tenants_and_no_other_app() {
     let world = World::new().await;
     let one = world
