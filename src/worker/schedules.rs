@@ -141,21 +141,27 @@ impl Engine {
     /// Puts in the runs that are due, and says how long it is until the next one. Workers do this by
     /// themselves.
     pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
+        let mut unreadable = 0;
         loop {
             let (mut ran, mut failed) = (false, false);
-            let mut next = Vec::new();
-            for schedule in self.store.next_schedules(BATCH).await? {
-                match schedule {
-                    Ok(schedule) => next.push(schedule),
-                    // The others run all the same.
-                    Err(error) => {
-                        metrics::store_error("next_schedules", &error);
-                        failed = true;
-                    }
-                }
+            // Those that cannot be read stay where they are, so it looks behind them.
+            let limit = BATCH + unreadable;
+            let (next, errors): (Vec<_>, Vec<_>) = self
+                .store
+                .next_schedules(limit)
+                .await?
+                .into_iter()
+                .partition(Result::is_ok);
+            let next: Vec<_> = next.into_iter().flatten().collect();
+            unreadable = errors.len();
+            for error in errors.into_iter().filter_map(Result::err) {
+                metrics::store_error("next_schedules", &error);
             }
             if next.is_empty() {
-                return Ok(None);
+                match unreadable < limit {
+                    true => return Ok(None),
+                    false => continue,
+                }
             }
             let now = self.store.now().await?;
             for schedule in &next {

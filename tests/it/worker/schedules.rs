@@ -307,3 +307,37 @@ async fn a_schedule_that_is_paused_while_a_host_starts_stays_paused() {
     assert!(read.paused && read.next_at.is_none(), "{read:?}");
     assert_eq!(read.timetable.rule(), "@hourly");
 }
+
+#[tokio::test]
+async fn schedules_that_cannot_be_read_keep_no_other_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("market.db");
+    let clock = ManualClock::parse("2027-03-01T08:00:00Z");
+    let store = automarket::store::sqlite::SqliteStore::builder(&path)
+        .clock(Arc::new(clock.clone()))
+        .build();
+    let ran = Arc::new(Notify::new());
+    let tell = ran.clone();
+    let tenant = on(Arc::new(store.await.unwrap()), |b| {
+        b.job("tick", move |_: Value, _| {
+            let tell = tell.clone();
+            async move {
+                tell.notify_one();
+                Ok(())
+            }
+        })
+    });
+    schedule(&tenant, "0 9 * * *", "UTC").await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    // More than are looked at in one go, and all due before it.
+    let copies = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
+        INSERT INTO automarket_schedules (tenant, name, rule, zone, job, paused, next_at, last_at, revision)
+        SELECT tenant, name || n, rule, 'Mars/Base', job, paused, next_at - n, last_at, revision
+        FROM automarket_schedules, n";
+    assert_eq!(db.execute(copies, []).unwrap(), 250);
+    clock.advance(TimeDelta::hours(1));
+    let worker = tenant.market().worker().poll(Duration::from_millis(1));
+    let ran = tokio::time::timeout(Duration::from_secs(30), ran.notified());
+    let until = async { ran.await.expect("it ran") };
+    worker.run_until(until).await.unwrap();
+}
