@@ -102,14 +102,14 @@ impl Held {
     pub(super) async fn beat(&self, store: &dyn Store) -> Infallible {
         let every = self.lease / 3;
         loop {
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(every.min(self.left())).await;
             let tokens: Vec<LeaseToken> = self.lock().keys().copied().collect();
             if tokens.is_empty() {
                 continue;
             }
             let asked = Instant::now();
-            let answer = tokio::time::timeout(every, store.heartbeat(&tokens, self.lease)).await;
-            match answer {
+            let answer = store.heartbeat(&tokens, self.lease);
+            match tokio::time::timeout(every.min(self.left()), answer).await {
                 Ok(Ok(lost)) => {
                     let kept = tokens.iter().filter(|token| !lost.contains(token));
                     let mut leases = self.lock();
@@ -135,6 +135,15 @@ impl Held {
         }
     }
 
+    /// How long the lease of which was heard least is surely ours.
+    fn left(&self) -> Duration {
+        let leases = self.lock();
+        let left = leases
+            .values()
+            .map(|holding| self.lease.saturating_sub(holding.known.elapsed()));
+        left.min().unwrap_or(self.lease)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<LeaseToken, Holding>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,8 +151,77 @@ impl Held {
 
 fn lose(leases: &mut HashMap<LeaseToken, Holding>, token: LeaseToken, why: &str) {
     if let Some(holding) = leases.remove(&token) {
+        // Its work has ended, and its verdict may be what ended the lease.
+        if Arc::strong_count(&holding.stop) == 1 {
+            return;
+        }
         tracing::warn!(job = %token.job, kind = %holding.kind, why, "a lease was lost");
         metrics::lease_lost(&holding.kind);
         holding.stop.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use automarket_core::{
+        TenantId,
+        store::{Claim, JobStore as _, MemoryStore, NewJob, Verdict},
+        testing::{FaultStore, StoreFault, StoreRule},
+    };
+    use metrics_util::debugging::DebuggingRecorder;
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    async fn leased() -> (FaultStore, Lease) {
+        let store = FaultStore::new(Arc::new(MemoryStore::new()));
+        let tenant = TenantId::new("acme").unwrap();
+        let job = NewJob::new(tenant, "work", 1.into());
+        store.enqueue(&[job]).await.unwrap();
+        let lease = store
+            .claim(&Claim::new("worker", 1))
+            .await
+            .unwrap()
+            .remove(0);
+        (store, lease)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_of_whose_lease_nothing_is_heard_ends_with_it() {
+        for fault in [StoreFault::Hang, StoreFault::FailBefore] {
+            let (store, lease) = leased().await;
+            store
+                .faults()
+                .add(StoreRule::on("heartbeat", fault).times(u32::MAX));
+            let held = Held::new(LEASE);
+            let since = Instant::now();
+            let stop = held.hold(&lease, since);
+            let end = tokio::select! {
+                _ = held.beat(&store) => unreachable!("it beats for ever"),
+                end = stop.or(pending::<()>()) => end,
+            };
+            assert_eq!((end, since.elapsed()), (None, LEASE));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_its_own_verdict_ended_is_not_told_of_as_lost() {
+        let recorder = DebuggingRecorder::new();
+        let _local = ::metrics::set_default_local_recorder(&recorder);
+        for (works, told) in [(false, 0), (true, 1)] {
+            let (store, lease) = leased().await;
+            let held = Held::new(LEASE);
+            let stop = held.hold(&lease, Instant::now());
+            let stop = works.then_some(stop);
+            let done = (lease.token, Verdict::Complete(1.into()));
+            store.settle(&[done]).await.unwrap();
+            let one_beat = tokio::time::timeout(LEASE / 2, held.beat(&store));
+            one_beat.await.unwrap_err();
+            drop(stop);
+            assert_eq!(recorder.snapshotter().snapshot().into_vec().len(), told);
+        }
     }
 }
