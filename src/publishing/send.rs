@@ -165,8 +165,9 @@ async fn not_now(
         Draft => return Ok(Some(End::done())),
         Publishing => {
             let look = publication.updated_at + engine.look_after;
-            let early = now < look && in_doubt(engine, publication).await?;
-            return Ok(early.then_some(End::Snooze(look)));
+            if now < look && in_doubt(engine, publication).await? {
+                return Ok(Some(End::Snooze(look)));
+            }
         }
         AwaitingApproval | Scheduled | Blocked => {}
         _ => return Ok(None),
@@ -180,6 +181,8 @@ async fn not_now(
         return Ok(Some(End::done()));
     }
     match (publication.state, expiry) {
+        // Begun, and not to be held up any more.
+        (Publishing, _) => Ok(None),
         (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
         (AwaitingApproval, None) => Ok(Some(End::done())),
         _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
