@@ -12,7 +12,7 @@ use automarket_core::{
 
 use super::{
     anew::anew,
-    attempt::Try,
+    attempt::{Tried, Try},
     fallback,
     job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, tries, used_up},
     measure, routed, rules_for, said_by, told,
@@ -113,7 +113,9 @@ async fn send(
             (context.with_exchanges(attempt.exchanges.clone()), passed)
         }
         Err(error) => match closed_until(&error, now) {
-            Some(until) => return Ok(End::Snooze(until)),
+            Some(until) => {
+                return held_back(engine, publication, attempt, error, until).await;
+            }
             None => return ended(engine, carries, publication, attempt, Err(waits(error))).await,
         },
     };
@@ -269,6 +271,67 @@ async fn poll(
     }
 }
 
+/// What becomes of a publication whose account is left alone: it waits, or goes its second way when that would be
+/// too long. Nothing was called: no try is counted, and only a second way is written down, with its reason.
+async fn held_back(
+    engine: &Engine,
+    mut publication: Publication,
+    attempt: Try,
+    error: Error,
+    until: DateTime<Utc>,
+) -> Result<End> {
+    let now = attempt.ended();
+    let wait = in_time(engine, &publication, until, now).await?;
+    publication.error = Some(ErrorRecord::from(&error));
+    let result = Err(error);
+    let attempt = attempt.of(&publication, &result);
+    let rerouted = rerouted(engine, &publication, &attempt, &result, now).await?;
+    Ok(match rerouted {
+        true => End::done(),
+        false => End::Snooze(wait),
+    })
+}
+
+/// Sends a publication on its second way, if it has one and this result calls for it.
+async fn rerouted(
+    engine: &Engine,
+    publication: &Publication,
+    attempt: &Tried,
+    result: &Result<Outcome>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let Err(error) = result else {
+        return Ok(false);
+    };
+    if publication.state == PublicationState::Accepted {
+        return Ok(false);
+    }
+    let change = fallback::instead(engine, publication, attempt, error, now).await?;
+    let Some(change) = change else {
+        return Ok(false);
+    };
+    save(engine, change).await?;
+    engine.wake.notify_waiters();
+    Ok(true)
+}
+
+/// When what waits until then is wanted again: as soon as it is missed, so that it is told so in time.
+async fn in_time(
+    engine: &Engine,
+    publication: &Publication,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>> {
+    match expiry(publication) {
+        Some(expiry)
+            if now < expiry && expiry < until && nothing_out(engine, publication).await? =>
+        {
+            Ok(expiry)
+        }
+        _ => Ok(until),
+    }
+}
+
 /// Writes down what a call ended in, and says when the job is wanted again.
 async fn ended(
     engine: &Engine,
@@ -301,12 +364,7 @@ async fn ended(
     };
     let attempt = attempt.of(&publication, &result);
     publication.error = result.as_ref().err().map(ErrorRecord::from);
-    if let Err(error) = &result
-        && !was_accepted
-        && let Some(change) = fallback::instead(engine, &publication, &attempt, error, now).await?
-    {
-        save(engine, change).await?;
-        engine.wake.notify_waiters();
+    if rerouted(engine, &publication, &attempt, &result, now).await? {
         return Ok(End::done());
     }
     let (end, rule) = match result {
@@ -330,12 +388,8 @@ async fn ended(
             if !was_accepted && error.retry() != Retry::Reconcile {
                 publication.state = PublicationState::Blocked;
             }
-            let look = now + BLOCKED;
-            let expiry = expiry(&publication).filter(|expiry| *expiry > now);
-            (
-                End::Snooze(expiry.map_or(look, |expiry| expiry.min(look))),
-                "account.blocked",
-            )
+            let look = in_time(engine, &publication, now + BLOCKED, now).await?;
+            (End::Snooze(look), "account.blocked")
         }
         Err(error) => match error.retry() {
             // The state stays `publishing`: the next attempt looks before it sends.
@@ -345,7 +399,10 @@ async fn ended(
                     publication.state = PublicationState::Scheduled;
                 }
                 match wait.map(|wait| Duration::from_std(wait).unwrap_or(Duration::days(1))) {
-                    Some(wait) => (End::Snooze(now + wait), "platform.wait"),
+                    Some(wait) => {
+                        let again = in_time(engine, &publication, now + wait, now).await?;
+                        (End::Snooze(again), "platform.wait")
+                    }
                     None => (End::Retry(error), "retry.backoff"),
                 }
             }

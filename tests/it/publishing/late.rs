@@ -52,3 +52,74 @@ async fn what_is_out_in_part_goes_on_however_late() {
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
     }
 }
+
+/// An answer that asks to be left alone for so long.
+fn limited(seconds: u64) -> automarket::Result<Outcome> {
+    let wait = Retry::After(Some(Duration::from_secs(seconds)));
+    Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(wait))
+}
+
+/// When the publication's job is to run again.
+async fn again_at(world: &World, post: PostId) -> chrono::DateTime<chrono::Utc> {
+    let (store, job) = (world.market().store(), world.only(post).await.job);
+    let job = store.job(world.tenant.id(), job).await.unwrap();
+    job.unwrap().run_at
+}
+
+#[tokio::test]
+async fn what_waits_until_it_is_too_late_is_missed_as_soon_as_it_is() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(6 * 3600));
+        let asked = world.publish(When::Now).await;
+        world.turn(asked).await;
+        // This one finds its account left alone.
+        let held = world.publish(When::Now).await;
+        let (waits, _) = world.turn(held).await;
+        assert_eq!(
+            (waits.state, waits.sent_at),
+            (PublicationState::Scheduled, None)
+        );
+        for post in [asked, held] {
+            let over = again_at(&world, post).await - start;
+            assert_eq!(over.num_seconds(), 3600);
+        }
+        world.clock.advance(chrono::Duration::seconds(3601));
+        for post in [asked, held] {
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
+        }
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_can_wait_waits_and_uses_up_nothing() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(600));
+        let asked = world.publish(When::Now).await;
+        world.turn(asked).await;
+        let held = world.publish(When::Now).await;
+        let (waits, _) = world.turn(held).await;
+        assert_eq!(waits.revision, 1, "nothing is written down");
+        let over = again_at(&world, held).await - start;
+        assert!((600..605).contains(&over.num_seconds()), "{over}");
+        world.clock.advance(chrono::Duration::seconds(660));
+        for post in [asked, held] {
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_in_part_is_given_the_time_that_the_platform_asks_for() {
+    for world in worlds().await {
+        let post = gone(&world, "thread.0", json!({ "done": 1 })).await;
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(6 * 3600));
+        world.clock.advance(chrono::Duration::minutes(1));
+        world.turn(post).await;
+        let over = again_at(&world, post).await - start;
+        assert!(over.num_seconds() >= 6 * 3600, "{over}");
+    }
+}
