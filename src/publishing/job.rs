@@ -132,7 +132,7 @@ pub(crate) fn expiry(publication: &Publication) -> Option<DateTime<Utc>> {
         return None;
     }
     let last = publication.lateness.last(publication.due)?;
-    Some(last + Duration::milliseconds(1))
+    last.checked_add_signed(Duration::milliseconds(1))
 }
 
 /// Whether it was to be published as soon as possible.

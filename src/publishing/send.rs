@@ -8,6 +8,7 @@ use automarket_core::{
     fault_point,
     steps::Steps,
     store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
+    wait_end,
 };
 
 use super::{
@@ -398,9 +399,9 @@ async fn ended(
                 if !was_accepted {
                     publication.state = PublicationState::Scheduled;
                 }
-                match wait.map(|wait| Duration::from_std(wait).unwrap_or(Duration::days(1))) {
-                    Some(wait) => {
-                        let again = in_time(engine, &publication, now + wait, now).await?;
+                match wait.map(|wait| wait_end(now, wait)) {
+                    Some(until) => {
+                        let again = in_time(engine, &publication, until, now).await?;
                         (End::Snooze(again), "platform.wait")
                     }
                     None => (End::Retry(error), "retry.backoff"),
@@ -466,7 +467,7 @@ fn next_poll(
 ) -> DateTime<Utc> {
     let (shortest, longest) = POLL;
     match due {
-        Some(due) if due > now => due + shortest,
+        Some(due) if due > now => due.checked_add_signed(shortest).unwrap_or(due),
         due => now + ((now - due.unwrap_or(sent_at)) / 4).clamp(shortest, longest),
     }
 }

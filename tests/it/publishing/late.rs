@@ -59,6 +59,46 @@ fn limited(seconds: u64) -> automarket::Result<Outcome> {
     Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(wait))
 }
 
+#[tokio::test]
+async fn a_wait_that_leads_out_of_the_calendar_is_a_day_for_all_of_the_account() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        let patient = || PublishOptions::new().however_late();
+        world.publisher.answer(limited(8_300_000_000_000));
+        for _ in 0..2 {
+            let post = world.publish_with(When::Now, patient()).await;
+            let (waits, job) = world.turn(post).await;
+            assert_eq!(waits.state, PublicationState::Scheduled);
+            assert_eq!(job, JobState::Waiting);
+            let over = again_at(&world, post).await - start;
+            assert_eq!(over.num_hours(), 24);
+        }
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_last_instant_of_the_calendar_is_an_instant_like_any_other() {
+    let last = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+    for world in worlds().await {
+        let strict = PublishOptions::new().publish_if_within(Duration::ZERO);
+        let strict = strict.needs_approval();
+        let post = world.publish_with(When::At(last), strict).await;
+        let waits = world.only(post).await;
+        assert_eq!(waits.state, PublicationState::AwaitingApproval);
+
+        world.publisher.answer(Ok(Outcome::Accepted(Handle {
+            remote_id: "c1".into(),
+            due: Some(last),
+            data: Value::Null,
+        })));
+        let post = world.publish(When::Now).await;
+        let (accepted, job) = world.turn(post).await;
+        assert_eq!(accepted.state, PublicationState::Accepted);
+        assert_eq!(job, JobState::Waiting);
+    }
+}
+
 /// When the publication's job is to run again.
 async fn again_at(world: &World, post: PostId) -> chrono::DateTime<chrono::Utc> {
     let (store, job) = (world.market().store(), world.only(post).await.job);

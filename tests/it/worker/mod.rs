@@ -188,6 +188,24 @@ async fn a_panic_is_a_failed_attempt_and_a_named_wait_is_none() {
     assert_eq!((done.state, done.attempts), (JobState::Completed, 2));
 }
 
+#[tokio::test]
+async fn a_wait_that_leads_out_of_the_calendar_is_a_day() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store, |b| {
+        b.job("waits", |seconds: u64, _| async move {
+            let wait = Retry::After(Some(Duration::from_secs(seconds)));
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "later").with_retry(wait))
+        })
+    });
+    for seconds in [8_300_000_000_000_u64, 9_000_000_000_000_000, u64::MAX] {
+        let id = put(&tenant, "waits", json!(seconds)).await;
+        let waits = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!((waits.state, waits.failures.len()), (JobState::Waiting, 1));
+        assert_eq!(waits.run_at, clock.now() + chrono::Duration::days(1));
+    }
+}
+
 struct Named(&'static str);
 
 #[async_trait]
