@@ -6,7 +6,7 @@ use automarket_core::{
     Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
     fault_point,
-    steps::Steps,
+    steps::{OVER, Steps},
     store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
     wait_end,
 };
@@ -15,7 +15,10 @@ use super::{
     anew::anew,
     attempt::{Tried, Try},
     fallback,
-    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, tries, used_up},
+    job::{
+        ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, nothing_out, tries,
+        used_up,
+    },
     measure, routed, rules_for, said_by, told,
 };
 use crate::{
@@ -54,10 +57,6 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     if let Some(last) = used_up {
         return give_up(engine, job, &carries, last.into()).await;
     }
-    let steps = Arc::new(Continued {
-        own: steps,
-        carries: carries.clone(),
-    });
     // Made anew, nothing is out that the steps do not know of.
     match anew(|| send(engine, job, &carries, steps.clone())).await {
         Ok(End::Retry(error)) if tries(job) + 1 >= ATTEMPTS && !is_ours(error.kind()) => {
@@ -99,6 +98,14 @@ async fn send(
         PublicationState::Publishing => Operation::Reconcile,
         _ => Operation::Publish,
     };
+    let over = operation != Operation::Poll
+        && expiry(&publication).is_some_and(|expiry| expiry <= now)
+        && hangs_on_a_look(engine, &publication).await?;
+    let steps = Arc::new(Continued {
+        own: steps,
+        carries: carries.clone(),
+        over,
+    });
     let attempt = Try::new(job, operation, now);
     let publisher = match engine.publisher(&account.platform) {
         Ok(publisher) => publisher.clone(),
@@ -347,6 +354,8 @@ async fn ended(
     let result = match result {
         // Whoever has the lease now says what became of it.
         Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+        // A look said that nothing is out.
+        Err(error) if error.rule() == Some(OVER) => Err(error),
         // Only the platform's word on the post ends what it took; a question that fails is asked again.
         Err(error)
             if was_accepted && error.retry() == Retry::Never && !is_verdict(error.kind()) =>
@@ -379,6 +388,10 @@ async fn ended(
             publication.state = PublicationState::Accepted;
             publication.handle = Some(handle);
             (End::Snooze(again), "accepted.poll")
+        }
+        Err(error) if error.rule() == Some(OVER) => {
+            publication.state = PublicationState::Missed;
+            (End::done(), "missed")
         }
         Err(error) if error.kind() == ErrorKind::CannotTell => {
             publication.state = PublicationState::Unknown;

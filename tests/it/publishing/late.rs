@@ -53,6 +53,43 @@ async fn what_is_out_in_part_goes_on_however_late() {
     }
 }
 
+#[tokio::test]
+async fn what_a_look_says_is_not_out_is_missed_when_its_time_is_over() {
+    for world in worlds().await {
+        let post = gone(&world, "recording.publish", json!("begun")).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        // While nobody can tell, it may be out.
+        let away = Error::new(ErrorKind::Unavailable, "away");
+        world.publisher.find_answer(Err(away));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Publishing);
+        world.clock.advance(chrono::Duration::hours(1));
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        let (late, job) = world.turn(post).await;
+        assert_eq!(late.state, PublicationState::Missed);
+        assert_eq!(job, JobState::Completed);
+        assert!(world.publisher.texts().is_empty());
+        let why = world.tenant.why(late.id).await.unwrap().to_string();
+        assert!(why.contains("[missed]"), "{why}");
+        // It may appear yet: whoever wants it all the same has it looked for again.
+        world.tenant.retry(post).await.unwrap();
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_look_finds_is_published_however_late() {
+    for world in worlds().await {
+        let post = gone(&world, "recording.publish", json!("begun")).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
 /// An answer that asks to be left alone for so long.
 fn limited(seconds: u64) -> automarket::Result<Outcome> {
     let wait = Retry::After(Some(Duration::from_secs(seconds)));
