@@ -60,7 +60,7 @@ pub use publisher::{
 pub use secret::{Credential, Secret};
 pub use source::PageSource;
 pub use store::Store;
-pub use time::{LocalKind, When, ZonedTime};
+pub use time::{LocalKind, When, ZonedTime, wait_end};
 pub use timetable::Timetable;
 pub use url::Url;
 pub use vault::{KeyProvider, Keyring};

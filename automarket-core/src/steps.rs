@@ -16,7 +16,14 @@ pub trait Steps: Send + Sync {
     async fn get(&self, name: &str) -> Result<Option<Value>>;
     /// Remembers a value under this name.
     async fn put(&self, name: &str, value: &Value) -> Result<()>;
+    /// Whether the time is over in which an outside write may be sent again that was looked for and is not there.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
+
+/// The rule of the error of [`once`] when a look found nothing and [`Steps::is_over`].
+pub const OVER: &str = "step.over";
 
 const _: Option<&dyn Steps> = None;
 
@@ -103,6 +110,7 @@ where
 /// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`. So does,
 /// after a look that found nothing, any that is to be tried again: what was lost may appear late.
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
+/// `TooLate` (rule [`OVER`]) when it is not there and is not to be sent any more; the step stays begun.
 pub async fn once<T, F, G>(
     steps: &dyn Steps,
     name: &str,
@@ -128,6 +136,10 @@ where
             if let Some(found) = answer.map_err(|error| error.with_retry(Retry::Reconcile))? {
                 remember(steps, name, &found).await?;
                 return Ok(found);
+            }
+            if steps.is_over() {
+                let message = "it is not there, and too late to be sent again";
+                return Err(Error::new(ErrorKind::TooLate, message).with_rule(OVER));
             }
         }
         Some(StepState::Failed) | None => {}

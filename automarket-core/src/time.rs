@@ -69,6 +69,15 @@ impl ZonedTime {
     }
 }
 
+/// When a wait that begins now is over. One that leads out of the calendar was not meant: what waits is asked for
+/// after a day, as after the longest that a platform is given.
+#[must_use]
+pub fn wait_end(now: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
+    let end = |wait| now.checked_add_signed(wait);
+    let meant = Duration::from_std(wait).ok().and_then(end);
+    meant.or_else(|| end(Duration::days(1))).unwrap_or(now)
+}
+
 /// Whether each digit stands in its place, and no leap second: there is no telling when that would be.
 fn is_written_out(local: &str) -> bool {
     let (whole, fraction) = local.split_at(local.find('.').unwrap_or(local.len()));
@@ -169,6 +178,21 @@ mod tests {
             utc("2011-12-30T12:00", "Pacific/Apia"),
             ("2011-12-30T10:00:00".into(), LocalKind::Gap)
         );
+    }
+
+    #[test]
+    fn a_wait_ends_within_the_calendar() {
+        let now = DateTime::UNIX_EPOCH;
+        let waits = [0, 60, 8_200_000_000_000, 9_000_000_000_000_000, u64::MAX];
+        for (wait, end) in waits
+            .into_iter()
+            .zip([0, 60, 8_200_000_000_000, 86_400, 86_400])
+        {
+            let over = wait_end(now, std::time::Duration::from_secs(wait)) - now;
+            assert_eq!(over.num_seconds(), end, "{wait}");
+        }
+        let last = DateTime::<Utc>::MAX_UTC;
+        assert_eq!(wait_end(last, std::time::Duration::from_secs(1)), last);
     }
 
     #[test]

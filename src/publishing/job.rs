@@ -132,7 +132,7 @@ pub(crate) fn expiry(publication: &Publication) -> Option<DateTime<Utc>> {
         return None;
     }
     let last = publication.lateness.last(publication.due)?;
-    Some(last + Duration::milliseconds(1))
+    last.checked_add_signed(Duration::milliseconds(1))
 }
 
 /// Whether it was to be published as soon as possible.
@@ -171,6 +171,8 @@ pub(crate) fn used_up(job: &Job) -> Option<ErrorRecord> {
 pub(crate) struct Continued {
     pub(crate) own: Arc<dyn Steps>,
     pub(crate) carries: PublishJob,
+    /// Whether what is not out is not to be sent any more.
+    pub(crate) over: bool,
 }
 
 #[async_trait]
@@ -182,6 +184,10 @@ impl Steps for Continued {
 
     async fn put(&self, name: &str, value: &Value) -> Result<()> {
         self.own.put(name, value).await
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
     }
 }
 
@@ -198,4 +204,15 @@ pub(crate) async fn nothing_out(engine: &Engine, publication: &Publication) -> R
 pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Result<bool> {
     let known = PublishJob::remembered(engine, publication).await?;
     Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values())))
+}
+
+/// Whether one write of the publication is in doubt and surely nothing else of it is out: where that one is not,
+/// nothing is.
+pub(crate) async fn hangs_on_a_look(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(known.is_some_and(|known| {
+        let steps = known.steps.values();
+        let (begun, ended): (Vec<_>, Vec<_>) = steps.partition(|step| steps::in_doubt([*step]));
+        !known.resent && begun.len() == 1 && steps::nothing_out(ended)
+    }))
 }

@@ -6,6 +6,7 @@ use automarket_core::{
     Error, ErrorKind, JobId, Metrics, PostId, PublicationId, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     store::{Job, Measurement, NewJob, Publication, PublicationState},
+    wait_end,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -133,7 +134,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
     let (soonest, latest) = AGAIN;
     let again = match (closed_until(&error, now), error.retry()) {
         (Some(until), _) => until,
-        (None, Retry::After(Some(wait))) => now + TimeDelta::from_std(wait).unwrap_or(latest),
+        (None, Retry::After(Some(wait))) => wait_end(now, wait),
         _ => now + ((now - due) / 2).clamp(soonest, latest),
     };
     tracing::debug!(publication = %publication.id, error = %error.report(), "not measured");

@@ -6,15 +6,19 @@ use automarket_core::{
     Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
     fault_point,
-    steps::Steps,
+    steps::{OVER, Steps},
     store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
+    wait_end,
 };
 
 use super::{
     anew::anew,
-    attempt::Try,
+    attempt::{Tried, Try},
     fallback,
-    job::{ATTEMPTS, Continued, PublishJob, expiry, in_doubt, nothing_out, tries, used_up},
+    job::{
+        ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, nothing_out, tries,
+        used_up,
+    },
     measure, routed, rules_for, said_by, told,
 };
 use crate::{
@@ -53,10 +57,6 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
     if let Some(last) = used_up {
         return give_up(engine, job, &carries, last.into()).await;
     }
-    let steps = Arc::new(Continued {
-        own: steps,
-        carries: carries.clone(),
-    });
     // Made anew, nothing is out that the steps do not know of.
     match anew(|| send(engine, job, &carries, steps.clone())).await {
         Ok(End::Retry(error)) if tries(job) + 1 >= ATTEMPTS && !is_ours(error.kind()) => {
@@ -98,6 +98,14 @@ async fn send(
         PublicationState::Publishing => Operation::Reconcile,
         _ => Operation::Publish,
     };
+    let over = operation != Operation::Poll
+        && expiry(&publication).is_some_and(|expiry| expiry <= now)
+        && hangs_on_a_look(engine, &publication).await?;
+    let steps = Arc::new(Continued {
+        own: steps,
+        carries: carries.clone(),
+        over,
+    });
     let attempt = Try::new(job, operation, now);
     let publisher = match engine.publisher(&account.platform) {
         Ok(publisher) => publisher.clone(),
@@ -113,7 +121,9 @@ async fn send(
             (context.with_exchanges(attempt.exchanges.clone()), passed)
         }
         Err(error) => match closed_until(&error, now) {
-            Some(until) => return Ok(End::Snooze(until)),
+            Some(until) => {
+                return held_back(engine, publication, attempt, error, until).await;
+            }
             None => return ended(engine, carries, publication, attempt, Err(waits(error))).await,
         },
     };
@@ -165,8 +175,9 @@ async fn not_now(
         Draft => return Ok(Some(End::done())),
         Publishing => {
             let look = publication.updated_at + engine.look_after;
-            let early = now < look && in_doubt(engine, publication).await?;
-            return Ok(early.then_some(End::Snooze(look)));
+            if now < look && in_doubt(engine, publication).await? {
+                return Ok(Some(End::Snooze(look)));
+            }
         }
         AwaitingApproval | Scheduled | Blocked => {}
         _ => return Ok(None),
@@ -180,6 +191,8 @@ async fn not_now(
         return Ok(Some(End::done()));
     }
     match (publication.state, expiry) {
+        // Begun, and not to be held up any more.
+        (Publishing, _) => Ok(None),
         (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
         (AwaitingApproval, None) => Ok(Some(End::done())),
         _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
@@ -266,6 +279,67 @@ async fn poll(
     }
 }
 
+/// What becomes of a publication whose account is left alone: it waits, or goes its second way when that would be
+/// too long. Nothing was called: no try is counted, and only a second way is written down, with its reason.
+async fn held_back(
+    engine: &Engine,
+    mut publication: Publication,
+    attempt: Try,
+    error: Error,
+    until: DateTime<Utc>,
+) -> Result<End> {
+    let now = attempt.ended();
+    let wait = in_time(engine, &publication, until, now).await?;
+    publication.error = Some(ErrorRecord::from(&error));
+    let result = Err(error);
+    let attempt = attempt.of(&publication, &result);
+    let rerouted = rerouted(engine, &publication, &attempt, &result, now).await?;
+    Ok(match rerouted {
+        true => End::done(),
+        false => End::Snooze(wait),
+    })
+}
+
+/// Sends a publication on its second way, if it has one and this result calls for it.
+async fn rerouted(
+    engine: &Engine,
+    publication: &Publication,
+    attempt: &Tried,
+    result: &Result<Outcome>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let Err(error) = result else {
+        return Ok(false);
+    };
+    if publication.state == PublicationState::Accepted {
+        return Ok(false);
+    }
+    let change = fallback::instead(engine, publication, attempt, error, now).await?;
+    let Some(change) = change else {
+        return Ok(false);
+    };
+    save(engine, change).await?;
+    engine.wake.notify_waiters();
+    Ok(true)
+}
+
+/// When what waits until then is wanted again: as soon as it is missed, so that it is told so in time.
+async fn in_time(
+    engine: &Engine,
+    publication: &Publication,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>> {
+    match expiry(publication) {
+        Some(expiry)
+            if now < expiry && expiry < until && nothing_out(engine, publication).await? =>
+        {
+            Ok(expiry)
+        }
+        _ => Ok(until),
+    }
+}
+
 /// Writes down what a call ended in, and says when the job is wanted again.
 async fn ended(
     engine: &Engine,
@@ -280,6 +354,8 @@ async fn ended(
     let result = match result {
         // Whoever has the lease now says what became of it.
         Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+        // A look said that nothing is out.
+        Err(error) if error.rule() == Some(OVER) => Err(error),
         // Only the platform's word on the post ends what it took; a question that fails is asked again.
         Err(error)
             if was_accepted && error.retry() == Retry::Never && !is_verdict(error.kind()) =>
@@ -298,12 +374,7 @@ async fn ended(
     };
     let attempt = attempt.of(&publication, &result);
     publication.error = result.as_ref().err().map(ErrorRecord::from);
-    if let Err(error) = &result
-        && !was_accepted
-        && let Some(change) = fallback::instead(engine, &publication, &attempt, error, now).await?
-    {
-        save(engine, change).await?;
-        engine.wake.notify_waiters();
+    if rerouted(engine, &publication, &attempt, &result, now).await? {
         return Ok(End::done());
     }
     let (end, rule) = match result {
@@ -318,6 +389,10 @@ async fn ended(
             publication.handle = Some(handle);
             (End::Snooze(again), "accepted.poll")
         }
+        Err(error) if error.rule() == Some(OVER) => {
+            publication.state = PublicationState::Missed;
+            (End::done(), "missed")
+        }
         Err(error) if error.kind() == ErrorKind::CannotTell => {
             publication.state = PublicationState::Unknown;
             (End::done(), "platform.cannot_tell")
@@ -327,12 +402,8 @@ async fn ended(
             if !was_accepted && error.retry() != Retry::Reconcile {
                 publication.state = PublicationState::Blocked;
             }
-            let look = now + BLOCKED;
-            let expiry = expiry(&publication).filter(|expiry| *expiry > now);
-            (
-                End::Snooze(expiry.map_or(look, |expiry| expiry.min(look))),
-                "account.blocked",
-            )
+            let look = in_time(engine, &publication, now + BLOCKED, now).await?;
+            (End::Snooze(look), "account.blocked")
         }
         Err(error) => match error.retry() {
             // The state stays `publishing`: the next attempt looks before it sends.
@@ -341,8 +412,11 @@ async fn ended(
                 if !was_accepted {
                     publication.state = PublicationState::Scheduled;
                 }
-                match wait.map(|wait| Duration::from_std(wait).unwrap_or(Duration::days(1))) {
-                    Some(wait) => (End::Snooze(now + wait), "platform.wait"),
+                match wait.map(|wait| wait_end(now, wait)) {
+                    Some(until) => {
+                        let again = in_time(engine, &publication, until, now).await?;
+                        (End::Snooze(again), "platform.wait")
+                    }
                     None => (End::Retry(error), "retry.backoff"),
                 }
             }
@@ -406,7 +480,7 @@ fn next_poll(
 ) -> DateTime<Utc> {
     let (shortest, longest) = POLL;
     match due {
-        Some(due) if due > now => due + shortest,
+        Some(due) if due > now => due.checked_add_signed(shortest).unwrap_or(due),
         due => now + ((now - due.unwrap_or(sent_at)) / 4).clamp(shortest, longest),
     }
 }

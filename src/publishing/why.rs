@@ -144,6 +144,7 @@ fn meaning(rule: &str) -> &str {
         "platform.wait" => "the platform asked to wait",
         "platform.cannot_tell" => "the platform cannot be searched well enough to tell",
         "fallback" => "its account surely could not: it goes another way",
+        "missed" => "it is not out, and too late to be sent again",
         "done" => "done",
         "rejected" => "final",
         other => other,

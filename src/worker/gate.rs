@@ -13,12 +13,13 @@ use std::{
 use automarket_core::{
     AccountId, Bytes, Clock, Context, Credential, Error, ErrorKind, Result, Retry, Store, TenantId,
     async_trait,
-    chrono::{self, DateTime, Utc},
+    chrono::{DateTime, Utc},
     http::{
         Body, Bucket, Elsewhere, Transport, TransportError, Upload, app_budget, budget, retry_after,
     },
     http_types::{HeaderMap, Request, Response},
     store::{Account, Budget, Gate, Pass, Signal},
+    wait_end,
 };
 
 use crate::{
@@ -445,9 +446,7 @@ impl Watch {
 /// The instant at which a refusal by a gate may be asked again.
 pub(crate) fn closed_until(error: &Error, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match error.retry() {
-        Retry::After(Some(wait)) if error.rule() == Some(CLOSED) => {
-            Some(now + chrono::Duration::from_std(wait).unwrap_or_default())
-        }
+        Retry::After(Some(wait)) if error.rule() == Some(CLOSED) => Some(wait_end(now, wait)),
         _ => None,
     }
 }

@@ -52,6 +52,8 @@ pub(crate) use settle::End;
 /// What all runs of jobs share.
 pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 
+/// What is longer is as good as for ever; unlike that, it can be added to an instant.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How soon verdicts are written again that the store did not take.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
@@ -102,26 +104,27 @@ impl Worker {
     }
 
     /// How long a job belongs to a worker that is heard of no more; 30 s unless said otherwise, 1 s at the
-    /// least. Heartbeats go out three times as often, one for all jobs of the worker.
+    /// least and a year at the most. Heartbeats go out three times as often, one for all jobs of the worker.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(Duration::from_secs(1));
+        self.lease = lease.clamp(Duration::from_secs(1), LONGEST);
         self
     }
 
-    /// How often the queue is looked at when nothing wakes the worker; 5 s unless said otherwise.
+    /// How often the queue is looked at when nothing wakes the worker; 5 s unless said otherwise, a year
+    /// at the most.
     #[must_use]
     pub fn poll(mut self, poll: Duration) -> Self {
-        self.poll = poll;
+        self.poll = poll.min(LONGEST);
         self
     }
 
-    /// How long running jobs have to end after the shutdown began; 30 s unless said otherwise. What still runs
-    /// then is dropped at its next await and handed back: the next worker has it at once, the attempt is not
-    /// counted. What a store that does not answer has not taken 5 s later is left to the leases.
+    /// How long running jobs have to end after the shutdown began; 30 s unless said otherwise, a year at the
+    /// most. What still runs then is dropped at its next await and handed back: the next worker has it at once,
+    /// the attempt is not counted. What a store that does not answer has not taken 5 s later is left to the leases.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.grace = grace.min(LONGEST);
         self
     }
 

@@ -2,8 +2,9 @@
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, Retry,
-    chrono::{DateTime, Duration, Utc},
+    chrono::{DateTime, Utc},
     store::{JobState, Lease, LeaseToken, Settled, Verdict},
+    wait_end,
 };
 use serde_json::Value;
 
@@ -99,7 +100,7 @@ fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
 /// uses up no attempt.
 fn again(error: &Error, attempts: u32, now: DateTime<Utc>) -> Verdict {
     let at = match error.retry() {
-        Retry::After(Some(wait)) => now + Duration::from_std(wait).unwrap_or(Duration::days(1)),
+        Retry::After(Some(wait)) => wait_end(now, wait),
         _ => retry_at(now, attempts),
     };
     if error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(Some(_))) {

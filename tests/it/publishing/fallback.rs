@@ -149,3 +149,30 @@ async fn a_post_is_not_said_twice_on_the_account_that_it_goes_to_anyway() {
         assert_eq!(work(others, third.id).await.via, None);
     }
 }
+
+#[tokio::test]
+async fn what_meets_an_account_that_is_left_alone_for_too_long_goes_the_other_way_too() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        let six_hours = Retry::After(Some(Duration::from_secs(6 * 3600)));
+        let limited = Error::new(ErrorKind::RateLimited, "slow").with_retry(six_hours);
+        world.publisher.answer(Err(limited));
+        let first = world.publish(When::Now).await;
+        let (first, _) = world.turn(first).await;
+        assert_eq!(first.route().account, second.id);
+
+        // Ten minutes later the account is not even asked.
+        let post = world.publish(at("2027-01-11T09:10:00Z")).await;
+        world.clock.advance(chrono::Duration::minutes(10));
+        let (rerouted, _) = world.turn(post).await;
+        assert_eq!(rerouted.state, PublicationState::Scheduled);
+        assert_eq!(rerouted.route().account, second.id);
+        assert_eq!(world.publisher.texts().len(), 1);
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        let why = world.tenant.why(rerouted.id).await.unwrap().to_string();
+        assert!(
+            why.contains("[fallback]") && why.contains("left alone"),
+            "{why}"
+        );
+    }
+}

@@ -127,6 +127,22 @@ async fn what_fails_is_tried_again_ever_more_rarely_and_the_next_point_comes_all
 }
 
 #[tokio::test]
+async fn a_wait_that_leads_out_of_the_calendar_ends_at_the_next_point() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.until_due(publication.id).await;
+        let wait = Retry::After(Some(Duration::from_secs(8_300_000_000_000)));
+        let down = Error::new(ErrorKind::Unavailable, "down").with_retry(wait);
+        world.publisher.measure_answer(Err(down));
+        let job = world.measure(publication.id).await;
+        assert_eq!((job.state, job.failures.len()), (JobState::Waiting, 0));
+        let after = job.run_at - publication.updated_at;
+        assert_eq!(after.num_hours(), 24);
+    }
+}
+
+#[tokio::test]
 async fn a_post_that_is_gone_or_deleted_ends_its_series() {
     for world in World::measured().await {
         let post = world.publish(When::Now).await;

@@ -5,6 +5,7 @@ mod approval;
 mod changes;
 mod doubt;
 mod fallback;
+mod late;
 mod life;
 mod meanwhile;
 mod measuring;

@@ -20,7 +20,7 @@ use std::{
 use automarket::{
     Automarket, Builder, Clock, Error, ErrorKind, JobId, Result, Retry, Tenant,
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
-    store::{DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
+    store::{Claim, DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
     testing::{FaultStore, ManualClock, StoreFault, StoreRule},
 };
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,24 @@ async fn a_panic_is_a_failed_attempt_and_a_named_wait_is_none() {
     clock.advance(chrono::Duration::minutes(2));
     let done = tenant.work_on(id, LEASE).await.unwrap();
     assert_eq!((done.state, done.attempts), (JobState::Completed, 2));
+}
+
+#[tokio::test]
+async fn a_wait_that_leads_out_of_the_calendar_is_a_day() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store, |b| {
+        b.job("waits", |seconds: u64, _| async move {
+            let wait = Retry::After(Some(Duration::from_secs(seconds)));
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "later").with_retry(wait))
+        })
+    });
+    for seconds in [8_300_000_000_000_u64, 9_000_000_000_000_000, u64::MAX] {
+        let id = put(&tenant, "waits", json!(seconds)).await;
+        let waits = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!((waits.state, waits.failures.len()), (JobState::Waiting, 1));
+        assert_eq!(waits.run_at, clock.now() + chrono::Duration::days(1));
+    }
 }
 
 struct Named(&'static str);
@@ -390,6 +408,31 @@ async fn a_job_put_in_wakes_a_sleeping_worker() {
         ended(&tenant, &[id]).await;
     };
     let run = worker.run_until(done);
+    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
+    soon.expect("it slept on").unwrap();
+}
+
+#[tokio::test]
+async fn times_for_ever_end_no_worker() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = watched(Arc::new(clock.clone()));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    // It may have killed its worker, and will be waited for as long as a lease.
+    let suspect = put(&tenant, "quick", Value::Null).await;
+    let claim = Claim::new("gone", 1).lease(LEASE);
+    store.claim(&claim).await.unwrap();
+    clock.advance(chrono::Duration::minutes(1));
+    let worker = tenant.market().worker().max_crashes(2);
+    let worker = worker.poll(Duration::MAX).lease(Duration::MAX);
+    let done = async {
+        ended(&tenant, &[suspect]).await;
+        store.faults().until("next_ready", 1).await;
+        let id = put(&tenant, "quick", Value::Null).await;
+        ended(&tenant, &[id]).await;
+    };
+    let run = worker.grace(Duration::MAX).run_until(done);
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("it slept on").unwrap();
 }

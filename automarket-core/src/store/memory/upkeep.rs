@@ -19,8 +19,11 @@ pub(super) struct Upkeep {
     gates: BTreeMap<(TenantId, AccountId, String), Gate>,
 }
 
-fn delta(span: Duration) -> TimeDelta {
-    TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX)
+/// The instant so long before, at the beginning of the calendar at the earliest.
+fn ago(now: DateTime<Utc>, span: Duration) -> DateTime<Utc> {
+    let span = TimeDelta::from_std(span).ok();
+    span.and_then(|span| now.checked_sub_signed(span))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 #[async_trait]
@@ -152,14 +155,14 @@ impl UpkeepStore for MemoryStore {
     async fn put_worker(&self, beat: &WorkerBeat) -> Result<()> {
         let (mut state, now) = self.lock();
         let workers = &mut state.upkeep.workers;
-        workers.retain(|_, worker| worker.seen_at > now - delta(WORKERS_KEPT));
+        workers.retain(|_, worker| worker.seen_at > ago(now, WORKERS_KEPT));
         let known = workers.get(&beat.name);
         let worker = WorkerRecord {
             name: beat.name.clone(),
             kinds: beat.kinds.clone(),
             in_flight: beat.in_flight,
             started_at: known.map_or(now, |known| known.started_at),
-            polled_at: now - delta(beat.polled),
+            polled_at: ago(now, beat.polled),
             seen_at: now,
         };
         workers.insert(worker.name.clone(), worker);
@@ -191,7 +194,7 @@ impl UpkeepStore for MemoryStore {
             leased: job.state == JobState::Leased,
         };
         let live = state.queue.live().map(since);
-        let late = live.filter(|overdue| overdue.since < now - delta(grace));
+        let late = live.filter(|overdue| overdue.since < ago(now, grace));
         let place = |overdue: &Overdue| (overdue.since, overdue.job);
         let behind = |overdue: &Overdue| after.is_none_or(|after| place(overdue) > place(after));
         let mut late: Vec<Overdue> = late.filter(behind).collect();

@@ -1,0 +1,202 @@
+//! What an outage met half-way: surely not out, it is missed; out in part, or perhaps, it is not.
+
+use automarket::store::PublishingChange;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A process that committed the intent in time, remembered this step, and was gone.
+async fn gone(world: &World, step: &str, value: Value) -> PostId {
+    let store = world.market().store();
+    let due = store.now().await.unwrap() + chrono::Duration::hours(1);
+    let post = world.publish(When::At(due)).await;
+    world.clock.advance(chrono::Duration::hours(1));
+    let mut begun = world.only(post).await;
+    let claim = Claim::new("gone", 1).only(begun.job).lease(LEASE);
+    let lease = store.claim(&claim).await.unwrap().remove(0);
+    begun.state = PublicationState::Publishing;
+    begun.sent_at = Some(begun.due);
+    let change = PublishingChange {
+        publications: vec![begun],
+        ..PublishingChange::new(world.tenant.id().clone())
+    };
+    store.change_publishing(&change).await.unwrap();
+    store.put_step(lease.token, step, &value).await.unwrap();
+    post
+}
+
+#[tokio::test]
+async fn what_was_begun_and_is_surely_not_out_is_missed_like_any_other() {
+    for world in worlds().await {
+        let post = gone(&world, "media", json!({ "kept": "m1" })).await;
+        world.clock.advance(chrono::Duration::minutes(59));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+
+        let post = gone(&world, "media", json!({ "kept": "m1" })).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        let (late, job) = world.turn(post).await;
+        assert_eq!(late.state, PublicationState::Missed);
+        assert_eq!(job, JobState::Completed);
+        assert_eq!(world.publisher.texts().len(), 1);
+        // Somebody wants it all the same.
+        world.tenant.retry(post).await.unwrap();
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_in_part_goes_on_however_late() {
+    for world in worlds().await {
+        let post = gone(&world, "thread.0", json!({ "done": 1 })).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_a_look_says_is_not_out_is_missed_when_its_time_is_over() {
+    for world in worlds().await {
+        let post = gone(&world, "recording.publish", json!("begun")).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        // While nobody can tell, it may be out.
+        let away = Error::new(ErrorKind::Unavailable, "away");
+        world.publisher.find_answer(Err(away));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Publishing);
+        world.clock.advance(chrono::Duration::hours(1));
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        let (late, job) = world.turn(post).await;
+        assert_eq!(late.state, PublicationState::Missed);
+        assert_eq!(job, JobState::Completed);
+        assert!(world.publisher.texts().is_empty());
+        let why = world.tenant.why(late.id).await.unwrap().to_string();
+        assert!(why.contains("[missed]"), "{why}");
+        // It may appear yet: whoever wants it all the same has it looked for again.
+        world.tenant.retry(post).await.unwrap();
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_look_finds_is_published_however_late() {
+    for world in worlds().await {
+        let post = gone(&world, "recording.publish", json!("begun")).await;
+        world.clock.advance(chrono::Duration::hours(10));
+        let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+/// An answer that asks to be left alone for so long.
+fn limited(seconds: u64) -> automarket::Result<Outcome> {
+    let wait = Retry::After(Some(Duration::from_secs(seconds)));
+    Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(wait))
+}
+
+#[tokio::test]
+async fn a_wait_that_leads_out_of_the_calendar_is_a_day_for_all_of_the_account() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        let patient = || PublishOptions::new().however_late();
+        world.publisher.answer(limited(8_300_000_000_000));
+        for _ in 0..2 {
+            let post = world.publish_with(When::Now, patient()).await;
+            let (waits, job) = world.turn(post).await;
+            assert_eq!(waits.state, PublicationState::Scheduled);
+            assert_eq!(job, JobState::Waiting);
+            let over = again_at(&world, post).await - start;
+            assert_eq!(over.num_hours(), 24);
+        }
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_last_instant_of_the_calendar_is_an_instant_like_any_other() {
+    let last = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+    for world in worlds().await {
+        let strict = PublishOptions::new().publish_if_within(Duration::ZERO);
+        let strict = strict.needs_approval();
+        let post = world.publish_with(When::At(last), strict).await;
+        let waits = world.only(post).await;
+        assert_eq!(waits.state, PublicationState::AwaitingApproval);
+
+        world.publisher.answer(Ok(Outcome::Accepted(Handle {
+            remote_id: "c1".into(),
+            due: Some(last),
+            data: Value::Null,
+        })));
+        let post = world.publish(When::Now).await;
+        let (accepted, job) = world.turn(post).await;
+        assert_eq!(accepted.state, PublicationState::Accepted);
+        assert_eq!(job, JobState::Waiting);
+    }
+}
+
+/// When the publication's job is to run again.
+async fn again_at(world: &World, post: PostId) -> chrono::DateTime<chrono::Utc> {
+    let (store, job) = (world.market().store(), world.only(post).await.job);
+    let job = store.job(world.tenant.id(), job).await.unwrap();
+    job.unwrap().run_at
+}
+
+#[tokio::test]
+async fn what_waits_until_it_is_too_late_is_missed_as_soon_as_it_is() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(6 * 3600));
+        let asked = world.publish(When::Now).await;
+        world.turn(asked).await;
+        // This one finds its account left alone.
+        let held = world.publish(When::Now).await;
+        let (waits, _) = world.turn(held).await;
+        assert_eq!(
+            (waits.state, waits.sent_at),
+            (PublicationState::Scheduled, None)
+        );
+        for post in [asked, held] {
+            let over = again_at(&world, post).await - start;
+            assert_eq!(over.num_seconds(), 3600);
+        }
+        world.clock.advance(chrono::Duration::seconds(3601));
+        for post in [asked, held] {
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
+        }
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_can_wait_waits_and_uses_up_nothing() {
+    for world in worlds().await {
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(600));
+        let asked = world.publish(When::Now).await;
+        world.turn(asked).await;
+        let held = world.publish(When::Now).await;
+        let (waits, _) = world.turn(held).await;
+        assert_eq!(waits.revision, 1, "nothing is written down");
+        let over = again_at(&world, held).await - start;
+        assert!((600..605).contains(&over.num_seconds()), "{over}");
+        world.clock.advance(chrono::Duration::seconds(660));
+        for post in [asked, held] {
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_in_part_is_given_the_time_that_the_platform_asks_for() {
+    for world in worlds().await {
+        let post = gone(&world, "thread.0", json!({ "done": 1 })).await;
+        let start = world.market().store().now().await.unwrap();
+        world.publisher.answer(limited(6 * 3600));
+        world.clock.advance(chrono::Duration::minutes(1));
+        world.turn(post).await;
+        let over = again_at(&world, post).await - start;
+        assert!(over.num_seconds() >= 6 * 3600, "{over}");
+    }
+}
