@@ -31,7 +31,7 @@ impl UpkeepStore for PostgresStore {
             &beat.name,
             &to_json(&beat.kinds)?,
             &i64::from(beat.in_flight),
-            &micros(beat.polled),
+            &ago(beat.polled),
             &micros(WORKERS_KEPT),
         ];
         self.inner.db.execute(sql, params).await?;
@@ -64,7 +64,7 @@ impl UpkeepStore for PostgresStore {
             ORDER BY q.since, q.id LIMIT $2";
         let since = after.map(|after| after.since);
         let job = after.map(|after| after.job.uuid());
-        let params: Params<'_> = &[&micros(grace), &sql_limit(limit), &since, &job];
+        let params: Params<'_> = &[&ago(grace), &sql_limit(limit), &since, &job];
         // What cannot be read is nobody's: a claim buries it, and it keeps no other from being told of. (What can be told
         // in SQL takes no place in the page.)
         let rows = self.inner.db.rows(sql, params).await?;
@@ -169,6 +169,11 @@ impl UpkeepStore for PostgresStore {
         }
         Ok(usize::try_from(back).unwrap_or(usize::MAX))
     }
+}
+
+/// So long ago, in microseconds: at most 6,000 years, since the calendar begins in 4714 BC.
+fn ago(span: Duration) -> i64 {
+    micros(span.min(Duration::from_secs(6_000 * 365 * 86_400)))
 }
 
 /// Removes the ended jobs that a statement locks, wholly.

@@ -19,8 +19,11 @@ const MINUTE: i64 = 60_000_000;
 /// So many are read at once at the least, where some may be no jobs.
 const LEAST: usize = 100;
 
-fn span(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+/// So long before now, at the beginning of the calendar at the earliest.
+fn ago(now: i64, span: Duration) -> i64 {
+    let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    now.saturating_sub(span)
+        .max(micros(DateTime::<Utc>::MIN_UTC))
 }
 
 #[async_trait]
@@ -30,7 +33,7 @@ impl UpkeepStore for SqliteStore {
         let call = self.inner.writer.call(move |tx| {
             tx.db
                 .prepare_cached("DELETE FROM automarket_workers WHERE seen_at <= ?1")?
-                .execute([tx.now.saturating_sub(span(WORKERS_KEPT))])?;
+                .execute([ago(tx.now, WORKERS_KEPT)])?;
             tx.db
                 .prepare_cached(
                     "INSERT INTO automarket_workers VALUES (?1, ?2, ?3, ?4, ?5, ?4)
@@ -43,7 +46,7 @@ impl UpkeepStore for SqliteStore {
                     kinds,
                     beat.in_flight,
                     tx.now,
-                    tx.now.saturating_sub(span(beat.polled))
+                    ago(tx.now, beat.polled)
                 ])?;
             Ok(())
         });
@@ -77,7 +80,7 @@ impl UpkeepStore for SqliteStore {
         after: Option<&Overdue>,
         limit: usize,
     ) -> Result<Vec<Overdue>> {
-        let cut = micros(self.inner.clock.now()).saturating_sub(span(grace));
+        let cut = ago(micros(self.inner.clock.now()), grace);
         let place = |after: &Overdue| (micros(after.since).into(), blob(after.job).to_vec().into());
         let mut after: Option<(Value, Value)> = after.map(place);
         let read = self.inner.readers.read(move |db| {

@@ -7,7 +7,7 @@ use automarket_core::{
 };
 use serde::Serialize;
 
-use crate::{Automarket, worker::LONGEST};
+use crate::Automarket;
 
 /// So many closed gates are named.
 const GATES: usize = 100;
@@ -18,7 +18,7 @@ const GATES: usize = 100;
 pub struct HealthLimits {
     /// How long no worker may have looked at the queue; a minute unless said otherwise.
     pub silence: Duration,
-    /// How long a job may be ready before it is overdue; five minutes unless said otherwise, a year at the most.
+    /// How long a job may be ready before it is overdue; five minutes unless said otherwise.
     pub grace: Duration,
 }
 
@@ -112,14 +112,12 @@ impl Automarket {
 
     async fn store_health(&self, limits: HealthLimits) -> Result<(StoreHealth, DateTime<Utc>)> {
         let store = &self.engine.store;
-        // No store has to reckon beyond its calendar.
-        let grace = limits.grace.min(LONGEST);
         let workers = store.workers().await?;
         let health = StoreHealth {
             schema_version: store.schema_version().await?,
             last_poll: workers.iter().map(|worker| worker.polled_at).max(),
             workers,
-            overdue: store.overdue(grace, None, 1).await?.pop(),
+            overdue: store.overdue(limits.grace, None, 1).await?.pop(),
             queue: store.queue_stats().await?,
             closed_gates: store.closed_gates(GATES).await?,
         };

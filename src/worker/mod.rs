@@ -53,7 +53,7 @@ pub(crate) use settle::End;
 pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 
 /// What is longer is as good as for ever; unlike that, it can be added to an instant.
-pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How soon verdicts are written again that the store did not take.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.

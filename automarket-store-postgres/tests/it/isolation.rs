@@ -19,7 +19,10 @@ async fn a_repeat_in_a_transaction_older_than_the_end_of_its_job_does_not_revive
     let begin = |level: IsolationLevel| format!("BEGIN ISOLATION LEVEL {}", name(level));
     for level in [ReadCommitted, RepeatableRead, Serializable] {
         let new = job();
-        test.store.enqueue(std::slice::from_ref(&new)).await.unwrap();
+        test.store
+            .enqueue(std::slice::from_ref(&new))
+            .await
+            .unwrap();
         host.batch_execute(&begin(level)).await.unwrap();
         host.batch_execute("SELECT FROM pg_class").await.unwrap();
         let leases = test.store.claim(&Claim::new("worker", 1)).await.unwrap();

@@ -139,7 +139,10 @@ async fn a_dead_job_whose_key_an_open_transaction_holds_comes_back_after_it() {
     };
     let test = cluster.store().await.unwrap();
     let dead = job().unique("held");
-    test.store.enqueue(std::slice::from_ref(&dead)).await.unwrap();
+    test.store
+        .enqueue(std::slice::from_ref(&dead))
+        .await
+        .unwrap();
     let leases = test.store.claim(&Claim::new("worker", 1)).await.unwrap();
     let error = Error::new(ErrorKind::Internal, "no");
     let bury = (leases[0].token, Verdict::Bury(ErrorRecord::from(&error)));

@@ -29,6 +29,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("what is ready for longest is named page by page", |s| {
             Box::pin(overdue_in_pages(s))
         }),
+        StoreCase::new("one looks back as far as the calendar goes", |s| {
+            Box::pin(looks_back(s))
+        }),
         StoreCase::new("a lease that ran out is overdue from its end on", |s| {
             Box::pin(overdue_lease(s))
         }),
@@ -142,6 +145,20 @@ async fn overdue_in_pages(s: &StoreUnderTest) {
         }
     }
     assert_eq!((seen.len(), seen.into_iter().collect()), (7, put));
+}
+
+async fn looks_back(s: &StoreUnderTest) {
+    s.put(job("acme")).await;
+    let overdue = s.store.overdue(Duration::MAX, None, 9).await.unwrap();
+    assert_eq!(overdue, []);
+    let beat = WorkerBeat {
+        name: "w".to_owned(),
+        kinds: Vec::new(),
+        in_flight: 0,
+        polled: Duration::MAX,
+    };
+    s.store.put_worker(&beat).await.unwrap();
+    assert_eq!(s.store.workers().await.unwrap().len(), 1);
 }
 
 async fn overdue_lease(s: &StoreUnderTest) {
