@@ -13,6 +13,7 @@ mod release;
 pub(crate) mod send;
 mod slots;
 mod state;
+mod timing;
 mod told;
 mod why;
 

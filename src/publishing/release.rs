@@ -2,7 +2,7 @@
 
 use automarket_core::{AccountId, Result, TenantId};
 
-use super::send::{PACE, waits_for_account};
+use super::{send::waits_for_account, timing::PACE};
 use crate::market::Engine;
 
 /// So many are released at once at the most; the others look for themselves.

@@ -15,11 +15,10 @@ use super::{
     anew::anew,
     attempt::{Tried, Try},
     fallback,
-    job::{
-        ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, nothing_out, tries,
-        used_up,
-    },
-    measure, routed, rules_for, said_by, told,
+    job::{ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, tries, used_up},
+    measure, routed, rules_for, said_by,
+    timing::{in_time, not_now},
+    told,
 };
 use crate::{
     market::Engine,
@@ -36,15 +35,6 @@ pub(super) const BLOCKED: Duration = Duration::minutes(15);
 /// So long after a sending whose end is not known it is looked for, unless the host says otherwise
 /// ([`Builder::look_after`](crate::Builder::look_after)).
 pub const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
-/// From so late on nobody was there to send it, and it waits its turn among the others of its account.
-const OUTAGE: Duration = Duration::minutes(5);
-/// What an outage held up goes out one by one on each account, so far apart.
-pub(super) const PACE: Duration = Duration::seconds(10);
-/// So many that wait are counted.
-const LINE: usize = 200;
-/// Fewer than so many ahead of what has its turn are no line: they had theirs, or wait for something else.
-const NEAR: usize = LINE / 4;
-
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
 pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
@@ -161,85 +151,6 @@ async fn send(
     ended(engine, carries, publication, attempt, sent).await
 }
 
-/// What becomes of a publication that is not to be sent or looked for now: too early, too late, not yet approved,
-/// one of many that an outage held up, or still at work on the platform for all that is known.
-async fn not_now(
-    engine: &Engine,
-    job: &Job,
-    publication: &Publication,
-    now: DateTime<Utc>,
-) -> Result<Option<End>> {
-    use PublicationState::{AwaitingApproval, Blocked, Draft, Publishing, Scheduled};
-    let expiry = expiry(publication);
-    match publication.state {
-        Draft => return Ok(Some(End::done())),
-        Publishing => {
-            let look = publication.updated_at + engine.look_after;
-            if now < look && in_doubt(engine, publication).await? {
-                return Ok(Some(End::Snooze(look)));
-            }
-        }
-        AwaitingApproval | Scheduled | Blocked => {}
-        _ => return Ok(None),
-    }
-    if expiry.is_some_and(|expiry| expiry <= now)
-        && (publication.sent_at.is_none() || nothing_out(engine, publication).await?)
-    {
-        let mut missed = publication.clone();
-        missed.state = PublicationState::Missed;
-        save(engine, told::change(missed)).await?;
-        return Ok(Some(End::done()));
-    }
-    match (publication.state, expiry) {
-        // Begun, and not to be held up any more.
-        (Publishing, _) => Ok(None),
-        (AwaitingApproval, Some(expiry)) => Ok(Some(End::Snooze(expiry))),
-        (AwaitingApproval, None) => Ok(Some(End::done())),
-        _ if now < publication.due => Ok(Some(End::Snooze(publication.due))),
-        (Scheduled, _) if now - publication.due > OUTAGE => {
-            turn(engine, job, publication, now).await
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Its turn among what an outage held up on its account; `None` when it has come. Whoever comes at the time that
-/// it was given and finds a line still ahead takes another turn; what had a try of its own holds nobody up.
-async fn turn(
-    engine: &Engine,
-    job: &Job,
-    publication: &Publication,
-    now: DateTime<Utc>,
-) -> Result<Option<End>> {
-    let (tenant, account) = (&publication.tenant, publication.route().account);
-    let line = engine.store.live_publications(tenant, account, LINE);
-    let held_up = |p: &&Publication| {
-        p.state == PublicationState::Scheduled
-            && now - p.due > OUTAGE
-            && p.error.is_none()
-            && p.id != publication.id
-    };
-    let line = line.await?;
-    let others: Vec<_> = line.iter().filter(held_up).collect();
-    if others.is_empty() {
-        return Ok(None);
-    }
-    let before = |p: &&&Publication| (p.due, p.id) < (publication.due, publication.id);
-    let ahead = others.iter().filter(before).count();
-    let at_its_time = now - job.run_at <= OUTAGE;
-    if ahead < NEAR && at_its_time {
-        return Ok(None);
-    }
-    let in_line = line.len() < LINE || line.iter().any(|p| p.id == publication.id);
-    let turns = match in_line {
-        true => ahead + 1,
-        // It stands further back than is counted, and is counted again while there still is a line.
-        false => ahead.div_ceil(2),
-    };
-    let turns = i32::try_from(turns).unwrap_or(i32::MAX);
-    Ok(Some(End::Snooze(now + PACE * turns)))
-}
-
 /// Whether what is read again is what was meant, and still passes its checks.
 async fn verify(
     post: &Post,
@@ -321,23 +232,6 @@ async fn rerouted(
     save(engine, change).await?;
     engine.wake.notify_waiters();
     Ok(true)
-}
-
-/// When what waits until then is wanted again: as soon as it is missed, so that it is told so in time.
-async fn in_time(
-    engine: &Engine,
-    publication: &Publication,
-    until: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>> {
-    match expiry(publication) {
-        Some(expiry)
-            if now < expiry && expiry < until && nothing_out(engine, publication).await? =>
-        {
-            Ok(expiry)
-        }
-        _ => Ok(until),
-    }
 }
 
 /// Writes down what a call ended in, and says when the job is wanted again.
