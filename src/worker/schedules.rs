@@ -146,22 +146,20 @@ impl Engine {
             let (mut ran, mut failed) = (false, false);
             // Those that cannot be read stay where they are, so it looks behind them.
             let limit = BATCH + unreadable;
-            let (next, errors): (Vec<_>, Vec<_>) = self
-                .store
-                .next_schedules(limit)
-                .await?
-                .into_iter()
-                .partition(Result::is_ok);
-            let next: Vec<_> = next.into_iter().flatten().collect();
-            unreadable = errors.len();
-            for error in errors.into_iter().filter_map(Result::err) {
-                metrics::store_error("next_schedules", &error);
-            }
-            if next.is_empty() {
-                match unreadable < limit {
-                    true => return Ok(None),
-                    false => continue,
+            let mut next = Vec::new();
+            unreadable = 0;
+            for schedule in self.store.next_schedules(limit).await? {
+                match schedule {
+                    Ok(schedule) => next.push(schedule),
+                    // The others run all the same.
+                    Err(error) => {
+                        metrics::store_error("next_schedules", &error);
+                        unreadable += 1;
+                    }
                 }
+            }
+            if next.is_empty() && unreadable < limit {
+                return Ok(None);
             }
             let now = self.store.now().await?;
             for schedule in &next {

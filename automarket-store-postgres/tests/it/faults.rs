@@ -119,7 +119,7 @@ async fn what_cannot_be_held_is_refused_and_company_is_not_harmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_repeat_would_double_says_so_once_it_was_sent() {
+async fn what_a_repeat_would_double_says_so() {
     let Some(cluster) = cluster().await else {
         return;
     };

@@ -6,6 +6,7 @@ use automarket_core::{
     store::{Claim, Enqueued, JobStore, UpkeepStore, Verdict},
 };
 use automarket_store_postgres::PostgresStore;
+use tokio_postgres::Transaction;
 
 use crate::{acme, client, cluster, job};
 
@@ -103,6 +104,12 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     test.remove().await.unwrap();
 }
 
+/// Takes the key `held` in a host's transaction.
+async fn hold(tx: &Transaction<'_>, schema: &str) {
+    let sql = format!("SELECT {schema}.enqueue('acme', 'work', '1', unique_key => 'held')");
+    tx.query_one(&sql, &[]).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_an_open_transaction_holds_takes_no_connection_for_good() {
     let Some(cluster) = cluster().await else {
@@ -111,11 +118,7 @@ async fn a_key_that_an_open_transaction_holds_takes_no_connection_for_good() {
     let test = cluster.store().await.unwrap();
     let mut host = client(cluster.url()).await;
     let tx = host.transaction().await.unwrap();
-    let sql = format!(
-        "SELECT {}.enqueue('acme', 'work', '1', unique_key => 'held')",
-        test.schema()
-    );
-    tx.query_one(&sql, &[]).await.unwrap();
+    hold(&tx, test.schema()).await;
     // More than there are connections.
     let calls = (0..20).map(|_| {
         let store = test.store.clone();
@@ -149,11 +152,7 @@ async fn a_dead_job_whose_key_an_open_transaction_holds_comes_back_after_it() {
     test.store.settle(&[bury]).await.unwrap();
     let mut host = client(cluster.url()).await;
     let tx = host.transaction().await.unwrap();
-    let sql = format!(
-        "SELECT {}.enqueue('acme', 'work', '1', unique_key => 'held')",
-        test.schema()
-    );
-    tx.query_one(&sql, &[]).await.unwrap();
+    hold(&tx, test.schema()).await;
     let one = test.store.redrive(&acme(), dead.id).await.unwrap_err();
     let all = test.store.redrive_dead(&acme(), None, 9).await.unwrap_err();
     assert_eq!([one.rule(), all.rule()], [Some("postgres.timeout"); 2]);
