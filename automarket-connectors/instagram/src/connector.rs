@@ -1,4 +1,7 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use automarket_connector_graph::{Graph, own_comment, page_credential};
 use automarket_core::{
@@ -17,7 +20,7 @@ use crate::{
     InstagramConfig, InstagramOptions, Login, PLATFORM,
     api::Api,
     container::{self, Ready, Stage},
-    error::{GONE, quota, refine},
+    error::{DEAD, GONE, quota, refine},
     find::{find, same},
     rules,
     wire::{self, Comment, Me, Named, Page, Quotas},
@@ -126,12 +129,16 @@ impl Instagram {
                     continue;
                 }
             };
-            let look = || sending.became(&container);
-            let send = || sending.send(&container);
+            let dead = AtomicBool::new(false);
+            let look = || sending.look(&container, &dead);
+            let send = || sending.send(&container, &dead);
             let step = format!("instagram.{round}.publish");
-            match cx.once(&step, look, send).await? {
-                Sent::Gone => "the container ran out".clone_into(&mut why),
-                Sent::Unlisted => {
+            match cx.once(&step, look, send).await {
+                Err(error) if error.rule() == Some(DEAD) => {
+                    "the container ran out".clone_into(&mut why);
+                }
+                Err(error) => return Err(error),
+                Ok(Sent::Unlisted) => {
                     if content.first_comment.is_some() {
                         return Err(Error::new(
                             ErrorKind::CannotTell,
@@ -142,7 +149,7 @@ impl Instagram {
                     let receipt = Receipt::new(container);
                     return Ok(Outcome::Done(Receipt { data, ..receipt }));
                 }
-                Sent::Media(id) => {
+                Ok(Sent::Media(id)) => {
                     let mut receipt = Receipt::new(&*id);
                     if let Some(text) = &content.first_comment {
                         receipt = receipt.commented(comment(cx, &api, &id, text).await)?;
@@ -318,8 +325,6 @@ enum Sent {
     Media(String),
     /// It is public, and which media it is cannot be told.
     Unlisted,
-    /// It was not published and cannot be any more.
-    Gone,
 }
 
 /// The publishing of one container.
@@ -332,26 +337,46 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn send(&self, container: &str) -> Result<Sent> {
+    /// What an earlier attempt left. Of a container that is `dead` nothing is out: whether there is time for
+    /// another is not decided here.
+    async fn look(&self, container: &str, dead: &AtomicBool) -> Result<Option<Sent>> {
+        let became = self.became(container).await;
+        if matches!(&became, Err(error) if error.rule() == Some(DEAD)) {
+            dead.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        became
+    }
+
+    async fn send(&self, container: &str, dead: &AtomicBool) -> Result<Sent> {
+        if dead.load(Ordering::Relaxed) {
+            return Err(container::dead());
+        }
         let call = self.api.publish(container)?;
         match self.api.graph.make(self.cx, call).await {
             Ok(id) => Ok(Sent::Media(id)),
-            // An earlier attempt whose answer was lost may have published it meanwhile.
-            Err(error) if error.rule() == Some(GONE) => {
-                let became = self.became(container).await;
-                let became = became.map_err(|error| error.with_retry(Retry::Reconcile))?;
-                became.ok_or_else(|| error.with_retry(Retry::Reconcile))
-            }
+            // It may be dead, or an earlier attempt whose answer was lost published it.
+            Err(error) if is_of_container(&error) => match self.became(container).await {
+                Ok(Some(sent)) => Ok(sent),
+                Err(dead) if dead.rule() == Some(DEAD) => Err(dead),
+                became if error.rule() == Some(GONE) => {
+                    Err(became.err().unwrap_or(error).with_retry(Retry::Reconcile))
+                }
+                _ => Err(error),
+            },
             Err(error) => Err(error),
         }
     }
 
     /// What became of a container, by its status; `None` while it can be published.
+    ///
+    /// # Errors
+    /// `Never` with the rule [`DEAD`]: it was not published and cannot be any more.
     async fn became(&self, container: &str) -> Result<Option<Sent>> {
         match container::stage(self.cx, self.api, container).await? {
             Stage::Finished => Ok(None),
             Stage::Working => Err(container::working()),
-            Stage::Gone(_) | Stage::Refused(_) => Ok(Some(Sent::Gone)),
+            Stage::Gone(_) | Stage::Refused(_) => Err(container::dead()),
             Stage::Published => Ok(Some(self.which().await?)),
         }
     }
@@ -370,6 +395,16 @@ impl Sending<'_> {
             _ => Sent::Unlisted,
         })
     }
+}
+
+/// Whether a refusal may be for the state that the container is in.
+fn is_of_container(error: &Error) -> bool {
+    use ErrorKind::{Conflict, InvalidInput, NotFound, Unavailable};
+    let kind = matches!(
+        error.kind(),
+        Conflict | InvalidInput | NotFound | Unavailable
+    );
+    kind && !error.is_unknown()
 }
 
 fn content(cx: &Context, post: &Post) -> Content {

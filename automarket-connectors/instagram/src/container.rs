@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     InstagramOptions, PLATFORM,
     api::{Api, Part},
-    error::{Trouble, trouble},
+    error::{DEAD, Trouble, trouble},
     wire::Container,
 };
 
@@ -157,6 +157,14 @@ pub(crate) fn refused(why: &str) -> Error {
         .with_remedy(
             "bring images as JPEG, videos as MP4 with H.264 and AAC, at a public https address",
         )
+}
+
+/// By its status it was not published and cannot be any more.
+pub(crate) fn dead() -> Error {
+    Error::new(ErrorKind::Conflict, "the container ran out")
+        .with_platform(&PLATFORM)
+        .with_operation("media.publish")
+        .with_rule(DEAD)
 }
 
 pub(crate) fn working() -> Error {

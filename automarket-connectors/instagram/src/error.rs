@@ -6,8 +6,10 @@ use automarket_core::{
     http::{Effect, Reply},
 };
 
-/// The rule of an error that says that the container cannot be used any more.
+/// The rule of an answer that says that the container cannot be used any more: perhaps since it was published.
 pub(crate) const GONE: &str = "instagram.container_gone";
+/// The rule of an error that says by the container's status that nothing came of it.
+pub(crate) const DEAD: &str = "instagram.container_dead";
 /// How long until what is not ready is asked for again.
 const SOON: Duration = Duration::from_secs(10);
 /// How long until a day's quota is asked for again: it is a rolling one.

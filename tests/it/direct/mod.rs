@@ -1,6 +1,7 @@
 //! X, LinkedIn, Facebook and Instagram through the whole library, on SQLite: a post whose answer gets lost is
 //! found, measured and taken down; and what only some of them do.
 
+mod doubt;
 mod limits;
 
 use std::{sync::Arc, time::Duration};

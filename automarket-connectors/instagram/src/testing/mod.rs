@@ -101,6 +101,15 @@ impl FakeInstagram {
         self.lock().failing = (times, subcode);
     }
 
+    /// Containers that are ready end with this subcode after all.
+    pub fn fail_ready(&self, subcode: i64) {
+        let mut state = self.lock();
+        let waiting = state.containers.values_mut();
+        for container in waiting.filter(|one| one.published.is_none()) {
+            container.failed = Some(subcode);
+        }
+    }
+
     /// How many times a container that is ready is said not to be when it is published.
     pub fn delay_publishing(&self, times: u32) {
         self.lock().delayed = times;

@@ -130,6 +130,24 @@ async fn a_container_that_ran_out_is_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_container_that_failed_before_it_was_published_is_left_behind_for_good() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/media_publish", Fault::CutBefore);
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    world.fake.fail_ready(2_207_003);
+    // The next one takes longer than two attempts.
+    world.fake.set_processing(45);
+    for _ in 0..2 {
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(30))));
+    }
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_ready_after_all_is_published_later() {
     let world = World::new();
     world.fake.delay_publishing(2);
