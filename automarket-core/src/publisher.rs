@@ -172,20 +172,31 @@ impl Receipt {
     /// # Errors
     /// What does not settle the comment: it may be there, or go once one waits or connects the account again.
     pub fn commented(mut self, sent: Result<String>) -> Result<Self> {
-        let settled = |error: &Error| {
-            let waits = matches!(
-                error.kind(),
-                ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
-            );
-            error.retry() == Retry::Never && error.platform().is_some() && !waits
-        };
         match sent {
             Ok(id) => self.data["comment"] = id.into(),
-            Err(error) if settled(&error) => {
-                self.data[COMMENT_ERROR] = json!(ErrorRecord::from(&error));
-            }
-            Err(error) => return Err(error),
+            Err(error) => return self.without(COMMENT_ERROR, error),
         }
+        Ok(self)
+    }
+
+    /// Of a thread that ends before this part, which the platform refused for good: that is
+    /// [`thread_error`](Self::thread_error), since the parts before it are public all the same.
+    ///
+    /// # Errors
+    /// As [`commented`](Self::commented).
+    pub fn cut_short(self, error: Error) -> Result<Self> {
+        self.without(THREAD_ERROR, error)
+    }
+
+    fn without(mut self, what: &str, error: Error) -> Result<Self> {
+        let waits = matches!(
+            error.kind(),
+            ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
+        );
+        if waits || error.retry() != Retry::Never || error.platform().is_none() {
+            return Err(error);
+        }
+        self.data[what] = json!(ErrorRecord::from(&error));
         Ok(self)
     }
 
@@ -194,10 +205,17 @@ impl Receipt {
     pub fn comment_error(&self) -> Option<ErrorRecord> {
         ErrorRecord::deserialize(self.data.get(COMMENT_ERROR)?).ok()
     }
+
+    /// Why its thread stops before the end; a first comment is then missing too.
+    #[must_use]
+    pub fn thread_error(&self) -> Option<ErrorRecord> {
+        ErrorRecord::deserialize(self.data.get(THREAD_ERROR)?).ok()
+    }
 }
 
-/// Where a receipt's data says why there is no comment.
+/// Where a receipt's data says why there is no comment, and why the thread is short.
 const COMMENT_ERROR: &str = "comment_error";
+const THREAD_ERROR: &str = "thread_error";
 
 /// Something a platform took and has not made public yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -351,7 +369,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_final_refusal_settles_a_comment() {
+    fn only_a_final_refusal_settles_what_is_missing() {
         let receipt = || Receipt::new("1");
         let sent = receipt().commented(Ok("2".into())).unwrap();
         assert_eq!(sent.data, json!({"comment": "2"}));
@@ -360,6 +378,9 @@ mod tests {
         let refused = receipt().commented(Err(said(ErrorKind::Forbidden)));
         let why = refused.unwrap().comment_error().unwrap();
         assert_eq!(why.kind, ErrorKind::Forbidden);
+        let short = receipt().cut_short(said(ErrorKind::Duplicate)).unwrap();
+        assert_eq!(short.thread_error().unwrap().kind, ErrorKind::Duplicate);
+        assert_eq!(short.comment_error(), None);
         for open in [
             said(ErrorKind::Unauthorized),
             said(ErrorKind::ApiVersionRetired),

@@ -32,8 +32,13 @@ pub(crate) fn told(publication: &Publication, revision: i64, kind: &str, facts: 
         "revision": revision,
     });
     let receipt = publication.receipt.as_ref();
-    if let Some(error) = receipt.and_then(Receipt::comment_error) {
-        data["comment_error"] = json!(error);
+    for (name, error) in [
+        ("comment_error", receipt.and_then(Receipt::comment_error)),
+        ("thread_error", receipt.and_then(Receipt::thread_error)),
+    ] {
+        if let Some(error) = error {
+            data[name] = json!(error);
+        }
     }
     if let (Value::Object(data), Value::Object(facts)) = (&mut data, facts) {
         data.extend(facts);

@@ -8,7 +8,7 @@ use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, async_trait,
     check::Finding,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     publisher::undeclared,
     store::Account,
 };
@@ -24,8 +24,11 @@ use crate::{
     wire::{self, Created, Deleted, User},
 };
 
-/// An answer to a post that is not to be seen yet is tried again so often, after this time.
+/// An answer to a post that is not to be seen yet is tried so often, so far apart.
 const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
+/// How long until the next attempt then, and how long until that post is taken to be gone.
+const LATER: Duration = Duration::from_secs(30);
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 /// Why a part cannot be looked up.
 const WORDLESS: &str = "a post without text cannot be told from the account's other ones";
 
@@ -81,6 +84,7 @@ impl X {
                 cx,
                 api: &api,
                 begun,
+                index,
                 part: &part,
                 again: AtomicBool::new(false),
             };
@@ -93,11 +97,14 @@ impl X {
                 .await;
             match sent.map_err(|error| which(error, &ids, texts.len())) {
                 Ok(id) => ids.push(id),
-                Err(error) if index > content.thread.len() => {
-                    let receipt = receipt(&config, ids).commented(Err(error))?;
-                    return Ok(Outcome::Done(receipt));
+                Err(error) if first => return Err(error),
+                Err(error) => {
+                    let receipt = receipt(&config, ids);
+                    return Ok(Outcome::Done(match index > content.thread.len() {
+                        true => receipt.commented(Err(error))?,
+                        false => receipt.cut_short(error)?,
+                    }));
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(Outcome::Done(receipt(&config, ids)))
@@ -289,6 +296,7 @@ struct Attempt<'a> {
     api: &'a Api<'a>,
     /// When the post was begun.
     begun: DateTime<Utc>,
+    index: usize,
     part: &'a Part<'a>,
     /// Whether it may have been sent before.
     again: AtomicBool,
@@ -325,6 +333,16 @@ impl Attempt<'_> {
         Ok(pick(&posts, wanted).map(|post| post.id.clone()))
     }
 
+    /// The refusal of an answer to a post of ours that is not seen: to be tried again while it may only be slow.
+    async fn unseen(&self, refusal: Error) -> Result<Error> {
+        let step = format!("x.unseen.{}", self.index);
+        let since = self.cx.step(&step, || async { Ok(self.cx.now()) }).await?;
+        Ok(match self.cx.now() - since < PATIENCE {
+            true => refusal.with_retry(Retry::After(Some(LATER))),
+            false => refusal,
+        })
+    }
+
     async fn send(&self) -> Result<String> {
         let (tries, pause) = UNSEEN;
         let mut tried = 1;
@@ -340,6 +358,7 @@ impl Attempt<'_> {
                     tokio::time::sleep(pause).await;
                     tried += 1;
                 }
+                ErrorKind::NotFound if answers_ours => return Err(self.unseen(error).await?),
                 // It did go through, and the search did not show it.
                 ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
                     let found = self.find().await;

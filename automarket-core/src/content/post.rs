@@ -92,7 +92,8 @@ pub enum Delivery {
 pub struct Content {
     /// The text; of the first part in a thread.
     pub text: String,
-    /// Further parts of a thread.
+    /// Further parts of a thread. One that is refused does not take back those before it: see
+    /// [`Receipt::thread_error`](crate::Receipt::thread_error).
     pub thread: Vec<String>,
     /// The link.
     pub link: Option<Url>,

@@ -40,3 +40,22 @@ async fn a_container_that_ran_out_is_no_post_that_is_out() {
     assert_eq!(late.state, PublicationState::Missed, "{late:?}");
     assert_eq!(world.effects(), 0);
 }
+
+#[tokio::test]
+async fn a_thread_that_is_refused_in_part_is_published_and_can_be_taken_down() {
+    let world = World::new("x").await;
+    let mut post = Post::text("One");
+    // X takes no text twice.
+    post.base.thread = Some(vec!["Two".into(), "One".into()]);
+    let end = world.end(world.publish(post).await).await;
+    assert_eq!(end.state, PublicationState::Published, "{end:?}");
+    let why = end.receipt.as_ref().unwrap().thread_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Duplicate);
+    let events = world.tenant.events(0, 100).await.unwrap();
+    let told = events.last().unwrap();
+    assert_eq!(told.event.kind, "publication.published");
+    assert_eq!(told.event.data["thread_error"]["kind"], "duplicate");
+    let gone = world.delete(&end).await;
+    assert_eq!(gone.state, PublicationState::Deleted, "{gone:?}");
+    assert_eq!(world.effects(), 0);
+}

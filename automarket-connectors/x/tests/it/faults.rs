@@ -182,12 +182,41 @@ async fn a_parent_that_does_not_show_yet_is_waited_for() {
     world.fake.hide_parents(2);
     done(world.x.publish(&world.cx(), &thread()).await.unwrap());
     assert_eq!(world.chain().len(), 3);
-    // Not for ever.
+    // Longer than one attempt takes.
     let world = World::new();
-    world.fake.hide_parents(9);
-    let error = refused(&world, &thread()).await;
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    world.fake.hide_parents(7);
+    let cx = world.cx();
+    for _ in 0..2 {
+        let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+        let later = Retry::After(Some(Duration::from_secs(30)));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, later));
+    }
+    done(world.x.publish(&cx, &thread()).await.unwrap());
+    assert_eq!(world.chain().len(), 3);
+    // Not for ever: somebody deleted it.
+    let world = World::new();
+    world.fake.hide_parents(99);
+    let cx = world.cx();
+    world.x.publish(&cx, &thread()).await.unwrap_err();
+    world.clock.advance(TimeDelta::minutes(11));
+    let receipt = done(world.x.publish(&cx, &thread()).await.unwrap());
+    assert_eq!(receipt.thread_error().unwrap().kind, ErrorKind::NotFound);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_part_that_is_refused_leaves_those_before_it_published() {
+    let world = World::new();
+    let mut post = thread();
+    post.base.thread = Some(vec!["Two".into(), "One <first>".into()]);
+    post.base.first_comment = Some("First".into());
+    let receipt = done(world.x.publish(&world.cx(), &post).await.unwrap());
+    let why = receipt.thread_error().unwrap();
+    assert_eq!(why.kind, ErrorKind::Duplicate);
+    assert!(why.message.contains("part 3 of 4"), "{}", why.message);
+    assert_eq!(world.chain(), ["One <first>", "Two"]);
+    world.x.delete(&world.cx(), &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
 }
 
 #[tokio::test]
