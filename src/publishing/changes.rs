@@ -291,9 +291,9 @@ impl Tenant {
         })
     }
 
-    /// Sends again what surely failed: rejected and missed publications, for now. A thread goes on at its first
-    /// part that is not out. What needs an approval of what it says now awaits that first. Other states are
-    /// left alone; of something unknown only [`Tenant::resend_unknown`] makes a second sending.
+    /// Sends again what surely failed: rejected and missed publications, for now. What needs an approval of what
+    /// it says now awaits that first. Other states are left alone; of something unknown only
+    /// [`Tenant::resend_unknown`] makes a second sending.
     ///
     /// Returns the publications that are tried again.
     ///
@@ -312,8 +312,8 @@ impl Tenant {
     }
 
     /// Sends an unknown publication again, with the risk that it then stands there twice: for whoever looked,
-    /// or does not mind. It keeps its key, so that a platform that knows it may still refuse the second. The
-    /// reason is kept.
+    /// or does not mind. A thread goes on at its first part that is not known to be out. It keeps its key, so that
+    /// a platform that knows it may still refuse the second. The reason is kept.
     ///
     /// # Errors
     /// `InvalidInput` (`reason`) when it is empty; [`TooLate`] when the publication is not unknown; `NotFound`;

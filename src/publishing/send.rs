@@ -15,7 +15,10 @@ use super::{
     anew::anew,
     attempt::{Tried, Try},
     fallback,
-    job::{ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, tries, used_up},
+    job::{
+        ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, nothing_out, tries,
+        used_up,
+    },
     measure, routed, rules_for, said_by,
     timing::{in_time, not_now},
     told,
@@ -315,7 +318,7 @@ async fn ended(
                 }
             }
             Retry::Never => {
-                publication.state = refused(carries);
+                publication.state = refused(engine, &publication, carries).await?;
                 (End::done(), "rejected")
             }
         },
@@ -358,12 +361,20 @@ fn is_verdict(kind: ErrorKind) -> bool {
 }
 
 /// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the
-/// first.
-fn refused(carries: &PublishJob) -> PublicationState {
-    match carries.resent {
-        true => PublicationState::Unknown,
-        false => PublicationState::Rejected,
-    }
+/// first, and of a later part nothing of those before it.
+async fn refused(
+    engine: &Engine,
+    publication: &Publication,
+    carries: &PublishJob,
+) -> Result<PublicationState> {
+    let nowhere = match publication.state {
+        PublicationState::Accepted => !carries.resent,
+        _ => nothing_out(engine, publication).await?,
+    };
+    Ok(match nowhere {
+        true => PublicationState::Rejected,
+        false => PublicationState::Unknown,
+    })
 }
 
 /// When something accepted is worth asking for again.
@@ -408,7 +419,7 @@ async fn settle(
     publication.state = match publication.state {
         PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
         _ if sent => PublicationState::Unknown,
-        _ => refused(carries),
+        _ => refused(engine, &publication, carries).await?,
     };
     publication.error = Some(error.clone());
     save(engine, told::change(publication)).await.map(drop)

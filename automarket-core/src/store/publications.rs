@@ -126,7 +126,7 @@ pub enum PublicationState {
     Published,
     /// It did not and will not happen.
     Rejected,
-    /// It may have happened, and the platform cannot tell.
+    /// It may have happened, and the platform cannot tell; or a part of it is out, and the rest was given up.
     Unknown,
     /// Its time passed while nobody could publish it.
     Missed,

@@ -101,16 +101,33 @@ async fn what_is_out_of_a_thread_is_remembered_longer_than_the_jobs_that_sent_it
         };
         for _ in 0..2 {
             thread.second.answer(Err(refusal()));
-            assert_eq!(turn().await, PublicationState::Rejected);
+            assert_eq!(turn().await, PublicationState::Unknown);
             world.clock.advance(chrono::Duration::days(20));
             forget_old_jobs(&world).await;
-            tenant.retry(post).await.unwrap();
+            let id = world.only(post).await.id;
+            tenant.resend_unknown(id, "the rest of it").await.unwrap();
         }
         // What is out is also known to the calls that ask for it.
         let edited = tenant.edit(post, Post::text("Other words")).await;
         assert_eq!(edited.unwrap_err().kind(), ErrorKind::TooLate);
         assert_eq!(turn().await, PublicationState::Published);
         assert_eq!(thread.parts(), ["first", "second", "second", "second"]);
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_is_given_up_half_way_is_not_said_to_be_nowhere() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        let post = world.publish(When::Now).await;
+        while !world.only(post).await.state.is_terminal() {
+            let away = Error::new(ErrorKind::Unavailable, "away");
+            thread.second.answer(Err(away));
+            let job = world.only(post).await.job;
+            tenant.work_on(job, LEASE).await.unwrap();
+            world.clock.advance(chrono::Duration::days(1));
+        }
+        assert_eq!(world.only(post).await.state, PublicationState::Unknown);
     }
 }
 
