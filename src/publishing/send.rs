@@ -102,9 +102,7 @@ async fn send(
     let attempt = Try::new(job, operation, now);
     let publisher = match engine.publisher(&account.platform) {
         Ok(publisher) => publisher.clone(),
-        Err(error) => {
-            return ended(engine, carries, publication, attempt, Err(waits(error))).await;
-        }
+        Err(error) => return ended(engine, carries, publication, attempt, Err(error)).await,
     };
     let bucket = publisher.profile().bucket;
     let bucket = bucket.filter(|_| operation != Operation::Poll);
@@ -117,7 +115,7 @@ async fn send(
             Some(until) => {
                 return held_back(engine, publication, attempt, error, until).await;
             }
-            None => return ended(engine, carries, publication, attempt, Err(waits(error))).await,
+            None => return ended(engine, carries, publication, attempt, Err(error)).await,
         },
     };
     let publisher = &*publisher;
@@ -248,7 +246,8 @@ async fn ended(
     let now = attempt.ended();
     let before = publication.clone();
     let was_accepted = publication.state == PublicationState::Accepted;
-    let result = match result {
+    // What this process lacks, such as a place for media, another may have.
+    let result = match result.map_err(waits) {
         // Whoever has the lease now says what became of it.
         Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
         // A look said that nothing is out.

@@ -1,5 +1,11 @@
 //! Trouble of our own, for longer than a publication is tried: it uses up none of its tries.
 
+use automarket::{
+    Media,
+    content::{MediaKind, MediaSource},
+    testing::LocalMediaHost,
+};
+
 use super::*;
 
 /// More runs than a publication is tried.
@@ -113,5 +119,37 @@ async fn a_deletion_is_tried_as_often_after_it() {
         }
         world.tenant.work_on(job, LEASE).await.unwrap();
         assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+    }
+}
+
+#[tokio::test]
+async fn media_waits_for_a_worker_that_has_a_place_for_it() {
+    for world in worlds().await {
+        let host = LocalMediaHost::new();
+        let web = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(world.publisher.clone())
+            .media_host(host.clone())
+            .build()
+            .unwrap();
+        let tenant = web.tenant("acme").unwrap();
+        host.put(tenant.id(), "crab", &b"\xFF\xD8\xFF\xE0\0\x10JFIF"[..]);
+        let account = Account::new(tenant.id().clone(), Platform::X, "2");
+        // The rules of a network that takes images.
+        let account = account.on_network(Platform::LINKEDIN);
+        let account = tenant.add_account(account, Credential::token("t")).await;
+        let crab = Media::new(MediaKind::Image, MediaSource::Host("crab".into()));
+        let post = Post::text("A crab").media(crab.alt("A crab"));
+        let post = tenant.publish(post, [account.unwrap().id], When::Now);
+        let post = post.await.unwrap();
+        let (waits, job) = world.turn(post).await;
+        assert_eq!(waits.state, PublicationState::Scheduled, "{waits:?}");
+        assert_eq!(waits.error.unwrap().kind, ErrorKind::Config);
+        assert_eq!(job, JobState::Waiting);
+        world.clock.advance(chrono::Duration::minutes(10));
+        tenant.work_on(waits.job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
     }
 }
