@@ -1,5 +1,5 @@
-//! Trouble of our own: the store is away, read-only or knows our password no more; a key, a connector or a transport is
-//! missing here. It says nothing of what was to be done, which waits: it may pass, or another process has what is
+//! Trouble of our own: the store is away, read-only or knows our password no more; a key, a connector, a transport or a
+//! place for media is missing here. It says nothing of what was to be done, which waits: it may pass, or another process has what is
 //! missing.
 
 use automarket_core::{Error, ErrorKind, Retry};

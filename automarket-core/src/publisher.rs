@@ -50,8 +50,7 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome>;
 
     /// What became of something accepted. Never publishes. `Err` means the question failed and is
-    /// asked again, except `ContentRefused`, `InvalidInput` and `NotFound`, which are the platform's last word on
-    /// the post.
+    /// asked again, except for the kinds that are the platform's [last word](is_last_word) on the post.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
 
     /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that
@@ -354,6 +353,14 @@ impl Metrics {
         }
         sum
     }
+}
+
+/// Whether an error of this kind is the platform's last word on a post that it took, and asking
+/// ([`Publisher::poll`]) ends with it: `ContentRefused`, `InvalidInput` and `NotFound`.
+#[must_use]
+pub fn is_last_word(kind: ErrorKind) -> bool {
+    use ErrorKind::{ContentRefused, InvalidInput, NotFound};
+    matches!(kind, ContentRefused | InvalidInput | NotFound)
 }
 
 /// The error for an operation that a profile does not declare.

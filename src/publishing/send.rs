@@ -6,6 +6,7 @@ use automarket_core::{
     Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
     chrono::{DateTime, Duration, Utc},
     fault_point,
+    publisher::is_last_word,
     steps::{OVER, Steps},
     store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
     wait_end,
@@ -254,7 +255,7 @@ async fn ended(
         Err(error) if error.rule() == Some(OVER) => Err(error),
         // Only the platform's word on the post ends what it took; a question that fails is asked again.
         Err(error)
-            if was_accepted && error.retry() == Retry::Never && !is_verdict(error.kind()) =>
+            if was_accepted && error.retry() == Retry::Never && !is_last_word(error.kind()) =>
         {
             Err(error.with_retry(Retry::After(None)))
         }
@@ -351,12 +352,6 @@ async fn ended(
 /// Whether waiting for the account, or for another version of the program, is what helps.
 pub(super) fn waits_for_account(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired)
-}
-
-/// Whether this error is a platform's last word on a post that it took.
-fn is_verdict(kind: ErrorKind) -> bool {
-    use ErrorKind::{ContentRefused, InvalidInput, NotFound};
-    matches!(kind, ContentRefused | InvalidInput | NotFound)
 }
 
 /// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the

@@ -63,15 +63,15 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
     let said = bounded(&said, cx);
+    let error = Error::new(
+        ErrorKind::ContentRefused,
+        format!("the network did not take the post: {said}"),
+    );
     Some(match there {
         Some(account) if !account.authorized => {
-            Error::new(ErrorKind::Forbidden, format!("not published: {said}"))
-                .with_remedy("reconnect the account in Mixpost under Social Accounts")
+            error.with_remedy("reconnect the account in Mixpost under Social Accounts")
         }
-        _ => Error::new(
-            ErrorKind::ContentRefused,
-            format!("the network refused the post: {said}"),
-        ),
+        _ => error,
     })
 }
 

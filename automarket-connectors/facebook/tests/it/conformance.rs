@@ -7,10 +7,16 @@ use automarket_core::{
     testing::conformance::publisher::{self, PublisherUnderTest},
 };
 
-use crate::world::{World, hello};
+use crate::{
+    media::film,
+    world::{World, hello},
+};
 
 pub(crate) fn fresh() -> PublisherUnderTest {
-    let world = World::new();
+    of(World::new())
+}
+
+fn of(world: World) -> PublisherUnderTest {
     PublisherUnderTest {
         context: world.cx(),
         other: Some(world.of(testing::OTHER_PAGE, testing::OTHER_TOKEN)),
@@ -27,4 +33,16 @@ pub(crate) fn fresh() -> PublisherUnderTest {
 #[tokio::test(start_paused = true)]
 async fn facebook_keeps_the_publisher_contract() {
     publisher::all(fresh).await;
+}
+
+#[tokio::test]
+async fn what_facebook_cannot_process_is_told_so() {
+    let world = World::new();
+    world.fake.fail_processing(1, "codec unknown");
+    let (_file, media) = film(2048);
+    let test = PublisherUnderTest {
+        post: hello().media(media),
+        ..of(world)
+    };
+    publisher::what_failed_for_good_is_told_so(&test, || ()).await;
 }

@@ -222,7 +222,8 @@ async fn a_poll_reads_status_link_and_refusal() {
     );
     let lost = json!({"id": 1, "authorized": false, "errors": ["Unauthorized"]});
     let error = poll(a_post("failed", lost), 200).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(error.kind(), ErrorKind::ContentRefused);
+    assert!(error.remedy().unwrap().contains("reconnect"));
     let gone = r#"{"message":"No query results for model [Post]."}"#.to_owned();
     assert_eq!(
         poll(gone, 404).await.unwrap_err().kind(),

@@ -22,6 +22,7 @@ use http::Method;
 use crate::{
     Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
     Receipt, Result,
+    publisher::is_last_word,
     steps::MemorySteps,
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
@@ -381,6 +382,32 @@ pub async fn deleting_twice_is_fine(test: &PublisherUnderTest) {
         test.publisher.delete(&cx, &receipt).await,
         "delete what is gone",
     );
+}
+
+/// What the platform took and then fails for good ends so when it is asked for: the error is the platform's
+/// [last word](is_last_word). `fail` has the fake fail what it holds; which ways there are, only the connector
+/// knows, so its test calls this for each.
+///
+/// # Panics
+/// When it is asked for on and on, or is said to be public.
+pub async fn what_failed_for_good_is_told_so(test: &PublisherUnderTest, fail: impl FnOnce()) {
+    let cx = test.attempt("key-1");
+    let mut outcome = ok(test.publisher.publish(&cx, &test.post).await, "publish");
+    fail();
+    for _ in 0..20 {
+        let Outcome::Accepted(handle) = outcome else {
+            panic!("public, though it failed: {outcome:?}")
+        };
+        test.clock.advance(TimeDelta::minutes(1));
+        match test.publisher.poll(&cx, &handle).await {
+            Err(error) => {
+                assert!(is_last_word(error.kind()), "asked for again: {error:?}");
+                return;
+            }
+            Ok(still) => outcome = still,
+        }
+    }
+    panic!("no end is told")
 }
 
 impl PublisherUnderTest {
