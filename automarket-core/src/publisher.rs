@@ -60,7 +60,8 @@ pub trait Publisher: Send + Sync {
     /// What came of a published post, as of now.
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics>;
 
-    /// Deletes a published or scheduled post. What is already gone is `Ok`.
+    /// Deletes a published or scheduled post. What is already gone is `Ok`; where the platform cannot say whether it
+    /// is, `NotFound` with a remedy. A second call with the same steps goes on where the first stopped.
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()>;
 }
 

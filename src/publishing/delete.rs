@@ -1,7 +1,10 @@
 //! Taking down what is out.
 
+use std::sync::Arc;
+
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, Outcome, PublicationId, Receipt, Result, Retry,
+    steps::Steps,
     store::{Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange},
 };
 use serde_json::{Value, json};
@@ -79,14 +82,16 @@ fn out(publication: &Publication) -> bool {
     )
 }
 
-/// The job's run. Deleting what is gone is no failure, so it is simply done again until it is sure.
-pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
+/// The job's run. Deleting what is gone is no failure, so it is simply done again until it is sure; its steps say what
+/// an earlier attempt began.
+pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
     let used_up = used_up(job);
     let carries = match PublishJob::of(job) {
         Err(error) if used_up.is_some() => return Ok(End::Dead(error)),
         carries => carries?,
     };
-    anew(|| delete(engine, job, carries.publication, used_up.clone())).await
+    let id = carries.publication;
+    anew(|| delete(engine, job, id, used_up.clone(), steps.clone())).await
 }
 
 async fn delete(
@@ -94,6 +99,7 @@ async fn delete(
     job: &Job,
     id: PublicationId,
     used_up: Option<ErrorRecord>,
+    steps: Arc<dyn Steps>,
 ) -> Result<End> {
     let Some(mut p) = engine.store.publication(&job.tenant, id).await? else {
         return Ok(End::done());
@@ -107,7 +113,7 @@ async fn delete(
         Some(last) => Err(Error::from(last)
             .with_kind(ErrorKind::Internal)
             .with_retry(Retry::Never)),
-        None => ask(engine, &p, &attempt).await,
+        None => ask(engine, &p, &attempt, steps).await,
     };
     if let Err(error) = &result
         && let Some(until) = closed_until(error, now)
@@ -159,11 +165,18 @@ async fn delete(
     Ok(end)
 }
 
-async fn ask(engine: &Engine, p: &Publication, attempt: &Try) -> Result<Receipt> {
+async fn ask(
+    engine: &Engine,
+    p: &Publication,
+    attempt: &Try,
+    steps: Arc<dyn Steps>,
+) -> Result<Receipt> {
     let account = engine.account(&p.tenant, p.route().account).await?;
     let publisher = engine.publisher(&account.platform).map_err(waits)?.clone();
     let (context, passed) = engine.passing(account).await.map_err(waits)?;
-    let context = context.with_exchanges(attempt.exchanges.clone());
+    let context = context
+        .with_exchanges(attempt.exchanges.clone())
+        .with_steps(steps);
     let receipt = p.receipt.clone().or_else(|| {
         p.handle.as_ref().map(|handle| Receipt {
             data: handle.data.clone(),

@@ -56,7 +56,7 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
         return send::run(engine, job, steps).await;
     }
     if job.kind == DELETE_JOB {
-        return delete::run(engine, job).await;
+        return delete::run(engine, job, steps).await;
     }
     if job.kind == MEASURE_JOB {
         return measure::run(engine, job).await;

@@ -186,10 +186,6 @@ impl Api<'_> {
         Ok(call.repeatable())
     }
 
-    pub(crate) fn delete(&self, id: &str) -> Result<Call> {
-        self.graph.delete("posts.delete", &[id])
-    }
-
     pub(crate) fn comment(&self, id: &str, message: &str) -> Result<Call> {
         self.graph.post(
             "comments.create",

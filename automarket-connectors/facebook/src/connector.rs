@@ -286,8 +286,8 @@ impl Publisher for Facebook {
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        let call = api.delete(&receipt.remote_id)?;
-        api.graph.remove(cx, call).await
+        let (id, list) = (&receipt.remote_id, [api.page, "published_posts"]);
+        api.graph.remove(cx, "posts.delete", id, &list).await
     }
 }
 

@@ -169,13 +169,20 @@ impl Graph<'_> {
         Ok(self.ask::<Done>(cx, call).await?.success)
     }
 
-    /// Makes a call that deletes. What is not there is deleted.
+    /// Deletes a thing. What is already gone is fine; what is not to be found is gone when the `list` that it stood
+    /// in can be read, since Meta says the same of what a token may not see.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask), but for `NotFound`; `UnexpectedReply` when Meta says that it did not do it.
-    pub async fn remove(&self, cx: &Context, call: Call) -> Result<()> {
-        let operation = call.operation();
-        match self.did(cx, call).await {
+    /// As [`ask`](Self::ask); `UnexpectedReply` when Meta says that it did not do it, `Forbidden` when it is
+    /// there and said not to be.
+    pub async fn remove(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        id: &str,
+        list: &[&str],
+    ) -> Result<()> {
+        match self.did(cx, self.delete(operation, &[id])?).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::new(
                 ErrorKind::UnexpectedReply,
@@ -183,7 +190,30 @@ impl Graph<'_> {
             )
             .with_platform(&self.platform)
             .with_operation(operation)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.require_gone(cx, error, id, list).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn require_gone(
+        &self,
+        cx: &Context,
+        refusal: Error,
+        id: &str,
+        list: &[&str],
+    ) -> Result<()> {
+        let query = [("fields", "id"), ("limit", "1")];
+        let one = self.get("delete.look", &[id], &query[..1])?;
+        match self.send(cx, one).await {
+            Ok(_) => Err(refusal
+                .with_kind(ErrorKind::Forbidden)
+                .with_remedy("connect the account again and grant all permissions")),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let all = self.get("delete.look", list, &query)?;
+                self.send(cx, all).await.map(drop)
+            }
             Err(error) => Err(error),
         }
     }

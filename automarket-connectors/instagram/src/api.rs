@@ -117,10 +117,6 @@ impl Api<'_> {
         let body = json!({"message": text});
         self.graph.post("comments.create", &[id, "comments"], body)
     }
-
-    pub(crate) fn delete(&self, id: &str) -> Result<Call> {
-        self.graph.delete("media.delete", &[id])
-    }
 }
 
 /// What images, reels and carousels say.

@@ -312,8 +312,8 @@ impl Publisher for Instagram {
         if api.login == Login::Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
-        let call = api.delete(listed(receipt)?)?;
-        api.graph.remove(cx, call).await
+        let (id, list) = (listed(receipt)?, [api.account, "media"]);
+        api.graph.remove(cx, "media.delete", id, &list).await
     }
 }
 

@@ -157,8 +157,10 @@ impl Api {
         self.post("posts.retry", &path)
     }
 
+    /// A second one does not say any more whether the first reached the network's post.
     pub(crate) fn delete_post(&self, uuid: &str, trash: bool, mode: DeleteMode) -> Result<Call> {
         self.delete("posts.delete", &format!("/posts/{}", segment(uuid)?))?
+            .unrepeatable()
             .json(&json!({"trash": trash, "delete_mode": mode}))
     }
 

@@ -182,8 +182,33 @@ impl Publisher for Mixpost {
         }
     }
 
+    /// The record, and with it the network's post once that is out. A record that somebody else took away says
+    /// nothing of the network's post: then this is `NotFound`.
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let gone = || async {
+            match self.get_post(cx, &receipt.remote_id).await {
+                Ok(_) => Ok(None),
+                // The attempt whose answer was lost took it away.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(())),
+                Err(error) => Err(error),
+            }
+        };
+        let step = format!("mixpost.delete.{}", receipt.remote_id);
+        cx.once(&step, gone, || self.take_down(cx, receipt)).await
+    }
+}
+
+impl Mixpost {
+    async fn take_down(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
+        let by_hand = "delete it on the network by hand";
         let gone = |error: Error| match error.kind() {
+            ErrorKind::NotFound if receipt.data["out"] == true => {
+                let why = "Mixpost's record is gone, which says nothing of the post on the network";
+                Err(Error::new(ErrorKind::NotFound, why)
+                    .with_platform(&PLATFORM)
+                    .with_operation("posts.delete")
+                    .with_remedy(format!("look there, and {by_hand}")))
+            }
             ErrorKind::NotFound => Ok(()),
             _ => Err(error),
         };
@@ -191,27 +216,21 @@ impl Publisher for Mixpost {
             Ok(post) => post,
             Err(error) => return gone(error),
         };
-        let public = post.published_at.is_some()
-            || matches!(
-                post.status,
-                MixpostStatus::Published | MixpostStatus::Failed
-            );
-        let mode = if public {
-            DeleteMode::AppAndSocial
-        } else {
-            DeleteMode::AppOnly
+        let account = receipt.data["account"].as_u64().unwrap_or_default();
+        let out = matches!(outcome(&post, account), Outcome::Done(_));
+        let tried = post.published_at.is_some() || post.status == MixpostStatus::Failed;
+        let mode = match out || tried {
+            true => DeleteMode::AppAndSocial,
+            false => DeleteMode::AppOnly,
         };
         match self.remove(cx, &post.uuid, false, mode).await {
-            Ok(deleted)
-                if post.status == MixpostStatus::Published
-                    && deleted.deleting_from_social_platforms.is_none() =>
-            {
+            Ok(deleted) if out && deleted.deleting_from_social_platforms.is_none() => {
                 Err(Error::unsupported(
                     "this Mixpost deleted its own record and left the post on the network",
                 )
                 .with_platform(&PLATFORM)
                 .with_operation("posts.delete")
-                .with_remedy("delete it on the network by hand, and update the instance"))
+                .with_remedy(format!("{by_hand}, and update the instance")))
             }
             Ok(_) => Ok(()),
             Err(error) => gone(error),

@@ -37,7 +37,7 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
             remote_id: post.uuid.clone(),
             url,
             at: post.published_at,
-            data: json!({"account": account}),
+            data: json!({"account": account, "out": true}),
         })
     } else {
         Outcome::Accepted(Handle {

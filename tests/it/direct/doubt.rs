@@ -59,3 +59,27 @@ async fn a_thread_that_is_refused_in_part_is_published_and_can_be_taken_down() {
     assert_eq!(gone.state, PublicationState::Deleted, "{gone:?}");
     assert_eq!(world.effects(), 0);
 }
+
+#[tokio::test]
+async fn a_deletion_whose_answer_gets_lost_is_told_from_a_record_that_is_gone() {
+    for (fault, end) in [
+        (Fault::CutAfter, PublicationState::Deleted),
+        // Somebody took the record away: the network's post may stand.
+        (Fault::Reply(404, "{}"), PublicationState::Published),
+    ] {
+        let world = World::new("mixpost").await;
+        let published = world.end(world.publish(Post::text("Hello")).await).await;
+        assert_eq!(published.state, PublicationState::Published);
+        let rule = FaultRule::on("/posts/", fault).method("DELETE".parse().unwrap());
+        world.sandbox.faults().add(rule);
+        let job = world.tenant.delete(published.id).await.unwrap();
+        let mut states = Vec::new();
+        for _ in 0..2 {
+            world.tenant.work_on(job, LEASE).await.unwrap();
+            let all = world.tenant.publications(published.post).await;
+            states.push(all.unwrap()[0].state);
+            world.clock.advance(TimeDelta::hours(1));
+        }
+        assert_eq!(states, [PublicationState::Published, end]);
+    }
+}

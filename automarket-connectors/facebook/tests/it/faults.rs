@@ -275,3 +275,31 @@ async fn what_was_just_finished_is_waited_for_however_long_it_took() {
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
+    let blind = r#"{"error":{"message":"Unsupported delete request. Object with ID '1' does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());
+    let id = receipt.remote_id.clone();
+    // It may be read, and not deleted.
+    let blinded =
+        |method: Method| FaultRule::on(id.clone(), Fault::Reply(400, blind)).method(method);
+    world.sandbox.faults().add(blinded(Method::DELETE));
+    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert!(error.remedy().is_some());
+    // Nothing may be read any more.
+    world.sandbox.faults().add(blinded(Method::DELETE));
+    world.sandbox.faults().add(blinded(Method::GET));
+    let body = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
+    world.fault("/published_posts", Fault::Reply(403, body));
+    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(world.effects().len(), 1);
+    for _ in 0..2 {
+        world.facebook.delete(&cx, &receipt).await.unwrap();
+        assert!(world.effects().is_empty());
+    }
+}

@@ -231,3 +231,20 @@ async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
         assert_eq!(effects.iter().filter(ours).count(), 2, "{effects:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
+    let world = World::of_login(Login::Facebook);
+    let cx = world.cx();
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    let blind = r#"{"error":{"message":"Object does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
+    let rule = FaultRule::on(receipt.remote_id.clone(), Fault::Reply(400, blind));
+    world.sandbox.faults().add(rule.method(Method::DELETE));
+    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(world.effects().len(), 1);
+    for _ in 0..2 {
+        world.instagram.delete(&cx, &receipt).await.unwrap();
+        assert!(world.effects().is_empty());
+    }
+}

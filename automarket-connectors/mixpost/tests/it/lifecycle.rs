@@ -2,7 +2,7 @@
 
 use automarket_connector_mixpost::{DeleteMode, MixpostConfig, testing};
 use automarket_core::{
-    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt,
+    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
     testing::{Fake, Fault, FaultRule},
 };
@@ -226,7 +226,67 @@ async fn older_instances_say_what_they_lack() {
     // It forgets the post and leaves it on the network: no silent success.
     let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    world.mixpost.delete(&cx, &receipt).await.unwrap();
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.remedy().unwrap().contains("by hand"));
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_took_away_says_nothing_of_the_post() {
+    let world = World::new();
+    let publish = async |key| {
+        let cx = world.x(key);
+        let post = Post::text(format!("Post {key}"));
+        let outcome = world.mixpost.publish(&cx, &post).await;
+        let Outcome::Accepted(handle) = outcome.unwrap() else {
+            panic!("accepted")
+        };
+        world.clock.advance(TimeDelta::seconds(5));
+        match world.mixpost.poll(&cx, &handle).await.unwrap() {
+            Outcome::Done(receipt) => (cx, receipt),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (cx, receipt) = publish("1").await;
+    let uuid = &receipt.remote_id;
+    let taken = world
+        .mixpost
+        .delete_post(&cx, uuid, false, DeleteMode::AppOnly);
+    taken.await.unwrap();
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::NotFound, Retry::Never)
+    );
+    assert!(error.remedy().unwrap().contains("by hand"));
+
+    // An earlier attempt of ours took it away, and its answer was lost.
+    let (cx, receipt) = publish("2").await;
+    let lost = FaultRule::on(receipt.remote_id.clone(), Fault::CutAfter);
+    world
+        .sandbox
+        .faults()
+        .add(lost.method("DELETE".parse().unwrap()));
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    for _ in 0..2 {
+        world.mixpost.delete(&cx, &receipt).await.unwrap();
+    }
+    assert!(world.effects().is_empty());
+
+    // On some other account it failed, here it is out: the older instance leaves it there.
+    let (cx, receipt) = publish("3").await;
+    world.fake.set_old(true);
+    let body = json!({"data": {"uuid": receipt.remote_id, "status": "failed", "accounts": [
+        {"id": testing::X_ACCOUNT, "external_url": "https://x.example/acme/status/3"}]}});
+    let failed = Fault::Reply(200, Box::leak(body.to_string().into_boxed_str()));
+    let read = FaultRule::on(receipt.remote_id.clone(), failed);
+    world
+        .sandbox
+        .faults()
+        .add(read.method("GET".parse().unwrap()));
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 #[tokio::test]
