@@ -38,7 +38,7 @@ pub(crate) async fn find_post(
             "a post without text cannot be told from the author's other ones",
         ));
     }
-    let since = (since - SKEW).timestamp_millis();
+    let since = earliest(since);
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
         let posts = listed.elements;
@@ -57,6 +57,11 @@ pub(crate) async fn find_post(
         }
     }
     Err(cannot_tell("the author posted more since than is searched"))
+}
+
+/// Since when what was begun at this instant may have been made, in milliseconds.
+pub(crate) fn earliest(begun: DateTime<Utc>) -> i64 {
+    (begun - SKEW).timestamp_millis()
 }
 
 pub(crate) fn cannot_tell(why: &str) -> Error {

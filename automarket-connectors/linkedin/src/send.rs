@@ -18,7 +18,7 @@ use crate::{
     api::Api,
     author::Author,
     error::{ask, created, original, send},
-    find::{cannot_tell, find_post},
+    find::{cannot_tell, earliest, find_post},
     wire::{Comment, Page, Post},
 };
 
@@ -95,15 +95,21 @@ impl Posting<'_> {
         }
     }
 
-    /// The post of which LinkedIn says that this repeats it: it did go through, and the look-up did not show
-    /// it. After deletions LinkedIn also names posts that are not there.
+    /// The post of which LinkedIn says that this repeats it, if it was made since: then it did go through, and the
+    /// look-up did not show it. After deletions LinkedIn also names posts that are not there.
     async fn own(&self, duplicate: Error) -> Result<String> {
         let Some(urn) = original(&duplicate) else {
             return Err(duplicate.with_retry(Retry::Reconcile));
         };
+        let young = |made: Option<i64>| made.is_some_and(|made| made >= earliest(self.begun));
         match ask::<Post>(self.cx, self.api.post(&urn)?).await {
-            Ok(_) => Ok(urn),
-            Err(error) if error.kind() == ErrorKind::Forbidden => Ok(urn),
+            Ok(post) if young(post.made()) => Ok(urn),
+            // It repeats what stood there before.
+            Ok(_) => Err(duplicate),
+            Err(error) if error.kind() == ErrorKind::Forbidden => match young(numbered(&urn)) {
+                true => Ok(urn),
+                false => Err(cannot_tell(&format!("{OLDER} {urn}"))),
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(duplicate.with_retry(Retry::Reconcile))
             }
@@ -111,6 +117,15 @@ impl Posting<'_> {
         }
     }
 }
+
+/// When a post was made, by its number, in milliseconds. LinkedIn does not promise this, so it only makes doubt.
+fn numbered(urn: &str) -> Option<i64> {
+    let number: i64 = urn.rsplit(':').next()?.parse().ok()?;
+    Some(number >> 22)
+}
+
+/// Why a post that cannot be read is not taken for the lost one.
+const OLDER: &str = "LinkedIn says that it repeats a post that looks older: look on the profile, then publish again or leave it:";
 
 /// Why a member's post cannot be looked up.
 pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \

@@ -54,7 +54,7 @@ pub(super) fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> 
     } else {
         "ugcPost"
     };
-    let id = format!("urn:li:{kind}:{}", state.number());
+    let id = format!("urn:li:{kind}:{}", state.number_at(call.now));
     state.posts.push(Post {
         id: id.clone(),
         author,

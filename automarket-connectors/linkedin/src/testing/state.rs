@@ -136,6 +136,12 @@ impl State {
         self.last
     }
 
+    /// The number of a post, which begins with its millisecond: so they look, though LinkedIn does not say so.
+    pub(super) fn number_at(&mut self, now: DateTime<Utc>) -> i64 {
+        let next = i64::try_from(self.number() & 0x003f_ffff).unwrap_or_default();
+        (now.timestamp_millis() << 22) | next
+    }
+
     /// Whose token it is.
     pub(super) fn member(&self, token: &str) -> Option<&'static str> {
         match token {
@@ -166,7 +172,7 @@ impl State {
     }
 
     pub(super) fn seed(&mut self, author: &str, commentary: &str, at: DateTime<Utc>) -> String {
-        let id = format!("urn:li:share:{}", self.number());
+        let id = format!("urn:li:share:{}", self.number_at(at));
         self.posts.push(Post {
             id: id.clone(),
             author: author.to_owned(),

@@ -251,6 +251,36 @@ async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
     assert_eq!(world.effects().len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_post_of_before_that_a_lost_one_repeats_is_not_taken_for_it() {
+    let world = World::new();
+    let text = r"Hello \(from Acme\) & friends #launch";
+    // Within the time in which LinkedIn takes no text twice.
+    let before = world.cx().now() - TimeDelta::hours(5);
+    world.fake.seed(testing::ORGANIZATION, text, before);
+    let lost = || FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(lost());
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    let refused = (ErrorKind::Duplicate, Retry::Never);
+    assert_eq!((error.kind(), error.retry()), refused, "{error:?}");
+
+    // A member's post cannot be read: nobody can tell.
+    let world = World::with(LinkedInConfig {
+        trust_duplicates: true,
+        ..LinkedInConfig::default()
+    });
+    world.fake.seed(testing::MEMBER, text, before);
+    world.sandbox.faults().add(lost());
+    let cx = world.anna();
+    world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell, "{error:?}");
+    assert_eq!(world.effects().len(), 1);
+}
+
 #[tokio::test]
 async fn a_list_that_begins_with_the_oldest_is_read_on() {
     let world = World::new();
