@@ -1,6 +1,7 @@
 use automarket_core::{
     Context, Error, PageSource, Result, Url, async_trait,
     chrono::{DateTime, Utc},
+    http::Guard,
     profile::Markup,
     source::Page,
     text,
@@ -21,6 +22,7 @@ const EXCERPT: usize = 300;
 #[derive(Clone, Debug, Default)]
 pub struct Firecrawl {
     config: FirecrawlConfig,
+    guard: Guard,
 }
 
 impl Firecrawl {
@@ -33,7 +35,17 @@ impl Firecrawl {
     /// Firecrawl elsewhere, or with other habits.
     #[must_use]
     pub fn with_config(config: FirecrawlConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// With another judgement of the addresses that Firecrawl is asked to read; a public host is wanted otherwise.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// The credits that are left. Also the health check.
@@ -86,6 +98,8 @@ impl PageSource for Firecrawl {
                 "a page's address is http or https",
             ));
         }
+        let handed = self.guard.hand_over(&url);
+        handed.map_err(|error| error.with_platform(&PLATFORM).with_operation("scrape"))?;
         let data = match self.scrape(cx, &config, &url, config.branding).await {
             Err(error) if config.branding && error.platform_code() == Some(NO_BRANDING) => {
                 self.scrape(cx, &config, &url, false).await?

@@ -4,6 +4,8 @@ use automarket_core::{
     Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post, Profile,
     Publisher, Receipt, Result, async_trait,
     chrono::{DateTime, Utc},
+    content::MediaSource,
+    http::Guard,
     networks,
     profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
 };
@@ -37,6 +39,7 @@ const SOURCE: &str = "https://docs.mixpost.app/api";
 #[derive(Clone, Debug)]
 pub struct Mixpost {
     config: MixpostConfig,
+    guard: Guard,
     profile: Profile,
 }
 
@@ -49,8 +52,17 @@ impl Mixpost {
         config.validate()?;
         Ok(Self {
             config,
+            guard: Guard::default(),
             profile: profile(),
         })
+    }
+
+    /// With another judgement of the addresses that Mixpost is asked to fetch media from; a public host is wanted
+    /// otherwise.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
     }
 
     pub(crate) fn api(&self, cx: &Context) -> Result<Api> {
@@ -69,6 +81,11 @@ impl Mixpost {
         let content = post.content_for(&account.network, Some(account.id));
         let rules = networks::profile(&account.network).unwrap_or_else(|| self.profile.clone());
         let mut input = compose(&content, &account.network, number, &rules, post.delivery)?;
+        for media in &content.media {
+            if let MediaSource::Address(url) = &media.source {
+                self.guard.hand_over(url)?;
+            }
+        }
         // Remembered, so that a later attempt first finds out what became of an earlier one.
         cx.step("mixpost.time", || async { not_past(cx, &input.at) })
             .await?;

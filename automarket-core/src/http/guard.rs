@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::addresses::{is_metadata, not_public};
+use crate::{Error, ErrorKind, Result};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,19 @@ impl Guard {
             }
             Some(Host::Domain(_)) => Verdict::allow("the name is to be resolved"),
         }
+    }
+
+    /// Judges an address that another machine in our network is to fetch for a tenant. That machine resolves the
+    /// name, so that what it resolves to is for its own walls.
+    ///
+    /// # Errors
+    /// `Refused`, with the reason.
+    pub fn hand_over(&self, url: &Url) -> Result<()> {
+        let verdict = self.url(url, Purpose::Fetch);
+        if verdict.allowed {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Refused, verdict.reason))
     }
 
     /// Judges a URL with all addresses that its name resolves to (none are needed when the host is an

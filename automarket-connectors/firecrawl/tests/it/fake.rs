@@ -6,6 +6,7 @@ use automarket_connector_firecrawl::{
 };
 use automarket_core::{
     Context, Credential, ErrorKind, PageSource as _, Retry,
+    http::Guard,
     testing::{Fake as _, Fault, FaultRule, Sandbox, conformance::source::SourceUnderTest},
 };
 use serde_json::json;
@@ -118,4 +119,30 @@ async fn credits_are_told() {
     let (_, _, cx) = world();
     Firecrawl::new().read(&cx, PAGE).await.unwrap();
     assert!((Firecrawl::new().credits(&cx).await.unwrap() - 499.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn what_only_our_network_reaches_is_not_handed_over() {
+    let (sandbox, _, cx) = world();
+    let any = FaultRule::on("", Fault::NotSent).times(u32::MAX);
+    sandbox.faults().add(any);
+    for address in [
+        "http://169.254.169.254/latest/meta-data/iam/",
+        "http://10.0.0.7:8500/v1/kv",
+        "http://[::1]/",
+        "http://0x7f.1/",
+        "https://localhost/",
+        "http://consul.internal/",
+        "https://user:word@acme.example/",
+    ] {
+        let error = Firecrawl::new().read(&cx, address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{address}: {error:?}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+    assert!(sandbox.faults().hits().is_empty(), "a request left");
+    // The host says what else may be read.
+    let guard = Guard::default().allow("10.0.0.0/8".parse().unwrap());
+    let open = Firecrawl::new().with_guard(guard);
+    open.read(&cx, "http://10.0.0.7/").await.unwrap_err();
+    assert_eq!(sandbox.faults().hits().len(), 1);
 }

@@ -4,11 +4,12 @@ use automarket_connector_mixpost::testing;
 use automarket_core::{
     Bytes, ErrorKind, Media, Publisher, Retry, Url,
     content::{MediaKind, MediaSource},
+    http::Guard,
     testing::{Fault, FaultRule},
 };
 use serde_json::json;
 
-use crate::world::{World, hello};
+use crate::world::{World, hello, mixpost};
 
 const MIB: usize = 1024 * 1024;
 
@@ -183,4 +184,34 @@ async fn a_lost_answer_to_an_upload_is_sent_again() {
     assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
     world.mixpost.publish(&cx, &post).await.unwrap();
     world.the_effect();
+}
+
+#[tokio::test]
+async fn what_only_our_network_reaches_is_not_handed_over() {
+    let world = World::new();
+    let any = FaultRule::on("", Fault::NotSent).times(u32::MAX);
+    world.sandbox.faults().add(any);
+    let post = |address: &str| {
+        let media = Media::address(MediaKind::Image, address.parse().unwrap());
+        hello().media(media.alt("A map"))
+    };
+    for address in [
+        "http://169.254.169.254/latest/a.png",
+        "https://10.0.0.7/a.png",
+        "https://localhost/a.png",
+    ] {
+        let refused = world.mixpost.publish(&world.x("k"), &post(address)).await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{address}: {error:?}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+    assert!(world.sandbox.faults().hits().is_empty(), "a request left");
+    // The host says what else may be fetched.
+    let guard = Guard::default().allow("10.0.0.0/8".parse().unwrap());
+    let open = mixpost().with_guard(guard);
+    let sent = open
+        .publish(&world.x("k"), &post("https://10.0.0.7/a.png"))
+        .await;
+    sent.unwrap_err();
+    assert_eq!(world.sandbox.faults().hits().len(), 1);
 }
