@@ -251,7 +251,15 @@ impl Slack {
         let Some((id, _)) = files.first() else {
             return Ok(Some(()));
         };
-        let info: wire::FileInfo = self.ask(cx, api::file_info(config, token, id)?).await?;
+        let info: wire::FileInfo = match self.ask(cx, api::file_info(config, token, id)?).await {
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                let message = "the bot may not look whether the files are shared";
+                return Err(Error::new(ErrorKind::CannotTell, message)
+                    .with_platform(&PLATFORM)
+                    .with_remedy("look in the channel; install the app again with files:read"));
+            }
+            info => info?,
+        };
         let shares = info.file.shares.as_object();
         if shares.is_some_and(|shares| !shares.is_empty()) {
             return Ok(Some(()));

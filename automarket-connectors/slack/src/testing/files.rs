@@ -106,6 +106,9 @@ impl State {
     }
 
     pub(super) fn info(&self, form: &Value, now: DateTime<Utc>) -> Response<Bytes> {
+        if let Some(refusal) = self.lacks("files:read") {
+            return refusal;
+        }
         match self
             .files
             .iter()

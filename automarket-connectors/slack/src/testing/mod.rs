@@ -157,7 +157,8 @@ impl Fake for FakeSlack {
 
 impl State {
     fn has_scope(&self, scope: &str) -> bool {
-        !self.missing.iter().any(|missing| missing == scope)
+        let asked = crate::oauth().scopes.contains(&scope);
+        asked && !self.missing.iter().any(|missing| missing == scope)
     }
 
     /// What Slack says where a scope was not granted.

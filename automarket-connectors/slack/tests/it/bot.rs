@@ -135,6 +135,20 @@ async fn files_are_shared_under_the_message_once() {
 }
 
 #[tokio::test]
+async fn whether_files_are_shared_cannot_be_told_without_the_scope() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
+    let lost = FaultRule::on("completeUploadExternal", Fault::CutAfter);
+    sandbox.faults().add(lost);
+    Slack::new().notify(&cx, &notice).await.unwrap_err();
+    fake.take_scope("files:read");
+    let error = Slack::new().notify(&cx, &notice).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell, "{error:?}");
+    assert!(error.remedy().unwrap().contains("files:read"));
+    assert_eq!(fake.effects().len(), 2);
+}
+
+#[tokio::test]
 async fn files_that_stay_unshared_are_shared_again() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));

@@ -73,7 +73,7 @@ async fn a_bot_is_installed_and_its_token_has_no_end() {
         way_to(&provider),
         "https://slack.com/oauth/v2/authorize?response_type=code&client_id=id\
          &redirect_uri=https%3A%2F%2Facme.dev%2Fcallback&scope=chat%3Awrite%2Cchat%3Awrite.public%2C\
-         channels%3Aread%2Cgroups%3Aread%2Cchannels%3Ahistory%2Cgroups%3Ahistory%2Cfiles%3Awrite&state=the-state"
+         channels%3Aread%2Cgroups%3Aread%2Cchannels%3Ahistory%2Cgroups%3Ahistory%2Cfiles%3Awrite%2Cfiles%3Aread&state=the-state"
     );
     let (tokens, request) = read(&provider, installed()).await;
     assert_eq!(request.headers()["authorization"], BASIC);
