@@ -284,6 +284,14 @@ impl Context {
         steps::once(&*self.steps, name, find, act).await
     }
 
+    /// What a [`once`](Self::once) of this name ended in before, if it did; see [`steps::ended`].
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub async fn ended<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        steps::ended(&*self.steps, name).await
+    }
+
     /// Looks for what an earlier attempt may have left: platforms list late what they just took, so three times
     /// over ten seconds before it is taken to be absent. For the `find` of [`once`](Self::once).
     ///

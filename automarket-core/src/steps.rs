@@ -167,6 +167,17 @@ where
     }
 }
 
+/// What an outside write ended in, where that is remembered: what only leads up to it need not be done again.
+///
+/// # Errors
+/// Those of the steps.
+pub async fn ended<T: DeserializeOwned>(steps: &dyn Steps, name: &str) -> Result<Option<T>> {
+    match state(steps, name).await? {
+        Some(StepState::Done(value)) => decode(name, value).map(Some),
+        _ => Ok(None),
+    }
+}
+
 async fn state(steps: &dyn Steps, name: &str) -> Result<Option<StepState>> {
     steps
         .get(name)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use automarket_core::{
     Context, Error, ErrorKind, ErrorRecord, Outcome, Post, Publisher, Result, Retry,
+    check::check,
     chrono::{DateTime, Duration, Utc},
+    content::Voice,
     fault_point,
     publisher::is_last_word,
     steps::{OVER, Steps},
@@ -130,7 +132,7 @@ async fn send(
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
     let post = routed(post.ok_or_else(missing)?, &publication);
-    let checked = verify(&post, &publication, &account, publisher, &context).await;
+    let checked = verify(engine, &post, &publication, &account, publisher, &context).await;
     if let Err(error) = checked {
         passed.unused().await;
         return ended(engine, carries, publication, attempt, Err(error)).await;
@@ -153,13 +155,15 @@ async fn send(
     ended(engine, carries, publication, attempt, sent).await
 }
 
-/// Whether what is read again is what was meant, and still passes its checks.
+/// Whether what is read again is what was meant, and still passes its checks. What may be out in part passed them
+/// before, and its media may be gone since.
 async fn verify(
+    engine: &Engine,
     post: &Post,
     publication: &Publication,
     account: &Account,
     publisher: &dyn Publisher,
-    context: &automarket_core::Context,
+    context: &Context,
 ) -> Result<()> {
     if said_by(post, publication) != publication.content_hash {
         return Err(Error::new(
@@ -168,14 +172,15 @@ async fn verify(
         ));
     }
     let mut content = post.content_for(&account.network, Some(account.id));
-    content.inspect_local(context).await?;
     let rules = rules_for(account, publisher);
-    automarket_core::check::check(
-        &content,
-        &rules,
-        &automarket_core::content::Voice::default(),
-    )
-    .require()
+    let checked = match content.inspect_local(context).await {
+        Ok(()) => check(&content, &rules, &Voice::default()).require(),
+        unread => unread,
+    };
+    match checked {
+        Err(error) if nothing_out(engine, publication).await? => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn poll(

@@ -68,7 +68,11 @@ impl X {
             token: cx.token()?,
         };
         let begun = cx.step("x.begun", || async { Ok(cx.now()) }).await?;
-        let media = media::bring(cx, &api, &content, &profile).await?;
+        // What is out needs its media no more, whatever became of that since.
+        let media = match cx.ended::<String>(&step(0)).await? {
+            Some(_) => Vec::new(),
+            None => media::bring(cx, &api, &content, &profile).await?,
+        };
         let texts = texts(&content, &profile);
         let mut ids: Vec<String> = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -89,11 +93,7 @@ impl X {
                 again: AtomicBool::new(false),
             };
             let sent = cx
-                .once(
-                    &format!("x.post.{index}"),
-                    || attempt.look(),
-                    || attempt.send(),
-                )
+                .once(&step(index), || attempt.look(), || attempt.send())
                 .await;
             match sent.map_err(|error| which(error, &ids, texts.len())) {
                 Ok(id) => ids.push(id),
@@ -276,6 +276,11 @@ fn texts(content: &Content, profile: &Profile) -> Vec<String> {
         .chain(thread)
         .chain(comment)
         .collect()
+}
+
+/// The step that is the sending of a part.
+fn step(index: usize) -> String {
+    format!("x.post.{index}")
 }
 
 /// What the next part answers: the part before it, the comment the first part, and the first part whatever

@@ -1,6 +1,6 @@
 //! What is in doubt, dead or out in part, as the platforms' own ways make it.
 
-use automarket::publishing::PublishOptions;
+use automarket::{Media, content::MediaKind, publishing::PublishOptions};
 
 use super::*;
 
@@ -58,6 +58,28 @@ async fn a_thread_that_is_refused_in_part_is_published_and_can_be_taken_down() {
     let gone = world.delete(&end).await;
     assert_eq!(gone.state, PublicationState::Deleted, "{gone:?}");
     assert_eq!(world.effects(), 0);
+}
+
+#[tokio::test]
+async fn a_thread_goes_on_without_the_media_of_what_is_out() {
+    let world = World::new("x").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("crab.png");
+    std::fs::write(&file, b"\x89PNG\r\n\x1a\n").unwrap();
+    let crab = Media::file(MediaKind::Image, &file).alt("A crab");
+    let mut post = Post::text("One").media(crab);
+    post.base.thread = Some(vec!["Two".into()]);
+    let (method, path) = world.connector.write.clone();
+    let limit = FaultRule::on(path, Fault::RateLimited(Some("86400")));
+    world.sandbox.faults().add(limit.after(1).method(method));
+    let post = world.publish(post).await;
+    assert_eq!(world.turn(post).await.state, PublicationState::Scheduled);
+    std::fs::remove_file(&file).unwrap();
+    world.clock.advance(TimeDelta::hours(25));
+    let end = world.end(post).await;
+    assert_eq!(end.state, PublicationState::Published, "{end:?}");
+    assert_eq!(end.receipt.unwrap().thread_error(), None);
+    assert_eq!(world.effects(), 2);
 }
 
 #[tokio::test]

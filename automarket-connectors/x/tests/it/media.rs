@@ -156,6 +156,24 @@ async fn uploads_that_ran_out_are_made_again() {
     assert_eq!(world.effects().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn media_of_a_part_that_is_out_is_not_brought_again() {
+    let world = World::new();
+    let (file, media) = film(2048);
+    let mut post = Post::text("A film").media(media);
+    post.base.thread = Some(vec!["And more".into()]);
+    let cx = world.cx();
+    let limit = FaultRule::on("/2/tweets", Fault::RateLimited(Some("86400"))).after(1);
+    world.sandbox.faults().add(limit);
+    world.x.publish(&cx, &post).await.unwrap_err();
+    assert_eq!(world.effects().len(), 1);
+    // By then the upload has run out, and the file is gone.
+    world.clock.advance(TimeDelta::hours(30));
+    drop(file);
+    done(world.x.publish(&cx, &post).await.unwrap());
+    assert_eq!(world.chain(), ["A film", "And more"]);
+}
+
 #[tokio::test]
 async fn media_is_judged_by_what_it_is_before_it_is_uploaded() {
     let world = World::new();
