@@ -16,6 +16,7 @@ mod direct;
 mod everywhere;
 mod faults;
 mod live;
+mod loopback;
 mod media;
 mod probe;
 mod publishing;

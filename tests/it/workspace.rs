@@ -47,7 +47,7 @@ fn ours(package: &Value) -> BTreeSet<String> {
 /// What the connectors of Meta's platforms share is a crate of its own beside them, and no connector.
 const SHARED: (&str, [&str; 2]) = ("graph", ["facebook", "instagram"]);
 
-fn connector_folders() -> BTreeSet<String> {
+pub(crate) fn connector_folders() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("automarket-connectors"))
         .unwrap()
         .map(Result::unwrap);
@@ -211,10 +211,18 @@ fn folders_features_and_the_readme_table_name_the_same_connectors() {
         "the README's table"
     );
 
+    let packages = packages();
+    let umbrella = packages
+        .iter()
+        .find(|p| p["name"] == "automarket-connectors");
+    let testing = umbrella.unwrap()["features"]["testing"].as_array().unwrap();
     for folder in &folders {
         let package = format!("automarket-connector-{folder}");
+        for part in [folder.clone(), format!("{package}/testing")] {
+            assert!(testing.contains(&part.as_str().into()), "testing: {part}");
+        }
         assert!(
-            packages().iter().any(|p| p["name"] == package.as_str()),
+            packages.iter().any(|p| p["name"] == package.as_str()),
             "{package} is no member"
         );
     }
