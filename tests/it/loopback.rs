@@ -24,10 +24,10 @@ use automarket::{
 
 use crate::workspace::connector_folders;
 
-type Calling = Pin<Box<dyn Future<Output = automarket::Result<()>> + Send>>;
+/// A call of a connector to this address.
+type Call = fn(Context, String) -> Pin<Box<dyn Future<Output = automarket::Result<()>> + Send>>;
 
-/// A connector's name, and a call of it to this address.
-const CALLS: [(&str, fn(Context, String) -> Calling); 12] = [
+const CALLS: [(&str, Call); 12] = [
     ("claude", |cx, base| {
         Box::pin(async move {
             let claude = Claude::new(ClaudeConfig::default().base_url(base));

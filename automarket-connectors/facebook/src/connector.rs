@@ -403,21 +403,37 @@ impl Draft<'_> {
         let bring = || media::video(cx, api, self.content, profile, reel);
         let uploaded = cx.step("facebook.video", bring).await?;
         // One upload makes one video, whatever is asked for twice.
-        let look = || async {
+        let begun = || async {
             let video: wire::Video = api.graph.ask(cx, api.video(&uploaded.video)?).await?;
             let phase = video.status.publishing_phase.status;
-            let begun = !matches!(phase.as_str(), "" | "not_started");
-            Ok((begun || video.published).then(|| cx.now()))
+            Ok::<_, Error>(!matches!(phase.as_str(), "" | "not_started") || video.published)
         };
-        let finish = || async {
+        let look = || async {
+            self.again.store(true, Ordering::Relaxed);
+            Ok(begun().await?.then(|| cx.now()))
+        };
+        let ask = || async {
             let call = if reel {
                 api.reel_finish(&uploaded.video, &self.text, self.options, self.delivery)?
             } else {
                 api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
             };
             let done = done(api.graph.did(cx, call).await?, "videos.finish");
-            done.map_err(|error| error.with_retry(Retry::Reconcile))?;
-            Ok(cx.now())
+            done.map_err(|error| error.with_retry(Retry::Reconcile))
+        };
+        let finish = || async {
+            match ask().await {
+                // What the look did not show yet may be why it is refused a second time.
+                Err(error)
+                    if error.retry() == Retry::Never && self.again.load(Ordering::Relaxed) =>
+                {
+                    match begun().await {
+                        Ok(true) => Ok(cx.now()),
+                        _ => Err(error.with_retry(Retry::Reconcile)),
+                    }
+                }
+                asked => asked.map(|()| cx.now()),
+            }
         };
         let at = cx.once("facebook.video.finish", look, finish).await?;
         let kind = if reel { Kind::Reel } else { Kind::Video };

@@ -242,6 +242,35 @@ async fn making_a_video_public_is_asked_for_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_video_that_is_refused_after_a_lost_answer_is_looked_for_again() {
+    // How often its status does not show yet that it is going out.
+    for unseen in [1, 2] {
+        let world = World::new();
+        let (_file, media) = film(2048);
+        let post = hello().media(media);
+        let finish = |fault| FaultRule::on("/videos", fault).method(Method::POST);
+        world.sandbox.faults().add(finish(Fault::CutAfter).after(2));
+        let cx = world.cx();
+        let error = world.facebook.publish(&cx, &post).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let early = r#"{"id":"1","status":{"video_status":"processing","publishing_phase":{"status":"not_started"}}}"#;
+        let early = FaultRule::on("/v26.0/", Fault::Reply(200, early)).method(Method::GET);
+        world.sandbox.faults().add(early.times(unseen));
+        let over =
+            r#"{"error":{"message":"Invalid upload session","code":100,"error_subcode":1363031}}"#;
+        world.sandbox.faults().add(finish(Fault::Reply(400, over)));
+        let mut sent = world.facebook.publish(&cx, &post).await;
+        if unseen == 2 {
+            let error = sent.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            sent = world.facebook.publish(&cx, &post).await;
+        }
+        world.public(&cx, sent.unwrap()).await;
+        assert_eq!(world.effects().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_processed_is_refused_with_its_reason() {
     let world = World::new();
