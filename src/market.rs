@@ -12,7 +12,7 @@ use automarket_core::{
     media::MediaHost,
     oauth::{App, Provider},
     pipeline::Run,
-    profile::Status,
+    profile::{ApiVersion, Status},
     store::{Account, Event},
 };
 
@@ -328,9 +328,9 @@ impl Builder {
         self
     }
 
-    /// Sets how long after a sending whose end is not known, a crash's too, it is looked for at the earliest:
-    /// [`LOOK_AFTER`] unless said otherwise, a day at the most. A platform may still be at work on it: who looks too soon finds nothing,
-    /// and sends it twice.
+    /// Sets how long after a sending whose end is not known, a crash's too, it is looked for at the earliest, as is
+    /// whatever a job or a pipeline does [once](crate::core::pipeline::Run::once): [`LOOK_AFTER`] unless said otherwise, a day at
+    /// the most. A platform may still be at work on it: who looks too soon finds nothing, and sends it twice.
     #[must_use]
     pub fn look_after(mut self, time: Duration) -> Self {
         self.engine.look_after = time.min(Duration::from_secs(24 * 3600));
@@ -373,7 +373,9 @@ impl Builder {
             ));
         }
         drop(taken);
-        Ok(Automarket { engine })
+        let market = Automarket { engine };
+        market.warn_of_ends();
+        Ok(market)
     }
 }
 
@@ -512,6 +514,18 @@ impl Engine {
             Some(host) => cx.with_media_host(host.clone()),
             None => cx,
         }
+    }
+
+    /// The versions of APIs that its connectors speak.
+    pub(crate) fn spoken(&self) -> impl Iterator<Item = (Platform, &ApiVersion)> {
+        let profiles = self.publishers.values().map(|p| p.profile());
+        let profiles = profiles.chain(self.notifiers.values().map(|n| n.profile()));
+        let crms = self.crms.values().map(|c| c.profile());
+        let emails = self.emails.values().map(|e| e.profile());
+        profiles
+            .map(|p| (p.platform.clone(), &p.api))
+            .chain(crms.map(|p| (p.platform.clone(), &p.api)))
+            .chain(emails.map(|p| (p.platform.clone(), &p.api)))
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {

@@ -132,7 +132,10 @@ async fn send(
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
     let post = routed(post.ok_or_else(missing)?, &publication);
-    let checked = verify(engine, &post, &publication, &account, publisher, &context).await;
+    let checked = match unchanged(&post, &publication) {
+        Ok(()) => verify(engine, &post, &publication, &account, publisher, &context).await,
+        changed => changed,
+    };
     if let Err(error) = checked {
         passed.unused().await;
         return ended(engine, carries, publication, attempt, Err(error)).await;
@@ -155,8 +158,17 @@ async fn send(
     ended(engine, carries, publication, attempt, sent).await
 }
 
-/// Whether what is read again is what was meant, and still passes its checks. What may be out in part passed them
-/// before, and its media may be gone since.
+/// Whether what is read again is what was meant.
+fn unchanged(post: &Post, publication: &Publication) -> Result<()> {
+    if said_by(post, publication) == publication.content_hash {
+        return Ok(());
+    }
+    let message = "the post is no longer the one that was scheduled";
+    Err(Error::new(ErrorKind::Conflict, message))
+}
+
+/// Whether it still passes its checks. What is out in part, or may be, passed them before and goes on, whatever became
+/// of its files since.
 async fn verify(
     engine: &Engine,
     post: &Post,
@@ -165,12 +177,6 @@ async fn verify(
     publisher: &dyn Publisher,
     context: &Context,
 ) -> Result<()> {
-    if said_by(post, publication) != publication.content_hash {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            "the post is no longer the one that was scheduled",
-        ));
-    }
     let mut content = post.content_for(&account.network, Some(account.id));
     let rules = rules_for(account, publisher);
     let checked = match content.inspect_local(context).await {
