@@ -29,6 +29,11 @@ pub(super) struct Composed {
     pub(super) due: Option<DateTime<Utc>>,
 }
 
+/// The post of a run: one for each.
+pub(super) fn post_id(run: JobId) -> PostId {
+    PostId::derived(&format!("campaign post {run}"))
+}
+
 /// What the generator is asked.
 pub(super) fn brief(request: &CampaignRequest, page: &Page, lanes: &[Lane]) -> Brief {
     let utm = utm(page);
@@ -86,7 +91,7 @@ pub(super) fn compose(
         _ => Delivery::Now,
     };
     let mut post = Post::text("").delivery(delivery);
-    post.id = PostId::derived(&format!("campaign post {run}"));
+    post.id = post_id(run);
     post.campaign = Some(CampaignId::derived(&format!("campaign {run}")));
     let mut reports = Vec::new();
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {

@@ -3,29 +3,26 @@
 mod compose;
 mod pipeline;
 mod report;
+mod start;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 pub use pipeline::CampaignPipeline;
 pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
+pub use start::CampaignStart;
 
 use automarket_core::{
     AccountId, Error, ErrorKind, JobId, Platform, Result,
     chrono::{self, DateTime, Utc},
-    content::{Voice, untag},
-    store::{Enqueued, Job, JobState, NewJob},
+    content::Voice,
+    store::{Job, JobState},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use url::Url;
 
 use crate::Tenant;
 
 /// The kind of campaign jobs.
 pub const CAMPAIGN_JOB: &str = "campaign";
-
-/// How long a page that was made into a campaign is recognised.
-const RECOGNISED: chrono::Duration = chrono::Duration::hours(24);
 
 /// How long review mode leaves before posts go out.
 pub const REVIEW_TIME: chrono::Duration = chrono::Duration::hours(24);
@@ -133,86 +130,6 @@ pub enum Mode {
 }
 
 impl Tenant {
-    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
-    /// `request.again`: then its job is answered, finished or not.
-    ///
-    /// # Errors
-    /// `InvalidInput` (`targets`) without any, or with a network twice; those of the store.
-    pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
-        if request.targets.is_empty() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign needs at least one network",
-            ));
-        }
-        let networks: BTreeSet<&Platform> = request
-            .targets
-            .iter()
-            .map(|target| &target.network)
-            .collect();
-        if networks.len() < request.targets.len() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign speaks once on each network",
-            ));
-        }
-        let store = &self.engine().store;
-        let key = page_key(&request.page);
-        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
-        if let Some(job) = &earlier
-            && let Some(start) = self.recognised(job, request.again).await?
-        {
-            return Ok(start);
-        }
-        let payload = serde_json::to_value(request).map_err(|error| {
-            Error::invalid("request", "not representable as JSON").with_source(error)
-        })?;
-        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
-        // Whoever saw the same earlier job makes the same id, so that two callers at once start one campaign.
-        let after = earlier.map_or_else(|| "none".to_owned(), |job| job.id.to_string());
-        job.id = JobId::derived(&format!("campaign {} {key} after {after}", self.id));
-        let enqueued = store.enqueue(&[job]).await?;
-        self.engine().wake.notify_waiters();
-        match enqueued.first() {
-            Some(Enqueued::New(job)) => Ok(CampaignStart {
-                job: *job,
-                repeated: false,
-            }),
-            Some(Enqueued::Existing(job)) => {
-                let state = store.job(&self.id, *job).await?.map(|job| job.state);
-                Ok(CampaignStart {
-                    job: *job,
-                    repeated: state == Some(JobState::Completed),
-                })
-            }
-            None => Err(Error::new(
-                ErrorKind::Internal,
-                "the store answered fewer jobs than it was given",
-            )),
-        }
-    }
-
-    /// The campaign that an earlier job of the same page stands for, if it still counts.
-    async fn recognised(&self, job: &Job, again: bool) -> Result<Option<CampaignStart>> {
-        let fresh = match job.finished_at {
-            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
-            None => true,
-        };
-        let counts = match job.state {
-            JobState::Waiting | JobState::Leased => true,
-            JobState::Completed => fresh && !again,
-            // Its finished steps are kept: going on is the only way not to do them twice.
-            JobState::Dead => {
-                fresh && !again && self.engine().store.redrive(&self.id, job.id).await?
-            }
-            JobState::Cancelled => false,
-        };
-        Ok(counts.then_some(CampaignStart {
-            job: job.id,
-            repeated: job.state == JobState::Completed,
-        }))
-    }
-
     /// Makes a campaign here and now, without a worker, and reports. Resumes one that was cut off.
     ///
     /// # Errors
@@ -252,15 +169,6 @@ impl Tenant {
     }
 }
 
-/// A campaign that is in the queue or done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CampaignStart {
-    /// Its job.
-    pub job: JobId,
-    /// Whether it was finished before.
-    pub repeated: bool,
-}
-
 fn report_of(job: &Job) -> Result<CampaignReport> {
     if let (JobState::Completed, Some(result)) = (job.state, &job.result) {
         return serde_json::from_value(result.clone()).map_err(|error| {
@@ -286,22 +194,4 @@ fn waiting(until: DateTime<Utc>, last: Option<Error>) -> Error {
         Some(last) => error.with_source(last),
         None => error,
     }
-}
-
-/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
-fn page_key(page: &str) -> String {
-    let normal = match Url::parse(page) {
-        Ok(url) => {
-            let mut url = untag(&url);
-            url.set_fragment(None);
-            url.to_string()
-        }
-        Err(_) => page.trim().to_owned(),
-    };
-    let digest = Sha256::digest(normal.as_bytes());
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

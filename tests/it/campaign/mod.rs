@@ -1,5 +1,7 @@
 //! From a page to a campaign: the real connectors on the sandbox.
 
+mod again;
+
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
@@ -14,11 +16,12 @@ use automarket::{
         slack::{self, Slack},
         twenty::{self, Twenty, TwentyConfig, testing::FakeTwenty},
     },
+    content::Campaign,
     core::{JobId, chrono},
     pipelines::campaign::{
         CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, Tool,
     },
-    store::{Account, JobState, MemoryStore},
+    store::{Account, JobState, MemoryStore, Store},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 use serde_json::json;
@@ -132,6 +135,15 @@ impl World {
         self.tenant.campaign(&self.request, LEASE).await
     }
 
+    fn store(&self) -> &Arc<dyn Store> {
+        self.tenant.market().store()
+    }
+
+    async fn stored(&self) -> Vec<Campaign> {
+        let stored = self.store().campaigns(self.tenant.id(), 10);
+        stored.await.unwrap()
+    }
+
     fn count(&self, platform: &Platform) -> usize {
         self.sandbox.effects(platform).len()
     }
@@ -190,55 +202,7 @@ async fn a_page_becomes_a_scheduled_campaign() {
     );
     // campaign, four posts, four tracked links.
     assert_eq!(world.count(&twenty::PLATFORM), 9);
-    assert_eq!(
-        world
-            .tenant
-            .market()
-            .store()
-            .campaigns(world.tenant.id(), 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn the_same_page_within_a_day_is_recognised_and_again_overrides() {
-    let mut world = World::new().await;
-    let first = world.campaign().await.unwrap();
-    let before = world.counts();
-    world.request.page = format!("{PAGE}?utm_source=mail#top");
-    let second = world.campaign().await.unwrap();
-    assert!(second.repeated);
-    assert_eq!(second.run_id, first.run_id);
-    assert_eq!(
-        world.counts(),
-        before,
-        "nothing was read, published, recorded or told"
-    );
-
-    world.request.page = PAGE.into();
-    world.request.again = true;
-    let third = world.campaign().await.unwrap();
-    assert!(!third.repeated);
-    assert_eq!(world.count(&mixpost::PLATFORM), 8);
-
-    world.request.again = false;
-    world.clock.advance(chrono::Duration::hours(25));
-    let next_day = world.campaign().await.unwrap();
-    assert!(!next_day.repeated);
-    assert_eq!(world.count(&mixpost::PLATFORM), 12);
-}
-
-#[tokio::test]
-async fn two_starts_at_once_are_one_campaign() {
-    let world = World::new().await;
-    let (one, two) = tokio::join!(
-        world.tenant.start_campaign(&world.request),
-        world.tenant.start_campaign(&world.request)
-    );
-    assert_eq!(one.unwrap().job, two.unwrap().job);
+    assert_eq!(world.stored().await.len(), 1);
 }
 
 /// Whatever request of the campaign is lost or refused, and however often it is resumed: in the end each
@@ -293,8 +257,8 @@ async fn a_failure_at_any_request_leaves_each_effect_once() {
 
 /// Publications have jobs of their own: what failed for the moment is carried on without the campaign.
 async fn finish_publications(world: &World) {
-    let store = world.tenant.market().store();
-    for job in store
+    for job in world
+        .store()
         .jobs(world.tenant.id(), JobState::Waiting, 50)
         .await
         .unwrap()

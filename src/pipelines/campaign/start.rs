@@ -1,0 +1,145 @@
+//! Starting a campaign: what a page's earlier ones mean for it, and under which id it runs.
+
+use std::collections::BTreeSet;
+
+use automarket_core::{
+    Error, ErrorKind, JobId, Platform, Result,
+    chrono::Duration,
+    content::untag,
+    store::{Enqueued, Job, JobState, NewJob},
+};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::{CAMPAIGN_JOB, CampaignRequest, compose::post_id};
+use crate::Tenant;
+
+/// How long a page that was made into a campaign is recognised.
+const RECOGNISED: Duration = Duration::hours(24);
+
+/// A campaign that is in the queue or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignStart {
+    /// Its job.
+    pub job: JobId,
+    /// Whether it was finished before.
+    pub repeated: bool,
+}
+
+impl Tenant {
+    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
+    /// `request.again`: then its job is answered, finished or not. (A page is known for as long as its job is
+    /// kept, see [`Retention`](crate::worker::Retention).)
+    ///
+    /// # Errors
+    /// `InvalidInput` (`targets`) without any, or with a network twice; those of the store.
+    pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
+        if request.targets.is_empty() {
+            return Err(Error::invalid(
+                "targets",
+                "a campaign needs at least one network",
+            ));
+        }
+        let networks: BTreeSet<&Platform> = request
+            .targets
+            .iter()
+            .map(|target| &target.network)
+            .collect();
+        if networks.len() < request.targets.len() {
+            return Err(Error::invalid(
+                "targets",
+                "a campaign speaks once on each network",
+            ));
+        }
+        let store = &self.engine().store;
+        let key = page_key(&request.page);
+        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
+        if let Some(job) = &earlier
+            && let Some(start) = self.recognised(job, request.again).await?
+        {
+            return Ok(start);
+        }
+        let payload = serde_json::to_value(request).map_err(|error| {
+            Error::invalid("request", "not representable as JSON").with_source(error)
+        })?;
+        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
+        job.id = self.next_id(&key, earlier.map(|job| job.id)).await?;
+        let enqueued = store.enqueue(&[job]).await?;
+        self.engine().wake.notify_waiters();
+        match enqueued.first() {
+            Some(Enqueued::New(job)) => Ok(CampaignStart {
+                job: *job,
+                repeated: false,
+            }),
+            Some(Enqueued::Existing(job)) => {
+                let state = store.job(&self.id, *job).await?.map(|job| job.state);
+                Ok(CampaignStart {
+                    job: *job,
+                    repeated: state == Some(JobState::Completed),
+                })
+            }
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                "the store answered fewer jobs than it was given",
+            )),
+        }
+    }
+
+    /// The id of the page's next campaign. Whoever saw the same earlier job makes the same, so that two callers at
+    /// once start one campaign. An id whose job is forgotten and whose post is not is passed by: what follows
+    /// from it is out already.
+    async fn next_id(&self, key: &str, earlier: Option<JobId>) -> Result<JobId> {
+        let store = &self.engine().store;
+        let after = |earlier: Option<JobId>| {
+            let earlier = earlier.map_or_else(|| "none".to_owned(), |job| job.to_string());
+            JobId::derived(&format!("campaign {} {key} after {earlier}", self.id))
+        };
+        let mut id = after(earlier);
+        // In this order: a job is there before its post.
+        while store.post(&self.id, post_id(id)).await?.is_some()
+            && store.job(&self.id, id).await?.is_none()
+        {
+            id = after(Some(id));
+        }
+        Ok(id)
+    }
+
+    /// The campaign that an earlier job of the same page stands for, if it still counts.
+    async fn recognised(&self, job: &Job, again: bool) -> Result<Option<CampaignStart>> {
+        let fresh = match job.finished_at {
+            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
+            None => true,
+        };
+        let counts = match job.state {
+            JobState::Waiting | JobState::Leased => true,
+            JobState::Completed => fresh && !again,
+            // Its finished steps are kept: going on is the only way not to do them twice.
+            JobState::Dead => {
+                fresh && !again && self.engine().store.redrive(&self.id, job.id).await?
+            }
+            JobState::Cancelled => false,
+        };
+        Ok(counts.then_some(CampaignStart {
+            job: job.id,
+            repeated: job.state == JobState::Completed,
+        }))
+    }
+}
+
+/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
+fn page_key(page: &str) -> String {
+    let normal = match Url::parse(page) {
+        Ok(url) => {
+            let mut url = untag(&url);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => page.trim().to_owned(),
+    };
+    let digest = Sha256::digest(normal.as_bytes());
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
