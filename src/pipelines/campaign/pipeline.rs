@@ -1,17 +1,15 @@
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{future::Future, sync::Weak, time::Duration};
 
 use automarket_core::{
-    Context, Error, ErrorKind, ErrorRecord, Notice, Outcome, Pipeline, Result, Retry, When,
+    AccountId, Context, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Result, Retry, When,
     async_trait,
     chrono::{DateTime, Utc},
     crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
     networks,
     pipeline::Run,
-    store::Publication,
+    store::{Account, Publication},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -23,6 +21,7 @@ use crate::{
     Automarket, Tenant,
     market::Engine,
     publishing::{publication_id, rules_for},
+    trouble::waits,
 };
 
 /// How long a publication started here belongs to this run without a heartbeat.
@@ -123,8 +122,10 @@ impl Campaigning<'_> {
         for (target, lane) in targets.iter_mut().zip(&lanes) {
             target.link = link(&page, &campaign.utm, lane);
         }
-        let crm = self.crm(&composed, &targets).await?;
-        let notice = self.notify(&composed, &targets).await?;
+        // A CRM that is away holds up no notice.
+        let crm = self.crm(&composed, &targets).await;
+        let notice = self.notify(&composed, &targets).await;
+        let (crm, notice) = (crm?, notice?);
 
         let scores = composed
             .reports
@@ -281,66 +282,77 @@ impl Campaigning<'_> {
         composed: &Composed,
         targets: &[TargetReport],
     ) -> Result<Part<CampaignRecorded>> {
-        let account = match &self.request.crm {
-            Route::Disabled(reason) => {
-                return Ok(Part::Disabled {
-                    reason: reason.clone(),
-                });
-            }
-            Route::Account(id) => *id,
-        };
-        self.run
-            .step("crm", || async {
-                let engine = self.tenant.engine();
-                let account = engine.account(&self.run.tenant, account).await?;
-                let crm = engine.crm(&account.platform)?.clone();
-                let (crm, record) = (&crm, &crm_record(composed, targets));
-                let (cx, passed) = engine.passing(account).await?;
-                let cx = cx.with_steps(self.run.steps());
-                let call = |cx| async move { crm.record_campaign(&cx, record).await };
-                part(passed.call(engine, cx, call).await)
-            })
+        let record = &crm_record(composed, targets);
+        self.part("crm", &self.request.crm, |id| self.record(id, record))
             .await
+    }
+
+    async fn record(&self, id: AccountId, record: &CampaignRecord) -> Result<CampaignRecorded> {
+        let engine = self.tenant.engine();
+        let account = self.account(id).await?;
+        let crm = &engine.crm(&account.platform).map_err(waits)?.clone();
+        let (cx, passed) = engine.passing(account).await.map_err(waits)?;
+        let cx = cx.with_steps(self.run.steps());
+        let call = |cx| async move { crm.record_campaign(&cx, record).await };
+        passed.call(engine, cx, call).await
     }
 
     async fn notify(&self, composed: &Composed, targets: &[TargetReport]) -> Result<Part<String>> {
-        let account = match &self.request.notify {
+        let notice = &notice(composed, targets);
+        self.part("notify", &self.request.notify, |id| self.tell(id, notice))
+            .await
+    }
+
+    async fn tell(&self, id: AccountId, notice: &Notice) -> Result<String> {
+        let engine = self.tenant.engine();
+        let account = self.account(id).await?;
+        let notifier = &engine.notifier(&account.platform).map_err(waits)?.clone();
+        let (cx, passed) = engine.passing(account).await.map_err(waits)?;
+        let cx = cx.with_steps(self.run.steps());
+        let cx = cx.with_key(&format!("notice {}", self.run.id));
+        let call = |cx| async move { notifier.notify(&cx, notice).await };
+        let told = passed.call(engine, cx, call).await?;
+        Ok(told.remote_id().to_owned())
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Account> {
+        let engine = self.tenant.engine();
+        engine.account(&self.run.tenant, id).await.map_err(waits)
+    }
+
+    /// What must not stop the campaign, once its posts are on their way. What was refused for good, by the platform
+    /// or since its account is not usable, fails alone, and so does what cannot be told; what may be right later is
+    /// tried again.
+    async fn part<T, F>(
+        &self,
+        name: &str,
+        route: &Route,
+        work: impl FnOnce(AccountId) -> F,
+    ) -> Result<Part<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+    {
+        let id = match route {
+            Route::Account(id) => *id,
             Route::Disabled(reason) => {
                 return Ok(Part::Disabled {
                     reason: reason.clone(),
                 });
             }
-            Route::Account(id) => *id,
         };
-        let notice = notice(composed, targets);
-        self.run
-            .step("notify", || async {
-                let engine = self.tenant.engine();
-                let account = engine.account(&self.run.tenant, account).await?;
-                let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
-                let (notifier, notice) = (&notifier, &notice);
-                let (cx, passed) = engine.passing(account).await?;
-                let cx = cx.with_steps(self.run.steps());
-                let cx = cx.with_key(&format!("notice {}", self.run.id));
-                let call = |cx| async move { notifier.notify(&cx, notice).await };
-                let told = passed.call(engine, cx, call).await;
-                part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
-            })
-            .await
-    }
-}
-
-/// A part that was refused for good, or whose end cannot be told, does not stop the campaign; one that can
-/// be tried again does.
-fn part<T>(result: Result<T>) -> Result<Part<T>> {
-    match result {
-        Ok(result) => Ok(Part::Done { result }),
-        Err(error) => match error.retry() {
-            Retry::After(_) => Err(error),
-            Retry::Never | Retry::Reconcile => Ok(Part::Failed {
-                error: ErrorRecord::from(&error),
-            }),
-        },
+        let step = self.run.step(name, || async {
+            match work(id).await {
+                Ok(result) => Ok(Part::Done { result }),
+                Err(error) => match error.retry() {
+                    Retry::After(_) => Err(error),
+                    Retry::Never | Retry::Reconcile => Ok(Part::Failed {
+                        error: ErrorRecord::from(&error),
+                    }),
+                },
+            }
+        });
+        step.await
     }
 }
 

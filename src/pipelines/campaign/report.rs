@@ -108,7 +108,7 @@ pub enum Part<T> {
         /// Why.
         reason: String,
     },
-    /// It was refused for good, or its end cannot be told.
+    /// It was refused for good, its account is not usable, or its end cannot be told.
     Failed {
         /// Why.
         error: ErrorRecord,

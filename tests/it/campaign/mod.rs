@@ -1,11 +1,12 @@
 //! From a page to a campaign: the real connectors on the sandbox.
 
 mod again;
+mod parts;
 
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, ErrorKind, Platform, Tenant,
+    AccountId, Automarket, Credential, ErrorKind, Platform, Tenant,
     check::Severity,
     connectors::{
         firecrawl::{
