@@ -1,7 +1,7 @@
 //! From drafts to a campaign that passes its checks: pure, so that a resumption comes to the same.
 
 use automarket_core::{
-    AccountId, CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
+    CampaignId, Delivery, JobId, Media, Post, PostId, Profile, Variant,
     ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
     check::{Finding, Report, Severity, check},
     chrono::{DateTime, Utc},
@@ -12,14 +12,7 @@ use automarket_core::{
 };
 use url::Url;
 
-use super::{CampaignRequest, Mode, REVIEW_TIME};
-
-/// One network of the request with its rules and, unless switched off, its account.
-pub(super) struct Lane {
-    pub(super) network: Platform,
-    pub(super) rules: Profile,
-    pub(super) account: Result<AccountId, String>,
-}
+use super::{CampaignRequest, Mode, REVIEW_TIME, lanes::Lane};
 
 /// A campaign and what the checks say of each of its texts, lane by lane.
 pub(super) struct Composed {

@@ -1,6 +1,7 @@
 //! From a page to a published campaign: read, generate, check, store, schedule, CRM, notify, report.
 
 mod compose;
+mod lanes;
 mod pipeline;
 mod report;
 mod start;
@@ -114,6 +115,15 @@ pub enum Route {
     Account(AccountId),
     /// Switched off, for this reason: it stands in the report.
     Disabled(String),
+}
+
+impl Route {
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Account(id) => Some(*id),
+            Self::Disabled(_) => None,
+        }
+    }
 }
 
 /// When the posts of a campaign go out.

@@ -5,7 +5,6 @@ use automarket_core::{
     async_trait,
     chrono::{DateTime, Utc},
     crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
-    networks,
     pipeline::Run,
     store::{Account, Publication},
 };
@@ -15,14 +14,10 @@ use serde_json::Value;
 use super::{
     CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding, TargetReport,
     Tool,
-    compose::{Composed, Lane, brief, compose, link},
+    compose::{Composed, brief, compose, link},
+    lanes::{Lane, lanes},
 };
-use crate::{
-    Automarket, Tenant,
-    market::Engine,
-    publishing::{publication_id, rules_for},
-    trouble::waits,
-};
+use crate::{Automarket, Tenant, market::Engine, publishing::publication_id, trouble::waits};
 
 /// How long a publication started here belongs to this run without a heartbeat.
 const LEASE: Duration = Duration::from_secs(3);
@@ -82,7 +77,7 @@ impl Campaigning<'_> {
     async fn run(&self) -> Result<CampaignReport> {
         let (run, request) = (self.run, self.request);
         let engine = self.tenant.engine();
-        let lanes = self.lanes().await?;
+        let lanes = lanes(engine, &run.tenant, request).await?;
 
         let page = run
             .step("read", || async {
@@ -147,39 +142,6 @@ impl Campaigning<'_> {
             notice,
             repeated: false,
         })
-    }
-
-    /// The request's networks with their rules and accounts.
-    async fn lanes(&self) -> Result<Vec<Lane>> {
-        let mut lanes = Vec::new();
-        for target in &self.request.targets {
-            let network = target.network.clone();
-            lanes.push(match &target.route {
-                Route::Account(id) => {
-                    let account = self.tenant.engine().account(&self.run.tenant, *id).await?;
-                    let publisher = self.tenant.engine().publisher(&account.platform)?;
-                    Lane {
-                        network,
-                        rules: rules_for(&account, &**publisher),
-                        account: Ok(*id),
-                    }
-                }
-                Route::Disabled(reason) => {
-                    let rules = networks::profile(&network).ok_or_else(|| {
-                        Error::invalid(
-                            "targets",
-                            format!("nothing is known of the network {network}"),
-                        )
-                    })?;
-                    Lane {
-                        network,
-                        rules,
-                        account: Err(reason.clone()),
-                    }
-                }
-            });
-        }
-        Ok(lanes)
     }
 
     /// Calls a tool for its account, or for nobody.

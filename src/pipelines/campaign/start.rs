@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Platform, Result,
+    AccountId, Error, ErrorKind, JobId, Result,
     chrono::Duration,
     content::untag,
     store::{Enqueued, Job, JobState, NewJob},
@@ -11,7 +11,7 @@ use automarket_core::{
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::{CAMPAIGN_JOB, CampaignRequest, compose::post_id};
+use super::{CAMPAIGN_JOB, CampaignRequest, Tool, compose::post_id, lanes::lanes};
 use crate::Tenant;
 
 /// How long a page that was made into a campaign is recognised.
@@ -32,25 +32,11 @@ impl Tenant {
     /// kept, see [`Retention`](crate::worker::Retention).)
     ///
     /// # Errors
-    /// `InvalidInput` (`targets`) without any, or with a network twice; those of the store.
+    /// `InvalidInput` (`targets`) without any, with a network twice, or with one that is switched off and unknown;
+    /// `NotFound` for an account that the tenant does not have and `Config` for what is not registered here, each
+    /// naming its field; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
-        if request.targets.is_empty() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign needs at least one network",
-            ));
-        }
-        let networks: BTreeSet<&Platform> = request
-            .targets
-            .iter()
-            .map(|target| &target.network)
-            .collect();
-        if networks.len() < request.targets.len() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign speaks once on each network",
-            ));
-        }
+        self.check_campaign(request).await?;
         let store = &self.engine().store;
         let key = page_key(&request.page);
         let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
@@ -83,6 +69,45 @@ impl Tenant {
                 "the store answered fewer jobs than it was given",
             )),
         }
+    }
+
+    /// Whether all that the request names is there, before anything is read or paid for.
+    async fn check_campaign(&self, request: &CampaignRequest) -> Result<()> {
+        let wrong = |message| Err(Error::invalid("targets", message));
+        if request.targets.is_empty() {
+            return wrong("a campaign needs at least one network");
+        }
+        let networks = request.targets.iter().map(|target| &target.network);
+        if networks.collect::<BTreeSet<_>>().len() < request.targets.len() {
+            return wrong("a campaign speaks once on each network");
+        }
+        let engine = self.engine();
+        let of = |field| move |error: Error| error.with_field(field);
+        let account = async |field, id: Option<AccountId>| {
+            let Some(id) = id else { return Ok(None) };
+            let account = engine.account(&self.id, id).await;
+            account.map(Some).map_err(of(field))
+        };
+        lanes(engine, &self.id, request).await?;
+        let Tool {
+            platform,
+            account: payer,
+        } = &request.source;
+        engine.page_source(platform).map_err(of("source"))?;
+        account("source", *payer).await?;
+        let Tool {
+            platform,
+            account: payer,
+        } = &request.generator;
+        engine.generator(platform).map_err(of("generator"))?;
+        account("generator", *payer).await?;
+        if let Some(crm) = account("crm", request.crm.account()).await? {
+            engine.crm(&crm.platform).map_err(of("crm"))?;
+        }
+        if let Some(chat) = account("notify", request.notify.account()).await? {
+            engine.notifier(&chat.platform).map_err(of("notify"))?;
+        }
+        Ok(())
     }
 
     /// The id of the page's next campaign. Whoever saw the same earlier job makes the same, so that two callers at

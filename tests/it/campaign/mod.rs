@@ -353,19 +353,54 @@ async fn draft_and_immediate_modes_do_what_they_say() {
 
 #[tokio::test]
 async fn bad_requests_name_their_field() {
-    let mut world = World::new().await;
-    let field = |error: automarket::Error| error.field().map(str::to_owned);
-    let twice = world.request.targets[0].clone();
-    world.request.targets.push(twice);
-    assert_eq!(
-        field(world.campaign().await.unwrap_err()).as_deref(),
-        Some("targets")
-    );
-    world.request.targets.clear();
-    assert_eq!(
-        field(world.campaign().await.unwrap_err()).as_deref(),
-        Some("targets")
-    );
+    async fn refused(spoil: impl FnOnce(&mut CampaignRequest)) -> (ErrorKind, String) {
+        let mut world = World::new().await;
+        spoil(&mut world.request);
+        let error = world.campaign().await.unwrap_err();
+        assert!(
+            world
+                .store()
+                .jobs(world.tenant.id(), JobState::Dead, 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        (error.kind(), error.field().unwrap_or_default().to_owned())
+    }
+    let is = |kind, field: &str| (kind, field.to_owned());
+    let (unknown, nobody) = (|| Platform::from_static("nobody"), AccountId::new);
+    use ErrorKind::{Config, InvalidInput, NotFound};
+
+    let twice = refused(|r| r.targets.push(r.targets[0].clone())).await;
+    assert_eq!(twice, is(InvalidInput, "targets"));
+    let none = refused(|r| r.targets.clear()).await;
+    assert_eq!(none, is(InvalidInput, "targets"));
+    let account = refused(|r| r.targets[2].route = Route::Account(nobody())).await;
+    assert_eq!(account, is(NotFound, "targets"));
+    let network = refused(|r| {
+        r.targets[2].network = unknown();
+        r.targets[2].route = Route::Disabled("off".into());
+    });
+    assert_eq!(network.await, is(InvalidInput, "targets"));
+    let no_publisher = refused(|r| r.targets[2].route = r.crm.clone()).await;
+    assert_eq!(no_publisher, is(Config, "targets"));
+
+    let source = refused(|r| r.source.platform = unknown()).await;
+    assert_eq!(source, is(Config, "source"));
+    let source = refused(|r| r.source.account = Some(nobody())).await;
+    assert_eq!(source, is(NotFound, "source"));
+    let generator = refused(|r| r.generator = Tool::of(unknown())).await;
+    assert_eq!(generator, is(Config, "generator"));
+    let generator = refused(|r| r.generator.account = Some(nobody())).await;
+    assert_eq!(generator, is(NotFound, "generator"));
+    let crm = refused(|r| r.crm = Route::Account(nobody())).await;
+    assert_eq!(crm, is(NotFound, "crm"));
+    let no_crm = refused(|r| r.crm = r.notify.clone()).await;
+    assert_eq!(no_crm, is(Config, "crm"));
+    let notify = refused(|r| r.notify = Route::Account(nobody())).await;
+    assert_eq!(notify, is(NotFound, "notify"));
+    let no_notifier = refused(|r| r.notify = r.crm.clone()).await;
+    assert_eq!(no_notifier, is(Config, "notify"));
 }
 
 #[tokio::test]

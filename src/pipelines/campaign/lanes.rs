@@ -1,0 +1,54 @@
+//! The networks of a request, each with its rules and its account.
+
+use automarket_core::{AccountId, Error, Platform, Profile, Result, TenantId, networks};
+
+use super::{CampaignRequest, CampaignTarget, Route};
+use crate::{market::Engine, publishing::rules_for};
+
+/// One network of the request with its rules and, unless switched off, its account.
+pub(super) struct Lane {
+    pub(super) network: Platform,
+    pub(super) rules: Profile,
+    pub(super) account: Result<AccountId, String>,
+}
+
+impl Lane {
+    /// # Errors
+    /// `NotFound` for an account that the tenant does not have; `Config` for one without connector; `InvalidInput`
+    /// for a network without account of which nothing is known. Each names `targets`.
+    async fn of(engine: &Engine, tenant: &TenantId, target: &CampaignTarget) -> Result<Self> {
+        let network = target.network.clone();
+        let (rules, account) = match &target.route {
+            Route::Account(id) => {
+                let account = engine.account(tenant, *id).await?;
+                let publisher = engine.publisher(&account.platform)?;
+                (rules_for(&account, &**publisher), Ok(*id))
+            }
+            Route::Disabled(reason) => {
+                let unknown = || format!("nothing is known of the network {network}");
+                let rules = networks::profile(&network);
+                let rules = rules.ok_or_else(|| Error::invalid("targets", unknown()))?;
+                (rules, Err(reason.clone()))
+            }
+        };
+        Ok(Self {
+            network,
+            rules,
+            account,
+        })
+    }
+}
+
+/// The request's networks, in order.
+pub(super) async fn lanes(
+    engine: &Engine,
+    tenant: &TenantId,
+    request: &CampaignRequest,
+) -> Result<Vec<Lane>> {
+    let mut lanes = Vec::new();
+    for target in &request.targets {
+        let lane = Lane::of(engine, tenant, target).await;
+        lanes.push(lane.map_err(|error| error.with_field("targets"))?);
+    }
+    Ok(lanes)
+}
