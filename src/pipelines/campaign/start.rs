@@ -8,6 +8,7 @@ use automarket_core::{
     content::untag,
     store::{Enqueued, Job, JobState, NewJob},
 };
+use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -29,19 +30,21 @@ pub struct CampaignStart {
 impl Tenant {
     /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
     /// `request.again`: then its job is answered, finished or not. (A page is known for as long as its job is
-    /// kept, see [`Retention`](crate::worker::Retention).)
+    /// kept, see [`Retention`](crate::worker::Retention).) One that died goes on after its last finished step if it
+    /// is asked the same, and is made anew if it is asked something else and has handed nothing over.
     ///
     /// # Errors
     /// `InvalidInput` (`targets`) without any, with a network twice, or with one that is switched off and unknown;
     /// `NotFound` for an account that the tenant does not have and `Config` for what is not registered here, each
-    /// naming its field; those of the store.
+    /// naming its field; `Conflict` (`campaign.handed_over`) for a page whose campaign died with its posts handed over
+    /// and was asked something else; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
         self.check_campaign(request).await?;
         let store = &self.engine().store;
         let key = page_key(&request.page);
         let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
         if let Some(job) = &earlier
-            && let Some(start) = self.recognised(job, request.again).await?
+            && let Some(start) = self.recognised(job, request).await?
         {
             return Ok(start);
         }
@@ -130,24 +133,58 @@ impl Tenant {
     }
 
     /// The campaign that an earlier job of the same page stands for, if it still counts.
-    async fn recognised(&self, job: &Job, again: bool) -> Result<Option<CampaignStart>> {
+    async fn recognised(
+        &self,
+        job: &Job,
+        request: &CampaignRequest,
+    ) -> Result<Option<CampaignStart>> {
         let fresh = match job.finished_at {
             Some(at) => self.engine().store.now().await? - at < RECOGNISED,
             None => true,
         };
         let counts = match job.state {
             JobState::Waiting | JobState::Leased => true,
-            JobState::Completed => fresh && !again,
-            // Its finished steps are kept: going on is the only way not to do them twice.
-            JobState::Dead => {
-                fresh && !again && self.engine().store.redrive(&self.id, job.id).await?
-            }
+            JobState::Completed => fresh && !request.again,
+            JobState::Dead => fresh && !request.again && self.goes_on(job, request).await?,
             JobState::Cancelled => false,
         };
         Ok(counts.then_some(CampaignStart {
             job: job.id,
             repeated: job.state == JobState::Completed,
         }))
+    }
+
+    /// Whether a dead campaign goes on: its finished steps are kept, and what it was asked is what it does. Asked
+    /// something else, one that has handed nothing over makes room for another.
+    async fn goes_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
+        let store = &self.engine().store;
+        let asked = CampaignRequest::deserialize(&job.payload);
+        if asked.is_ok_and(|asked| asked.asks_the_same(request)) {
+            return store.redrive(&self.id, job.id).await;
+        }
+        if store.post(&self.id, post_id(job.id)).await?.is_none() {
+            return Ok(false);
+        }
+        let message = "the campaign of this page died after its posts were handed over, and was asked something else";
+        let remedy = format!(
+            "go on with it as it is by Tenant::redrive({}), or set `again` for a campaign that posts once more",
+            job.id
+        );
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_rule("campaign.handed_over")
+            .with_remedy(remedy))
+    }
+}
+
+impl CampaignRequest {
+    /// Whether another request for the same page would do the same.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        let asks = |request: &Self| Self {
+            page: String::new(),
+            again: false,
+            ..request.clone()
+        };
+        asks(self) == asks(other)
     }
 }
 

@@ -56,3 +56,53 @@ async fn two_starts_at_once_are_one_campaign() {
     );
     assert_eq!(one.unwrap().job, two.unwrap().job);
 }
+
+async fn dead(world: &World) -> Vec<JobId> {
+    let dead = world.tenant.dead_jobs(9).await.unwrap();
+    dead.into_iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn what_died_before_anything_was_handed_over_is_made_anew_when_asked_otherwise() {
+    let mut world = World::new().await;
+    let reader = world.request.source.account.unwrap();
+    world.tenant.disconnect(reader).await.unwrap();
+    for _ in 0..2 {
+        let error = world.campaign().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(dead(&world).await.len(), 1, "asked the same, it goes on");
+    }
+    let another = Account::new(world.tenant.id().clone(), firecrawl::PLATFORM, "another");
+    let key = Credential::token(firecrawl::testing::KEY);
+    let another = world.tenant.add_account(another, key).await.unwrap();
+    world.request.source.account = Some(another.id);
+    let report = world.campaign().await.unwrap();
+    assert!(!dead(&world).await.contains(&report.run_id));
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+    assert!(world.campaign().await.unwrap().repeated);
+}
+
+#[tokio::test]
+async fn what_died_with_its_posts_handed_over_is_not_made_twice() {
+    let mut world = World::new().await;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503)).times(20);
+    world.sandbox.faults().add(away);
+    while dead(&world).await.is_empty() {
+        assert!(world.campaign().await.is_err());
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    let before = world.counts();
+    let asked = world.request.clone();
+    world.request.crm = Route::Disabled("it is down".into());
+    let refused = world.campaign().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert_eq!(refused.rule(), Some("campaign.handed_over"));
+    let job = dead(&world).await[0];
+    assert!(refused.remedy().unwrap().contains(&job.to_string()));
+    assert_eq!(world.counts(), before);
+
+    world.request = asked;
+    let report = world.campaign().await.unwrap();
+    assert_eq!(report.run_id, job);
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
