@@ -25,6 +25,9 @@ use crate::Tenant;
 /// The kind of campaign jobs.
 pub const CAMPAIGN_JOB: &str = "campaign";
 
+/// How often a campaign is tried.
+const ATTEMPTS: u32 = 20;
+
 /// How long review mode leaves before posts go out.
 pub const REVIEW_TIME: chrono::Duration = chrono::Duration::hours(24);
 

@@ -12,8 +12,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding, TargetReport,
-    Tool,
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding,
+    TargetReport, Tool,
     compose::{Composed, brief, compose, link},
     lanes::{Lane, lanes},
 };
@@ -283,8 +283,8 @@ impl Campaigning<'_> {
     }
 
     /// What must not stop the campaign, once its posts are on their way. What was refused for good, by the platform
-    /// or since its account is not usable, fails alone, and so does what cannot be told; what may be right later is
-    /// tried again.
+    /// or since its account is not usable, fails alone, and so does what cannot be told; what may be right later, or
+    /// be found, is tried again.
     async fn part<T, F>(
         &self,
         name: &str,
@@ -306,15 +306,25 @@ impl Campaigning<'_> {
         let step = self.run.step(name, || async {
             match work(id).await {
                 Ok(result) => Ok(Part::Done { result }),
-                Err(error) => match error.retry() {
-                    Retry::After(_) => Err(error),
-                    Retry::Never | Retry::Reconcile => Ok(Part::Failed {
-                        error: ErrorRecord::from(&error),
-                    }),
-                },
+                Err(error) if self.may_end_well(&error) => Err(error),
+                Err(error) => Ok(Part::Failed {
+                    error: ErrorRecord::from(&error),
+                }),
             }
         });
         step.await
+    }
+
+    /// Whether another run may do better. When there is none, what may have happened is left at that; what surely did
+    /// not is for whoever redrives the job.
+    fn may_end_well(&self, error: &Error) -> bool {
+        match error.retry() {
+            Retry::Never => false,
+            Retry::After(_) => true,
+            Retry::Reconcile => {
+                error.kind() != ErrorKind::CannotTell && self.run.attempt < ATTEMPTS
+            }
+        }
     }
 }
 

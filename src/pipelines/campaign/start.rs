@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::{CAMPAIGN_JOB, CampaignRequest, Tool, compose::post_id, lanes::lanes};
+use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, Tool, compose::post_id, lanes::lanes};
 use crate::Tenant;
 
 /// How long a page that was made into a campaign is recognised.
@@ -52,6 +52,7 @@ impl Tenant {
             Error::invalid("request", "not representable as JSON").with_source(error)
         })?;
         let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
+        job.max_attempts = ATTEMPTS;
         job.id = self.next_id(&key, earlier.map(|job| job.id)).await?;
         let enqueued = store.enqueue(&[job]).await?;
         self.engine().wake.notify_waiters();

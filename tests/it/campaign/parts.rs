@@ -61,3 +61,65 @@ async fn a_crm_that_is_away_holds_up_no_notice_and_is_told_later() {
     assert!(report.notified);
     assert_eq!(world.counts()[1..], [4, 9, 1]);
 }
+
+/// A world whose notices a bot tells: it can look for what it lost.
+async fn with_a_bot() -> World {
+    let mut world = World::new().await;
+    let tenant = world.tenant.id().clone();
+    let bot = Account::new(tenant, slack::PLATFORM, slack::testing::CHANNEL);
+    let token = Credential::token(slack::testing::TOKEN);
+    let bot = world.tenant.add_account(bot, token).await.unwrap();
+    world.request.notify = Route::Account(bot.id);
+    world
+}
+
+/// Runs the campaign until it ends, an hour between its attempts.
+async fn at_last(world: &World) -> CampaignReport {
+    for _ in 0..25 {
+        if let Ok(report) = world.campaign().await {
+            return report;
+        }
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    panic!("it does not end");
+}
+
+#[tokio::test]
+async fn a_notice_whose_answer_is_lost_is_looked_for() {
+    for fault in [
+        Fault::CutAfter,
+        Fault::StatusAfter(502),
+        Fault::CutBefore,
+        Fault::StatusBefore(502),
+    ] {
+        let world = with_a_bot().await;
+        let rule = FaultRule::on("chat.postMessage", fault.clone());
+        world.sandbox.faults().add(rule);
+        let error = world.campaign().await.unwrap_err();
+        assert!(error.report().contains("slack"), "{}", error.report());
+        let report = at_last(&world).await;
+        assert!(report.notified, "{fault:?}: {:?}", report.notice);
+        assert_eq!(world.counts()[1..], [4, 9, 1], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_of_which_nobody_can_tell_fails_alone() {
+    // A webhook cannot be asked.
+    let world = World::new().await;
+    let lost = FaultRule::on("/services/", Fault::CutAfter);
+    world.sandbox.faults().add(lost);
+    let report = at_last(&world).await;
+    assert_eq!(failed(&report.notice), ErrorKind::CannotTell);
+    assert_eq!(world.counts()[1..], [4, 9, 1]);
+
+    // The look fails, for as long as the campaign is tried.
+    let world = with_a_bot().await;
+    let faults = world.sandbox.faults();
+    faults.add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    faults.add(FaultRule::on("conversations.history", Fault::StatusBefore(503)).times(1_000));
+    let report = at_last(&world).await;
+    assert_eq!(failed(&report.notice), ErrorKind::Unavailable);
+    assert_eq!(world.counts()[1..], [4, 9, 1]);
+    assert_eq!(faults.hits().len(), 20);
+}
