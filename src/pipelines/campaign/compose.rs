@@ -47,10 +47,7 @@ fn reserve(lane: &Lane, link: Option<&Url>, request: &CampaignRequest) -> usize 
     let link = link.filter(|_| in_text).map_or(0, |link| {
         text::length(&format!("\n\n{link}"), &lane.rules.text)
     });
-    let disclosure = request.voice.disclosure.as_ref();
-    link + disclosure.map_or(0, |words| {
-        text::length(&format!("\n\n{words}"), &lane.rules.text)
-    })
+    link + text::length(&disclosure_tail(request), &lane.rules.text)
 }
 
 /// Puts the campaign together as of `at`.
@@ -114,7 +111,8 @@ pub(super) fn compose(
     }
 }
 
-/// What one network says: the draft with disclosure, link and picture, shortened where it must be.
+/// What one network says: the draft with disclosure, link and picture, shortened where it must be. The disclosure is
+/// never what is cut off.
 fn write(
     lane: &Lane,
     draft: &str,
@@ -122,18 +120,19 @@ fn write(
     utm: &Utm,
     request: &CampaignRequest,
 ) -> (Variant, Report) {
-    let mut words = draft.trim().to_owned();
-    if let Some(disclosure) = &request.voice.disclosure
-        && !words.contains(disclosure.as_str())
-    {
-        words = format!("{words}\n\n{disclosure}");
-    }
+    let (draft, rules) = (draft.trim(), &lane.rules.text);
+    let tail = disclosure_tail(request);
+    let disclosure = tail.trim_start();
+    let disclosed = |draft: &str| match draft.contains(disclosure) {
+        true => draft.to_owned(),
+        false => format!("{draft}{tail}"),
+    };
     let image = page.image.clone().filter(|_| lane.rules.media.required);
     let alt = page.title.clone().unwrap_or_default();
     let mut variant = Variant {
         link: link(page, utm, lane),
         media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
-        ..Variant::text(words.clone())
+        ..Variant::text(disclosed(draft))
     };
     let judge = |variant: &Variant| {
         let post = Post::text("").variant(lane.network.clone(), variant.clone());
@@ -144,12 +143,12 @@ fn write(
         )
     };
     let mut report = judge(&variant);
-    if let Some(limit) = lane.rules.text.limit.filter(|limit| report.length > *limit) {
-        let beside = report
+    if let Some(limit) = rules.limit.filter(|limit| report.length > *limit) {
+        let link = report
             .length
-            .saturating_sub(text::length(&words, &lane.rules.text));
-        variant.text =
-            Some(text::fit(&words, &lane.rules.text, Some(limit.saturating_sub(beside))).text);
+            .saturating_sub(text::length(&disclosed(draft), rules));
+        let room = limit.saturating_sub(link + text::length(&tail, rules));
+        variant.text = Some(disclosed(&text::fit(draft, rules, Some(room)).text));
         report = judge(&variant);
         report.findings.push(Finding {
             severity: Severity::Advice,
@@ -158,16 +157,24 @@ fn write(
             remedy: "read it again before it goes out".into(),
         });
     }
-    report.findings.extend(unsupported(
-        page,
-        variant.text.as_deref().unwrap_or_default(),
-    ));
+    // What the brand says of itself need not stand on the page.
+    let source = format!("{}\n{disclosure}", source_text(page));
+    let said = variant.text.as_deref().unwrap_or_default();
+    report.findings.extend(unsupported(&source, said));
     report.findings.sort_by_key(|finding| finding.severity);
     (variant, report)
 }
 
+/// What stands under a text for the brand's disclosure; nothing without one.
+fn disclosure_tail(request: &CampaignRequest) -> String {
+    match request.voice.disclosure.as_deref().map(str::trim) {
+        None | Some("") => String::new(),
+        Some(words) => format!("\n\n{words}"),
+    }
+}
+
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
-fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
+fn unsupported(source: &str, text: &str) -> Vec<Finding> {
     let finding = |claim: automarket_core::ai::Ungrounded| {
         let (severity, rule, what) = match claim.kind {
             UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
@@ -181,10 +188,7 @@ fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
             remedy: "take it out, or say it on the page".into(),
         }
     };
-    ungrounded(&source_text(page), text)
-        .into_iter()
-        .map(finding)
-        .collect()
+    ungrounded(source, text).into_iter().map(finding).collect()
 }
 
 fn utm(page: &Page) -> Utm {

@@ -2,6 +2,7 @@
 
 mod again;
 mod parts;
+mod texts;
 
 use std::{sync::Arc, time::Duration};
 
@@ -73,6 +74,7 @@ impl World {
             .publisher(Mixpost::new(mixpost).unwrap())
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))
             .notifier(Slack::new())
+            .generator(texts::WORDY, texts::Wordy)
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();
