@@ -15,12 +15,19 @@ pub(super) struct Lane {
 impl Lane {
     /// # Errors
     /// `NotFound` for an account that the tenant does not have; `Config` for one without connector; `InvalidInput`
-    /// for a network without account of which nothing is known. Each names `targets`.
+    /// for one of another network, and for a network without account of which nothing is known.
     async fn of(engine: &Engine, tenant: &TenantId, target: &CampaignTarget) -> Result<Self> {
         let network = target.network.clone();
         let (rules, account) = match &target.route {
             Route::Account(id) => {
                 let account = engine.account(tenant, *id).await?;
+                if account.network != network {
+                    let other = format!(
+                        "{} speaks on {}, not {network}",
+                        account.name, account.network
+                    );
+                    return Err(Error::invalid("targets", other));
+                }
                 let publisher = engine.publisher(&account.platform)?;
                 (rules_for(&account, &**publisher), Ok(*id))
             }

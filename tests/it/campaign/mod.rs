@@ -354,6 +354,28 @@ async fn draft_and_immediate_modes_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn a_network_of_which_only_its_connector_knows_gets_its_text() {
+    let mut world = World::new().await;
+    let network = Platform::from_static("pinterest");
+    let id = mixpost::testing::MASTODON_ACCOUNT.to_string();
+    let account = Account::new(world.tenant.id().clone(), mixpost::PLATFORM, id);
+    let token = Credential::token(mixpost::testing::TOKEN);
+    let account = account.on_network(network.clone());
+    let account = world.tenant.add_account(account, token).await.unwrap();
+    world.request.targets.push(CampaignTarget {
+        network: network.clone(),
+        route: Route::Account(account.id),
+    });
+    let report = world.campaign().await.unwrap();
+    let last = report.targets.last().unwrap();
+    assert_eq!(
+        (&last.platform, last.status.as_str()),
+        (&network, "accepted")
+    );
+    assert_eq!(world.count(&mixpost::PLATFORM), 5);
+}
+
+#[tokio::test]
 async fn bad_requests_name_their_field() {
     async fn refused(spoil: impl FnOnce(&mut CampaignRequest)) -> (ErrorKind, String) {
         let mut world = World::new().await;
@@ -384,7 +406,13 @@ async fn bad_requests_name_their_field() {
         r.targets[2].route = Route::Disabled("off".into());
     });
     assert_eq!(network.await, is(InvalidInput, "targets"));
-    let no_publisher = refused(|r| r.targets[2].route = r.crm.clone()).await;
+    let another = refused(|r| r.targets[2].route = r.targets[3].route.clone()).await;
+    assert_eq!(another, is(InvalidInput, "targets"));
+    let no_publisher = refused(|r| {
+        r.targets[2].network = twenty::PLATFORM;
+        r.targets[2].route = r.crm.clone();
+    })
+    .await;
     assert_eq!(no_publisher, is(Config, "targets"));
 
     let source = refused(|r| r.source.platform = unknown()).await;
