@@ -82,7 +82,8 @@ pub(super) fn compose(
     };
     let mut post = Post::text("").delivery(delivery);
     post.id = post_id(run);
-    post.campaign = Some(CampaignId::derived(&format!("campaign {run}")));
+    let id = CampaignId::derived_at(&format!("campaign {run}"), at);
+    post.campaign = Some(id);
     let mut reports = Vec::new();
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
         let (variant, report) = write(lane, &draft.text, page, &utm, request);
@@ -90,7 +91,7 @@ pub(super) fn compose(
         post = post.variant(lane.network.clone(), variant);
     }
     let campaign = Campaign {
-        id: CampaignId::derived(&format!("campaign {run}")),
+        id,
         name: drafts.name.clone(),
         description: drafts.description.clone(),
         source: page.url.clone(),

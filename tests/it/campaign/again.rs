@@ -33,12 +33,14 @@ async fn the_same_page_within_a_day_is_recognised_and_again_overrides() {
 #[tokio::test]
 async fn a_page_whose_earlier_campaigns_are_forgotten_gets_another() {
     let world = World::new().await;
-    for campaigns in 1..=3 {
+    for campaigns in 1..=4 {
         let report = world.campaign().await.unwrap();
         assert!(!report.repeated);
         assert!(report.targets.iter().all(|t| t.status == "accepted"));
         assert_eq!(world.count(&mixpost::PLATFORM), 4 * campaigns);
-        assert_eq!(world.stored().await.len(), campaigns);
+        let stored = world.stored().await;
+        assert_eq!(stored.len(), campaigns);
+        assert_eq!(stored[0].id, report.campaign_id, "newest first");
         world.clock.advance(chrono::Duration::days(31));
         let now = world.store().now().await.unwrap();
         world.store().remove_ended(now, 1000).await.unwrap();
