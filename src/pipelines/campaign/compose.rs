@@ -1,7 +1,7 @@
 //! From drafts to a campaign that passes its checks: pure, so that a resumption comes to the same.
 
 use automarket_core::{
-    CampaignId, Delivery, JobId, Media, Post, PostId, Profile, Variant,
+    CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
     ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
     check::{Finding, Report, Severity, check},
     chrono::{DateTime, Utc},
@@ -10,16 +10,31 @@ use automarket_core::{
     source::Page,
     text,
 };
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{CampaignRequest, Mode, REVIEW_TIME, lanes::Lane};
+use super::{CampaignRequest, Mode, REVIEW_TIME, Route, lanes::Lane};
 
-/// A campaign and what the checks say of each of its texts, lane by lane.
+/// A campaign and its texts as they were checked. The run goes by this from then on, whatever becomes of accounts
+/// and rules.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Composed {
     pub(super) campaign: Campaign,
-    pub(super) reports: Vec<Report>,
+    /// In the order of the request.
+    pub(super) texts: Vec<Text>,
     /// When the posts are to appear; `None` for drafts.
     pub(super) due: Option<DateTime<Utc>>,
+}
+
+/// What one network says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Text {
+    pub(super) network: Platform,
+    pub(super) route: Route,
+    pub(super) report: Report,
+    pub(super) link: Option<Url>,
+    /// Whether it is a draft for a platform that has none.
+    pub(super) kept_here: bool,
 }
 
 /// The post of a run: one for each.
@@ -65,7 +80,7 @@ pub(super) fn compose(
     let native = |able: fn(&Profile) -> bool| {
         lanes
             .iter()
-            .filter(|l| l.account.is_ok())
+            .filter(|l| l.route.account().is_some())
             .all(|l| able(&l.rules))
     };
     let due = match request.mode {
@@ -84,10 +99,16 @@ pub(super) fn compose(
     post.id = post_id(run);
     let id = CampaignId::derived_at(&format!("campaign {run}"), at);
     post.campaign = Some(id);
-    let mut reports = Vec::new();
+    let mut texts = Vec::new();
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
         let (variant, report) = write(lane, &draft.text, page, &utm, request);
-        reports.push(report);
+        texts.push(Text {
+            network: lane.network.clone(),
+            route: lane.route.clone(),
+            report,
+            link: variant.link.clone(),
+            kept_here: request.mode == Mode::Draft && !lane.rules.abilities.draft,
+        });
         post = post.variant(lane.network.clone(), variant);
     }
     let campaign = Campaign {
@@ -107,7 +128,7 @@ pub(super) fn compose(
     };
     Composed {
         campaign,
-        reports,
+        texts,
         due,
     }
 }
@@ -211,7 +232,7 @@ fn utm(page: &Page) -> Utm {
 }
 
 /// The page's address, tagged for the network.
-pub(super) fn link(page: &Page, utm: &Utm, lane: &Lane) -> Option<Url> {
+fn link(page: &Page, utm: &Utm, lane: &Lane) -> Option<Url> {
     page.url
         .as_ref()
         .map(|url| utm.with_source(lane.network.as_str()).tag(url))

@@ -1,15 +1,15 @@
 //! The networks of a request, each with its rules and its account.
 
-use automarket_core::{AccountId, Error, Platform, Profile, Result, TenantId, networks};
+use automarket_core::{Error, Platform, Profile, Result, TenantId, networks};
 
 use super::{CampaignRequest, CampaignTarget, Route};
 use crate::{market::Engine, publishing::rules_for};
 
-/// One network of the request with its rules and, unless switched off, its account.
+/// One network of the request with its rules.
 pub(super) struct Lane {
     pub(super) network: Platform,
     pub(super) rules: Profile,
-    pub(super) account: Result<AccountId, String>,
+    pub(super) route: Route,
 }
 
 impl Lane {
@@ -18,7 +18,7 @@ impl Lane {
     /// for one of another network, and for a network without account of which nothing is known.
     async fn of(engine: &Engine, tenant: &TenantId, target: &CampaignTarget) -> Result<Self> {
         let network = target.network.clone();
-        let (rules, account) = match &target.route {
+        let rules = match &target.route {
             Route::Account(id) => {
                 let account = engine.account(tenant, *id).await?;
                 if account.network != network {
@@ -29,19 +29,18 @@ impl Lane {
                     return Err(Error::invalid("targets", other));
                 }
                 let publisher = engine.publisher(&account.platform)?;
-                (rules_for(&account, &**publisher), Ok(*id))
+                rules_for(&account, &**publisher)
             }
-            Route::Disabled(reason) => {
+            Route::Disabled(_) => {
                 let unknown = || format!("nothing is known of the network {network}");
                 let rules = networks::profile(&network);
-                let rules = rules.ok_or_else(|| Error::invalid("targets", unknown()))?;
-                (rules, Err(reason.clone()))
+                rules.ok_or_else(|| Error::invalid("targets", unknown()))?
             }
         };
         Ok(Self {
             network,
             rules,
-            account,
+            route: target.route.clone(),
         })
     }
 }

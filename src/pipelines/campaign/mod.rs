@@ -138,7 +138,7 @@ pub enum Mode {
     Review,
     /// At once.
     Immediate,
-    /// Not at all: drafts on the platform, or only here where it has none.
+    /// Not at all: each a draft on its platform, or where that has none only a text of the stored campaign.
     Draft,
 }
 

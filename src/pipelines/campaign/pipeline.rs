@@ -1,9 +1,8 @@
 use std::{future::Future, sync::Weak, time::Duration};
 
 use automarket_core::{
-    AccountId, Context, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Result, Retry, When,
-    async_trait,
-    chrono::{DateTime, Utc},
+    AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
+    PublicationId, Result, Retry, When, async_trait,
     crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
     pipeline::Run,
     store::{Account, Publication},
@@ -12,10 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding,
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Part, Route, TargetFinding,
     TargetReport, Tool,
-    compose::{Composed, brief, compose, link},
-    lanes::{Lane, lanes},
+    compose::{Composed, Text, brief, compose},
+    lanes::lanes,
 };
 use crate::{Automarket, Tenant, market::Engine, publishing::publication_id, trouble::waits};
 
@@ -77,8 +76,6 @@ impl Campaigning<'_> {
     async fn run(&self) -> Result<CampaignReport> {
         let (run, request) = (self.run, self.request);
         let engine = self.tenant.engine();
-        let lanes = lanes(engine, &run.tenant, request).await?;
-
         let page = run
             .step("read", || async {
                 let source = engine.page_source(&request.source.platform)?;
@@ -88,6 +85,7 @@ impl Campaigning<'_> {
             .await?;
         let drafts = run
             .step("generate", || async {
+                let lanes = lanes(engine, &run.tenant, request).await?;
                 let generator = engine.generator(&request.generator.platform)?;
                 let brief = &brief(request, &page, &lanes);
                 let call = |cx: Context| async move {
@@ -105,28 +103,28 @@ impl Campaigning<'_> {
                 Ok(drafts)
             })
             .await?;
-        let at: DateTime<Utc> = run.step("check", || engine.store.now()).await?;
-        let composed = compose(request, run.id, at, &page, &drafts, &lanes);
+        let composed: Composed = run
+            .step("check", || async {
+                let lanes = lanes(engine, &run.tenant, request).await?;
+                let at = engine.store.now().await?;
+                Ok(compose(request, run.id, at, &page, &drafts, &lanes))
+            })
+            .await?;
         let campaign = &composed.campaign;
 
         run.step("store", || async {
             engine.store.put_campaign(&run.tenant, campaign).await
         })
         .await?;
-        let mut targets = self.schedule(&lanes, &composed).await?;
-        for (target, lane) in targets.iter_mut().zip(&lanes) {
-            target.link = link(&page, &campaign.utm, lane);
-        }
+        let targets = self.schedule(&composed).await?;
         // A CRM that is away holds up no notice.
         let crm = self.crm(&composed, &targets).await;
         let notice = self.notify(&composed, &targets).await;
         let (crm, notice) = (crm?, notice?);
 
-        let scores = composed
-            .reports
-            .iter()
-            .map(|report| usize::from(report.score));
-        let score = scores.sum::<usize>() / composed.reports.len().max(1);
+        let texts = &composed.texts;
+        let scores = texts.iter().map(|text| usize::from(text.report.score));
+        let score = scores.sum::<usize>() / texts.len().max(1);
         Ok(CampaignReport {
             run_id: run.id,
             campaign_id: campaign.id,
@@ -135,7 +133,7 @@ impl Campaigning<'_> {
             generator: drafts.generator.clone(),
             usage: drafts.usage,
             score: u8::try_from(score).unwrap_or(100),
-            findings: findings(&lanes, &composed),
+            findings: findings(texts),
             targets,
             crm,
             notified: matches!(notice, Part::Done { .. }),
@@ -159,34 +157,26 @@ impl Campaigning<'_> {
     }
 
     /// Hands every text that passed to its account, and sees each of them on its way.
-    async fn schedule(&self, lanes: &[Lane], composed: &Composed) -> Result<Vec<TargetReport>> {
+    async fn schedule(&self, composed: &Composed) -> Result<Vec<TargetReport>> {
         let post = &composed.campaign.post;
-        let here_only = self.request.mode == Mode::Draft
-            && lanes
-                .iter()
-                .any(|lane| lane.account.is_ok() && !lane.rules.abilities.draft);
-        let accounts: Vec<_> = lanes
-            .iter()
-            .zip(&composed.reports)
-            .filter(|(_, report)| report.passes() && !here_only)
-            .filter_map(|(lane, _)| lane.account.as_ref().ok().copied())
-            .collect();
+        let sent = composed.texts.iter();
+        let sent = sent.filter(|text| text.report.passes() && !text.kept_here);
+        let accounts: Vec<_> = sent.filter_map(|text| text.route.account()).collect();
         self.run
             .step("schedule", || async {
-                let ours = matches!(post.delivery, automarket_core::Delivery::Now);
+                let ours = post.delivery == Delivery::Now;
                 let when = composed.due.filter(|_| ours).map_or(When::Now, When::At);
                 if !accounts.is_empty() {
-                    self.tenant
-                        .publish(post.clone(), accounts.clone(), when)
-                        .await?;
+                    self.tenant.publish(post.clone(), accounts, when).await?;
                 }
                 Ok(())
             })
             .await?;
         let mut targets = Vec::new();
-        for (lane, report) in lanes.iter().zip(&composed.reports) {
+        for text in &composed.texts {
+            let report = &text.report;
             let mut target = TargetReport {
-                platform: lane.network.clone(),
+                platform: text.network.clone(),
                 text: report.text.clone(),
                 length: report.length,
                 limit: report.limit,
@@ -196,23 +186,21 @@ impl Campaigning<'_> {
                 scheduled_at: composed.due,
                 publication: None,
                 reason: None,
-                link: None,
+                link: text.link.clone(),
             };
             let blocker = report.findings.first().filter(|_| !report.passes());
-            match (&lane.account, blocker) {
-                (Err(reason), _) => {
+            match (&text.route, blocker) {
+                (Route::Disabled(reason), _) => {
                     (target.status, target.reason) = ("disabled".into(), Some(reason.clone()))
                 }
                 (_, Some(blocker)) => {
                     (target.status, target.reason) =
                         ("refused".into(), Some(blocker.message.clone()));
                 }
-                (Ok(_), None) if here_only => target.status = "draft".into(),
-                (Ok(account), None) => {
-                    let publication = self
-                        .publish(lane, publication_id(post.id, *account))
-                        .await?;
-                    target.follow(&publication);
+                _ if text.kept_here => target.status = "draft".into(),
+                (Route::Account(account), None) => {
+                    let publication = publication_id(post.id, *account);
+                    target.follow(&self.publish(&text.network, publication).await?);
                 }
             }
             targets.push(target);
@@ -221,13 +209,9 @@ impl Campaigning<'_> {
     }
 
     /// Sees one publication on its way: runs its job here unless a worker has it.
-    async fn publish(
-        &self,
-        lane: &Lane,
-        id: automarket_core::PublicationId,
-    ) -> Result<Publication> {
+    async fn publish(&self, network: &Platform, id: PublicationId) -> Result<Publication> {
         self.run
-            .step(&format!("publish {}", lane.network), || async {
+            .step(&format!("publish {network}"), || async {
                 let store = &self.tenant.engine().store;
                 let gone = || Error::new(ErrorKind::Internal, "the publication is gone");
                 let publication = store.publication(&self.run.tenant, id).await?;
@@ -328,17 +312,16 @@ impl Campaigning<'_> {
     }
 }
 
-fn findings(lanes: &[Lane], composed: &Composed) -> Vec<TargetFinding> {
-    let pairs = lanes.iter().zip(&composed.reports);
-    pairs
-        .flat_map(|(lane, report)| {
-            let found = report.findings.iter().cloned();
-            found.map(|finding| TargetFinding {
-                platform: lane.network.clone(),
-                finding,
-            })
+fn findings(texts: &[Text]) -> Vec<TargetFinding> {
+    let of = |text: &Text| {
+        let platform = text.network.clone();
+        let found = text.report.findings.clone().into_iter();
+        found.map(move |finding| TargetFinding {
+            platform: platform.clone(),
+            finding,
         })
-        .collect()
+    };
+    texts.iter().flat_map(of).collect()
 }
 
 fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {

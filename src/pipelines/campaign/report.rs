@@ -67,7 +67,7 @@ pub struct TargetReport {
     pub limit: Option<usize>,
     /// In which unit.
     pub unit: TextUnit,
-    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept here).
+    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept in the campaign alone).
     pub status: String,
     /// The platform's id.
     pub remote_id: Option<String>,

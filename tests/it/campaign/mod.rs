@@ -17,11 +17,12 @@ use automarket::{
         mixpost::{self, Mixpost, MixpostConfig},
         slack::{self, Slack},
         twenty::{self, Twenty, TwentyConfig, testing::FakeTwenty},
+        x::{X, XConfig},
     },
     content::Campaign,
     core::{JobId, chrono},
     pipelines::campaign::{
-        CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, Tool,
+        CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, TargetReport, Tool,
     },
     store::{Account, JobState, MemoryStore, Store},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
@@ -72,6 +73,7 @@ impl World {
             .keyring(automarket::Keyring::random())
             .page_source(firecrawl::PLATFORM, Firecrawl::new())
             .publisher(Mixpost::new(mixpost).unwrap())
+            .publisher(X::new(XConfig::default()))
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))
             .notifier(Slack::new())
             .generator(texts::WORDY, texts::Wordy)
@@ -330,6 +332,21 @@ async fn draft_and_immediate_modes_do_what_they_say() {
             .iter()
             .all(|post| post["state"] == "draft")
     );
+
+    // Where a platform keeps no drafts, the campaign does; the others are as they were.
+    let mut world = World::new().await;
+    let account = Account::new(world.tenant.id().clone(), Platform::X, "1");
+    let account = world.tenant.add_account(account, Credential::token("t"));
+    world.request.targets[1].route = Route::Account(account.await.unwrap().id);
+    world.request.mode = Mode::Draft;
+    let report = world.campaign().await.unwrap();
+    let status = |target: &TargetReport| (target.status.clone(), target.publication.is_some());
+    let [linkedin, x, ..] = &report.targets[..] else {
+        panic!("{:?}", report.targets)
+    };
+    assert_eq!(status(linkedin), ("accepted".into(), true));
+    assert_eq!(status(x), ("draft".into(), false));
+    assert_eq!(world.count(&mixpost::PLATFORM), 3);
 
     let mut world = World::new().await;
     world.request.mode = Mode::Immediate;

@@ -62,6 +62,39 @@ async fn a_crm_that_is_away_holds_up_no_notice_and_is_told_later() {
     assert_eq!(world.counts()[1..], [4, 9, 1]);
 }
 
+/// What was handed over is what the campaign goes by from then on.
+#[tokio::test]
+async fn a_target_whose_account_changes_after_its_post_is_out_stands_as_it_was_sent() {
+    let world = World::new().await;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
+    world.sandbox.faults().add(away);
+    let start = world.tenant.start_campaign(&world.request).await.unwrap();
+    let job = world.tenant.work_on(start.job, LEASE).await.unwrap();
+    assert_eq!(job.state, JobState::Waiting);
+    let [linkedin, x, ..] = &world.request.targets[..] else {
+        panic!("four targets")
+    };
+    let erased = world.tenant.remove_account(account(&linkedin.route));
+    assert!(erased.await.unwrap());
+    let id = account(&x.route);
+    let other = world
+        .store()
+        .account(world.tenant.id(), id)
+        .await
+        .unwrap()
+        .unwrap();
+    let other = other.on_network(Platform::FACEBOOK);
+    world.store().put_account(&other).await.unwrap();
+    world.clock.advance(chrono::Duration::hours(1));
+    world.tenant.work_on(start.job, LEASE).await.unwrap();
+    let report = world.tenant.campaign_report(start.job).await.unwrap();
+    for target in &report.targets {
+        assert_eq!(target.status, "accepted", "{}", target.platform);
+        assert!(target.publication.is_some());
+    }
+    assert_eq!(world.counts()[1..], [4, 9, 1]);
+}
+
 /// A world whose notices a bot tells: it can look for what it lost.
 async fn with_a_bot() -> World {
     let mut world = World::new().await;
