@@ -119,11 +119,7 @@ pub(super) fn compose(
         brand,
         post,
         utm,
-        status: match request.mode {
-            Mode::Review => CampaignStatus::Scheduled,
-            Mode::Immediate => CampaignStatus::Active,
-            Mode::Draft => CampaignStatus::Draft,
-        },
+        status: CampaignStatus::Draft,
         created_at: at,
     };
     Composed {

@@ -3,6 +3,7 @@ use std::{future::Future, sync::Weak, time::Duration};
 use automarket_core::{
     AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
     PublicationId, Result, Retry, When, async_trait,
+    content::CampaignStatus,
     crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
     pipeline::Run,
     store::{Account, Publication},
@@ -11,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Part, Route, TargetFinding,
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding,
     TargetReport, Tool,
     compose::{Composed, Text, brief, compose},
     lanes::lanes,
@@ -103,37 +104,36 @@ impl Campaigning<'_> {
                 Ok(drafts)
             })
             .await?;
-        let composed: Composed = run
+        let mut composed: Composed = run
             .step("check", || async {
                 let lanes = lanes(engine, &run.tenant, request).await?;
                 let at = engine.store.now().await?;
                 Ok(compose(request, run.id, at, &page, &drafts, &lanes))
             })
             .await?;
-        let campaign = &composed.campaign;
-
-        run.step("store", || async {
-            engine.store.put_campaign(&run.tenant, campaign).await
-        })
-        .await?;
+        self.store("store", &composed).await?;
         let targets = self.schedule(&composed).await?;
+        composed.campaign.status = status(request.mode, &targets);
+        self.store("status", &composed).await?;
         // A CRM that is away holds up no notice.
         let crm = self.crm(&composed, &targets).await;
         let notice = self.notify(&composed, &targets).await;
         let (crm, notice) = (crm?, notice?);
 
-        let texts = &composed.texts;
+        let Composed {
+            campaign, texts, ..
+        } = composed;
         let scores = texts.iter().map(|text| usize::from(text.report.score));
         let score = scores.sum::<usize>() / texts.len().max(1);
         Ok(CampaignReport {
             run_id: run.id,
             campaign_id: campaign.id,
-            source_url: page.url.clone(),
-            brand: campaign.brand.clone(),
-            generator: drafts.generator.clone(),
+            source_url: page.url,
+            brand: campaign.brand,
+            generator: drafts.generator,
             usage: drafts.usage,
             score: u8::try_from(score).unwrap_or(100),
-            findings: findings(texts),
+            findings: findings(&texts),
             targets,
             crm,
             notified: matches!(notice, Part::Done { .. }),
@@ -154,6 +154,12 @@ impl Campaigning<'_> {
         let account = engine.account(&self.run.tenant, id).await?;
         let (cx, passed) = engine.passing(account).await?;
         passed.call(engine, cx, call).await
+    }
+
+    async fn store(&self, step: &str, composed: &Composed) -> Result<()> {
+        let store = &self.tenant.engine().store;
+        let put = || store.put_campaign(&self.run.tenant, &composed.campaign);
+        self.run.step(step, put).await
     }
 
     /// Hands every text that passed to its account, and sees each of them on its way.
@@ -183,7 +189,7 @@ impl Campaigning<'_> {
                 unit: report.unit,
                 status: String::new(),
                 remote_id: None,
-                scheduled_at: composed.due,
+                scheduled_at: None,
                 publication: None,
                 reason: None,
                 link: text.link.clone(),
@@ -199,6 +205,7 @@ impl Campaigning<'_> {
                 }
                 _ if text.kept_here => target.status = "draft".into(),
                 (Route::Account(account), None) => {
+                    target.scheduled_at = composed.due;
                     let publication = publication_id(post.id, *account);
                     target.follow(&self.publish(&text.network, publication).await?);
                 }
@@ -312,6 +319,19 @@ impl Campaigning<'_> {
     }
 }
 
+/// Where a campaign stands, by what became of its texts.
+fn status(mode: Mode, targets: &[TargetReport]) -> CampaignStatus {
+    let sent = |target: &&TargetReport| target.publication.is_some() && !target.is_off();
+    let taken = |target: &TargetReport| matches!(target.status.as_str(), "published" | "accepted");
+    let mut sent = targets.iter().filter(sent).peekable();
+    match mode {
+        Mode::Draft => CampaignStatus::Draft,
+        _ if sent.peek().is_none() => CampaignStatus::Draft,
+        Mode::Immediate if sent.any(taken) => CampaignStatus::Active,
+        Mode::Immediate | Mode::Review => CampaignStatus::Scheduled,
+    }
+}
+
 fn findings(texts: &[Text]) -> Vec<TargetFinding> {
     let of = |text: &Text| {
         let platform = text.network.clone();
@@ -327,7 +347,8 @@ fn findings(texts: &[Text]) -> Vec<TargetFinding> {
 fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {
     let campaign = &composed.campaign;
     let key = campaign.id.to_string();
-    let posts = targets.iter().map(|target| CampaignPost {
+    let targets = || targets.iter().filter(|target| !target.is_off());
+    let posts = targets().map(|target| CampaignPost {
         key: format!("{key} post {}", target.platform),
         network: target.platform.clone(),
         text: target.text.clone(),
@@ -335,7 +356,7 @@ fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {
         scheduled_at: target.scheduled_at,
         remote_id: target.remote_id.clone(),
     });
-    let utms = targets.iter().filter_map(|target| {
+    let utms = targets().filter_map(|target| {
         Some(CampaignUtm {
             key: format!("{key} utm {}", target.platform),
             utm: campaign.utm.with_source(target.platform.as_str()),
@@ -368,7 +389,7 @@ fn notice(composed: &Composed, targets: &[TargetReport]) -> Notice {
         );
         notice = notice.field(target.platform.as_str(), status);
     }
-    if let Some(due) = composed.due {
+    if let Some(due) = targets.iter().find_map(|target| target.scheduled_at) {
         notice = notice.field("goes out", due.to_rfc3339());
     }
     notice

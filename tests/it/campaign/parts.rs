@@ -1,5 +1,8 @@
 //! The CRM and the notice: what fails there fails alone.
 
+use automarket::{content::CampaignStatus, core::http_types::Method};
+use serde_json::Value;
+
 use super::*;
 
 fn account(route: &Route) -> AccountId {
@@ -60,6 +63,59 @@ async fn a_crm_that_is_away_holds_up_no_notice_and_is_told_later() {
     assert!(matches!(report.crm, Part::Done { .. }));
     assert!(report.notified);
     assert_eq!(world.counts()[1..], [4, 9, 1]);
+}
+
+/// The campaign's status, and its posts with their times, as the CRM has them.
+fn recorded(world: &World) -> (Value, Vec<(Value, Value)>) {
+    let records = world.sandbox.effects(&twenty::PLATFORM);
+    let campaign = records.iter().find(|r| r["campaignType"].is_string());
+    let posts = records.iter().filter(|r| r["characterCount"].is_number());
+    let posts = posts.map(|r| (r["platform"].clone(), r["scheduledAt"].clone()));
+    (campaign.unwrap()["campaignStatus"].clone(), posts.collect())
+}
+
+#[tokio::test]
+async fn crm_and_notice_are_told_of_what_is_out_or_to_come() {
+    let mut world = World::new().await;
+    world.request.targets[1].route = Route::Disabled("not now".into());
+    let refused = FaultRule::on("/posts", Fault::Reply(422, "{}"));
+    world.sandbox.faults().add(refused.method(Method::POST));
+    let report = world.campaign().await.unwrap();
+    let of = |target: &TargetReport| (target.status.clone(), target.scheduled_at.is_some());
+    let told: Vec<_> = report.targets.iter().map(of).collect();
+    let is = |status: &str, told| (status.to_owned(), told);
+    let (off, on) = (
+        [is("rejected", false), is("disabled", false)],
+        is("accepted", true),
+    );
+    assert_eq!(told, [&off[..], &[on.clone(), on]].concat());
+    let (status, posts) = recorded(&world);
+    assert_eq!(status, "SCHEDULED");
+    let networks: Vec<_> = posts.iter().map(|(network, _)| network).collect();
+    assert_eq!(networks, ["instagram", "facebook"]);
+    assert_eq!(world.count(&twenty::PLATFORM), 5);
+    assert_eq!(world.stored().await[0].status, CampaignStatus::Scheduled);
+
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(texts::WORDY);
+    world.request.voice.banned = vec!["Acme".into()];
+    let report = world.campaign().await.unwrap();
+    assert!(report.targets.iter().all(|t| of(t) == is("refused", false)));
+    assert_eq!(recorded(&world), ("DRAFT".into(), Vec::new()));
+    assert_eq!(world.stored().await[0].status, CampaignStatus::Draft);
+    let notice = world.sandbox.effects(&slack::PLATFORM)[0].to_string();
+    assert!(
+        notice.contains("refused") && !notice.contains("goes out"),
+        "{notice}"
+    );
+
+    let mut world = World::new().await;
+    world.request.mode = Mode::Immediate;
+    world.campaign().await.unwrap();
+    let (status, posts) = recorded(&world);
+    assert_eq!((status, posts.len()), ("ACTIVE".into(), 4));
+    let notice = world.sandbox.effects(&slack::PLATFORM)[0].to_string();
+    assert!(notice.contains("goes out"), "{notice}");
 }
 
 /// What was handed over is what the campaign goes by from then on.
