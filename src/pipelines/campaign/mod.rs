@@ -13,7 +13,7 @@ pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
 pub use start::CampaignStart;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Platform, Result,
+    AccountId, Error, ErrorKind, JobId, Platform, Result, Retry,
     chrono::{self, DateTime, Utc},
     content::Voice,
     store::{Job, JobState},
@@ -163,13 +163,14 @@ impl Tenant {
     /// What a campaign's job gave, its publications as they stand now.
     ///
     /// # Errors
-    /// `NotFound`; the job's own error when it failed; `Unavailable` with a wait while it is not finished.
+    /// `NotFound`; the job's own error when it died; `Conflict` when it was called off; `Unavailable` while it is not
+    /// finished, with a wait, a second at least, until it goes on; those of the store.
     pub async fn campaign_report(&self, job: JobId) -> Result<CampaignReport> {
         let found = self.engine().store.job(&self.id, job).await?;
         let found = found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
         })?;
-        let mut report = report_of(&found)?;
+        let mut report = report_of(&found, self.engine().store.now().await?)?;
         for target in &mut report.targets {
             let Some(id) = target.publication else {
                 continue;
@@ -182,29 +183,33 @@ impl Tenant {
     }
 }
 
-fn report_of(job: &Job) -> Result<CampaignReport> {
-    if let (JobState::Completed, Some(result)) = (job.state, &job.result) {
-        return serde_json::from_value(result.clone()).map_err(|error| {
-            Error::new(ErrorKind::Internal, "not the report of a campaign").with_source(error)
-        });
-    }
-    let last = job
-        .failures
-        .last()
-        .map(|failure| Error::from(failure.error.clone()));
-    Err(match (job.state, last) {
-        (JobState::Dead | JobState::Cancelled, Some(error)) => error,
-        (_, last) => waiting(job.run_at, last),
-    })
-}
-
-fn waiting(until: DateTime<Utc>, last: Option<Error>) -> Error {
-    let error = Error::new(
-        ErrorKind::Unavailable,
-        format!("the campaign is not finished; its next attempt is at {until}"),
-    );
-    match last {
-        Some(last) => error.with_source(last),
-        None => error,
+fn report_of(job: &Job, now: DateTime<Utc>) -> Result<CampaignReport> {
+    let failures = &job.failures;
+    let last = failures.last().map(|f| Error::from(f.error.clone()));
+    let internal = |message| Error::new(ErrorKind::Internal, message);
+    match job.state {
+        JobState::Completed => {
+            let result = job.result.clone().unwrap_or_default();
+            let report = serde_json::from_value(result);
+            report.map_err(|e| internal("not the report of a campaign").with_source(e))
+        }
+        JobState::Dead => Err(last.unwrap_or_else(|| internal("the campaign was given up"))),
+        JobState::Cancelled => {
+            let message = "the campaign was called off";
+            Err(Error::new(ErrorKind::Conflict, message))
+        }
+        JobState::Waiting | JobState::Leased => {
+            let wait = (job.run_at - now).to_std().unwrap_or_default();
+            let message = match job.state {
+                JobState::Leased => "the campaign is being made".to_owned(),
+                _ => format!("the campaign is not finished; it goes on at {}", job.run_at),
+            };
+            let error = Error::new(ErrorKind::Unavailable, message)
+                .with_retry(Retry::After(Some(wait.max(Duration::from_secs(1)))));
+            Err(match last {
+                Some(last) => error.with_source(last),
+                None => error,
+            })
+        }
     }
 }

@@ -1,5 +1,10 @@
 //! The same page once more.
 
+use automarket::{
+    Retry,
+    store::{Claim, Verdict},
+};
+
 use super::*;
 
 #[tokio::test]
@@ -107,4 +112,44 @@ async fn what_died_with_its_posts_handed_over_is_not_made_twice() {
     let report = world.campaign().await.unwrap();
     assert_eq!(report.run_id, job);
     assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_there_yet_says_when_to_ask_again() {
+    let world = World::new().await;
+    let id = world.tenant.id();
+    let wait = async |job| {
+        let error = world.tenant.campaign_report(job).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        error.retry()
+    };
+    let job = world
+        .tenant
+        .start_campaign(&world.request)
+        .await
+        .unwrap()
+        .job;
+    let second = Retry::After(Some(Duration::from_secs(1)));
+    assert_eq!(wait(job).await, second);
+
+    let limited = FaultRule::on("/metadata", Fault::RateLimited(Some("600")));
+    world.sandbox.faults().add(limited);
+    world.tenant.work_on(job, LEASE).await.unwrap();
+    let Retry::After(Some(asked)) = wait(job).await else {
+        panic!("no wait")
+    };
+    assert!((600..605).contains(&asked.as_secs()), "{asked:?}");
+
+    world.clock.advance(chrono::Duration::minutes(11));
+    let claim = Claim::new("another", 1).only(job).lease(LEASE);
+    let lease = world.store().claim(&claim).await.unwrap().remove(0);
+    assert_eq!(wait(job).await, second);
+    world
+        .store()
+        .settle(&[(lease.token, Verdict::Release)])
+        .await
+        .unwrap();
+    assert!(world.store().cancel_job(id, job).await.unwrap());
+    let off = world.tenant.campaign_report(job).await.unwrap_err();
+    assert_eq!(off.kind(), ErrorKind::Conflict);
 }
