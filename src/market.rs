@@ -328,9 +328,9 @@ impl Builder {
         self
     }
 
-    /// Sets how long after a sending whose end is not known, a crash's too, it is looked for at the earliest:
-    /// [`LOOK_AFTER`] unless said otherwise, a day at the most. A platform may still be at work on it: who looks too soon finds nothing,
-    /// and sends it twice.
+    /// Sets how long after a sending whose end is not known, a crash's too, it is looked for at the earliest, as is
+    /// whatever a job or a pipeline does [once](crate::core::pipeline::Run::once): [`LOOK_AFTER`] unless said otherwise, a day at
+    /// the most. A platform may still be at work on it: who looks too soon finds nothing, and sends it twice.
     #[must_use]
     pub fn look_after(mut self, time: Duration) -> Self {
         self.engine.look_after = time.min(Duration::from_secs(24 * 3600));

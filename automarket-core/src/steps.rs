@@ -1,8 +1,9 @@
 //! Remembered results: what makes work in several calls go on where it stopped.
 
-use std::{collections::BTreeMap, future::Future, sync::Mutex};
+use std::{collections::BTreeMap, future::Future, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -19,6 +20,16 @@ pub trait Steps: Send + Sync {
     /// Whether the time is over in which an outside write may be sent again that was looked for and is not there.
     fn is_over(&self) -> bool {
         false
+    }
+    /// The instant, to tell how long ago an outside write began; `None` when whoever keeps these steps sees to it
+    /// that nothing is looked for too soon.
+    async fn now(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(None)
+    }
+    /// How long after its beginning an outside write whose end is not known is looked for at the earliest: the other
+    /// side may still be at work on it, and whoever looks too soon finds nothing and sends it twice.
+    fn look_after(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
@@ -57,6 +68,8 @@ impl MemorySteps {
 enum StepState {
     /// The outside write was about to be sent.
     Begun,
+    /// It was at this instant.
+    BegunAt(DateTime<Utc>),
     /// It surely did not happen: it may be tried again.
     Failed,
     /// The result of an outside write.
@@ -78,8 +91,10 @@ pub fn nothing_out<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
 /// Whether one of these remembered steps is an outside write whose end is not known.
 #[must_use]
 pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
-    let begun = |value| matches!(StepState::deserialize(value), Ok(StepState::Begun));
-    steps.into_iter().any(begun)
+    steps.into_iter().any(|value| {
+        let state = StepState::deserialize(value);
+        matches!(state, Ok(StepState::Begun | StepState::BegunAt(_)))
+    })
 }
 
 /// Does work whose repetition is harmless, once: a result that is remembered is returned without doing
@@ -110,6 +125,7 @@ where
 /// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`. So does,
 /// after a look that found nothing, any that is to be tried again: what was lost may appear late.
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
+/// `Unavailable` with the retry `Reconcile` when it is too soon to look ([`Steps::look_after`]).
 /// `TooLate` (rule [`OVER`]) when it is not there and is not to be sent any more; the step stays begun.
 pub async fn once<T, F, G>(
     steps: &dyn Steps,
@@ -129,8 +145,15 @@ where
         Some(StepState::Done(value) | StepState::Kept(value)) => {
             return decode(name, value).map_err(unread);
         }
-        Some(StepState::Begun) => {
+        Some(begun @ (StepState::Begun | StepState::BegunAt(_))) => {
             looked = true;
+            if let StepState::BegunAt(at) = begun
+                && let Some(now) = steps.now().await?
+                && (now - at).to_std().unwrap_or_default() < steps.look_after()
+            {
+                let message = "the other side may still be at work on it: it is too soon to look";
+                return Err(unread(Error::new(ErrorKind::Unavailable, message)));
+            }
             // Until that is answered the write may have happened, whatever kept the answer away.
             let answer = find().await;
             if let Some(found) = answer.map_err(|error| error.with_retry(Retry::Reconcile))? {
@@ -144,7 +167,11 @@ where
         }
         Some(StepState::Failed) | None => {}
     }
-    put(steps, name, &StepState::Begun).await?;
+    let begun = match steps.now().await? {
+        Some(now) => StepState::BegunAt(now),
+        None => StepState::Begun,
+    };
+    put(steps, name, &begun).await?;
     fault_point(name, "before");
     let acted = act().await;
     fault_point(name, "after");
@@ -288,6 +315,50 @@ mod tests {
             || async { panic!("it is out") },
         );
         assert_eq!(found.await.unwrap(), 5_u32);
+    }
+
+    /// Steps of somebody who has a clock.
+    #[derive(Default)]
+    struct Timed(MemorySteps, Mutex<DateTime<Utc>>);
+
+    #[async_trait]
+    impl Steps for Timed {
+        async fn get(&self, name: &str) -> Result<Option<Value>> {
+            self.0.get(name).await
+        }
+        async fn put(&self, name: &str, value: &Value) -> Result<()> {
+            self.0.put(name, value).await
+        }
+        async fn now(&self) -> Result<Option<DateTime<Utc>>> {
+            Ok(Some(*self.1.lock().unwrap()))
+        }
+        fn look_after(&self) -> Duration {
+            Duration::from_secs(60)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_is_not_looked_for_too_soon() {
+        let steps = Timed::default();
+        let looked = Cell::new(0);
+        let look = || async {
+            looked.set(looked.get() + 1);
+            Ok(None)
+        };
+        for (seconds, looks) in [(0, 0), (59, 0), (1, 1), (59, 1), (1, 2)] {
+            *steps.1.lock().unwrap() += chrono::Duration::seconds(seconds);
+            let lost = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+            let end: Result<u32> = once(&steps, "p", look, || async { Err(lost) }).await;
+            assert!(end.unwrap_err().is_unknown());
+            assert_eq!(looked.get(), looks);
+            assert!(in_doubt([&steps.get("p").await.unwrap().unwrap()]));
+        }
+        // As rows say that were written before.
+        let before = serde_json::json!("begun");
+        steps.put("old", &before).await.unwrap();
+        assert!(in_doubt([&before]) && !nothing_out([&before]));
+        let found = once(&steps, "old", || async { Ok(Some(3)) }, || async { Ok(4) });
+        assert_eq!(found.await.unwrap(), 3);
     }
 
     #[tokio::test]

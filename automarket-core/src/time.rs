@@ -70,10 +70,12 @@ impl ZonedTime {
 }
 
 /// When a wait that begins now is over. One that leads out of the calendar was not meant: what waits is asked for
-/// after a day, as after the longest that a platform is given.
+/// after a day, as after the longest that a platform is given. One of nothing lasts a second, or whoever is refused
+/// would ask on and on.
 #[must_use]
 pub fn wait_end(now: DateTime<Utc>, wait: std::time::Duration) -> DateTime<Utc> {
     let end = |wait| now.checked_add_signed(wait);
+    let wait = wait.max(std::time::Duration::from_secs(1));
     let meant = Duration::from_std(wait).ok().and_then(end);
     meant.or_else(|| end(Duration::days(1))).unwrap_or(now)
 }
@@ -186,7 +188,7 @@ mod tests {
         let waits = [0, 60, 8_200_000_000_000, 9_000_000_000_000_000, u64::MAX];
         for (wait, end) in waits
             .into_iter()
-            .zip([0, 60, 8_200_000_000_000, 86_400, 86_400])
+            .zip([1, 60, 8_200_000_000_000, 86_400, 86_400])
         {
             let over = wait_end(now, std::time::Duration::from_secs(wait)) - now;
             assert_eq!(over.num_seconds(), end, "{wait}");

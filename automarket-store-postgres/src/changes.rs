@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Publication, PublishingChange, not_there, rows::NewRow},
+    store::{Publication, PublishingChange, not_there, post_moved, rows::NewRow},
 };
 use tokio::task::JoinSet;
 use tokio_postgres::{Row, types::ToSql};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Database, Params, Tx},
-    error::Outcome,
+    error::{ACCOUNTS, Outcome, POST},
     events::EventRows,
     jobs::JobColumns,
     together::{Together, Waiting},
@@ -25,6 +25,10 @@ const GROUP: usize = 64;
 const CHANGE: &str =
     "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
     $14, $15, $16, $17, $18) AS at FROM automarket.bounded()";
+
+/// With a new body of a post, which is locked then.
+const EDIT: &str = "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+    $14, $15, $16, $17, $18) AS at, automarket.has_accounts($1, $19, $20) FROM automarket.bounded()";
 
 /// Changes, those of one tenant that wait at the same time in one transaction: each holds the lock on the tenant's
 /// events to its commit, so by themselves they would queue for it, each with a commit of its own.
@@ -122,8 +126,13 @@ async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publicat
     loop {
         match write(On::Any(db), change, next).await {
             Ok(changed) => return Ok(changed),
-            Err(fault) if fault.has_moved() == Some("post") => return Err(not_there("post")),
-            Err(fault) if fault.has_moved().is_some() => next = judge(db, change).await?,
+            Err(fault) if fault.has_moved() == Some(POST) => return Err(not_there("post")),
+            Err(fault) if fault.has_moved().is_some() => match &change.post {
+                Some(post) if fault.has_moved() == Some(ACCOUNTS) => {
+                    return Err(post_moved(post.id));
+                }
+                _ => next = judge(db, change).await?,
+            },
             Err(fault) => {
                 let holder = change.publications.iter().find(|p| p.held_slot().is_some());
                 let fault = fault.or_id_taken(change.jobs.iter().map(|job| job.id));
@@ -204,7 +213,16 @@ async fn write(
     params.extend(jobs.params());
     params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
     params.extend(events.params());
-    let answer = on.rows(CHANGE, &params).await?;
+    let edited = change.post.as_ref().map(|post| post.id.uuid());
+    let accounts = i64::try_from(change.accounts).unwrap_or(i64::MAX);
+    let sql = match &edited {
+        Some(post) => {
+            params.extend([post as &(dyn ToSql + Sync), &accounts]);
+            EDIT
+        }
+        None => CHANGE,
+    };
+    let answer = on.rows(sql, &params).await?;
     let row = answer
         .first()
         .ok_or_else(|| damaged("the answer of change"))?;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use automarket_core::{
     Error, ErrorKind, JobId, Retry,
-    store::{NewPublishing, Publication, id_taken},
+    store::{NewPublishing, Publication, id_taken, post_moved},
 };
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -12,8 +12,13 @@ use tokio_postgres::error::SqlState;
 /// What `automarket.put_jobs` raises when another tenant's job has an id; which one stands in the detail.
 pub(crate) const ID_TAKEN: &str = "AM001";
 
-/// What `automarket.change` raises when something is not there or not as it was; a post says so in the detail.
-const MOVED: &str = "AM002";
+/// What `automarket.change` and `publish` raise when something is not there or not as it was; the detail says so of a
+/// post ([`POST`], [`ACCOUNTS`]).
+pub(crate) const MOVED: &str = "AM002";
+/// A post is not there.
+pub(crate) const POST: &str = "post";
+/// A post says something else, or has other accounts.
+pub(crate) const ACCOUNTS: &str = "accounts";
 
 /// The unique index that keeps a posting slot for one publication.
 pub(crate) const SLOT_TAKEN: &str = "publications_slot";
@@ -86,7 +91,7 @@ impl Fault {
         id.map_or(self, |id| Self::Ours(id_taken(id)))
     }
 
-    /// Whether what was to be changed is not there, or not as it was; `post` when that is it.
+    /// Whether what was to be changed is not there, or not as it was; which of them, if it is a post.
     pub(crate) fn has_moved(&self) -> Option<&str> {
         let Self::Postgres(error) = self else {
             return None;
@@ -100,8 +105,11 @@ impl Fault {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
-    /// The error of a taken id or slot, if the database refused to write this for that.
+    /// The error of a post that moved, or of a taken id or slot, if the database refused to write this for that.
     pub(crate) fn or_taken(self, publishing: &NewPublishing) -> Self {
+        if self.has_moved() == Some(ACCOUNTS) {
+            return Self::Ours(post_moved(publishing.post.id));
+        }
         let fault = self.or_id_taken(publishing.jobs.iter().map(|job| job.id));
         match slot_holder(publishing) {
             Some(holder) => fault.or_slot_taken(holder),

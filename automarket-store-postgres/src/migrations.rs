@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("../migrations/0013_numbers.sql"),
     include_str!("../migrations/0014_one_number.sql"),
     include_str!("../migrations/0015_isolation.sql"),
+    include_str!("../migrations/0016_posts.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

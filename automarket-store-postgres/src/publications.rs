@@ -12,16 +12,17 @@ use crate::{
 
 #[async_trait]
 impl PublicationStore for PostgresStore {
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool> {
         publishing.check()?;
         let sql = "SELECT automarket.publish($1::text::json) AS is_new FROM automarket.bounded()";
         let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
         let row = row.map_err(|fault| fault.or_taken(publishing))?;
         let row = row.ok_or_else(|| damaged("the answer of publish"))?;
-        if row.column("is_new")? {
+        let is_new = row.column("is_new")?;
+        if is_new {
             self.inner.bell.pull();
         }
-        Ok(())
+        Ok(is_new)
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {

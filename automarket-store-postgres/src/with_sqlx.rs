@@ -3,14 +3,14 @@
 
 use automarket_core::{
     Error, ErrorKind, Result,
-    store::{Enqueued, NewJob, NewPublishing, id_taken},
+    store::{Enqueued, NewJob, NewPublishing, id_taken, post_moved},
 };
 use sqlx::{AssertSqlSafe, PgExecutor, postgres::PgDatabaseError};
 use tokio_postgres::error::SqlState;
 
 use crate::{
     PostgresStore,
-    error::{ID_TAKEN, SLOT_TAKEN, by_code, connection, said, slot_holder},
+    error::{ID_TAKEN, MOVED, SLOT_TAKEN, by_code, connection, said, slot_holder},
     in_transaction::{PUBLISH, PUT, enqueued},
     value::to_json,
 };
@@ -54,6 +54,7 @@ pub async fn publish_in(
         .map_err(
             |error| match (constraint(&error), slot_holder(publishing)) {
                 (Some(SLOT_TAKEN), Some(holder)) => holder.slot_taken(),
+                _ if has_moved(&error) => post_moved(publishing.post.id),
                 _ => classify(error, &publishing.jobs),
             },
         )
@@ -61,6 +62,11 @@ pub async fn publish_in(
 
 fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()
+}
+
+fn has_moved(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some(MOVED)
 }
 
 fn classify(error: sqlx::Error, jobs: &[NewJob]) -> Error {

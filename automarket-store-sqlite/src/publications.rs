@@ -3,7 +3,7 @@ use automarket_core::{
     content::Post,
     store::{
         NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there,
-        rows::NewRow,
+        post_moved, rows::NewRow,
     },
 };
 use rusqlite::{OptionalExtension, params};
@@ -20,16 +20,15 @@ use crate::{
 
 #[async_trait]
 impl PublicationStore for SqliteStore {
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool> {
         let rows = NewRows::new(publishing)?;
-        let call = self.inner.writer.call(move |tx| rows.put(tx));
-        call.await.map(drop)
+        self.inner.writer.call(move |tx| rows.put(tx)).await
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
         let tenant = tenant.clone();
         let read = self.inner.readers.read(move |db| {
-            db.prepare_cached("SELECT body FROM automarket_posts WHERE tenant = ?1 AND id = ?2")?
+            db.prepare_cached(POST)?
                 .query_row(params![tenant.as_str(), blob(id)], |row| {
                     Ok(row.json("body"))
                 })
@@ -69,13 +68,16 @@ impl PublicationStore for SqliteStore {
             Some(post) => Some((post.id, to_json(post)?)),
             None => None,
         };
-        let publications = change.publications.clone();
+        let (publications, accounts) = (change.publications.clone(), sql_limit(change.accounts));
         let jobs = NewRow::all(&change.jobs)?;
         let events = EventRow::all(&change.events)?;
         let attempts = AttemptRow::all(&change.attempts)?;
         let call = self.inner.writer.call(move |tx| {
             if let Some((id, body)) = &post {
                 replace_post(tx, &tenant, *id, body)?;
+                if accounts_of(tx, &tenant, *id)? != accounts {
+                    return Err(Fault::Ours(post_moved(*id)));
+                }
             }
             let mut changed = Vec::with_capacity(publications.len());
             for new in &publications {
@@ -156,6 +158,13 @@ fn replace_post(tx: &Tx<'_>, tenant: &TenantId, id: PostId, body: &str) -> Outco
     }
 }
 
+/// How many publications a post has.
+fn accounts_of(tx: &Tx<'_>, tenant: &TenantId, id: PostId) -> Outcome<i64> {
+    let sql = "SELECT count(*) FROM automarket_publications WHERE tenant = ?1 AND post = ?2";
+    let mut count = tx.db.prepare_cached(sql)?;
+    Ok(count.query_row(params![tenant.as_str(), blob(id)], |row| row.get(0))?)
+}
+
 /// Replaces the publication if its revision is the stored one.
 fn replace(tx: &Tx<'_>, new: &Publication) -> Outcome<Publication> {
     let old = stored(tx.db, &new.tenant, new.id)?;
@@ -190,14 +199,20 @@ pub(crate) const PUT_POST: &str =
 
 pub(crate) const PUT: &str = "INSERT INTO automarket_publications
         (tenant, id, post, state, revision, body, live, account, route, due, slot)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-     ON CONFLICT (tenant, id) DO NOTHING";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+/// A post, of tenant and id.
+pub(crate) const POST: &str = "SELECT body FROM automarket_posts WHERE tenant = ?1 AND id = ?2";
+
+/// A row if a publication is there, of tenant and id.
+pub(crate) const KNOWN: &str =
+    "SELECT 1 FROM automarket_publications WHERE tenant = ?1 AND id = ?2";
 
 /// A publishing whose rows are written out already, so that the writer need not.
 pub(crate) struct NewRows {
-    tenant: TenantId,
-    post: (PostId, String),
-    publications: Vec<(Publication, String)>,
+    new: NewPublishing,
+    post: String,
+    publications: Vec<String>,
     jobs: Vec<NewRow>,
     events: Vec<EventRow>,
 }
@@ -205,11 +220,10 @@ pub(crate) struct NewRows {
 impl NewRows {
     pub(crate) fn new(publishing: &NewPublishing) -> Result<Self> {
         publishing.check()?;
-        let publications = publishing.publications.iter();
-        let publications = publications.map(|p| Ok((p.clone(), to_json(p)?)));
+        let publications = publishing.publications.iter().map(to_json);
         Ok(Self {
-            tenant: publishing.tenant.clone(),
-            post: (publishing.post.id, to_json(&publishing.post)?),
+            new: publishing.clone(),
+            post: to_json(&publishing.post)?,
             publications: publications.collect::<Result<_>>()?,
             jobs: NewRow::all(&publishing.jobs)?,
             events: EventRow::all(&publishing.events)?,
@@ -218,29 +232,33 @@ impl NewRows {
 
     /// Writes what is not there; whether anything was new.
     pub(crate) fn put(&self, tx: &Tx<'_>) -> Outcome<bool> {
-        let (post, body) = &self.post;
-        let mut new = tx.db.prepare_cached(PUT_POST)?.execute(params![
-            self.tenant.as_str(),
-            blob(*post),
-            body
-        ])?;
-        for (publication, body) in &self.publications {
-            new += insert(tx, publication, body)?;
+        let (tenant, post) = (self.new.tenant.as_str(), blob(self.new.post.id));
+        let put = params![tenant, post, self.post];
+        if tx.db.prepare_cached(PUT_POST)?.execute(put)? == 0 {
+            let mut stored = tx.db.prepare_cached(POST)?;
+            let stored: Post =
+                stored.query_row(params![tenant, post], |row| Ok(row.json("body")))??;
+            let mut known = 0;
+            for publication in &self.new.publications {
+                let there = params![tenant, blob(publication.id)];
+                known += usize::from(tx.db.prepare_cached(KNOWN)?.exists(there)?);
+            }
+            if !self.new.is_new(Some(&stored), known)? {
+                return Ok(false);
+            }
         }
-        if new > 0 {
-            jobs::enqueue(tx, &self.jobs)?;
-            events::append(tx, &self.events)?;
+        for (publication, body) in self.new.publications.iter().zip(&self.publications) {
+            insert(tx, publication, body)?;
         }
-        Ok(new > 0)
+        jobs::enqueue(tx, &self.jobs)?;
+        events::append(tx, &self.events)?;
+        Ok(true)
     }
 }
 
-/// Writes the publication unless its id is there; how many rows were written.
-fn insert(tx: &Tx<'_>, publication: &Publication, body: &str) -> Outcome<usize> {
-    if publication.slot.is_some() && stored(tx.db, &publication.tenant, publication.id)?.is_none() {
-        slot_is_free(tx, publication)?;
-    }
-    Ok(tx.db.prepare_cached(PUT)?.execute(params![
+fn insert(tx: &Tx<'_>, publication: &Publication, body: &str) -> Outcome<()> {
+    slot_is_free(tx, publication)?;
+    tx.db.prepare_cached(PUT)?.execute(params![
         publication.tenant.as_str(),
         blob(publication.id),
         blob(publication.post),
@@ -252,7 +270,8 @@ fn insert(tx: &Tx<'_>, publication: &Publication, body: &str) -> Outcome<usize> 
         blob(publication.route().account),
         micros(publication.due),
         publication.slot.map(micros),
-    ])?)
+    ])?;
+    Ok(())
 }
 
 /// Only one transaction writes at a time, so that looking is enough; the unique index holds it all the same.

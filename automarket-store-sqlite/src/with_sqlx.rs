@@ -14,7 +14,7 @@ use crate::{
     events,
     jobs::sql,
     publications,
-    value::{micros, to_json},
+    value::{from_json, micros, to_json},
 };
 
 /// Puts a job in on the host's connection or transaction (`&mut *tx`), to whose file a store has been opened
@@ -44,7 +44,9 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
         .bind(tenant)
         .bind(bytes(post.id.uuid()))
         .bind(to_json(post)?);
-    let mut new = execute(&mut tx, put_post).await?;
+    if execute(&mut tx, put_post).await? == 0 && !is_new(&mut tx, publishing).await? {
+        return Ok(false);
+    }
     for publication in &publishing.publications {
         let put = sqlx::query(publications::PUT)
             .bind(tenant)
@@ -58,16 +60,13 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
             .bind(bytes(publication.route().account.uuid()))
             .bind(micros(publication.due))
             .bind(publication.slot.map(micros));
-        new += match put.execute(&mut *tx).await {
-            Ok(put) => put.rows_affected(),
+        match put.execute(&mut *tx).await {
+            Ok(_) => {}
             Err(error) if is_unique(&error) && publication.held_slot().is_some() => {
                 return Err(publication.slot_taken());
             }
             Err(error) => return Err(classify(error)),
-        };
-    }
-    if new == 0 {
-        return Ok(false);
+        }
     }
     for job in &publishing.jobs {
         put(&mut tx, job, now).await?;
@@ -84,6 +83,28 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
     }
     tx.commit().await.map_err(classify)?;
     Ok(true)
+}
+
+/// As [`NewPublishing::is_new`], for a post that is there.
+async fn is_new(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result<bool> {
+    let tenant = publishing.tenant.as_str();
+    let body: String = sqlx::query_scalar(publications::POST)
+        .bind(tenant)
+        .bind(bytes(publishing.post.id.uuid()))
+        .fetch_one(&mut *db)
+        .await
+        .map_err(classify)?;
+    let mut known = 0;
+    for publication in &publishing.publications {
+        let there = sqlx::query(publications::KNOWN)
+            .bind(tenant)
+            .bind(bytes(publication.id.uuid()))
+            .fetch_optional(&mut *db)
+            .await
+            .map_err(classify)?;
+        known += usize::from(there.is_some());
+    }
+    publishing.is_new(Some(&from_json(&body)?), known)
 }
 
 async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueued> {

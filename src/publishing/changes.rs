@@ -247,14 +247,16 @@ impl Tenant {
         post.id = id;
         anew(|| async {
             let publications = self.select(id.into()).await?;
+            let accounts = publications.len();
             let says_same = |p: &Publication| said_by(&post, p) == p.content_hash;
             let (same, other): (Vec<_>, Vec<_>) = publications.into_iter().partition(says_same);
-            let accounts = other.iter().filter(|p| p.state != PublicationState::Draft);
-            let accounts: Vec<_> = accounts.map(|p| p.target.account).collect();
+            let checked = other.iter().filter(|p| p.state != PublicationState::Draft);
+            let checked: Vec<_> = checked.map(|p| p.target.account).collect();
             let voice = Voice::default();
-            self.checked(&post, accounts, &voice).await?.check()?;
+            self.checked(&post, checked, &voice).await?.check()?;
             let mut change = PublishingChange {
                 post: Some(post.clone()),
+                accounts,
                 ..PublishingChange::new(self.id.clone())
             };
             // Written as they are: so of two edits at once the second is made anew, whatever each is about.

@@ -36,7 +36,7 @@ use automarket_core::{
     check::Severity,
     chrono::SubsecRound as _,
     content::Voice,
-    store::{Approval, NewPublishing, Publication, PublicationState, Target},
+    store::{Approval, NewPublishing, Publication, PublicationState, Target, post_moved},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -82,8 +82,11 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         voice: &Voice,
     ) -> Result<Plan> {
-        let mut targets = Vec::new();
+        let mut targets: Vec<TargetPlan> = Vec::new();
         for id in accounts {
+            if targets.iter().any(|target| target.account.id == id) {
+                continue;
+            }
             let account = self.engine().account(&self.id, id).await?;
             let publisher = self.engine().publisher(&account.platform)?;
             let cx = self.engine().offline(account.clone());
@@ -99,8 +102,8 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is stored
-    /// then); `Conflict` when a post with this id is there and says something else (`post.changed`), or is a draft
-    /// on one of the accounts (`post.draft`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
+    /// then); `Conflict` when a post with this id is there and says something else (`post.changed`), or is a draft or
+    /// cancelled on one of the accounts (`post.draft`, `post.cancelled`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
     /// store.
     pub async fn publish(
         &self,
@@ -126,8 +129,8 @@ impl Tenant {
         let plan = self.checked(&post, accounts, &Voice::default()).await?;
         plan.check()?;
         anew(|| async {
-            let publishing = self.publishing(&post, &plan, Some(when), options).await?;
-            self.engine().store.put_publishing(&publishing).await
+            let publishing = self.publishing(&post, &plan, Some(when), options);
+            self.put(publishing.await?).await
         })
         .await?;
         self.engine().wake.notify_waiters();
@@ -166,9 +169,25 @@ impl Tenant {
     ) -> Result<PostId> {
         let plan = self.checked(&post, accounts, &Voice::default()).await?;
         let options = PublishOptions::default();
-        let publishing = self.publishing(&post, &plan, None, options).await?;
-        self.engine().store.put_publishing(&publishing).await?;
+        anew(|| async {
+            let publishing = self.publishing(&post, &plan, None, options);
+            self.put(publishing.await?).await
+        })
+        .await?;
         Ok(post.id)
+    }
+
+    /// Writes what was made for a post as it was read.
+    ///
+    /// # Errors
+    /// `Conflict` ([`REVISION`](automarket_core::store::REVISION)) when somebody else put it there meanwhile: what is there may
+    /// say something else, or be a draft.
+    async fn put(&self, publishing: NewPublishing) -> Result<()> {
+        let written = self.engine().store.put_publishing(&publishing).await?;
+        match written || publishing.publications.is_empty() {
+            true => Ok(()),
+            false => Err(post_moved(publishing.post.id)),
+        }
     }
 
     /// Where a post stands on each of its accounts.
@@ -199,11 +218,12 @@ impl Tenant {
         when: Option<When>,
         options: PublishOptions,
     ) -> Result<NewPublishing> {
-        let known = self.known(post, plan).await?;
+        let (stored, known) = self.known(post, plan).await?;
         let now = self.engine().store.now().await?;
         let mut new = NewPublishing {
             tenant: self.id.clone(),
-            post: post.clone(),
+            // What it says on other accounts is not what this is about.
+            post: stored.unwrap_or_else(|| post.clone()),
             publications: Vec::new(),
             jobs: Vec::new(),
             events: Vec::new(),
@@ -212,11 +232,21 @@ impl Tenant {
             let account = &target.account;
             let id = publication_id(post.id, account.id);
             if let Some(known) = known.iter().find(|p| p.id == id) {
-                if when.is_some() && known.state == PublicationState::Draft {
-                    let message = format!("the post is a draft on {}", account.name);
+                let (is, rule, remedy) = match known.state {
+                    PublicationState::Draft => {
+                        let remedy = "hand it over with Tenant::publish_draft";
+                        ("a draft", "post.draft", remedy)
+                    }
+                    PublicationState::Cancelled => {
+                        ("cancelled", "post.cancelled", "publish a new post")
+                    }
+                    _ => continue,
+                };
+                if when.is_some() {
+                    let message = format!("the post is {is} on {}", account.name);
                     return Err(Error::new(ErrorKind::Conflict, message)
-                        .with_rule("post.draft")
-                        .with_remedy("hand it over with Tenant::publish_draft"));
+                        .with_rule(rule)
+                        .with_remedy(remedy));
                 }
                 continue;
             }
@@ -266,14 +296,14 @@ impl Tenant {
         Ok(new)
     }
 
-    /// The publications that the post has already.
+    /// The post as it is stored, and the publications that it has already.
     ///
     /// # Errors
     /// `Conflict` when it is there and says something else on one of the plan's accounts.
-    async fn known(&self, post: &Post, plan: &Plan) -> Result<Vec<Publication>> {
+    async fn known(&self, post: &Post, plan: &Plan) -> Result<(Option<Post>, Vec<Publication>)> {
         let store = &self.engine().store;
         let Some(stored) = store.post(&self.id, post.id).await? else {
-            return Ok(Vec::new());
+            return Ok((None, Vec::new()));
         };
         for TargetPlan { account, .. } in &plan.targets {
             let says = |post| content_hash(post, account.id, &account.network);
@@ -287,7 +317,8 @@ impl Tenant {
                     .with_remedy("change it with Tenant::edit, or publish a new post"));
             }
         }
-        store.publications(&self.id, post.id).await
+        let known = store.publications(&self.id, post.id).await?;
+        Ok((Some(stored), known))
     }
 }
 
@@ -314,10 +345,14 @@ pub(crate) fn routed(mut post: Post, publication: &Publication) -> Post {
     post
 }
 
-/// What is said on an account, hashed, so that a changed content is seen.
+/// What is said on an account, hashed, so that a changed content is seen: by every process alike, in whatever order its
+/// build of `serde_json` keeps what stands in options.
 fn content_hash(post: &Post, account: AccountId, network: &automarket_core::Platform) -> String {
-    let content = serde_json::to_vec(&(post.content_for(network, Some(account)), post.delivery))
-        .unwrap_or_default();
+    let mut content = post.content_for(network, Some(account));
+    for options in content.options.values_mut() {
+        options.sort_all_objects();
+    }
+    let content = serde_json::to_vec(&(content, post.delivery)).unwrap_or_default();
     let digest = Sha256::digest(&content);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -358,5 +393,39 @@ impl Plan {
                 .filter(|finding| finding.severity == Severity::Blocker)
                 .map(move |finding| (target, finding))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automarket_core::{
+        Delivery, Media, Platform,
+        content::{MediaKind, MediaSource},
+    };
+
+    use super::*;
+
+    /// What waits in databases bears these hashes: with another one all of it would be rejected at its time. A field that
+    /// is added is left out of the JSON while it says nothing.
+    #[test]
+    fn what_a_post_says_has_the_hash_that_it_always_had() {
+        let account = AccountId::derived("acme");
+        let mut post = Post::text("We shipped!");
+        let hash = |post: &Post| content_hash(post, account, &Platform::X);
+        assert_eq!(
+            hash(&post),
+            "33fbd0a930d3e47efb867cd6845db3dc46c096bb45dddd11beb05d36530f2d1b"
+        );
+        let mut film = Media::new(MediaKind::Video, MediaSource::Host("film.mp4".into()));
+        film.seconds = Some(5.0 / 24.0);
+        post.base.media = Some(vec![film]);
+        let options =
+            json!({ "reply": "followers", "made_with_ai": true, "nested": { "b": 1, "a": 0.1 } });
+        post.base.options.insert(Platform::X, options);
+        post.delivery = Delivery::Draft;
+        assert_eq!(
+            hash(&post),
+            "15a5eb755487611bf0c32972a695814d9e0a5251880ff4d7ce662e3b376a6f90"
+        );
     }
 }

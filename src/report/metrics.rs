@@ -62,7 +62,7 @@ pub(crate) fn settled<'a>(runs: impl IntoIterator<Item = (&'a str, RunEnd, Durat
 pub(crate) fn publication(publication: &Publication) {
     if publication.state.is_terminal() {
         let labels = [
-            ("platform", publication.target.platform.as_str().to_owned()),
+            ("platform", publication.route().platform.as_str().to_owned()),
             ("outcome", publication.state.as_str().to_owned()),
         ];
         counter!("automarket_publications_total", &labels).increment(1);

@@ -1,9 +1,15 @@
 //! One claimed job: run by what is registered for its kind.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use automarket_core::{
     Error, ErrorKind, Result, Retry, Store, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     pipeline::Run,
     steps::Steps,
     store::{Job, Lease, LeaseToken},
@@ -51,7 +57,7 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ende
 
 async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     let job = &lease.job;
-    let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine.store.clone(), lease));
+    let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine, lease));
     if job.kind == PUBLISH_JOB {
         return send::run(engine, job, steps).await;
     }
@@ -104,13 +110,15 @@ struct JobSteps {
     tenant: TenantId,
     lease: LeaseToken,
     known: Mutex<Option<HashMap<String, Value>>>,
+    look_after: Duration,
 }
 
 impl JobSteps {
-    fn new(store: Arc<dyn Store>, lease: &Lease) -> Self {
+    fn new(engine: &SharedEngine, lease: &Lease) -> Self {
         let first = lease.token.fence == 1;
         Self {
-            store,
+            store: engine.store.clone(),
+            look_after: engine.look_after,
             tenant: lease.job.tenant.clone(),
             lease: lease.token,
             known: Mutex::new(first.then(HashMap::new)),
@@ -137,5 +145,13 @@ impl Steps for JobSteps {
             known.insert(name.to_owned(), value.clone());
         }
         Ok(())
+    }
+
+    async fn now(&self) -> Result<Option<DateTime<Utc>>> {
+        self.store.now().await.map(Some).map_err(waits)
+    }
+
+    fn look_after(&self) -> Duration {
+        self.look_after
     }
 }

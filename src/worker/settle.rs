@@ -1,5 +1,7 @@
 //! What running jobs ended in, judged and written.
 
+use std::time::Duration;
+
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, Retry,
     chrono::{DateTime, Utc},
@@ -62,7 +64,7 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
                     Some(now) => now,
                     None => *now.insert(engine.store.now().await?),
                 };
-                again(error, lease.job.attempts, now)
+                again(error, lease.job.attempts, engine.look_after, now)
             }
         };
         runs.push((lease, *took));
@@ -96,12 +98,13 @@ fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
     }
 }
 
-/// A failure that may pass: again after the platform's own time or a back-off. Waiting out a rate limit
-/// uses up no attempt.
-fn again(error: &Error, attempts: u32, now: DateTime<Utc>) -> Verdict {
+/// A failure that may pass: again after the platform's own time or a back-off, but not before what may have happened
+/// can be looked for. Waiting out a rate limit uses up no attempt.
+fn again(error: &Error, attempts: u32, look_after: Duration, now: DateTime<Utc>) -> Verdict {
     let at = match error.retry() {
         Retry::After(Some(wait)) => wait_end(now, wait),
-        _ => retry_at(now, attempts),
+        Retry::After(None) | Retry::Never => retry_at(now, attempts),
+        Retry::Reconcile => retry_at(now, attempts).max(now + look_after),
     };
     if error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(Some(_))) {
         return Verdict::Snooze { at };

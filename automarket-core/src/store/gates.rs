@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::lease_end;
-use crate::{AccountId, Result, TenantId};
+use crate::{AccountId, Result, TenantId, wait_end};
 
 /// The gate of an account's rate limit. That of a bucket bears its name behind a colon: `rate:tweets`.
 pub const RATE: &str = "rate";
@@ -164,8 +164,7 @@ impl Gate {
 
     /// Never for less long than it is.
     fn close(&mut self, wait: Duration, now: DateTime<Utc>) {
-        // At least a moment, so that a wait of nothing is no hot loop.
-        let until = lease_end(now, wait).max(now + TimeDelta::seconds(1));
+        let until = wait_end(now, wait).trunc_subsecs(6);
         self.closed_until = Some(self.closed_until.map_or(until, |at| at.max(until)));
         self.probing = false;
     }

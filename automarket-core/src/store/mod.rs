@@ -36,7 +36,7 @@ pub use measurements::{Measurement, MeasurementStore};
 pub use memory::MemoryStore;
 pub use publications::{
     Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
-    PublishingChange, REVISION, SLOT, Target, not_there,
+    PublishingChange, REVISION, SLOT, Target, not_there, post_moved,
 };
 pub use routing::{Routing, Slots};
 pub use rules::{Crash, FAILURES_KEPT, Resolution, id_taken, lease_end};

@@ -210,6 +210,20 @@ impl NewPublishing {
         let events = self.events.iter().map(|event| &event.tenant);
         check_tenant(&self.tenant, publications.chain(jobs).chain(events))
     }
+
+    /// Whether it is to be written where the post is stored like this, and so many of its publications are there;
+    /// stores call this.
+    ///
+    /// # Errors
+    /// `Conflict` ([`REVISION`]): written, it would not say what the post says, or tell twice of what is there.
+    pub fn is_new(&self, stored: Option<&Post>, known: usize) -> Result<bool> {
+        match stored {
+            Some(_) if known == self.publications.len() => Ok(false),
+            Some(post) if *post != self.post => Err(post_moved(self.post.id)),
+            _ if known > 0 => Err(post_moved(self.post.id)),
+            _ => Ok(true),
+        }
+    }
 }
 
 /// All that changes together about one post's publications, in one transaction.
@@ -219,6 +233,8 @@ pub struct PublishingChange {
     pub tenant: TenantId,
     /// The post's new body.
     pub post: Option<Post>,
+    /// With a new body: how many publications the post had when the change was made.
+    pub accounts: usize,
     /// The publications as they shall be, each with the revision that the change was made against.
     pub publications: Vec<Publication>,
     /// Jobs to put in.
@@ -236,6 +252,7 @@ impl PublishingChange {
         Self {
             tenant,
             post: None,
+            accounts: 0,
             publications: Vec::new(),
             jobs: Vec::new(),
             events: Vec::new(),
@@ -264,7 +281,7 @@ impl PublishingChange {
     }
 }
 
-/// The `rule` of the error when a publication was changed meanwhile.
+/// The `rule` of the error when a publication, or its post, was changed meanwhile.
 pub const REVISION: &str = "publication.revision";
 /// The `rule` of the error when a posting slot is taken.
 pub const SLOT: &str = "publication.slot";
@@ -324,6 +341,16 @@ impl Publication {
     }
 }
 
+/// The error when a post says something else by now, or has other publications than it was written or changed for;
+/// stores return it.
+#[must_use]
+pub fn post_moved(post: PostId) -> Error {
+    let message = format!("the post {post} was changed, or got more accounts, meanwhile");
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule(REVISION)
+        .with_remedy("make it anew from what is stored by now")
+}
+
 /// The error when something is to be changed that is not there; stores return it.
 #[must_use]
 pub fn not_there(what: &str) -> Error {
@@ -346,14 +373,15 @@ fn check_tenant<'a>(
 /// Posts and publications.
 #[async_trait]
 pub trait PublicationStore: Send + Sync {
-    /// Writes post, publications, jobs and events in one transaction, publications as given. A post or
-    /// publication whose id is there already is left as it is; when none of them is new, jobs and events are
-    /// not written either: so a repeated call changes nothing.
+    /// Writes post, publications, jobs and events in one transaction, publications as given. `false`, and nothing is
+    /// written, when all of it is there already, whatever it says by now: so a repeated call changes nothing. Publications
+    /// for more accounts are given with the post as it is stored, which stays as it is.
     ///
     /// # Errors
-    /// `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// `Conflict` ([`REVISION`]) when the post is there and says something else, or only some of the publications are there
+    /// ([`NewPublishing::is_new`]); `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
     /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()>;
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool>;
     /// The post with this id.
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>>;
     /// The publication with this id.
@@ -365,13 +393,13 @@ pub trait PublicationStore: Send + Sync {
     /// The publications of a post, in the order of their ids.
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>>;
     /// Changes several publications of a tenant at once, with a post's body, jobs, events and attempts: all of
-    /// it or nothing. Each publication is replaced (but not its `post` and `created_at`) if its stored revision
+    /// it or nothing. A post gets a new body only while it has as many publications as the change says. Each publication is replaced (but not its `post` and `created_at`) if its stored revision
     /// is the one it names. Returns them as stored, in the order given, revisions counted up and `updated_at`
     /// set. A job whose id is there already is left as it is.
     ///
     /// # Errors
-    /// `Conflict` naming the publication whose revision is another ([`REVISION`]) or whose slot is taken
-    /// ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
+    /// `Conflict` naming the publication whose revision is another, or the post that has more ([`REVISION`]), or whose slot
+    /// is taken ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
     /// `InvalidInput` as [`PublishingChange::check`].
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>>;
     /// The account's publications that have not ended, by the way they go now, in the order of `due`, at most

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     Result, TenantId,
-    store::{JobState, PublicationState, Store},
+    store::{JobState, Lateness, PublicationState, Store},
 };
 
 /// What of a tenant nobody will ever come back to, or nobody has come back to in time; empty when all is
@@ -45,10 +45,12 @@ pub async fn unattended(
         let Some(publication) = store.publication(tenant, id).await? else {
             continue;
         };
-        let rests = matches!(
-            publication.state,
-            PublicationState::Draft | PublicationState::AwaitingApproval
-        );
+        let rests = match publication.state {
+            PublicationState::Draft => true,
+            // What can be too late has a job that says so.
+            PublicationState::AwaitingApproval => publication.lateness == Lateness::Always,
+            _ => false,
+        };
         if !publication.state.is_terminal() && !rests {
             let state = publication.state.as_str();
             found.push(format!(

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use automarket_core::{
-    ErrorKind, TenantId,
+    ErrorKind, Result, TenantId,
     store::{
         EventStore, JobStore, NewEvent, NewJob, NewPublishing, PublicationStore, PublishingChange,
-        SLOT,
+        REVISION, SLOT,
     },
     testing::sample_publishing,
 };
@@ -56,6 +56,61 @@ async fn asleep(admin: &Client, schema: &str) {
     timeout(DEADLINE, there).await.expect("one sleeps");
 }
 
+/// Lets every statement of this sort take a while.
+async fn lingers(test: &TestStore, what: &str) {
+    let trigger =
+        "CREATE OR REPLACE FUNCTION automarket.linger() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN PERFORM pg_sleep(1); RETURN NULL; END$$;
+         CREATE TRIGGER linger AFTER";
+    let rows = "FOR EACH ROW EXECUTE FUNCTION automarket.linger()";
+    test.run(&format!("{trigger} {what} {rows}")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_other_words_and_another_account_the_one_that_is_under_way_wins() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    for lingering in [
+        "INSERT ON automarket.publications",
+        "UPDATE ON automarket.posts",
+    ] {
+        let test = cluster.store().await.unwrap();
+        let admin = client(cluster.url()).await;
+        let post = publishing(&test).await;
+        test.store.put_publishing(&post).await.unwrap();
+        lingers(&test, lingering).await;
+        // Without events, whose lock would hold up the other one.
+        let mut edit = PublishingChange::new(acme());
+        edit.post = Some(post.post.clone());
+        edit.post.as_mut().unwrap().base.text = Some("other words".to_owned());
+        edit.accounts = 1;
+        let mut more = publishing(&test).await;
+        more.post = post.post.clone();
+        more.publications[0].post = post.post.id;
+        more.events.clear();
+        let store = test.store.clone();
+        let edit = async move { store.change_publishing(&edit).await.map(drop) };
+        let store = test.store.clone();
+        let more = async move { store.put_publishing(&more).await.map(drop) };
+        type Call = std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+        let (edit, more): (Call, Call) = (Box::pin(edit), Box::pin(more));
+        let (first, second) = match lingering.starts_with("INSERT") {
+            true => (more, edit),
+            false => (edit, more),
+        };
+        let first = tokio::spawn(first);
+        asleep(&admin, test.schema()).await;
+        let refused = second.await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(REVISION))
+        );
+        first.await.unwrap().unwrap();
+        test.remove().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_new_publication_and_a_moved_one_at_a_slot_neither_is_a_victim() {
     let Some(cluster) = cluster().await else {
@@ -65,14 +120,7 @@ async fn of_a_new_publication_and_a_moved_one_at_a_slot_neither_is_a_victim() {
     let admin = client(cluster.url()).await;
     let mut moved = publishing(&test).await;
     test.store.put_publishing(&moved).await.unwrap();
-    test.run(
-        "CREATE FUNCTION automarket.linger() RETURNS trigger LANGUAGE plpgsql AS
-            $$BEGIN PERFORM pg_sleep(1); RETURN NULL; END$$;
-         CREATE TRIGGER linger AFTER INSERT ON automarket.publications FOR EACH ROW
-            EXECUTE FUNCTION automarket.linger()",
-    )
-    .await
-    .unwrap();
+    lingers(&test, "INSERT ON automarket.publications").await;
     let mut new = publishing(&test).await;
     let slot = Some(new.publications[0].due);
     new.publications[0].slot = slot;

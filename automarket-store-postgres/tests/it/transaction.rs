@@ -3,7 +3,10 @@
 use automarket_core::{
     ErrorKind, JobId, TenantId,
     chrono::{DateTime, Utc},
-    store::{EventStore, JobState, JobStore, NewJob, NewPublishing, PublicationStore, SLOT},
+    store::{
+        EventStore, JobState, JobStore, NewJob, NewPublishing, Publication, PublicationStore,
+        REVISION, SLOT,
+    },
     testing::sample_publishing,
 };
 use automarket_store_postgres::{testing::TestStore, with_sqlx, with_tokio_postgres};
@@ -166,7 +169,7 @@ async fn a_publication_commits_and_rolls_back_with_the_host_by_plain_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_slot_is_told_at_every_door() {
+async fn a_taken_slot_and_a_post_that_moved_are_told_at_every_door() {
     use sqlx::{Connection as _, postgres::PgConnection};
     let Some(cluster) = cluster().await else {
         return;
@@ -182,20 +185,25 @@ async fn a_taken_slot_is_told_at_every_door() {
     };
     let first = holding();
     store.put_publishing(&first).await.unwrap();
-    for refused in [
-        store.put_publishing(&holding()).await.map(drop),
-        with_tokio_postgres::publish_in(store, &one, &holding())
-            .await
-            .map(drop),
-        with_sqlx::publish_in(store, &mut two, &holding())
-            .await
-            .map(drop),
-    ] {
-        let refused = refused.unwrap_err();
-        assert_eq!(
-            (refused.kind(), refused.rule()),
-            (ErrorKind::Conflict, Some(SLOT))
-        );
+    let elsewhere = publishing().publications.remove(0);
+    let mut moved = first.clone();
+    moved.post.base.text = Some("other words".to_owned());
+    moved.publications = vec![Publication {
+        post: moved.post.id,
+        ..elsewhere
+    }];
+    for (new, rule) in [(holding(), SLOT), (moved, REVISION)] {
+        for refused in [
+            store.put_publishing(&new).await,
+            with_tokio_postgres::publish_in(store, &one, &new).await,
+            with_sqlx::publish_in(store, &mut two, &new).await,
+        ] {
+            let refused = refused.unwrap_err();
+            assert_eq!(
+                (refused.kind(), refused.rule()),
+                (ErrorKind::Conflict, Some(rule))
+            );
+        }
     }
     let again = with_sqlx::publish_in(store, &mut two, &first).await;
     assert!(!again.unwrap(), "what holds it may be written again");

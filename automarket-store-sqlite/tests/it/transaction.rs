@@ -12,7 +12,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Approval, Enqueued, JobState, JobStore, Lateness, NewEvent, NewJob, NewPublishing,
-        Publication, PublicationState, PublicationStore, SLOT, Target,
+        Publication, PublicationState, PublicationStore, REVISION, SLOT, Target,
     },
 };
 use automarket_store_sqlite::{SqliteStore, with_rusqlite, with_sqlx};
@@ -237,7 +237,7 @@ async fn a_publication_is_wholly_there_or_not() {
 }
 
 #[tokio::test]
-async fn a_taken_slot_is_told_at_every_door() {
+async fn a_taken_slot_and_a_post_that_moved_are_told_at_every_door() {
     let directory = tempfile::tempdir().unwrap();
     let (store, host, mut sqlx) = world(directory.path()).await;
     let holding = || {
@@ -248,15 +248,24 @@ async fn a_taken_slot_is_told_at_every_door() {
     };
     let first = holding();
     store.put_publishing(&first).await.unwrap();
-    for refused in [
-        with_rusqlite::publish_in(&host, &holding()).map(drop),
-        with_sqlx::publish_in(&mut sqlx, &holding()).await.map(drop),
-    ] {
-        let refused = refused.unwrap_err();
-        assert_eq!(
-            (refused.kind(), refused.rule()),
-            (ErrorKind::Conflict, Some(SLOT))
-        );
+    let elsewhere = publishing().publications.remove(0);
+    let mut moved = first.clone();
+    moved.post.base.text = Some("other words".to_owned());
+    moved.publications = vec![Publication {
+        post: moved.post.id,
+        ..elsewhere
+    }];
+    for (new, rule) in [(holding(), SLOT), (moved, REVISION)] {
+        for refused in [
+            with_rusqlite::publish_in(&host, &new).map(drop),
+            with_sqlx::publish_in(&mut sqlx, &new).await.map(drop),
+        ] {
+            let refused = refused.unwrap_err();
+            assert_eq!(
+                (refused.kind(), refused.rule()),
+                (ErrorKind::Conflict, Some(rule))
+            );
+        }
     }
     assert!(!with_rusqlite::publish_in(&host, &first).unwrap());
     assert!(!with_sqlx::publish_in(&mut sqlx, &first).await.unwrap());

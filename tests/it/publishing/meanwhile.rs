@@ -1,25 +1,28 @@
 //! What changes between a call's look and its write.
 
 use automarket::{
+    AccountId, Result,
     core::Variant,
     testing::{FaultStore, StoreFault, StoreRule},
 };
 
+use tokio::sync::Notify;
+
 use super::*;
 
-/// A second process, whose next change of publications takes its time after it looked.
+/// A second process, whose next call of one method is held up.
 struct Slow {
     store: FaultStore,
     tenant: Tenant,
+    held: Arc<Notify>,
 }
 
 impl Slow {
-    fn on(world: &World) -> Self {
+    fn on(world: &World, method: &'static str) -> Self {
         let store = FaultStore::new(world.market().store().clone());
-        let delay = StoreFault::Delay(Duration::from_millis(300));
-        store
-            .faults()
-            .add(StoreRule::on("change_publishing", delay));
+        let held = Arc::<Notify>::default();
+        let until = StoreFault::Held(held.clone());
+        store.faults().add(StoreRule::on(method, until));
         let market = Automarket::shared(Arc::new(store.clone()))
             .clock(Arc::new(world.clock.clone()))
             .transport(Script::new())
@@ -28,12 +31,19 @@ impl Slow {
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();
-        Self { store, tenant }
+        Self {
+            store,
+            tenant,
+            held,
+        }
     }
 
-    /// Until it has looked, and is about to write.
-    async fn looked(&self, method: &str, calls: usize) {
-        self.store.faults().until(method, calls).await;
+    /// Works between its look, which ends in so many calls of this method, and its write.
+    async fn between<T>(&self, look: (&str, usize), work: impl Future<Output = T>) -> T {
+        self.store.faults().until(look.0, look.1).await;
+        let done = work.await;
+        self.held.notify_one();
+        done
     }
 }
 
@@ -53,13 +63,11 @@ async fn two_edits_at_once_are_one_after_the_other() {
         let ten = at("2027-01-11T10:00:00Z");
         let published = world.tenant.publish(post.clone(), accounts, ten);
         let id = published.await.unwrap();
-        let slow = Slow::on(&world);
-        let (second, first) =
-            tokio::join!(slow.tenant.edit(id, words(&post, &other, "Yours")), async {
-                slow.looked("publications", 1).await;
-                let first = words(&post, &world.account, "Mine");
-                world.tenant.edit(id, first).await
-            });
+        let slow = Slow::on(&world, "change_publishing");
+        let (second, first) = tokio::join!(slow.tenant.edit(id, words(&post, &other, "Yours")), {
+            let first = words(&post, &world.account, "Mine");
+            slow.between(("publications", 1), world.tenant.edit(id, first))
+        });
         first.unwrap();
         second.unwrap();
         world.clock.advance(chrono::Duration::minutes(61));
@@ -80,11 +88,10 @@ async fn a_yes_is_for_the_words_that_stood_when_it_was_said() {
         let asked = PublishOptions::new().needs_approval();
         let ten = at("2027-01-11T10:00:00Z");
         let post = world.publish_with(ten, asked).await;
-        let slow = Slow::on(&world);
-        let (yes, edited) = tokio::join!(slow.tenant.approve(post, "ada", None), async {
-            slow.looked("publications", 1).await;
+        let slow = Slow::on(&world, "change_publishing");
+        let (yes, edited) = tokio::join!(slow.tenant.approve(post, "ada", None), {
             let other = Post::text("Something else");
-            world.tenant.edit(post, other).await
+            slow.between(("publications", 1), world.tenant.edit(post, other))
         });
         edited.unwrap();
         let refused = yes.unwrap_err();
@@ -102,11 +109,11 @@ async fn what_was_edited_while_it_was_moved_goes_on_from_nothing() {
         let post = world.publish(When::Now).await;
         let (blocked, _) = world.turn(post).await;
         assert_eq!(blocked.state, PublicationState::Blocked);
-        let slow = Slow::on(&world);
+        let slow = Slow::on(&world, "change_publishing");
         let ten = at("2027-01-11T10:00:00Z");
-        let (moved, edited) = tokio::join!(slow.tenant.reschedule(post, ten), async {
-            slow.looked("steps", 1).await;
-            world.tenant.edit(post, Post::text("Other words")).await
+        let (moved, edited) = tokio::join!(slow.tenant.reschedule(post, ten), {
+            let other = Post::text("Other words");
+            slow.between(("steps", 1), world.tenant.edit(post, other))
         });
         moved.unwrap();
         edited.unwrap();
@@ -135,6 +142,114 @@ async fn a_yes_to_what_was_read_is_a_yes_to_nothing_else() {
         let read = world.only(post).await;
         let approved = world.tenant.approve(&read, "ada", None).await.unwrap();
         assert_eq!(approved[0].state, PublicationState::Scheduled);
+    }
+}
+
+fn told(rule: &str) -> Option<String> {
+    Some(rule.to_owned())
+}
+
+/// Hands both over, the second while the first is about to write; how each ended.
+async fn both<A, B>(
+    slow: &Slow,
+    looks: (&str, usize),
+    late: impl Future<Output = Result<A>>,
+    first: impl Future<Output = Result<B>>,
+) -> [Option<String>; 2] {
+    let (late, first) = tokio::join!(late, slow.between(looks, first));
+    let rule = |error: Error| error.rule().unwrap_or("none").to_owned();
+    [late.err().map(rule), first.err().map(rule)]
+}
+
+#[tokio::test]
+async fn of_two_who_say_different_things_of_a_new_post_one_is_told() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        for accounts in [vec![world.account.id], vec![world.account.id, other.id]] {
+            let (ours, ten) = (Post::text("Ours"), at("2027-01-11T10:00:00Z"));
+            let mut theirs = Post::text("Theirs");
+            theirs.id = ours.id;
+            let slow = Slow::on(&world, "put_publishing");
+            let late = slow.tenant.publish(ours.clone(), accounts, ten);
+            let first = world
+                .tenant
+                .publish(theirs.clone(), [world.account.id], ten);
+            let ends = both(&slow, ("now", 1), late, first).await;
+            assert_eq!(ends, [told("post.changed"), None]);
+            let stands = world.only(ours.id).await;
+            assert_eq!(stands.state, PublicationState::Scheduled);
+        }
+        // Once as a draft, once to be sent.
+        let post = Post::text("Ours");
+        let slow = Slow::on(&world, "put_publishing");
+        let late = slow
+            .tenant
+            .publish(post.clone(), [world.account.id], When::Now);
+        let first = world.tenant.save_draft(post.clone(), [world.account.id]);
+        let ends = both(&slow, ("now", 1), late, first).await;
+        assert_eq!(ends, [told("post.draft"), None]);
+    }
+}
+
+#[tokio::test]
+async fn who_brings_more_accounts_and_who_brings_fewer_tell_of_each_once() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        let (post, ten) = (Post::text("Ours"), at("2027-01-11T10:00:00Z"));
+        let slow = Slow::on(&world, "put_publishing");
+        let both_of_them = [world.account.id, other.id];
+        let eleven = at("2027-01-11T11:00:00Z");
+        let late = slow.tenant.publish(post.clone(), both_of_them, eleven);
+        let first = world.tenant.publish(post.clone(), [world.account.id], ten);
+        assert_eq!(both(&slow, ("now", 1), late, first).await, [None, None]);
+        assert_eq!(world.kinds().await, ["scheduled", "scheduled"]);
+        let all = world.tenant.publications(post.id).await.unwrap();
+        let due = |account: AccountId| {
+            all.iter()
+                .find(|p| p.target.account == account)
+                .unwrap()
+                .due
+        };
+        assert!(due(world.account.id) < due(other.id));
+    }
+}
+
+#[tokio::test]
+async fn an_edit_and_another_account_at_once_leave_nothing_that_says_what_the_post_does_not() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        for late_edit in [true, false] {
+            let (post, now) = (Post::text("Ours"), When::Now);
+            let published = world.tenant.publish(post.clone(), [world.account.id], now);
+            let id = published.await.unwrap();
+            let edited = Post::text("Edited");
+            let both_of_them = [world.account.id, other.id];
+            let ends = if late_edit {
+                let slow = Slow::on(&world, "change_publishing");
+                let late = slow.tenant.edit(id, edited);
+                let first = world.tenant.publish(post, both_of_them, now);
+                both(&slow, ("publications", 1), late, first).await
+            } else {
+                let slow = Slow::on(&world, "put_publishing");
+                let late = slow.tenant.publish(post, both_of_them, now);
+                let first = world.tenant.edit(id, edited);
+                both(&slow, ("publications", 1), late, first).await
+            };
+            let (other_words, all) = match late_edit {
+                true => (None, 2),
+                false => (told("post.changed"), 1),
+            };
+            assert_eq!(ends, [other_words, None]);
+            let stand = world.tenant.publications(id).await.unwrap();
+            assert_eq!(stand.len(), all);
+            for publication in stand {
+                world.tenant.work_on(publication.job, LEASE).await.unwrap();
+            }
+            let state = world.tenant.post_state(id).await.unwrap();
+            assert_eq!(state, PostState::Published);
+            let texts = world.publisher.texts();
+            assert!(texts.iter().all(|text| text == "Edited"), "{texts:?}");
+        }
     }
 }
 

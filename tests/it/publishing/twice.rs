@@ -62,6 +62,46 @@ async fn a_draft_is_handed_over_by_its_own_call() {
 }
 
 #[tokio::test]
+async fn what_was_cancelled_is_not_said_to_be_published() {
+    for world in worlds().await {
+        let post = Post::text("We shipped!");
+        let (accounts, ten) = ([world.account.id], at("2027-01-11T10:00:00Z"));
+        let publish = || world.tenant.publish(post.clone(), accounts, ten);
+        publish().await.unwrap();
+        world.tenant.cancel(post.id).await.unwrap();
+        let refused = publish().await.unwrap_err();
+        assert_eq!(refused.rule(), Some("post.cancelled"));
+        assert!(refused.remedy().is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_named_twice_is_told_of_once() {
+    for world in worlds().await {
+        let twice = [world.account.id, world.account.id];
+        let post = Post::text("We shipped!");
+        world.tenant.publish(post, twice, When::Now).await.unwrap();
+        assert_eq!(world.kinds().await, ["scheduled"]);
+    }
+}
+
+#[tokio::test]
+async fn a_post_with_a_fraction_in_it_is_the_same_at_its_time() {
+    for world in worlds().await {
+        let mut post = Post::text("We shipped!");
+        let options = serde_json::json!({ "place": { "x": 5.0 / 24.0 } });
+        post.base.options.insert(Platform::X, options);
+        for _ in 0..2 {
+            let accounts = [world.account.id];
+            let published = world.tenant.publish(post.clone(), accounts, When::Now);
+            published.await.unwrap();
+        }
+        let (publication, _) = world.turn(post.id).await;
+        assert_eq!(publication.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
 async fn more_accounts_are_told_of_alone() {
     for world in worlds().await {
         let other = world.another_account("2").await;

@@ -9,34 +9,33 @@ use crate::{
     content::Post,
     store::{
         Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationStore,
-        PublishingChange, Routing, not_there,
+        PublishingChange, Routing, not_there, post_moved,
     },
 };
 
 #[async_trait]
 impl PublicationStore for MemoryStore {
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool> {
         publishing.check()?;
         let (mut state, now) = self.lock();
         let tenant = &publishing.tenant;
         let post = (tenant.clone(), publishing.post.id);
-        let known = |p: &Publication| state.publications.contains_key(&(tenant.clone(), p.id));
-        if state.posts.contains_key(&post) && publishing.publications.iter().all(known) {
-            return Ok(());
+        let known = |p: &&Publication| state.publications.contains_key(&(tenant.clone(), p.id));
+        let known = publishing.publications.iter().filter(known).count();
+        if !publishing.is_new(state.posts.get(&post), known)? {
+            return Ok(false);
         }
-        for publication in publishing.publications.iter().filter(|p| !known(p)) {
+        for publication in &publishing.publications {
             slot_is_free(&state.publications, publication)?;
         }
         state.queue.enqueue(&publishing.jobs, now)?;
         let new_post = || publishing.post.clone();
         state.posts.entry(post).or_insert_with(new_post);
-        for publication in &publishing.publications {
-            let key = (tenant.clone(), publication.id);
-            let new = || publication.clone();
-            state.publications.entry(key).or_insert_with(new);
-        }
+        let publications = publishing.publications.iter();
+        let publications = publications.map(|p| ((tenant.clone(), p.id), p.clone()));
+        state.publications.extend(publications);
         state.append(&publishing.events, now);
-        Ok(())
+        Ok(true)
     }
 
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>> {
@@ -71,6 +70,12 @@ impl PublicationStore for MemoryStore {
         let post = change.post.as_ref().map(|post| (tenant.clone(), post.id));
         if post.is_some_and(|key| !state.posts.contains_key(&key)) {
             return Err(not_there("post"));
+        }
+        if let Some(post) = &change.post {
+            let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post.id;
+            if state.publications.values().filter(of_post).count() != change.accounts {
+                return Err(post_moved(post.id));
+            }
         }
         let mut publications = state.publications.clone();
         let mut changed = Vec::new();

@@ -158,7 +158,7 @@ impl JobStore for FaultStore {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl PublicationStore for FaultStore {
-    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<()> {
+    async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool> {
         self.pass("put_publishing", self.inner.put_publishing(publishing))
             .await
     }

@@ -18,7 +18,7 @@ use super::fault::Turns;
 use crate::{Error, ErrorKind, Result, Store};
 
 /// What goes wrong with a call to the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreFault {
     /// Nothing is done, and the answer is `Storage`.
     FailBefore,
@@ -28,6 +28,8 @@ pub enum StoreFault {
     FailAfter,
     /// It is done after this time.
     Delay(Duration),
+    /// It is done once this is notified.
+    Held(Arc<Notify>),
     /// Nothing is done, and no answer comes.
     Hang,
     /// This process ends, hard, before it is done.
@@ -223,6 +225,10 @@ impl FaultStore {
             }
             Some(StoreFault::Delay(time)) => {
                 tokio::time::sleep(time).await;
+                call.await
+            }
+            Some(StoreFault::Held(until)) => {
+                until.notified().await;
                 call.await
             }
             Some(StoreFault::Hang) => std::future::pending().await,

@@ -26,6 +26,13 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a change is written wholly or not at all", |s| {
             Box::pin(all_or_nothing(s))
         }),
+        StoreCase::new(
+            "a post gets other words only while its accounts are those that were read",
+            |s| Box::pin(other_words(s)),
+        ),
+        StoreCase::new("of other words and another account at once one wins", |s| {
+            Box::pin(words_or_account(s))
+        }),
         StoreCase::new("of crossing changes one wins and none hangs", |s| {
             Box::pin(crossing(s))
         }),
@@ -67,6 +74,70 @@ async fn three(s: &StoreUnderTest) -> NewPublishing {
     new
 }
 
+/// The post with other words.
+fn edited(new: &NewPublishing, accounts: usize) -> PublishingChange {
+    let mut post = new.post.clone();
+    post.base.text = Some("edited".to_owned());
+    PublishingChange {
+        post: Some(post),
+        accounts,
+        ..PublishingChange::new(new.tenant.clone())
+    }
+}
+
+/// The same post on another account.
+fn elsewhere(new: &NewPublishing) -> NewPublishing {
+    let account = Publication {
+        id: PublicationId::new(),
+        job: JobId::new(),
+        ..new.publications[0].clone()
+    };
+    NewPublishing {
+        jobs: Vec::new(),
+        publications: vec![account],
+        ..new.clone()
+    }
+}
+
+async fn other_words(s: &StoreUnderTest) {
+    let new = three(s).await;
+    for accounts in [0, 2, 4] {
+        let change = PublishingChange {
+            publications: vec![in_state(&new.publications[0], PublicationState::Missed)],
+            ..edited(&new, accounts)
+        };
+        let refused = s.store.change_publishing(&change).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(REVISION))
+        );
+        let post = s.store.post(&new.tenant, new.post.id).await.unwrap();
+        assert_eq!(post.as_ref(), Some(&new.post));
+        let first = new.publications[0].id;
+        let first = s.store.publication(&new.tenant, first).await.unwrap();
+        assert_eq!(first.as_ref(), Some(&new.publications[0]));
+    }
+    let change = edited(&new, 3);
+    s.store.change_publishing(&change).await.unwrap();
+    let post = s.store.post(&new.tenant, new.post.id).await.unwrap();
+    assert_eq!(post, change.post);
+}
+
+async fn words_or_account(s: &StoreUnderTest) {
+    for _ in 0..20 {
+        let new = three(s).await;
+        let (edit, more) = (edited(&new, 3), elsewhere(&new));
+        let [first, second] = [s.store.clone(), s.store.clone()];
+        let edit = tokio::spawn(async move { first.change_publishing(&edit).await.map(drop) });
+        let more = tokio::spawn(async move { second.put_publishing(&more).await.map(drop) });
+        let ends = [edit.await.unwrap(), more.await.unwrap()];
+        assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1, "{ends:?}");
+        for refused in ends.into_iter().filter_map(Result::err) {
+            assert_eq!(refused.rule(), Some(REVISION));
+        }
+    }
+}
+
 /// A publishing whose publication holds the slot at an instant.
 fn at_slot(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
     let mut new = publishing(tenant_name, at);
@@ -89,6 +160,7 @@ fn whole(new: &NewPublishing, job_id: JobId) -> PublishingChange {
     };
     PublishingChange {
         post: Some(post),
+        accounts: 3,
         publications: vec![
             in_state(second, PublicationState::Cancelled),
             in_state(first, PublicationState::Missed),
@@ -280,7 +352,7 @@ async fn slot_race(s: &StoreUnderTest) {
     let mut won = 0;
     for attempt in tries.collect::<Vec<_>>() {
         match attempt.await.unwrap() {
-            Ok(()) => won += 1,
+            Ok(new) => won += u32::from(new),
             Err(error) => assert_eq!(error.rule(), Some(SLOT)),
         }
     }

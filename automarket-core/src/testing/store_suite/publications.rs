@@ -24,6 +24,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a publishing with a new target leaves what is there", |s| {
             Box::pin(new_target(s))
         }),
+        StoreCase::new("numbers in a post come back as they went", |s| {
+            Box::pin(numbers(s))
+        }),
         StoreCase::new("a publishing is written wholly or not at all", |s| {
             Box::pin(all_or_nothing(s))
         }),
@@ -51,7 +54,7 @@ pub(super) fn cases() -> Vec<StoreCase> {
 
 async fn put(s: &StoreUnderTest) -> (NewPublishing, Publication) {
     let new = publishing("a", s.now().await);
-    s.store.put_publishing(&new).await.unwrap();
+    assert!(s.store.put_publishing(&new).await.unwrap());
     let publication = new.publications[0].clone();
     (new, publication)
 }
@@ -121,7 +124,7 @@ async fn written_once(s: &StoreUnderTest) {
         ..again.jobs[0].clone()
     };
     again.post.base.text = Some("other".to_owned());
-    s.store.put_publishing(&again).await.unwrap();
+    assert!(!s.store.put_publishing(&again).await.unwrap());
     assert_eq!(stored(s, changed.id).await, changed);
     let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
     assert_eq!(post, Some(new.post));
@@ -134,22 +137,47 @@ async fn new_target(s: &StoreUnderTest) {
         id: PublicationId::new(),
         ..old.clone()
     };
-    new.post.base.text = Some("other".to_owned());
-    new.publications = vec![
-        Publication {
-            state: PublicationState::Cancelled,
-            ..old.clone()
-        },
-        added.clone(),
-    ];
-    new.jobs.push(job("a"));
+    new.publications = vec![added.clone()];
+    new.jobs = vec![job("a")];
     new.events = vec![event("a", "publication.scheduled", &added.id.to_string())];
-    s.store.put_publishing(&new).await.unwrap();
+    let mut other_words = new.clone();
+    other_words.post.base.text = Some("other".to_owned());
+    let mut some_there = new.clone();
+    some_there.publications.push(old.clone());
+    for moved in [&other_words, &some_there] {
+        let refused = s.store.put_publishing(moved).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(REVISION))
+        );
+        let all = s.store.publications(&tenant("a"), new.post.id).await;
+        assert_eq!(all.unwrap(), [old.clone()]);
+        assert_eq!(count(s).await, (1, 1));
+    }
+    assert!(s.store.put_publishing(&new).await.unwrap());
     assert_eq!(stored(s, old.id).await, old);
     assert_eq!(stored(s, added.id).await, added);
     let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
-    assert_ne!(post.map(|post| post.base), Some(new.post.base));
+    assert_eq!(post, Some(new.post));
     assert_eq!(count(s).await, (2, 2));
+}
+
+async fn numbers(s: &StoreUnderTest) {
+    let mut new = publishing("a", s.now().await);
+    let film = |seconds: f64| {
+        let source = crate::content::MediaSource::Host("film.mp4".to_owned());
+        let mut film = crate::Media::new(crate::content::MediaKind::Video, source);
+        film.seconds = Some(seconds);
+        film
+    };
+    let thirds = (1..=600).map(|n| film(f64::from(n) / 600.0));
+    new.post.base.media = Some(thirds.collect());
+    let places = (1..=90).map(|n| serde_json::json!({ "x": f64::from(n) / 1080.0, "y": 1e-7 }));
+    let options = serde_json::Value::from_iter(places);
+    new.post.base.options.insert(crate::Platform::X, options);
+    s.store.put_publishing(&new).await.unwrap();
+    let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
+    assert_eq!(post, Some(new.post));
 }
 
 async fn all_or_nothing(s: &StoreUnderTest) {
