@@ -5,6 +5,7 @@ mod lanes;
 mod pipeline;
 mod report;
 mod start;
+mod told;
 
 use std::time::Duration;
 

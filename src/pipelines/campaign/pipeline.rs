@@ -3,8 +3,7 @@ use std::{future::Future, sync::Weak, time::Duration};
 use automarket_core::{
     AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
     PublicationId, Result, Retry, When, async_trait,
-    content::CampaignStatus,
-    crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
+    crm::{CampaignRecord, CampaignRecorded},
     pipeline::Run,
     store::{Account, Publication},
 };
@@ -12,10 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding,
-    TargetReport, Tool,
-    compose::{Composed, Text, brief, compose},
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Part, Route, TargetReport, Tool,
+    compose::{Composed, brief, compose},
     lanes::lanes,
+    told::{crm_record, findings, notice, status},
 };
 use crate::{Automarket, Tenant, market::Engine, publishing::publication_id, trouble::waits};
 
@@ -273,9 +272,9 @@ impl Campaigning<'_> {
         engine.account(&self.run.tenant, id).await.map_err(waits)
     }
 
-    /// What must not stop the campaign, once its posts are on their way. What was refused for good, by the platform
-    /// or since its account is not usable, fails alone, and so does what cannot be told; what may be right later, or
-    /// be found, is tried again.
+    /// What must not stop the campaign once its posts are on their way. Refused for good, by the platform or because
+    /// its account is not usable, it fails alone, and so does what cannot be told; what may be right later, or be
+    /// found, is tried again.
     async fn part<T, F>(
         &self,
         name: &str,
@@ -317,83 +316,4 @@ impl Campaigning<'_> {
             }
         }
     }
-}
-
-/// Where a campaign stands, by what became of its texts.
-fn status(mode: Mode, targets: &[TargetReport]) -> CampaignStatus {
-    let sent = |target: &&TargetReport| target.publication.is_some() && !target.is_off();
-    let taken = |target: &TargetReport| matches!(target.status.as_str(), "published" | "accepted");
-    let mut sent = targets.iter().filter(sent).peekable();
-    match mode {
-        Mode::Draft => CampaignStatus::Draft,
-        _ if sent.peek().is_none() => CampaignStatus::Draft,
-        Mode::Immediate if sent.any(taken) => CampaignStatus::Active,
-        Mode::Immediate | Mode::Review => CampaignStatus::Scheduled,
-    }
-}
-
-fn findings(texts: &[Text]) -> Vec<TargetFinding> {
-    let of = |text: &Text| {
-        let platform = text.network.clone();
-        let found = text.report.findings.clone().into_iter();
-        found.map(move |finding| TargetFinding {
-            platform: platform.clone(),
-            finding,
-        })
-    };
-    texts.iter().flat_map(of).collect()
-}
-
-fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {
-    let campaign = &composed.campaign;
-    let key = campaign.id.to_string();
-    let targets = || targets.iter().filter(|target| !target.is_off());
-    let posts = targets().map(|target| CampaignPost {
-        key: format!("{key} post {}", target.platform),
-        network: target.platform.clone(),
-        text: target.text.clone(),
-        length: target.length,
-        scheduled_at: target.scheduled_at,
-        remote_id: target.remote_id.clone(),
-    });
-    let utms = targets().filter_map(|target| {
-        Some(CampaignUtm {
-            key: format!("{key} utm {}", target.platform),
-            utm: campaign.utm.with_source(target.platform.as_str()),
-            href: target.link.clone()?,
-            networks: vec![target.platform.clone()],
-        })
-    });
-    CampaignRecord {
-        posts: posts.collect(),
-        utms: utms.collect(),
-        name: campaign.name.clone(),
-        description: campaign.description.clone(),
-        status: campaign.status,
-        kind: "website".into(),
-        source: campaign.source.clone(),
-        key,
-    }
-}
-
-fn notice(composed: &Composed, targets: &[TargetReport]) -> Notice {
-    let campaign = &composed.campaign;
-    let mut notice = Notice::new(
-        format!("Campaign: {}", campaign.name),
-        campaign.description.clone(),
-    );
-    for target in targets {
-        let status = target.reason.as_ref().map_or_else(
-            || target.status.clone(),
-            |why| format!("{}: {why}", target.status),
-        );
-        notice = notice.field(target.platform.as_str(), status);
-    }
-    if let Some(due) = targets.iter().find_map(|target| target.scheduled_at) {
-        notice = notice.field("goes out", due.to_rfc3339());
-    }
-    notice
-        .links
-        .extend(campaign.source.clone().map(|url| ("Page".to_owned(), url)));
-    notice
 }
