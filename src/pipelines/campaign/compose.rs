@@ -140,17 +140,12 @@ fn write(
 ) -> (Variant, Report) {
     let (draft, rules) = (draft.trim(), &lane.rules.text);
     let tail = disclosure_tail(request);
-    let disclosure = tail.trim_start();
-    let disclosed = |draft: &str| match draft.contains(disclosure) {
-        true => draft.to_owned(),
-        false => format!("{draft}{tail}"),
-    };
     let image = page.image.clone().filter(|_| lane.rules.media.required);
     let alt = page.title.clone().unwrap_or_default();
-    let mut variant = Variant {
+    let beside = Variant {
         link: link(page, utm, lane),
         media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
-        ..Variant::text(disclosed(draft))
+        ..Variant::default()
     };
     let judge = |variant: &Variant| {
         let post = Post::text("").variant(lane.network.clone(), variant.clone());
@@ -160,13 +155,26 @@ fn write(
             &request.voice,
         )
     };
+    let disclosed = |draft: &str| {
+        let says = |text| Variant {
+            text: Some(text),
+            ..beside.clone()
+        };
+        let alone = says(draft.to_owned());
+        let lacks = |finding: &Finding| finding.rule == "voice.disclosure";
+        match judge(&alone).findings.iter().any(lacks) {
+            true => says(format!("{draft}{tail}")),
+            false => alone,
+        }
+    };
+    let length =
+        |variant: &Variant| text::length(variant.text.as_deref().unwrap_or_default(), rules);
+    let mut variant = disclosed(draft);
     let mut report = judge(&variant);
     if let Some(limit) = rules.limit.filter(|limit| report.length > *limit) {
-        let link = report
-            .length
-            .saturating_sub(text::length(&disclosed(draft), rules));
+        let link = report.length.saturating_sub(length(&variant));
         let room = limit.saturating_sub(link + text::length(&tail, rules));
-        variant.text = Some(disclosed(&text::fit(draft, rules, Some(room)).text));
+        variant = disclosed(&text::fit(draft, rules, Some(room)).text);
         report = judge(&variant);
         report.findings.push(Finding {
             severity: Severity::Advice,
@@ -176,7 +184,7 @@ fn write(
         });
     }
     // What the brand says of itself need not stand on the page.
-    let source = format!("{}\n{disclosure}", source_text(page));
+    let source = format!("{}{tail}", source_text(page));
     let said = variant.text.as_deref().unwrap_or_default();
     report.findings.extend(unsupported(&source, said));
     report.findings.sort_by_key(|finding| finding.severity);

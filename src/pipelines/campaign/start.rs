@@ -34,11 +34,10 @@ impl Tenant {
     /// is asked the same, and is made anew if it is asked something else and has handed nothing over.
     ///
     /// # Errors
-    /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or
-    /// with an account of another network;
-    /// `NotFound` for an account that the tenant does not have and `Config` for what is not registered here, each
-    /// naming its field; `Conflict` (`campaign.handed_over`) for a page whose campaign died with its posts handed over
-    /// and was asked something else; those of the store.
+    /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
+    /// an account of another network; `NotFound` for an account that the tenant does not have and `Config` for what is
+    /// not registered here, each naming its field; `Conflict` (`campaign.handed_over`) for a page whose campaign died
+    /// with its posts handed over and was asked something else; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
         self.check_campaign(request).await?;
         let store = &self.engine().store;

@@ -45,6 +45,8 @@ async fn every_text_holds_the_disclosure_whatever_it_says_and_however_long_the_d
         "Capital at risk. 76% of retail accounts lose money.",
         "18+ begambleaware.org",
         "Ad, see https://acme.dev/ads",
+        // Half of a word of the draft is no disclosure.
+        "Acme Cloud deploy",
     ] {
         for wordy in [false, true] {
             let mut world = World::new().await;
