@@ -12,7 +12,7 @@ use automarket_core::{
     media::MediaHost,
     oauth::{App, Provider},
     pipeline::Run,
-    profile::Status,
+    profile::{ApiVersion, Status},
     store::{Account, Event},
 };
 
@@ -373,7 +373,9 @@ impl Builder {
             ));
         }
         drop(taken);
-        Ok(Automarket { engine })
+        let market = Automarket { engine };
+        market.warn_of_ends();
+        Ok(market)
     }
 }
 
@@ -512,6 +514,18 @@ impl Engine {
             Some(host) => cx.with_media_host(host.clone()),
             None => cx,
         }
+    }
+
+    /// The versions of APIs that its connectors speak.
+    pub(crate) fn spoken(&self) -> impl Iterator<Item = (Platform, &ApiVersion)> {
+        let profiles = self.publishers.values().map(|p| p.profile());
+        let profiles = profiles.chain(self.notifiers.values().map(|n| n.profile()));
+        let crms = self.crms.values().map(|c| c.profile());
+        let emails = self.emails.values().map(|e| e.profile());
+        profiles
+            .map(|p| (p.platform.clone(), &p.api))
+            .chain(crms.map(|p| (p.platform.clone(), &p.api)))
+            .chain(emails.map(|p| (p.platform.clone(), &p.api)))
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {

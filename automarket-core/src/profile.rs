@@ -84,6 +84,13 @@ impl ApiVersion {
             source,
         }
     }
+
+    /// The same with the day on which it stops being served.
+    #[must_use]
+    pub const fn until(mut self, day: NaiveDate) -> Self {
+        self.sunset = Some(day);
+        self
+    }
 }
 
 /// The unit in which a platform counts text.

@@ -128,7 +128,13 @@ async fn send(
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
     let post = routed(post.ok_or_else(missing)?, &publication);
-    let checked = verify(&post, &publication, &account, publisher, &context).await;
+    let mut checked = unchanged(&post, &publication);
+    // What may be out is looked for, whatever became of its files since.
+    if checked.is_ok()
+        && (operation != Operation::Reconcile || !in_doubt(engine, &publication).await?)
+    {
+        checked = verify(&post, &account, publisher, &context).await;
+    }
     if let Err(error) = checked {
         passed.unused().await;
         return ended(engine, carries, publication, attempt, Err(error)).await;
@@ -151,20 +157,22 @@ async fn send(
     ended(engine, carries, publication, attempt, sent).await
 }
 
-/// Whether what is read again is what was meant, and still passes its checks.
+/// Whether what is read again is what was meant.
+fn unchanged(post: &Post, publication: &Publication) -> Result<()> {
+    if said_by(post, publication) == publication.content_hash {
+        return Ok(());
+    }
+    let message = "the post is no longer the one that was scheduled";
+    Err(Error::new(ErrorKind::Conflict, message))
+}
+
+/// Whether it still passes its checks.
 async fn verify(
     post: &Post,
-    publication: &Publication,
     account: &Account,
     publisher: &dyn Publisher,
     context: &automarket_core::Context,
 ) -> Result<()> {
-    if said_by(post, publication) != publication.content_hash {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            "the post is no longer the one that was scheduled",
-        ));
-    }
     let mut content = post.content_for(&account.network, Some(account.id));
     content.inspect_local(context).await?;
     let rules = rules_for(account, publisher);

@@ -13,6 +13,7 @@ mod accounts;
 mod campaign;
 mod connect;
 mod direct;
+mod doctor;
 mod everywhere;
 mod faults;
 mod live;

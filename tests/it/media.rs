@@ -1,29 +1,42 @@
 //! Media on its way through plan and publish: looked into before anything is sent, without the network.
 
+use std::sync::Arc;
+
 use automarket::{
-    Automarket, Credential, ErrorKind, Platform, Post, Tenant, When,
+    Automarket, Credential, Error, ErrorKind, Platform, Post, Retry, Tenant, When,
     core::{
-        Media,
+        Lookup, Media, Outcome, Receipt, chrono,
         content::{MediaKind, MediaSource},
     },
     publishing::Plan,
     store::{Account, MemoryStore, PublicationState},
-    testing::{LocalMediaHost, RecordingPublisher, Script},
+    testing::{LocalMediaHost, ManualClock, RecordingPublisher, Script},
 };
 
-/// A scheduler that speaks for X, on a wire where any request fails the test.
 async fn world() -> (Tenant, Account, LocalMediaHost) {
+    let publisher = RecordingPublisher::new(SCHEDULER);
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    world_with(publisher, clock).await
+}
+
+const SCHEDULER: Platform = Platform::from_static("scheduler");
+const LEASE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A scheduler that speaks for X, on a wire where any request fails the test.
+async fn world_with(
+    publisher: RecordingPublisher,
+    clock: ManualClock,
+) -> (Tenant, Account, LocalMediaHost) {
     let host = LocalMediaHost::new();
-    let scheduler = Platform::from_static("scheduler");
-    let market = Automarket::builder(MemoryStore::new())
+    let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock)))
         .media_host(host.clone())
         .transport(Script::new())
         .keyring(automarket::Keyring::random())
-        .publisher(RecordingPublisher::new(scheduler.clone()))
+        .publisher(publisher)
         .build()
         .unwrap();
     let tenant = market.tenant("acme").unwrap();
-    let account = Account::new(tenant.id().clone(), scheduler, "1").on_network(Platform::X);
+    let account = Account::new(tenant.id().clone(), SCHEDULER, "1").on_network(Platform::X);
     let account = tenant
         .add_account(account, Credential::token("t"))
         .await
@@ -84,12 +97,36 @@ async fn media_that_changed_before_its_time_is_checked_again() {
     host.put(tenant.id(), "photo", &b"II*\0........."[..]);
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
     let job = publication.job;
-    let lease = std::time::Duration::from_secs(10);
-    tenant.work_on(job, lease).await.unwrap();
+    tenant.work_on(job, LEASE).await.unwrap();
     let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
     assert_eq!(publication.state, PublicationState::Rejected);
     assert_eq!(
         publication.error.unwrap().rule.as_deref(),
         Some("media.mime")
     );
+}
+
+#[tokio::test]
+async fn what_may_be_out_is_looked_for_though_its_file_is_gone() {
+    let publisher = RecordingPublisher::new(SCHEDULER);
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let (tenant, account, _) = world_with(publisher.clone(), clock.clone()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("dot.png");
+    std::fs::write(&file, b"\x89PNG\r\n\x1a\n....IHDR\0\0\0\x01\0\0\0\x01").unwrap();
+    let dot = Media::new(MediaKind::Image, MediaSource::File(file)).alt("A dot");
+    let post = Post::text("Look").media(dot);
+    let id = tenant.publish(post, [account.id], When::Now).await.unwrap();
+    let lost = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+    publisher.answer(Err(lost));
+    let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+    publisher.find_answer(Ok(found));
+    for state in [PublicationState::Publishing, PublicationState::Published] {
+        let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        tenant.work_on(publication.job, LEASE).await.unwrap();
+        let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        assert_eq!(publication.state, state, "{:?}", publication.error);
+        std::fs::remove_file(dir.path().join("dot.png")).ok();
+        clock.advance(chrono::Duration::minutes(30));
+    }
 }

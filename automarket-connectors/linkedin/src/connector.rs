@@ -40,10 +40,12 @@ impl LinkedIn {
     /// A connector for this version of the API.
     #[must_use]
     pub fn new(config: LinkedInConfig) -> Self {
-        Self {
-            config,
-            profile: rules::profile(),
+        let mut profile = rules::profile();
+        if config.version != profile.api.version {
+            // How long another version lives is not known here.
+            profile.api.sunset = None;
         }
+        Self { config, profile }
     }
 
     /// The API as the context's account sees it.

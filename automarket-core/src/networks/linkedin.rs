@@ -1,14 +1,20 @@
+use chrono::NaiveDate;
+
 use super::MB;
 use crate::{
     Platform, Profile,
     profile::{ApiVersion, LinkPlace, Markup, MediaLimit, MediaRules, TextRules, TextUnit},
 };
 
+/// No day is announced: versions went in the middle of the month a year after theirs.
+const END: NaiveDate = NaiveDate::from_ymd_opt(2027, 10, 15).unwrap();
+
 pub(super) fn profile() -> Profile {
     let api = ApiVersion::new(
         "202610",
         "https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api; a version lives about 12 months",
-    );
+    )
+    .until(END);
     Profile {
         text: TextRules {
             unit: TextUnit::Utf16,

@@ -123,7 +123,12 @@ impl World {
     async fn kinds(&self) -> Vec<String> {
         let events = self.tenant.events(0, 1000).await.unwrap();
         let kinds = events.into_iter().map(|e| e.event.kind);
-        kinds.map(|kind| kind.replace("publication.", "")).collect()
+        let documented = include_str!("../../../src/report/events.rs");
+        let known = |kind: &String| documented.contains(&format!("//! | `{kind}` |"));
+        kinds
+            .inspect(|kind| assert!(known(kind), "{kind} is not documented"))
+            .map(|kind| kind.replace("publication.", ""))
+            .collect()
     }
 }
 

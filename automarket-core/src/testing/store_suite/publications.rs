@@ -151,7 +151,7 @@ async fn new_target(s: &StoreUnderTest) {
             (ErrorKind::Conflict, Some(REVISION))
         );
         let all = s.store.publications(&tenant("a"), new.post.id).await;
-        assert_eq!(all.unwrap(), [old.clone()]);
+        assert_eq!(all.unwrap(), std::slice::from_ref(&old));
         assert_eq!(count(s).await, (1, 1));
     }
     assert!(s.store.put_publishing(&new).await.unwrap());
