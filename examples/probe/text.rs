@@ -1,5 +1,11 @@
 use automarket::{
-    Media, Post, Result,
+    Media, Platform, Post, Publisher, Result,
+    connectors::{
+        facebook::{Facebook, FacebookConfig},
+        instagram::{Instagram, InstagramConfig},
+        linkedin::{LinkedIn, LinkedInConfig},
+        x::{X, XConfig},
+    },
     content::{Content, MediaKind, Voice},
     core::Url,
     profile::Markup,
@@ -17,6 +23,7 @@ struct OnPlatform {
     numbered: Option<bool>,
     #[serde(default)]
     media: Vec<MediaInput>,
+    options: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -78,8 +85,25 @@ pub(crate) fn check(request: &Value) -> Result<Reply> {
         .into_iter()
         .map(|input| media(input, &address))
         .collect();
-    let report = automarket::check::check(&content, &profile, &Voice::default());
+    if let Some(options) = input.options {
+        content.options.insert(profile.platform.clone(), options);
+    }
+    let mut report = automarket::check::check(&content, &profile, &Voice::default());
+    if let Some(publisher) = publisher(&profile.platform) {
+        report.add(publisher.check(&content));
+    }
     reply(json!({"findings": report.findings, "score": report.score}))
+}
+
+/// Whose own rules count beside the network's.
+fn publisher(platform: &Platform) -> Option<Box<dyn Publisher>> {
+    Some(match platform.as_str() {
+        "facebook" => Box::new(Facebook::new(FacebookConfig::default())),
+        "instagram" => Box::new(Instagram::new(InstagramConfig::default())),
+        "linkedin" => Box::new(LinkedIn::new(LinkedInConfig::default())),
+        "x" => Box::new(X::new(XConfig::default())),
+        _ => return None,
+    })
 }
 
 fn media(input: MediaInput, address: &Url) -> Media {

@@ -387,14 +387,10 @@ impl TargetPlan {
             Err(error) => return Err(error),
         };
         let mut report = check(&content, &rules, voice);
-        if let Some(error) = unreadable {
-            report.findings.insert(
-                0,
-                Finding::blocker("media.unreadable", error.message(), "Bring the file again"),
-            );
-        }
-        report.findings.extend(publisher.check(&content));
-        report.findings.sort_by_key(|finding| finding.severity);
+        report.add(publisher.check(&content));
+        report.add(unreadable.map(|error| {
+            Finding::blocker("media.unreadable", error.message(), "Bring the file again")
+        }));
         let publisher = publisher.profile_for(account);
         let able = match post.delivery {
             Delivery::Now => publisher.abilities.publish,
@@ -403,9 +399,7 @@ impl TargetPlan {
             Delivery::Queue => publisher.abilities.queue,
         };
         if !able {
-            report
-                .findings
-                .insert(0, undeliverable(post.delivery, &publisher));
+            report.add([undeliverable(post.delivery, &publisher)]);
         }
         Ok(Self {
             account: account.clone(),

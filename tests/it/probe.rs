@@ -357,3 +357,20 @@ fn a_backoff_doubles_up_to_an_hour_and_is_spread_over_all_of_it() {
     assert!(ask("backoff", json!({"attempt": 2}))["seconds"].is_f64());
     assert_eq!(ask("backoff", json!({"attempt": -1})), "invalid_input");
 }
+
+#[test]
+fn what_only_a_connector_can_say_of_a_content_is_found_too() {
+    let poll = |answers: &[&str]| {
+        let options = json!({"poll": {"options": answers, "minutes": 60}});
+        ask(
+            "check",
+            json!({"platform": "x", "text": "Which?", "options": options}),
+        )
+    };
+    let one = poll(&["yes"]);
+    assert_eq!(one["findings"][0]["severity"], "blocker", "{one}");
+    assert!(one["score"].as_u64().unwrap() <= 40, "{one}");
+    let two = poll(&["yes", "no"]);
+    let found = two["findings"].as_array().unwrap();
+    assert!(found.iter().all(|f| f["severity"] != "blocker"), "{two}");
+}

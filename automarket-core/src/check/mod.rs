@@ -125,6 +125,16 @@ impl Report {
             .all(|finding| finding.severity != Severity::Blocker)
     }
 
+    /// Adds what others found, each in its place: before what was found of the same severity.
+    pub fn add(&mut self, found: impl IntoIterator<Item = Finding>) {
+        self.findings.splice(0..0, found);
+        // Stable: within a severity they stay in the order of the rules.
+        self.findings.sort_by_key(|finding| finding.severity);
+        if !self.passes() {
+            self.score = self.score.min(score::BLOCKED);
+        }
+    }
+
     /// The first blocker as an error.
     ///
     /// # Errors
@@ -175,17 +185,16 @@ pub fn check(content: &Content, profile: &Profile, voice: &Voice) -> Report {
     media::check(content, profile, &mut findings);
     cost::check(content, &entities, profile, &mut findings);
     voice::check(content, &text, voice, &mut findings);
-    // Stable: within a severity they stay in the order of the rules.
-    findings.sort_by_key(|finding| finding.severity);
-    let score = score::score(content, profile, &entities, length, limit, &findings);
-    Report {
+    let mut report = Report {
+        score: score::score(content, profile, &entities, length, limit, &findings),
         text,
         length,
         limit,
         unit: profile.text.unit,
-        findings,
-        score,
-    }
+        findings: Vec::new(),
+    };
+    report.add(findings);
+    report
 }
 
 fn status(profile: &Profile, findings: &mut Vec<Finding>) {

@@ -1,6 +1,6 @@
 //! The completeness score, as the table on [`Report`](super::Report) says.
 
-use super::{Finding, Severity};
+use super::Finding;
 use crate::{
     content::{Content, MediaKind},
     profile::{LinkPlace, MediaRules, Profile},
@@ -8,8 +8,9 @@ use crate::{
 };
 
 /// The most that something with a blocker is worth.
-const BLOCKED: usize = 40;
+pub(super) const BLOCKED: u8 = 40;
 
+/// That of what nothing stands against.
 pub(super) fn score(
     content: &Content,
     profile: &Profile,
@@ -35,10 +36,6 @@ pub(super) fn score(
         + alt(content, profile)
         + if_so(!entities.hashtags.is_empty() && none("text.hashtags"), 10)
         + if_so(none("voice."), 10);
-    let blocked = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Blocker);
-    let sum = if blocked { sum.min(BLOCKED) } else { sum };
     u8::try_from(sum.min(100)).unwrap_or(100)
 }
 
