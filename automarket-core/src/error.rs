@@ -261,6 +261,13 @@ impl Error {
         self
     }
 
+    /// Names the input field that is to blame, unless one is already named.
+    #[must_use]
+    pub fn with_field(mut self, field: &str) -> Self {
+        self.0.field.get_or_insert_with(|| field.to_owned());
+        self
+    }
+
     /// The id of the rule that was broken.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -83,6 +84,23 @@ impl<T> Id<T> {
     #[must_use]
     pub fn derived(name: &str) -> Self {
         Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).into()
+    }
+
+    /// An id that follows from `name` and `at`, and sorts by `at` among new ones, to the millisecond (UUID version 7,
+    /// the name's hash in place of the random part).
+    ///
+    /// ```
+    /// use automarket_core::{CampaignId, chrono::DateTime};
+    /// let at = DateTime::UNIX_EPOCH;
+    /// assert_eq!(CampaignId::derived_at("a", at), CampaignId::derived_at("a", at));
+    /// assert!(CampaignId::derived_at("a", at) < CampaignId::new());
+    /// ```
+    #[must_use]
+    pub fn derived_at(name: &str, at: DateTime<Utc>) -> Self {
+        let [hash @ .., _, _, _, _, _, _] = Self::derived(name).uuid.into_bytes();
+        let millis = at.timestamp_millis().try_into().unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &hash);
+        id.into_uuid().into()
     }
 
     /// The UUID.

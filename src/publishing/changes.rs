@@ -281,6 +281,7 @@ impl Tenant {
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
         p.key = new_key(&p, &hash);
         p.content_hash = hash;
+        p.public_at = post.delivery.at();
         // Nothing goes on from what the old content began.
         (p.job, p.sent_at) = (job_id(p.id, p.revision + 1), None);
         let draft = p.state == PublicationState::Draft;

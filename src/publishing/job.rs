@@ -125,9 +125,12 @@ pub(crate) fn arm(
     Ok(Some(job))
 }
 
-/// The first instant at which the publication is missed; `None` when it never is. What waits for an approval
-/// to be sent at once is not late.
+/// The first instant at which the publication is missed; `None` when it never is. What the platform makes public is
+/// in time until then; what waits for an approval to be sent at once is not late.
 pub(crate) fn expiry(publication: &Publication) -> Option<DateTime<Utc>> {
+    if let Some(at) = publication.public_at.filter(|at| *at > publication.due) {
+        return Some(at);
+    }
     if publication.state == PublicationState::AwaitingApproval && asked_for_now(publication) {
         return None;
     }

@@ -268,6 +268,7 @@ impl Tenant {
                 content_hash: content_hash(post, account.id, &account.network),
                 due: due.trunc_subsecs(6),
                 lateness: options.lateness,
+                public_at: post.delivery.at(),
                 approval: match options.approval {
                     true => Approval::Needed,
                     false => Approval::NotNeeded,

@@ -15,7 +15,8 @@ use automarket_core::store::Lateness;
 pub struct PublishOptions {
     /// Whether somebody has to say yes first ([`Tenant::approve`](crate::Tenant::approve)).
     pub approval: bool,
-    /// How late it may be sent: an hour unless said otherwise, else it is missed.
+    /// How late it may be sent: an hour unless said otherwise, else it is missed. With
+    /// [`Delivery::At`](crate::Delivery::At) it may be sent until that instant instead.
     pub lateness: Lateness,
 }
 

@@ -419,7 +419,7 @@ impl TargetPlan {
 /// can do.
 #[must_use]
 pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
-    let publisher = publisher.profile_for(account);
+    let mut publisher = publisher.profile_for(account);
     if account.network == publisher.platform {
         return publisher;
     }
@@ -428,7 +428,11 @@ pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
             network.abilities = publisher.abilities;
             network
         }
-        None => publisher,
+        // Its connector's word is all that is known of it.
+        None => {
+            publisher.platform = account.network.clone();
+            publisher
+        }
     }
 }
 

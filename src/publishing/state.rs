@@ -137,6 +137,7 @@ mod tests {
             content_hash: String::new(),
             due: at,
             lateness: Lateness::default(),
+            public_at: None,
             approval: Approval::NotNeeded,
             slot: None,
             job: JobId::new(),

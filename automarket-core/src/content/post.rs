@@ -86,6 +86,17 @@ pub enum Delivery {
     Queue,
 }
 
+impl Delivery {
+    /// When the platform itself makes it public, where that was said.
+    #[must_use]
+    pub fn at(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Now | Self::Draft | Self::Queue => None,
+        }
+    }
+}
+
 /// What one account will say, all layers merged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

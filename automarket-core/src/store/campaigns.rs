@@ -9,6 +9,7 @@ pub trait CampaignStore: Send + Sync {
     async fn put_campaign(&self, tenant: &TenantId, campaign: &Campaign) -> Result<()>;
     /// The campaign with this id.
     async fn campaign(&self, tenant: &TenantId, id: CampaignId) -> Result<Option<Campaign>>;
-    /// The tenant's campaigns, newest first (by id), at most `limit`.
+    /// The tenant's campaigns, newest first, at most `limit`: by id, so give them such as sort by time
+    /// ([`Id::new`](crate::Id::new), [`Id::derived_at`](crate::Id::derived_at)).
     async fn campaigns(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Campaign>>;
 }

@@ -31,6 +31,10 @@ pub struct Publication {
     pub due: DateTime<Utc>,
     /// How long after that it may still be sent.
     pub lateness: Lateness,
+    /// When the platform itself makes it public ([`Delivery::At`](crate::Delivery::At)): it may be sent until then,
+    /// whatever `lateness` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_at: Option<DateTime<Utc>>,
     /// Whether somebody has to say yes to what is said, and whether somebody did.
     pub approval: Approval,
     /// The posting slot it holds; while it lives no other publication of the account gets the same.

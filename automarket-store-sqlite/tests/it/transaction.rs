@@ -47,6 +47,7 @@ fn publishing() -> NewPublishing {
         content_hash: "h".into(),
         due: at,
         lateness: Lateness::default(),
+        public_at: None,
         approval: Approval::default(),
         slot: None,
         job: JobId::new(),

@@ -1,7 +1,7 @@
 //! From drafts to a campaign that passes its checks: pure, so that a resumption comes to the same.
 
 use automarket_core::{
-    AccountId, CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
+    CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
     ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
     check::{Finding, Report, Severity, check},
     chrono::{DateTime, Utc},
@@ -10,23 +10,36 @@ use automarket_core::{
     source::Page,
     text,
 };
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{CampaignRequest, Mode, REVIEW_TIME};
+use super::{CampaignRequest, Mode, REVIEW_TIME, Route, lanes::Lane};
 
-/// One network of the request with its rules and, unless switched off, its account.
-pub(super) struct Lane {
-    pub(super) network: Platform,
-    pub(super) rules: Profile,
-    pub(super) account: Result<AccountId, String>,
-}
-
-/// A campaign and what the checks say of each of its texts, lane by lane.
+/// A campaign and its texts as they were checked. The run goes by this from then on, whatever becomes of accounts
+/// and rules.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Composed {
     pub(super) campaign: Campaign,
-    pub(super) reports: Vec<Report>,
+    /// In the order of the request.
+    pub(super) texts: Vec<Text>,
     /// When the posts are to appear; `None` for drafts.
     pub(super) due: Option<DateTime<Utc>>,
+}
+
+/// What one network says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Text {
+    pub(super) network: Platform,
+    pub(super) route: Route,
+    pub(super) report: Report,
+    pub(super) link: Option<Url>,
+    /// Whether it is a draft for a platform that has none.
+    pub(super) kept_here: bool,
+}
+
+/// The post of a run: one for each.
+pub(super) fn post_id(run: JobId) -> PostId {
+    PostId::derived(&format!("campaign post {run}"))
 }
 
 /// What the generator is asked.
@@ -49,10 +62,7 @@ fn reserve(lane: &Lane, link: Option<&Url>, request: &CampaignRequest) -> usize 
     let link = link.filter(|_| in_text).map_or(0, |link| {
         text::length(&format!("\n\n{link}"), &lane.rules.text)
     });
-    let disclosure = request.voice.disclosure.as_ref();
-    link + disclosure.map_or(0, |words| {
-        text::length(&format!("\n\n{words}"), &lane.rules.text)
-    })
+    link + text::length(&disclosure_tail(request), &lane.rules.text)
 }
 
 /// Puts the campaign together as of `at`.
@@ -70,7 +80,7 @@ pub(super) fn compose(
     let native = |able: fn(&Profile) -> bool| {
         lanes
             .iter()
-            .filter(|l| l.account.is_ok())
+            .filter(|l| l.route.account().is_some())
             .all(|l| able(&l.rules))
     };
     let due = match request.mode {
@@ -86,37 +96,41 @@ pub(super) fn compose(
         _ => Delivery::Now,
     };
     let mut post = Post::text("").delivery(delivery);
-    post.id = PostId::derived(&format!("campaign post {run}"));
-    post.campaign = Some(CampaignId::derived(&format!("campaign {run}")));
-    let mut reports = Vec::new();
+    post.id = post_id(run);
+    let id = CampaignId::derived_at(&format!("campaign {run}"), at);
+    post.campaign = Some(id);
+    let mut texts = Vec::new();
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
         let (variant, report) = write(lane, &draft.text, page, &utm, request);
-        reports.push(report);
+        texts.push(Text {
+            network: lane.network.clone(),
+            route: lane.route.clone(),
+            report,
+            link: variant.link.clone(),
+            kept_here: request.mode == Mode::Draft && !lane.rules.abilities.draft,
+        });
         post = post.variant(lane.network.clone(), variant);
     }
     let campaign = Campaign {
-        id: CampaignId::derived(&format!("campaign {run}")),
+        id,
         name: drafts.name.clone(),
         description: drafts.description.clone(),
         source: page.url.clone(),
         brand,
         post,
         utm,
-        status: match request.mode {
-            Mode::Review => CampaignStatus::Scheduled,
-            Mode::Immediate => CampaignStatus::Active,
-            Mode::Draft => CampaignStatus::Draft,
-        },
+        status: CampaignStatus::Draft,
         created_at: at,
     };
     Composed {
         campaign,
-        reports,
+        texts,
         due,
     }
 }
 
-/// What one network says: the draft with disclosure, link and picture, shortened where it must be.
+/// What one network says: the draft with disclosure, link and picture, shortened where it must be. The disclosure is
+/// never what is cut off.
 fn write(
     lane: &Lane,
     draft: &str,
@@ -124,18 +138,14 @@ fn write(
     utm: &Utm,
     request: &CampaignRequest,
 ) -> (Variant, Report) {
-    let mut words = draft.trim().to_owned();
-    if let Some(disclosure) = &request.voice.disclosure
-        && !words.contains(disclosure.as_str())
-    {
-        words = format!("{words}\n\n{disclosure}");
-    }
+    let (draft, rules) = (draft.trim(), &lane.rules.text);
+    let tail = disclosure_tail(request);
     let image = page.image.clone().filter(|_| lane.rules.media.required);
     let alt = page.title.clone().unwrap_or_default();
-    let mut variant = Variant {
+    let beside = Variant {
         link: link(page, utm, lane),
         media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
-        ..Variant::text(words.clone())
+        ..Variant::default()
     };
     let judge = |variant: &Variant| {
         let post = Post::text("").variant(lane.network.clone(), variant.clone());
@@ -145,13 +155,26 @@ fn write(
             &request.voice,
         )
     };
+    let disclosed = |draft: &str| {
+        let says = |text| Variant {
+            text: Some(text),
+            ..beside.clone()
+        };
+        let alone = says(draft.to_owned());
+        let lacks = |finding: &Finding| finding.rule == "voice.disclosure";
+        match judge(&alone).findings.iter().any(lacks) {
+            true => says(format!("{draft}{tail}")),
+            false => alone,
+        }
+    };
+    let length =
+        |variant: &Variant| text::length(variant.text.as_deref().unwrap_or_default(), rules);
+    let mut variant = disclosed(draft);
     let mut report = judge(&variant);
-    if let Some(limit) = lane.rules.text.limit.filter(|limit| report.length > *limit) {
-        let beside = report
-            .length
-            .saturating_sub(text::length(&words, &lane.rules.text));
-        variant.text =
-            Some(text::fit(&words, &lane.rules.text, Some(limit.saturating_sub(beside))).text);
+    if let Some(limit) = rules.limit.filter(|limit| report.length > *limit) {
+        let link = report.length.saturating_sub(length(&variant));
+        let room = limit.saturating_sub(link + text::length(&tail, rules));
+        variant = disclosed(&text::fit(draft, rules, Some(room)).text);
         report = judge(&variant);
         report.findings.push(Finding {
             severity: Severity::Advice,
@@ -160,16 +183,24 @@ fn write(
             remedy: "read it again before it goes out".into(),
         });
     }
-    report.findings.extend(unsupported(
-        page,
-        variant.text.as_deref().unwrap_or_default(),
-    ));
+    // What the brand says of itself need not stand on the page.
+    let source = format!("{}{tail}", source_text(page));
+    let said = variant.text.as_deref().unwrap_or_default();
+    report.findings.extend(unsupported(&source, said));
     report.findings.sort_by_key(|finding| finding.severity);
     (variant, report)
 }
 
+/// What stands under a text for the brand's disclosure; nothing without one.
+fn disclosure_tail(request: &CampaignRequest) -> String {
+    match request.voice.disclosure.as_deref().map(str::trim) {
+        None | Some("") => String::new(),
+        Some(words) => format!("\n\n{words}"),
+    }
+}
+
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
-fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
+fn unsupported(source: &str, text: &str) -> Vec<Finding> {
     let finding = |claim: automarket_core::ai::Ungrounded| {
         let (severity, rule, what) = match claim.kind {
             UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
@@ -183,10 +214,7 @@ fn unsupported(page: &Page, text: &str) -> Vec<Finding> {
             remedy: "take it out, or say it on the page".into(),
         }
     };
-    ungrounded(&source_text(page), text)
-        .into_iter()
-        .map(finding)
-        .collect()
+    ungrounded(source, text).into_iter().map(finding).collect()
 }
 
 fn utm(page: &Page) -> Utm {
@@ -208,7 +236,7 @@ fn utm(page: &Page) -> Utm {
 }
 
 /// The page's address, tagged for the network.
-pub(super) fn link(page: &Page, utm: &Utm, lane: &Lane) -> Option<Url> {
+fn link(page: &Page, utm: &Utm, lane: &Lane) -> Option<Url> {
     page.url
         .as_ref()
         .map(|url| utm.with_source(lane.network.as_str()).tag(url))

@@ -1,31 +1,33 @@
 //! From a page to a published campaign: read, generate, check, store, schedule, CRM, notify, report.
 
 mod compose;
+mod lanes;
 mod pipeline;
 mod report;
+mod start;
+mod told;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 pub use pipeline::CampaignPipeline;
 pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
+pub use start::CampaignStart;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Platform, Result,
+    AccountId, Error, ErrorKind, JobId, Platform, Result, Retry,
     chrono::{self, DateTime, Utc},
-    content::{Voice, untag},
-    store::{Enqueued, Job, JobState, NewJob},
+    content::Voice,
+    store::{Job, JobState},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use url::Url;
 
 use crate::Tenant;
 
 /// The kind of campaign jobs.
 pub const CAMPAIGN_JOB: &str = "campaign";
 
-/// How long a page that was made into a campaign is recognised.
-const RECOGNISED: chrono::Duration = chrono::Duration::hours(24);
+/// How often a campaign is tried.
+const ATTEMPTS: u32 = 20;
 
 /// How long review mode leaves before posts go out.
 pub const REVIEW_TIME: chrono::Duration = chrono::Duration::hours(24);
@@ -119,6 +121,15 @@ pub enum Route {
     Disabled(String),
 }
 
+impl Route {
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Account(id) => Some(*id),
+            Self::Disabled(_) => None,
+        }
+    }
+}
+
 /// When the posts of a campaign go out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,91 +139,11 @@ pub enum Mode {
     Review,
     /// At once.
     Immediate,
-    /// Not at all: drafts on the platform, or only here where it has none.
+    /// Not at all: each a draft on its platform, or where that has none only a text of the stored campaign.
     Draft,
 }
 
 impl Tenant {
-    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
-    /// `request.again`: then its job is answered, finished or not.
-    ///
-    /// # Errors
-    /// `InvalidInput` (`targets`) without any, or with a network twice; those of the store.
-    pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
-        if request.targets.is_empty() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign needs at least one network",
-            ));
-        }
-        let networks: BTreeSet<&Platform> = request
-            .targets
-            .iter()
-            .map(|target| &target.network)
-            .collect();
-        if networks.len() < request.targets.len() {
-            return Err(Error::invalid(
-                "targets",
-                "a campaign speaks once on each network",
-            ));
-        }
-        let store = &self.engine().store;
-        let key = page_key(&request.page);
-        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
-        if let Some(job) = &earlier
-            && let Some(start) = self.recognised(job, request.again).await?
-        {
-            return Ok(start);
-        }
-        let payload = serde_json::to_value(request).map_err(|error| {
-            Error::invalid("request", "not representable as JSON").with_source(error)
-        })?;
-        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
-        // Whoever saw the same earlier job makes the same id, so that two callers at once start one campaign.
-        let after = earlier.map_or_else(|| "none".to_owned(), |job| job.id.to_string());
-        job.id = JobId::derived(&format!("campaign {} {key} after {after}", self.id));
-        let enqueued = store.enqueue(&[job]).await?;
-        self.engine().wake.notify_waiters();
-        match enqueued.first() {
-            Some(Enqueued::New(job)) => Ok(CampaignStart {
-                job: *job,
-                repeated: false,
-            }),
-            Some(Enqueued::Existing(job)) => {
-                let state = store.job(&self.id, *job).await?.map(|job| job.state);
-                Ok(CampaignStart {
-                    job: *job,
-                    repeated: state == Some(JobState::Completed),
-                })
-            }
-            None => Err(Error::new(
-                ErrorKind::Internal,
-                "the store answered fewer jobs than it was given",
-            )),
-        }
-    }
-
-    /// The campaign that an earlier job of the same page stands for, if it still counts.
-    async fn recognised(&self, job: &Job, again: bool) -> Result<Option<CampaignStart>> {
-        let fresh = match job.finished_at {
-            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
-            None => true,
-        };
-        let counts = match job.state {
-            JobState::Waiting | JobState::Leased => true,
-            JobState::Completed => fresh && !again,
-            // Its finished steps are kept: going on is the only way not to do them twice.
-            JobState::Dead => {
-                fresh && !again && self.engine().store.redrive(&self.id, job.id).await?
-            }
-            JobState::Cancelled => false,
-        };
-        Ok(counts.then_some(CampaignStart {
-            job: job.id,
-            repeated: job.state == JobState::Completed,
-        }))
-    }
-
     /// Makes a campaign here and now, without a worker, and reports. Resumes one that was cut off.
     ///
     /// # Errors
@@ -233,13 +164,14 @@ impl Tenant {
     /// What a campaign's job gave, its publications as they stand now.
     ///
     /// # Errors
-    /// `NotFound`; the job's own error when it failed; `Unavailable` with a wait while it is not finished.
+    /// `NotFound`; the job's own error when it died; `Conflict` when it was called off; `Unavailable` while it is not
+    /// finished, with a wait, a second at least, until it goes on; those of the store.
     pub async fn campaign_report(&self, job: JobId) -> Result<CampaignReport> {
         let found = self.engine().store.job(&self.id, job).await?;
         let found = found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
         })?;
-        let mut report = report_of(&found)?;
+        let mut report = report_of(&found, self.engine().store.now().await?)?;
         for target in &mut report.targets {
             let Some(id) = target.publication else {
                 continue;
@@ -252,56 +184,33 @@ impl Tenant {
     }
 }
 
-/// A campaign that is in the queue or done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CampaignStart {
-    /// Its job.
-    pub job: JobId,
-    /// Whether it was finished before.
-    pub repeated: bool,
-}
-
-fn report_of(job: &Job) -> Result<CampaignReport> {
-    if let (JobState::Completed, Some(result)) = (job.state, &job.result) {
-        return serde_json::from_value(result.clone()).map_err(|error| {
-            Error::new(ErrorKind::Internal, "not the report of a campaign").with_source(error)
-        });
-    }
-    let last = job
-        .failures
-        .last()
-        .map(|failure| Error::from(failure.error.clone()));
-    Err(match (job.state, last) {
-        (JobState::Dead | JobState::Cancelled, Some(error)) => error,
-        (_, last) => waiting(job.run_at, last),
-    })
-}
-
-fn waiting(until: DateTime<Utc>, last: Option<Error>) -> Error {
-    let error = Error::new(
-        ErrorKind::Unavailable,
-        format!("the campaign is not finished; its next attempt is at {until}"),
-    );
-    match last {
-        Some(last) => error.with_source(last),
-        None => error,
-    }
-}
-
-/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
-fn page_key(page: &str) -> String {
-    let normal = match Url::parse(page) {
-        Ok(url) => {
-            let mut url = untag(&url);
-            url.set_fragment(None);
-            url.to_string()
+fn report_of(job: &Job, now: DateTime<Utc>) -> Result<CampaignReport> {
+    let failures = &job.failures;
+    let last = failures.last().map(|f| Error::from(f.error.clone()));
+    let internal = |message| Error::new(ErrorKind::Internal, message);
+    match job.state {
+        JobState::Completed => {
+            let result = job.result.clone().unwrap_or_default();
+            let report = serde_json::from_value(result);
+            report.map_err(|e| internal("not the report of a campaign").with_source(e))
         }
-        Err(_) => page.trim().to_owned(),
-    };
-    let digest = Sha256::digest(normal.as_bytes());
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        JobState::Dead => Err(last.unwrap_or_else(|| internal("the campaign was given up"))),
+        JobState::Cancelled => {
+            let message = "the campaign was called off";
+            Err(Error::new(ErrorKind::Conflict, message))
+        }
+        JobState::Waiting | JobState::Leased => {
+            let wait = (job.run_at - now).to_std().unwrap_or_default();
+            let message = match job.state {
+                JobState::Leased => "the campaign is being made".to_owned(),
+                _ => format!("the campaign is not finished; it goes on at {}", job.run_at),
+            };
+            let error = Error::new(ErrorKind::Unavailable, message)
+                .with_retry(Retry::After(Some(wait.max(Duration::from_secs(1)))));
+            Err(match last {
+                Some(last) => error.with_source(last),
+                None => error,
+            })
+        }
+    }
 }

@@ -1,29 +1,22 @@
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{future::Future, sync::Weak, time::Duration};
 
 use automarket_core::{
-    Context, Error, ErrorKind, ErrorRecord, Notice, Outcome, Pipeline, Result, Retry, When,
-    async_trait,
-    chrono::{DateTime, Utc},
-    crm::{CampaignPost, CampaignRecord, CampaignRecorded, CampaignUtm},
-    networks,
+    AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
+    PublicationId, Result, Retry, When, async_trait,
+    crm::{CampaignRecord, CampaignRecorded},
     pipeline::Run,
-    store::Publication,
+    store::{Account, Publication},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, Route, TargetFinding, TargetReport,
-    Tool,
-    compose::{Composed, Lane, brief, compose, link},
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Part, Route, TargetReport, Tool,
+    compose::{Composed, brief, compose},
+    lanes::lanes,
+    told::{crm_record, findings, notice, status},
 };
-use crate::{
-    Automarket, Tenant,
-    market::Engine,
-    publishing::{publication_id, rules_for},
-};
+use crate::{Automarket, Tenant, market::Engine, publishing::publication_id, trouble::waits};
 
 /// How long a publication started here belongs to this run without a heartbeat.
 const LEASE: Duration = Duration::from_secs(3);
@@ -83,8 +76,6 @@ impl Campaigning<'_> {
     async fn run(&self) -> Result<CampaignReport> {
         let (run, request) = (self.run, self.request);
         let engine = self.tenant.engine();
-        let lanes = self.lanes().await?;
-
         let page = run
             .step("read", || async {
                 let source = engine.page_source(&request.source.platform)?;
@@ -94,6 +85,7 @@ impl Campaigning<'_> {
             .await?;
         let drafts = run
             .step("generate", || async {
+                let lanes = lanes(engine, &run.tenant, request).await?;
                 let generator = engine.generator(&request.generator.platform)?;
                 let brief = &brief(request, &page, &lanes);
                 let call = |cx: Context| async move {
@@ -111,74 +103,42 @@ impl Campaigning<'_> {
                 Ok(drafts)
             })
             .await?;
-        let at: DateTime<Utc> = run.step("check", || engine.store.now()).await?;
-        let composed = compose(request, run.id, at, &page, &drafts, &lanes);
-        let campaign = &composed.campaign;
+        let mut composed: Composed = run
+            .step("check", || async {
+                let lanes = lanes(engine, &run.tenant, request).await?;
+                let at = engine.store.now().await?;
+                Ok(compose(request, run.id, at, &page, &drafts, &lanes))
+            })
+            .await?;
+        self.store("store", &composed).await?;
+        let targets = self.schedule(&composed).await?;
+        composed.campaign.status = status(request.mode, &targets);
+        self.store("status", &composed).await?;
+        // A CRM that is away holds up no notice.
+        let crm = self.crm(&composed, &targets).await;
+        let notice = self.notify(&composed, &targets).await;
+        let (crm, notice) = (crm?, notice?);
 
-        run.step("store", || async {
-            engine.store.put_campaign(&run.tenant, campaign).await
-        })
-        .await?;
-        let mut targets = self.schedule(&lanes, &composed).await?;
-        for (target, lane) in targets.iter_mut().zip(&lanes) {
-            target.link = link(&page, &campaign.utm, lane);
-        }
-        let crm = self.crm(&composed, &targets).await?;
-        let notice = self.notify(&composed, &targets).await?;
-
-        let scores = composed
-            .reports
-            .iter()
-            .map(|report| usize::from(report.score));
-        let score = scores.sum::<usize>() / composed.reports.len().max(1);
+        let Composed {
+            campaign, texts, ..
+        } = composed;
+        let scores = texts.iter().map(|text| usize::from(text.report.score));
+        let score = scores.sum::<usize>() / texts.len().max(1);
         Ok(CampaignReport {
             run_id: run.id,
             campaign_id: campaign.id,
-            source_url: page.url.clone(),
-            brand: campaign.brand.clone(),
-            generator: drafts.generator.clone(),
+            source_url: page.url,
+            brand: campaign.brand,
+            generator: drafts.generator,
             usage: drafts.usage,
             score: u8::try_from(score).unwrap_or(100),
-            findings: findings(&lanes, &composed),
+            findings: findings(&texts),
             targets,
             crm,
             notified: matches!(notice, Part::Done { .. }),
             notice,
             repeated: false,
         })
-    }
-
-    /// The request's networks with their rules and accounts.
-    async fn lanes(&self) -> Result<Vec<Lane>> {
-        let mut lanes = Vec::new();
-        for target in &self.request.targets {
-            let network = target.network.clone();
-            lanes.push(match &target.route {
-                Route::Account(id) => {
-                    let account = self.tenant.engine().account(&self.run.tenant, *id).await?;
-                    let publisher = self.tenant.engine().publisher(&account.platform)?;
-                    Lane {
-                        network,
-                        rules: rules_for(&account, &**publisher),
-                        account: Ok(*id),
-                    }
-                }
-                Route::Disabled(reason) => {
-                    let rules = networks::profile(&network).ok_or_else(|| {
-                        Error::invalid(
-                            "targets",
-                            format!("nothing is known of the network {network}"),
-                        )
-                    })?;
-                    Lane {
-                        network,
-                        rules,
-                        account: Err(reason.clone()),
-                    }
-                }
-            });
-        }
-        Ok(lanes)
     }
 
     /// Calls a tool for its account, or for nobody.
@@ -195,61 +155,58 @@ impl Campaigning<'_> {
         passed.call(engine, cx, call).await
     }
 
+    async fn store(&self, step: &str, composed: &Composed) -> Result<()> {
+        let store = &self.tenant.engine().store;
+        let put = || store.put_campaign(&self.run.tenant, &composed.campaign);
+        self.run.step(step, put).await
+    }
+
     /// Hands every text that passed to its account, and sees each of them on its way.
-    async fn schedule(&self, lanes: &[Lane], composed: &Composed) -> Result<Vec<TargetReport>> {
+    async fn schedule(&self, composed: &Composed) -> Result<Vec<TargetReport>> {
         let post = &composed.campaign.post;
-        let here_only = self.request.mode == Mode::Draft
-            && lanes
-                .iter()
-                .any(|lane| lane.account.is_ok() && !lane.rules.abilities.draft);
-        let accounts: Vec<_> = lanes
-            .iter()
-            .zip(&composed.reports)
-            .filter(|(_, report)| report.passes() && !here_only)
-            .filter_map(|(lane, _)| lane.account.as_ref().ok().copied())
-            .collect();
+        let sent = composed.texts.iter();
+        let sent = sent.filter(|text| text.report.passes() && !text.kept_here);
+        let accounts: Vec<_> = sent.filter_map(|text| text.route.account()).collect();
         self.run
             .step("schedule", || async {
-                let ours = matches!(post.delivery, automarket_core::Delivery::Now);
+                let ours = post.delivery == Delivery::Now;
                 let when = composed.due.filter(|_| ours).map_or(When::Now, When::At);
                 if !accounts.is_empty() {
-                    self.tenant
-                        .publish(post.clone(), accounts.clone(), when)
-                        .await?;
+                    self.tenant.publish(post.clone(), accounts, when).await?;
                 }
                 Ok(())
             })
             .await?;
         let mut targets = Vec::new();
-        for (lane, report) in lanes.iter().zip(&composed.reports) {
+        for text in &composed.texts {
+            let report = &text.report;
             let mut target = TargetReport {
-                platform: lane.network.clone(),
+                platform: text.network.clone(),
                 text: report.text.clone(),
                 length: report.length,
                 limit: report.limit,
                 unit: report.unit,
                 status: String::new(),
                 remote_id: None,
-                scheduled_at: composed.due,
+                scheduled_at: None,
                 publication: None,
                 reason: None,
-                link: None,
+                link: text.link.clone(),
             };
             let blocker = report.findings.first().filter(|_| !report.passes());
-            match (&lane.account, blocker) {
-                (Err(reason), _) => {
+            match (&text.route, blocker) {
+                (Route::Disabled(reason), _) => {
                     (target.status, target.reason) = ("disabled".into(), Some(reason.clone()))
                 }
                 (_, Some(blocker)) => {
                     (target.status, target.reason) =
                         ("refused".into(), Some(blocker.message.clone()));
                 }
-                (Ok(_), None) if here_only => target.status = "draft".into(),
-                (Ok(account), None) => {
-                    let publication = self
-                        .publish(lane, publication_id(post.id, *account))
-                        .await?;
-                    target.follow(&publication);
+                _ if text.kept_here => target.status = "draft".into(),
+                (Route::Account(account), None) => {
+                    target.scheduled_at = composed.due;
+                    let publication = publication_id(post.id, *account);
+                    target.follow(&self.publish(&text.network, publication).await?);
                 }
             }
             targets.push(target);
@@ -258,13 +215,9 @@ impl Campaigning<'_> {
     }
 
     /// Sees one publication on its way: runs its job here unless a worker has it.
-    async fn publish(
-        &self,
-        lane: &Lane,
-        id: automarket_core::PublicationId,
-    ) -> Result<Publication> {
+    async fn publish(&self, network: &Platform, id: PublicationId) -> Result<Publication> {
         self.run
-            .step(&format!("publish {}", lane.network), || async {
+            .step(&format!("publish {network}"), || async {
                 let store = &self.tenant.engine().store;
                 let gone = || Error::new(ErrorKind::Internal, "the publication is gone");
                 let publication = store.publication(&self.run.tenant, id).await?;
@@ -281,131 +234,86 @@ impl Campaigning<'_> {
         composed: &Composed,
         targets: &[TargetReport],
     ) -> Result<Part<CampaignRecorded>> {
-        let account = match &self.request.crm {
-            Route::Disabled(reason) => {
-                return Ok(Part::Disabled {
-                    reason: reason.clone(),
-                });
-            }
-            Route::Account(id) => *id,
-        };
-        self.run
-            .step("crm", || async {
-                let engine = self.tenant.engine();
-                let account = engine.account(&self.run.tenant, account).await?;
-                let crm = engine.crm(&account.platform)?.clone();
-                let (crm, record) = (&crm, &crm_record(composed, targets));
-                let (cx, passed) = engine.passing(account).await?;
-                let cx = cx.with_steps(self.run.steps());
-                let call = |cx| async move { crm.record_campaign(&cx, record).await };
-                part(passed.call(engine, cx, call).await)
-            })
+        let record = &crm_record(composed, targets);
+        self.part("crm", &self.request.crm, |id| self.record(id, record))
             .await
+    }
+
+    async fn record(&self, id: AccountId, record: &CampaignRecord) -> Result<CampaignRecorded> {
+        let engine = self.tenant.engine();
+        let account = self.account(id).await?;
+        let crm = &engine.crm(&account.platform).map_err(waits)?.clone();
+        let (cx, passed) = engine.passing(account).await.map_err(waits)?;
+        let cx = cx.with_steps(self.run.steps());
+        let call = |cx| async move { crm.record_campaign(&cx, record).await };
+        passed.call(engine, cx, call).await
     }
 
     async fn notify(&self, composed: &Composed, targets: &[TargetReport]) -> Result<Part<String>> {
-        let account = match &self.request.notify {
+        let notice = &notice(composed, targets);
+        self.part("notify", &self.request.notify, |id| self.tell(id, notice))
+            .await
+    }
+
+    async fn tell(&self, id: AccountId, notice: &Notice) -> Result<String> {
+        let engine = self.tenant.engine();
+        let account = self.account(id).await?;
+        let notifier = &engine.notifier(&account.platform).map_err(waits)?.clone();
+        let (cx, passed) = engine.passing(account).await.map_err(waits)?;
+        let cx = cx.with_steps(self.run.steps());
+        let cx = cx.with_key(&format!("notice {}", self.run.id));
+        let call = |cx| async move { notifier.notify(&cx, notice).await };
+        let told = passed.call(engine, cx, call).await?;
+        Ok(told.remote_id().to_owned())
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Account> {
+        let engine = self.tenant.engine();
+        engine.account(&self.run.tenant, id).await.map_err(waits)
+    }
+
+    /// What must not stop the campaign once its posts are on their way. Refused for good, by the platform or because
+    /// its account is not usable, it fails alone, and so does what cannot be told; what may be right later, or be
+    /// found, is tried again.
+    async fn part<T, F>(
+        &self,
+        name: &str,
+        route: &Route,
+        work: impl FnOnce(AccountId) -> F,
+    ) -> Result<Part<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T>>,
+    {
+        let id = match route {
+            Route::Account(id) => *id,
             Route::Disabled(reason) => {
                 return Ok(Part::Disabled {
                     reason: reason.clone(),
                 });
             }
-            Route::Account(id) => *id,
         };
-        let notice = notice(composed, targets);
-        self.run
-            .step("notify", || async {
-                let engine = self.tenant.engine();
-                let account = engine.account(&self.run.tenant, account).await?;
-                let notifier: Arc<_> = engine.notifier(&account.platform)?.clone();
-                let (notifier, notice) = (&notifier, &notice);
-                let (cx, passed) = engine.passing(account).await?;
-                let cx = cx.with_steps(self.run.steps());
-                let cx = cx.with_key(&format!("notice {}", self.run.id));
-                let call = |cx| async move { notifier.notify(&cx, notice).await };
-                let told = passed.call(engine, cx, call).await;
-                part(told.map(|outcome: Outcome| outcome.remote_id().to_owned()))
-            })
-            .await
+        let step = self.run.step(name, || async {
+            match work(id).await {
+                Ok(result) => Ok(Part::Done { result }),
+                Err(error) if self.may_end_well(&error) => Err(error),
+                Err(error) => Ok(Part::Failed {
+                    error: ErrorRecord::from(&error),
+                }),
+            }
+        });
+        step.await
     }
-}
 
-/// A part that was refused for good, or whose end cannot be told, does not stop the campaign; one that can
-/// be tried again does.
-fn part<T>(result: Result<T>) -> Result<Part<T>> {
-    match result {
-        Ok(result) => Ok(Part::Done { result }),
-        Err(error) => match error.retry() {
-            Retry::After(_) => Err(error),
-            Retry::Never | Retry::Reconcile => Ok(Part::Failed {
-                error: ErrorRecord::from(&error),
-            }),
-        },
+    /// Whether another run may do better. When there is none, what may have happened is left at that; what surely did
+    /// not is for whoever redrives the job.
+    fn may_end_well(&self, error: &Error) -> bool {
+        match error.retry() {
+            Retry::Never => false,
+            Retry::After(_) => true,
+            Retry::Reconcile => {
+                error.kind() != ErrorKind::CannotTell && self.run.attempt < ATTEMPTS
+            }
+        }
     }
-}
-
-fn findings(lanes: &[Lane], composed: &Composed) -> Vec<TargetFinding> {
-    let pairs = lanes.iter().zip(&composed.reports);
-    pairs
-        .flat_map(|(lane, report)| {
-            let found = report.findings.iter().cloned();
-            found.map(|finding| TargetFinding {
-                platform: lane.network.clone(),
-                finding,
-            })
-        })
-        .collect()
-}
-
-fn crm_record(composed: &Composed, targets: &[TargetReport]) -> CampaignRecord {
-    let campaign = &composed.campaign;
-    let key = campaign.id.to_string();
-    let posts = targets.iter().map(|target| CampaignPost {
-        key: format!("{key} post {}", target.platform),
-        network: target.platform.clone(),
-        text: target.text.clone(),
-        length: target.length,
-        scheduled_at: target.scheduled_at,
-        remote_id: target.remote_id.clone(),
-    });
-    let utms = targets.iter().filter_map(|target| {
-        Some(CampaignUtm {
-            key: format!("{key} utm {}", target.platform),
-            utm: campaign.utm.with_source(target.platform.as_str()),
-            href: target.link.clone()?,
-            networks: vec![target.platform.clone()],
-        })
-    });
-    CampaignRecord {
-        posts: posts.collect(),
-        utms: utms.collect(),
-        name: campaign.name.clone(),
-        description: campaign.description.clone(),
-        status: campaign.status,
-        kind: "website".into(),
-        source: campaign.source.clone(),
-        key,
-    }
-}
-
-fn notice(composed: &Composed, targets: &[TargetReport]) -> Notice {
-    let campaign = &composed.campaign;
-    let mut notice = Notice::new(
-        format!("Campaign: {}", campaign.name),
-        campaign.description.clone(),
-    );
-    for target in targets {
-        let status = target.reason.as_ref().map_or_else(
-            || target.status.clone(),
-            |why| format!("{}: {why}", target.status),
-        );
-        notice = notice.field(target.platform.as_str(), status);
-    }
-    if let Some(due) = composed.due {
-        notice = notice.field("goes out", due.to_rfc3339());
-    }
-    notice
-        .links
-        .extend(campaign.source.clone().map(|url| ("Page".to_owned(), url)));
-    notice
 }

@@ -34,7 +34,7 @@ pub struct CampaignReport {
     pub findings: Vec<TargetFinding>,
     /// What each network says.
     pub targets: Vec<TargetReport>,
-    /// What the CRM recorded.
+    /// What the CRM recorded: what was out or to come when it was told.
     pub crm: Part<CampaignRecorded>,
     /// Whether the notice arrived.
     pub notified: bool,
@@ -67,11 +67,11 @@ pub struct TargetReport {
     pub limit: Option<usize>,
     /// In which unit.
     pub unit: TextUnit,
-    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept here).
+    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept in the campaign alone).
     pub status: String,
     /// The platform's id.
     pub remote_id: Option<String>,
-    /// When it is to appear.
+    /// When it is to appear, or was; `None` for drafts and for what does not appear.
     pub scheduled_at: Option<DateTime<Utc>>,
     /// The publication.
     pub publication: Option<PublicationId>,
@@ -91,6 +91,17 @@ impl TargetReport {
             .error
             .as_ref()
             .map(|error| error.message.clone());
+        if self.is_off() {
+            self.scheduled_at = None;
+        }
+    }
+
+    /// Whether it is neither out nor to come.
+    pub(super) fn is_off(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "disabled" | "refused" | "rejected" | "missed" | "cancelled" | "deleted"
+        )
     }
 }
 
@@ -108,7 +119,7 @@ pub enum Part<T> {
         /// Why.
         reason: String,
     },
-    /// It was refused for good, or its end cannot be told.
+    /// It was refused for good, its account is not usable, or its end cannot be told.
     Failed {
         /// Why.
         error: ErrorRecord,

@@ -200,3 +200,63 @@ async fn what_is_out_in_part_is_given_the_time_that_the_platform_asks_for() {
         assert!(over.num_seconds() >= 6 * 3600, "{over}");
     }
 }
+
+/// A post that the platform itself makes public at this instant.
+async fn at_platform(world: &World, at: &str, options: PublishOptions) -> PostId {
+    let post = Post::text("We shipped!").delivery(Delivery::At(at.parse().unwrap()));
+    let accounts = [world.account.id];
+    let published = world
+        .tenant
+        .publish_with(post, accounts, When::Now, options);
+    published.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_the_platform_makes_public_may_be_handed_over_until_then() {
+    for world in worlds().await {
+        let tomorrow = "2027-01-12T09:00:00Z";
+        world.publisher.answer(limited(7200));
+        let post = at_platform(&world, tomorrow, PublishOptions::new()).await;
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Scheduled);
+        world.clock.advance(chrono::Duration::hours(3));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        // Nobody was there at all.
+        let post = at_platform(&world, tomorrow, PublishOptions::new()).await;
+        world.clock.advance(chrono::Duration::hours(20));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_the_platform_was_to_make_public_is_missed_once_that_is_past() {
+    for world in worlds().await {
+        let soon = "2027-01-11T09:10:00Z";
+        let late = at_platform(&world, soon, PublishOptions::new()).await;
+        let patient = PublishOptions::new().however_late();
+        let patient = at_platform(&world, soon, patient).await;
+        let asked = PublishOptions::new().needs_approval();
+        let asked = at_platform(&world, soon, asked).await;
+        world.clock.advance(chrono::Duration::minutes(10));
+        for post in [late, patient, asked] {
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
+        }
+        assert!(world.publisher.texts().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_edit_may_change_until_when_it_may_be_handed_over() {
+    for world in worlds().await {
+        let (one, two) = (at("2027-01-11T09:05:00Z"), "2027-01-12T09:00:00Z");
+        let ours = world.publish(one).await;
+        let theirs = at_platform(&world, two, PublishOptions::new()).await;
+        let text = || Post::text("We shipped it!");
+        let delivery = Delivery::At(two.parse().unwrap());
+        let edit = world.tenant.edit(ours, text().delivery(delivery));
+        edit.await.unwrap();
+        world.tenant.edit(theirs, text()).await.unwrap();
+        world.clock.advance(chrono::Duration::hours(2));
+        assert_eq!(world.turn(theirs).await.0.state, PublicationState::Missed);
+        assert_eq!(world.turn(ours).await.0.state, PublicationState::Published);
+    }
+}

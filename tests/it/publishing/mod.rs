@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use automarket::{
     Automarket, Credential, Error, ErrorKind, JobId, Keyring, Platform, Post, PostId, Retry,
     Tenant, When,
-    core::{Handle, Lookup, Outcome, Receipt, chrono},
+    core::{Delivery, Handle, Lookup, Outcome, Receipt, chrono},
     publishing::{PostState, PublishOptions, TooLate, remote_id},
     store::{
         Account, Claim, JobState, MemoryStore, Publication, PublicationState, Store,

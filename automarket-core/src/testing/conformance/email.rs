@@ -65,33 +65,31 @@ async fn each_message_has_its_result_in_order(test: &EmailUnderTest<'_>) {
 
 async fn one_bad_message_fails_alone(test: &EmailUnderTest<'_>) {
     let before = (test.sent)();
-    let mut bad = message(test, "x@example.com");
-    bad.to.clear();
-    let mut injected = message(test, "y@example.com");
-    injected.subject = "Hi\r\nBcc: everyone@example.com".into();
-    let results = sent(
-        test,
-        &[
-            message(test, "a@example.com"),
-            bad,
-            injected,
-            message(test, "b@example.com"),
-        ],
-    )
-    .await;
+    let spoilt: [fn(&mut EmailMessage); 4] = [
+        |m| m.to.clear(),
+        |m| m.subject = "Hi\r\nBcc: everyone@example.com".into(),
+        |m| m.to[0].email = "x@example.com, everyone@example.com".into(),
+        |m| {
+            drop(
+                m.headers
+                    .insert("Bcc".into(), "everyone@example.com".into()),
+            )
+        },
+    ];
+    let mut messages = vec![message(test, "a@example.com")];
+    for spoil in spoilt {
+        let mut bad = message(test, "x@example.com");
+        spoil(&mut bad);
+        messages.push(bad);
+    }
+    messages.push(message(test, "b@example.com"));
+    let results = sent(test, &messages).await;
     let kinds: Vec<_> = results
         .iter()
         .map(|result| result.as_ref().err().map(crate::Error::kind))
         .collect();
-    assert_eq!(
-        kinds,
-        [
-            None,
-            Some(ErrorKind::InvalidInput),
-            Some(ErrorKind::InvalidInput),
-            None
-        ]
-    );
+    let bad = Some(ErrorKind::InvalidInput);
+    assert_eq!(kinds, [None, bad, bad, bad, bad, None]);
     assert_eq!((test.sent)(), before + 2);
 }
 

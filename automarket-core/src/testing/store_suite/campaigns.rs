@@ -1,8 +1,10 @@
+use chrono::TimeDelta;
+
 use super::{
     StoreCase, StoreUnderTest,
     samples::{campaign, tenant},
 };
-use crate::content::CampaignStatus;
+use crate::{CampaignId, content::CampaignStatus};
 
 pub(super) fn cases() -> Vec<StoreCase> {
     vec![
@@ -36,13 +38,13 @@ async fn replaced(s: &StoreUnderTest) {
 
 async fn newest_first(s: &StoreUnderTest) {
     let (a, now) = (tenant("a"), s.now().await);
-    for name in ["first", "second", "third"] {
-        s.store
-            .put_campaign(&a, &campaign(name, now))
-            .await
-            .unwrap();
+    let names: Vec<String> = (0..9).map(|n| format!("campaign {n}")).collect();
+    for (name, n) in names.iter().zip(0..) {
+        let mut campaign = campaign(name, now + TimeDelta::milliseconds(n));
+        campaign.id = CampaignId::derived_at(name, campaign.created_at);
+        s.store.put_campaign(&a, &campaign).await.unwrap();
     }
-    let listed = s.store.campaigns(&a, 2).await.unwrap();
-    let names: Vec<&str> = listed.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["third", "second"]);
+    let listed = s.store.campaigns(&a, 8).await.unwrap();
+    let listed: Vec<&String> = listed.iter().map(|c| &c.name).collect();
+    assert!(listed.into_iter().eq(names[1..].iter().rev()));
 }

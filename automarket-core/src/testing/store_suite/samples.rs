@@ -125,6 +125,7 @@ pub fn publishing(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
         content_hash: "ab".repeat(32),
         due: at + TimeDelta::microseconds(1),
         lateness: Lateness::PublishIfWithin(Duration::from_micros(7)),
+        public_at: Some(at),
         approval: Approval::Given(TEXT.to_owned()),
         slot: None,
         job: JobId::new(),

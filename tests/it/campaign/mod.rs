@@ -1,9 +1,13 @@
 //! From a page to a campaign: the real connectors on the sandbox.
 
+mod again;
+mod parts;
+mod texts;
+
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, ErrorKind, Platform, Tenant,
+    AccountId, Automarket, Credential, ErrorKind, Platform, Tenant,
     check::Severity,
     connectors::{
         firecrawl::{
@@ -13,12 +17,14 @@ use automarket::{
         mixpost::{self, Mixpost, MixpostConfig},
         slack::{self, Slack},
         twenty::{self, Twenty, TwentyConfig, testing::FakeTwenty},
+        x::{X, XConfig},
     },
+    content::Campaign,
     core::{JobId, chrono},
     pipelines::campaign::{
-        CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, Tool,
+        CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, TargetReport, Tool,
     },
-    store::{Account, JobState, MemoryStore},
+    store::{Account, JobState, MemoryStore, Store},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 use serde_json::json;
@@ -67,8 +73,10 @@ impl World {
             .keyring(automarket::Keyring::random())
             .page_source(firecrawl::PLATFORM, Firecrawl::new())
             .publisher(Mixpost::new(mixpost).unwrap())
+            .publisher(X::new(XConfig::default()))
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))
             .notifier(Slack::new())
+            .generator(texts::WORDY, texts::Wordy)
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();
@@ -132,6 +140,15 @@ impl World {
         self.tenant.campaign(&self.request, LEASE).await
     }
 
+    fn store(&self) -> &Arc<dyn Store> {
+        self.tenant.market().store()
+    }
+
+    async fn stored(&self) -> Vec<Campaign> {
+        let stored = self.store().campaigns(self.tenant.id(), 10);
+        stored.await.unwrap()
+    }
+
     fn count(&self, platform: &Platform) -> usize {
         self.sandbox.effects(platform).len()
     }
@@ -190,55 +207,7 @@ async fn a_page_becomes_a_scheduled_campaign() {
     );
     // campaign, four posts, four tracked links.
     assert_eq!(world.count(&twenty::PLATFORM), 9);
-    assert_eq!(
-        world
-            .tenant
-            .market()
-            .store()
-            .campaigns(world.tenant.id(), 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn the_same_page_within_a_day_is_recognised_and_again_overrides() {
-    let mut world = World::new().await;
-    let first = world.campaign().await.unwrap();
-    let before = world.counts();
-    world.request.page = format!("{PAGE}?utm_source=mail#top");
-    let second = world.campaign().await.unwrap();
-    assert!(second.repeated);
-    assert_eq!(second.run_id, first.run_id);
-    assert_eq!(
-        world.counts(),
-        before,
-        "nothing was read, published, recorded or told"
-    );
-
-    world.request.page = PAGE.into();
-    world.request.again = true;
-    let third = world.campaign().await.unwrap();
-    assert!(!third.repeated);
-    assert_eq!(world.count(&mixpost::PLATFORM), 8);
-
-    world.request.again = false;
-    world.clock.advance(chrono::Duration::hours(25));
-    let next_day = world.campaign().await.unwrap();
-    assert!(!next_day.repeated);
-    assert_eq!(world.count(&mixpost::PLATFORM), 12);
-}
-
-#[tokio::test]
-async fn two_starts_at_once_are_one_campaign() {
-    let world = World::new().await;
-    let (one, two) = tokio::join!(
-        world.tenant.start_campaign(&world.request),
-        world.tenant.start_campaign(&world.request)
-    );
-    assert_eq!(one.unwrap().job, two.unwrap().job);
+    assert_eq!(world.stored().await.len(), 1);
 }
 
 /// Whatever request of the campaign is lost or refused, and however often it is resumed: in the end each
@@ -293,8 +262,8 @@ async fn a_failure_at_any_request_leaves_each_effect_once() {
 
 /// Publications have jobs of their own: what failed for the moment is carried on without the campaign.
 async fn finish_publications(world: &World) {
-    let store = world.tenant.market().store();
-    for job in store
+    for job in world
+        .store()
         .jobs(world.tenant.id(), JobState::Waiting, 50)
         .await
         .unwrap()
@@ -364,6 +333,21 @@ async fn draft_and_immediate_modes_do_what_they_say() {
             .all(|post| post["state"] == "draft")
     );
 
+    // Where a platform keeps no drafts, the campaign does; the others are as they were.
+    let mut world = World::new().await;
+    let account = Account::new(world.tenant.id().clone(), Platform::X, "1");
+    let account = world.tenant.add_account(account, Credential::token("t"));
+    world.request.targets[1].route = Route::Account(account.await.unwrap().id);
+    world.request.mode = Mode::Draft;
+    let report = world.campaign().await.unwrap();
+    let status = |target: &TargetReport| (target.status.clone(), target.publication.is_some());
+    let [linkedin, x, ..] = &report.targets[..] else {
+        panic!("{:?}", report.targets)
+    };
+    assert_eq!(status(linkedin), ("accepted".into(), true));
+    assert_eq!(status(x), ("draft".into(), false));
+    assert_eq!(world.count(&mixpost::PLATFORM), 3);
+
     let mut world = World::new().await;
     world.request.mode = Mode::Immediate;
     let report = world.campaign().await.unwrap();
@@ -387,20 +371,83 @@ async fn draft_and_immediate_modes_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn bad_requests_name_their_field() {
+async fn a_network_of_which_only_its_connector_knows_gets_its_text() {
     let mut world = World::new().await;
-    let field = |error: automarket::Error| error.field().map(str::to_owned);
-    let twice = world.request.targets[0].clone();
-    world.request.targets.push(twice);
+    let network = Platform::from_static("pinterest");
+    let id = mixpost::testing::MASTODON_ACCOUNT.to_string();
+    let account = Account::new(world.tenant.id().clone(), mixpost::PLATFORM, id);
+    let token = Credential::token(mixpost::testing::TOKEN);
+    let account = account.on_network(network.clone());
+    let account = world.tenant.add_account(account, token).await.unwrap();
+    world.request.targets.push(CampaignTarget {
+        network: network.clone(),
+        route: Route::Account(account.id),
+    });
+    let report = world.campaign().await.unwrap();
+    let last = report.targets.last().unwrap();
     assert_eq!(
-        field(world.campaign().await.unwrap_err()).as_deref(),
-        Some("targets")
+        (&last.platform, last.status.as_str()),
+        (&network, "accepted")
     );
-    world.request.targets.clear();
-    assert_eq!(
-        field(world.campaign().await.unwrap_err()).as_deref(),
-        Some("targets")
-    );
+    assert_eq!(world.count(&mixpost::PLATFORM), 5);
+}
+
+#[tokio::test]
+async fn bad_requests_name_their_field() {
+    async fn refused(spoil: impl FnOnce(&mut CampaignRequest)) -> (ErrorKind, String) {
+        let mut world = World::new().await;
+        spoil(&mut world.request);
+        let error = world.campaign().await.unwrap_err();
+        assert!(
+            world
+                .store()
+                .jobs(world.tenant.id(), JobState::Dead, 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        (error.kind(), error.field().unwrap_or_default().to_owned())
+    }
+    let is = |kind, field: &str| (kind, field.to_owned());
+    let (unknown, nobody) = (|| Platform::from_static("nobody"), AccountId::new);
+    use ErrorKind::{Config, InvalidInput, NotFound};
+
+    let twice = refused(|r| r.targets.push(r.targets[0].clone())).await;
+    assert_eq!(twice, is(InvalidInput, "targets"));
+    let none = refused(|r| r.targets.clear()).await;
+    assert_eq!(none, is(InvalidInput, "targets"));
+    let account = refused(|r| r.targets[2].route = Route::Account(nobody())).await;
+    assert_eq!(account, is(NotFound, "targets"));
+    let network = refused(|r| {
+        r.targets[2].network = unknown();
+        r.targets[2].route = Route::Disabled("off".into());
+    });
+    assert_eq!(network.await, is(InvalidInput, "targets"));
+    let another = refused(|r| r.targets[2].route = r.targets[3].route.clone()).await;
+    assert_eq!(another, is(InvalidInput, "targets"));
+    let no_publisher = refused(|r| {
+        r.targets[2].network = twenty::PLATFORM;
+        r.targets[2].route = r.crm.clone();
+    })
+    .await;
+    assert_eq!(no_publisher, is(Config, "targets"));
+
+    let source = refused(|r| r.source.platform = unknown()).await;
+    assert_eq!(source, is(Config, "source"));
+    let source = refused(|r| r.source.account = Some(nobody())).await;
+    assert_eq!(source, is(NotFound, "source"));
+    let generator = refused(|r| r.generator = Tool::of(unknown())).await;
+    assert_eq!(generator, is(Config, "generator"));
+    let generator = refused(|r| r.generator.account = Some(nobody())).await;
+    assert_eq!(generator, is(NotFound, "generator"));
+    let crm = refused(|r| r.crm = Route::Account(nobody())).await;
+    assert_eq!(crm, is(NotFound, "crm"));
+    let no_crm = refused(|r| r.crm = r.notify.clone()).await;
+    assert_eq!(no_crm, is(Config, "crm"));
+    let notify = refused(|r| r.notify = Route::Account(nobody())).await;
+    assert_eq!(notify, is(NotFound, "notify"));
+    let no_notifier = refused(|r| r.notify = r.crm.clone()).await;
+    assert_eq!(no_notifier, is(Config, "notify"));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Sending e-mail through a provider: the trait and its words.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Context, Error, Identity, Outcome, Result,
+    Context, Identity, Outcome, Result,
     content::Media,
     profile::{ApiVersion, Status},
 };
@@ -105,10 +107,10 @@ impl EmailProfile {
     }
 }
 
-/// An e-mail address with a name.
+/// One e-mail address with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mailbox {
-    /// The address.
+    /// The address: `name@domain`, in any script, and nothing around it.
     pub email: String,
     /// The name shown.
     pub name: Option<String>,
@@ -141,7 +143,7 @@ pub struct EmailMessage {
     /// Attachments.
     #[serde(default)]
     pub attachments: Vec<Media>,
-    /// Further headers, such as `List-Unsubscribe`.
+    /// Further headers, such as `List-Unsubscribe`; none that the message has fields for.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }
@@ -161,53 +163,6 @@ impl EmailMessage {
             html: None,
             attachments: Vec::new(),
             headers: BTreeMap::new(),
-        }
-    }
-
-    /// Checks what every provider needs: a recipient, a body, and no line break in any header.
-    ///
-    /// # Errors
-    /// `InvalidInput` naming `to`, `text`, `subject` or the header.
-    pub fn check(&self) -> Result<()> {
-        if self.to.is_empty() && self.cc.is_empty() && self.bcc.is_empty() {
-            return Err(Error::invalid("to", "a message has at least one recipient"));
-        }
-        if self.text.is_none() && self.html.is_none() {
-            return Err(Error::invalid("text", "a message has a text or HTML"));
-        }
-        let broken = |text: &str| text.chars().any(|c| c.is_control() && c != '\t');
-        if broken(&self.subject) {
-            return Err(Error::invalid(
-                "subject",
-                "a subject has no line breaks and control characters",
-            ));
-        }
-        let boxes = self
-            .to
-            .iter()
-            .chain(&self.cc)
-            .chain(&self.bcc)
-            .chain(&self.reply_to)
-            .chain([&self.from]);
-        for mailbox in boxes {
-            let name = mailbox.name.as_deref().unwrap_or_default();
-            if broken(&mailbox.email) || broken(name) || !mailbox.email.contains('@') {
-                return Err(Error::invalid(
-                    "to",
-                    "an address has an @ and no line breaks",
-                ));
-            }
-        }
-        match self
-            .headers
-            .iter()
-            .find(|(name, value)| broken(value) || broken(name) || name.is_empty())
-        {
-            Some((name, _)) => Err(Error::invalid(
-                name.clone(),
-                "a header has a name and no line breaks",
-            )),
-            None => Ok(()),
         }
     }
 }

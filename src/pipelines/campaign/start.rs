@@ -1,0 +1,208 @@
+//! Starting a campaign: what a page's earlier ones mean for it, and under which id it runs.
+
+use std::collections::BTreeSet;
+
+use automarket_core::{
+    AccountId, Error, ErrorKind, JobId, Result,
+    chrono::Duration,
+    content::untag,
+    store::{Enqueued, Job, JobState, NewJob},
+};
+use serde::Deserialize as _;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, Tool, compose::post_id, lanes::lanes};
+use crate::Tenant;
+
+/// How long a page that was made into a campaign is recognised.
+const RECOGNISED: Duration = Duration::hours(24);
+
+/// A campaign that is in the queue or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignStart {
+    /// Its job.
+    pub job: JobId,
+    /// Whether it was finished before.
+    pub repeated: bool,
+}
+
+impl Tenant {
+    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
+    /// `request.again`: then its job is answered, finished or not. (A page is known for as long as its job is
+    /// kept, see [`Retention`](crate::worker::Retention).) One that died goes on after its last finished step if it
+    /// is asked the same, and is made anew if it is asked something else and has handed nothing over.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
+    /// an account of another network; `NotFound` for an account that the tenant does not have and `Config` for what is
+    /// not registered here, each naming its field; `Conflict` (`campaign.handed_over`) for a page whose campaign died
+    /// with its posts handed over and was asked something else; those of the store.
+    pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
+        self.check_campaign(request).await?;
+        let store = &self.engine().store;
+        let key = page_key(&request.page);
+        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
+        if let Some(job) = &earlier
+            && let Some(start) = self.recognised(job, request).await?
+        {
+            return Ok(start);
+        }
+        let payload = serde_json::to_value(request).map_err(|error| {
+            Error::invalid("request", "not representable as JSON").with_source(error)
+        })?;
+        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
+        job.max_attempts = ATTEMPTS;
+        job.id = self.next_id(&key, earlier.map(|job| job.id)).await?;
+        let enqueued = store.enqueue(&[job]).await?;
+        self.engine().wake.notify_waiters();
+        match enqueued.first() {
+            Some(Enqueued::New(job)) => Ok(CampaignStart {
+                job: *job,
+                repeated: false,
+            }),
+            Some(Enqueued::Existing(job)) => {
+                let state = store.job(&self.id, *job).await?.map(|job| job.state);
+                Ok(CampaignStart {
+                    job: *job,
+                    repeated: state == Some(JobState::Completed),
+                })
+            }
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                "the store answered fewer jobs than it was given",
+            )),
+        }
+    }
+
+    /// Whether all that the request names is there, before anything is read or paid for.
+    async fn check_campaign(&self, request: &CampaignRequest) -> Result<()> {
+        let wrong = |message| Err(Error::invalid("targets", message));
+        if request.targets.is_empty() {
+            return wrong("a campaign needs at least one network");
+        }
+        let networks = request.targets.iter().map(|target| &target.network);
+        if networks.collect::<BTreeSet<_>>().len() < request.targets.len() {
+            return wrong("a campaign speaks once on each network");
+        }
+        let engine = self.engine();
+        let of = |field| move |error: Error| error.with_field(field);
+        let account = async |field, id: Option<AccountId>| {
+            let Some(id) = id else { return Ok(None) };
+            let account = engine.account(&self.id, id).await;
+            account.map(Some).map_err(of(field))
+        };
+        lanes(engine, &self.id, request).await?;
+        let Tool {
+            platform,
+            account: payer,
+        } = &request.source;
+        engine.page_source(platform).map_err(of("source"))?;
+        account("source", *payer).await?;
+        let Tool {
+            platform,
+            account: payer,
+        } = &request.generator;
+        engine.generator(platform).map_err(of("generator"))?;
+        account("generator", *payer).await?;
+        if let Some(crm) = account("crm", request.crm.account()).await? {
+            engine.crm(&crm.platform).map_err(of("crm"))?;
+        }
+        if let Some(chat) = account("notify", request.notify.account()).await? {
+            engine.notifier(&chat.platform).map_err(of("notify"))?;
+        }
+        Ok(())
+    }
+
+    /// The id of the page's next campaign. Whoever saw the same earlier job makes the same, so that two callers at
+    /// once start one campaign. An id whose job is forgotten and whose post is not is passed by: what follows
+    /// from it is out already.
+    async fn next_id(&self, key: &str, earlier: Option<JobId>) -> Result<JobId> {
+        let store = &self.engine().store;
+        let after = |earlier: Option<JobId>| {
+            let earlier = earlier.map_or_else(|| "none".to_owned(), |job| job.to_string());
+            JobId::derived(&format!("campaign {} {key} after {earlier}", self.id))
+        };
+        let mut id = after(earlier);
+        // In this order: a job is there before its post.
+        while store.post(&self.id, post_id(id)).await?.is_some()
+            && store.job(&self.id, id).await?.is_none()
+        {
+            id = after(Some(id));
+        }
+        Ok(id)
+    }
+
+    /// The campaign that an earlier job of the same page stands for, if it still counts.
+    async fn recognised(
+        &self,
+        job: &Job,
+        request: &CampaignRequest,
+    ) -> Result<Option<CampaignStart>> {
+        let fresh = match job.finished_at {
+            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
+            None => true,
+        };
+        let counts = match job.state {
+            JobState::Waiting | JobState::Leased => true,
+            JobState::Completed => fresh && !request.again,
+            JobState::Dead => fresh && !request.again && self.goes_on(job, request).await?,
+            JobState::Cancelled => false,
+        };
+        Ok(counts.then_some(CampaignStart {
+            job: job.id,
+            repeated: job.state == JobState::Completed,
+        }))
+    }
+
+    /// Whether a dead campaign goes on: its finished steps are kept, and what it was asked is what it does. Asked
+    /// something else, one that has handed nothing over makes room for another.
+    async fn goes_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
+        let store = &self.engine().store;
+        let asked = CampaignRequest::deserialize(&job.payload);
+        if asked.is_ok_and(|asked| asked.asks_the_same(request)) {
+            return store.redrive(&self.id, job.id).await;
+        }
+        if store.post(&self.id, post_id(job.id)).await?.is_none() {
+            return Ok(false);
+        }
+        let message = "the campaign of this page died after its posts were handed over, and was asked something else";
+        let remedy = format!(
+            "go on with it as it is by Tenant::redrive({}), or set `again` for a campaign that posts once more",
+            job.id
+        );
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_rule("campaign.handed_over")
+            .with_remedy(remedy))
+    }
+}
+
+impl CampaignRequest {
+    /// Whether another request for the same page would do the same.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        let asks = |request: &Self| Self {
+            page: String::new(),
+            again: false,
+            ..request.clone()
+        };
+        asks(self) == asks(other)
+    }
+}
+
+/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
+fn page_key(page: &str) -> String {
+    let normal = match Url::parse(page) {
+        Ok(url) => {
+            let mut url = untag(&url);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => page.trim().to_owned(),
+    };
+    let digest = Sha256::digest(normal.as_bytes());
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

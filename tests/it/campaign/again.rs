@@ -1,0 +1,155 @@
+//! The same page once more.
+
+use automarket::{
+    Retry,
+    store::{Claim, Verdict},
+};
+
+use super::*;
+
+#[tokio::test]
+async fn the_same_page_within_a_day_is_recognised_and_again_overrides() {
+    let mut world = World::new().await;
+    let first = world.campaign().await.unwrap();
+    let before = world.counts();
+    world.request.page = format!("{PAGE}?utm_source=mail#top");
+    let second = world.campaign().await.unwrap();
+    assert!(second.repeated);
+    assert_eq!(second.run_id, first.run_id);
+    assert_eq!(
+        world.counts(),
+        before,
+        "nothing was read, published, recorded or told"
+    );
+
+    world.request.page = PAGE.into();
+    world.request.again = true;
+    let third = world.campaign().await.unwrap();
+    assert!(!third.repeated);
+    assert_eq!(world.count(&mixpost::PLATFORM), 8);
+
+    world.request.again = false;
+    world.clock.advance(chrono::Duration::hours(25));
+    let next_day = world.campaign().await.unwrap();
+    assert!(!next_day.repeated);
+    assert_eq!(world.count(&mixpost::PLATFORM), 12);
+}
+
+#[tokio::test]
+async fn a_page_whose_earlier_campaigns_are_forgotten_gets_another() {
+    let world = World::new().await;
+    for campaigns in 1..=4 {
+        let report = world.campaign().await.unwrap();
+        assert!(!report.repeated);
+        assert!(report.targets.iter().all(|t| t.status == "accepted"));
+        assert_eq!(world.count(&mixpost::PLATFORM), 4 * campaigns);
+        let stored = world.stored().await;
+        assert_eq!(stored.len(), campaigns);
+        assert_eq!(stored[0].id, report.campaign_id, "newest first");
+        world.clock.advance(chrono::Duration::days(31));
+        let now = world.store().now().await.unwrap();
+        world.store().remove_ended(now, 1000).await.unwrap();
+        let gone = world.tenant.campaign_report(report.run_id).await;
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn two_starts_at_once_are_one_campaign() {
+    let world = World::new().await;
+    let (one, two) = tokio::join!(
+        world.tenant.start_campaign(&world.request),
+        world.tenant.start_campaign(&world.request)
+    );
+    assert_eq!(one.unwrap().job, two.unwrap().job);
+}
+
+async fn dead(world: &World) -> Vec<JobId> {
+    let dead = world.tenant.dead_jobs(9).await.unwrap();
+    dead.into_iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn what_died_before_anything_was_handed_over_is_made_anew_when_asked_otherwise() {
+    let mut world = World::new().await;
+    let reader = world.request.source.account.unwrap();
+    world.tenant.disconnect(reader).await.unwrap();
+    for _ in 0..2 {
+        let error = world.campaign().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(dead(&world).await.len(), 1, "asked the same, it goes on");
+    }
+    let another = Account::new(world.tenant.id().clone(), firecrawl::PLATFORM, "another");
+    let key = Credential::token(firecrawl::testing::KEY);
+    let another = world.tenant.add_account(another, key).await.unwrap();
+    world.request.source.account = Some(another.id);
+    let report = world.campaign().await.unwrap();
+    assert!(!dead(&world).await.contains(&report.run_id));
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+    assert!(world.campaign().await.unwrap().repeated);
+}
+
+#[tokio::test]
+async fn what_died_with_its_posts_handed_over_is_not_made_twice() {
+    let mut world = World::new().await;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503)).times(20);
+    world.sandbox.faults().add(away);
+    while dead(&world).await.is_empty() {
+        assert!(world.campaign().await.is_err());
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    let before = world.counts();
+    let asked = world.request.clone();
+    world.request.crm = Route::Disabled("it is down".into());
+    let refused = world.campaign().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert_eq!(refused.rule(), Some("campaign.handed_over"));
+    let job = dead(&world).await[0];
+    assert!(refused.remedy().unwrap().contains(&job.to_string()));
+    assert_eq!(world.counts(), before);
+
+    world.request = asked;
+    let report = world.campaign().await.unwrap();
+    assert_eq!(report.run_id, job);
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_there_yet_says_when_to_ask_again() {
+    let world = World::new().await;
+    let id = world.tenant.id();
+    let wait = async |job| {
+        let error = world.tenant.campaign_report(job).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        error.retry()
+    };
+    let job = world
+        .tenant
+        .start_campaign(&world.request)
+        .await
+        .unwrap()
+        .job;
+    let second = Retry::After(Some(Duration::from_secs(1)));
+    assert_eq!(wait(job).await, second);
+
+    let limited = FaultRule::on("/metadata", Fault::RateLimited(Some("600")));
+    world.sandbox.faults().add(limited);
+    world.tenant.work_on(job, LEASE).await.unwrap();
+    let Retry::After(Some(asked)) = wait(job).await else {
+        panic!("no wait")
+    };
+    assert!((600..605).contains(&asked.as_secs()), "{asked:?}");
+
+    world.clock.advance(chrono::Duration::minutes(11));
+    let claim = Claim::new("another", 1).only(job).lease(LEASE);
+    let lease = world.store().claim(&claim).await.unwrap().remove(0);
+    assert_eq!(wait(job).await, second);
+    world
+        .store()
+        .settle(&[(lease.token, Verdict::Release)])
+        .await
+        .unwrap();
+    assert!(world.store().cancel_job(id, job).await.unwrap());
+    let off = world.tenant.campaign_report(job).await.unwrap_err();
+    assert_eq!(off.kind(), ErrorKind::Conflict);
+}

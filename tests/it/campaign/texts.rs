@@ -1,0 +1,72 @@
+//! What is made of the drafts.
+
+use automarket::{
+    ai::{Brief, Draft, Drafts, Generator, Usage},
+    content::Voice,
+    core::{Context, async_trait},
+    pipelines::campaign::TargetFinding,
+};
+
+use super::*;
+
+/// Says the same again and again.
+pub(super) struct Wordy;
+
+pub(super) const WORDY: Platform = Platform::from_static("wordy");
+
+#[async_trait]
+impl Generator for Wordy {
+    fn name(&self) -> &str {
+        "wordy"
+    }
+
+    async fn generate(&self, _: &Context, brief: &Brief) -> automarket::Result<Drafts> {
+        let texts = brief.targets.iter().map(|target| Draft {
+            network: target.platform.clone(),
+            text: "Acme Cloud deploys in seconds. ".repeat(30),
+        });
+        Ok(Drafts {
+            name: "Acme Cloud".into(),
+            description: "It deploys.".into(),
+            texts: texts.collect(),
+            generator: "wordy".into(),
+            model: None,
+            prompt_hash: None,
+            usage: Usage::default(),
+            repairs: 0,
+        })
+    }
+}
+
+/// What a brand has to say need not stand on its page, and is never what is cut off.
+#[tokio::test]
+async fn every_text_holds_the_disclosure_whatever_it_says_and_however_long_the_draft() {
+    for words in [
+        "Capital at risk. 76% of retail accounts lose money.",
+        "18+ begambleaware.org",
+        "Ad, see https://acme.dev/ads",
+        // Half of a word of the draft is no disclosure.
+        "Acme Cloud deploy",
+    ] {
+        for wordy in [false, true] {
+            let mut world = World::new().await;
+            if wordy {
+                world.request.generator = Tool::of(WORDY);
+            }
+            world.request.voice = Voice {
+                disclosure: Some(words.into()),
+                ..Voice::default()
+            };
+            let report = world.campaign().await.unwrap();
+            for target in &report.targets {
+                let (network, reason) = (&target.platform, &target.reason);
+                assert_eq!(target.status, "accepted", "{network}: {reason:?}");
+                assert!(target.text.contains(words), "{network}: {}", target.text);
+                assert!(target.limit.is_none_or(|limit| target.length <= limit));
+            }
+            let cut =
+                |f: &TargetFinding| f.finding.rule == "text.shortened" && f.platform == Platform::X;
+            assert_eq!(report.findings.iter().any(cut), wordy);
+        }
+    }
+}
