@@ -50,7 +50,7 @@ async fn a_plan_says_what_only_the_connector_knows() {
     let post = Post::text("").variant(Platform::X, variant);
     assert_eq!(
         rules(&post, Value::Null).await,
-        ["x.poll_options", "cost.link", "x.reply_restricted"]
+        ["x.poll_options", "x.reply_restricted", "cost.link"]
     );
     let long = Post::text("No more than this. ".repeat(20));
     assert_eq!(
