@@ -8,7 +8,7 @@
 //! | `publication.scheduled` | publication | it waits for its time |
 //! | `publication.publishing` | publication | the intent to send it is on disk |
 //! | `publication.accepted` | publication | the platform took it and is at work on it |
-//! | `publication.published` | publication | it is out; `comment_error` says that its comment is not |
+//! | `publication.published` | publication | it is out; `comment_error` says that its comment is not, `thread_error` that its thread stops before the end |
 //! | `publication.rejected` | publication | it is out nowhere, and `error` says why |
 //! | `publication.unknown` | publication | whether it is out cannot be told |
 //! | `publication.missed` | publication | it was not sent in time |

@@ -36,7 +36,7 @@ pub(crate) fn profile() -> Profile {
 /// Whether the content keeps all rules.
 pub(crate) fn require(content: &Content, profile: &Profile, delivery: Delivery) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.findings.extend(findings(content));
+    report.add(findings(content));
     if delivery != Delivery::Now && content.first_comment.is_some() {
         report
             .findings

@@ -38,7 +38,7 @@ pub(crate) fn profile(login: Login) -> Profile {
 /// Whether the content keeps all rules.
 pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.findings.extend(findings(content));
+    report.add(findings(content));
     report.require()
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn profile() -> Profile {
 /// Whether the content keeps all rules: the profile's and those of its options.
 pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.findings.extend(findings(content));
+    report.add(findings(content));
     report.require()
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn profile(config: &XConfig) -> Profile {
 /// Whether the content keeps all rules: the profile's and those of its options.
 pub(crate) fn require(content: &Content, profile: &Profile, config: &XConfig) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.findings.extend(findings(content, config));
+    report.add(findings(content, config));
     report.require()
 }
 

@@ -176,18 +176,17 @@ fn write(
         let room = limit.saturating_sub(link + text::length(&tail, rules));
         variant = disclosed(&text::fit(draft, rules, Some(room)).text);
         report = judge(&variant);
-        report.findings.push(Finding {
+        report.add([Finding {
             severity: Severity::Advice,
             rule: "text.shortened".into(),
             message: "the generated text was too long and was cut".into(),
             remedy: "read it again before it goes out".into(),
-        });
+        }]);
     }
     // What the brand says of itself need not stand on the page.
     let source = format!("{}{tail}", source_text(page));
     let said = variant.text.as_deref().unwrap_or_default();
-    report.findings.extend(unsupported(&source, said));
-    report.findings.sort_by_key(|finding| finding.severity);
+    report.add(unsupported(&source, said));
     (variant, report)
 }
 
