@@ -9,10 +9,12 @@ pub(crate) fn is_ours(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Storage | ErrorKind::Config)
 }
 
-/// The error; one of our own is to be tried again.
+/// The error; one of our own is to be tried again, and no platform's.
 pub(crate) fn waits(error: Error) -> Error {
     match error.retry() {
-        Retry::Never if is_ours(error.kind()) => error.with_retry(Retry::After(None)),
+        Retry::Never if is_ours(error.kind()) && error.platform().is_none() => {
+            error.with_retry(Retry::After(None))
+        }
         _ => error,
     }
 }

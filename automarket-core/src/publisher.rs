@@ -183,9 +183,12 @@ impl Receipt {
     /// [`thread_error`](Self::thread_error), since the parts before it are public all the same.
     ///
     /// # Errors
-    /// As [`commented`](Self::commented).
+    /// What is no word on the part: it may be there, or go once one waits, pays or connects the account again.
     pub fn cut_short(self, error: Error) -> Result<Self> {
-        self.without(THREAD_ERROR, error)
+        match is_last_word(error.kind()) || error.kind() == ErrorKind::Duplicate {
+            true => self.without(THREAD_ERROR, error),
+            false => Err(error),
+        }
     }
 
     fn without(mut self, what: &str, error: Error) -> Result<Self> {

@@ -286,6 +286,12 @@ async fn ended(
         return Ok(End::done());
     }
     let (end, rule) = match result {
+        // The sending before may have left the part that is refused now.
+        Ok(Outcome::Done(receipt)) if carries.resent && receipt.thread_error().is_some() => {
+            publication.state = PublicationState::Unknown;
+            publication.receipt = Some(receipt);
+            (End::done(), "platform.cannot_tell")
+        }
         Ok(Outcome::Done(receipt)) => {
             publication.state = PublicationState::Published;
             publication.receipt = Some(receipt);

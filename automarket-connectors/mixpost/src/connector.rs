@@ -219,7 +219,7 @@ impl Mixpost {
     async fn take_down(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
         let by_hand = "delete it on the network by hand";
         let gone = |error: Error| match error.kind() {
-            ErrorKind::NotFound if receipt.data["out"] == true => {
+            ErrorKind::NotFound if receipt.data["pending"] != true => {
                 let why = "Mixpost's record is gone, which says nothing of the post on the network";
                 Err(Error::new(ErrorKind::NotFound, why)
                     .with_platform(&PLATFORM)

@@ -37,7 +37,7 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
             remote_id: post.uuid.clone(),
             url,
             at: post.published_at,
-            data: json!({"account": account, "out": true}),
+            data: json!({"account": account}),
         })
     } else {
         Outcome::Accepted(Handle {
@@ -45,7 +45,7 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
             due: post
                 .scheduled_at
                 .filter(|_| post.status == MixpostStatus::Scheduled),
-            data: json!({"account": account}),
+            data: json!({"account": account, "pending": true}),
         })
     }
 }

@@ -370,6 +370,11 @@ impl Attempt<'_> {
                     let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
                     return found.ok_or_else(|| error.with_retry(Retry::Reconcile));
                 }
+                // It may be what a sending before this one left; or a text that the account said elsewhere.
+                ErrorKind::Duplicate if answers_ours => {
+                    let found = self.find().await.ok().flatten();
+                    return found.ok_or(error);
+                }
                 _ => return Err(error),
             }
         }

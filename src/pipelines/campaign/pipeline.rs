@@ -103,10 +103,10 @@ impl Campaigning<'_> {
                 Ok(drafts)
             })
             .await?;
+        let at = run.step("check", || engine.store.now()).await?;
         let mut composed: Composed = run
-            .step("check", || async {
+            .step("compose", || async {
                 let lanes = lanes(engine, &run.tenant, request).await?;
-                let at = engine.store.now().await?;
                 Ok(compose(request, run.id, at, &page, &drafts, &lanes))
             })
             .await?;
@@ -171,10 +171,14 @@ impl Campaigning<'_> {
             .step("schedule", || async {
                 let ours = post.delivery == Delivery::Now;
                 let when = composed.due.filter(|_| ours).map_or(When::Now, When::At);
-                if !accounts.is_empty() {
-                    self.tenant.publish(post.clone(), accounts, when).await?;
+                if accounts.is_empty() {
+                    return Ok(());
                 }
-                Ok(())
+                match self.tenant.publish(post.clone(), accounts, when).await {
+                    // It was handed over in a run before this one, and is told of as it stands.
+                    Err(error) if error.rule() == Some("post.cancelled") => Ok(()),
+                    handed_over => handed_over.map(drop),
+                }
             })
             .await?;
         let mut targets = Vec::new();

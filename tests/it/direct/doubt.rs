@@ -105,3 +105,21 @@ async fn a_deletion_whose_answer_gets_lost_is_told_from_a_record_that_is_gone() 
         assert_eq!(states, [PublicationState::Published, end]);
     }
 }
+
+#[tokio::test]
+async fn a_thread_that_credits_ended_goes_on_once_there_are_more() {
+    let world = World::new("x").await;
+    let mut post = Post::text("One");
+    post.base.thread = Some(vec!["Two".into(), "Three".into()]);
+    let broke = Fault::Reply(402, r#"{"title":"CreditsDepleted","status":402}"#);
+    let broke = FaultRule::on("/2/tweets", broke);
+    world.sandbox.faults().add(broke.after(1));
+    let end = world.end(world.publish(post).await).await;
+    assert_eq!(end.state, PublicationState::Unknown, "{end:?}");
+    assert_eq!(end.error.as_ref().unwrap().kind, ErrorKind::QuotaExhausted);
+    let resent = world.tenant.resend_unknown(end.id, "credits were bought");
+    let end = world.end(resent.await.unwrap().post).await;
+    assert_eq!(end.state, PublicationState::Published, "{end:?}");
+    assert_eq!(end.receipt.unwrap().thread_error(), None);
+    assert_eq!(world.effects(), 3);
+}

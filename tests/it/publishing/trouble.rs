@@ -153,3 +153,16 @@ async fn media_waits_for_a_worker_that_has_a_place_for_it() {
         assert_eq!(world.only(post).await.state, PublicationState::Published);
     }
 }
+
+#[tokio::test]
+async fn what_a_platform_calls_wrong_is_no_trouble_of_ours() {
+    for world in worlds().await {
+        let wrong = Error::new(ErrorKind::Config, "that token is the app's own");
+        world
+            .publisher
+            .answer(Err(wrong.with_platform(&Platform::X)));
+        let post = world.publish(When::Now).await;
+        let (end, _) = world.turn(post).await;
+        assert_eq!(end.state, PublicationState::Rejected);
+    }
+}

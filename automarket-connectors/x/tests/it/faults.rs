@@ -1,17 +1,20 @@
 //! The fault acceptance: each fault at each part of a thread ends right, with exactly the right number of posts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_connector_x::XConfig;
 use automarket_core::{
     Credential, Error, ErrorKind, Intent, Lookup, Media, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
+    steps::{MemorySteps, Steps as _},
     testing::{
         Fault, FaultRule,
         conformance::publisher::{self, PublisherUnderTest},
     },
 };
+
+use serde_json::json;
 
 use crate::conformance::fresh;
 use crate::world::{World, chain, done, hello, thread};
@@ -217,6 +220,25 @@ async fn a_part_that_is_refused_leaves_those_before_it_published() {
     assert_eq!(world.chain(), ["One <first>", "Two"]);
     world.x.delete(&world.cx(), &receipt).await.unwrap();
     assert!(world.effects().is_empty());
+}
+
+#[tokio::test]
+async fn a_part_that_is_sent_once_more_is_found_when_it_is_out() {
+    let world = World::new();
+    let first = done(world.x.publish(&world.cx(), &thread()).await.unwrap());
+    // Of three that are out, one is known to be.
+    let steps = MemorySteps::default();
+    let begun = world.cx().now() - TimeDelta::seconds(1);
+    for (name, state) in [
+        ("x.begun", json!({ "kept": begun })),
+        ("x.post.0", json!({ "done": first.data["ids"][0] })),
+    ] {
+        steps.put(name, &state).await.unwrap();
+    }
+    let cx = world.cx().with_steps(Arc::new(steps));
+    let again = done(world.x.publish(&cx, &thread()).await.unwrap());
+    assert_eq!(again.data, first.data);
+    assert_eq!(world.effects().len(), 3);
 }
 
 #[tokio::test]
