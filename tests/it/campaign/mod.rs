@@ -25,7 +25,7 @@ use automarket::{
         CampaignReport, CampaignRequest, CampaignTarget, Mode, Part, Route, TargetReport, Tool,
     },
     store::{Account, JobState, MemoryStore, Store},
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fault, FaultRule, FaultStore, ManualClock, Sandbox, StoreFault, StoreRule},
 };
 use serde_json::json;
 
@@ -42,6 +42,7 @@ struct World {
     sandbox: Sandbox,
     clock: ManualClock,
     tenant: Tenant,
+    store: FaultStore,
     request: CampaignRequest,
 }
 
@@ -67,7 +68,9 @@ impl World {
             .with(Arc::new(FakeTwenty::new()))
             .with(Arc::new(slack::testing::FakeSlack::new()));
         let mixpost = MixpostConfig::new(mixpost::testing::BASE_URL, mixpost::testing::WORKSPACE);
-        let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
+        let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let store = FaultStore::new(Arc::new(store));
+        let market = Automarket::builder(store.clone())
             .clock(Arc::new(clock.clone()))
             .transport(sandbox.clone())
             .keyring(automarket::Keyring::random())
@@ -132,6 +135,7 @@ impl World {
             sandbox,
             clock,
             tenant,
+            store,
             request,
         }
     }
@@ -464,4 +468,20 @@ async fn a_page_that_cannot_be_read_ends_with_its_own_error() {
         .await
         .unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_cancelled_while_a_campaign_is_put_off_is_told_of_as_that() {
+    let world = World::new().await;
+    let lost = StoreRule::on("put_publishing", StoreFault::FailAfter);
+    world.store.faults().add(lost);
+    world.campaign().await.unwrap_err();
+    let [campaign] = world.stored().await.try_into().unwrap();
+    world.tenant.cancel(campaign.post.id).await.unwrap();
+    world.clock.advance(chrono::Duration::minutes(5));
+    let report = world.campaign().await.unwrap();
+    let all: Vec<_> = report.targets.iter().map(|t| t.status.as_str()).collect();
+    assert!(all.iter().all(|status| *status == "cancelled"), "{all:?}");
+    assert!(report.notified);
+    assert_eq!(world.count(&mixpost::PLATFORM), 0);
 }
