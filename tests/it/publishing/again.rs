@@ -39,12 +39,8 @@ async fn only_what_surely_failed_is_tried_again() {
 #[tokio::test]
 async fn what_is_unknown_is_sent_again_only_by_an_explicit_word() {
     for world in worlds().await {
-        world.publisher.answer(Err(unknown()));
-        let post = world.publish(When::Now).await;
-        world.turn(post).await;
-        world.clock.advance(chrono::Duration::minutes(30));
-        let (lost, _) = world.turn(post).await;
-        assert_eq!(lost.state, PublicationState::Unknown);
+        let lost = world.lost().await;
+        let post = lost.post;
         assert!(world.tenant.retry(post).await.unwrap().is_empty());
         let bare = world.tenant.resend_unknown(lost.id, " ").await.unwrap_err();
         assert_eq!(bare.field(), Some("reason"));

@@ -155,34 +155,10 @@ async fn what_was_put_off_for_long_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn nor_does_one_that_is_cut_short() {
-    for world in worlds().await {
-        world.publisher.answer(Err(unknown()));
-        let post = world.publish(When::Now).await;
-        world.turn(post).await;
-        world.clock.advance(chrono::Duration::minutes(30));
-        let (lost, _) = world.turn(post).await;
-        assert_eq!(lost.state, PublicationState::Unknown);
-        let twice = Error::new(ErrorKind::Duplicate, "said already").with_platform(&Platform::X);
-        let short = Receipt::new("first").cut_short(twice).unwrap();
-        world.publisher.answer(Ok(Outcome::Done(short)));
-        let resent = world.tenant.resend_unknown(lost.id, "why not");
-        resent.await.unwrap();
-        let (short, _) = world.turn(post).await;
-        assert_eq!(short.state, PublicationState::Unknown);
-        assert_eq!(remote_id(&short), Some("first"));
-    }
-}
-
-#[tokio::test]
 async fn a_refused_second_sending_says_nothing_of_the_first() {
     for world in worlds().await {
-        world.publisher.answer(Err(unknown()));
-        let post = world.publish(When::Now).await;
-        world.turn(post).await;
-        world.clock.advance(chrono::Duration::minutes(30));
-        let (lost, _) = world.turn(post).await;
-        assert_eq!(lost.state, PublicationState::Unknown);
+        let lost = world.lost().await;
+        let post = lost.post;
         world.publisher.answer(Err(refusal()));
         world
             .tenant
@@ -195,6 +171,22 @@ async fn a_refused_second_sending_says_nothing_of_the_first() {
         assert!(world.tenant.retry(post).await.unwrap().is_empty());
         let edited = world.tenant.edit(post, Post::text("Other words")).await;
         assert_eq!(edited.unwrap_err().kind(), ErrorKind::TooLate);
+    }
+}
+
+#[tokio::test]
+async fn nor_does_one_that_is_cut_short() {
+    for world in worlds().await {
+        let lost = world.lost().await;
+        let post = lost.post;
+        let twice = Error::new(ErrorKind::Duplicate, "said already").with_platform(&Platform::X);
+        let short = Receipt::new("first").cut_short(twice).unwrap();
+        world.publisher.answer(Ok(Outcome::Done(short)));
+        let resent = world.tenant.resend_unknown(lost.id, "why not");
+        resent.await.unwrap();
+        let (short, _) = world.turn(post).await;
+        assert_eq!(short.state, PublicationState::Unknown);
+        assert_eq!(remote_id(&short), Some("first"));
     }
 }
 

@@ -114,6 +114,17 @@ impl World {
         (self.only(post).await, job.state)
     }
 
+    /// A publication whose answer was lost, and of which a look cannot tell.
+    async fn lost(&self) -> Publication {
+        self.publisher.answer(Err(unknown()));
+        let post = self.publish(When::Now).await;
+        self.turn(post).await;
+        self.clock.advance(chrono::Duration::minutes(30));
+        let (lost, _) = self.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Unknown);
+        lost
+    }
+
     async fn only(&self, post: PostId) -> Publication {
         let mut all = self.tenant.publications(post).await.unwrap();
         assert_eq!(all.len(), 1);
