@@ -517,15 +517,12 @@ impl Engine {
     }
 
     /// The versions of APIs that its connectors speak.
-    pub(crate) fn spoken(&self) -> impl Iterator<Item = (Platform, &ApiVersion)> {
-        let profiles = self.publishers.values().map(|p| p.profile());
-        let profiles = profiles.chain(self.notifiers.values().map(|n| n.profile()));
-        let crms = self.crms.values().map(|c| c.profile());
-        let emails = self.emails.values().map(|e| e.profile());
-        profiles
-            .map(|p| (p.platform.clone(), &p.api))
-            .chain(crms.map(|p| (p.platform.clone(), &p.api)))
-            .chain(emails.map(|p| (p.platform.clone(), &p.api)))
+    pub(crate) fn spoken(&self) -> impl Iterator<Item = (&Platform, &ApiVersion)> {
+        let publishers = self.publishers.iter().map(|(of, p)| (of, &p.profile().api));
+        let notifiers = self.notifiers.iter().map(|(of, n)| (of, &n.profile().api));
+        let crms = self.crms.iter().map(|(of, c)| (of, &c.profile().api));
+        let emails = self.emails.iter().map(|(of, e)| (of, &e.profile().api));
+        publishers.chain(notifiers).chain(crms).chain(emails)
     }
 
     pub(crate) fn publisher(&self, platform: &Platform) -> Result<&Arc<dyn Publisher>> {

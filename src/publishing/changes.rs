@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     PublishOptions, TooLate,
     anew::anew,
-    job::{PublishJob, arm, asked_for_now, expiry, for_now, job_id, nothing_out},
+    job::{PublishJob, arm, for_now, job_id, nothing_out},
     said_by,
     told::told,
 };
@@ -166,11 +166,11 @@ impl Tenant {
             if words.get(&p.id) != Some(&p.content_hash) {
                 return Err(changed(&p));
             }
-            if expiry(&p).is_some_and(|expiry| expiry <= now) {
+            if p.expiry().is_some_and(|expiry| expiry <= now) {
                 p.state = PublicationState::Missed;
                 return Ok(Some(Move::new(p, "missed", Value::Null)));
             }
-            if asked_for_now(&p) {
+            if p.asked_for_now() {
                 p.due = now;
             }
             p.approval = Approval::Given(p.content_hash.clone());

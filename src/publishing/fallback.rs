@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     attempt::Tried,
     changes::new_key,
-    job::{ATTEMPTS, PublishJob, arm, expiry, nothing_out},
+    job::{ATTEMPTS, PublishJob, arm, nothing_out},
     said_by,
     told::told,
 };
@@ -148,7 +148,7 @@ fn surely_failed(
         Retry::After(Some(wait)) => {
             let until = Duration::from_std(wait).ok();
             let until = until.and_then(|wait| now.checked_add_signed(wait));
-            let expiry = expiry(publication);
+            let expiry = publication.expiry();
             expiry.is_some_and(|expiry| until.is_none_or(|until| until >= expiry))
         }
         Retry::Never | Retry::Reconcile => false,

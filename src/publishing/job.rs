@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, async_trait,
-    chrono::{DateTime, Duration, Utc},
+    chrono::{DateTime, Utc},
     steps::{self, Steps},
     store::{FAILURES_KEPT, Job, NewJob, Publication, PublicationState},
 };
@@ -112,7 +112,7 @@ pub(crate) fn arm(
         Some(publication.due)
     } else {
         publication.state = PublicationState::AwaitingApproval;
-        expiry(publication)
+        publication.expiry()
     };
     let Some(at) = at else { return Ok(None) };
     let payload = serde_json::to_value(carries).map_err(|error| {
@@ -123,24 +123,6 @@ pub(crate) fn arm(
         .unending();
     job.id = publication.job;
     Ok(Some(job))
-}
-
-/// The first instant at which the publication is missed; `None` when it never is. What the platform makes public is
-/// in time until then; what waits for an approval to be sent at once is not late.
-pub(crate) fn expiry(publication: &Publication) -> Option<DateTime<Utc>> {
-    if let Some(at) = publication.public_at.filter(|at| *at > publication.due) {
-        return Some(at);
-    }
-    if publication.state == PublicationState::AwaitingApproval && asked_for_now(publication) {
-        return None;
-    }
-    let last = publication.lateness.last(publication.due)?;
-    last.checked_add_signed(Duration::milliseconds(1))
-}
-
-/// Whether it was to be published as soon as possible.
-pub(crate) fn asked_for_now(publication: &Publication) -> bool {
-    publication.due == publication.created_at
 }
 
 /// Makes it due now; what has to be approved first, whenever somebody says yes.

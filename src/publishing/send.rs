@@ -19,8 +19,7 @@ use super::{
     attempt::{Tried, Try},
     fallback,
     job::{
-        ATTEMPTS, Continued, PublishJob, expiry, hangs_on_a_look, in_doubt, nothing_out, tries,
-        used_up,
+        ATTEMPTS, Continued, PublishJob, hangs_on_a_look, in_doubt, nothing_out, tries, used_up,
     },
     measure, routed, rules_for, said_by,
     timing::{in_time, not_now},
@@ -95,7 +94,7 @@ async fn send(
         _ => Operation::Publish,
     };
     let over = operation != Operation::Poll
-        && expiry(&publication).is_some_and(|expiry| expiry <= now)
+        && publication.expiry().is_some_and(|expiry| expiry <= now)
         && hangs_on_a_look(engine, &publication).await?;
     let steps = Arc::new(Continued {
         own: steps,

@@ -7,7 +7,7 @@ use automarket_core::{
 };
 
 use super::{
-    job::{expiry, in_doubt, nothing_out},
+    job::{in_doubt, nothing_out},
     send::save,
     told,
 };
@@ -31,7 +31,7 @@ pub(super) async fn not_now(
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
     use PublicationState::{AwaitingApproval, Blocked, Draft, Publishing, Scheduled};
-    let expiry = expiry(publication);
+    let expiry = publication.expiry();
     match publication.state {
         Draft => return Ok(Some(End::done())),
         Publishing => {
@@ -108,7 +108,7 @@ pub(super) async fn in_time(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>> {
-    match expiry(publication) {
+    match publication.expiry() {
         Some(expiry)
             if now < expiry && expiry < until && nothing_out(engine, publication).await? =>
         {

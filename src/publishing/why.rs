@@ -10,7 +10,7 @@ use automarket_core::{
 };
 use serde::Serialize;
 
-use super::{changes::Selection, job::expiry};
+use super::changes::Selection;
 use crate::Tenant;
 
 /// Why a publication stands where it stands.
@@ -110,7 +110,7 @@ fn waits(publication: &Publication, job: Option<&Job>, now: DateTime<Utc>) -> Op
     let last_error = publication.error.as_ref().map(|error| error.kind);
     let (rule, until) = match publication.state {
         P::Draft => ("draft", None),
-        P::AwaitingApproval => ("approval", expiry(publication)),
+        P::AwaitingApproval => ("approval", publication.expiry()),
         _ if publication.state.is_terminal() => return None,
         _ if running => ("running", None),
         P::Accepted => ("accepted.poll", run_at),

@@ -59,10 +59,10 @@ impl Automarket {
     #[must_use]
     pub fn doctor(&self) -> Vec<Sunset> {
         let today = self.engine.clock.now().date_naive();
-        let soon = |(platform, api): (Platform, &ApiVersion)| {
+        let soon = |(platform, api): (&Platform, &ApiVersion)| {
             let day = api.sunset.filter(|day| *day - today <= AHEAD)?;
             Some(Sunset {
-                platform,
+                platform: platform.clone(),
                 version: api.version,
                 day,
                 source: api.source,

@@ -38,9 +38,7 @@ pub(crate) fn require(content: &Content, profile: &Profile, delivery: Delivery) 
     let mut report = check(content, profile, &Voice::default());
     report.add(findings(content));
     if delivery != Delivery::Now && content.first_comment.is_some() {
-        report
-            .findings
-            .push(comment("a post that is scheduled or a draft there"));
+        report.add([comment("a post that is scheduled or a draft there")]);
     }
     report.require()
 }

@@ -6,7 +6,7 @@ use crate::{
     profile::{ApiVersion, LinkPlace, Markup, MediaLimit, MediaRules, TextRules, TextUnit},
 };
 
-/// No day is announced: versions went in the middle of the month a year after theirs.
+/// No day is announced: versions went in the middle of the month a year after theirs. (What is no day would not compile.)
 const END: NaiveDate = NaiveDate::from_ymd_opt(2027, 10, 15).unwrap();
 
 pub(super) fn profile() -> Profile {

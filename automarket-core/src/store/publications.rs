@@ -317,6 +317,26 @@ impl Publication {
         })
     }
 
+    /// The first instant at which it is missed; `None` when it never is. What the platform makes public is in time until
+    /// then; what waits for an approval to be sent at once is not late.
+    #[must_use]
+    pub fn expiry(&self) -> Option<DateTime<Utc>> {
+        if let Some(at) = self.public_at.filter(|at| *at > self.due) {
+            return Some(at);
+        }
+        if self.state == PublicationState::AwaitingApproval && self.asked_for_now() {
+            return None;
+        }
+        let last = self.lateness.last(self.due)?;
+        last.checked_add_signed(TimeDelta::milliseconds(1))
+    }
+
+    /// Whether it was to be published as soon as possible.
+    #[must_use]
+    pub fn asked_for_now(&self) -> bool {
+        self.due == self.created_at
+    }
+
     /// Whether what it says now may be published, as far as approval goes.
     #[must_use]
     pub fn is_approved(&self) -> bool {

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     Result, TenantId,
-    store::{JobState, Lateness, PublicationState, Store},
+    store::{JobState, PublicationState, Store},
 };
 
 /// What of a tenant nobody will ever come back to, or nobody has come back to in time; empty when all is
@@ -48,7 +48,7 @@ pub async fn unattended(
         let rests = match publication.state {
             PublicationState::Draft => true,
             // What can be too late has a job that says so.
-            PublicationState::AwaitingApproval => publication.lateness == Lateness::Always,
+            PublicationState::AwaitingApproval => publication.expiry().is_none(),
             _ => false,
         };
         if !publication.state.is_terminal() && !rests {

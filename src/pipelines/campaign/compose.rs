@@ -176,12 +176,11 @@ fn write(
         let room = limit.saturating_sub(link + text::length(&tail, rules));
         variant = disclosed(&text::fit(draft, rules, Some(room)).text);
         report = judge(&variant);
-        report.add([Finding {
-            severity: Severity::Advice,
-            rule: "text.shortened".into(),
-            message: "the generated text was too long and was cut".into(),
-            remedy: "read it again before it goes out".into(),
-        }]);
+        report.add([Finding::advice(
+            "text.shortened",
+            "the generated text was too long and was cut",
+            "read it again before it goes out",
+        )]);
     }
     // What the brand says of itself need not stand on the page.
     let source = format!("{}{tail}", source_text(page));

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     AccountId, JobId,
     store::{
-        Enqueued, JobState, NewJob, PublishingChange, QueueRates, Verdict, WORKERS_KEPT, WorkerBeat,
+        Enqueued, JobState, Lateness, NewJob, PublicationState, PublishingChange, QueueRates,
+        Verdict, WORKERS_KEPT, WorkerBeat,
     },
     testing::unattended,
 };
@@ -196,6 +197,22 @@ async fn unattended_publication(s: &StoreUnderTest) {
     );
     s.put(job("b").run_at(s.in_seconds(-90).await)).await;
     assert_eq!(found().await.len(), 2);
+    // Without a job somebody's yes is waited for only where that is never too late.
+    let mut waiting = new.publications[0].clone();
+    for (late, due, rests) in [
+        (Lateness::default(), waiting.created_at, true),
+        (Lateness::default(), s.in_seconds(60).await, false),
+        (Lateness::Always, s.in_seconds(60).await, true),
+    ] {
+        waiting.state = PublicationState::AwaitingApproval;
+        (waiting.lateness, waiting.due) = (late, due);
+        let change = PublishingChange {
+            publications: vec![waiting],
+            ..PublishingChange::new(a.clone())
+        };
+        waiting = s.store.change_publishing(&change).await.unwrap().remove(0);
+        assert_eq!(found().await.len(), 2 - usize::from(rests), "{late:?}");
+    }
 }
 
 async fn dead(s: &StoreUnderTest, new: NewJob) -> JobId {
