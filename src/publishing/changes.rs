@@ -6,6 +6,7 @@ use automarket_core::{
     Error, ErrorKind, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
+    publisher::is_last_word,
     store::{Approval, Publication, PublicationState, PublishingChange},
 };
 use serde_json::{Value, json};
@@ -274,8 +275,8 @@ impl Tenant {
     /// What an edit makes of a publication that says something else then.
     async fn edited(&self, post: &Post, mut p: Publication) -> Result<Move> {
         let hash = said_by(post, &p);
-        let began = p.sent_at.is_some() && !nothing_out(self.engine(), &p).await?;
-        if began || !editable(&p) {
+        let began = p.sent_at.is_some() && !was_settled(&p);
+        if !editable(&p) || began && !nothing_out(self.engine(), &p).await? {
             return Err(TooLate { state: p.state }.into_error());
         }
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
@@ -283,7 +284,7 @@ impl Tenant {
         p.content_hash = hash;
         p.public_at = post.delivery.at();
         // Nothing goes on from what the old content began.
-        (p.job, p.sent_at) = (job_id(p.id, p.revision + 1), None);
+        (p.job, p.sent_at, p.handle) = (job_id(p.id, p.revision + 1), None, None);
         let draft = p.state == PublicationState::Draft;
         let job = PublishJob::new(p.id);
         let rearmed = waits(&p) && !draft;
@@ -296,7 +297,8 @@ impl Tenant {
 
     /// Sends again what surely failed: rejected and missed publications, for now. What needs an approval of what
     /// it says now awaits that first. Other states are left alone; of something unknown only
-    /// [`Tenant::resend_unknown`] makes a second sending.
+    /// [`Tenant::resend_unknown`] makes a second sending. Where surely nothing is out it starts from nothing, its media
+    /// too; what the platform had taken and then failed is a new intent, with a key of its own.
     ///
     /// Returns the publications that are tried again.
     ///
@@ -316,7 +318,9 @@ impl Tenant {
 
     /// Sends an unknown publication again, with the risk that it then stands there twice: for whoever looked,
     /// or does not mind. A thread goes on at its first part that is not known to be out. It keeps its key, so that
-    /// a platform that knows it may still refuse the second. The reason is kept.
+    /// a platform that knows it may still refuse the second; of what the platform had taken and could not tell the
+    /// end of, it is a new intent. What was taken and only could not be asked for is asked for again instead. The
+    /// reason is kept.
     ///
     /// # Errors
     /// `InvalidInput` (`reason`) when it is empty; [`TooLate`] when the publication is not unknown; `NotFound`;
@@ -355,7 +359,19 @@ impl Tenant {
             if !wanted(&p) {
                 return Ok(None);
             }
-            let job = PublishJob::continuing(self.engine(), &p, resend).await?;
+            let engine = self.engine();
+            let job = if was_settled(&p) {
+                // What was taken is not to be taken for the end of this one, nor found instead of it.
+                p.key = new_key(&p, &format!("{} again", p.content_hash));
+                (p.sent_at, p.handle) = (None, None);
+                let mut job = PublishJob::new(p.id);
+                job.resent = resend;
+                job
+            } else if !resend && nothing_out(engine, &p).await? {
+                PublishJob::new(p.id)
+            } else {
+                PublishJob::continuing(engine, &p, resend).await?
+            };
             for_now(&mut p, now);
             (p.slot, p.error) = (None, None);
             Ok(Some(Move::new(p, kind, facts.clone()).armed(job)))
@@ -484,9 +500,18 @@ impl Tenant {
     }
 }
 
-/// A changed content is a new intent: its key follows from what is said.
+/// A changed content is a new intent, and so is one that begins again: its key follows from what is said, and since when.
 pub(super) fn new_key(publication: &Publication, hash: &str) -> String {
-    PublicationId::derived(&format!("{} says {hash}", publication.id)).to_string()
+    let Publication { id, revision, .. } = publication;
+    PublicationId::derived(&format!("{id} says {hash} after {revision}")).to_string()
+}
+
+/// Whether the platform took it and then said what became of that: it failed it, or cannot tell. What a step remembers
+/// of the taking leads nowhere any more.
+fn was_settled(publication: &Publication) -> bool {
+    let ended = |kind| kind == ErrorKind::CannotTell || is_last_word(kind);
+    let error = publication.error.as_ref();
+    publication.handle.is_some() && error.is_some_and(|error| ended(error.kind))
 }
 
 pub(super) fn not_found(what: Selection) -> Error {

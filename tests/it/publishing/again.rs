@@ -1,5 +1,9 @@
 //! Tried again: what failed, what is unknown, what was late, what was blocked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use automarket::core::{Context, Identity, Intent, Metrics, Profile, Publisher, async_trait};
+
 use super::*;
 
 fn refusal() -> Error {
@@ -59,6 +63,156 @@ async fn what_is_unknown_is_sent_again_only_by_an_explicit_word() {
         let late = world.tenant.resend_unknown(lost.id, "again").await;
         let late = TooLate::of(&late.unwrap_err()).unwrap();
         assert_eq!(late.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_and_then_failed_is_sent_anew_each_time() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        for _ in 0..2 {
+            let state = world.polled(post, refusal()).await;
+            assert_eq!(state, PublicationState::Rejected);
+            world.takes();
+            world.tenant.retry(post).await.unwrap();
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
+        }
+        world.clock.advance(chrono::Duration::hours(7));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        let mut keys = world.publisher.keys();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 3, "each is an intent of its own");
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_and_then_failed_can_be_said_otherwise() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        world.polled(post, refusal()).await;
+        let edited = world.tenant.edit(post, Post::text("Kinder words")).await;
+        assert_eq!(edited.unwrap()[0].state, PublicationState::Rejected);
+        world.tenant.retry(post).await.unwrap();
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts(), ["We shipped!", "Kinder words"]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_and_cannot_be_told_is_sent_anew_only_by_an_explicit_word() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        let gone = Error::new(ErrorKind::CannotTell, "its record is gone");
+        let state = world.polled(post, gone).await;
+        assert_eq!(state, PublicationState::Unknown);
+        assert!(world.tenant.retry(post).await.unwrap().is_empty());
+        for sendings in 2..4 {
+            world.takes();
+            let id = world.only(post).await.id;
+            world.tenant.resend_unknown(id, "I looked").await.unwrap();
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
+            assert_eq!(world.publisher.texts().len(), sendings);
+            // That the second failed says nothing of the first.
+            let state = world.polled(post, refusal()).await;
+            assert_eq!(state, PublicationState::Unknown);
+        }
+        let keys = world.publisher.keys();
+        assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_and_could_not_be_asked_for_is_asked_for_again() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        while world.only(post).await.state == PublicationState::Accepted {
+            let away = Error::new(ErrorKind::Unavailable, "away");
+            world.polled(post, away).await;
+        }
+        let id = world.only(post).await.id;
+        world.tenant.resend_unknown(id, "it is back").await.unwrap();
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::hours(7));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+/// A publisher that brings media first.
+#[derive(Clone)]
+struct Bringing {
+    publisher: RecordingPublisher,
+    brought: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Publisher for Bringing {
+    fn profile(&self) -> &Profile {
+        self.publisher.profile()
+    }
+    async fn identify(&self, cx: &Context) -> automarket::Result<Vec<Identity>> {
+        self.publisher.identify(cx).await
+    }
+    async fn publish(&self, cx: &Context, post: &Post) -> automarket::Result<Outcome> {
+        let bring = || async { Ok(self.brought.fetch_add(1, Ordering::SeqCst)) };
+        cx.step("media", bring).await?;
+        self.publisher.publish(cx, post).await
+    }
+    async fn poll(&self, cx: &Context, handle: &Handle) -> automarket::Result<Outcome> {
+        self.publisher.poll(cx, handle).await
+    }
+    async fn find(&self, cx: &Context, intent: &Intent) -> automarket::Result<Lookup> {
+        self.publisher.find(cx, intent).await
+    }
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<Metrics> {
+        self.publisher.measure(cx, receipt).await
+    }
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<()> {
+        self.publisher.delete(cx, receipt).await
+    }
+}
+
+#[tokio::test]
+async fn what_only_led_up_to_it_is_done_anew_unless_it_may_be_out() {
+    for world in worlds().await {
+        let publisher = Bringing {
+            publisher: world.publisher.clone(),
+            brought: Arc::default(),
+        };
+        let brought = publisher.brought.clone();
+        let market = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(publisher)
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        let post = world.publish(When::Now).await;
+        let turn = async || {
+            let job = world.only(post).await.job;
+            tenant.work_on(job, LEASE).await.unwrap();
+            world.only(post).await.state
+        };
+        world.publisher.answer(Err(refusal()));
+        assert_eq!(turn().await, PublicationState::Rejected);
+        tenant.retry(post).await.unwrap();
+        world.publisher.answer(Err(unknown()));
+        assert_eq!(turn().await, PublicationState::Publishing);
+        assert_eq!(brought.load(Ordering::SeqCst), 2);
+        // Lost, not there, and too late: the steps say what is looked for.
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        world.clock.advance(chrono::Duration::hours(2));
+        assert_eq!(turn().await, PublicationState::Missed);
+        tenant.retry(post).await.unwrap();
+        let found = Lookup::Found(Outcome::Done(Receipt::new("late")));
+        world.publisher.find_answer(Ok(found));
+        assert_eq!(turn().await, PublicationState::Published);
+        assert_eq!(brought.load(Ordering::SeqCst), 2);
+        assert_eq!(world.publisher.texts().len(), 2);
+        let keys = world.publisher.keys();
+        assert_eq!(keys[0], keys[1], "the same intent");
     }
 }
 

@@ -290,18 +290,6 @@ async fn nobody_looks_at_once_after_a_crash_either() {
     }
 }
 
-async fn accepted(world: &World) -> PostId {
-    let handle = Handle {
-        remote_id: "c1".into(),
-        due: None,
-        data: serde_json::Value::Null,
-    };
-    world.publisher.answer(Ok(Outcome::Accepted(handle)));
-    let post = world.publish(When::Now).await;
-    assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
-    post
-}
-
 #[tokio::test]
 async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
     for world in worlds().await {
@@ -311,7 +299,7 @@ async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
             ErrorKind::Internal,
             ErrorKind::Forbidden,
         ] {
-            let post = accepted(&world).await;
+            let post = world.accepted().await;
             world.publisher.poll_answer(Err(Error::new(kind, "odd")));
             world.clock.advance(chrono::Duration::hours(7));
             assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
@@ -319,7 +307,7 @@ async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
             assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         }
         // It goes on for a while, not for ever; then nobody knows.
-        let post = accepted(&world).await;
+        let post = world.accepted().await;
         for _ in 0..30 {
             let odd = Error::new(ErrorKind::UnexpectedReply, "odd");
             world.publisher.poll_answer(Err(odd));
@@ -338,7 +326,7 @@ async fn the_platforms_word_on_what_it_accepted_is_final() {
             ErrorKind::InvalidInput,
             ErrorKind::NotFound,
         ] {
-            let post = accepted(&world).await;
+            let post = world.accepted().await;
             world.publisher.poll_answer(Err(Error::new(kind, "no")));
             world.clock.advance(chrono::Duration::hours(7));
             assert_eq!(world.turn(post).await.0.state, PublicationState::Rejected);

@@ -125,6 +125,31 @@ impl World {
         lost
     }
 
+    /// The next publish answers that it was taken.
+    fn takes(&self) {
+        let handle = Handle {
+            remote_id: "c1".into(),
+            due: None,
+            data: serde_json::Value::Null,
+        };
+        self.publisher.answer(Ok(Outcome::Accepted(handle)));
+    }
+
+    /// A publication that the platform took and has not made public yet.
+    async fn accepted(&self) -> PostId {
+        self.takes();
+        let post = self.publish(When::Now).await;
+        assert_eq!(self.turn(post).await.0.state, PublicationState::Accepted);
+        post
+    }
+
+    /// What the platform says of what it took, hours later, and how the publication stands then.
+    async fn polled(&self, post: PostId, says: Error) -> PublicationState {
+        self.publisher.poll_answer(Err(says));
+        self.clock.advance(chrono::Duration::hours(7));
+        self.turn(post).await.0.state
+    }
+
     async fn only(&self, post: PostId) -> Publication {
         let mut all = self.tenant.publications(post).await.unwrap();
         assert_eq!(all.len(), 1);

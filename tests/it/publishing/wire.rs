@@ -47,6 +47,7 @@ impl Transport for Logged {
 }
 
 struct Wired {
+    fake: Arc<testing::FakeMixpost>,
     wire: Logged,
     clock: ManualClock,
     tenant: Tenant,
@@ -57,7 +58,7 @@ impl Wired {
     async fn new() -> Self {
         let clock = ManualClock::parse("2027-01-11T09:00:00Z");
         let fake = Arc::new(testing::FakeMixpost::new());
-        let sandbox = Sandbox::new().with(fake);
+        let sandbox = Sandbox::new().with(fake.clone());
         let wire = Logged {
             sandbox: sandbox.with_clock(Arc::new(clock.clone())),
             log: Arc::default(),
@@ -78,6 +79,7 @@ impl Wired {
         let account = account.on_network(Platform::X);
         let account = tenant.add_account(account, token).await.unwrap();
         Self {
+            fake,
             wire,
             clock,
             tenant,
@@ -256,4 +258,23 @@ async fn a_deletion_that_is_refused_or_waits_counts_nothing_as_published() {
     }
     let wanted = [("deleted".to_owned(), 1), ("published".to_owned(), 1)];
     assert_eq!(counted, BTreeMap::from(wanted));
+}
+
+#[tokio::test]
+async fn what_mixpost_failed_is_a_record_of_its_own_when_it_is_tried_again() {
+    let world = Wired::new().await;
+    let refuse = |why| world.fake.refuse_on(testing::X_ACCOUNT, why);
+    refuse(Some("The token is dead."));
+    let publication = world.publish("Hello").await;
+    let failed = world.finish(&publication).await;
+    assert_eq!(failed.state, PublicationState::Rejected);
+    refuse(None);
+    // Nor is the failed record found instead of the one whose answer is lost.
+    world.fault(Fault::CutBefore);
+    let again = world.tenant.retry(publication.id).await.unwrap().remove(0);
+    let done = world.finish(&again).await;
+    assert_eq!(done.state, PublicationState::Published);
+    assert_ne!(remote_id(&done), remote_id(&failed));
+    let out = world.wire.sandbox.effects(&mixpost::PLATFORM);
+    assert_eq!(out.len(), 2, "{out:?}");
 }
