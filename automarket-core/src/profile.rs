@@ -150,6 +150,8 @@ pub struct TextRules {
     pub limit: Option<usize>,
     /// The limit of a text that stands with media, where it differs (Telegram's captions).
     pub limit_with_media: Option<usize>,
+    /// The most a first comment takes; `None` where no limit is known.
+    pub comment_limit: Option<usize>,
     /// A further limit that holds as well (Bluesky: 300 graphemes and 3,000 bytes).
     pub also: Option<(TextUnit, usize)>,
     /// What each address counts, where the platform shortens them (X 23, Mastodon 23).
@@ -180,6 +182,7 @@ impl Default for TextRules {
             unit: TextUnit::CodePoints,
             limit: None,
             limit_with_media: None,
+            comment_limit: None,
             also: None,
             url_length: None,
             markup: Markup::Plain,
@@ -310,6 +313,8 @@ pub struct Abilities {
     pub queue: bool,
     /// Takes a thread of several parts.
     pub thread: bool,
+    /// Places a first comment under what it publishes.
+    pub first_comment: bool,
     /// A repeated write with the same key has one effect.
     pub idempotency_key: bool,
     /// Can tell after a lost answer whether the post exists.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, Retry,
-    check::Finding, content::Post, profile::Profile, store::Account,
+    check::Finding, content::Post, networks, profile::Profile, store::Account,
 };
 
 /// A place where posts appear.
@@ -25,8 +25,9 @@ pub trait Publisher: Send + Sync {
     /// Limits and abilities; no I/O.
     fn profile(&self) -> &Profile;
 
-    /// The profile as it holds for one account, where accounts differ (a plan that allows longer texts). A
-    /// wrapper of a publisher hands the question on.
+    /// The profile as it holds for one account, where accounts differ: a plan that allows longer texts, or the
+    /// network behind a scheduler, with what the scheduler makes narrower. A wrapper of a publisher hands the
+    /// question on.
     fn profile_for(&self, _account: &Account) -> Profile {
         self.profile().clone()
     }
@@ -365,6 +366,27 @@ impl Metrics {
 pub fn is_last_word(kind: ErrorKind) -> bool {
     use ErrorKind::{ContentRefused, InvalidInput, NotFound};
     matches!(kind, ContentRefused | InvalidInput | NotFound)
+}
+
+/// The rules a post has to keep on an account: those of the network it speaks on, with what its connector
+/// can do.
+#[must_use]
+pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
+    let mut publisher = publisher.profile_for(account);
+    if account.network == publisher.platform {
+        return publisher;
+    }
+    match networks::profile(&account.network) {
+        Some(mut network) => {
+            network.abilities = publisher.abilities;
+            network
+        }
+        // Its connector's word is all that is known of it.
+        None => {
+            publisher.platform = account.network.clone();
+            publisher
+        }
+    }
 }
 
 /// The error for an operation that a profile does not declare.

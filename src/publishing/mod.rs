@@ -23,13 +23,15 @@ pub use job::PUBLISH_JOB;
 pub(crate) use measure::MEASURE_JOB;
 pub use measure::{MEASURE_AFTER, PostMetrics};
 pub use options::PublishOptions;
-pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan, rules_for};
+pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan};
 pub(crate) use release::release_blocked;
 pub use send::LOOK_AFTER;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
 pub use told::remote_id;
 pub use why::{Link, Why};
+
+pub use automarket_core::publisher::rules_for;
 
 use automarket_core::{
     AccountId, Error, ErrorKind, Post, PostId, PublicationId, Result, When,

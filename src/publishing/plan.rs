@@ -9,7 +9,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     chrono_tz::Tz,
     content::{Content, Voice},
-    networks,
+    publisher::rules_for,
     store::{Account, Gate},
     text,
 };
@@ -412,27 +412,6 @@ impl TargetPlan {
             budgets: Vec::new(),
             looked: None,
         })
-    }
-}
-
-/// The rules a post has to keep on an account: those of the network it speaks on, with what its connector
-/// can do.
-#[must_use]
-pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
-    let mut publisher = publisher.profile_for(account);
-    if account.network == publisher.platform {
-        return publisher;
-    }
-    match networks::profile(&account.network) {
-        Some(mut network) => {
-            network.abilities = publisher.abilities;
-            network
-        }
-        // Its connector's word is all that is known of it.
-        None => {
-            publisher.platform = account.network.clone();
-            publisher
-        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn profile() -> Profile {
     });
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.first_comment = true;
     abilities.schedule = true;
     abilities.draft = true;
     abilities.find = true;

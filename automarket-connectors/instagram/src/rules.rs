@@ -28,6 +28,7 @@ pub(crate) fn profile(login: Login) -> Profile {
     }
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.first_comment = true;
     abilities.find = true;
     abilities.measure = true;
     abilities.delete = login == Login::Facebook;

@@ -15,8 +15,6 @@ use crate::{LinkedInOptions, PLATFORM, Visibility, api::CREATE, author::Author};
 const PIXELS: u64 = 36_152_320;
 /// What a video has at the least.
 const VIDEO_BYTES: u64 = 75 * 1024;
-/// What a comment may have.
-const COMMENT: usize = 1250;
 
 pub(crate) fn profile() -> Profile {
     let mut profile = networks::profile(&PLATFORM).unwrap_or_else(|| {
@@ -25,6 +23,7 @@ pub(crate) fn profile() -> Profile {
     });
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.first_comment = true;
     abilities.draft = true;
     abilities.find = true;
     abilities.measure = true;
@@ -110,18 +109,6 @@ pub(crate) fn findings(content: &Content) -> Vec<Finding> {
             "LinkedIn takes comments with w_member_social_feed or w_organization_social_feed alone, which oauth() \
              does not ask for; without it the post stands without its comment",
             "Ask for the scope, with an app of the Community Management API, or say it in the text",
-        ));
-    }
-    if let Some(comment) = &content.first_comment
-        && !(1..=COMMENT).contains(&length(comment))
-    {
-        found.push(Finding::blocker(
-            "linkedin.comment",
-            format!(
-                "a comment has 1 to {COMMENT} characters, this has {}",
-                length(comment)
-            ),
-            "Say it shorter, or leave it out",
         ));
     }
     found

@@ -2,9 +2,10 @@
 
 use automarket_core::{
     Content, Delivery, Error, Platform, Profile, Result,
-    check::{Severity, check},
+    check::{Finding, Severity, check},
     chrono::{DateTime, DurationRound as _, TimeDelta, Utc},
-    content::{MediaKind, Voice},
+    content::Voice,
+    networks,
     profile::LinkPlace,
     store::Account,
 };
@@ -16,16 +17,50 @@ pub(crate) const BODY_LIMIT: usize = 5000;
 /// The most characters of an alternative text (docs.mixpost.app, remote upload).
 const ALT_LIMIT: usize = 255;
 
-/// The post without its media and tag, or what is wrong with it. `rules` are those of the network behind the account.
+/// The rules of the network behind an account, as far as Mixpost's own are not narrower.
+pub(crate) fn rules(mixpost: &Profile, network: &Platform) -> Profile {
+    let known = networks::profile(network);
+    let mut rules = known.unwrap_or_else(|| mixpost.clone());
+    rules.platform = network.clone();
+    let within = |limit: Option<usize>, most| limit.map_or(most, |limit| limit.min(most));
+    rules.text.limit = Some(within(rules.text.limit, BODY_LIMIT));
+    rules.text.limit_with_media = rules.text.limit_with_media.map(|most| most.min(BODY_LIMIT));
+    rules.media.document = None;
+    rules.media.alt_limit = Some(within(rules.media.alt_limit, ALT_LIMIT));
+    rules.abilities = mixpost.abilities;
+    // Elsewhere it publishes the first part alone.
+    rules.abilities.thread = matches!(network.as_str(), "x" | "mastodon" | "threads" | "bluesky");
+    rules
+}
+
+/// What Mixpost would lose of a content, whatever network it is for.
+pub(crate) fn findings(content: &Content) -> Vec<Finding> {
+    let options = content.options::<MixpostOptions>().err();
+    let options = options
+        .map(|error| Finding::blocker("mixpost.options", error.message(), "Use MixpostOptions"));
+    let thread = content
+        .thread
+        .iter()
+        .map(|part| html("thread", part.trim_end()));
+    let parts = std::iter::once(html("text", content.text.trim_end())).chain(thread);
+    let lost = parts.filter_map(Result::err).map(|error| Finding {
+        severity: Severity::Blocker,
+        rule: error.rule().unwrap_or_default().to_owned(),
+        message: error.message().to_owned(),
+        remedy: error.remedy().unwrap_or_default().to_owned(),
+    });
+    options.into_iter().chain(lost).collect()
+}
+
+/// The post without its media and tag, or what is wrong with it. `rules` are those of its account ([`rules`]).
 pub(crate) fn compose(
     content: &Content,
-    network: &Platform,
     account: u64,
     rules: &Profile,
     delivery: Delivery,
 ) -> Result<MixpostPostInput> {
     let text = content.final_text(rules);
-    refuse_what_mixpost_cannot(content, &text, network)?;
+    refuse_what_mixpost_cannot(content, &text)?;
     refuse_what_the_network_will(content, rules)?;
     // A link that the network shows beside the text goes where Mixpost attaches links, once.
     let attached = content
@@ -70,35 +105,12 @@ pub(crate) fn account_number(account: &Account) -> Result<u64> {
     })
 }
 
-fn refuse_what_mixpost_cannot(content: &Content, text: &str, network: &Platform) -> Result<()> {
+fn refuse_what_mixpost_cannot(content: &Content, text: &str) -> Result<()> {
     if text.is_empty() && content.media.is_empty() {
         return Err(Error::invalid("text", "a post says or shows something"));
     }
     if content.first_comment.is_some() {
         return Err(Error::unsupported("Mixpost places no first comments"));
-    }
-    if !content.thread.is_empty()
-        && !matches!(network.as_str(), "x" | "mastodon" | "threads" | "bluesky")
-    {
-        return Err(Error::invalid(
-            "thread",
-            format!("Mixpost publishes only the first part of a thread on {network}"),
-        ));
-    }
-    for media in &content.media {
-        if media.kind == MediaKind::Document {
-            return Err(Error::invalid("media", "Mixpost takes images and video"));
-        }
-        if media
-            .alt
-            .as_deref()
-            .is_some_and(|alt| alt.chars().count() > ALT_LIMIT)
-        {
-            return Err(Error::invalid(
-                "media",
-                format!("an alternative text has at most {ALT_LIMIT} characters"),
-            ));
-        }
     }
     Ok(())
 }
@@ -157,7 +169,8 @@ fn html(field: &str, text: &str) -> Result<String> {
             field,
             format!("one part has at most {BODY_LIMIT} characters, markup included"),
         )
-        .with_rule("mixpost.body_length"));
+        .with_rule("mixpost.body_length")
+        .with_remedy("say it shorter, with fewer lines and signs that are escaped"));
     }
     Ok(out)
 }

@@ -1,20 +1,22 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post, Profile,
-    Publisher, Receipt, Result, async_trait,
+    Content, Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post,
+    Profile, Publisher, Receipt, Result, async_trait,
+    check::Finding,
     chrono::{DateTime, Utc},
     content::MediaSource,
     http::Guard,
     networks,
     profile::{Abilities, ApiVersion, MediaLimit, MediaRules, MediaTransfer, TextRules},
+    store::Account,
 };
 use serde_json::{Value, json};
 
 use crate::{
     DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, PLATFORM,
     api::Api,
-    compose::{BODY_LIMIT, account_number, compose},
+    compose::{BODY_LIMIT, account_number, compose, findings, rules},
     error::{bounded, send},
     find::{marker, search, tag_named},
     media,
@@ -79,8 +81,8 @@ impl Mixpost {
         })?;
         let number = account_number(account)?;
         let content = post.content_for(&account.network, Some(account.id));
-        let rules = networks::profile(&account.network).unwrap_or_else(|| self.profile.clone());
-        let mut input = compose(&content, &account.network, number, &rules, post.delivery)?;
+        let rules = self.profile_for(account);
+        let mut input = compose(&content, number, &rules, post.delivery)?;
         for media in &content.media {
             if let MediaSource::Address(url) = &media.source {
                 self.guard.hand_over(url)?;
@@ -133,6 +135,15 @@ impl Mixpost {
 impl Publisher for Mixpost {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// The rules of the network that the account speaks on, as far as Mixpost's own are not narrower.
+    fn profile_for(&self, account: &Account) -> Profile {
+        rules(&self.profile, &account.network)
+    }
+
+    fn check(&self, content: &Content) -> Vec<Finding> {
+        findings(content)
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -20,7 +20,7 @@ pub(crate) fn profile(config: &XConfig) -> Profile {
     let mut profile = networks::profile(&PLATFORM)
         .unwrap_or_else(|| Profile::new(PLATFORM, "X", ApiVersion::new("2", "https://docs.x.com")));
     if config.long_posts {
-        profile.text.limit = Some(LONG);
+        (profile.text.limit, profile.text.comment_limit) = (Some(LONG), Some(LONG));
         profile.text.fold = Some(280);
     }
     if !config.self_serve {
@@ -28,6 +28,7 @@ pub(crate) fn profile(config: &XConfig) -> Profile {
     }
     let mut abilities = Abilities::default();
     abilities.publish = true;
+    abilities.first_comment = true;
     abilities.thread = true;
     abilities.find = true;
     abilities.measure = true;

@@ -12,6 +12,8 @@
 //! | `text.fold` | advice | how much shows before "see more" |
 //! | `thread.unsupported` | blocker | further parts where the connector takes none |
 //! | `thread.part_empty`, `thread.part_too_long` | blocker | a part that cannot be sent |
+//! | `comment.unsupported` | blocker | a first comment where the connector places none |
+//! | `comment.empty`, `comment.too_long` | blocker | a first comment that cannot be sent |
 //! | `link.not_clickable` | advice | a link where links are only letters |
 //! | `media.required`, `media.count`, `media.mixed` | blocker | none, too many, or kinds that cannot stand together |
 //! | `media.kind`, `media.mime`, `media.bytes`, `media.empty`, `media.seconds`, `media.aspect`, `media.pixels`, `media.pixels_few`, `media.pages` | blocker | one that is not taken; what is unknown of it is not checked |
@@ -182,6 +184,7 @@ pub fn check(content: &Content, profile: &Profile, voice: &Voice) -> Report {
     text::check_entities(&entities, "the text", profile, &mut findings);
     text::check_link(content, &entities, profile, &mut findings);
     text::check_thread(content, profile, &mut findings);
+    text::check_comment(content, profile, &mut findings);
     media::check(content, profile, &mut findings);
     cost::check(content, &entities, profile, &mut findings);
     voice::check(content, &text, voice, &mut findings);

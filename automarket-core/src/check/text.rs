@@ -1,4 +1,4 @@
-//! What a platform says of text: length, letters, tags, links, threads.
+//! What a platform says of text: length, letters, tags, links, threads, the first comment.
 
 use std::collections::BTreeSet;
 
@@ -171,8 +171,7 @@ pub(super) fn check_thread(content: &Content, profile: &Profile, findings: &mut 
         return;
     }
     let (name, rules) = (profile.name, &profile.text);
-    // A profile that promises nothing is a network's: whether it takes threads is the connector's word.
-    if !profile.abilities.thread && profile.abilities != Abilities::default() {
+    if cannot(profile, |abilities| abilities.thread) {
         findings.push(Finding::blocker(
             "thread.unsupported",
             format!(
@@ -202,6 +201,43 @@ pub(super) fn check_thread(content: &Content, profile: &Profile, findings: &mut 
         check_letters(text, &what, findings);
         check_entities(&entities(text), &what, profile, findings);
     }
+}
+
+/// The first comment.
+pub(super) fn check_comment(content: &Content, profile: &Profile, findings: &mut Vec<Finding>) {
+    let Some(comment) = &content.first_comment else {
+        return;
+    };
+    let (name, rules, what) = (profile.name, &profile.text, "the first comment");
+    if cannot(profile, |abilities| abilities.first_comment) {
+        findings.push(Finding::blocker(
+            "comment.unsupported",
+            format!("{name} places no first comment"),
+            "Say it in the text",
+        ));
+    }
+    if comment.trim().is_empty() {
+        findings.push(Finding::blocker(
+            "comment.empty",
+            "the first comment is empty",
+            "Take it out",
+        ));
+    }
+    let length = length(comment.trim(), rules);
+    if let Some(limit) = rules.comment_limit
+        && length > limit
+    {
+        let rule = "comment.too_long";
+        findings.push(too_long(rule, what, length, limit, rules.unit, name));
+    }
+    check_letters(comment, what, findings);
+    check_entities(&entities(comment), what, profile, findings);
+}
+
+/// Whether the connector says that it has not this ability. A profile that promises nothing is a network's: what can
+/// be done there is a connector's word.
+fn cannot(profile: &Profile, able: impl Fn(&Abilities) -> bool) -> bool {
+    profile.abilities != Abilities::default() && !able(&profile.abilities)
 }
 
 fn too_long(

@@ -19,6 +19,7 @@ pub(super) fn profile() -> Profile {
         text: TextRules {
             unit: TextUnit::Utf16,
             limit: Some(3000),
+            comment_limit: Some(1250),
             markup: Markup::LittleText,
             link: LinkPlace::Attachment,
             fold: Some(210),

@@ -10,6 +10,7 @@ pub(super) fn profile() -> Profile {
         text: TextRules {
             unit: TextUnit::Weighted,
             limit: Some(280),
+            comment_limit: Some(280),
             url_length: Some(23),
             // Self-serve apps.
             max_cashtags: Some(1),

@@ -43,6 +43,7 @@ impl RecordingPublisher {
         profile.abilities.publish = true;
         profile.abilities.schedule = true;
         profile.abilities.draft = true;
+        profile.abilities.first_comment = true;
         profile.abilities.find = true;
         profile.abilities.delete = true;
         Self {

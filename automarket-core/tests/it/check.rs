@@ -282,6 +282,46 @@ fn each_part_of_a_thread_is_checked() {
 }
 
 #[test]
+fn the_first_comment() {
+    let commented = |comment: &str| Content {
+        first_comment: Some(comment.to_owned()),
+        media: vec![Media {
+            alt: Some("A photo".into()),
+            ..Media::address(MediaKind::Image, "https://acme.dev/a.jpg".parse().unwrap())
+        }],
+        ..Content::text("first")
+    };
+    let tags: String = (0..31).map(|n| format!("#t{n} ")).collect();
+    for (platform, comment, wanted) in [
+        (Platform::X, "a".repeat(280), None),
+        (Platform::X, "a".repeat(281), Some("comment.too_long")),
+        (Platform::X, "$TSLA $AAPL".to_owned(), Some("text.cashtags")),
+        (Platform::X, "\u{FEFF}a".to_owned(), Some("text.control")),
+        (Platform::LINKEDIN, format!(" {} ", "a".repeat(1250)), None),
+        (
+            Platform::LINKEDIN,
+            "😀".repeat(626),
+            Some("comment.too_long"),
+        ),
+        (Platform::FACEBOOK, " \n".to_owned(), Some("comment.empty")),
+        (Platform::INSTAGRAM, tags, Some("text.hashtags")),
+    ] {
+        let report = on(&platform, &commented(&comment));
+        let blockers = report.findings.iter();
+        let mut blockers = blockers.filter(|f| f.severity == Severity::Blocker);
+        let found = blockers.next().map(|finding| finding.rule.as_str());
+        assert_eq!(found, wanted, "{platform}: {comment}");
+        assert!(blockers.next().is_none());
+    }
+    let mut connector = network(&Platform::X);
+    connector.abilities.publish = true;
+    let report = check(&commented("a"), &connector, &Voice::default());
+    assert_eq!(rules(&report), ["comment.unsupported"]);
+    connector.abilities.first_comment = true;
+    assert!(check(&commented("a"), &connector, &Voice::default()).passes());
+}
+
+#[test]
 fn the_brands_voice() {
     let voice = Voice {
         banned: vec!["game changer".into(), "cheap".into()],

@@ -8,7 +8,8 @@ use std::{
 use automarket::{
     connectors::mixpost::{self, Mixpost, MixpostConfig, testing},
     core::{
-        Bytes, async_trait,
+        Bytes, Media, async_trait,
+        content::MediaKind,
         http::{Body, Transport, TransportError},
         http_types::{Method, Request, Response},
     },
@@ -277,4 +278,38 @@ async fn what_mixpost_failed_is_a_record_of_its_own_when_it_is_tried_again() {
     assert_ne!(remote_id(&done), remote_id(&failed));
     let out = world.wire.sandbox.effects(&mixpost::PLATFORM);
     assert_eq!(out.len(), 2, "{out:?}");
+}
+
+#[tokio::test]
+async fn what_mixpost_is_bound_to_refuse_is_said_by_the_plan() {
+    let world = Wired::new().await;
+    let facebook = testing::FACEBOOK_ACCOUNT.to_string();
+    let page = Account::new(world.tenant.id().clone(), mixpost::PLATFORM, facebook);
+    let page = page.on_network(Platform::FACEBOOK);
+    let token = Credential::token(testing::TOKEN);
+    let page = world.tenant.add_account(page, token).await.unwrap();
+    let mut thread = Post::text("one");
+    thread.base.thread = Some(vec!["two".into()]);
+    let mut comment = Post::text("one");
+    comment.base.first_comment = Some("and more".into());
+    let url = || "https://acme.example/a.png".parse().unwrap();
+    let mut photo = Media::address(MediaKind::Image, url());
+    photo.alt = Some("a".repeat(256));
+    let document = Media::address(MediaKind::Document, url());
+    for (post, rule) in [
+        (Post::text("we <3 you"), "mixpost.angle_bracket"),
+        (Post::text("a".repeat(5001)), "text.too_long"),
+        (Post::text("&".repeat(1001)), "mixpost.body_length"),
+        (thread, "thread.unsupported"),
+        (comment, "comment.unsupported"),
+        (Post::text("one").media(photo), "media.alt_too_long"),
+        (Post::text("one").media(document), "media.kind"),
+    ] {
+        let plan = world.tenant.plan(&post, [page.id]).await.unwrap();
+        let found = plan.targets[0].report.findings.iter();
+        let rules: Vec<_> = found.map(|finding| finding.rule.as_str()).collect();
+        assert!(rules.contains(&rule), "{rule}: {rules:?}");
+        let error = world.tenant.publish(post, [page.id], When::Now).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput, "{rule}");
+    }
 }

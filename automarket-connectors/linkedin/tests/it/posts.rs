@@ -189,7 +189,7 @@ async fn options_have_rules_that_hold_before_anything_is_sent() {
             with_options("x", &poll("Which?", &["a", &"b".repeat(31)])),
             "linkedin.poll_answer",
         ),
-        (long_comment, "linkedin.comment"),
+        (long_comment, "comment.too_long"),
         (odd, "linkedin.options"),
         (Post::text("x".repeat(3001)), "text.too_long"),
     ];

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use automarket_connector_mixpost::testing;
 use automarket_core::{
-    Credential, Delivery, Platform,
+    Credential, Delivery, Media, Platform,
     chrono::TimeDelta,
+    content::MediaKind,
     http_types::Method,
     testing::conformance::publisher::{self, PublisherUnderTest},
 };
@@ -31,6 +32,32 @@ fn of(world: World) -> PublisherUnderTest {
 #[tokio::test(start_paused = true)]
 async fn mixpost_keeps_the_publisher_contract() {
     publisher::all(fresh).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_for_any_network_is_said_before() {
+    for (number, network) in [
+        (testing::LINKEDIN_ACCOUNT, Platform::LINKEDIN),
+        (testing::FACEBOOK_ACCOUNT, Platform::FACEBOOK),
+        (testing::INSTAGRAM_ACCOUNT, Platform::INSTAGRAM),
+        (testing::MASTODON_ACCOUNT, Platform::MASTODON),
+    ] {
+        let fresh = || {
+            let world = World::new();
+            let context = world.context(number, network.clone(), "unused");
+            let mut post = hello();
+            if network == Platform::INSTAGRAM {
+                let url = "https://acme.example/a.png".parse().unwrap();
+                post = post.media(Media::address(MediaKind::Image, url));
+            }
+            PublisherUnderTest {
+                context,
+                post,
+                ..of(world)
+            }
+        };
+        publisher::what_is_refused_is_what_the_checks_block(&fresh).await;
+    }
 }
 
 #[tokio::test]

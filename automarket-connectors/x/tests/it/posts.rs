@@ -6,6 +6,7 @@ use automarket_core::{
     check::{Severity, check},
     content::Voice,
     store::Account,
+    testing::Fault,
 };
 use serde_json::json;
 
@@ -203,7 +204,8 @@ async fn accounts_that_pay_may_write_long_posts() {
         json!({"username": "acme", "long_posts": true})
     );
 
-    let long = Post::text("Long & true. ".repeat(100));
+    let mut long = Post::text("Long & true. ".repeat(100));
+    long.base.first_comment = Some("Longer than a short post. ".repeat(20));
     let error = world.x.publish(&cx, &long).await.unwrap_err();
     assert_eq!(error.rule(), Some("text.too_long"));
     let account = Account::new(
@@ -222,6 +224,23 @@ async fn accounts_that_pay_may_write_long_posts() {
     };
     let found = world.x.find(&cx, &intent).await.unwrap();
     assert_eq!(found, Lookup::Found(Outcome::Done(receipt)));
+}
+
+#[tokio::test]
+async fn a_first_comment_keeps_the_rules_of_a_post() {
+    let world = World::new();
+    for (comment, rule) in [
+        ("a".repeat(281), "comment.too_long"),
+        (" ".to_owned(), "comment.empty"),
+        ("$TSLA and $AAPL".to_owned(), "text.cashtags"),
+    ] {
+        world.fault("", Fault::NotSent);
+        let mut post = hello();
+        post.base.first_comment = Some(comment);
+        let error = world.x.publish(&world.cx(), &post).await.unwrap_err();
+        assert_eq!(error.rule(), Some(rule));
+        assert!(world.sandbox.faults().hits().is_empty(), "{rule}");
+    }
 }
 
 #[tokio::test]

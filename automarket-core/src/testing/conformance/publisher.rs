@@ -22,7 +22,9 @@ use http::Method;
 use crate::{
     Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
     Receipt, Result,
-    publisher::is_last_word,
+    check::check,
+    content::{Media, MediaKind, Variant, Voice},
+    publisher::{is_last_word, rules_for},
     steps::MemorySteps,
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
@@ -65,6 +67,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     the_same_steps_publish_once(&fresh()).await;
     a_bad_credential_is_unauthorized(&fresh()).await;
     an_empty_post_is_refused_before_any_request(&fresh()).await;
+    what_is_refused_is_what_the_checks_block(&fresh).await;
     declared_deliveries_work_and_others_are_unsupported(&fresh).await;
     faults_end_as_they_should(&fresh).await;
     a_crash_at_any_request_leaves_one_effect(&fresh).await;
@@ -196,7 +199,77 @@ pub async fn an_empty_post_is_refused_before_any_request(test: &PublisherUnderTe
     assert_eq!(faults.hits(), Vec::<String>::new(), "a request left");
 }
 
-/// What the profile declares of schedule, draft, queue and thread works; what it does not is
+/// What is refused before any request is what the checks (`profile_for`, `check`) block, and the other way round: so
+/// plans say it when the post is written, and not when its time has come.
+///
+/// # Panics
+/// When one says yes and the other no.
+pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> PublisherUnderTest) {
+    type Change = fn(&mut Variant);
+    let cases: [(&str, Change); 11] = [
+        ("nothing", |_| ()),
+        ("no text", |base| base.text = Some(String::new())),
+        ("a long text", |base| base.text = Some("é".repeat(70_000))),
+        ("a control character", |base| {
+            base.text = Some("bell\u{7}".to_owned());
+        }),
+        ("angle brackets", |base| {
+            base.text = Some("we <3 <b>you</b>".to_owned());
+        }),
+        ("much to escape", |base| {
+            base.text = Some("&<\n".repeat(990));
+        }),
+        ("an empty part", |base| {
+            base.thread = Some(vec![" ".to_owned()])
+        }),
+        ("angle brackets in a part", |base| {
+            base.thread = Some(vec!["we <3 you".to_owned()]);
+        }),
+        ("an empty comment", |base| {
+            base.first_comment = Some(" ".to_owned());
+        }),
+        ("a control character in a comment", |base| {
+            base.first_comment = Some("bell\u{7}".to_owned());
+        }),
+        ("a document", |base| {
+            let url = "https://acme.example/a.pdf".parse();
+            let media = url.map(|url| Media::address(MediaKind::Document, url));
+            base.media = Some(media.into_iter().collect());
+        }),
+    ];
+    for (name, change) in cases {
+        let test = fresh();
+        let mut post = test.post.clone();
+        change(&mut post.base);
+        let profile = test.publisher.profile();
+        let (network, account, rules) = match test.context.account() {
+            Some(account) => {
+                let rules = rules_for(account, &*test.publisher);
+                (&account.network, Some(account.id), rules)
+            }
+            None => (&profile.platform, None, profile.clone()),
+        };
+        let content = post.content_for(network, account);
+        let mut report = check(&content, &rules, &Voice::default());
+        report.add(test.publisher.check(&content));
+        let faults = test.sandbox.faults();
+        faults.add(FaultRule::on("", Fault::NotSent).times(u32::MAX));
+        let result = test.publisher.publish(&test.attempt("key-1"), &post).await;
+        let error = err(result, name);
+        let refused = matches!(
+            error.kind(),
+            ErrorKind::InvalidInput | ErrorKind::Unsupported
+        ) && faults.hits().is_empty();
+        assert_eq!(
+            !report.passes(),
+            refused,
+            "{name}: the checks find {:?}, and publishing ends in {error:?}",
+            report.findings
+        );
+    }
+}
+
+/// What the profile declares of schedule, draft, queue, thread and first comment works; what it does not is
 /// `Unsupported` and has no effect.
 ///
 /// # Panics
@@ -207,7 +280,7 @@ pub async fn declared_deliveries_work_and_others_are_unsupported(
     type Change = fn(Post, DateTime<Utc>) -> Post;
     let able = fresh().publisher.profile().abilities;
     let hour = TimeDelta::hours(1);
-    let cases: [(&str, bool, Change); 4] = [
+    let cases: [(&str, bool, Change); 5] = [
         ("schedule", able.schedule, |post, at| {
             post.delivery(Delivery::At(at))
         }),
@@ -219,6 +292,10 @@ pub async fn declared_deliveries_work_and_others_are_unsupported(
         }),
         ("thread", able.thread, |mut post, _| {
             post.base.thread = Some(vec!["The second part.".to_owned()]);
+            post
+        }),
+        ("first comment", able.first_comment, |mut post, _| {
+            post.base.first_comment = Some("And more.".to_owned());
             post
         }),
     ];
