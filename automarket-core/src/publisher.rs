@@ -51,7 +51,8 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome>;
 
     /// What became of something accepted. Never publishes. `Err` means the question failed and is
-    /// asked again, except for the kinds that are the platform's [last word](is_last_word) on the post.
+    /// asked again, except for the kinds that are the platform's [last word](is_last_word) on the post, and for
+    /// `CannotTell`: nobody can say any more what became of it.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
 
     /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that

@@ -160,7 +160,7 @@ impl Publisher for Mixpost {
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let account = handle.data.get("account").and_then(Value::as_u64);
         let post = self.get_post(cx, &handle.remote_id).await;
-        let post = post.map_err(about_the_question)?;
+        let post = post.map_err(|error| about_the_question(error, handle.due > Some(cx.now())))?;
         if let Some(error) = failure(cx, &post, account) {
             return Err(error
                 .with_platform(&PLATFORM)
@@ -297,16 +297,21 @@ async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
     }
 }
 
-/// Not being allowed to ask says nothing of the post: it waits for another token.
-fn about_the_question(error: Error) -> Error {
-    if error.kind() == ErrorKind::Forbidden {
-        Error::new(ErrorKind::Unauthorized, "the token may not read the post")
-            .with_platform(&PLATFORM)
-            .with_operation("posts.get")
-            .with_source(error)
-    } else {
-        error
-    }
+/// Not being allowed to ask says nothing of the post: it waits for another token. Nor does a record that is gone, unless
+/// that was still to come: what Mixpost published stays on the network.
+fn about_the_question(error: Error, to_come: bool) -> Error {
+    let (kind, why) = match error.kind() {
+        ErrorKind::Forbidden => (ErrorKind::Unauthorized, "the token may not read the post"),
+        ErrorKind::NotFound if !to_come => (
+            ErrorKind::CannotTell,
+            "Mixpost's record is gone, which says nothing of the post on the network: look there",
+        ),
+        _ => return error,
+    };
+    Error::new(kind, why)
+        .with_platform(&PLATFORM)
+        .with_operation("posts.get")
+        .with_source(error)
 }
 
 fn identity(account: MixpostAccount) -> Identity {

@@ -63,10 +63,15 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
     let said = bounded(&said, cx);
-    let error = Error::new(
-        ErrorKind::ContentRefused,
-        format!("the network did not take the post: {said}"),
-    );
+    let parts = post.versions.iter().map(|version| version.content.len());
+    let error = if parts.max() > Some(1) {
+        // Part by part, and which were taken it does not say.
+        let message = format!("the network did not take all of the thread: {said}; look there");
+        Error::new(ErrorKind::CannotTell, message)
+    } else {
+        let message = format!("the network did not take the post: {said}");
+        Error::new(ErrorKind::ContentRefused, message)
+    };
     Some(match there {
         Some(account) if !account.authorized => {
             error.with_remedy("reconnect the account in Mixpost under Social Accounts")

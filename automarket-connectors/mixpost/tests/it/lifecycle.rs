@@ -338,6 +338,55 @@ async fn a_record_in_the_trash_says_nothing_of_a_post_that_is_out() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_gone_says_that_nothing_is_out_only_before_its_time() {
+    for (past, kind) in [(false, ErrorKind::NotFound), (true, ErrorKind::CannotTell)] {
+        let world = World::new();
+        let cx = world.x("k");
+        let ten = hello().delivery(Delivery::At(at("2026-11-20T10:00:00Z")));
+        let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &ten).await.unwrap() else {
+            panic!("accepted")
+        };
+        if past {
+            world.clock.advance(TimeDelta::minutes(61));
+        }
+        let (uuid, mode) = (&handle.remote_id, DeleteMode::AppOnly);
+        let gone = world.mixpost.delete_post(&cx, uuid, false, mode).await;
+        gone.unwrap();
+        let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+    }
+    // Nor of what was to be out at once.
+    let world = World::new();
+    let cx = world.x("k");
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.clock.advance(TimeDelta::seconds(5));
+    let (uuid, mode) = (&handle.remote_id, DeleteMode::AppOnly);
+    let gone = world.mixpost.delete_post(&cx, uuid, false, mode).await;
+    gone.unwrap();
+    let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+}
+
+#[tokio::test]
+async fn of_a_thread_that_failed_parts_may_be_out() {
+    let world = World::new();
+    let refused = Some("Status is a duplicate.");
+    world.fake.refuse_on(testing::X_ACCOUNT, refused);
+    let cx = world.x("k");
+    let mut thread = hello();
+    thread.base.thread = Some(vec!["And more".into()]);
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &thread).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.clock.advance(TimeDelta::seconds(5));
+    let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.message().contains("duplicate"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_stopped_worker_is_no_failure() {
     let world = World::new();
     world.fake.set_worker(false);

@@ -227,7 +227,7 @@ async fn a_poll_reads_status_link_and_refusal() {
     let gone = r#"{"message":"No query results for model [Post]."}"#.to_owned();
     assert_eq!(
         poll(gone, 404).await.unwrap_err().kind(),
-        ErrorKind::NotFound
+        ErrorKind::CannotTell
     );
     let role = r#"{"message":"Access forbidden."}"#.to_owned();
     assert_eq!(
