@@ -10,6 +10,8 @@ use automarket_core::{
 pub(crate) const GONE: &str = "instagram.container_gone";
 /// The rule of an error that says by the container's status that nothing came of it.
 pub(crate) const DEAD: &str = "instagram.container_dead";
+/// Calls that name nothing but the account. What publishing does not find may be the container.
+const OF_ACCOUNT: [&str; 4] = ["media.quota", "media.create", "media.list", "accounts.get"];
 /// How long until what is not ready is asked for again.
 const SOON: Duration = Duration::from_secs(10);
 /// How long until a day's quota is asked for again: it is a rolling one.
@@ -88,7 +90,7 @@ pub(crate) fn refine(fault: &Fault, reply: &Reply, error: Error) -> Error {
             .with_retry(Retry::Never)
             .with_remedy("look at the account's status in Instagram: it is restricted for now"),
         // The account itself is not to be seen with this token.
-        None if fault.error_subcode == 33 && reply.operation() == "media.create" => error
+        None if fault.error_subcode == 33 && OF_ACCOUNT.contains(&reply.operation()) => error
             .with_kind(ErrorKind::Unauthorized)
             .with_retry(Retry::Never)
             .with_remedy("connect the account again"),
@@ -176,7 +178,9 @@ mod tests {
         }
         let gone = classified(100, 33, "media.get", Effect::Read);
         assert_eq!(gone.kind(), NotFound);
-        let account = classified(100, 33, "media.create", Effect::Read);
-        assert_eq!(account.kind(), Unauthorized);
+        for operation in OF_ACCOUNT {
+            let account = classified(100, 33, operation, Effect::Read);
+            assert_eq!(account.kind(), Unauthorized, "{operation}");
+        }
     }
 }

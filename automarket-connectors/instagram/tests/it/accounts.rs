@@ -4,7 +4,7 @@ use automarket_connector_instagram::{
     Instagram, InstagramConfig, Login, PLATFORM, oauth, oauth_facebook, testing,
 };
 use automarket_core::{
-    Context, Credential, ErrorKind, Publisher, Receipt, Secret, TenantId, oauth::Refresh,
+    Context, Credential, ErrorKind, Publisher, Receipt, Retry, Secret, TenantId, oauth::Refresh,
     store::Account,
 };
 use serde_json::json;
@@ -77,6 +77,21 @@ async fn what_cannot_be_deleted_is_said_so() {
     let nobody = Context::new(world.sandbox.clone()).with_credential(Credential::token("t"));
     let error = instagram.delete(&nobody, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn an_account_that_the_token_may_not_see_any_more_has_to_be_connected() {
+    for login in [Login::Instagram, Login::Facebook] {
+        let world = World::of_login(login);
+        let cx = world.of(testing::OTHER_ACCOUNT, testing::TOKEN);
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Unauthorized, Retry::Never)
+        );
+        assert!(error.remedy().is_some());
+        assert!(world.effects().is_empty());
+    }
 }
 
 #[tokio::test]
