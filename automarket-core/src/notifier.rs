@@ -19,7 +19,9 @@ pub trait Notifier: Send + Sync {
     async fn identify(&self, cx: &Context) -> Result<Vec<crate::Identity>>;
 
     /// Sends one notice. The receipt's id is empty where the platform gives none. A notice without title
-    /// and text is `InvalidInput`; one that is too long is shortened, never refused.
+    /// and text is `InvalidInput`; one that is too long is shortened, never refused. Its files are brought first, so
+    /// that one which is not taken keeps it from being sent; that they are refused once it is there, the receipt says
+    /// ([`Receipt::files_error`](crate::Receipt::files_error)).
     async fn notify(&self, cx: &Context, notice: &Notice) -> Result<Outcome>;
 }
 

@@ -193,6 +193,18 @@ impl Receipt {
         }
     }
 
+    /// With the end of sharing a notice's files. A refusal for good is [`files_error`](Self::files_error), since the
+    /// message is there all the same.
+    ///
+    /// # Errors
+    /// What does not settle it: they may be there, or go once one waits or connects the account again.
+    pub fn shared(self, files: Result<()>) -> Result<Self> {
+        match files {
+            Ok(()) => Ok(self),
+            Err(error) => self.without(FILES_ERROR, error),
+        }
+    }
+
     fn without(mut self, what: &str, error: Error) -> Result<Self> {
         let waits = matches!(
             error.kind(),
@@ -211,6 +223,12 @@ impl Receipt {
         ErrorRecord::deserialize(self.data.get(COMMENT_ERROR)?).ok()
     }
 
+    /// Why a notice stands without its files.
+    #[must_use]
+    pub fn files_error(&self) -> Option<ErrorRecord> {
+        ErrorRecord::deserialize(self.data.get(FILES_ERROR)?).ok()
+    }
+
     /// Why its thread stops before the end; a first comment is then missing too.
     #[must_use]
     pub fn thread_error(&self) -> Option<ErrorRecord> {
@@ -218,8 +236,9 @@ impl Receipt {
     }
 }
 
-/// Where a receipt's data says why there is no comment, and why the thread is short.
+/// Where a receipt's data says why there is no comment, why the thread is short, and why there are no files.
 const COMMENT_ERROR: &str = "comment_error";
+const FILES_ERROR: &str = "files_error";
 const THREAD_ERROR: &str = "thread_error";
 
 /// Something a platform took and has not made public yet.

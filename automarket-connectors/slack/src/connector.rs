@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{PLATFORM, api, config::SlackConfig, error, wire};
 
-/// Files larger than this are refused before the first request.
+/// Files larger than this are refused before anything is said.
 const MAX_FILE: u64 = 1_000_000_000;
 /// Files that are not seen for so long after the first look were not shared.
 const UNSHARED: TimeDelta = TimeDelta::minutes(5);
@@ -114,6 +114,8 @@ impl Slack {
             )
             .with_platform(&PLATFORM)
         })?;
+        // What Slack does not take is said before people are told of it.
+        let uploaded = self.upload(cx, &config, token, &notice.files).await?;
         let begun: DateTime<Utc> = cx.step("slack.begun", || async { Ok(cx.now()) }).await?;
         let find = || async {
             let thread = notice.thread.as_deref();
@@ -127,12 +129,19 @@ impl Slack {
             Ok(Outcome::Done(receipt(&posted.channel, posted.ts)))
         };
         let outcome: Outcome = cx.once("slack.message", find, post).await?;
-        if !notice.files.is_empty() {
-            let thread = notice.thread.as_deref().unwrap_or(outcome.remote_id());
-            self.share(cx, &config, token, channel, thread, &notice.files)
-                .await?;
-        }
-        Ok(outcome)
+        let receipt = match outcome {
+            Outcome::Done(receipt) if !uploaded.is_empty() => receipt,
+            outcome => return Ok(outcome),
+        };
+        let find = || async { self.shared(cx, &config, token, &uploaded).await };
+        let complete = || async {
+            let thread = notice.thread.as_deref().unwrap_or(&receipt.remote_id);
+            let call = api::complete_upload(&config, token, channel, Some(thread), &uploaded)?;
+            self.ask::<Value>(cx, call).await.map(drop)
+        };
+        let shared = cx.once("slack.share", find, complete).await;
+        let shared = shared.map_err(|error| error.about("the files of a message that is there"));
+        Ok(Outcome::Done(receipt.shared(shared)?))
     }
 
     /// Whether a message with our key stands in the channel since `begun`, or in the thread: what is said
@@ -187,16 +196,14 @@ impl Slack {
         ))
     }
 
-    /// Uploads the files and shares them under the message.
-    async fn share(
+    /// Uploads the files, which nobody sees until they are shared; their ids and names.
+    async fn upload(
         &self,
         cx: &Context,
         config: &SlackConfig,
         token: &Secret,
-        channel: &str,
-        thread: &str,
         files: &[Media],
-    ) -> Result<()> {
+    ) -> Result<Vec<(String, String)>> {
         let mut uploaded: Vec<(String, String)> = Vec::new();
         for (n, file) in files.iter().enumerate() {
             let name = file
@@ -232,12 +239,7 @@ impl Slack {
                 .await?;
             uploaded.push((id, name));
         }
-        let find = || async { self.shared(cx, config, token, &uploaded).await };
-        let complete = || async {
-            let call = api::complete_upload(config, token, channel, Some(thread), &uploaded)?;
-            self.ask::<Value>(cx, call).await.map(drop)
-        };
-        cx.once("slack.share", find, complete).await
+        Ok(uploaded)
     }
 
     /// Whether Slack has shared the files. It does so a moment after it was told to.

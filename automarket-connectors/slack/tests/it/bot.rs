@@ -8,8 +8,9 @@ use automarket_connector_slack::{
     testing::{CHANNEL, FOREIGN_CHANNEL, FakeSlack, PRIVATE_CHANNEL, TOKEN},
 };
 use automarket_core::{
-    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, TenantId,
+    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Outcome, TenantId,
     chrono::TimeDelta,
+    content::MediaKind,
     store::Account,
     testing::{
         Fake as _, Fault, FaultRule, ManualClock, Sandbox, conformance::notifier::NotifierUnderTest,
@@ -132,6 +133,38 @@ async fn files_are_shared_under_the_message_once() {
     assert_eq!(held.len(), 2, "one message, and one share under it");
     assert_eq!(held[1]["thread_ts"], sent.remote_id());
     assert_eq!(held[1]["files"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_taken_keeps_the_message_back() {
+    let image = || Media::image(&b"png"[..], "image/png");
+    for file in [
+        Media::file(MediaKind::Image, "/there/is/no/such.png"),
+        Media::image(&b""[..], "image/png"),
+        image().alt("a".repeat(1001)),
+    ] {
+        let (sandbox, fake, clock, mut notice) = report();
+        let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock));
+        notice.files.push(file);
+        let error = Slack::new().notify(&cx, &notice).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+        assert!(fake.effects().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_refused_under_the_message_are_told_of() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, FOREIGN_CHANNEL, "k").with_clock(Arc::new(clock));
+    for _ in 0..2 {
+        let Outcome::Done(sent) = Slack::new().notify(&cx, &notice).await.unwrap() else {
+            panic!("it is there")
+        };
+        let why = sent.files_error().unwrap();
+        assert!(why.message.contains("the files"), "{why:?}");
+        assert_eq!(fake.effects().len(), 1);
+        assert_eq!(sent.remote_id, fake.effects()[0]["ts"]);
+    }
 }
 
 #[tokio::test]
