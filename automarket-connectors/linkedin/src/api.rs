@@ -146,9 +146,10 @@ impl Api<'_> {
             .json(&body)
     }
 
-    pub(crate) fn comments(&self, post: &str) -> Result<Call> {
+    /// A page of the comments under a post.
+    pub(crate) fn comments(&self, post: &str, start: usize) -> Result<Call> {
         let path = format!(
-            "/rest/socialActions/{}/comments?start=0&count={PAGE}",
+            "/rest/socialActions/{}/comments?start={start}&count={PAGE}",
             segment(post)?
         );
         self.get("comments.get", &path)

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Pages that are read at the most.
-const PAGES: usize = 5;
+pub(crate) const PAGES: usize = 5;
 /// How far our clock and LinkedIn's may differ.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 

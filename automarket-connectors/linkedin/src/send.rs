@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use crate::{
     LinkedInOptions,
-    api::Api,
+    api::{Api, PAGE},
     author::Author,
     error::{ask, created, original, send},
-    find::{cannot_tell, earliest, find_post},
+    find::{PAGES, cannot_tell, earliest, find_post},
     wire::{Comment, Page, Post},
 };
 
@@ -146,20 +146,27 @@ pub(crate) struct Commenting<'a> {
 impl Commenting<'_> {
     /// Looks for what an earlier attempt may have left.
     pub(crate) async fn look(&self) -> Result<Option<String>> {
-        let comments = ask::<Page<Comment>>(self.cx, self.api.comments(self.post)?).await;
-        let comments = match comments {
-            Ok(page) => page.elements,
-            Err(error) if error.kind() == ErrorKind::Forbidden => {
-                return Err(cannot_tell(
-                    "LinkedIn does not let this token read the comments under the post",
-                ));
+        for page in 0..PAGES {
+            let call = self.api.comments(self.post, page * PAGE)?;
+            let listed = match ask::<Page<Comment>>(self.cx, call).await {
+                Ok(listed) => listed.elements,
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    return Err(cannot_tell(
+                        "LinkedIn does not let this token read the comments under the post",
+                    ));
+                }
+                Err(error) => return Err(error),
+            };
+            let last = listed.len() < PAGE;
+            let ours = listed.into_iter().find(|comment| {
+                comment.actor == self.author.urn()
+                    && comment.message.text.trim() == self.text.trim()
+            });
+            if ours.is_some() || last {
+                return Ok(ours.and_then(|comment| comment.comment_urn.or(comment.id)));
             }
-            Err(error) => return Err(error),
-        };
-        let ours = comments.into_iter().find(|comment| {
-            comment.actor == self.author.urn() && comment.message.text.trim() == self.text.trim()
-        });
-        Ok(ours.and_then(|comment| comment.comment_urn.or(comment.id)))
+        }
+        Err(cannot_tell("the post has more comments than are searched"))
     }
 
     pub(crate) async fn send(&self) -> Result<String> {

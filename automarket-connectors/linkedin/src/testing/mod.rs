@@ -119,6 +119,20 @@ impl FakeLinkedIn {
         self.lock().uncommentable = times;
     }
 
+    /// Another member comments on a post.
+    pub fn comment_of_other(&self, urn: &str, text: &str) {
+        let mut state = self.lock();
+        let id = format!("urn:li:comment:({urn},{})", state.number());
+        let mut posts = state.posts.iter_mut();
+        if let Some(post) = posts.find(|post| post.id == urn) {
+            post.comments.push(state::Comment {
+                id,
+                actor: OTHER_MEMBER.to_owned(),
+                text: text.to_owned(),
+            });
+        }
+    }
+
     /// Somebody makes a draft public. `false` when there is no such draft.
     pub fn publish_draft(&self, urn: &str) -> bool {
         self.lock().publish_draft(urn)

@@ -320,7 +320,13 @@ pub(super) fn comments(state: &State, call: &Incoming<'_>, urn: &str) -> Respons
     if !state.reads(call.member, &post.author) {
         return forbidden("socialActions.comments.GET_ALL.20261001");
     }
-    let elements = post.comments.iter().map(|comment| {
+    let (start, count) = call.page();
+    if count > 100 {
+        return problem(400, 100, "ILLEGAL_ARGUMENT", "count is wrong");
+    }
+    // In which order is not promised: the newest first is what asks most of who searches.
+    let page = post.comments.iter().rev().skip(start).take(count);
+    let elements = page.map(|comment| {
         json!({
             "id": comment.id.rsplit([',', ')']).nth(1), "commentUrn": comment.id,
             "actor": comment.actor, "object": urn, "message": {"text": comment.text},
@@ -329,6 +335,6 @@ pub(super) fn comments(state: &State, call: &Incoming<'_>, urn: &str) -> Respons
     let elements: Vec<Value> = elements.collect();
     json_reply(
         200,
-        &json!({"elements": elements, "paging": {"start": 0, "count": 100, "links": []}}),
+        &json!({"elements": elements, "paging": {"start": start, "count": count, "links": []}}),
     )
 }

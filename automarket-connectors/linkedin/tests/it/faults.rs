@@ -342,6 +342,28 @@ async fn a_lost_post_that_is_listed_late_stands_once() {
 }
 
 #[tokio::test]
+async fn a_lost_comment_is_found_among_many_or_not_sent_again() {
+    for (others, told) in [(150, true), (600, false)] {
+        let world = World::new();
+        world.fault("/comments", Fault::CutAfter);
+        let cx = world.cx();
+        let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let urn = world.effects()[0]["id"].as_str().unwrap().to_owned();
+        for n in 0..others {
+            world.fake.comment_of_other(&urn, &format!("Nice {n}"));
+        }
+        let outcome = world.linkedin.publish(&cx, &commented()).await;
+        match outcome {
+            Ok(outcome) => assert_eq!((done(outcome).comment_error(), told), (None, true)),
+            Err(error) => assert_eq!((error.kind(), told), (ErrorKind::CannotTell, false)),
+        }
+        let comments = world.effects()[0]["comments"].as_array().unwrap().len();
+        assert_eq!(comments, others + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     // A token of the scopes that every app can have may share and not comment.
     let world = World::new();
