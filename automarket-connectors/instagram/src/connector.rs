@@ -26,9 +26,6 @@ use crate::{
     wire::{self, Comment, Me, Named, Page, Quotas},
 };
 
-/// How often a container is made anew that Instagram could not fetch, or that ran out.
-const ROUNDS: u32 = 3;
-
 /// Publishes on Instagram: images, reels, carousels and stories of professional accounts.
 ///
 /// - The credential is a token of either login ([`oauth`](crate::oauth),
@@ -120,12 +117,12 @@ impl Instagram {
             story: options.story,
             begun,
         };
-        let mut why = String::new();
-        for round in 0..ROUNDS {
+        let (mut round, mut why) = (0, String::new());
+        while container::another(cx, round, &why).await? {
             let container = match container::prepare(cx, &api, &content, &options, round).await? {
                 Ready::Container(id) => id,
                 Ready::Gone(reason) => {
-                    why = reason;
+                    (round, why) = (round + 1, reason);
                     continue;
                 }
             };
@@ -135,19 +132,17 @@ impl Instagram {
             let step = format!("instagram.{round}.publish");
             match cx.once(&step, look, send).await {
                 Err(error) if error.rule() == Some(DEAD) => {
-                    "the container ran out".clone_into(&mut why);
+                    (round, why) = (round + 1, "the container ran out".to_owned());
                 }
                 Err(error) => return Err(error),
                 Ok(Sent::Unlisted) => {
-                    if content.first_comment.is_some() {
-                        return Err(Error::new(
-                            ErrorKind::CannotTell,
-                            "it is public, but not to be told from others: its first comment has no place",
-                        ));
-                    }
                     let data = json!({"container": container});
-                    let receipt = Receipt::new(container);
-                    return Ok(Outcome::Done(Receipt { data, ..receipt }));
+                    let mut receipt = Receipt::new(container);
+                    receipt.data = data;
+                    if content.first_comment.is_some() {
+                        receipt = receipt.commented(Err(unlisted().about("the first comment")))?;
+                    }
+                    return Ok(Outcome::Done(receipt));
                 }
                 Ok(Sent::Media(id)) => {
                     let mut receipt = Receipt::new(&*id);
@@ -381,14 +376,18 @@ impl Sending<'_> {
         }
     }
 
-    /// Which media was made of it: the only one with its caption since.
+    /// Which media was made of it: the only one with its caption since. It may be listed late.
     async fn which(&self) -> Result<Sent> {
         if self.story || self.caption.is_empty() {
             return Ok(Sent::Unlisted);
         }
-        let mut found = match find(self.cx, self.api, self.caption, self.begun).await {
+        let look = || async {
+            let found = find(self.cx, self.api, self.caption, self.begun).await?;
+            Ok((!found.is_empty()).then_some(found))
+        };
+        let mut found = match self.cx.look_late(look).await {
             Err(error) if error.kind() == ErrorKind::CannotTell => return Ok(Sent::Unlisted),
-            found => found?,
+            found => found?.unwrap_or_default(),
         };
         Ok(match (found.pop(), found.is_empty()) {
             (Some(media), true) => Sent::Media(media.id),
@@ -416,10 +415,14 @@ fn listed(receipt: &Receipt) -> Result<&str> {
     if receipt.data["container"].is_null() {
         return Ok(&receipt.remote_id);
     }
+    Err(unlisted())
+}
+
+fn unlisted() -> Error {
     let why = "it is public, but Instagram does not say which of the account's posts it is";
-    Err(Error::new(ErrorKind::NotFound, why)
+    Error::new(ErrorKind::NotFound, why)
         .with_platform(&PLATFORM)
-        .with_remedy("look for it in Instagram, and delete it there"))
+        .with_remedy("look for it in Instagram, and comment or delete it there")
 }
 
 /// Whether the account may post once more today.

@@ -4,20 +4,27 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Content, Context, Error, ErrorKind, Media, Result, Retry, content::MediaKind,
+    Content, Context, Error, ErrorKind, Media, Result, Retry,
+    chrono::{DateTime, Utc},
+    content::MediaKind,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     InstagramOptions, PLATFORM,
     api::{Api, Part},
-    error::{DEAD, Trouble, trouble},
+    error::{DEAD, GONE, Trouble, trouble},
     wire::Container,
 };
 
 /// How long processing is waited for before the attempt ends, and how long until the next.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LATER: Duration = Duration::from_secs(30);
+/// How many containers are made at once, one after the other is gone.
+const ROUNDS: u32 = 3;
+/// How many in all where media could not be fetched for now, and how long until each of the further ones.
+const PATIENT_ROUNDS: u32 = 12;
+const ANEW: Duration = Duration::from_secs(5 * 60);
 
 /// How processing ended.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,8 +77,12 @@ pub(crate) async fn prepare(
         let call = api.carousel(&children, content.text.trim_end(), options)?;
         api.graph.make(cx, call).await
     };
-    let id = cx.step(&format!("{step}.container"), make).await?;
-    ready(cx, api, &step, id, false).await
+    match cx.step(&format!("{step}.container"), make).await {
+        Ok(id) => ready(cx, api, &step, id, false).await,
+        // Its items ran out meanwhile.
+        Err(error) if error.rule() == Some(GONE) => Ok(Ready::Gone(error.message().to_owned())),
+        Err(error) => Err(error),
+    }
 }
 
 async fn one(
@@ -140,11 +151,37 @@ fn read(container: &Container) -> Stage {
 
 /// `Error: Media upload has failed with error code 2207026`: the subcode decides.
 fn failed(said: String) -> Stage {
-    let numbers = said.split(|c: char| !c.is_ascii_digit());
-    let mut code = numbers.filter_map(|number| trouble(number.parse().ok()?));
-    match code.next_back() {
+    match why(&said) {
         Some(Trouble::Input | Trouble::Blocked) => Stage::Refused(said),
         _ => Stage::Gone(said),
+    }
+}
+
+fn why(said: &str) -> Option<Trouble> {
+    let numbers = said.split(|c: char| !c.is_ascii_digit());
+    let mut codes = numbers.filter_map(|number| trouble(number.parse().ok()?));
+    codes.next_back()
+}
+
+/// Whether another container is made after so many that were gone, the last one for this reason.
+///
+/// # Errors
+/// `Unavailable` with the time until then, where media could not be fetched again and again.
+pub(crate) async fn another(cx: &Context, made: u32, said: &str) -> Result<bool> {
+    if made < ROUNDS {
+        return Ok(true);
+    }
+    if made >= PATIENT_ROUNDS || why(said) != Some(Trouble::Passing) {
+        return Ok(false);
+    }
+    let step = format!("instagram.{made}.gone");
+    let seen: DateTime<Utc> = cx.step(&step, || async { Ok(cx.now()) }).await?;
+    let since = (cx.now() - seen).to_std().unwrap_or_default();
+    match ANEW.checked_sub(since) {
+        None | Some(Duration::ZERO) => Ok(true),
+        Some(left) => Err(working()
+            .about(&format!("{said}; another container is made later"))
+            .with_retry(Retry::After(Some(left)))),
     }
 }
 

@@ -60,6 +60,9 @@ pub(super) fn create(
             let child = state.containers.get(*id);
             let child = child.filter(|one| one.kind == Kind::Item && one.account == account);
             let child = child.ok_or_else(|| missing(id))?;
+            if child.expired(now) {
+                return Err(refusal(400, 24, 2_207_008, "The container has expired"));
+            }
             if child.left > 0 || child.failed.is_some() {
                 return Err(refusal(400, 9007, 2_207_027, "Media ID is not available"));
             }

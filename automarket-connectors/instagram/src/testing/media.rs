@@ -1,7 +1,10 @@
 //! What is public: media and comments.
 
 use automarket_connector_graph::testing::{Asked, Refusal, page};
-use automarket_core::testing::json_reply;
+use automarket_core::{
+    chrono::{DateTime, Utc},
+    testing::json_reply,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -62,11 +65,13 @@ pub(super) fn get(state: &State, asked: &Asked, account: &str, id: &str) -> Answ
 }
 
 /// Stories are on an edge of their own.
-pub(super) fn list(state: &State, asked: &Asked, account: &str) -> Answer {
+pub(super) fn list(state: &State, asked: &Asked, account: &str, now: DateTime<Utc>) -> Answer {
     let since = asked.param("since").and_then(|text| text.parse().ok());
     let since = since.unwrap_or(0_i64);
+    let listed = |media: &Media| (now - media.at).num_seconds() >= state.unlisted;
     let newest = state.media.iter().rev().filter(|media| {
-        media.account == account && media.kind != Kind::Story && media.at.timestamp() >= since
+        let own = media.account == account && media.kind != Kind::Story;
+        own && media.at.timestamp() >= since && listed(media)
     });
     let all: Vec<Value> = newest.map(|media| view(media, asked)).collect();
     Ok(page(asked, &all))

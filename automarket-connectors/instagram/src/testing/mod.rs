@@ -135,6 +135,11 @@ impl FakeInstagram {
         self.lock().hidden = times;
     }
 
+    /// For how many seconds a post is in no list after it was made.
+    pub fn list_after(&self, seconds: i64) {
+        self.lock().unlisted = seconds;
+    }
+
     /// A metric is retired: every question that names it is refused.
     pub fn retire_metric(&self, name: &str) {
         self.lock().retired.push(name.to_owned());
@@ -251,7 +256,7 @@ impl FakeInstagram {
                 refused(state)?;
                 containers::publish(state, asked, account, now)
             }
-            (&Method::GET, [id, "media"]) if own(id) => media::list(state, asked, account),
+            (&Method::GET, [id, "media"]) if own(id) => media::list(state, asked, account, now),
             // An account that is not the token's.
             (_, [id, "media" | "media_publish" | "content_publishing_limit"]) => Err(missing(id)),
             (&Method::GET, [id]) => {

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) in_flight: i64,
     pub(super) refusing: (u32, i64, i64),
     pub(super) hidden: u32,
+    /// Seconds.
+    pub(super) unlisted: i64,
     pub(super) retired: Vec<String>,
     pub(super) containers: BTreeMap<String, Container>,
     pub(super) media: Vec<Media>,
@@ -99,6 +101,7 @@ impl Default for State {
             in_flight: 0,
             refusing: (0, 0, 0),
             hidden: 0,
+            unlisted: 0,
             retired: Vec::new(),
             containers: BTreeMap::new(),
             media: Vec::new(),

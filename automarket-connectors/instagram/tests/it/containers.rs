@@ -1,13 +1,13 @@
 //! Containers on their way.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_connector_instagram::Login;
 use automarket_core::{
     Context, ErrorKind, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
-    testing::{Fault, FaultRule},
+    testing::{Fault, FaultRule, TokioClock},
 };
 use serde_json::json;
 
@@ -84,8 +84,9 @@ async fn what_could_not_be_fetched_is_made_anew_and_not_for_ever() {
     );
     assert_eq!((world.effects().len(), world.fake.containers()), (1, 3));
 
+    // What it is, nobody knows.
     let world = World::new();
-    world.fake.fail_processing(9, 2_207_003);
+    world.fake.fail_processing(9, 2_207_099);
     let error = world
         .instagram
         .publish(&world.cx(), &hello())
@@ -96,8 +97,53 @@ async fn what_could_not_be_fetched_is_made_anew_and_not_for_ever() {
         (ErrorKind::InvalidInput, Retry::Never)
     );
     assert_eq!(error.rule(), Some("instagram.media_processing"));
-    assert!(error.message().contains("2207003"), "{error}");
+    assert!(error.message().contains("2207099"), "{error}");
     assert_eq!((world.effects().len(), world.fake.containers()), (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_fetched_for_now_is_fetched_later() {
+    let five = Duration::from_secs(5 * 60);
+    for (fails, comes) in [(6, true), (99, false)] {
+        let world = World::new();
+        world.fake.fail_processing(fails, 2_207_003);
+        let cx = world.cx();
+        let mut waits = 0;
+        let end = loop {
+            match world.instagram.publish(&cx, &hello()).await {
+                Err(error) if error.retry() == Retry::After(Some(five)) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable);
+                    assert!(error.message().contains("2207003"), "{error}");
+                    // Who comes sooner makes no other.
+                    let made = world.fake.containers();
+                    world.instagram.publish(&cx, &hello()).await.unwrap_err();
+                    assert_eq!(world.fake.containers(), made);
+                    waits += 1;
+                    world.clock.advance(TimeDelta::minutes(5));
+                }
+                end => break end,
+            }
+        };
+        assert_eq!(end.is_ok(), comes, "{end:?}");
+        let (effects, made) = (world.effects().len(), world.fake.containers());
+        let wanted = if comes { (1, 7, 4) } else { (0, 12, 9) };
+        assert_eq!((effects, made, waits), wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carousel_whose_items_ran_out_is_made_anew() {
+    let world = World::new();
+    let cx = world.cx();
+    let post = hello().media(photo());
+    // Quota, then for both items the making and two questions.
+    let limited = FaultRule::on("/v26.0/", Fault::RateLimited(None)).after(7);
+    world.sandbox.faults().add(limited);
+    world.instagram.publish(&cx, &post).await.unwrap_err();
+    assert_eq!(world.fake.containers(), 2);
+    world.clock.advance(TimeDelta::hours(25));
+    done(world.instagram.publish(&cx, &post).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,6 +259,40 @@ async fn a_lost_answer_is_told_by_the_containers_status() {
         assert_eq!(again, receipt);
         assert_eq!(world.effects().len(), others + 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_public_and_cannot_be_told_stands_without_its_comment() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fake.seed("Hello from Acme & friends #rust", cx.now());
+    world.fault("/media_publish", Fault::CutAfter);
+    let mut post = hello();
+    post.base.first_comment = Some("First".into());
+    let error = world.instagram.publish(&cx, &post).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
+    let why = receipt.comment_error().unwrap();
+    assert!(why.message.contains("the first comment"), "{why:?}");
+    assert_eq!(receipt.data["container"], json!(receipt.remote_id));
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_that_is_listed_late_has_its_id() {
+    let mut world = World::new();
+    let time = TokioClock::from(world.cx().now());
+    world.sandbox = world.sandbox.with_clock(Arc::new(time));
+    world.fake.list_after(65);
+    world.fault("/media_publish", Fault::CutAfter);
+    let cx = world.cx();
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    // So long the engine waits.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+    assert!(receipt.url.is_some());
 }
 
 #[tokio::test(start_paused = true)]
