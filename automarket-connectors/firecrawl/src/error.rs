@@ -58,8 +58,27 @@ fn page_status(data: Data, reply: &Reply) -> Result<Data> {
         .get("statusCode")
         .and_then(Value::as_u64)
         .unwrap_or(200);
+    let said = data.metadata.get("error").and_then(Value::as_str);
+    let said = said.filter(|said| !said.trim().is_empty());
+    let nothing = data
+        .markdown
+        .as_deref()
+        .unwrap_or_default()
+        .trim()
+        .is_empty();
     let (kind, retry) = match status {
-        0..=399 => return Ok(data),
+        0..=399 => {
+            return match said.filter(|_| nothing) {
+                None => Ok(data),
+                Some(said) => {
+                    let message = format!("Firecrawl could not read the page: {said}");
+                    let error = reply.error(ErrorKind::Unavailable, message);
+                    Err(error
+                        .with_platform(&PLATFORM)
+                        .with_retry(Retry::After(None)))
+                }
+            };
+        }
         404 | 410 => (ErrorKind::NotFound, Retry::Never),
         401 | 403 | 451 => (ErrorKind::Forbidden, Retry::Never),
         408 | 429 | 500..=599 => (ErrorKind::Unavailable, Retry::After(None)),

@@ -71,6 +71,33 @@ async fn a_page_comes_with_text_metadata_and_branding() {
 }
 
 #[tokio::test]
+async fn a_page_that_could_not_be_read_is_no_empty_one() {
+    let of = |markdown: &str, error: &str| FakePage {
+        markdown: markdown.into(),
+        metadata: json!({"error": error}),
+        branding: Some(json!({})),
+        status: 0,
+    };
+    for (page, kind) in [
+        (
+            of("", "net::ERR_CONNECTION_RESET"),
+            Some(ErrorKind::Unavailable),
+        ),
+        (of("", ""), None),
+        (of("Some of it", "a picture is missing"), None),
+    ] {
+        let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
+        let cx = Context::new(Sandbox::new().with(fake));
+        let cx = cx.with_credential(Credential::token(KEY));
+        let read = Firecrawl::new().read(&cx, PAGE).await;
+        let error = read.err();
+        assert_eq!(error.as_ref().map(|error| error.kind()), kind);
+        let retry = error.map(|error| error.retry());
+        assert_eq!(retry, kind.map(|_| Retry::After(None)));
+    }
+}
+
+#[tokio::test]
 async fn a_page_without_branding_is_read_again_without_it() {
     let (_, fake, cx) = world();
     let page = Firecrawl::new()
