@@ -167,10 +167,15 @@ fn poll(poll: &Value) -> bool {
             .any(|one| poll["settings"]["duration"] == *one)
 }
 
-/// Whether a file can be attached. That it was never asked for changes nothing.
+/// Whether a file can be attached: only once it is available. Members may not ask for that but of videos, and wait for a
+/// time that this does not measure.
 fn usable(state: &State, urn: &str, author: &str, kind: &str) -> bool {
     state.uploads.get(urn).is_some_and(|upload| {
-        let there = matches!(upload.stage, Stage::Processing(_) | Stage::Available);
+        let there = match upload.stage {
+            Stage::Available => true,
+            Stage::Processing(_) => author.starts_with("urn:li:person:") && upload.kind != "videos",
+            _ => false,
+        };
         there && upload.owner == author && (kind.is_empty() || upload.kind == kind)
     })
 }
