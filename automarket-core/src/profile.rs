@@ -107,6 +107,8 @@ pub enum TextUnit {
     CodePoints,
     /// Bytes of UTF-8.
     Bytes,
+    /// Unicode code points, but of an emoji the bytes of its whole sequence (Threads).
+    EmojiBytes,
 }
 
 /// How a platform wants formatted text.

@@ -93,6 +93,7 @@ fn describe(key: &str, target: &Profile, limit: Option<usize>) -> Value {
         TextUnit::Graphemes | TextUnit::CodePoints => "characters",
         TextUnit::Utf16 => "UTF-16 units (emoji count 2)",
         TextUnit::Bytes => "bytes of UTF-8",
+        TextUnit::EmojiBytes => "characters (an emoji counts its bytes of UTF-8)",
     };
     json!({
         "key": key,

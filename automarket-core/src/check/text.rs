@@ -272,6 +272,7 @@ fn unit_name(unit: TextUnit) -> &'static str {
         TextUnit::Graphemes | TextUnit::CodePoints => "characters",
         TextUnit::Utf16 => "UTF-16 units",
         TextUnit::Bytes => "bytes",
+        TextUnit::EmojiBytes => "characters (of emoji their bytes)",
     }
 }
 

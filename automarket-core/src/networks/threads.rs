@@ -11,8 +11,7 @@ pub(super) fn profile() -> Profile {
     );
     Profile {
         text: TextRules {
-            // Documented: an emoji counts its bytes of UTF-8, all else one.
-            unit: TextUnit::Utf16,
+            unit: TextUnit::EmojiBytes,
             limit: Some(500),
             link: LinkPlace::Attachment,
             max_links: Some(5),

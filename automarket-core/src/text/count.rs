@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::profile::{TextRules, TextUnit};
 
-use super::{url, weighted};
+use super::{emoji, url, weighted};
 
 /// The length of `text` as the platform counts it.
 #[must_use]
@@ -27,6 +27,7 @@ pub fn length(text: &str, rules: &TextRules) -> usize {
 /// assert_eq!(count("日本 👩‍💻", TextUnit::Utf16, None), 8);
 /// assert_eq!(count("日本 👩‍💻", TextUnit::CodePoints, None), 6);
 /// assert_eq!(count("日本 👩‍💻", TextUnit::Bytes, None), 18);
+/// assert_eq!(count("日本 👩‍💻", TextUnit::EmojiBytes, None), 14);
 /// ```
 #[must_use]
 pub fn count(text: &str, unit: TextUnit, url_length: Option<usize>) -> usize {
@@ -79,5 +80,12 @@ fn plain(text: &str, unit: TextUnit) -> usize {
         TextUnit::Utf16 => url::utf16_len(text),
         TextUnit::CodePoints => text.chars().count(),
         TextUnit::Bytes => text.len(),
+        TextUnit::EmojiBytes => {
+            let one = |cluster: &str| match emoji::is_shown(cluster) {
+                true => cluster.len(),
+                false => cluster.chars().count(),
+            };
+            text.graphemes(true).map(one).sum()
+        }
     }
 }

@@ -70,6 +70,19 @@ fn is_tone(c: char) -> bool {
     matches!(c, '\u{1F3FB}'..='\u{1F3FF}')
 }
 
+/// Whether what a reader takes for one character may be shown as an emoji. The blocks of symbols count whole, so that
+/// nothing newer is missed.
+pub(super) fn is_shown(cluster: &str) -> bool {
+    cluster.chars().any(|c| {
+        let symbol = matches!(
+            c,
+            SELECTOR | KEYCAP | '\u{2300}'..='\u{23FF}' | '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}'
+                | '\u{1F000}'..='\u{1FAFF}'
+        );
+        symbol || style_of(c).is_some_and(|style| style != Asked)
+    })
+}
+
 fn is_regional(c: char) -> bool {
     matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
 }

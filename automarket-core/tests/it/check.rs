@@ -282,6 +282,19 @@ fn each_part_of_a_thread_is_checked() {
 }
 
 #[test]
+fn threads_counts_the_bytes_of_emoji() {
+    for (text, passes) in [
+        ("é".repeat(500), true),
+        ("😀".repeat(125), true),
+        ("😀".repeat(126), false),
+        ("👨‍👩‍👧‍👦".repeat(21), false),
+    ] {
+        let report = on(&Platform::THREADS, &Content::text(text));
+        assert_eq!(report.passes(), passes, "{}", report.length);
+    }
+}
+
+#[test]
 fn the_first_comment() {
     let commented = |comment: &str| Content {
         first_comment: Some(comment.to_owned()),

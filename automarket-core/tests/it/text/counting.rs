@@ -104,6 +104,28 @@ fn each_unit_counts_its_own() {
 }
 
 #[test]
+fn of_an_emoji_its_bytes_may_count() {
+    for (text, expected) in [
+        ("Grüße, 日本 e\u{301} © → 1", 18),
+        ("😀", 4),
+        ("👨‍👩‍👧‍👦", 25),
+        ("👩🏽‍💻", 15),
+        ("🇩🇪", 8),
+        (
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+            28,
+        ),
+        ("1\u{FE0F}\u{20E3}", 7),
+        ("©\u{FE0F}", 5),
+        ("❤\u{FE0F} ✅ ⌚ ⭐", 6 + 1 + 3 + 1 + 3 + 1 + 3),
+        // Newer than any table.
+        ("\u{1FAE9}", 4),
+    ] {
+        assert_eq!(count(text, TextUnit::EmojiBytes, None), expected, "{text}");
+    }
+}
+
+#[test]
 fn other_units_shorten_only_addresses_with_scheme() {
     assert_eq!(
         count("Hi https://example.com/some/page", Graphemes, Some(23)),

@@ -27,6 +27,7 @@ fn units() -> impl Strategy<Value = TextUnit> {
         TextUnit::Utf16,
         TextUnit::CodePoints,
         TextUnit::Bytes,
+        TextUnit::EmojiBytes,
     ])
 }
 
