@@ -210,6 +210,23 @@ impl Facebook {
         })
     }
 
+    /// What to say of a post that is not found: that it is gone only where the token sees the page's posts.
+    async fn is_gone(&self, cx: &Context, missing: Error) -> Error {
+        let look = async {
+            let config = cx.config(&self.config)?;
+            let api = self.api(cx, &config)?;
+            let list = [api.page, "published_posts"];
+            api.graph.reads(cx, "posts.look", &list).await
+        };
+        match look.await {
+            Ok(()) => missing,
+            Err(error) if error.kind() == ErrorKind::NotFound => error
+                .with_kind(ErrorKind::Unauthorized)
+                .with_remedy("connect the account again"),
+            Err(error) => error,
+        }
+    }
+
     async fn numbers(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
@@ -268,6 +285,9 @@ impl Publisher for Facebook {
             Err(error) if error.kind() == ErrorKind::NotFound && young => Err(error
                 .with_kind(ErrorKind::Unavailable)
                 .with_retry(Retry::After(Some(AGAIN)))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(self.is_gone(cx, error).await.with_platform(&PLATFORM))
+            }
             end => end.map_err(|error| error.with_platform(&PLATFORM)),
         }
     }

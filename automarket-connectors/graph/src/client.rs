@@ -204,18 +204,26 @@ impl Graph<'_> {
         id: &str,
         list: &[&str],
     ) -> Result<()> {
-        let query = [("fields", "id"), ("limit", "1")];
-        let one = self.get("delete.look", &[id], &query[..1])?;
+        let one = self.get("delete.look", &[id], &[("fields", "id")])?;
         match self.send(cx, one).await {
             Ok(_) => Err(refusal
                 .with_kind(ErrorKind::Forbidden)
                 .with_remedy("connect the account again and grant all permissions")),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let all = self.get("delete.look", list, &query)?;
-                self.send(cx, all).await.map(drop)
+                self.reads(cx, "delete.look", list).await
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the token can read a list: of what it may not see Meta says that it is not there.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn reads(&self, cx: &Context, operation: &'static str, list: &[&str]) -> Result<()> {
+        let query = [("fields", "id"), ("limit", "1")];
+        let all = self.get(operation, list, &query)?;
+        self.send(cx, all).await.map(drop)
     }
 
     /// Makes the call; an answer that is no success is its error, and so is one that only says so in its body.

@@ -277,6 +277,33 @@ async fn what_was_just_finished_is_waited_for_however_long_it_took() {
 }
 
 #[tokio::test]
+async fn what_the_token_may_not_see_is_not_said_to_be_gone() {
+    let blind = r#"{"error":{"message":"Unsupported get request. Object with ID '1' does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
+    let refused = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
+    for (posts, kind) in [
+        (None, ErrorKind::NotFound),
+        (Some(Fault::Reply(400, blind)), ErrorKind::Unauthorized),
+        (Some(Fault::Reply(403, refused)), ErrorKind::Forbidden),
+        (Some(Fault::StatusBefore(503)), ErrorKind::Unavailable),
+    ] {
+        let world = World::new();
+        let cx = world.cx();
+        let post = hello().delivery(Delivery::At(cx.now() + TimeDelta::hours(2)));
+        let outcome = world.facebook.publish(&cx, &post).await.unwrap();
+        let Outcome::Accepted(handle) = outcome else {
+            panic!("{outcome:?}")
+        };
+        world.clock.advance(TimeDelta::hours(3));
+        world.fault(&handle.remote_id, Fault::Reply(400, blind));
+        if let Some(fault) = posts {
+            world.fault("/published_posts", fault);
+        }
+        let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     let blind = r#"{"error":{"message":"Unsupported delete request. Object with ID '1' does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
     let world = World::new();
