@@ -111,7 +111,7 @@ async fn is_known_elsewhere(engine: &SharedEngine, lease: &Lease, patience: Dura
 
 /// Claims. An answer that takes longer than this, a lease at the most, is not waited for; what it brings all the same is
 /// given back, since its jobs would each count a crash.
-async fn claim_in_time(
+pub(super) async fn claim_in_time(
     engine: &SharedEngine,
     claim: &Claim,
     patience: Duration,
