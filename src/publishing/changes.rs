@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use super::{
     PublishOptions, TooLate,
     anew::anew,
-    job::{PublishJob, arm, for_now, job_id, nothing_out},
+    job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
     said_by,
     told::told,
 };
-use crate::{Tenant, report::metrics};
+use crate::{Tenant, market::Engine, report::metrics};
 
 /// What a change is for: a whole post, or one publication of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,8 +275,10 @@ impl Tenant {
     /// What an edit makes of a publication that says something else then.
     async fn edited(&self, post: &Post, mut p: Publication) -> Result<Move> {
         let hash = said_by(post, &p);
-        let began = p.sent_at.is_some() && !was_settled(&p);
-        if !editable(&p) || began && !nothing_out(self.engine(), &p).await? {
+        let engine = self.engine();
+        let over = was_settled(engine, &p).await?;
+        let began = p.sent_at.is_some() && !over && !nothing_out(engine, &p).await?;
+        if began || !editable(&p) {
             return Err(TooLate { state: p.state }.into_error());
         }
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
@@ -360,7 +362,7 @@ impl Tenant {
                 return Ok(None);
             }
             let engine = self.engine();
-            let job = if was_settled(&p) {
+            let job = if was_settled(engine, &p).await? {
                 // What was taken is not to be taken for the end of this one, nor found instead of it.
                 p.key = new_key(&p, &format!("{} again", p.content_hash));
                 (p.sent_at, p.handle) = (None, None);
@@ -506,12 +508,13 @@ pub(super) fn new_key(publication: &Publication, hash: &str) -> String {
     PublicationId::derived(&format!("{id} says {hash} after {revision}")).to_string()
 }
 
-/// Whether the platform took it and then said what became of that: it failed it, or cannot tell. What a step remembers
-/// of the taking leads nowhere any more.
-fn was_settled(publication: &Publication) -> bool {
+/// Whether the platform took the whole of it and then said what became of that: it failed it, or cannot tell. What a
+/// step remembers of the taking leads nowhere any more.
+async fn was_settled(engine: &Engine, publication: &Publication) -> Result<bool> {
     let ended = |kind| kind == ErrorKind::CannotTell || is_last_word(kind);
     let error = publication.error.as_ref();
-    publication.handle.is_some() && error.is_some_and(|error| ended(error.kind))
+    let said = publication.handle.is_some() && error.is_some_and(|error| ended(error.kind));
+    Ok(said && is_one_write(engine, publication).await?)
 }
 
 pub(super) fn not_found(what: Selection) -> Error {

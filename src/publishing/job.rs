@@ -191,6 +191,19 @@ pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Resu
     Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values())))
 }
 
+/// Whether at most one write of the publication happened: what the platform took is then the whole of it.
+pub(crate) async fn is_one_write(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(match known {
+        Some(known) => {
+            let steps = known.steps.values();
+            steps.filter(|step| !steps::nothing_out([*step])).count() <= 1
+        }
+        // What is rejected was looked at when it was.
+        None => publication.state == PublicationState::Rejected,
+    })
+}
+
 /// Whether one write of the publication is in doubt and surely nothing else of it is out: where that one is not,
 /// nothing is.
 pub(crate) async fn hangs_on_a_look(engine: &Engine, publication: &Publication) -> Result<bool> {

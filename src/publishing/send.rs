@@ -19,7 +19,8 @@ use super::{
     attempt::{Tried, Try},
     fallback,
     job::{
-        ATTEMPTS, Continued, PublishJob, hangs_on_a_look, in_doubt, nothing_out, tries, used_up,
+        ATTEMPTS, Continued, PublishJob, hangs_on_a_look, in_doubt, is_one_write, nothing_out,
+        tries, used_up,
     },
     measure, routed, rules_for, said_by,
     timing::{in_time, not_now},
@@ -378,7 +379,7 @@ async fn refused(
     carries: &PublishJob,
 ) -> Result<PublicationState> {
     let nowhere = match publication.state {
-        PublicationState::Accepted => !carries.resent,
+        PublicationState::Accepted => !carries.resent && is_one_write(engine, publication).await?,
         _ => nothing_out(engine, publication).await?,
     };
     Ok(match nowhere {

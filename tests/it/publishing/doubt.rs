@@ -134,6 +134,32 @@ async fn a_thread_of_which_nobody_knows_any_more_what_is_out_is_not_begun_anew()
 }
 
 #[tokio::test]
+async fn what_is_out_of_a_thread_is_not_sent_again_though_the_rest_was_taken_and_failed() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        world.takes();
+        let post = world.publish(When::Now).await;
+        let turn = async || {
+            let job = world.only(post).await.job;
+            tenant.work_on(job, LEASE).await.unwrap();
+            world.only(post).await
+        };
+        assert_eq!(turn().await.state, PublicationState::Accepted);
+        world.publisher.poll_answer(Err(refusal()));
+        world.clock.advance(chrono::Duration::hours(7));
+        let failed = turn().await;
+        assert_eq!(failed.state, PublicationState::Unknown);
+        assert!(tenant.retry(post).await.unwrap().is_empty());
+        let other = tenant.edit(post, Post::text("Other words")).await;
+        assert_eq!(other.unwrap_err().kind(), ErrorKind::TooLate);
+        tenant.resend_unknown(failed.id, "the rest").await.unwrap();
+        turn().await;
+        let firsts = thread.parts().into_iter().filter(|part| *part == "first");
+        assert_eq!(firsts.count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_thread_that_is_given_up_half_way_is_not_said_to_be_nowhere() {
     for world in worlds().await {
         let (thread, tenant) = Thread::on(&world);
