@@ -1,10 +1,10 @@
 //! Asking the queue for jobs.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use automarket_core::{
     Error, ErrorKind, JobId, Result,
-    store::{Claim, Lease, Verdict},
+    store::{Claim, Lease, Verdict, WorkerRecord},
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -83,30 +83,30 @@ impl Order {
                 }
             }
         }
-        let strange = |lease: &mut Lease| !engine.knows(&lease.job.kind);
-        let strangers: Vec<Lease> = taken.leases.extract_if(.., strange).collect();
-        for lease in strangers {
-            let place = match is_known_elsewhere(&engine, &lease, lease_third).await {
-                true => &mut taken.others,
-                false => &mut taken.leases,
+        let mut strangers = taken.leases.iter();
+        if strangers.any(|lease| !engine.knows(&lease.job.kind)) {
+            let known = known_elsewhere(&engine, lease_third).await;
+            let of_others = |lease: &mut Lease| {
+                let kind = &lease.job.kind;
+                !engine.knows(kind) && known.as_ref().is_none_or(|known| known.contains(kind))
             };
-            place.push(lease);
+            taken.others = taken.leases.extract_if(.., of_others).collect();
         }
         taken
     }
 }
 
-/// Whether a worker that lives knows what is not known here, or may, since the store does not say.
-async fn is_known_elsewhere(engine: &SharedEngine, lease: &Lease, patience: Duration) -> bool {
+/// The kinds that workers know who live; `None` when the store does not say.
+async fn known_elsewhere(engine: &SharedEngine, patience: Duration) -> Option<HashSet<String>> {
     let store = &engine.store;
     let asked = async { Ok((store.workers().await?, store.now().await?)) };
-    let Ok((workers, now)) = in_time(patience, asked).await else {
-        return true;
-    };
-    workers.iter().any(|worker| {
+    let (workers, now) = in_time(patience, asked).await.ok()?;
+    let lives = |worker: &WorkerRecord| {
         let silent = (now - worker.seen_at).to_std().unwrap_or_default();
-        silent < HEARD_OF && worker.kinds.contains(&lease.job.kind)
-    })
+        silent < HEARD_OF
+    };
+    let living = workers.into_iter().filter(lives);
+    Some(living.flat_map(|worker| worker.kinds).collect())
 }
 
 /// Claims. An answer that takes longer than this, a lease at the most, is not waited for; what it brings all the same is
