@@ -3,10 +3,10 @@
 use automarket_core::{
     CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
     ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
-    check::{Finding, Report, Severity, check},
+    check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
     content::{Campaign, CampaignStatus, MediaKind, Utm},
-    profile::LinkPlace,
+    profile::{LinkPlace, TextRules},
     source::Page,
     text,
 };
@@ -141,20 +141,14 @@ fn write(
     let (draft, rules) = (draft.trim(), &lane.rules.text);
     let tail = disclosure_tail(request);
     let image = page.image.clone().filter(|_| lane.rules.media.required);
-    let alt = page.title.clone().unwrap_or_default();
+    let title = page.title.as_deref().unwrap_or_default();
+    let alt = text::fit(title, &TextRules::default(), lane.rules.media.alt_limit).text;
     let beside = Variant {
         link: link(page, utm, lane),
         media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
         ..Variant::default()
     };
-    let judge = |variant: &Variant| {
-        let post = Post::text("").variant(lane.network.clone(), variant.clone());
-        check(
-            &post.content_for(&lane.network, None),
-            &lane.rules,
-            &request.voice,
-        )
-    };
+    let judge = |variant: &Variant| lane.judge(variant, &request.voice);
     let disclosed = |draft: &str| {
         let says = |text| Variant {
             text: Some(text),

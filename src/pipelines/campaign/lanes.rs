@@ -1,6 +1,13 @@
 //! The networks of a request, each with its rules and its account.
 
-use automarket_core::{Error, Platform, Profile, Result, TenantId, networks};
+use std::sync::Arc;
+
+use automarket_core::{
+    Error, Platform, Profile, Publisher, Result, TenantId,
+    check::{Report, check},
+    content::{Post, Variant, Voice},
+    networks,
+};
 
 use super::{CampaignRequest, CampaignTarget, Route};
 use crate::{market::Engine, publishing::rules_for};
@@ -10,6 +17,8 @@ pub(super) struct Lane {
     pub(super) network: Platform,
     pub(super) rules: Profile,
     pub(super) route: Route,
+    /// Of the account that it goes to.
+    publisher: Option<Arc<dyn Publisher>>,
 }
 
 impl Lane {
@@ -18,7 +27,7 @@ impl Lane {
     /// for one of another network, and for a network without account of which nothing is known.
     async fn of(engine: &Engine, tenant: &TenantId, target: &CampaignTarget) -> Result<Self> {
         let network = target.network.clone();
-        let rules = match &target.route {
+        let (rules, publisher) = match &target.route {
             Route::Account(id) => {
                 let account = engine.account(tenant, *id).await?;
                 if account.network != network {
@@ -29,19 +38,32 @@ impl Lane {
                     return Err(Error::invalid("targets", other));
                 }
                 let publisher = engine.publisher(&account.platform)?;
-                rules_for(&account, &**publisher)
+                (rules_for(&account, &**publisher), Some(publisher.clone()))
             }
             Route::Disabled(_) => {
                 let unknown = || format!("nothing is known of the network {network}");
                 let rules = networks::profile(&network);
-                rules.ok_or_else(|| Error::invalid("targets", unknown()))?
+                let rules = rules.ok_or_else(|| Error::invalid("targets", unknown()))?;
+                (rules, None)
             }
         };
         Ok(Self {
             network,
             rules,
             route: target.route.clone(),
+            publisher,
         })
+    }
+
+    /// What stands against this, here: all that a plan would find.
+    pub(super) fn judge(&self, variant: &Variant, voice: &Voice) -> Report {
+        let post = Post::text("").variant(self.network.clone(), variant.clone());
+        let content = post.content_for(&self.network, None);
+        let mut report = check(&content, &self.rules, voice);
+        if let Some(publisher) = &self.publisher {
+            report.add(publisher.check(&content));
+        }
+        report
     }
 }
 

@@ -79,7 +79,8 @@ impl World {
             .publisher(X::new(XConfig::default()))
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))
             .notifier(Slack::new())
-            .generator(texts::WORDY, texts::Wordy)
+            .generator(texts::WORDY, texts::WORDS)
+            .generator(texts::LOVING, texts::LOVE)
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();

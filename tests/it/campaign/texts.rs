@@ -9,27 +9,36 @@ use automarket::{
 
 use super::*;
 
-/// Says the same again and again.
-pub(super) struct Wordy;
+/// Says what it is made to say on a network.
+pub(super) struct Says(pub(super) fn(&Platform) -> String);
 
+/// Says the same again and again.
 pub(super) const WORDY: Platform = Platform::from_static("wordy");
+pub(super) const WORDS: Says = Says(|_| "Acme Cloud deploys in seconds. ".repeat(30));
+
+/// Says on X what Mixpost would take for markup.
+pub(super) const LOVING: Platform = Platform::from_static("loving");
+pub(super) const LOVE: Says = Says(|network| match *network == Platform::X {
+    true => "Acme Cloud <3 you".into(),
+    false => "Acme Cloud deploys in seconds.".into(),
+});
 
 #[async_trait]
-impl Generator for Wordy {
+impl Generator for Says {
     fn name(&self) -> &str {
-        "wordy"
+        "says"
     }
 
     async fn generate(&self, _: &Context, brief: &Brief) -> automarket::Result<Drafts> {
         let texts = brief.targets.iter().map(|target| Draft {
             network: target.platform.clone(),
-            text: "Acme Cloud deploys in seconds. ".repeat(30),
+            text: self.0(&target.platform),
         });
         Ok(Drafts {
             name: "Acme Cloud".into(),
             description: "It deploys.".into(),
             texts: texts.collect(),
-            generator: "wordy".into(),
+            generator: "says".into(),
             model: None,
             prompt_hash: None,
             usage: Usage::default(),
@@ -69,4 +78,17 @@ async fn every_text_holds_the_disclosure_whatever_it_says_and_however_long_the_d
             assert_eq!(report.findings.iter().any(cut), wordy);
         }
     }
+}
+
+#[tokio::test]
+async fn a_text_that_its_connector_would_refuse_stops_its_network_alone() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(LOVING);
+    let report = world.campaign().await.unwrap();
+    for target in &report.targets {
+        let on_x = target.platform == Platform::X;
+        assert_eq!(target.status == "refused", on_x, "{target:?}");
+        assert_eq!(target.reason.is_some(), on_x, "{target:?}");
+    }
+    assert_eq!(world.count(&mixpost::PLATFORM), 3);
 }
