@@ -152,6 +152,55 @@ async fn a_missing_key_is_named_and_keeps_only_its_own_rows_back() {
     let rows = store.credentials(tenant.id()).await.unwrap();
     let row = rows.iter().find(|row| row.account == lost.id).unwrap();
     assert_eq!(row.key_id, "third");
+    // It is named, holds up nobody else from now on, and can be disconnected.
+    assert_eq!(report.left, [(tenant.id().clone(), lost.id)]);
+    let later = on(store, NEW);
+    later.market().worker().run_until(async {}).await.unwrap();
+    assert!(later.context(accounts[1].id).await.is_ok());
+    let refused = later.context(lost.id).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("vault.missing_key"));
+    later.disconnect(lost.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_credential_that_is_damaged_holds_up_nobody_else() {
+    let (store, tenant, _) = many().await;
+    let id = tenant.id();
+    let rows = store.credentials(id).await.unwrap();
+    // The first that keys are tried on.
+    let mut sealed = rows[0].sealed.clone();
+    *sealed.last_mut().unwrap() ^= 1;
+    let damaged = rows[0].account;
+    let damage = store.reseal_credential(id, damaged, rows[0].version, "old", &sealed);
+    assert!(damage.await.unwrap());
+    for keys in [OLD.to_owned(), format!("{NEW},{OLD}")] {
+        let tenant = on(store.clone(), &keys);
+        tenant.market().check_keyring().await.unwrap();
+        let report = tenant.market().rotate(|_| {}).await.unwrap();
+        // Under the current key nothing is looked at.
+        assert_eq!(report.failed, u64::from(report.total > 0));
+        let refused = tenant.context(damaged).await.unwrap_err();
+        assert_eq!(refused.rule(), Some("vault.damaged"));
+        assert!(tenant.context(rows[1].account).await.is_ok());
+    }
+    // It is the last one under the old key now.
+    on(store, &format!("{NEW},{OLD}"))
+        .market()
+        .check_keyring()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_old_key_under_which_most_is_may_not_be_left_out() {
+    let (store, _, accounts) = many().await;
+    on(store.clone(), &format!("{NEW},{OLD}"))
+        .add_account(accounts[0].clone(), Credential::token("t"))
+        .await
+        .unwrap();
+    let error = on(store, NEW).market().check_keyring().await.unwrap_err();
+    assert_eq!(error.rule(), Some("vault.wrong_key"));
+    assert!(error.to_string().contains("old (249)"), "{error}");
 }
 
 #[tokio::test]
