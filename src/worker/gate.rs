@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The rule of the error while a gate is closed.
-const CLOSED: &str = "gate.closed";
+pub(crate) const CLOSED: &str = "gate.closed";
 /// How long a platform is left alone that said "too many" and not for how long.
 const UNSAID: Duration = Duration::from_secs(60);
 
@@ -50,18 +50,23 @@ impl Owner {
 
     /// The app that the account's tokens belong to, if they are of one. A tenant's own app is its own.
     pub(crate) fn app(account: &Account, credential: &Credential) -> Result<Option<Self>> {
-        let Credential::OAuth(tokens) = credential else {
-            return Ok(None);
-        };
-        let tenant = match accounts::is_own(&tokens.app) {
+        match credential {
+            Credential::OAuth(tokens) => Self::of_app(account, &tokens.app).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The app of this name of the account's platform.
+    pub(crate) fn of_app(account: &Account, app: &str) -> Result<Self> {
+        let tenant = match accounts::is_own(app) {
             true => account.tenant.clone(),
             false => TenantId::new("automarket")?,
         };
-        let name = format!("app {} {}", account.platform, tokens.app);
-        Ok(Some(Self {
+        let name = format!("app {} {app}", account.platform);
+        Ok(Self {
             tenant,
             account: AccountId::derived(&name),
-        }))
+        })
     }
 }
 
@@ -101,8 +106,8 @@ impl Engine {
     /// what they say of the gates.
     ///
     /// # Errors
-    /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
-    /// used up. Those of [`Engine::context`] and of the store.
+    /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed, `Unavailable` (the same) while its
+    /// token is not renewed: come again then, no attempt is used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
         self.passing_in(account, None).await
     }
@@ -163,7 +168,7 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
 }
 
 /// Those who wait do not come in the same moment.
-fn spread<E>(wait: Result<Duration, E>) -> Duration {
+pub(crate) fn spread<E>(wait: Result<Duration, E>) -> Duration {
     wait.unwrap_or_default() + Duration::from_millis(fastrand::u64(0..2_000))
 }
 
