@@ -497,12 +497,15 @@ async fn count_one(listener: tokio::net::TcpListener) -> u64 {
 
 async fn real() -> (Context, String, tokio::net::TcpListener) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/upload", listener.local_addr().unwrap());
+    (Context::new(transport()), url, listener)
+}
+
+fn transport() -> ReqwestTransport {
     let guard = Guard::default()
         .allow("127.0.0.0/8".parse().unwrap())
         .allow_http(true);
-    let transport = ReqwestTransport::builder().guard(guard).build().unwrap();
-    let url = format!("http://{}/upload", listener.local_addr().unwrap());
-    (Context::new(transport), url, listener)
+    ReqwestTransport::builder().guard(guard).build().unwrap()
 }
 
 #[cfg(target_os = "linux")]
@@ -539,21 +542,39 @@ async fn two_gibibytes_alone() {
     assert!(grown < 32 * 1024, "{grown} KiB");
 }
 
+struct Breaks;
+
+#[async_trait]
+impl ReadRange for Breaks {
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        if offset < MIB {
+            return Ok(vec![0; length].into());
+        }
+        Err(automarket_core::Error::new(
+            ErrorKind::Storage,
+            "the disk is gone",
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_transport_tells_what_failed_on_this_side() {
+    let (_, url, listener) = real().await;
+    let server = tokio::spawn(count_one(listener));
+    let send = async |upload| {
+        let request = Request::post(&url).body(upload).unwrap();
+        transport().send_upload(request).await.err().unwrap()
+    };
+    let file = MediaFile::new(4 * MIB, Breaks);
+    let error = send(Upload::file(file)).await;
+    assert!(error.own_body, "{error:?}");
+    assert!(server.await.is_err(), "the body was cut");
+    let error = send(Upload::default()).await;
+    assert!(!error.own_body, "nobody listens any more: {error:?}");
+}
+
 #[tokio::test]
 async fn a_file_that_fails_on_the_way_says_so() {
-    struct Breaks;
-    #[async_trait]
-    impl ReadRange for Breaks {
-        async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-            if offset < MIB {
-                return Ok(vec![0; length].into());
-            }
-            Err(automarket_core::Error::new(
-                ErrorKind::Storage,
-                "the disk is gone",
-            ))
-        }
-    }
     for (effect, retry) in [
         (Effect::Write, Retry::Reconcile),
         (Effect::Read, Retry::After(None)),
