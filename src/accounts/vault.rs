@@ -133,18 +133,29 @@ impl Vault {
     }
 
     pub(super) async fn open(&self, row: &SealedCredential) -> Result<Credential> {
+        let id = row.account.to_string();
+        let plain = self.unseal(place(row.tenant.as_str(), &id), &row.sealed);
+        credential_from_bytes(&plain.await?).map_err(later)
+    }
+
+    /// What is sealed for this place.
+    pub(super) async fn unseal(
+        &self,
+        place: Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let ring = self.ring().await?;
-        let mut opened = open(&ring, row);
+        let mut opened = ring.open(place, sealed);
         if let Err(error) = &opened
             && error.rule() == Some("vault.missing_key")
             && self.may_ask_again()
         {
             // Another process may seal under a newer key already.
             let ring = self.ask().await?;
-            opened = open(&ring, row);
+            opened = ring.open(place, sealed);
             self.set(ring);
         }
-        opened.map_err(|error| error.with_retry(Retry::After(Some(KEY_WAIT))))
+        opened.map_err(later)
     }
 
     /// The same content under the current key of this ring.
@@ -201,8 +212,9 @@ fn unseal(ring: &Keyring, row: &SealedCredential) -> Result<Zeroizing<Vec<u8>>> 
     ring.open(place(row.tenant.as_str(), &id), &row.sealed)
 }
 
-fn open(ring: &Keyring, row: &SealedCredential) -> Result<Credential> {
-    credential_from_bytes(&unseal(ring, row)?)
+/// Another process may have what is missing here.
+fn later(error: Error) -> Error {
+    error.with_retry(Retry::After(Some(KEY_WAIT)))
 }
 
 fn credentials(keys: &[&KeyUse]) -> u64 {
