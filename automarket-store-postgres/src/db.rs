@@ -22,6 +22,10 @@ pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// The usual name of our schema, as it stands in every statement.
 pub(crate) const SCHEMA: &str = "automarket";
 
+/// What is locked by a client that stands still, or that the network has lost, is free again after so long: the server
+/// would wait for it for hours.
+const STANDS_STILL: &str = "SET LOCAL idle_in_transaction_session_timeout = '3s'";
+
 /// The pool, and what our schema is called in this database.
 pub(crate) struct Database {
     pub(crate) pool: Pool,
@@ -155,7 +159,11 @@ impl Connection<'_> {
 
     pub(crate) async fn begin(&mut self) -> Outcome<Tx<'_>> {
         let (client, left) = self.lent.parts_mut();
-        let begun = left.behind(async { Ok(client.transaction().await?) });
+        let begun = left.behind(async {
+            let transaction = client.transaction().await?;
+            transaction.batch_execute(STANDS_STILL).await?;
+            Ok(transaction)
+        });
         Ok(Tx {
             transaction: begun.await?,
             left,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0014_one_number.sql"),
     include_str!("../migrations/0015_isolation.sql"),
     include_str!("../migrations/0016_posts.sql"),
+    include_str!("../migrations/0017_locked.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

@@ -58,8 +58,8 @@ impl PublishJob {
     /// again without a look.
     ///
     /// # Errors
-    /// `Conflict` (`publication.forgotten`) when that job is not kept any more, and may have sent something that
-    /// nobody said to send again.
+    /// `Conflict` (`publication.forgotten`) when that job is not kept any more, and may have sent something: which parts
+    /// of it are out nobody knows then.
     pub(crate) async fn continuing(
         engine: &Engine,
         publication: &Publication,
@@ -67,7 +67,7 @@ impl PublishJob {
     ) -> Result<Self> {
         let mut next = match Self::remembered(engine, publication).await? {
             Some(next) => next,
-            None if publication.sent_at.is_none() || resend => Self::new(publication.id),
+            None if publication.sent_at.is_none() => Self::new(publication.id),
             None => {
                 let message = "what its earlier sending did is not kept any more";
                 return Err(Error::new(ErrorKind::Conflict, message)

@@ -22,6 +22,8 @@ pub(super) struct Held {
     leases: Mutex<HashMap<LeaseToken, Holding>>,
     /// When the queue was last looked at with success.
     polled: Mutex<Instant>,
+    /// A lease is there that is not to wait for its turn.
+    soon: Notify,
 }
 
 struct Holding {
@@ -51,6 +53,7 @@ impl Held {
             lease,
             leases: Mutex::default(),
             polled: Mutex::new(Instant::now()),
+            soon: Notify::new(),
         }
     }
 
@@ -71,6 +74,9 @@ impl Held {
             stop: stop.clone(),
         };
         self.lock().insert(lease.token, holding);
+        if since.elapsed() > self.lease / 3 {
+            self.soon.notify_one();
+        }
         Stop(stop)
     }
 
@@ -102,7 +108,10 @@ impl Held {
     pub(super) async fn beat(&self, store: &dyn Store) -> Infallible {
         let every = self.lease / 3;
         loop {
-            tokio::time::sleep(every.min(self.left())).await;
+            tokio::select! {
+                () = tokio::time::sleep(every.min(self.left())) => {}
+                () = self.soon.notified() => {}
+            }
             let tokens: Vec<LeaseToken> = self.lock().keys().copied().collect();
             if tokens.is_empty() {
                 continue;
@@ -205,6 +214,26 @@ mod tests {
             };
             assert_eq!((end, since.elapsed()), (None, LEASE));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_came_late_is_prolonged_at_once() {
+        let (store, lease) = leased().await;
+        let slow = StoreFault::Delay(Duration::from_millis(100));
+        let slow = StoreRule::on("heartbeat", slow).times(u32::MAX);
+        store.faults().add(slow);
+        let held = Held::new(LEASE);
+        let late = async {
+            let asked = Instant::now();
+            tokio::time::sleep(LEASE - Duration::from_millis(500)).await;
+            let stop = held.hold(&lease, asked);
+            tokio::time::timeout(LEASE, stop.or(pending::<()>())).await
+        };
+        let end = tokio::select! {
+            _ = held.beat(&store) => unreachable!("it beats for ever"),
+            end = late => end,
+        };
+        assert!(end.is_err(), "it was lost");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,14 +1,15 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result,
-    store::{Claim, Job, JobState},
+    Error, ErrorKind, JobId, Result, Store,
+    store::{Claim, Job, JobState, LeaseToken, Verdict},
 };
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     SharedEngine, cannot_be_written,
     held::Held,
+    order::claim_in_time,
     run,
     settle::{Ended, settle},
 };
@@ -19,7 +20,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 impl Tenant {
     /// Runs one job here, now, without a worker: until it has ended, or waits for a later time. A job that
-    /// another process holds is waited for until it is free or ended.
+    /// another process holds is waited for until it is free or ended. When the returned future is dropped, its work is
+    /// dropped with it, and the job handed back uncounted.
     ///
     /// # Errors
     /// `NotFound`; those of the store.
@@ -31,8 +33,12 @@ impl Tenant {
         let held = Held::new(lease);
         loop {
             let since = Instant::now();
-            for claimed in engine.store.claim(&claim).await? {
+            for claimed in claim_in_time(engine, &claim, lease).await? {
                 let token = claimed.token;
+                let mut back = HandBack {
+                    store: engine.store.clone(),
+                    token: Some(token),
+                };
                 let stop = held.hold(&claimed, since);
                 let worked = async {
                     let ended = run::run(engine, claimed, stop).await;
@@ -43,6 +49,7 @@ impl Tenant {
                     never = held.beat(&*engine.store) => match never {},
                 };
                 held.let_go([token]);
+                back.token = None;
                 judged?;
                 engine.wake.notify_waiters();
             }
@@ -61,6 +68,25 @@ impl Tenant {
     async fn job(&self, job: JobId) -> Result<Job> {
         let found = self.engine().store.job(&self.id, job).await?;
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
+    }
+}
+
+/// Hands a job back that is still held when it is dropped: a lease that is left behind would count as a crash.
+struct HandBack {
+    store: Arc<dyn Store>,
+    token: Option<LeaseToken>,
+}
+
+impl Drop for HandBack {
+    fn drop(&mut self) {
+        let (Some(token), Ok(runtime)) = (self.token, Handle::try_current()) else {
+            return;
+        };
+        let store = self.store.clone();
+        runtime.spawn(async move {
+            let back = store.settle(&[(token, Verdict::Release)]).await;
+            metrics::store_result("settle", back.map(drop));
+        });
     }
 }
 

@@ -62,12 +62,14 @@ impl Engine {
         OURS.into_iter().chain(hosts).chain(pipelines)
     }
 
+    /// Whether jobs of this kind are run here.
+    pub(crate) fn knows(&self, kind: &str) -> bool {
+        OURS.contains(&kind) || self.jobs.contains_key(kind) || self.pipelines.contains_key(kind)
+    }
+
     /// A kind as a label of metrics: rows may hold any.
     pub(crate) fn kind_label<'a>(&self, kind: &'a str) -> &'a str {
-        let known = OURS.contains(&kind)
-            || self.jobs.contains_key(kind)
-            || self.pipelines.contains_key(kind);
-        if known { kind } else { "unknown" }
+        if self.knows(kind) { kind } else { "unknown" }
     }
 }
 

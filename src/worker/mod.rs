@@ -54,6 +54,8 @@ pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 
 /// What is longer is as good as for ever; unlike that, it can be added to an instant.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How often a worker looks for jobs of kinds that it does not know. The others it leaves to those that know them.
+const STRANGERS: Duration = Duration::from_secs(60);
 /// How soon verdicts are written again that the store did not take.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
@@ -176,6 +178,7 @@ impl Worker {
             ended: Vec::new(),
             suspects: VecDeque::new(),
             empty_until: None,
+            strangers_at: Instant::now(),
         };
         shift.work(shutdown).await;
         duties.shutdown().await;
@@ -199,6 +202,8 @@ struct Shift {
     suspects: VecDeque<(JobId, String)>,
     /// One of them is there or runs: until this instant nothing is taken while anything runs.
     empty_until: Option<Instant>,
+    /// When to look for jobs of any kind again.
+    strangers_at: Instant,
 }
 
 impl Shift {
@@ -261,7 +266,7 @@ impl Shift {
                     woken = engine.store.woken();
                     look = true;
                 }
-                () = sleep_until(look_at), if !look && !is_taking => look = true,
+                () = sleep_until(look_at.min(self.strangers_at)), if !look && !is_taking => look = true,
                 () = sleep_until(write_at), if later => {}
                 () = sleep_until(kept_empty.unwrap_or(write_at)), if kept_empty.is_some() => {}
             }
@@ -277,6 +282,7 @@ impl Shift {
         if is_taking && let Ok(Some(taken)) = timeout_at(answered, taking).await {
             // Taken as the shutdown came.
             self.hand_back(taken.leases);
+            self.hand_back(taken.others);
         }
         self.stop(end).await;
     }
@@ -340,14 +346,15 @@ impl Shift {
 
     /// What to ask the queue for; `None` while there is no room. Verdicts that are not written yet take no
     /// room until they are as many as jobs may run.
-    fn order(&self, unwritten: usize) -> Option<Order> {
+    fn order(&mut self, unwritten: usize) -> Option<Order> {
         if self.kept_empty().is_some() && (unwritten > 0 || !self.running.is_empty()) {
             return None;
         }
         let most = self.worker.concurrency;
         let free = most.saturating_sub(self.running.len());
-        let kinds = self.with_room();
-        if free == 0 || unwritten >= most || kinds.as_ref().is_some_and(Vec::is_empty) {
+        let full = self.full();
+        let kinds = self.known(|kind| !full.contains(&kind));
+        if free == 0 || unwritten >= most || kinds.is_empty() {
             return None;
         }
         // However many of one kind come, there is room for them.
@@ -365,8 +372,7 @@ impl Shift {
         };
         // By its id, so that it waits for no tenant's turn.
         let mut suspects = self.suspects.iter();
-        let has_room = |kind| kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));
-        if let Some((job, _)) = suspects.find(|(_, kind)| has_room(kind)) {
+        if let Some((job, _)) = suspects.find(|(_, kind)| !full.contains(&kind.as_str())) {
             let alone = Claim {
                 among_others: false,
                 ..claim(Vec::new(), 1).only(*job)
@@ -378,11 +384,17 @@ impl Shift {
                 poll: self.worker.poll,
             });
         }
-        Some(Order {
-            first: claim(kinds.unwrap_or_default(), first),
+        let turn = self.strangers_at <= Instant::now();
+        let any = turn && full.is_empty();
+        let order = Order {
+            first: claim(if any { Vec::new() } else { kinds }, first),
             then: (!unlimited.is_empty()).then(|| claim(unlimited, free - first)),
             poll: self.worker.poll,
-        })
+        };
+        if turn {
+            self.strangers_at = Instant::now() + STRANGERS;
+        }
+        Some(order)
     }
 
     /// Until when nothing is taken while anything runs.
@@ -398,6 +410,7 @@ impl Shift {
         let is_there = taken.leases.iter().any(|lease| lease.job.crashes >= last);
         self.empty_until = is_there.then(|| Instant::now() + self.worker.lease);
         self.suspects.retain(|(job, _)| Some(*job) != taken.only);
+        self.hand_back(taken.others);
         let (lent, own): (Vec<Lease>, _) =
             taken.leases.into_iter().partition(|lease| lease.in_trust);
         taken.leases = own;
@@ -428,13 +441,10 @@ impl Shift {
         })
     }
 
-    /// The kinds that have room; `None` when all have. A kind that is not known here waits until then.
-    fn with_room(&self) -> Option<Vec<String>> {
-        let full: Vec<&str> = self
-            .rooms()
-            .filter_map(|(kind, room)| (room == 0).then_some(kind))
-            .collect();
-        (!full.is_empty()).then(|| self.known(|kind| !full.contains(&kind)))
+    /// The kinds that have no room.
+    fn full(&self) -> Vec<&str> {
+        let full = self.rooms().filter(|(_, room)| *room == 0);
+        full.map(|(kind, _)| kind).collect()
     }
 
     /// The known kinds that are wanted.

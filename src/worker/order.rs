@@ -11,6 +11,9 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{SharedEngine, held::Held, in_time};
 use crate::report::metrics;
 
+/// A worker that was not heard of for so long has gone: three of its beats.
+const HEARD_OF: Duration = Duration::from_secs(30);
+
 /// What to ask the queue for.
 pub(super) struct Order {
     pub(super) first: Claim,
@@ -22,6 +25,8 @@ pub(super) struct Order {
 /// What the queue gave.
 pub(super) struct Taken {
     pub(super) leases: Vec<Lease>,
+    /// What is not known here, but to another worker, to be given back.
+    pub(super) others: Vec<Lease>,
     /// The job that it was asked for by id.
     pub(super) only: Option<JobId>,
     /// When it was asked.
@@ -42,16 +47,17 @@ impl Order {
         let since = Instant::now();
         let mut taken = Taken {
             leases: Vec::new(),
+            others: Vec::new(),
             only: self.first.job,
             since,
             next: Next::Now,
         };
-        let kinds = self.first.kinds.clone();
+        let (kinds, lease_third) = (self.first.kinds.clone(), self.first.lease / 3);
         for claim in [Some(self.first), self.then].into_iter().flatten() {
             // What was taken before is not kept from its first heartbeat.
             let patience = match taken.leases.is_empty() {
                 true => claim.lease,
-                false => claim.lease / 3,
+                false => lease_third,
             };
             match claim_in_time(&engine, &claim, patience).await {
                 Ok(leases) => {
@@ -77,13 +83,35 @@ impl Order {
                 }
             }
         }
+        let strange = |lease: &mut Lease| !engine.knows(&lease.job.kind);
+        let strangers: Vec<Lease> = taken.leases.extract_if(.., strange).collect();
+        for lease in strangers {
+            let place = match is_known_elsewhere(&engine, &lease, lease_third).await {
+                true => &mut taken.others,
+                false => &mut taken.leases,
+            };
+            place.push(lease);
+        }
         taken
     }
 }
 
+/// Whether a worker that lives knows what is not known here, or may, since the store does not say.
+async fn is_known_elsewhere(engine: &SharedEngine, lease: &Lease, patience: Duration) -> bool {
+    let store = &engine.store;
+    let asked = async { Ok((store.workers().await?, store.now().await?)) };
+    let Ok((workers, now)) = in_time(patience, asked).await else {
+        return true;
+    };
+    workers.iter().any(|worker| {
+        let silent = (now - worker.seen_at).to_std().unwrap_or_default();
+        silent < HEARD_OF && worker.kinds.contains(&lease.job.kind)
+    })
+}
+
 /// Claims. An answer that takes longer than this, a lease at the most, is not waited for; what it brings all the same is
 /// given back, since its jobs would each count a crash.
-async fn claim_in_time(
+pub(super) async fn claim_in_time(
     engine: &SharedEngine,
     claim: &Claim,
     patience: Duration,

@@ -61,7 +61,8 @@ impl Tenant {
             let paused = old.as_ref().is_some_and(|old| old.paused);
             let revision = old.as_ref().map_or(0, |old| old.revision);
             let kept = old.filter(|old| old.timetable == timetable);
-            let next = kept.and_then(|old| old.next_at).or(first);
+            // One that is later than the first was reckoned by a clock that ran ahead.
+            let next = kept.and_then(|old| old.next_at).min(first).or(first);
             Ok(Some(Schedule {
                 tenant: self.id.clone(),
                 name: name.to_owned(),

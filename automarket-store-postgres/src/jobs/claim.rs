@@ -61,8 +61,11 @@ pub(crate) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }
 
-const CLAIM: &str =
-    "SELECT * FROM automarket.claim($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
+/// Of the kinds that are wanted only those of which there are jobs are gone through, once for each tenant.
+const CLAIM: &str = "SELECT * FROM automarket.claim(
+    CASE WHEN $1::text[] IS NOT NULL THEN ARRAY(
+        SELECT k FROM unnest($1) k WHERE automarket.kind_number(k) IN (SELECT automarket.live_numbers()))
+    END, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
 /// A claim takes at most so many.
 const MOST: usize = 10_000;
 /// Claims go together up to so many jobs: then the next ones claim while these are done.

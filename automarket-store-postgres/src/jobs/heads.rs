@@ -61,7 +61,7 @@ impl Heads {
         if known.forgotten != sent.forgotten {
             return;
         }
-        if known.since.is_none_or(|since| at - since > FRESH) || known.lines.len() > MOST {
+        if known.since.is_none_or(|since| (at - since).abs() > FRESH) || known.lines.len() > MOST {
             known.forget();
             known.since = Some(at);
         }
@@ -127,6 +127,8 @@ mod tests {
         assert_eq!(later, Some(vec![(1, 3), (5, 5)]));
         let too_late = at(100) + FRESH + TimeDelta::microseconds(1);
         assert_eq!(note(too_late, &[(6, at(9))]), Some(vec![(6, 9)]));
+        // The clock was set back.
+        assert_eq!(note(at(50), &[(7, at(9))]), Some(vec![(7, 9)]));
     }
 
     #[test]

@@ -107,15 +107,14 @@ struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// Of all kinds that stand in the line when none are named.
+    /// Of the kinds that are named those that stand in the line; of all when none are.
     fn new(db: &'a Connection, priority: &'a Value, named: &[String]) -> Outcome<Self> {
-        let mut kinds: BTreeSet<String> = named.iter().cloned().collect();
-        if named.is_empty() {
-            let mut from = String::new();
-            while let Some(kind) = one(db, KIND_FROM, params![priority, from], |row| {
-                row.get::<_, String>(0)
-            })? {
-                from = successor(&kind);
+        let (mut kinds, mut from) = (BTreeSet::new(), String::new());
+        while let Some(kind) = one(db, KIND_FROM, params![priority, from], |row| {
+            row.get::<_, String>(0)
+        })? {
+            from = successor(&kind);
+            if named.is_empty() || named.contains(&kind) {
                 kinds.insert(kind);
             }
         }

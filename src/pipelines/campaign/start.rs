@@ -43,9 +43,11 @@ impl Tenant {
         let store = &self.engine().store;
         let key = page_key(&request.page);
         let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
-        if let Some(job) = &earlier
+        if let Some(job) = earlier.clone()
             && let Some(start) = self.recognised(job, request).await?
         {
+            // It may have been dead.
+            self.engine().wake.notify_waiters();
             return Ok(start);
         }
         let payload = serde_json::to_value(request).map_err(|error| {
@@ -133,21 +135,34 @@ impl Tenant {
         Ok(id)
     }
 
-    /// The campaign that an earlier job of the same page stands for, if it still counts.
+    /// The campaign that an earlier job of the same page stands for, if it still counts. One that died goes on.
     async fn recognised(
         &self,
-        job: &Job,
+        mut job: Job,
         request: &CampaignRequest,
     ) -> Result<Option<CampaignStart>> {
-        let fresh = match job.finished_at {
-            Some(at) => self.engine().store.now().await? - at < RECOGNISED,
-            None => true,
-        };
-        let counts = match job.state {
-            JobState::Waiting | JobState::Leased => true,
-            JobState::Completed => fresh && !request.again,
-            JobState::Dead => fresh && !request.again && self.goes_on(job, request).await?,
-            JobState::Cancelled => false,
+        let store = &self.engine().store;
+        let counts = loop {
+            let fresh = match job.finished_at {
+                Some(at) => store.now().await? - at < RECOGNISED,
+                None => true,
+            };
+            let wanted = fresh && !request.again;
+            match job.state {
+                JobState::Waiting | JobState::Leased => break true,
+                JobState::Completed => break wanted,
+                JobState::Dead if wanted && self.may_go_on(&job, request).await? => {
+                    if store.redrive(&self.id, job.id).await? {
+                        break true;
+                    }
+                    // Another caller was faster, and it may have ended since.
+                    match store.job(&self.id, job.id).await? {
+                        Some(now) if now.state != JobState::Dead => job = now,
+                        _ => break false,
+                    }
+                }
+                JobState::Dead | JobState::Cancelled => break false,
+            }
         };
         Ok(counts.then_some(CampaignStart {
             job: job.id,
@@ -155,13 +170,13 @@ impl Tenant {
         }))
     }
 
-    /// Whether a dead campaign goes on: its finished steps are kept, and what it was asked is what it does. Asked
+    /// Whether a dead campaign may go on: its finished steps are kept, and what it was asked is what it does. Asked
     /// something else, one that has handed nothing over makes room for another.
-    async fn goes_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
+    async fn may_go_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
         let store = &self.engine().store;
         let asked = CampaignRequest::deserialize(&job.payload);
         if asked.is_ok_and(|asked| asked.asks_the_same(request)) {
-            return store.redrive(&self.id, job.id).await;
+            return Ok(true);
         }
         if store.post(&self.id, post_id(job.id)).await?.is_none() {
             return Ok(false);

@@ -4,6 +4,7 @@ use automarket::{
     Retry,
     store::{Claim, Verdict},
 };
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -111,6 +112,33 @@ async fn what_died_with_its_posts_handed_over_is_not_made_twice() {
     world.request = asked;
     let report = world.campaign().await.unwrap();
     assert_eq!(report.run_id, job);
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
+#[tokio::test]
+async fn two_who_go_on_with_what_died_go_on_with_one_campaign() {
+    let world = World::new().await;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503)).times(20);
+    world.sandbox.faults().add(away);
+    while dead(&world).await.is_empty() {
+        assert!(world.campaign().await.is_err());
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    let held = Arc::new(Notify::new());
+    let hold = StoreRule::on("redrive", StoreFault::Held(held.clone()));
+    world.store.faults().add(hold);
+    let slower = world.tenant.start_campaign(&world.request);
+    let faster = async {
+        while world.store.faults().hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let report = world.campaign().await.unwrap();
+        held.notify_one();
+        report
+    };
+    let (slower, faster) = tokio::join!(slower, faster);
+    let slower = slower.unwrap();
+    assert_eq!((slower.job, slower.repeated), (faster.run_id, true));
     assert_eq!(world.counts(), [1, 4, 9, 1]);
 }
 

@@ -116,6 +116,24 @@ async fn what_is_out_of_a_thread_is_remembered_longer_than_the_jobs_that_sent_it
 }
 
 #[tokio::test]
+async fn a_thread_of_which_nobody_knows_any_more_what_is_out_is_not_begun_anew() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        let post = world.publish(When::Now).await;
+        thread.second.answer(Err(refusal()));
+        let unknown = world.only(post).await;
+        tenant.work_on(unknown.job, LEASE).await.unwrap();
+        world.clock.advance(chrono::Duration::days(31));
+        forget_old_jobs(&world).await;
+        let resent = tenant.resend_unknown(unknown.id, "the rest of it").await;
+        let refused = resent.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        assert_eq!(refused.rule(), Some("publication.forgotten"));
+        assert_eq!(thread.parts(), ["first", "second"]);
+    }
+}
+
+#[tokio::test]
 async fn a_thread_that_is_given_up_half_way_is_not_said_to_be_nowhere() {
     for world in worlds().await {
         let (thread, tenant) = Thread::on(&world);

@@ -57,8 +57,12 @@ impl World {
         all.remove(0)
     }
 
-    /// Runs the job until its worker is gone, in the middle of remembering a step.
+    /// Runs the job until its worker is gone, in the middle of remembering a step; nor does it hand the job back.
     async fn crash(&self, job: JobId) {
+        let faults = self.store.faults();
+        let before = faults.hits();
+        faults.add(StoreRule::on("put_step", StoreFault::Hang));
+        faults.add(StoreRule::on("settle", StoreFault::FailBefore));
         let attempts = job_attempts(&self.tenant, job).await + 1;
         let running = async {
             while self.intents().await < attempts {
@@ -68,6 +72,9 @@ impl World {
         tokio::select! {
             _ = self.tenant.work_on(job, LEASE) => panic!("it hangs"),
             () = running => {}
+        }
+        while faults.hits() < before + 2 {
+            tokio::task::yield_now().await;
         }
         self.clock.advance(chrono::Duration::hours(2));
     }
@@ -92,12 +99,9 @@ async fn job_attempts(tenant: &Tenant, id: JobId) -> usize {
 async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
     let world = World::new().await;
     let (publication, id) = world.publish().await;
-    let hangs = StoreRule::on("put_step", StoreFault::Hang);
-    world.store.faults().add(hangs.times(u32::MAX));
     for _ in 0..3 {
         world.crash(id).await;
     }
-    world.store.faults().clear();
     let dead = world.tenant.work_on(id, LEASE).await.unwrap();
     assert_eq!((dead.state, dead.crashes), (JobState::Dead, 3));
     assert_eq!(
@@ -113,12 +117,9 @@ async fn a_publication_whose_job_died_of_crashes_becomes_unknown() {
 async fn a_job_that_cannot_settle_its_publication_does_not_die() {
     let world = World::new().await;
     let (publication, id) = world.publish().await;
-    let hangs = StoreRule::on("put_step", StoreFault::Hang);
-    world.store.faults().add(hangs.times(u32::MAX));
     for _ in 0..3 {
         world.crash(id).await;
     }
-    world.store.faults().clear();
     fail(&world.store, "change_publishing", 1);
     let alive = world.tenant.work_on(id, LEASE).await.unwrap();
     assert_eq!(alive.state, JobState::Waiting);
@@ -149,4 +150,40 @@ async fn a_publication_whose_attempts_are_used_up_is_rejected_at_once() {
     );
     let left = world.store.queue_stats().await.unwrap();
     assert_eq!((left.ready, left.later, left.leased), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_has_gone_is_handed_back_uncounted() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("hangs", |_: Value, _: Run| pending::<Result<()>>())
+    });
+    let id = put(&tenant, "hangs", Value::Null).await;
+    let held = Arc::new(Notify::new());
+    for (settled, claiming) in [(1, false), (2, true)] {
+        if claiming {
+            let hold = StoreRule::on("claim", StoreFault::Held(held.clone()));
+            store.faults().add(hold);
+        }
+        let begun = async {
+            let there = async || job(&tenant, id).await.state == JobState::Leased;
+            while !there().await && store.faults().hits() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = tenant.work_on(id, LEASE) => panic!("it hangs"),
+            () = begun => {}
+        }
+        held.notify_one();
+        let handed_back = store.faults().until("settle", settled);
+        let soon = tokio::time::timeout(Duration::from_secs(60), handed_back).await;
+        soon.expect("it was not handed back");
+        let back = job(&tenant, id).await;
+        assert_eq!(
+            (back.state, back.attempts, back.crashes),
+            (JobState::Waiting, 0, 0)
+        );
+    }
 }

@@ -5,6 +5,7 @@ mod doubt;
 mod dying;
 mod gates;
 mod hanging;
+mod kinds;
 mod leases;
 mod operations;
 mod schedules;
@@ -376,7 +377,6 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
     for n in 0..10 {
         quick.push(put(&tenant, "quick", json!(n)).await);
     }
-    let unknown = put(&tenant, "nobody-knows", Value::Null).await;
     let worker = tenant.market().worker().concurrency(4).limit("slow", 2);
     let worker = worker.poll(Duration::from_secs(3600));
     let until = async {
@@ -384,16 +384,13 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
         ended(&tenant, &quick).await;
         open.add_permits(10);
         ended(&tenant, &slow).await;
-        while job(&tenant, unknown).await.failures.is_empty() {
-            tokio::task::yield_now().await;
-        }
     };
     let run = worker.run_until(until);
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("a kind with room was not looked for").unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 2);
     let claims = store.faults().answered("claim").len();
-    assert!(claims < 60, "no hot loop: {claims} claims for 21 jobs");
+    assert!(claims < 60, "no hot loop: {claims} claims for 20 jobs");
 }
 
 #[tokio::test]

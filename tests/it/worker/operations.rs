@@ -195,6 +195,27 @@ async fn a_publication_that_cannot_be_read_keeps_nobody_behind_it_from_being_tol
 }
 
 #[tokio::test]
+async fn a_tenant_whose_events_cannot_be_written_keeps_no_others_from_being_told_of() {
+    let (clock, store) = start();
+    let acme = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+    });
+    let other = acme.market().tenant("other").unwrap();
+    put(&acme, "never", json!(0)).await;
+    for tenant in [&acme, &other] {
+        put(tenant, "never", json!(1)).await;
+    }
+    clock.advance(chrono::Duration::minutes(6));
+    // All together, then the first one's alone.
+    fail(&store, "append_events", 2);
+    let looked = store.faults().until("remove_ended", 1);
+    let worker = acme.market().worker().concurrency(1).grace(Duration::ZERO);
+    worker.run_until(looked).await.unwrap();
+    let told = async |tenant: &Tenant| tenant.events(0, 1000).await.unwrap().len();
+    assert_eq!((told(&acme).await, told(&other).await), (0, 1));
+}
+
+#[tokio::test]
 async fn what_nobody_takes_in_time_is_told_of_once() {
     let (clock, store) = start();
     let publisher = RecordingPublisher::new(Platform::X);

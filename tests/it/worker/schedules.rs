@@ -40,7 +40,9 @@ async fn looked(store: &FaultStore) {
 async fn runs(tenant: &Tenant) -> Vec<DateTime<Utc>> {
     let store = tenant.market().store();
     let mut at = Vec::new();
-    for state in [JobState::Waiting, JobState::Leased, JobState::Completed] {
+    // Where the clock jumps while a job is leased, that counts as a crash.
+    let (done, dead) = (JobState::Completed, JobState::Dead);
+    for state in [JobState::Waiting, JobState::Leased, done, dead] {
         let jobs = store.jobs(tenant.id(), state, usize::MAX).await.unwrap();
         at.extend(jobs.iter().map(|job| job.run_at));
     }
@@ -237,6 +239,22 @@ async fn declaring_it_again_at_a_start_misses_nothing_and_doubles_nothing() {
         worker().run_until(looked(&store)).await.unwrap();
     }
     assert_eq!(runs(&tenant).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_stops_no_schedule_that_is_declared_again() {
+    let (tenant, clock, store) = ticking("2027-01-11T08:59:00Z");
+    schedule(&tenant, "0 9 * * *", "UTC").await;
+    let worker = || tenant.market().worker().poll(Duration::from_millis(1));
+    clock.advance(TimeDelta::days(3650));
+    worker().run_until(looked(&store)).await.unwrap();
+    clock.advance(TimeDelta::days(-3650) + TimeDelta::minutes(2));
+    for all in 2..4 {
+        schedule(&tenant, "0 9 * * *", "UTC").await;
+        clock.advance(TimeDelta::days(1));
+        worker().run_until(looked(&store)).await.unwrap();
+        assert_eq!(runs(&tenant).await.len(), all);
+    }
 }
 
 #[tokio::test]
