@@ -3,7 +3,10 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::Platform;
+use crate::{Platform, content::MediaKind};
+
+/// As much media as is fetched where a platform names no limit of its size.
+const UNSAID: u64 = 64 * 1024 * 1024;
 
 /// Limits and abilities of one platform. Declared means it works; what is not declared answers
 /// `ErrorKind::Unsupported`.
@@ -287,6 +290,20 @@ impl Default for MediaRules {
             max_count: 0,
             alt_limit: None,
         }
+    }
+}
+
+impl MediaRules {
+    /// How many bytes are worth having of what is said to be of this kind: 64 MiB where no limit is known.
+    pub(crate) fn most(&self, kind: MediaKind) -> u64 {
+        let limits = match kind {
+            MediaKind::Image | MediaKind::Gif => [&self.image, &self.gif],
+            MediaKind::Video => [&self.video, &None],
+            MediaKind::Document => [&self.document, &None],
+        };
+        let known = limits.into_iter().flatten().map(|limit| limit.max_bytes);
+        let known = known.max();
+        known.filter(|most| *most < u64::MAX).unwrap_or(UNSAID)
     }
 }
 

@@ -205,10 +205,10 @@ impl CredentialStore for PostgresStore {
         decode(rows, stored)
     }
 
-    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
-        let sql = "SELECT * FROM automarket.credentials WHERE key_id = $1 LIMIT 1";
-        let rows = self.inner.db.rows(sql, &[&key_id]).await;
-        Ok(decode(rows, stored)?.pop())
+    async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>> {
+        let sql = "SELECT * FROM automarket.credentials WHERE key_id = $1 LIMIT $2";
+        let rows = self.inner.db.rows(sql, &[&key_id, &sql_limit(limit)]).await;
+        decode(rows, stored)
     }
 
     async fn reseal_credential(

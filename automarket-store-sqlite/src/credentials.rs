@@ -226,13 +226,12 @@ impl CredentialStore for SqliteStore {
         read.await
     }
 
-    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+    async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>> {
         let key_id = key_id.to_owned();
         let read = self.inner.readers.read(move |db| {
-            db.prepare_cached("SELECT * FROM automarket_credentials WHERE key_id = ?1 LIMIT 1")?
-                .query_row([key_id], |row| Ok(stored(row)))
-                .optional()?
-                .transpose()
+            db.prepare_cached("SELECT * FROM automarket_credentials WHERE key_id = ?1 LIMIT ?2")?
+                .query_and_then(params![key_id, sql_limit(limit)], stored)?
+                .collect()
         });
         read.await
     }

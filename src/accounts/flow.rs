@@ -109,7 +109,8 @@ impl Tenant {
         Ok(expires_at)
     }
 
-    /// Takes out what waits under this secret: once, within ten minutes, for this tenant, platform and session.
+    /// Takes out what waits under this secret: once, within ten minutes, for this tenant, platform and session. What
+    /// this process lacks the key for waits on.
     pub(super) async fn take_waiting(
         &self,
         platform: &Platform,
@@ -117,7 +118,8 @@ impl Tenant {
         secret: &Secret,
     ) -> Result<Waiting> {
         let id = hash(secret.expose());
-        let flow = self.engine().store.take_flow(&self.id, &id).await?;
+        let store = &self.engine().store;
+        let flow = store.take_flow(&self.id, &id).await?;
         let flow = flow.ok_or_else(|| {
             Error::new(
                 ErrorKind::Forbidden,
@@ -127,7 +129,13 @@ impl Tenant {
             .with_platform(platform)
             .with_remedy("let the user begin again")
         })?;
-        let waiting = self.engine().accounts.open_flow(&flow).await?;
+        let waiting = match self.engine().accounts.open_flow(&flow).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                store.put_flow(&flow).await?;
+                return Err(error);
+            }
+        };
         let its_own = automarket_core::oauth::same(&waiting.session, &hash(session));
         if !its_own || waiting.platform != *platform {
             return Err(Error::new(
@@ -162,7 +170,10 @@ impl Accounts {
             };
             after = Some((last.tenant.clone(), last.id.clone()));
             for flow in &page {
-                let key = key_id_of(&flow.sealed)?;
+                // It can no longer be read under any key.
+                let Ok(key) = key_id_of(&flow.sealed) else {
+                    continue;
+                };
                 if key == ring.current_id() {
                     continue;
                 }
@@ -178,8 +189,8 @@ impl Accounts {
     }
 
     async fn open_flow(&self, flow: &Flow) -> Result<Waiting> {
-        let ring = self.vault.ring().await?;
-        let plain = ring.open(place(&flow.tenant, &flow.id), &flow.sealed)?;
+        let place = place(&flow.tenant, &flow.id);
+        let plain = self.vault.unseal(place, &flow.sealed).await?;
         // The cause could quote what it stumbled on: it is left out.
         serde_json::from_slice(&plain)
             .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be read"))

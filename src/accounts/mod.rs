@@ -4,6 +4,7 @@ mod apps;
 mod cache;
 mod connect;
 mod flow;
+mod gates;
 mod keep_alive;
 mod refresh;
 mod rotate;

@@ -12,7 +12,7 @@ use automarket_core::{
     fault_point,
     http::Call,
     oauth::{Grant, Provider, TokenSet, read_token_reply, refresh_call, rule},
-    store::{Account, AuditAction, NewEvent},
+    store::{Account, AuditAction, NewEvent, Signal},
 };
 use futures_util::{
     FutureExt as _,
@@ -21,11 +21,11 @@ use futures_util::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Accounts, Key, OURSELVES, Opened, Version, connect::unknown_app, is_own, key_of, missing,
-    needs_reauth,
+    Accounts, Key, OURSELVES, Opened, Version, connect::unknown_app, gates::failed, is_own, key_of,
+    missing, needs_reauth,
 };
 
-use crate::trouble::is_ours;
+use crate::{trouble::is_ours, worker::Owner};
 
 /// How long nobody tries again after a failure that says nothing about the credential.
 const WAIT: Duration = Duration::from_secs(5);
@@ -89,12 +89,27 @@ struct Renewal {
 impl Accounts {
     /// What comes after this version; `None` when it cannot be renewed, `Config` (rule `oauth.no_app`) when that
     /// needs an app that this process does not know. All who ask at once share one renewal, which runs to its end
-    /// even when they go away: what the platform gave must not be lost.
+    /// even when they go away: what the platform gave must not be lost. While renewals are held back nobody waits.
     pub(super) async fn renew(
         self: &Arc<Self>,
         account: &Account,
         over: Version,
     ) -> Result<Option<Opened>> {
+        let owner = Owner::account(account);
+        let watched = self.may_renew(account, &owner).await?;
+        let end = self.join(account, over).await;
+        if watched {
+            // A failure was told by who met it.
+            let said = match end {
+                Ok(_) => Signal::Answered(None),
+                Err(_) => Signal::Unused,
+            };
+            self.tell_renewals(&owner, said).await;
+        }
+        end
+    }
+
+    async fn join(self: &Arc<Self>, account: &Account, over: Version) -> Result<Option<Opened>> {
         let key = (key_of(account), over);
         let flight = self.flights.lock().get(&key).cloned();
         let flight = match flight {
@@ -207,10 +222,32 @@ impl Accounts {
         begun: Instant,
         leased_until: DateTime<Utc>,
     ) -> Result<Opened> {
+        let (tenant, id) = key_of(account);
+        let number = renewal.version.number;
+        let release = |wait| {
+            self.store
+                .release_credential(&tenant, id, number, leased_until, wait)
+        };
+        let app = Owner::of_app(account, &renewal.tokens.app)?;
+        let watched = match self.may_renew(account, &app).await {
+            Ok(watched) => watched,
+            Err(held_back) => {
+                release(Duration::ZERO).await?;
+                return Err(held_back);
+            }
+        };
         let lease = self.policy.lease();
         let answer = self
             .ask(renewal.call, &renewal.provider, begun + lease * 2 / 3)
             .await;
+        let said = match &answer {
+            Err(error) if failed(error) => Signal::Failed,
+            Err(error) if is_ours(error.kind()) => Signal::Unused,
+            _ => Signal::Answered(None),
+        };
+        if watched || said == Signal::Failed {
+            self.tell_renewals(&app, said).await;
+        }
         let error = match answer {
             Ok(new) => {
                 let tokens = renewal.tokens.renewed(new);
@@ -219,7 +256,6 @@ impl Accounts {
             }
             Err(error) => error,
         };
-        let (tenant, id) = key_of(account);
         if error.rule() == Some(rule::INVALID_GRANT) {
             // The one definite answer; unless somebody else has renewed it all the same.
             let row = self.store.credential(&tenant, id).await?;
@@ -240,11 +276,12 @@ impl Accounts {
             _ => WAIT,
         };
         tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
-        let number = renewal.version.number;
-        let release = self
-            .store
-            .release_credential(&tenant, id, number, leased_until, wait);
-        release.await?;
+        release(wait).await?;
+        let own = Owner::account(account);
+        if said == Signal::Failed {
+            self.tell_renewals(&own, said).await;
+        }
+        self.tell_renewals(&own, Signal::Limited(wait)).await;
         let outcome = error.kind().as_str();
         self.note(
             account,

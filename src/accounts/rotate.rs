@@ -1,7 +1,7 @@
 //! Another encryption key, while everything runs.
 
 use automarket_core::{
-    Error, ErrorRecord, Result,
+    AccountId, Error, ErrorRecord, Result, TenantId,
     store::{AuditAction, NewAudit, SealedCredential},
 };
 use serde::Serialize;
@@ -24,6 +24,9 @@ pub struct Rotation {
     pub failed: u64,
     /// The first of these failures; it names the missing key.
     pub failure: Option<ErrorRecord>,
+    /// Whose they are, the first hundred: each account can be connected anew, or disconnected. A tenant's own app
+    /// has an id that is no account's, and can be put anew.
+    pub left: Vec<(TenantId, AccountId)>,
     /// Set at the end: old keys on the keyring on which nothing hangs any more. They may go.
     pub retired: Vec<String>,
 }
@@ -32,9 +35,13 @@ impl Automarket {
     /// Tries the encryption keys on what is stored. The worker does it when it starts, and every use of a
     /// credential before the first.
     ///
+    /// A key that opens any of its credentials is a right one; those of it that do not open fail by themselves.
+    /// Where keys are missing or wrong for the lesser part of the credentials that is a warning in the log.
+    ///
     /// # Errors
-    /// `Config`: without keys (rule `vault.no_key`); with keys that do not open what is stored, with a count of
-    /// credentials by key (`vault.wrong_key`). Nothing is changed. Those of the key provider and the store.
+    /// `Config`: without keys (rule `vault.no_key`); when the current key is wrong, or keys are missing or wrong for
+    /// the most part of what is stored, with a count of credentials by key (`vault.wrong_key`). Nothing is
+    /// changed. Those of the key provider and the store.
     pub async fn check_keyring(&self) -> Result<()> {
         self.engine.accounts.vault.load().await.map(drop)
     }
@@ -46,7 +53,7 @@ impl Automarket {
     /// it is.
     ///
     /// # Errors
-    /// As [`check_keyring`](Self::check_keyring), but that a missing old key stops nothing else.
+    /// As [`check_keyring`](Self::check_keyring), but that old keys which are missing or wrong stop nothing else.
     pub async fn rotate(&self, mut progress: impl FnMut(&Rotation)) -> Result<Rotation> {
         let accounts = &self.engine.accounts;
         let (store, vault) = (&accounts.store, &accounts.vault);
@@ -78,6 +85,9 @@ impl Automarket {
                     }
                     Err(error) => {
                         rotation.failed += 1;
+                        if rotation.left.len() < PAGE {
+                            rotation.left.push((row.tenant.clone(), row.account));
+                        }
                         notes.push(note(row, error.kind().as_str()));
                         rotation.failure.get_or_insert_with(|| failure(row, &error));
                         continue;

@@ -8,7 +8,7 @@ use std::{
 use automarket_core::{
     Credential, Error, ErrorKind, KeyProvider, Keyring, Result, Retry, Store,
     store::{Account, KeyUse, NewCredential, SealedCredential},
-    vault::{Place, credential_from_bytes, credential_to_bytes},
+    vault::{Place, Zeroizing, credential_from_bytes, credential_to_bytes},
 };
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ const FIELD: &str = "credential";
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// What cannot be opened now, for want of a key, is tried again after this.
 const KEY_WAIT: Duration = Duration::from_secs(60);
+/// A key of which so many credentials do not open is a wrong one, whatever the rest is.
+const TRIES: usize = 100;
 /// After so many sealings what other processes have sealed is counted in.
 const COUNT_EVERY: u64 = 4096;
 
@@ -72,18 +74,25 @@ impl Vault {
         Ok(ring)
     }
 
-    /// Asks for the keys, and tries each on what is stored under it.
+    /// Asks for the keys, and tries each on what is stored under it. They are refused when they are wrong for the
+    /// most part, or the current one is: single credentials that do not open hold up nobody else.
     pub(super) async fn load(&self) -> Result<Keyring> {
         let ring = self.ask().await?;
         let uses = self.store.key_uses().await.map_err(waits)?;
-        let mut wrong = Vec::new();
+        let (mut wrong, mut opened) = (Vec::new(), 0);
         for key in uses.iter().filter(|key| key.credentials > 0) {
-            if !self.fits(&ring, key).await? {
-                wrong.push(key);
+            match self.fits(&ring, key).await? {
+                true => opened += key.credentials,
+                false => wrong.push(key),
             }
         }
         if !wrong.is_empty() {
-            return Err(does_not_fit(&wrong));
+            let error = does_not_fit(&wrong);
+            let current = wrong.iter().any(|key| key.key_id == ring.current_id());
+            if current || credentials(&wrong) > opened {
+                return Err(error);
+            }
+            tracing::warn!(error = %error.report(), "some credentials do not open");
         }
         count(&ring, &uses);
         self.set(ring.clone());
@@ -124,25 +133,36 @@ impl Vault {
     }
 
     pub(super) async fn open(&self, row: &SealedCredential) -> Result<Credential> {
+        let id = row.account.to_string();
+        let plain = self.unseal(place(row.tenant.as_str(), &id), &row.sealed);
+        credential_from_bytes(&plain.await?).map_err(later)
+    }
+
+    /// What is sealed for this place.
+    pub(super) async fn unseal(
+        &self,
+        place: Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let ring = self.ring().await?;
-        let mut opened = open(&ring, row);
+        let mut opened = ring.open(place, sealed);
         if let Err(error) = &opened
             && error.rule() == Some("vault.missing_key")
             && self.may_ask_again()
         {
             // Another process may seal under a newer key already.
             let ring = self.ask().await?;
-            opened = open(&ring, row);
+            opened = ring.open(place, sealed);
             self.set(ring);
         }
-        opened.map_err(|error| error.with_retry(Retry::After(Some(KEY_WAIT))))
+        opened.map_err(later)
     }
 
     /// The same content under the current key of this ring.
     pub(super) fn reseal(&self, ring: &Keyring, row: &SealedCredential) -> Result<Vec<u8>> {
         let id = row.account.to_string();
         let place = place(row.tenant.as_str(), &id);
-        ring.seal(place, &ring.open(place, &row.sealed)?)
+        ring.seal(place, &unseal(ring, row)?)
     }
 
     async fn ask(&self) -> Result<Keyring> {
@@ -150,13 +170,14 @@ impl Vault {
         keys.keyring().await
     }
 
+    /// Whether a key opens anything of what is under it.
     async fn fits(&self, ring: &Keyring, key: &KeyUse) -> Result<bool> {
         if !ring.ids().any(|id| id == key.key_id) {
             return Ok(false);
         }
-        let row = self.store.credential_under(&key.key_id);
-        let row = row.await.map_err(waits)?;
-        Ok(row.is_none_or(|row| open(ring, &row).is_ok()))
+        let rows = self.store.credentials_under(&key.key_id, TRIES);
+        let rows = rows.await.map_err(waits)?;
+        Ok(rows.is_empty() || rows.iter().any(|row| unseal(ring, row).is_ok()))
     }
 
     fn may_ask_again(&self) -> bool {
@@ -186,10 +207,18 @@ fn place<'a>(tenant: &'a str, account: &'a str) -> Place<'a> {
     }
 }
 
-fn open(ring: &Keyring, row: &SealedCredential) -> Result<Credential> {
+fn unseal(ring: &Keyring, row: &SealedCredential) -> Result<Zeroizing<Vec<u8>>> {
     let id = row.account.to_string();
-    let plain = ring.open(place(row.tenant.as_str(), &id), &row.sealed)?;
-    credential_from_bytes(&plain)
+    ring.open(place(row.tenant.as_str(), &id), &row.sealed)
+}
+
+/// Another process may have what is missing here.
+fn later(error: Error) -> Error {
+    error.with_retry(Retry::After(Some(KEY_WAIT)))
+}
+
+fn credentials(keys: &[&KeyUse]) -> u64 {
+    keys.iter().map(|key| key.credentials).sum()
 }
 
 fn count(ring: &Keyring, uses: &[KeyUse]) {
@@ -210,7 +239,7 @@ fn no_keys() -> Error {
 }
 
 fn does_not_fit(wrong: &[&KeyUse]) -> Error {
-    let rows: u64 = wrong.iter().map(|key| key.credentials).sum();
+    let rows = credentials(wrong);
     let keys: Vec<String> = wrong
         .iter()
         .map(|key| format!("{} ({})", key.key_id, key.credentials))

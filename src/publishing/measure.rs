@@ -134,7 +134,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
     let (soonest, latest) = AGAIN;
     let again = match (closed_until(&error, now), error.retry()) {
         (Some(until), _) => until,
-        (None, Retry::After(Some(wait))) => wait_end(now, wait),
+        (None, Retry::After(Some(wait))) => wait_end(now, wait).max(now + soonest),
         _ => now + ((now - due) / 2).clamp(soonest, latest),
     };
     tracing::debug!(publication = %publication.id, error = %error.report(), "not measured");

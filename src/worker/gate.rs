@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The rule of the error while a gate is closed.
-const CLOSED: &str = "gate.closed";
+pub(crate) const CLOSED: &str = "gate.closed";
 /// How long a platform is left alone that said "too many" and not for how long.
 const UNSAID: Duration = Duration::from_secs(60);
 
@@ -50,18 +50,23 @@ impl Owner {
 
     /// The app that the account's tokens belong to, if they are of one. A tenant's own app is its own.
     pub(crate) fn app(account: &Account, credential: &Credential) -> Result<Option<Self>> {
-        let Credential::OAuth(tokens) = credential else {
-            return Ok(None);
-        };
-        let tenant = match accounts::is_own(&tokens.app) {
+        match credential {
+            Credential::OAuth(tokens) => Self::of_app(account, &tokens.app).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The app of this name of the account's platform.
+    pub(crate) fn of_app(account: &Account, app: &str) -> Result<Self> {
+        let tenant = match accounts::is_own(app) {
             true => account.tenant.clone(),
             false => TenantId::new("automarket")?,
         };
-        let name = format!("app {} {}", account.platform, tokens.app);
-        Ok(Some(Self {
+        let name = format!("app {} {app}", account.platform);
+        Ok(Self {
             tenant,
             account: AccountId::derived(&name),
-        }))
+        })
     }
 }
 
@@ -101,8 +106,8 @@ impl Engine {
     /// what they say of the gates.
     ///
     /// # Errors
-    /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed: come again then, no attempt is
-    /// used up. Those of [`Engine::context`] and of the store.
+    /// `RateLimited` (rule `gate.closed`, retry `After`) while a gate is closed, `Unavailable` (the same) while its
+    /// token is not renewed: come again then, no attempt is used up. Those of [`Engine::context`] and of the store.
     pub(crate) async fn passing(&self, account: Account) -> Result<(Context, Passed)> {
         self.passing_in(account, None).await
     }
@@ -163,7 +168,7 @@ fn closed<E>(account: &Account, wait: Result<Duration, E>) -> Error {
 }
 
 /// Those who wait do not come in the same moment.
-fn spread<E>(wait: Result<Duration, E>) -> Duration {
+pub(crate) fn spread<E>(wait: Result<Duration, E>) -> Duration {
     wait.unwrap_or_default() + Duration::from_millis(fastrand::u64(0..2_000))
 }
 
@@ -262,9 +267,9 @@ impl Transport for Gated {
             self.watch.elsewhere();
             return self.inner.send(request).await;
         }
-        let host = self.watch.begin(&request).await?;
+        let call = self.watch.begin(&request).await?;
         let answer = self.inner.send(request).await;
-        self.watch.end(&host, shown(&answer)).await;
+        self.watch.end(call, shown(&answer)).await;
         answer
     }
 
@@ -272,18 +277,33 @@ impl Transport for Gated {
         &self,
         request: Request<Upload>,
     ) -> Result<Response<Body>, TransportError> {
-        let host = self.watch.begin(&request).await?;
+        let call = self.watch.begin(&request).await?;
         let answer = self.inner.send_upload(request).await;
-        self.watch.end(&host, shown(&answer)).await;
+        self.watch.end(call, shown(&answer)).await;
         answer
     }
 }
 
+/// A call to the platform.
+struct Underway {
+    /// The gate of its host.
+    host: String,
+    bucket: Option<&'static str>,
+}
+
 /// What a call shows, without the body, which may still be on its way.
-fn shown(answer: &Result<Response<Body>, TransportError>) -> Result<(u16, HeaderMap), ErrorKind> {
+enum Shown {
+    Answer(u16, HeaderMap),
+    Failure,
+    /// Nothing of the platform: it was not asked, or what it was to be sent could not be had.
+    Nothing,
+}
+
+fn shown(answer: &Result<Response<Body>, TransportError>) -> Shown {
     match answer {
-        Ok(answer) => Ok((answer.status().as_u16(), answer.headers().clone())),
-        Err(error) => Err(error.kind),
+        Ok(answer) => Shown::Answer(answer.status().as_u16(), answer.headers().clone()),
+        Err(error) if error.own_body || error.kind == ErrorKind::Refused => Shown::Nothing,
+        Err(_) => Shown::Failure,
     }
 }
 
@@ -311,14 +331,17 @@ impl Watch {
         Ok(pass)
     }
 
-    /// Whoever else is called says nothing of the platform, neither by an answer nor by none.
+    /// Whoever else is called says nothing of the platform, neither by an answer nor by none. While the platform is
+    /// called it is what that call sends.
     fn elsewhere(&self) {
         let mut calls = self.lock();
-        (calls.last, calls.bucket) = (None, None);
+        if calls.last.as_ref().is_none_or(|last| last.answered) {
+            (calls.last, calls.bucket) = (None, None);
+        }
     }
 
-    /// Lets a call pass the gate of its bucket, and notes that it is under way; the gate of its host.
-    async fn begin<B>(&self, request: &Request<B>) -> Result<String, TransportError> {
+    /// Lets a call pass the gate of its bucket, and notes that it is under way.
+    async fn begin<B>(&self, request: &Request<B>) -> Result<Underway, TransportError> {
         let host = format!("host:{}", request.uri().host().unwrap_or_default());
         let bucket = request.extensions().get::<Bucket>().map(|bucket| bucket.0);
         self.lock().bucket = bucket;
@@ -329,7 +352,7 @@ impl Watch {
             host: host.clone(),
             answered: false,
         });
-        Ok(host)
+        Ok(Underway { host, bucket })
     }
 
     fn owners(&self) -> impl Iterator<Item = &Owner> {
@@ -360,34 +383,34 @@ impl Watch {
         Ok(())
     }
 
-    async fn end(&self, host: &str, shown: Result<(u16, HeaderMap), ErrorKind>) {
-        let good = matches!(&shown, Ok((status, _)) if !failed(*status));
+    async fn end(&self, call: Underway, shown: Shown) {
+        let good = matches!(&shown, Shown::Answer(status, _) if !failed(*status));
         {
             let mut calls = self.lock();
             calls.last = good.then(|| LastCall {
-                host: host.to_owned(),
+                host: call.host.clone(),
                 answered: true,
             });
-            let bucket = calls.bucket.filter(|_| good);
-            calls.answered.extend(bucket);
+            calls.bucket = call.bucket;
+            calls.answered.extend(call.bucket.filter(|_| good));
         }
         match shown {
-            Ok((status, headers)) => self.answered(host, status, &headers).await,
-            Err(ErrorKind::Refused) => {}
-            Err(_) => self.tell(&self.own, host, Signal::Failed).await,
+            Shown::Answer(status, headers) => self.answered(&call, status, &headers).await,
+            Shown::Nothing => {}
+            Shown::Failure => self.tell(&self.own, &call.host, Signal::Failed).await,
         }
     }
 
-    async fn answered(&self, host: &str, status: u16, headers: &HeaderMap) {
+    async fn answered(&self, call: &Underway, status: u16, headers: &HeaderMap) {
         let now = self.clock.now();
-        let gate = Gate::rate(self.lock().bucket);
+        let gate = Gate::rate(call.bucket);
         self.left(&gate, true, app_budget(headers, now)).await;
         match status {
             429 => {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
-            status if failed(status) => self.tell(&self.own, host, Signal::Failed).await,
+            status if failed(status) => self.tell(&self.own, &call.host, Signal::Failed).await,
             _ => self.left(&gate, false, budget(headers, now)).await,
         }
     }

@@ -45,7 +45,7 @@ use settle::{Ended, settle};
 
 pub use backoff::backoff;
 pub use duties::Retention;
-pub(crate) use gate::{Owner, closed_until};
+pub(crate) use gate::{CLOSED, Owner, closed_until, spread};
 pub(crate) use jobs::{Handler, OURS, erase};
 pub(crate) use settle::End;
 

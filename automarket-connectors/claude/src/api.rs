@@ -98,7 +98,7 @@ pub(crate) fn message(reply: &Reply) -> Result<Completion> {
         .collect();
     let reason = message.stop_reason.as_deref().unwrap_or("none");
     let stop = stop(reason, message.stop_details.as_ref())
-        .ok_or_else(|| odd_stop(reason).with_operation(reply.operation()))?;
+        .ok_or_else(|| odd_stop(reply, reason).with_operation(reply.operation()))?;
     Ok(Completion {
         text,
         stop,
@@ -139,8 +139,8 @@ pub(crate) fn stop(reason: &str, details: Option<&wire::StopDetails>) -> Option<
 }
 
 /// The model wants a tool or a pause, though it was given no tools: asking again would only cost again.
-pub(crate) fn odd_stop(reason: &str) -> Error {
-    let reason: String = reason.chars().take(40).collect();
+pub(crate) fn odd_stop(reply: &Reply, reason: &str) -> Error {
+    let reason = reply.code(reason);
     Error::new(
         ErrorKind::UnexpectedReply,
         format!("the model stopped for a reason that nothing was asked for: {reason}"),

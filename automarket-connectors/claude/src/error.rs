@@ -33,7 +33,7 @@ pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
     let error = error
         .with_kind(kind)
         .with_retry(retry)
-        .with_platform_code(body.error.kind.chars().take(80).collect::<String>());
+        .with_platform_code(reply.code(&body.error.kind));
     match remedy(kind) {
         Some(remedy) => error.with_remedy(remedy),
         None => error,

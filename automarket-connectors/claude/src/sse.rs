@@ -149,13 +149,13 @@ impl Answer {
 
     /// Takes an event in, and gives what the caller gets of it.
     fn take(&mut self, data: &str) -> Result<Option<TextPiece>> {
-        let event = serde_json::from_str(data).map_err(|error| {
+        // The cause quotes what it stumbled on: it is left out.
+        let event = serde_json::from_str(data).map_err(|_| {
             self.failed(
                 data,
                 ErrorKind::UnexpectedReply,
                 "an event is not what the platform documents",
             )
-            .with_source(error)
         })?;
         match event {
             wire::Event::MessageStart { message } => {
@@ -181,7 +181,7 @@ impl Answer {
             wire::Event::Error { error } => {
                 let kind = error::kind(&error).unwrap_or(ErrorKind::UnexpectedReply);
                 let failed = self.failed(data, kind, "the platform broke off its answer");
-                Err(failed.with_platform_code(error.kind.chars().take(80).collect::<String>()))
+                Err(failed.with_platform_code(self.reply(data).code(&error.kind)))
             }
             wire::Event::ContentBlockDelta { .. } | wire::Event::Other => Ok(None),
         }
@@ -202,7 +202,8 @@ impl Answer {
 
     fn end(&mut self) -> Result<TextPiece> {
         let (reason, details) = self.stop.take().unwrap_or_default();
-        let stop = api::stop(&reason, details.as_ref()).ok_or_else(|| api::odd_stop(&reason))?;
+        let stop = api::stop(&reason, details.as_ref())
+            .ok_or_else(|| api::odd_stop(&self.reply(""), &reason))?;
         Ok(TextPiece::End(Completion {
             text: std::mem::take(&mut self.text),
             stop,
@@ -211,16 +212,16 @@ impl Answer {
         }))
     }
 
+    /// An event as an answer of its own.
+    fn reply(&self, data: &str) -> Reply {
+        let headers = HeaderMap::new();
+        let body = data.to_owned();
+        Reply::recorded(CREATE, Effect::Write, StatusCode::OK, headers, body).masking(&self.key)
+    }
+
     /// An error inside a 200. Before the message began nothing is billed.
     fn failed(&self, data: &str, kind: ErrorKind, message: &str) -> Error {
-        let reply = Reply::recorded(
-            CREATE,
-            Effect::Write,
-            StatusCode::OK,
-            HeaderMap::new(),
-            data.to_owned(),
-        );
-        let error = reply.masking(&self.key).error(kind, message);
+        let error = self.reply(data).error(kind, message);
         if self.started || kind == ErrorKind::UnexpectedReply {
             error.with_retry(Retry::Reconcile)
         } else {

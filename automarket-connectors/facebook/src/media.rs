@@ -37,7 +37,7 @@ pub(crate) async fn photos(
     delivery: Delivery,
 ) -> Result<Vec<String>> {
     let mut content = content.clone();
-    let files = content.inspect(cx).await?;
+    let files = content.inspect(cx, &profile.media).await?;
     rules::require(&content, profile, delivery)?;
     require_kind(&content, false)?;
     let temporary = matches!(delivery, Delivery::At(_));
@@ -64,7 +64,7 @@ pub(crate) async fn video(
     reel: bool,
 ) -> Result<Uploaded> {
     let mut content = content.clone();
-    let files = content.inspect(cx).await?;
+    let files = content.inspect(cx, &profile.media).await?;
     rules::require(&content, profile, Delivery::Now)?;
     require_kind(&content, true)?;
     let file = files.into_iter().next();

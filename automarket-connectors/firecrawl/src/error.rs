@@ -18,7 +18,8 @@ pub(crate) const NO_BRANDING: &str = "SCRAPE_BRANDING_NOT_SUPPORTED";
 /// Reads the answer to a scrape.
 pub(crate) fn scraped(reply: &Reply, now: DateTime<Utc>) -> Result<Data> {
     let body: Option<Scraped> = reply.json().ok();
-    let code = body.as_ref().and_then(|body| body.code.clone());
+    let code = body.as_ref().and_then(|body| body.code.as_deref());
+    let code = code.map(|code| reply.code(code));
     if !reply.ok() {
         return Err(named(classify(reply, now), code));
     }

@@ -166,7 +166,7 @@ impl Instagram {
         api: &Api<'_>,
         mut content: Content,
     ) -> Result<(DateTime<Utc>, Vec<MediaKind>)> {
-        content.inspect(cx).await?;
+        content.inspect(cx, &self.profile.media).await?;
         rules::require(&content, &self.profile)?;
         within_quota(cx, api).await?;
         let kinds = content.media.iter().map(|media| media.kind).collect();

@@ -93,7 +93,7 @@ fn classify(reply: &Reply, cx: &Context) -> Error {
         _ => base,
     };
     match code {
-        Some(code) => error.with_platform_code(code),
+        Some(code) => error.with_platform_code(reply.code(&code)),
         None => error,
     }
 }

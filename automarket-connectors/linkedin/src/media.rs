@@ -100,7 +100,7 @@ impl Bringing<'_> {
         profile: &Profile,
     ) -> Result<Brought> {
         let mut content = content.clone();
-        let mut files = content.inspect(self.cx).await?;
+        let mut files = content.inspect(self.cx, &profile.media).await?;
         rules::require(&content, profile)?;
         let mut kinds: Vec<Kind> = content.media.iter().map(kind).collect();
         let with_card = thumbnail.is_some();
@@ -126,7 +126,7 @@ impl Bringing<'_> {
 
     /// A thumbnail, held to the rules of images.
     async fn inspected(&self, mut media: Media, profile: &Profile) -> Result<MediaFile> {
-        let file = media.inspect(self.cx).await?;
+        let file = media.inspect(self.cx, &profile.media).await?;
         let alone = Content {
             media: vec![media],
             ..Content::default()

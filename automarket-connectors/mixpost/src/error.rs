@@ -77,7 +77,7 @@ fn unprocessable(reply: &Reply, base: Error) -> Error {
             base.with_kind(ErrorKind::Conflict)
                 .with_platform_code(state.clone())
         }
-        Some(field) => Error::invalid(field.clone(), base.message())
+        Some(field) => Error::invalid(reply.code(field), base.message())
             .with_operation(reply.operation())
             .with_status(reply.status.as_u16())
             .with_body(reply.excerpt()),

@@ -330,12 +330,8 @@ pub(crate) fn resource<T: DeserializeOwned>(reply: &Reply) -> Result<T> {
     {
         value = data.take();
     }
-    serde_json::from_value(value).map_err(|error| {
-        reply
-            .unexpected("the answer is not what Mixpost documents")
-            .with_platform(&crate::PLATFORM)
-            .with_source(error)
-    })
+    let read = reply.part(value);
+    read.map_err(|error| error.with_platform(&crate::PLATFORM))
 }
 
 /// Older instances know no such path: that is no fault of the input.

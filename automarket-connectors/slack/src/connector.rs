@@ -212,7 +212,7 @@ impl Slack {
                 .unwrap_or_else(|| format!("file-{}", n + 1));
             let id: String = cx
                 .step(&format!("slack.upload.{n}"), || async {
-                    let file_bytes = file.open(cx).await?;
+                    let file_bytes = file.open_within(cx, MAX_FILE).await?;
                     if file_bytes.size() > MAX_FILE {
                         return Err(Error::new(
                             ErrorKind::TooLarge,

@@ -37,11 +37,10 @@ fn refused(envelope: &Envelope, reply: &Reply) -> Error {
     {
         message.push_str(&format!(" ({part})"));
     }
-    let error = Error::new(kind, message)
+    let error = reply
+        .error(kind, message)
         .with_platform(&PLATFORM)
-        .with_operation(reply.operation())
-        .with_platform_code(code)
-        .with_body(reply.excerpt());
+        .with_platform_code(reply.code(code));
     // Slack says of its own failures that some of it may have happened.
     match (kind, reply.effect()) {
         (ErrorKind::Unavailable, Effect::Write) => error.with_retry(Retry::Reconcile),

@@ -68,7 +68,7 @@ pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
     });
     let error = match code {
         "" => error,
-        code => error.with_platform_code(code),
+        code => error.with_platform_code(reply.code(code)),
     };
     let unclear = matches!(
         error.kind(),

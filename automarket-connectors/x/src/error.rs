@@ -55,13 +55,13 @@ fn told(reply: &Reply, problem: &Problem) -> Error {
             return reply
                 .unexpected(words(problem))
                 .with_platform(&PLATFORM)
-                .with_platform_code(slug(&problem.kind));
+                .with_platform_code(reply.code(slug(&problem.kind)));
         }
     };
     reply
         .error(kind, words(problem))
         .with_platform(&PLATFORM)
-        .with_platform_code(slug(&problem.kind))
+        .with_platform_code(reply.code(slug(&problem.kind)))
 }
 
 /// What an answer without success means. The status decides; the body refines.
@@ -88,7 +88,7 @@ fn classify(reply: &Reply, cx: &Context) -> Error {
         _ => base,
     };
     match code {
-        Some(code) => error.with_platform_code(code),
+        Some(code) => error.with_platform_code(reply.code(&code)),
         None => error,
     }
 }

@@ -78,7 +78,7 @@ async fn bring_all(
     step: &str,
 ) -> Result<Brought> {
     let mut content = content.clone();
-    let files = content.inspect(cx).await?;
+    let files = content.inspect(cx, &profile.media).await?;
     check(&content, profile, &Voice::default()).require()?;
     let mut brought = Brought {
         ids: Vec::new(),

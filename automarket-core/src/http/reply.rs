@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind, Result, Retry, Secret};
 /// How much of an answer is kept in errors, in characters.
 pub(super) const EXCERPT: usize = 512;
 
+/// How much of a platform's code is kept in errors, in characters.
+const CODE: usize = 80;
+
 /// As much of a body as is looked at for it: masked secrets take up less than they did.
 pub(super) fn head(body: &[u8]) -> &[u8] {
     &body[..body.len().min(16 * 1024)]
@@ -123,10 +126,21 @@ impl Reply {
     /// # Errors
     /// `UnexpectedReply`; after a write its retry is `Reconcile`, since the platform did answer success.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            self.unexpected("the answer is not what the platform documents")
-                .with_source(error)
-        })
+        serde_json::from_slice(&self.body).map_err(|error| self.unread(&error))
+    }
+
+    /// Reads a part of the body, as [`json`](Self::json) does the whole.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn part<T: DeserializeOwned>(&self, part: Value) -> Result<T> {
+        serde_json::from_value(part).map_err(|error| self.unread(&error))
+    }
+
+    /// The cause quotes what it stumbled on, in full: it is kept as a text, masked and cut.
+    fn unread(&self, cause: &serde_json::Error) -> Error {
+        self.unexpected("the answer is not what the platform documents")
+            .with_source(self.masked(&cause.to_string(), EXCERPT))
     }
 
     /// The error for an answer that certainly says no, whatever its status: what may be done next follows
@@ -152,6 +166,12 @@ impl Reply {
             .with_retry(retry)
     }
 
+    /// A code of the platform's as it may stand in an error: masked, and cut after 80 characters.
+    #[must_use]
+    pub fn code(&self, code: &str) -> String {
+        self.masked(code, CODE)
+    }
+
     /// The beginning of the body as text, at most 512 characters, with the call's secrets masked (and parts of
     /// them that are 8 characters or longer) and control characters replaced.
     #[must_use]
@@ -173,5 +193,29 @@ impl fmt::Debug for Reply {
             .field("status", &self.status)
             .field("body", &self.excerpt())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_kept_masked_and_bounded() {
+        let said = format!("\"Bearer s3cret-token {}\"", "x".repeat(1 << 20));
+        let value: Value = serde_json::from_str(&said).unwrap();
+        let (effect, status) = (Effect::Write, StatusCode::OK);
+        let reply = Reply::recorded("x.post", effect, status, HeaderMap::new(), said);
+        let reply = reply.masking(&Secret::new("s3cret-token"));
+        let read = [reply.json::<Vec<u8>>(), reply.part(value)];
+        for error in read.map(Result::unwrap_err) {
+            let told = format!("{} {error:?}", error.report());
+            assert!(told.contains("invalid type"), "{told}");
+            assert!(!told.contains("s3cret"), "{told}");
+            assert!(told.len() < 4096, "{} bytes", told.len());
+            assert!(error.is_unknown());
+        }
+        let code = reply.code(&"s3cret-token ".repeat(99));
+        assert!(!code.contains("s3cret") && code.len() <= 80, "{code}");
     }
 }

@@ -256,7 +256,7 @@ fn not_answered(error: ::reqwest::Error) -> TransportError {
     }
     // The request's own body could not be read to its end.
     if let Some(own) = causes(&error).find_map(|cause| cause.downcast_ref::<TransportError>()) {
-        return TransportError::new(own.kind, true, own.message.clone());
+        return TransportError::new(own.kind, true, own.message.clone()).of_own_body();
     }
     let connecting = error.is_connect();
     let what = if error.is_dns() {

@@ -133,6 +133,8 @@ pub struct TransportError {
     pub message: String,
     /// How long to wait before it is tried again, where that is known.
     pub wait: Option<Duration>,
+    /// Whether it was the request's own body that could not be had: that says nothing of the other side.
+    pub own_body: bool,
 }
 
 impl TransportError {
@@ -144,7 +146,15 @@ impl TransportError {
             sent,
             message: message.into(),
             wait: None,
+            own_body: false,
         }
+    }
+
+    /// Says that the request's own body could not be had.
+    #[must_use]
+    pub fn of_own_body(mut self) -> Self {
+        self.own_body = true;
+        self
     }
 
     /// Says how long to wait.

@@ -111,6 +111,7 @@ impl Upload {
                     let read = file.read(from, length as usize).await;
                     let bytes = read.map_err(|error| {
                         TransportError::new(error.kind(), true, error.message().to_owned())
+                            .of_own_body()
                     })?;
                     let from = from + length;
                     if from < to {
@@ -135,11 +136,8 @@ impl Upload {
     pub async fn collect(self, cap: usize) -> Result<Bytes, TransportError> {
         if self.size() > cap as u64 {
             let message = format!("the request is larger than {cap} bytes");
-            return Err(TransportError::new(
-                crate::ErrorKind::TooLarge,
-                false,
-                message,
-            ));
+            let error = TransportError::new(crate::ErrorKind::TooLarge, false, message);
+            return Err(error.of_own_body());
         }
         Body::Stream(self.into_stream()).collect(cap).await
     }

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use url::Url;
 
 use super::{MediaFile, ReadRange, file::blocking};
@@ -18,13 +18,14 @@ use crate::{
 const HOPS: usize = 5;
 /// How much the first question asks for: most headers of images and films.
 const FIRST: usize = 16 * 1024;
-/// What is copied to disk at the most.
-const LARGEST: u64 = 2 * 1024 * 1024 * 1024;
+/// What is copied to disk at the most, whatever a platform takes.
+pub(super) const LARGEST: u64 = 2 * 1024 * 1024 * 1024;
 /// For copying all of it, and for one piece of it to come.
 const COPY: Duration = Duration::from_secs(15 * 60);
 const PIECE: Duration = Duration::from_secs(30);
 
-pub(super) async fn open(cx: &Context, url: &Url) -> Result<MediaFile> {
+/// Copies no more than `most` bytes.
+pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile> {
     let call = ranged(url, 0, FIRST)?;
     let (url, response) = cx.open_following(call, HOPS).await?;
     match response.status() {
@@ -48,7 +49,7 @@ pub(super) async fn open(cx: &Context, url: &Url) -> Result<MediaFile> {
         }
         // No byte can be asked for of what has none.
         StatusCode::RANGE_NOT_SATISFIABLE => Ok(MediaFile::memory(Bytes::new())),
-        StatusCode::OK => copy(response.into_body()).await,
+        StatusCode::OK => copy(response, most.min(LARGEST)).await,
         status => Err(refused(status)),
     }
 }
@@ -128,7 +129,13 @@ async fn collect(body: Body, cap: usize) -> Result<Bytes> {
 }
 
 /// Copies a body to a file that has no name and goes with its handle.
-async fn copy(body: Body) -> Result<MediaFile> {
+async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
+    let said = response.headers().get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    if said.is_some_and(|length: u64| length > most) {
+        return Err(too_large(most));
+    }
+    let body = response.into_body();
     let copying = async {
         let mut file = blocking(tempfile::tempfile).await?;
         let mut size: u64 = 0;
@@ -139,11 +146,8 @@ async fn copy(body: Body) -> Result<MediaFile> {
         {
             let piece = piece.map_err(|error| error.into_error(crate::http::Effect::Read))?;
             size += piece.len() as u64;
-            if size > LARGEST {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    format!("the media is larger than {LARGEST} bytes"),
-                ));
+            if size > most {
+                return Err(too_large(most));
             }
             file = blocking(move || append(file, &piece)).await?;
         }
@@ -157,6 +161,11 @@ async fn copy(body: Body) -> Result<MediaFile> {
 fn append(mut file: File, piece: &[u8]) -> std::io::Result<File> {
     file.write_all(piece)?;
     Ok(file)
+}
+
+fn too_large(most: u64) -> Error {
+    let message = format!("the media is larger than {most} bytes");
+    Error::new(ErrorKind::TooLarge, message).with_field("media")
 }
 
 fn refused(status: StatusCode) -> Error {

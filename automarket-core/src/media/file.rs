@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{address, sniff};
-use crate::{Content, Context, Error, ErrorKind, Media, Result, content::MediaSource};
+use crate::{
+    Content, Context, Error, ErrorKind, Media, Result, content::MediaSource, profile::MediaRules,
+};
 
 /// Bytes that can be read at any place, and again.
 #[async_trait]
@@ -119,22 +121,37 @@ impl Media {
     /// `InvalidInput` (`media`) when the file or address cannot be read; `Config` for a key without
     /// [`MediaHost`](super::MediaHost); those of the host and of [`Context::open`].
     pub async fn open(&self, cx: &Context) -> Result<MediaFile> {
+        self.open_within(cx, address::LARGEST).await
+    }
+
+    /// As [`open`](Self::open), for a caller who has no use for more than `most` bytes: of an address whose server
+    /// sends no ranges no more is copied.
+    ///
+    /// # Errors
+    /// `TooLarge` then; as [`open`](Self::open).
+    pub async fn open_within(&self, cx: &Context, most: u64) -> Result<MediaFile> {
         match &self.source {
             MediaSource::Bytes(bytes) => Ok(MediaFile::memory(bytes.clone())),
             MediaSource::File(path) => open(path).await,
             MediaSource::Host(key) => cx.media_host()?.open(cx, key).await,
-            MediaSource::Address(url) => address::open(cx, url).await,
+            MediaSource::Address(url) => address::open(cx, url, most).await,
         }
     }
 
     /// Learns size, type, dimensions and duration from its first bytes and its index. What is found replaces
-    /// what was said; what cannot be told stays as it is. Returns what it opened.
+    /// what was said; what cannot be told stays as it is. Returns what it opened, which may break the rules. Of
+    /// an address whose server sends no ranges no more is copied than they let pass of the kind that it is said to be.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn inspect(&mut self, cx: &Context) -> Result<MediaFile> {
-        let file = self.open(cx).await?;
-        let facts = sniff(&file).await?;
+    /// As [`open_within`](Self::open_within).
+    pub async fn inspect(&mut self, cx: &Context, rules: &MediaRules) -> Result<MediaFile> {
+        let file = self.open_within(cx, rules.most(self.kind)).await?;
+        self.learn(&file).await?;
+        Ok(file)
+    }
+
+    async fn learn(&mut self, file: &MediaFile) -> Result<()> {
+        let facts = sniff(file).await?;
         self.bytes = Some(file.size());
         if let Some(mime) = facts.mime {
             self.mime = Some(mime.to_owned());
@@ -144,7 +161,7 @@ impl Media {
         self.height = facts.height.or(self.height);
         self.seconds = facts.seconds.or(self.seconds);
         self.pages = facts.pages.or(self.pages);
-        Ok(file)
+        Ok(())
     }
 }
 
@@ -153,11 +170,11 @@ impl Content {
     /// it opened.
     ///
     /// # Errors
-    /// As [`Media::open`], naming which.
-    pub async fn inspect(&mut self, cx: &Context) -> Result<Vec<MediaFile>> {
+    /// As [`Media::inspect`], naming which.
+    pub async fn inspect(&mut self, cx: &Context, rules: &MediaRules) -> Result<Vec<MediaFile>> {
         let mut files = Vec::new();
         for (number, media) in (1..).zip(&mut self.media) {
-            let inspected = media.inspect(cx).await;
+            let inspected = media.inspect(cx, rules).await;
             let inspected = inspected.map_err(|error| error.about(&format!("media {number}")));
             files.push(inspected?);
         }
@@ -171,8 +188,9 @@ impl Content {
     pub async fn inspect_local(&mut self, cx: &Context) -> Result<()> {
         for (number, media) in (1..).zip(&mut self.media) {
             if !matches!(media.source, MediaSource::Address(_)) {
-                let inspected = media.inspect(cx).await;
-                inspected.map_err(|error| error.about(&format!("media {number}")))?;
+                let about = |error: Error| error.about(&format!("media {number}"));
+                let file = media.open(cx).await.map_err(about)?;
+                media.learn(&file).await.map_err(about)?;
             }
         }
         Ok(())

@@ -158,8 +158,8 @@ pub trait CredentialStore: Send + Sync {
         after: Option<&(TenantId, AccountId)>,
         limit: usize,
     ) -> Result<Vec<SealedCredential>>;
-    /// For the operator: one credential under this key, to try the key on.
-    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>>;
+    /// For the operator: credentials of all tenants under this key, to try the key on, at most `limit`.
+    async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>>;
     /// Puts another envelope of the same content in: key and bytes change, nothing else. `false`, and nothing
     /// done, when another version stands there.
     async fn reseal_credential(

@@ -130,8 +130,8 @@ impl Gate {
         Pass::Watched
     }
 
-    /// What a signal makes of it; stores call this. A gate that is closed is opened by its probe alone: an
-    /// answer that was under way when it closed says nothing.
+    /// What a signal makes of it; stores call this. A gate that is closed is opened by its probe alone, and its
+    /// failure alone closes it for longer: what was under way when it closed says nothing.
     pub fn heed(&mut self, signal: Signal, now: DateTime<Utc>) {
         self.updated_at = now;
         match signal {
@@ -152,6 +152,7 @@ impl Gate {
                     self.closed_until = Some(now);
                 }
             }
+            Signal::Failed if self.closed_until.is_some() && !self.probing => {}
             Signal::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(further) = self.failures.checked_sub(TRIPS) {

@@ -14,9 +14,11 @@ use automarket_core::{
     http::{Body, Call, Effect, Guard, Multipart, ReqwestTransport, Transport, Upload},
     http_types::{Request, Response},
     media::{Facts, MediaFile, ReadRange, sniff},
+    profile::{MediaLimit, MediaRules},
     store::Account,
     testing::{LocalMediaHost, ManualClock, Recorder, Sandbox, Script},
 };
+use futures_util::StreamExt as _;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -230,7 +232,7 @@ async fn files_and_bytes_are_inspected_without_network() {
     // Said to be an image; what it is counts.
     let mut media = Media::file(MediaKind::Image, &path);
     media.mime = Some("image/png".into());
-    media.inspect(&cx()).await.unwrap();
+    media.inspect(&cx(), &MediaRules::default()).await.unwrap();
     assert_eq!(media.kind, MediaKind::Video);
     assert_eq!(media.mime.as_deref(), Some("video/quicktime"));
     assert_eq!(media.bytes, Some(film.len() as u64));
@@ -252,7 +254,10 @@ async fn files_and_bytes_are_inspected_without_network() {
 
     for missing in [folder.path().join("missing"), folder.path().to_owned()] {
         content.media = vec![Media::file(MediaKind::Image, missing)];
-        let error = content.inspect(&cx()).await.unwrap_err();
+        let error = content
+            .inspect(&cx(), &MediaRules::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert_eq!(error.field(), Some("media"));
         assert!(error.message().starts_with("media 1: "), "{error}");
@@ -352,6 +357,61 @@ async fn addresses_are_read_in_ranges_or_once() {
     }
 }
 
+/// Sends no ranges and does not end; says so much of its length, and counts what is taken of it.
+struct Endless {
+    says: Option<&'static str>,
+    taken: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Transport for Endless {
+    async fn send(
+        &self,
+        _: Request<Bytes>,
+    ) -> Result<Response<Body>, automarket_core::http::TransportError> {
+        let taken = self.taken.clone();
+        let pieces = futures_util::stream::repeat_with(move || {
+            taken.fetch_add(MIB, Ordering::Relaxed);
+            Ok(vec![0; MIB as usize].into())
+        });
+        let mut reply = Response::new(Body::Stream(Box::pin(pieces.take(4096))));
+        if let Some(length) = self.says {
+            let length = length.parse().unwrap();
+            reply.headers_mut().insert("content-length", length);
+        }
+        Ok(reply)
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_copied_from_an_address_than_the_platform_takes() {
+    let limit = |mib| Some(MediaLimit::new(&["*/*"], mib * MIB, 1));
+    let (mut both, mut large) = (MediaRules::default(), MediaRules::default());
+    (both.image, both.gif, both.video) = (limit(5), limit(15), limit(512));
+    large.image = Some(MediaLimit::new(&["*/*"], u64::MAX, 1));
+    for (rules, kind, says, most) in [
+        (&both, MediaKind::Image, None, 15),
+        (&both, MediaKind::Gif, None, 15),
+        (&both, MediaKind::Image, Some("100000000000"), 0),
+        (&both, MediaKind::Document, None, 64),
+        (&large, MediaKind::Image, None, 64),
+    ] {
+        let taken = Arc::new(AtomicU64::new(0));
+        let web = Endless {
+            says,
+            taken: taken.clone(),
+        };
+        let mut media = Media::address(kind, "https://evil.example/a".parse().unwrap());
+        let error = media.inspect(&Context::new(web), rules).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::TooLarge, Retry::Never)
+        );
+        let taken = taken.load(Ordering::Relaxed) / MIB;
+        assert!(taken <= most + 1, "{kind:?}: {taken} MiB");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_had_from_an_address_is_said() {
     let open = |wire: Script| async move {
@@ -412,7 +472,7 @@ async fn the_host_opens_keys_and_gives_addresses_that_expire() {
     let cx = with_host("acme");
     let error = media.open(&with_host("other")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "another tenant's");
-    media.inspect(&cx).await.unwrap();
+    media.inspect(&cx, &MediaRules::default()).await.unwrap();
     assert_eq!((media.width, media.height), (Some(3), Some(2)));
     // Whoever has the address can fetch it, for an hour.
     let url = cx.public_address(&media).await.unwrap();
@@ -497,12 +557,15 @@ async fn count_one(listener: tokio::net::TcpListener) -> u64 {
 
 async fn real() -> (Context, String, tokio::net::TcpListener) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/upload", listener.local_addr().unwrap());
+    (Context::new(transport()), url, listener)
+}
+
+fn transport() -> ReqwestTransport {
     let guard = Guard::default()
         .allow("127.0.0.0/8".parse().unwrap())
         .allow_http(true);
-    let transport = ReqwestTransport::builder().guard(guard).build().unwrap();
-    let url = format!("http://{}/upload", listener.local_addr().unwrap());
-    (Context::new(transport), url, listener)
+    ReqwestTransport::builder().guard(guard).build().unwrap()
 }
 
 #[cfg(target_os = "linux")]
@@ -539,21 +602,39 @@ async fn two_gibibytes_alone() {
     assert!(grown < 32 * 1024, "{grown} KiB");
 }
 
+struct Breaks;
+
+#[async_trait]
+impl ReadRange for Breaks {
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        if offset < MIB {
+            return Ok(vec![0; length].into());
+        }
+        Err(automarket_core::Error::new(
+            ErrorKind::Storage,
+            "the disk is gone",
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_transport_tells_what_failed_on_this_side() {
+    let (_, url, listener) = real().await;
+    let server = tokio::spawn(count_one(listener));
+    let send = async |upload| {
+        let request = Request::post(&url).body(upload).unwrap();
+        transport().send_upload(request).await.err().unwrap()
+    };
+    let file = MediaFile::new(4 * MIB, Breaks);
+    let error = send(Upload::file(file)).await;
+    assert!(error.own_body, "{error:?}");
+    assert!(server.await.is_err(), "the body was cut");
+    let error = send(Upload::default()).await;
+    assert!(!error.own_body, "nobody listens any more: {error:?}");
+}
+
 #[tokio::test]
 async fn a_file_that_fails_on_the_way_says_so() {
-    struct Breaks;
-    #[async_trait]
-    impl ReadRange for Breaks {
-        async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-            if offset < MIB {
-                return Ok(vec![0; length].into());
-            }
-            Err(automarket_core::Error::new(
-                ErrorKind::Storage,
-                "the disk is gone",
-            ))
-        }
-    }
     for (effect, retry) in [
         (Effect::Write, Retry::Reconcile),
         (Effect::Read, Retry::After(None)),

@@ -38,7 +38,29 @@ impl Transport for Platformlet {
         &self,
         request: Request<Upload>,
     ) -> Result<Response<Body>, TransportError> {
-        self.send(request.map(|_| Bytes::new())).await
+        let (parts, upload) = request.into_parts();
+        if parts.uri.path() == READ {
+            upload.collect(1 << 20).await?;
+        }
+        self.send(Request::from_parts(parts, Bytes::new())).await
+    }
+}
+
+/// What is uploaded there is read before it is answered.
+const READ: &str = "/2/media";
+
+/// A file at an address that is read while it is uploaded.
+struct Remote(Context);
+
+#[async_trait]
+impl ReadRange for Remote {
+    async fn read(&self, _: u64, length: usize) -> Result<Bytes> {
+        let call = Call::get("media.fetch", "https://cdn.example.com/1")?;
+        let reply = self.0.call(call.elsewhere()).await?;
+        match reply.status.as_u16() {
+            206 => Ok(vec![0; length].into()),
+            _ => Err(Error::new(ErrorKind::Unavailable, "its server is busy")),
+        }
     }
 }
 
@@ -329,6 +351,44 @@ async fn who_has_the_media_of_a_post_closes_no_gate() {
             "{gates:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn media_that_is_read_while_it_is_uploaded_changes_nothing_of_whose_limit_it_is() {
+    let world = World::new().await;
+    let answers = [
+        (206, "x", "y"),
+        (206, "x", "y"),
+        (429, "retry-after", "120"),
+    ];
+    world.answers.lock().unwrap().extend(answers);
+    let engine = world.tenant.engine();
+    let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+    // Two pieces.
+    let film = Upload::file(MediaFile::new(300 * 1024, Remote(context.clone())));
+    let call = Call::post("x.append", &format!("https://api.x.com{READ}")).unwrap();
+    let call = call.bucket("media").upload("video/mp4", film);
+    let reply = context.call(call).await.unwrap();
+    let full = reply.error(ErrorKind::RateLimited, "too many");
+    passed.tell::<()>(&Err(full)).await;
+    assert_eq!(world.closed().await, ["rate:media"]);
+}
+
+#[tokio::test]
+async fn media_that_cannot_be_read_is_no_failure_of_the_platform() {
+    let world = World::new().await;
+    let engine = world.tenant.engine();
+    for _ in 0..TRIPS {
+        world.answers.lock().unwrap().push_back((503, "x", "y"));
+        let (context, passed) = engine.passing(world.account.clone()).await.unwrap();
+        let film = Upload::file(MediaFile::new(9, Remote(context.clone())));
+        let call = Call::post("x.append", &format!("https://api.x.com{READ}")).unwrap();
+        let end = context.call(call.upload("video/mp4", film)).await;
+        assert_eq!(end.as_ref().unwrap_err().kind(), ErrorKind::Unavailable);
+        passed.tell(&end).await;
+    }
+    let gates = world.store.gates(world.tenant.id()).await.unwrap();
+    assert!(gates.iter().all(|gate| gate.failures == 0), "{gates:?}");
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(super) fn later(clock: &ManualClock, seconds: i64) -> DateTime<Utc> {
 /// What the token address answers next, instead of its own way.
 pub(super) enum Next {
     Reply(u16, String),
+    /// Too many, for so many seconds.
+    Limited(u64),
     /// This status, and the refresh token that came.
     Quote(u16),
     /// It renews, and the connection is cut.
@@ -63,6 +65,8 @@ struct State {
     prefix: String,
     refuses_all: bool,
     down: bool,
+    hangs: bool,
+    wait: Option<u64>,
 }
 
 impl Issuer {
@@ -99,6 +103,11 @@ impl Issuer {
     /// It cannot be reached any more.
     pub(super) fn go_down(&self) {
         self.lock().down = true;
+    }
+
+    /// From now on the token address gives no answer.
+    pub(super) fn hang(&self) {
+        self.lock().hangs = true;
     }
 
     /// The platform forgets the access tokens; the refresh token lives.
@@ -185,9 +194,16 @@ impl State {
         match request.uri().path() {
             "/token" => {
                 self.token_requests += 1;
+                if self.hangs {
+                    return Ok((HANG, String::new()));
+                }
                 match self.next.pop_front() {
                     None => Ok(self.token(&form)),
                     Some(Next::Reply(status, body)) => Ok((status, body)),
+                    Some(Next::Limited(seconds)) => {
+                        self.wait = Some(seconds);
+                        Ok((429, String::new()))
+                    }
                     Some(Next::Quote(status)) => {
                         let given = form.into_iter().find(|(n, _)| n == "refresh_token");
                         Ok((status, format!("<p>{}</p>", given.unwrap_or_default().1)))
@@ -250,11 +266,17 @@ fn quoted(token: &str) -> String {
 #[async_trait]
 impl Transport for Issuer {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let (status, body) = self.lock().answer(&request)?;
+        let ((status, body), wait) = {
+            let mut state = self.lock();
+            (state.answer(&request)?, state.wait.take())
+        };
         if status == HANG {
             return std::future::pending().await;
         }
         let mut response = Response::new(Body::Full(body.into()));
+        if let Some(seconds) = wait {
+            response.headers_mut().insert("retry-after", seconds.into());
+        }
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Ok(response)
     }

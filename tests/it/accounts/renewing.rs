@@ -6,8 +6,9 @@ use automarket::{
     ErrorKind, Post, Retry, When,
     core::http_types::StatusCode,
     store::{JobState, JobStore as _, PublicationState},
-    testing::{FaultStore, StoreFault, StoreRule},
+    testing::{FaultStore, RecordingPublisher, StoreFault, StoreRule, TokioClock},
 };
+use tokio::time::sleep;
 
 use super::{issuer::Next, *};
 
@@ -83,6 +84,101 @@ async fn trouble_on_the_way_disconnects_nobody() {
         world.pass(61);
         assert_eq!(world.token().await.unwrap(), "access-2");
     }
+}
+
+/// How long the error says to wait; nobody waited for it.
+async fn at_once(tenant: &Tenant, account: automarket::AccountId) -> u64 {
+    let began = tokio::time::Instant::now();
+    let error = tenant.context(account).await.unwrap_err();
+    assert_eq!(began.elapsed(), Duration::ZERO, "{error:?}");
+    match error.retry() {
+        Retry::After(Some(wait)) => wait.as_secs(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nobody_stands_and_waits_while_the_platform_asks_for_patience() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    world.issuer.next(Next::Limited(600));
+    let id = world.account.id;
+    assert_eq!(at_once(&world.tenant, id).await, 600);
+    world.pass(60);
+    for tenant in [&world.tenant, &world.other_process()] {
+        let wait = at_once(tenant, id).await;
+        assert!((540..=542).contains(&wait), "{wait} s");
+    }
+    assert_eq!(world.issuer.token_requests(), 1);
+    world.pass(541);
+    assert_eq!(world.token().await.unwrap(), "access-2");
+}
+
+#[tokio::test]
+async fn an_address_that_fails_again_and_again_is_left_alone_for_longer_and_longer() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        world.issuer.next(Next::Reply(503, String::new()));
+        at_once(&world.tenant, world.account.id).await;
+        let wait = at_once(&world.other_process(), world.account.id).await;
+        waits.push(wait);
+        world.pass(wait as i64);
+    }
+    assert_eq!(world.issuer.token_requests(), 12);
+    assert!(waits[0] <= 7 && waits[11] >= 600, "{waits:?}");
+    world.pass(3);
+    assert_eq!(world.token().await.unwrap(), "access-2");
+    // All is well again.
+    world.pass(3600);
+    assert_eq!(world.token().await.unwrap(), "access-3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_address_that_hangs_takes_the_worker_from_nobody() {
+    let clock = Arc::new(TokioClock::from("2027-01-11T09:00:00Z".parse().unwrap()));
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let (issuer, quick) = (Issuer::new(), RecordingPublisher::new(Platform::LINKEDIN));
+    let market = market(store.clone(), issuer.clone())
+        .clock(clock.clone())
+        .publisher(quick.clone())
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let dead = automarket::Clock::now(&*clock);
+    for n in 0..20 {
+        let account = Account::new(tenant.id().clone(), PLATFORM, n.to_string());
+        let added = tenant.add_account(account, tokens("access", "refresh", dead));
+        let account = added.await.unwrap();
+        let post = Post::text(format!("post {n}"));
+        tenant.publish(post, [account.id], When::Now).await.unwrap();
+    }
+    issuer.hang();
+    let worker = market.worker().concurrency(2);
+    let began = tokio::time::Instant::now();
+    let other = async {
+        // Five renewals, two at a time, are what it takes to see it.
+        sleep(Duration::from_secs(61)).await;
+        let account = Account::new(tenant.id().clone(), Platform::LINKEDIN, "1");
+        let account = tenant.add_account(account, Credential::token("t"));
+        let account = account.await.unwrap();
+        for n in 0..20 {
+            let post = Post::text(format!("other {n}"));
+            tenant.publish(post, [account.id], When::Now).await.unwrap();
+            while quick.texts().len() <= n {
+                sleep(Duration::from_millis(100)).await;
+            }
+            sleep(Duration::from_secs(20)).await;
+        }
+    };
+    worker.run_until(other).await.unwrap();
+    let late = began.elapsed() - Duration::from_secs(61 + 20 * 20);
+    assert!(late < Duration::from_secs(60), "{late:?}");
+    let asked = issuer.token_requests();
+    assert!((5..=16).contains(&asked), "{asked} renewals");
 }
 
 #[tokio::test]

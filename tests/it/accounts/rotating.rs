@@ -70,10 +70,7 @@ async fn rotation_reseals_everything_and_says_when_the_old_key_may_go() {
 async fn connections_under_way_and_tenants_apps_outlive_the_old_key() {
     let store = Arc::new(MemoryStore::new());
     let tenant = on(store.clone(), OLD);
-    let connect = tenant.connect(PLATFORM);
-    let begun = connect.begin("https://acme.dev/callback", "session").await;
-    let url = begun.unwrap().authorize_url;
-    let state = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let query = begun(&tenant).await;
     let app = App::new("theirs", "secret").named("ours");
     tenant.put_app(&PLATFORM, &app).await.unwrap();
 
@@ -84,7 +81,6 @@ async fn connections_under_way_and_tenants_apps_outlive_the_old_key() {
     let later = on(store, NEW);
     assert_eq!(later.apps().await.unwrap()[0].name, "ours");
     // It gets as far as the platform, which knows no such code.
-    let query = format!("code=c&state={}", state.1);
     let end = later.connect(PLATFORM).complete(&query, "session").await;
     assert_eq!(
         end.unwrap_err().rule(),
@@ -92,13 +88,65 @@ async fn connections_under_way_and_tenants_apps_outlive_the_old_key() {
     );
 }
 
+/// The query with which the browser comes back, of a connection that is begun there.
+async fn begun(tenant: &Tenant) -> String {
+    let connect = tenant.connect(PLATFORM);
+    let begun = connect.begin("https://acme.dev/callback", "session").await;
+    let url = begun.unwrap().authorize_url;
+    let state = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    format!("code=c&state={}", state.1)
+}
+
+#[tokio::test]
+async fn a_connection_that_meets_a_process_with_older_keys_is_not_lost() {
+    let store = Arc::new(MemoryStore::new());
+    let both = format!("{NEW},{OLD}");
+    let new = on(store.clone(), &both);
+    let complete = async |tenant: &Tenant, query: &str| {
+        let end = tenant.connect(PLATFORM).complete(query, "session").await;
+        end.unwrap_err()
+    };
+    // It gets as far as the platform, which knows no such code.
+    let reached = Some(automarket::oauth::rule::INVALID_GRANT);
+    let query = begun(&new).await;
+    let lacking = complete(&on(store.clone(), OLD), &query).await;
+    assert_eq!(lacking.rule(), Some("vault.missing_key"));
+    assert!(matches!(lacking.retry(), automarket::Retry::After(Some(_))));
+    assert_eq!(complete(&new, &query).await.rule(), reached);
+    let again = complete(&new, &query).await;
+    assert_eq!(again.rule(), Some(automarket::oauth::rule::EXPIRED));
+
+    // A KMS is asked for the key.
+    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
+    let reader = market(store.clone(), Issuer::new()).keyring(kms);
+    let reader = reader.build().unwrap().tenant("acme").unwrap();
+    reader.market().check_keyring().await.unwrap();
+    *kms.0.lock().unwrap() = keyring(&both);
+    let query = begun(&new).await;
+    assert_eq!(complete(&reader, &query).await.rule(), reached);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_damaged_holds_up_no_rotation() {
+    use automarket::store::{Flow, FlowStore as _};
+    let (store, tenant, _) = many().await;
+    let flow = Flow {
+        tenant: tenant.id().clone(),
+        id: "damaged".to_owned(),
+        sealed: vec![0xff],
+        expires_at: automarket::core::chrono::Utc::now()
+            + automarket::core::chrono::TimeDelta::minutes(5),
+    };
+    store.put_flow(&flow).await.unwrap();
+    let both = on(store, &format!("{NEW},{OLD}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!(report.retired, ["old"]);
+}
+
 #[tokio::test]
 async fn a_key_under_which_somebody_is_connecting_is_not_retired() {
     let store = Arc::new(MemoryStore::new());
-    let tenant = on(store.clone(), OLD);
-    let connect = tenant.connect(PLATFORM);
-    let begun = connect.begin("https://acme.dev/callback", "session").await;
-    begun.unwrap();
+    begun(&on(store.clone(), OLD)).await;
     // The same id for another key: what waits does not open.
     let wrong = "old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
     let both = on(store, &format!("{NEW},{wrong}"));
@@ -152,6 +200,55 @@ async fn a_missing_key_is_named_and_keeps_only_its_own_rows_back() {
     let rows = store.credentials(tenant.id()).await.unwrap();
     let row = rows.iter().find(|row| row.account == lost.id).unwrap();
     assert_eq!(row.key_id, "third");
+    // It is named, holds up nobody else from now on, and can be disconnected.
+    assert_eq!(report.left, [(tenant.id().clone(), lost.id)]);
+    let later = on(store, NEW);
+    later.market().worker().run_until(async {}).await.unwrap();
+    assert!(later.context(accounts[1].id).await.is_ok());
+    let refused = later.context(lost.id).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("vault.missing_key"));
+    later.disconnect(lost.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_credential_that_is_damaged_holds_up_nobody_else() {
+    let (store, tenant, _) = many().await;
+    let id = tenant.id();
+    let rows = store.credentials(id).await.unwrap();
+    // The first that keys are tried on.
+    let mut sealed = rows[0].sealed.clone();
+    *sealed.last_mut().unwrap() ^= 1;
+    let damaged = rows[0].account;
+    let damage = store.reseal_credential(id, damaged, rows[0].version, "old", &sealed);
+    assert!(damage.await.unwrap());
+    for keys in [OLD.to_owned(), format!("{NEW},{OLD}")] {
+        let tenant = on(store.clone(), &keys);
+        tenant.market().check_keyring().await.unwrap();
+        let report = tenant.market().rotate(|_| {}).await.unwrap();
+        // Under the current key nothing is looked at.
+        assert_eq!(report.failed, u64::from(report.total > 0));
+        let refused = tenant.context(damaged).await.unwrap_err();
+        assert_eq!(refused.rule(), Some("vault.damaged"));
+        assert!(tenant.context(rows[1].account).await.is_ok());
+    }
+    // It is the last one under the old key now.
+    on(store, &format!("{NEW},{OLD}"))
+        .market()
+        .check_keyring()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_old_key_under_which_most_is_may_not_be_left_out() {
+    let (store, _, accounts) = many().await;
+    on(store.clone(), &format!("{NEW},{OLD}"))
+        .add_account(accounts[0].clone(), Credential::token("t"))
+        .await
+        .unwrap();
+    let error = on(store, NEW).market().check_keyring().await.unwrap_err();
+    assert_eq!(error.rule(), Some("vault.wrong_key"));
+    assert!(error.to_string().contains("old (249)"), "{error}");
 }
 
 #[tokio::test]

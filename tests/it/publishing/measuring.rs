@@ -127,6 +127,21 @@ async fn what_fails_is_tried_again_ever_more_rarely_and_the_next_point_comes_all
 }
 
 #[tokio::test]
+async fn a_short_wait_is_no_reason_to_ask_without_end() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.until_due(publication.id).await;
+        let wait = Retry::After(Some(Duration::from_secs(5)));
+        let down = Error::new(ErrorKind::Unavailable, "down").with_retry(wait);
+        world.publisher.measure_answer(Err(down));
+        let job = world.measure(publication.id).await;
+        let pause = job.run_at - world.market().store().now().await.unwrap();
+        assert!(pause > TimeDelta::minutes(4), "{pause}");
+    }
+}
+
+#[tokio::test]
 async fn a_wait_that_leads_out_of_the_calendar_ends_at_the_next_point() {
     for world in World::measured().await {
         let post = world.publish(When::Now).await;

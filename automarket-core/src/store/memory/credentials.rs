@@ -146,10 +146,11 @@ impl CredentialStore for MemoryStore {
             .collect())
     }
 
-    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
+    async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>> {
         let (state, _) = self.lock();
-        let mut rows = state.credentials.values();
-        Ok(rows.find(|row| row.key_id == key_id).cloned())
+        let rows = state.credentials.values();
+        let under = rows.filter(|row| row.key_id == key_id);
+        Ok(under.take(limit).cloned().collect())
     }
 
     async fn reseal_credential(

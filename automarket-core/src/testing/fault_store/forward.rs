@@ -487,9 +487,12 @@ impl CredentialStore for FaultStore {
         )
         .await
     }
-    async fn credential_under(&self, key_id: &str) -> Result<Option<SealedCredential>> {
-        self.pass("credential_under", self.inner.credential_under(key_id))
-            .await
+    async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>> {
+        self.pass(
+            "credentials_under",
+            self.inner.credentials_under(key_id, limit),
+        )
+        .await
     }
     async fn reseal_credential(
         &self,

@@ -285,9 +285,11 @@ async fn listed_by_key(s: &StoreUnderTest) {
         listed.extend(page.into_iter().map(|row| (row.tenant, row.account)));
     }
     assert_eq!(listed, wanted);
-    let one = s.store.credential_under("k1").await.unwrap().unwrap();
-    assert_eq!(one.key_id, "k1");
-    assert_eq!(s.store.credential_under("k3").await.unwrap(), None);
+    let some = s.store.credentials_under("k1", 3).await.unwrap();
+    let keys: Vec<_> = some.iter().map(|row| row.key_id.as_str()).collect();
+    assert_eq!(keys, ["k1"; 3]);
+    assert_eq!(s.store.credentials_under("k2", 3).await.unwrap().len(), 2);
+    assert_eq!(s.store.credentials_under("k3", 3).await.unwrap(), []);
 }
 
 async fn key_uses(s: &StoreUnderTest) {

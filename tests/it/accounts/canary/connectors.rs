@@ -231,8 +231,48 @@ fn crm() -> Twenty {
 enum Ill {
     None,
     Fault(Fault),
-    /// This status, and all that was asked with, in several spellings.
-    Quote(u16),
+    /// This status, and what was asked with.
+    Quote(u16, Quote),
+}
+
+/// How an answer repeats what was asked with.
+#[derive(Clone, Copy, Debug)]
+enum Quote {
+    /// All of it, in several spellings.
+    Whole,
+    /// The header with the secret, in all places where platforms have their codes and data.
+    Fields,
+    /// The same, and nothing else.
+    Bare,
+}
+
+impl Quote {
+    fn of(self, request: &Request<Bytes>, secrets: &[(&str, String)]) -> serde_json::Value {
+        let body = String::from_utf8_lossy(request.body());
+        let whole = format!("{} {:?} {body}", request.uri(), request.headers());
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let values: Vec<String> = request.headers().values().map(text).collect();
+        let secret = |value: &&String| secrets.iter().any(|(_, marked)| value.contains(marked));
+        let header = values.iter().find(secret);
+        match (self, header) {
+            (Self::Bare, Some(header)) => header.as_str().into(),
+            (Self::Fields, Some(header)) => serde_json::json!({
+                "error": header, "type": header, "code": header, "data": header, "needed": header,
+                "response_metadata": {"messages": [header]},
+                "errors": [{"message": header, "type": header, "extensions": {"code": header}}],
+                "success": false,
+                "ok": false,
+            }),
+            _ => {
+                let spelled = values.iter().flat_map(|value| {
+                    let half = value[..value.len() / 2].to_owned();
+                    [half, STANDARD.encode(value), value.clone()]
+                });
+                let spelled: Vec<String> = spelled.collect();
+                serde_json::json!({"error": whole, "message": spelled, "ok": false})
+            }
+        }
+    }
 }
 
 fn ills() -> Vec<Ill> {
@@ -246,7 +286,10 @@ fn ills() -> Vec<Ill> {
         Fault::GarbageAfter,
         Fault::Unauthorized,
     ];
-    let quotes = [200, 400, 401, 403, 500].map(Ill::Quote);
+    let quotes = [200, 400, 401, 403, 500].into_iter().flat_map(|status| {
+        let quotes = [Quote::Whole, Quote::Fields, Quote::Bare];
+        quotes.map(|quote| Ill::Quote(status, quote))
+    });
     let faults = faults.into_iter().map(Ill::Fault);
     [Ill::None]
         .into_iter()
@@ -260,8 +303,8 @@ struct Parrot {
     world: Sandbox,
     /// The fake's own, and the marked one.
     secrets: Vec<(&'static str, String)>,
-    /// Which call is answered with what came, and with which status.
-    quote: Option<(usize, u16)>,
+    /// Which call is answered with what came, with which status, and how.
+    quote: Option<(usize, u16, Quote)>,
     calls: AtomicUsize,
 }
 
@@ -298,18 +341,10 @@ fn spelled(secret: &str) -> [String; 3] {
 impl Transport for Parrot {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
         let n = self.calls.fetch_add(1, Ordering::Relaxed);
-        if let Some((at, status)) = self.quote
+        if let Some((at, status, quote)) = self.quote
             && at == n
         {
-            let body = String::from_utf8_lossy(request.body());
-            let whole = format!("{} {:?} {body}", request.uri(), request.headers());
-            let mut values: Vec<String> = Vec::new();
-            for value in request.headers().values() {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                let half = value.len() / 2;
-                values.extend([value[..half].to_owned(), STANDARD.encode(&value), value]);
-            }
-            let quoted = serde_json::json!({"error": whole, "message": values, "ok": false});
+            let quoted = quote.of(&request, &self.secrets);
             let mut response = Response::new(Body::Full(quoted.to_string().into()));
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             return Ok(response);
@@ -387,7 +422,7 @@ async fn run(subject: &Subject, ill: &Ill, call: usize) -> bool {
         world,
         secrets,
         quote: match ill {
-            Ill::Quote(status) => Some((call, *status)),
+            Ill::Quote(status, quote) => Some((call, *status, *quote)),
             _ => None,
         },
         calls: AtomicUsize::new(0),

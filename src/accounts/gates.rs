@@ -1,0 +1,63 @@
+//! Renewals pass gates of their own, so that nobody stands and waits for a token address in trouble: the account's,
+//! closed for as long as nobody shall try again, and the app's, closed when one renewal after the other fails,
+//! whosever they are. Other calls of the account are asked nothing of them.
+
+use automarket_core::{
+    Error, ErrorKind, Result, Retry,
+    store::{Account, Gate, Pass, Signal},
+};
+
+use super::Accounts;
+use crate::{
+    report::metrics,
+    worker::{CLOSED, Owner, spread},
+};
+
+/// The bucket of renewals.
+const RENEWALS: &str = "oauth.token";
+
+impl Accounts {
+    /// Lets a renewal pass; whether how it ends is news.
+    ///
+    /// # Errors
+    /// `Unavailable` (rule `gate.closed`) while they are held back; those of the store.
+    pub(super) async fn may_renew(&self, account: &Account, owner: &Owner) -> Result<bool> {
+        let pass = self
+            .store
+            .pass_gates(&owner.tenant, owner.account, Some(RENEWALS));
+        let until = match pass.await? {
+            Pass::Open => return Ok(false),
+            Pass::Watched => return Ok(true),
+            Pass::Closed(until) => until,
+        };
+        let wait = spread((until - self.store.now().await?).to_std());
+        let message = format!(
+            "the token of the account {} is not renewed for {} s",
+            account.name,
+            wait.as_secs()
+        );
+        Err(Error::new(ErrorKind::Unavailable, message)
+            .with_platform(&account.platform)
+            .with_rule(CLOSED)
+            .with_retry(Retry::After(Some(wait))))
+    }
+
+    pub(super) async fn tell_renewals(&self, owner: &Owner, signal: Signal) {
+        let gate = Gate::rate(Some(RENEWALS));
+        let told = self
+            .store
+            .tell_gate(&owner.tenant, owner.account, &gate, signal);
+        metrics::store_result("tell_gate", told.await.map(drop));
+    }
+}
+
+/// Whether no sensible answer came.
+pub(super) fn failed(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Network
+            | ErrorKind::Timeout
+            | ErrorKind::Unavailable
+            | ErrorKind::UnexpectedReply
+    )
+}
