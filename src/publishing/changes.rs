@@ -325,8 +325,8 @@ impl Tenant {
     /// reason is kept.
     ///
     /// # Errors
-    /// `InvalidInput` (`reason`) when it is empty; [`TooLate`] when the publication is not unknown; `NotFound`;
-    /// those of the store.
+    /// `InvalidInput` (`reason`) when it is empty; [`TooLate`] when the publication is not unknown; `Conflict`
+    /// (`publication.forgotten`) when the job that sent it is not kept any more; `NotFound`; those of the store.
     pub async fn resend_unknown(
         &self,
         publication: PublicationId,
