@@ -42,12 +42,19 @@ impl Accounts {
             .with_retry(Retry::After(Some(wait))))
     }
 
-    pub(super) async fn tell_renewals(&self, owner: &Owner, signal: Signal) {
+    /// How many failures in a row it counts then; `None` where the store does not say.
+    pub(super) async fn tell_renewals(&self, owner: &Owner, signal: Signal) -> Option<u32> {
         let gate = Gate::rate(Some(RENEWALS));
         let told = self
             .store
             .tell_gate(&owner.tenant, owner.account, &gate, signal);
-        metrics::store_result("tell_gate", told.await.map(drop));
+        match told.await {
+            Ok(gate) => Some(gate.failures),
+            Err(error) => {
+                metrics::store_error("tell_gate", &error);
+                None
+            }
+        }
     }
 }
 

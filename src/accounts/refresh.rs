@@ -12,7 +12,7 @@ use automarket_core::{
     fault_point,
     http::Call,
     oauth::{Grant, Provider, TokenSet, read_token_reply, refresh_call, rule},
-    store::{Account, AuditAction, NewEvent, Signal},
+    store::{Account, AuditAction, NewEvent, Signal, TRIPS},
 };
 use futures_util::{
     FutureExt as _,
@@ -27,6 +27,8 @@ use super::{
 
 use crate::{trouble::is_ours, worker::Owner};
 
+/// How long an app's renewals are held back once more when an account that had failed before finds them no better.
+const NO_BETTER: Duration = Duration::from_secs(30);
 /// How long nobody tries again after a failure that says nothing about the credential.
 const WAIT: Duration = Duration::from_secs(5);
 /// The same where the app is configured wrongly.
@@ -99,7 +101,7 @@ impl Accounts {
         let watched = self.may_renew(account, &owner).await?;
         let end = self.join(account, over).await;
         if watched {
-            // A failure was told by who met it.
+            // Who met it has told of a failure, and closed it for longer then.
             let said = match end {
                 Ok(_) => Signal::Answered(None),
                 Err(_) => Signal::Unused,
@@ -245,8 +247,16 @@ impl Accounts {
             Err(error) if is_ours(error.kind()) => Signal::Unused,
             _ => Signal::Answered(None),
         };
-        if watched || said == Signal::Failed {
-            self.tell_renewals(&app, said).await;
+        let own = Owner::account(account);
+        let first = said == Signal::Failed && self.tell_renewals(&own, said).await == Some(1);
+        if watched || first {
+            // What one account meets again and again says nothing of the others.
+            let known = said == Signal::Failed && !first;
+            let said = if known { Signal::Unused } else { said };
+            let failures = self.tell_renewals(&app, said).await;
+            if known && failures >= Some(TRIPS) {
+                self.tell_renewals(&app, Signal::Limited(NO_BETTER)).await;
+            }
         }
         let error = match answer {
             Ok(new) => {
@@ -277,10 +287,6 @@ impl Accounts {
         };
         tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
         release(wait).await?;
-        let own = Owner::account(account);
-        if said == Signal::Failed {
-            self.tell_renewals(&own, said).await;
-        }
         self.tell_renewals(&own, Signal::Limited(wait)).await;
         let outcome = error.kind().as_str();
         self.note(

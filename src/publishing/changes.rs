@@ -365,7 +365,10 @@ impl Tenant {
             let job = if was_settled(engine, &p).await? {
                 // What was taken is not to be taken for the end of this one, nor found instead of it.
                 p.key = new_key(&p, &format!("{} again", p.content_hash));
-                (p.sent_at, p.handle) = (None, None);
+                p.handle = None;
+                if !resend {
+                    p.sent_at = None; // Else it may be out, whatever becomes of the second.
+                }
                 let mut job = PublishJob::new(p.id);
                 job.resent = resend;
                 job

@@ -200,8 +200,9 @@ impl Tenant {
     ///
     /// # Errors
     /// `Conflict` when it is not published; `NotFound` when the tenant has no such publication, or the platform
-    /// no such post any more; `Unsupported` when the connector cannot measure; `RateLimited` (rule
-    /// `gate.closed`) while the account is left alone; the connector's; those of the store.
+    /// no such post any more; `Unsupported` when the connector cannot measure; `RateLimited` or,
+    /// where it is its token's renewal, `Unavailable` (both rule `gate.closed`) while the account is left alone; the
+    /// connector's; those of the store.
     pub async fn measure_now(&self, publication: PublicationId) -> Result<Measurement> {
         let engine = self.engine();
         let found = engine.store.publication(&self.id, publication).await?;

@@ -88,7 +88,7 @@ pub struct BudgetLeft {
     pub limit: Option<u64>,
     /// Calls that were left when the platform last said so; `None` once its window is over.
     pub remaining: Option<u64>,
-    /// Until when nothing is sent.
+    /// Until when nothing is sent; of `rate:oauth.token`, until when its token is not renewed.
     pub closed_until: Option<DateTime<Utc>>,
 }
 

@@ -226,6 +226,9 @@ impl Passed {
             (Ok(_), None) if watched => {
                 watch.probed(None, &answered, Signal::Answered(None)).await;
             }
+            (Err(_), None) if watched && answered.is_empty() => {
+                watch.probed(None, &answered, Signal::Unused).await;
+            }
             (_, Some(call)) if watched => {
                 let good = Signal::Answered(None);
                 watch.probed(Some(&call.host), &answered, good).await;

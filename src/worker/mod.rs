@@ -392,7 +392,9 @@ impl Shift {
             poll: self.worker.poll,
         };
         if turn {
-            self.strangers_at = Instant::now() + STRANGERS;
+            // Where a kind is full, soon again.
+            let wait = if any { STRANGERS } else { self.worker.poll };
+            self.strangers_at = Instant::now() + wait;
         }
         Some(order)
     }

@@ -33,8 +33,11 @@ pub(crate) fn rules(mixpost: &Profile, network: &Platform) -> Profile {
     rules
 }
 
-/// What Mixpost would lose of a content, whatever network it is for.
-pub(crate) fn findings(content: &Content) -> Vec<Finding> {
+/// What Mixpost would lose of a content, whatever network it is for: as where the link stands in the text.
+pub(crate) fn findings(content: &Content, mixpost: &Profile) -> Vec<Finding> {
+    let mut longest = mixpost.clone();
+    longest.text.link = LinkPlace::Text;
+    let text = content.final_text(&longest);
     let options = content.options::<MixpostOptions>().err();
     let options = options
         .map(|error| Finding::blocker("mixpost.options", error.message(), "Use MixpostOptions"));
@@ -42,7 +45,7 @@ pub(crate) fn findings(content: &Content) -> Vec<Finding> {
         .thread
         .iter()
         .map(|part| html("thread", part.trim_end()));
-    let parts = std::iter::once(html("text", content.text.trim_end())).chain(thread);
+    let parts = std::iter::once(html("text", &text)).chain(thread);
     let lost = parts.filter_map(Result::err).map(|error| Finding {
         severity: Severity::Blocker,
         rule: error.rule().unwrap_or_default().to_owned(),

@@ -143,7 +143,7 @@ impl Publisher for Mixpost {
     }
 
     fn check(&self, content: &Content) -> Vec<Finding> {
-        findings(content)
+        findings(content, &self.profile)
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -392,6 +392,27 @@ async fn media_that_cannot_be_read_is_no_failure_of_the_platform() {
 }
 
 #[tokio::test]
+async fn a_probe_whose_media_cannot_be_read_lets_another_be_the_probe() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+    let world = World::on(store, Arc::new(clock.clone())).await;
+    let (engine, account) = (world.tenant.engine(), &world.account);
+    let wait = Signal::Limited(Duration::from_secs(10));
+    let told = world
+        .store
+        .tell_gate(world.tenant.id(), account.id, RATE, wait);
+    told.await.unwrap();
+    clock.advance(chrono::Duration::seconds(11));
+    world.answers.lock().unwrap().push_back((503, "x", "y"));
+    let (context, passed) = engine.passing(account.clone()).await.unwrap();
+    let film = Upload::file(MediaFile::new(9, Remote(context.clone())));
+    let call = Call::post("x.append", &format!("https://api.x.com{READ}")).unwrap();
+    let end = context.call(call.upload("video/mp4", film)).await;
+    passed.tell(&end).await;
+    world.work(Some((200, "x", "y"))).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_apps_limit_of_a_bucket_holds_back_its_own_calls_of_all_tenants() {
     let world = World::new().await;
     let one = world.of_app("one", "1", "shared").await;

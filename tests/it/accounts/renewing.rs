@@ -137,6 +137,26 @@ async fn an_address_that_fails_again_and_again_is_left_alone_for_longer_and_long
     assert_eq!(world.token().await.unwrap(), "access-3");
 }
 
+#[tokio::test]
+async fn one_account_that_fails_again_and_again_holds_back_no_other_of_its_app() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    let mut wait = 0;
+    for _ in 0..7 {
+        world.pass(wait as i64);
+        world.issuer.next(Next::Reply(500, String::new()));
+        at_once(&world.tenant, world.account.id).await;
+        wait = at_once(&world.other_process(), world.account.id).await;
+    }
+    assert_eq!(world.issuer.token_requests(), 7);
+    let (access, refresh) = world.issuer.grant();
+    let other = Account::new(world.tenant.id().clone(), PLATFORM, "other");
+    let dying = tokens(&access, &refresh, super::issuer::later(&world.clock, 0));
+    let other = world.tenant.add_account(other, dying).await.unwrap();
+    world.tenant.context(other.id).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_address_that_hangs_takes_the_worker_from_nobody() {
     let clock = Arc::new(TokioClock::from("2027-01-11T09:00:00Z".parse().unwrap()));

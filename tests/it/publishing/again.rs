@@ -111,6 +111,10 @@ async fn what_was_taken_and_cannot_be_told_is_sent_anew_only_by_an_explicit_word
             world.takes();
             let id = world.only(post).await.id;
             world.tenant.resend_unknown(id, "I looked").await.unwrap();
+            // The first may be out: it is neither said differently now, nor missed.
+            let edited = world.tenant.edit(post, Post::text("Other words")).await;
+            assert!(TooLate::of(&edited.unwrap_err()).is_some());
+            world.clock.advance(chrono::Duration::hours(2));
             assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
             assert_eq!(world.publisher.texts().len(), sendings);
             // That the second failed says nothing of the first.

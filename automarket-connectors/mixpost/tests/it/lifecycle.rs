@@ -152,6 +152,19 @@ async fn what_mixpost_would_lose_is_refused_before_any_request() {
     }
 }
 
+#[test]
+fn what_the_link_makes_too_long_is_told_when_it_is_written() {
+    let mut long = Post::text("é".repeat(4940));
+    let rule = |post: &Post| {
+        let content = post.content_for(&Platform::FACEBOOK, None);
+        let findings = World::new().mixpost.check(&content);
+        findings.into_iter().map(|finding| finding.rule).next()
+    };
+    assert_eq!(rule(&long), None);
+    long.base.link = "https://acme.example/blog/cloud-2/news".parse().ok();
+    assert_eq!(rule(&long).as_deref(), Some("mixpost.body_length"));
+}
+
 #[tokio::test]
 async fn accounts_are_numbers_of_this_workspace() {
     let world = World::new();
