@@ -10,9 +10,9 @@ use std::{
 
 use automarket_core::{
     Store,
-    store::{Lease, LeaseToken},
+    store::{Lease, LeaseToken, Verdict},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 use crate::report::metrics;
 
@@ -158,6 +158,27 @@ impl Held {
     }
 }
 
+/// Gives back what nobody holds when it is dropped: a lease that is left behind would count as a crash.
+pub(super) struct HandBack {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) tokens: Vec<LeaseToken>,
+}
+
+impl Drop for HandBack {
+    fn drop(&mut self) {
+        let tokens = std::mem::take(&mut self.tokens);
+        let Some(runtime) = Handle::try_current().ok().filter(|_| !tokens.is_empty()) else {
+            return;
+        };
+        let store = self.store.clone();
+        runtime.spawn(async move {
+            let back = tokens.into_iter().map(|token| (token, Verdict::Release));
+            let back: Vec<_> = back.collect();
+            metrics::store_result("settle", store.settle(&back).await.map(drop));
+        });
+    }
+}
+
 fn lose(leases: &mut HashMap<LeaseToken, Holding>, token: LeaseToken, why: &str) {
     if let Some(holding) = leases.remove(&token) {
         // Its work has ended, and its verdict may be what ended the lease.
@@ -176,7 +197,7 @@ mod tests {
 
     use automarket_core::{
         TenantId,
-        store::{Claim, JobStore as _, MemoryStore, NewJob, Verdict},
+        store::{Claim, JobStore as _, MemoryStore, NewJob},
         testing::{FaultStore, StoreFault, StoreRule},
     };
     use metrics_util::debugging::DebuggingRecorder;

@@ -1,14 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result, Store,
-    store::{Claim, Job, JobState, LeaseToken, Verdict},
+    Error, ErrorKind, JobId, Result,
+    store::{Claim, Job, JobState},
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     SharedEngine, cannot_be_written,
-    held::Held,
+    held::{HandBack, Held},
     order::claim_in_time,
     run,
     settle::{Ended, settle},
@@ -37,7 +37,7 @@ impl Tenant {
                 let token = claimed.token;
                 let mut back = HandBack {
                     store: engine.store.clone(),
-                    token: Some(token),
+                    tokens: vec![token],
                 };
                 let stop = held.hold(&claimed, since);
                 let worked = async {
@@ -49,7 +49,7 @@ impl Tenant {
                     never = held.beat(&*engine.store) => match never {},
                 };
                 held.let_go([token]);
-                back.token = None;
+                back.tokens.clear();
                 judged?;
                 engine.wake.notify_waiters();
             }
@@ -68,25 +68,6 @@ impl Tenant {
     async fn job(&self, job: JobId) -> Result<Job> {
         let found = self.engine().store.job(&self.id, job).await?;
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
-    }
-}
-
-/// Hands a job back that is still held when it is dropped: a lease that is left behind would count as a crash.
-struct HandBack {
-    store: Arc<dyn Store>,
-    token: Option<LeaseToken>,
-}
-
-impl Drop for HandBack {
-    fn drop(&mut self) {
-        let (Some(token), Ok(runtime)) = (self.token, Handle::try_current()) else {
-            return;
-        };
-        let store = self.store.clone();
-        runtime.spawn(async move {
-            let back = store.settle(&[(token, Verdict::Release)]).await;
-            metrics::store_result("settle", back.map(drop));
-        });
     }
 }
 

@@ -4,11 +4,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use automarket_core::{
     Error, ErrorKind, JobId, Result,
-    store::{Claim, Lease, Verdict, WorkerRecord},
+    store::{Claim, Lease, WorkerRecord},
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{SharedEngine, held::Held, in_time};
+use super::{
+    SharedEngine,
+    held::{HandBack, Held},
+    in_time,
+};
 use crate::report::metrics;
 
 /// A worker that was not heard of for so long has gone: three of its beats.
@@ -118,20 +122,19 @@ pub(super) async fn claim_in_time(
 ) -> Result<Vec<Lease>> {
     let store = engine.store.clone();
     let claim = claim.clone();
-    let (late, leases) = oneshot::channel();
+    let (answer, leases) = oneshot::channel();
     tokio::spawn(async move {
         let claimed = store.claim(&claim).await;
-        if let Err(Ok(leases)) = late.send(claimed) {
-            let back: Vec<_> = leases
-                .iter()
-                .map(|lease| (lease.token, Verdict::Release))
-                .collect();
-            metrics::store_result("settle", store.settle(&back).await.map(drop));
-        }
+        let tokens = claimed.iter().flatten().map(|lease| lease.token).collect();
+        let back = HandBack { store, tokens };
+        // Nobody may be there, or go before it looks.
+        let _ = answer.send((claimed, back));
     });
     in_time(patience, async move {
         let gone = |_| Error::new(ErrorKind::Internal, "a claim has ended without an answer");
-        leases.await.map_err(gone)?
+        let (claimed, mut back) = leases.await.map_err(gone)?;
+        back.tokens.clear();
+        claimed
     })
     .await
 }
