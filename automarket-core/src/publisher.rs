@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{
     Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, Retry,
-    check::Finding, content::Post, networks, profile::Profile, store::Account,
+    check::{Finding, Report, check},
+    content::{Post, Voice},
+    networks,
+    profile::Profile,
+    store::Account,
 };
 
 /// A place where posts appear.
@@ -386,6 +390,22 @@ impl Metrics {
 pub fn is_last_word(kind: ErrorKind) -> bool {
     use ErrorKind::{ContentRefused, InvalidInput, NotFound};
     matches!(kind, ContentRefused | InvalidInput | NotFound)
+}
+
+/// What stands against a content: what the [checks](check()) find by these rules, and what the connector does that it
+/// goes through, where there is one.
+#[must_use]
+pub fn judge(
+    content: &Content,
+    rules: &Profile,
+    voice: &Voice,
+    publisher: Option<&dyn Publisher>,
+) -> Report {
+    let mut report = check(content, rules, voice);
+    if let Some(publisher) = publisher {
+        report.add(publisher.check(content));
+    }
+    report
 }
 
 /// The rules a post has to keep on an account: those of the network it speaks on, with what its connector

@@ -9,6 +9,7 @@ use automarket::{
     content::{Content, MediaKind, Voice},
     core::Url,
     profile::Markup,
+    publisher::judge,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -88,10 +89,8 @@ pub(crate) fn check(request: &Value) -> Result<Reply> {
     if let Some(options) = input.options {
         content.options.insert(profile.platform.clone(), options);
     }
-    let mut report = automarket::check::check(&content, &profile, &Voice::default());
-    if let Some(publisher) = publisher(&profile.platform) {
-        report.add(publisher.check(&content));
-    }
+    let publisher = publisher(&profile.platform);
+    let report = judge(&content, &profile, &Voice::default(), publisher.as_deref());
     reply(json!({"findings": report.findings, "score": report.score}))
 }
 

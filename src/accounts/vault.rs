@@ -162,7 +162,7 @@ impl Vault {
     pub(super) fn reseal(&self, ring: &Keyring, row: &SealedCredential) -> Result<Vec<u8>> {
         let id = row.account.to_string();
         let place = place(row.tenant.as_str(), &id);
-        ring.seal(place, &unseal(ring, row)?)
+        ring.seal(place, &ring.open(place, &row.sealed)?)
     }
 
     async fn ask(&self) -> Result<Keyring> {

@@ -5,11 +5,11 @@ use std::fmt;
 use automarket_core::{
     AccountId, Context, Credential, Delivery, ErrorKind, ErrorRecord, Identity, Post, Profile,
     Publisher, Result, When,
-    check::{Finding, Report, Severity, check},
+    check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
     chrono_tz::Tz,
     content::{Content, Voice},
-    publisher::rules_for,
+    publisher::{judge, rules_for},
     store::{Account, Gate},
     text,
 };
@@ -386,8 +386,7 @@ impl TargetPlan {
             Err(error) if error.kind() == ErrorKind::InvalidInput => Some(error),
             Err(error) => return Err(error),
         };
-        let mut report = check(&content, &rules, voice);
-        report.add(publisher.check(&content));
+        let mut report = judge(&content, &rules, voice, Some(publisher));
         report.add(unreadable.map(|error| {
             Finding::blocker("media.unreadable", error.message(), "Bring the file again")
         }));

@@ -35,12 +35,13 @@ pub(super) async fn tell(engine: &Engine, told: &mut Option<Overdue>) -> Result<
     for late in page.chunks(TOGETHER) {
         let news = stream::iter(late.to_vec()).map(|late| news(engine, late));
         let news: Vec<_> = news.buffered(QUESTIONS).try_collect().await?;
-        let news: Vec<_> = news.into_iter().flatten().collect();
+        let mut news: Vec<_> = news.into_iter().flatten().collect();
         if let Err(error) = store.append_events(&news).await {
             if error.is_unknown() {
                 return Err(error);
             }
             // One tenant's events may be locked by a transaction of its host: the others are told of all the same.
+            news.sort_by(|one, next| one.tenant.cmp(&next.tenant));
             for news in news.chunk_by(|one, next| one.tenant == next.tenant) {
                 metrics::store_result("overdue", store.append_events(news).await);
             }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use automarket_core::{
     Error, Platform, Profile, Publisher, Result, TenantId,
-    check::{Report, check},
+    check::Report,
     content::{Post, Variant, Voice},
     networks,
+    publisher::{judge, rules_for},
 };
 
 use super::{CampaignRequest, CampaignTarget, Route};
-use crate::{market::Engine, publishing::rules_for};
+use crate::market::Engine;
 
 /// One network of the request with its rules.
 pub(super) struct Lane {
@@ -59,11 +60,7 @@ impl Lane {
     pub(super) fn judge(&self, variant: &Variant, voice: &Voice) -> Report {
         let post = Post::text("").variant(self.network.clone(), variant.clone());
         let content = post.content_for(&self.network, None);
-        let mut report = check(&content, &self.rules, voice);
-        if let Some(publisher) = &self.publisher {
-            report.add(publisher.check(&content));
-        }
-        report
+        judge(&content, &self.rules, voice, self.publisher.as_deref())
     }
 }
 

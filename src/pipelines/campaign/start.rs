@@ -43,7 +43,8 @@ impl Tenant {
         let store = &self.engine().store;
         let key = page_key(&request.page);
         let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
-        if let Some(job) = earlier.clone()
+        let before = earlier.as_ref().map(|job| job.id);
+        if let Some(job) = earlier
             && let Some(start) = self.recognised(job, request).await?
         {
             // It may have been dead.
@@ -55,7 +56,7 @@ impl Tenant {
         })?;
         let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
         job.max_attempts = ATTEMPTS;
-        job.id = self.next_id(&key, earlier.map(|job| job.id)).await?;
+        job.id = self.next_id(&key, before).await?;
         let enqueued = store.enqueue(&[job]).await?;
         self.engine().wake.notify_waiters();
         match enqueued.first() {

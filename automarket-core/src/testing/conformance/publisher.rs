@@ -22,9 +22,8 @@ use http::Method;
 use crate::{
     Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
     Receipt, Result,
-    check::check,
     content::{Media, MediaKind, Variant, Voice},
-    publisher::{is_last_word, rules_for},
+    publisher::{is_last_word, judge, rules_for},
     steps::MemorySteps,
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
@@ -250,8 +249,7 @@ pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> Publi
             None => (&profile.platform, None, profile.clone()),
         };
         let content = post.content_for(network, account);
-        let mut report = check(&content, &rules, &Voice::default());
-        report.add(test.publisher.check(&content));
+        let report = judge(&content, &rules, &Voice::default(), Some(&*test.publisher));
         let faults = test.sandbox.faults();
         faults.add(FaultRule::on("", Fault::NotSent).times(u32::MAX));
         let result = test.publisher.publish(&test.attempt("key-1"), &post).await;
