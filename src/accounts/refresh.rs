@@ -112,12 +112,7 @@ impl Accounts {
     }
 
     async fn join(self: &Arc<Self>, account: &Account, over: Version) -> Result<Option<Opened>> {
-        let key = (key_of(account), over);
-        let flight = self.flights.lock().get(&key).cloned();
-        let flight = match flight {
-            Some(flight) => flight,
-            None => self.take_off(account.clone(), key),
-        };
+        let flight = self.flight(account, (key_of(account), over));
         // For another process and then for this one, each with the lease. It goes on when nobody waits.
         let patience = self.policy.lease() * 2 + WAIT;
         match timeout(patience, flight).await {
@@ -126,12 +121,14 @@ impl Accounts {
         }
     }
 
-    fn take_off(self: &Arc<Self>, account: Account, key: (Key, Version)) -> Flight {
+    /// The flight under way, or a new one.
+    fn flight(self: &Arc<Self>, account: &Account, key: (Key, Version)) -> Flight {
         let mut flights = self.flights.lock();
-        if let Some(flight) = flights.get(&key) {
+        // One that is over and still here broke off.
+        if let Some(flight) = flights.get(&key).filter(|flight| flight.peek().is_none()) {
             return flight.clone();
         }
-        let (accounts, place) = (self.clone(), key.clone());
+        let (accounts, account, place) = (self.clone(), account.clone(), key.clone());
         let task = tokio::spawn(async move {
             let end = accounts.renew_here(&account, place.1).await;
             accounts.flights.lock().remove(&place);

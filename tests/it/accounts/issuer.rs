@@ -39,12 +39,15 @@ pub(super) enum Next {
     NotSent,
     /// No answer ever comes.
     Hang,
+    /// What the host has made of the transport fails.
+    Panic,
     /// Its own way, without a new refresh token.
     NoRefreshToken,
 }
 
-/// No status of HTTP's.
+/// No statuses of HTTP's.
 const HANG: u16 = 0;
+const PANIC: u16 = 1;
 
 #[derive(Clone, Default)]
 pub(super) struct Issuer(Arc<Mutex<State>>);
@@ -212,6 +215,7 @@ impl State {
                         Err(TransportError::new(ErrorKind::Network, false, "refused"))
                     }
                     Some(Next::Hang) => Ok((HANG, String::new())),
+                    Some(Next::Panic) => Ok((PANIC, String::new())),
                     Some(Next::CutAfter) => {
                         self.token(&form);
                         Err(TransportError::new(ErrorKind::Network, true, "cut"))
@@ -273,6 +277,7 @@ impl Transport for Issuer {
         if status == HANG {
             return std::future::pending().await;
         }
+        assert_ne!(status, PANIC, "a panic of the transport");
         let mut response = Response::new(Body::Full(body.into()));
         if let Some(seconds) = wait {
             response.headers_mut().insert("retry-after", seconds.into());

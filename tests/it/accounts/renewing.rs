@@ -86,6 +86,19 @@ async fn trouble_on_the_way_disconnects_nobody() {
     }
 }
 
+#[tokio::test]
+async fn a_renewal_that_panics_is_tried_again() {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.pass(3600);
+    world.issuer.next(Next::Panic);
+    let error = world.token().await.unwrap_err();
+    assert!(matches!(error.retry(), Retry::After(Some(_))), "{error:?}");
+    // The lease that it held is over.
+    world.pass(61);
+    assert_eq!(world.token().await.unwrap(), "access-2");
+}
+
 /// How long the error says to wait; nobody waited for it.
 async fn at_once(tenant: &Tenant, account: automarket::AccountId) -> u64 {
     let began = tokio::time::Instant::now();
