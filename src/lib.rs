@@ -15,8 +15,8 @@ pub use automarket_core::{
     AccountId, CampaignId, Clock, Context, Credential, CrmProvider, Delivery, EmailProvider, Error,
     ErrorKind, Identity, JobId, KeyProvider, Keyring, Media, Notice, Notifier, Outcome, PageSource,
     Pipeline, Platform, Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret,
-    Store, TenantId, Variant, When, ai, check, content, crm, email, http, media, networks, oauth,
-    pipeline, profile, publisher, quote, source, steps, text,
+    Store, TenantId, Variant, When, Zone, ai, check, content, crm, email, http, media, networks,
+    oauth, pipeline, profile, publisher, quote, source, steps, text,
 };
 pub use market::{Automarket, Builder, Tenant};
 

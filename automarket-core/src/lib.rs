@@ -36,12 +36,12 @@ mod time;
 mod timetable;
 pub mod vault;
 pub mod workflow;
+mod zone;
 
 pub use ::http as http_types;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use chrono;
-pub use chrono_tz;
 pub use clock::{Clock, SystemClock};
 pub use content::{Content, Delivery, Media, Post, Variant};
 pub use context::Context;
@@ -64,3 +64,4 @@ pub use time::{LocalKind, When, ZonedTime, wait_end};
 pub use timetable::Timetable;
 pub use url::Url;
 pub use vault::{KeyProvider, Keyring};
+pub use zone::Zone;

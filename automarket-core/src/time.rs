@@ -1,10 +1,9 @@
 //! Instants, and local times that name their zone. There is no type for a time without a zone.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Zone, zone::Clocks};
 
 /// How a local time met its zone's clock changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +23,14 @@ pub struct ZonedTime {
     /// The instant.
     pub instant: DateTime<Utc>,
     /// The IANA zone it was given in.
-    pub zone: Tz,
+    pub zone: Zone,
     /// How the local time met the zone's clock changes.
     pub kind: LocalKind,
 }
 
 impl ZonedTime {
     /// A wall-clock time (`2027-01-11T09:00`, seconds optional, a blank may stand for the `T`) in an
-    /// IANA zone. Clock changes are known up to the year 2099; after it a zone stays as it was last.
+    /// IANA zone.
     ///
     /// ```
     /// use automarket_core::ZonedTime;
@@ -43,24 +42,16 @@ impl ZonedTime {
     /// # Errors
     /// `InvalidInput` naming `local` or `zone`.
     pub fn parse(local: &str, zone: &str) -> Result<Self> {
-        let tz: Tz = zone
-            .parse()
-            .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        let zone: Zone = zone.parse()?;
         let text = local.replace(' ', "T");
         let naive = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"]
             .iter()
             .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
             .filter(|_| is_written_out(&text))
             .ok_or_else(|| Error::invalid("local", "a local time is written 2027-01-11T09:00"))?;
-        Self::resolve(naive, tz)
-    }
-
-    pub(crate) fn resolve(naive: NaiveDateTime, zone: Tz) -> Result<Self> {
-        let (instant, kind) = match zone.from_local_datetime(&naive) {
-            LocalResult::Single(at) => (at.to_utc(), LocalKind::Unique),
-            LocalResult::Ambiguous(first, _) => (first.to_utc(), LocalKind::Fold),
-            LocalResult::None => (end_of_gap(naive, zone)?, LocalKind::Gap),
-        };
+        let (instant, kind) = Clocks::of(zone)
+            .resolve(naive)
+            .ok_or_else(|| Error::invalid("local", "outside the calendar"))?;
         Ok(Self {
             instant,
             zone,
@@ -89,29 +80,6 @@ fn is_written_out(local: &str) -> bool {
         mark => given == mark,
     }) && (whole.len() == 19 && !whole.ends_with(":60") || whole.len() == 16)
         && fraction.bytes().skip(1).all(|digit| digit.is_ascii_digit())
-}
-
-/// The first instant after the gap that swallowed `naive`: found by bisection, since gaps may be of
-/// any length up to a day (Samoa skipped one).
-fn end_of_gap(naive: NaiveDateTime, zone: Tz) -> Result<DateTime<Utc>> {
-    let outside = || Error::invalid("local", "outside the calendar");
-    let step = Duration::hours(25);
-    let mut low = naive;
-    let mut high = naive.checked_add_signed(step).ok_or_else(outside)?;
-    while (high - low) > Duration::seconds(1) {
-        let middle = low + Duration::seconds((high - low).num_seconds() / 2);
-        if matches!(zone.from_local_datetime(&middle), LocalResult::None) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    // Transitions fall on whole seconds, so drop the fraction that `naive` brought.
-    let high = chrono::Timelike::with_nanosecond(&high, 0).ok_or_else(outside)?;
-    zone.from_local_datetime(&high)
-        .earliest()
-        .map(|at| at.to_utc())
-        .ok_or_else(outside)
 }
 
 /// When something is to be published.

@@ -3,11 +3,10 @@
 use std::str::FromStr as _;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use croner::Cron;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::{Error, Result, ZonedTime};
+use crate::{Error, Result, Zone, zone::Clocks};
 
 /// A cron rule that is read on the clocks of one zone.
 ///
@@ -29,7 +28,8 @@ use crate::{Error, Result, ZonedTime};
 pub struct Timetable {
     rule: Cron,
     written: String,
-    zone: Tz,
+    zone: Zone,
+    clocks: Clocks,
 }
 
 impl Timetable {
@@ -38,9 +38,7 @@ impl Timetable {
     /// # Errors
     /// `InvalidInput` naming `rule` or `zone`.
     pub fn parse(rule: &str, zone: &str) -> Result<Self> {
-        let zone = zone
-            .parse()
-            .map_err(|_| Error::invalid("zone", "not an IANA time zone such as Europe/Berlin"))?;
+        let zone: Zone = zone.parse()?;
         // The reader skips what is empty; a field with nothing in it would never match.
         if rule
             .split_whitespace()
@@ -56,6 +54,7 @@ impl Timetable {
             rule,
             written,
             zone,
+            clocks: Clocks::of(zone),
         })
     }
 
@@ -75,12 +74,10 @@ impl Timetable {
     #[must_use]
     pub fn after(&self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // The rule is matched on plain wall-clock time; what the zone makes of that is decided in one place.
-        let mut wall = instant.with_timezone(&self.zone).naive_local().and_utc();
+        let mut wall = self.clocks.wall(instant).and_utc();
         loop {
             wall = self.rule.find_next_occurrence(&wall, false).ok()?;
-            let run = ZonedTime::resolve(wall.naive_utc(), self.zone)
-                .ok()?
-                .instant;
+            let (run, _) = self.clocks.resolve(wall.naive_utc())?;
             // Not so in the second half of a repeated hour: those times were the first half's.
             if run > instant {
                 return Some(run);

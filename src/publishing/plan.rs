@@ -4,10 +4,9 @@ use std::fmt;
 
 use automarket_core::{
     AccountId, Context, Credential, Delivery, ErrorKind, ErrorRecord, Identity, Post, Profile,
-    Publisher, Result, When,
+    Publisher, Result, When, Zone,
     check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
-    chrono_tz::Tz,
     content::{Content, Voice},
     publisher::{judge, rules_for},
     store::{Account, Gate},
@@ -65,7 +64,7 @@ pub struct Due {
     /// On the clocks of the zone: `2027-01-11 10:00 CET`.
     pub local: String,
     /// The zone: the one asked for, else that of the account's posting slots, else UTC.
-    pub zone: Tz,
+    pub zone: Zone,
 }
 
 /// What a credential may do, and what its platform's connector asks for.
@@ -119,7 +118,7 @@ pub struct PlanOptions {
     /// When it is to go out.
     pub when: Option<When>,
     /// On which clocks times are told.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
     /// Whether the platforms may be asked whose the credentials are. Nothing is written there.
     pub look: bool,
 }
@@ -150,7 +149,7 @@ impl PlanOptions {
     /// # Errors
     /// `InvalidInput` (`zone`).
     pub fn zone(mut self, zone: &str) -> Result<Self> {
-        self.zone = Some(parse(zone)?);
+        self.zone = Some(zone.parse()?);
         Ok(self)
     }
 
@@ -160,11 +159,6 @@ impl PlanOptions {
         self.look = true;
         self
     }
-}
-
-fn parse(zone: &str) -> Result<Tz> {
-    let wrong = |_| automarket_core::Error::invalid("zone", "not an IANA time zone");
-    zone.parse().map_err(wrong)
 }
 
 impl Tenant {
@@ -180,8 +174,7 @@ impl Tenant {
                     (None, When::Local(local)) => local.zone,
                     (None, _) => self.zone_of(id).await?,
                 };
-                let local = at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z");
-                let local = local.to_string();
+                let local = zone.show(at);
                 target.due = Some(Due { at, local, zone });
             }
             let credential = self.engine().peek(&target.account).await?;
@@ -202,10 +195,10 @@ impl Tenant {
         Ok(())
     }
 
-    async fn zone_of(&self, account: AccountId) -> Result<Tz> {
+    async fn zone_of(&self, account: AccountId) -> Result<Zone> {
         let routing = self.routing(account).await?;
         let slots = routing.slots.first();
-        slots.map_or(Ok(Tz::UTC), |slots| parse(&slots.zone))
+        slots.map_or(Ok(Zone::UTC), |slots| slots.zone.parse())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automarket::{
+    Zone,
     core::{
         Timetable,
         chrono::{DateTime, NaiveDate, TimeDelta, Utc},
@@ -75,12 +76,9 @@ async fn every_local_day_has_one_run_over_changes_of_the_clocks() {
                 async { tokio::join!(worker().run_until(walk), other.run_until(stop.notified())) };
             let (a, b) = both.await;
             a.and(b).unwrap();
-            let zone: chrono_tz::Tz = zone.parse().unwrap();
+            let zone: Zone = zone.parse().unwrap();
             let runs = runs(&tenant).await;
-            let local: Vec<NaiveDate> = runs
-                .iter()
-                .map(|at| at.with_timezone(&zone).date_naive())
-                .collect();
+            let local: Vec<NaiveDate> = runs.iter().map(|at| zone.wall(*at).date()).collect();
             let mut once = local.clone();
             once.dedup();
             assert_eq!(local, once, "{rule} {zone}");
@@ -170,8 +168,8 @@ async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
     for state in waiting.into_iter().chain(ended) {
         for job in store.jobs(tenant.id(), state, usize::MAX).await.unwrap() {
             let name = job.payload.as_str().unwrap().to_owned();
-            let zone: chrono_tz::Tz = name.rsplit(' ').next().unwrap().parse().unwrap();
-            let day = job.run_at.with_timezone(&zone).date_naive();
+            let zone: Zone = name.rsplit(' ').next().unwrap().parse().unwrap();
+            let day = zone.wall(job.run_at).date();
             *days.entry((name, day)).or_default() += 1;
         }
     }
