@@ -33,6 +33,8 @@ pub struct NewRow {
     pub job: NewJob,
     /// Its payload as JSON text.
     pub payload: String,
+    /// Whether nobody can have put a job with its id in before: such a job need not be looked for.
+    pub is_new: bool,
 }
 
 impl NewRow {
@@ -43,15 +45,13 @@ impl NewRow {
     pub fn new(job: &NewJob) -> Result<Self> {
         Ok(Self {
             payload: to_json(&job.payload)?,
+            is_new: job.take_new(),
             job: NewJob {
-                id: job.id,
-                tenant: job.tenant.clone(),
-                kind: job.kind.clone(),
-                payload: Value::Null,
                 run_at: job.run_at,
                 priority: job.priority,
                 max_attempts: job.max_attempts,
                 unique_key: job.unique_key.clone(),
+                ..NewJob::new(job.tenant.clone(), job.kind.clone(), Value::Null).with_id(job.id())
             },
         })
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     JobId,
-    store::{Job, JobState, LeaseToken, NewJob, Settled, Verdict},
+    store::{Job, JobState, LeaseToken, Settled, Verdict},
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -85,10 +85,7 @@ async fn retried(s: &StoreUnderTest) {
 
 async fn attempts_used_up(s: &StoreUnderTest) {
     let now = s.now().await;
-    let twice = NewJob {
-        max_attempts: 2,
-        ..job("a")
-    };
+    let twice = job("a").max_attempts(2);
     let id = s.put(twice).await;
     let first = s.claim_one().await.token;
     assert_eq!(
@@ -168,10 +165,7 @@ async fn buried(s: &StoreUnderTest) {
 
 async fn history_bounded(s: &StoreUnderTest) {
     let now = s.now().await;
-    let stubborn = NewJob {
-        max_attempts: 100,
-        ..job("a")
-    };
+    let stubborn = job("a").max_attempts(100);
     let id = s.put(stubborn).await;
     for attempt in 1..=25 {
         let token = s.claim_one().await.token;
