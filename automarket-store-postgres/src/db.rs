@@ -24,7 +24,7 @@ pub(crate) const SCHEMA: &str = "automarket";
 
 /// What is locked by a client that stands still, or that the network has lost, is free again after so long: the server
 /// would wait for it for hours.
-const STANDS_STILL: &str = "SET LOCAL idle_in_transaction_session_timeout = '3s'";
+pub(crate) const STANDS_STILL: &str = "SET LOCAL idle_in_transaction_session_timeout = '3s'";
 
 /// The pool, and what our schema is called in this database.
 pub(crate) struct Database {

@@ -148,24 +148,39 @@ fn is_end_of_connection(code: &SqlState) -> bool {
 fn classify(error: tokio_postgres::Error) -> Error {
     let (kind, message, rule, remedy) = match error.code() {
         Some(code) => by_code(code),
-        None if caused_by::<rustls::Error>(&error) => (
-            ErrorKind::Config,
-            "no TLS connection to the database that can be trusted",
-            "postgres.tls",
-            Some(
-                "hand the builder the server's root certificate, or set sslmode=disable in the URL",
-            ),
-        ),
+        None if caused_by::<rustls::Error>(&error) => no_tls(),
         None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
-        None if error.to_string().contains("connect") => connection(),
-        None => (
+        None => by_words(&error.to_string()),
+    };
+    said((kind, message, rule, remedy), error)
+}
+
+fn no_tls() -> Words {
+    (
+        ErrorKind::Config,
+        "no TLS connection to the database that can be trusted",
+        "postgres.tls",
+        Some("hand the builder the server's root certificate, or set sslmode=disable in the URL"),
+    )
+}
+
+/// What the driver found before it spoke to the database, or of its own accord: it shows its sort in words alone.
+fn by_words(said: &str) -> Words {
+    let begins = |with: &str| said.starts_with(with);
+    if begins("error performing TLS handshake") {
+        no_tls()
+    } else if begins("authentication error") || begins("invalid configuration") {
+        by_code(&SqlState::INVALID_PASSWORD)
+    } else if said.contains("connect") || begins("timeout") {
+        connection()
+    } else {
+        (
             ErrorKind::Internal,
             "the database did not do what was asked",
             "postgres.other",
             None,
-        ),
-    };
-    said((kind, message, rule, remedy), error)
+        )
+    }
 }
 
 /// Core's error in these words. A login, a right or a certificate may be changed and put right while work goes on, so

@@ -4,7 +4,7 @@ use automarket_core::{Error, ErrorKind};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    db::{Database, in_schema},
+    db::{Database, STANDS_STILL, in_schema},
     error::{Fault, Outcome},
 };
 
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 17] = [
 pub(crate) async fn run(db: &Database) -> Outcome<()> {
     let mut client = db.pool.get().await?;
     let tx = client.transaction().await?;
+    tx.batch_execute(STANDS_STILL).await?;
     let lock = format!("automarket migrations {}", db.schema);
     let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
     tx.execute(sql, &[&lock]).await?;

@@ -129,6 +129,10 @@ impl SqliteStoreBuilder {
             )
             .with_remedy("name a file, or use MemoryStore"));
         }
+        if self.path.is_dir() {
+            let message = format!("{} is a directory", self.path.display());
+            return Err(Error::new(ErrorKind::Config, message).with_remedy("name a file in it"));
+        }
         let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Some(directory) = directory.filter(|d| !d.is_dir()) {
             let message = format!("there is no directory {}", directory.display());

@@ -10,7 +10,7 @@ use automarket_core::{
 use rusqlite::Connection;
 
 use crate::{
-    error::{Fault, Outcome},
+    error::Outcome,
     jobs,
     publications::NewRows,
     value::micros,
@@ -58,20 +58,30 @@ pub fn publish_in(db: &Connection, publishing: &NewPublishing) -> Result<bool> {
     Ok(wholly(db, |tx| rows.put(tx))?)
 }
 
-/// All of the work or nothing, inside or outside of a transaction.
+/// All of the work or nothing, inside or outside of a transaction. One of its own is for writing from its beginning:
+/// one that has read may not wait for its turn to write.
 fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outcome<T> {
-    db.execute_batch("SAVEPOINT automarket")?;
+    let (begin, back, end) = match db.is_autocommit() {
+        true => ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT"),
+        false => (
+            "SAVEPOINT automarket",
+            "ROLLBACK TO automarket; RELEASE automarket",
+            "RELEASE automarket",
+        ),
+    };
+    db.execute_batch(begin)?;
     let tx = Tx {
         db,
         now: micros(Utc::now()),
         lines: &mut Lines::default(),
     };
-    let done = work(&tx);
+    let done = work(&tx).and_then(|done| {
+        db.execute_batch(end)?;
+        Ok(done)
+    });
+    // Some faults end a transaction by themselves.
     if done.is_err() && !db.is_autocommit() {
-        db.execute_batch("ROLLBACK TO automarket")?;
+        db.execute_batch(back)?;
     }
-    match db.execute_batch("RELEASE automarket") {
-        Err(error) if done.is_ok() => Err(Fault::from(error)),
-        _ => done,
-    }
+    done
 }

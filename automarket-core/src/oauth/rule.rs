@@ -1,6 +1,6 @@
 //! The rules that errors of the flow name, and whose doing each is.
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// The user said no, or left.
 pub const DENIED: &str = "oauth.denied";
@@ -54,7 +54,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whose doing this is, by its rule.
+    /// Whose doing this is, by its rule, else by its kind.
     #[must_use]
     pub fn of(error: &Error) -> Self {
         match error.rule() {
@@ -65,6 +65,7 @@ impl Cause {
             Some(CLIENT | REDIRECT_URI | SCOPE | REQUEST | PLACE | VERIFIER | ISSUER) => {
                 Self::Configuration
             }
+            _ if error.kind() == ErrorKind::Config => Self::Configuration,
             _ => Self::Platform,
         }
     }

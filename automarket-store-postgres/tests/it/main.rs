@@ -18,6 +18,7 @@ mod left;
 mod numbers;
 mod publishing;
 mod read_only;
+mod refused;
 mod restart;
 mod schema;
 mod silence;

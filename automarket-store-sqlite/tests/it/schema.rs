@@ -152,6 +152,9 @@ async fn a_path_that_is_no_file_is_a_configuration_error() {
         let refused = SqliteStore::open(path).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config, "{path}");
     }
+    let directory = tempfile::tempdir().unwrap();
+    let refused = SqliteStore::open(directory.path()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config);
 }
 
 #[tokio::test]

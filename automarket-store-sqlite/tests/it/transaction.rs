@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use automarket_core::{
@@ -338,4 +339,31 @@ async fn a_killed_host_has_its_row_and_the_job_or_neither() {
     assert_eq!(jobs, users);
     let parsed: Vec<JobId> = committed.iter().map(|id| id.parse().unwrap()).collect();
     assert!(parsed.len() >= 6 * 5);
+}
+
+#[tokio::test]
+async fn a_host_without_a_transaction_waits_for_its_turn_to_write() {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.db");
+    let _store = SqliteStore::open(&path).await.unwrap();
+    let (writer, host) = (
+        Connection::open(&path).unwrap(),
+        Connection::open(&path).unwrap(),
+    );
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // As long as the host's own handler has patience.
+    let patience = |_| {
+        ASKED.store(true, Ordering::SeqCst);
+        false
+    };
+    host.busy_handler(Some(patience)).unwrap();
+    let keyed = job("Ada").unique("k");
+    let refused = with_rusqlite::enqueue_in(&host, &keyed).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Storage);
+    assert!(ASKED.load(Ordering::SeqCst) && host.is_autocommit());
+    writer.execute_batch("COMMIT").unwrap();
+    let put = with_rusqlite::enqueue_in(&host, &keyed).unwrap();
+    assert_eq!(put, Enqueued::New(keyed.id()));
+    assert!(host.is_autocommit());
 }

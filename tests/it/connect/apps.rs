@@ -9,7 +9,8 @@ async fn a_tenant_brings_its_own_app_and_its_tokens_live_by_it() {
     });
     let connect = world.acme.connect(PLATFORM);
     let none = connect.begin(CALLBACK, "session").await;
-    assert_eq!(rule_of(none).0, "oauth.no_app");
+    let wanted = ("oauth.no_app".to_owned(), Cause::Configuration);
+    assert_eq!(rule_of(none), wanted);
 
     let app = App::new("app", "app-secret").named("ours");
     world.acme.put_app(&PLATFORM, &app).await.unwrap();
