@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Content, Context, Credential, Error, ErrorKind, ErrorRecord, Platform, Result, Retry,
+    Content, Context, Credential, Delivery, Error, ErrorKind, ErrorRecord, Platform, Result, Retry,
     check::{Finding, Report, check},
     content::{Post, Voice},
     networks,
@@ -36,9 +36,15 @@ pub trait Publisher: Send + Sync {
         self.profile().clone()
     }
 
-    /// What only the connector can say of a content: the rules of its own options. Pure, for plans;
-    /// [`publish`](Self::publish) holds to the same. A wrapper of a publisher hands the question on.
-    fn check(&self, _content: &Content) -> Vec<Finding> {
+    /// What only the connector can say of a content that is to go out in this way, on this account if it is known: the
+    /// rules of its own options, and of what they go with. Pure, for plans; [`publish`](Self::publish) holds to the
+    /// same. A wrapper of a publisher hands the question on.
+    fn check(
+        &self,
+        _content: &Content,
+        _delivery: Delivery,
+        _account: Option<&Account>,
+    ) -> Vec<Finding> {
         Vec::new()
     }
 
@@ -397,13 +403,15 @@ pub fn is_last_word(kind: ErrorKind) -> bool {
 #[must_use]
 pub fn judge(
     content: &Content,
+    delivery: Delivery,
     rules: &Profile,
     voice: &Voice,
     publisher: Option<&dyn Publisher>,
+    account: Option<&Account>,
 ) -> Report {
     let mut report = check(content, rules, voice);
     if let Some(publisher) = publisher {
-        report.add(publisher.check(content));
+        report.add(publisher.check(content, delivery, account));
     }
     report
 }

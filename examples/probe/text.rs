@@ -1,5 +1,5 @@
 use automarket::{
-    Media, Platform, Post, Publisher, Result,
+    Delivery, Media, Platform, Post, Publisher, Result,
     connectors::{
         facebook::{Facebook, FacebookConfig},
         instagram::{Instagram, InstagramConfig},
@@ -90,7 +90,14 @@ pub(crate) fn check(request: &Value) -> Result<Reply> {
         content.options.insert(profile.platform.clone(), options);
     }
     let publisher = publisher(&profile.platform);
-    let report = judge(&content, &profile, &Voice::default(), publisher.as_deref());
+    let report = judge(
+        &content,
+        Delivery::Now,
+        &profile,
+        &Voice::default(),
+        publisher.as_deref(),
+        None,
+    );
     reply(json!({"findings": report.findings, "score": report.score}))
 }
 

@@ -379,7 +379,14 @@ impl TargetPlan {
             Err(error) if error.kind() == ErrorKind::InvalidInput => Some(error),
             Err(error) => return Err(error),
         };
-        let mut report = judge(&content, &rules, voice, Some(publisher));
+        let mut report = judge(
+            &content,
+            post.delivery,
+            &rules,
+            voice,
+            Some(publisher),
+            Some(account),
+        );
         report.add(unreadable.map(|error| {
             Finding::blocker("media.unreadable", error.message(), "Bring the file again")
         }));

@@ -11,6 +11,7 @@ use automarket_core::{
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
     publisher::undeclared,
+    store::Account,
 };
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
@@ -258,8 +259,8 @@ impl Publisher for Facebook {
         &self.profile
     }
 
-    fn check(&self, content: &Content) -> Vec<Finding> {
-        rules::findings(content)
+    fn check(&self, content: &Content, delivery: Delivery, _: Option<&Account>) -> Vec<Finding> {
+        rules::findings(content, delivery)
     }
 
     /// With a user's token every page, each with its own; with a page's token that page. Also says when the

@@ -37,10 +37,7 @@ pub(crate) fn profile() -> Profile {
 /// Whether the content keeps all rules.
 pub(crate) fn require(content: &Content, profile: &Profile, delivery: Delivery) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.add(findings(content));
-    if delivery != Delivery::Now && content.first_comment.is_some() {
-        report.add([comment("a post that is scheduled or a draft there")]);
-    }
+    report.add(findings(content, delivery));
     report.require()
 }
 
@@ -69,8 +66,8 @@ pub(crate) fn is_video(content: &Content) -> bool {
     first.is_some_and(|media| media.kind == MediaKind::Video)
 }
 
-/// What is to be said of the options.
-pub(crate) fn findings(content: &Content) -> Vec<Finding> {
+/// What is to be said of the options, and of the way it is to go out.
+pub(crate) fn findings(content: &Content, delivery: Delivery) -> Vec<Finding> {
     let options = match options(content) {
         Ok(options) => options,
         Err(error) => {
@@ -100,6 +97,9 @@ pub(crate) fn findings(content: &Content) -> Vec<Finding> {
     }
     if is_video(content) && content.first_comment.is_some() {
         found.push(comment("a video, which Facebook makes public later"));
+    }
+    if delivery != Delivery::Now && content.first_comment.is_some() {
+        found.push(comment("a post that is scheduled or a draft there"));
     }
     let id = options.place.iter();
     for place in id.filter(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {

@@ -241,7 +241,7 @@ impl Publisher for Instagram {
         rules::profile(login.unwrap_or(self.config.login))
     }
 
-    fn check(&self, content: &Content) -> Vec<Finding> {
+    fn check(&self, content: &Content, _: Delivery, _: Option<&Account>) -> Vec<Finding> {
         rules::findings(content)
     }
 

@@ -65,13 +65,9 @@ impl LinkedIn {
             return Err(undeclared(&self.profile, "posts.create"));
         }
         let api = self.api(cx)?;
-        rules::require(&content, &self.profile)?;
-        if draft {
-            rules::require_no_comment(&content)?;
-        }
+        rules::require(&content, post.delivery, cx.account(), &self.profile)?;
         let options: LinkedInOptions = content.options()?;
         let author = Author::of(cx, &api).await?;
-        rules::require_readers(&options, &author)?;
         if draft && author.is_member() {
             return Err(undeclared(&self.profile, "posts.create"));
         }
@@ -169,8 +165,13 @@ impl Publisher for LinkedIn {
         profile
     }
 
-    fn check(&self, content: &Content) -> Vec<Finding> {
-        rules::findings(content)
+    fn check(
+        &self,
+        content: &Content,
+        delivery: Delivery,
+        account: Option<&Account>,
+    ) -> Vec<Finding> {
+        rules::findings(content, delivery, account)
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Content, Context, Error, ErrorKind, Media, Profile, Result, Retry,
+    Content, Context, Delivery, Error, ErrorKind, Media, Profile, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     content::MediaKind,
     http::Upload,
@@ -101,7 +101,7 @@ impl Bringing<'_> {
     ) -> Result<Brought> {
         let mut content = content.clone();
         let mut files = content.inspect(self.cx, &profile.media).await?;
-        rules::require(&content, profile)?;
+        rules::require(&content, Delivery::Now, None, profile)?;
         let mut kinds: Vec<Kind> = content.media.iter().map(kind).collect();
         let with_card = thumbnail.is_some();
         if let Some(media) = thumbnail {
@@ -131,7 +131,7 @@ impl Bringing<'_> {
             media: vec![media],
             ..Content::default()
         };
-        rules::require(&alone, profile)?;
+        rules::require(&alone, Delivery::Now, None, profile)?;
         if alone.media.iter().any(|media| kind(media) != Kind::Image) {
             let error = Error::invalid("thumbnail", "the image of a card is an image");
             return Err(error.with_rule("linkedin.thumbnail"));

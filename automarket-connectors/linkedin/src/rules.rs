@@ -1,15 +1,16 @@
 //! What LinkedIn takes: the network's rules with what is known of this connector, and the rules of its options.
 
 use automarket_core::{
-    Content, Error, Media, Profile, Result,
+    Content, Delivery, Media, Profile, Result,
     check::{Finding, check},
     content::{MediaKind, Voice},
     networks,
     profile::{Abilities, ApiVersion, TextUnit},
+    store::Account,
     text::count,
 };
 
-use crate::{LinkedInOptions, PLATFORM, Visibility, api::CREATE, author::Author};
+use crate::{LinkedInOptions, PLATFORM, Visibility, api::CREATE, author::is_member};
 
 /// Pixels of an image have to be fewer.
 const PIXELS: u64 = 36_152_320;
@@ -34,37 +35,24 @@ pub(crate) fn profile() -> Profile {
 }
 
 /// Whether the content keeps all rules: the profile's and those of its options.
-pub(crate) fn require(content: &Content, profile: &Profile) -> Result<()> {
+pub(crate) fn require(
+    content: &Content,
+    delivery: Delivery,
+    account: Option<&Account>,
+    profile: &Profile,
+) -> Result<()> {
     let mut report = check(content, profile, &Voice::default());
-    report.add(findings(content));
+    report.add(findings(content, delivery, account));
     report.require()
 }
 
-/// There is nothing under a draft.
-pub(crate) fn require_no_comment(content: &Content) -> Result<()> {
-    match content.first_comment {
-        None => Ok(()),
-        Some(_) => Err(
-            Error::invalid("first_comment", "there is no comment under a draft")
-                .with_rule("linkedin.draft_comment")
-                .with_remedy("take it out, or comment once it is public"),
-        ),
-    }
-}
-
-/// Whether the author has whom the post is for.
-pub(crate) fn require_readers(options: &LinkedInOptions, author: &Author) -> Result<()> {
-    if options.visibility != Visibility::Connections || author.is_member() {
-        return Ok(());
-    }
-    let message = "an organisation has no connections to show a post to";
-    Err(Error::invalid("visibility", message)
-        .with_rule("linkedin.visibility")
-        .with_remedy("make it public, or post as a member"))
-}
-
-/// What is to be said of the options, and of media as far as it is known.
-pub(crate) fn findings(content: &Content) -> Vec<Finding> {
+/// What is to be said of the options, of media as far as it is known, and of the way it is to go out. Without account
+/// it is a member's.
+pub(crate) fn findings(
+    content: &Content,
+    delivery: Delivery,
+    account: Option<&Account>,
+) -> Vec<Finding> {
     let options: LinkedInOptions = match content.options() {
         Ok(options) => options,
         Err(error) => {
@@ -103,6 +91,21 @@ pub(crate) fn findings(content: &Content) -> Vec<Finding> {
         check_media(media, &options, &mut found);
     }
     poll(&options, &mut found);
+    let organisation = account.is_some_and(|account| !is_member(&account.remote_id));
+    if organisation && options.visibility == Visibility::Connections {
+        found.push(Finding::blocker(
+            "linkedin.visibility",
+            "an organisation has no connections to show a post to",
+            "Make it public, or post as a member",
+        ));
+    }
+    if delivery == Delivery::Draft && content.first_comment.is_some() {
+        found.push(Finding::blocker(
+            "linkedin.draft_comment",
+            "there is no comment under a draft",
+            "Take it out, or comment once it is public",
+        ));
+    }
     if content.first_comment.is_some() {
         found.push(Finding::advice(
             "linkedin.comment_scope",

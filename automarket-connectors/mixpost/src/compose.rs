@@ -33,11 +33,16 @@ pub(crate) fn rules(mixpost: &Profile, network: &Platform) -> Profile {
     rules
 }
 
-/// What Mixpost would lose of a content, whatever network it is for: as where the link stands in the text.
-pub(crate) fn findings(content: &Content, mixpost: &Profile) -> Vec<Finding> {
+/// What Mixpost would lose of a content, by the rules of its account ([`rules`]): if that is not known, as where the
+/// link stands in the text.
+pub(crate) fn findings(
+    content: &Content,
+    mixpost: &Profile,
+    account: Option<&Profile>,
+) -> Vec<Finding> {
     let mut longest = mixpost.clone();
     longest.text.link = LinkPlace::Text;
-    let text = content.final_text(&longest);
+    let text = content.final_text(account.unwrap_or(&longest));
     let options = content.options::<MixpostOptions>().err();
     let options = options
         .map(|error| Finding::blocker("mixpost.options", error.message(), "Use MixpostOptions"));

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    Content, Context, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome, Post,
-    Profile, Publisher, Receipt, Result, async_trait,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
     content::MediaSource,
@@ -142,8 +142,9 @@ impl Publisher for Mixpost {
         rules(&self.profile, &account.network)
     }
 
-    fn check(&self, content: &Content) -> Vec<Finding> {
-        findings(content, &self.profile)
+    fn check(&self, content: &Content, _: Delivery, account: Option<&Account>) -> Vec<Finding> {
+        let rules = account.map(|account| self.profile_for(account));
+        findings(content, &self.profile, rules.as_ref())
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -191,7 +191,7 @@ impl Publisher for X {
         })
     }
 
-    fn check(&self, content: &Content) -> Vec<Finding> {
+    fn check(&self, content: &Content, _: Delivery, _: Option<&Account>) -> Vec<Finding> {
         rules::findings(content, &self.config)
     }
 

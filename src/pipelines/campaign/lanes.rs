@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, Platform, Profile, Publisher, Result, TenantId,
+    Delivery, Error, Platform, Profile, Publisher, Result, TenantId,
     check::Report,
     content::{Post, Variant, Voice},
     networks,
     publisher::{judge, rules_for},
+    store::Account,
 };
 
 use super::{CampaignRequest, CampaignTarget, Route};
@@ -18,8 +19,8 @@ pub(super) struct Lane {
     pub(super) network: Platform,
     pub(super) rules: Profile,
     pub(super) route: Route,
-    /// Of the account that it goes to.
-    publisher: Option<Arc<dyn Publisher>>,
+    /// The account that it goes to, and its connector.
+    to: Option<(Account, Arc<dyn Publisher>)>,
 }
 
 impl Lane {
@@ -28,7 +29,7 @@ impl Lane {
     /// for one of another network, and for a network without account of which nothing is known.
     async fn of(engine: &Engine, tenant: &TenantId, target: &CampaignTarget) -> Result<Self> {
         let network = target.network.clone();
-        let (rules, publisher) = match &target.route {
+        let (rules, to) = match &target.route {
             Route::Account(id) => {
                 let account = engine.account(tenant, *id).await?;
                 if account.network != network {
@@ -39,7 +40,8 @@ impl Lane {
                     return Err(Error::invalid("targets", other));
                 }
                 let publisher = engine.publisher(&account.platform)?;
-                (rules_for(&account, &**publisher), Some(publisher.clone()))
+                let rules = rules_for(&account, &**publisher);
+                (rules, Some((account, publisher.clone())))
             }
             Route::Disabled(_) => {
                 let unknown = || format!("nothing is known of the network {network}");
@@ -52,7 +54,7 @@ impl Lane {
             network,
             rules,
             route: target.route.clone(),
-            publisher,
+            to,
         })
     }
 
@@ -60,7 +62,12 @@ impl Lane {
     pub(super) fn judge(&self, variant: &Variant, voice: &Voice) -> Report {
         let post = Post::text("").variant(self.network.clone(), variant.clone());
         let content = post.content_for(&self.network, None);
-        judge(&content, &self.rules, voice, self.publisher.as_deref())
+        let (publisher, account) = match &self.to {
+            Some((account, publisher)) => (Some(&**publisher), Some(account)),
+            None => (None, None),
+        };
+        let (now, rules) = (Delivery::Now, &self.rules);
+        judge(&content, now, rules, voice, publisher, account)
     }
 }
 

@@ -106,7 +106,7 @@ async fn a_story_is_shown_without_its_text() {
     let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
     assert_eq!(world.effects()[0]["kind"], "story");
     let content = post.content_for(&automarket_connector_instagram::PLATFORM, None);
-    let said = world.instagram.check(&content);
+    let said = world.instagram.check(&content, Delivery::Now, None);
     let said: Vec<_> = said
         .iter()
         .map(|one| (one.severity, one.rule.as_str()))
@@ -243,7 +243,7 @@ async fn what_instagram_does_not_take_is_refused_before_anything_is_made() {
     // A story may be tall.
     let content = with_options(Post::text("").media(tall), &story())
         .content_for(&automarket_connector_instagram::PLATFORM, None);
-    assert_eq!(world.instagram.check(&content), []);
+    assert_eq!(world.instagram.check(&content, Delivery::Now, None), []);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use automarket_connector_linkedin::{LinkedInConfig, PLATFORM, testing};
 use automarket_core::{
-    Credential, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Retry,
+    Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Retry,
     check::Severity,
     chrono::TimeDelta,
     http_types::Method,
@@ -380,7 +380,7 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     assert!(world.effects().is_empty());
     // Plans say so before.
     let content = commented().content_for(&PLATFORM, None);
-    let said = world.linkedin.check(&content);
+    let said = world.linkedin.check(&content, Delivery::Now, None);
     let rules: Vec<&str> = said.iter().map(|finding| &*finding.rule).collect();
     assert_eq!(rules, ["linkedin.comment_scope"]);
     assert_eq!(said[0].severity, Severity::Advice);

@@ -84,7 +84,9 @@ async fn a_first_comment_and_the_fields_of_cards_are_plain() {
 async fn a_link_without_a_title_shows_its_host_and_the_plan_advises() {
     let world = World::new();
     let post = Post::text("Read").link("https://acme.dev/blog/1").unwrap();
-    let findings = world.linkedin.check(&post.content_for(&PLATFORM, None));
+    let findings = world
+        .linkedin
+        .check(&post.content_for(&PLATFORM, None), Delivery::Now, None);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].rule, "linkedin.card_title");
     assert_eq!(findings[0].severity, Severity::Advice);

@@ -157,7 +157,7 @@ fn what_the_link_makes_too_long_is_told_when_it_is_written() {
     let mut long = Post::text("é".repeat(4940));
     let rule = |post: &Post| {
         let content = post.content_for(&Platform::FACEBOOK, None);
-        let findings = World::new().mixpost.check(&content);
+        let findings = World::new().mixpost.check(&content, Delivery::Now, None);
         findings.into_iter().map(|finding| finding.rule).next()
     };
     assert_eq!(rule(&long), None);

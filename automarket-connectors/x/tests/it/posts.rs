@@ -2,7 +2,7 @@
 
 use automarket_connector_x::{Poll, Replies, XConfig, XOptions, testing};
 use automarket_core::{
-    Content, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Receipt,
+    Content, Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Receipt,
     check::{Severity, check},
     content::Voice,
     store::Account,
@@ -170,7 +170,7 @@ async fn options_are_checked_before_anything_is_sent() {
     };
     let content =
         with_options("Hello", &answer).content_for(&automarket_connector_x::PLATFORM, None);
-    let findings = world.x.check(&content);
+    let findings = world.x.check(&content, Delivery::Now, None);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].rule, "x.reply_restricted");
     assert_eq!(findings[0].severity, Severity::Advice);

@@ -20,8 +20,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 
 use crate::{
-    Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
-    Receipt, Result,
+    Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Profile,
+    Publisher, Receipt, Result,
     content::{Media, MediaKind, Variant, Voice},
     publisher::{is_last_word, judge, rules_for},
     steps::MemorySteps,
@@ -205,8 +205,11 @@ pub async fn an_empty_post_is_refused_before_any_request(test: &PublisherUnderTe
 /// When one says yes and the other no.
 pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> PublisherUnderTest) {
     type Change = fn(&mut Variant);
-    let cases: [(&str, Change); 11] = [
+    let cases: [(&str, Change); 12] = [
         ("nothing", |_| ()),
+        ("a comment", |base| {
+            base.first_comment = Some("And more.".to_owned());
+        }),
         ("no text", |base| base.text = Some(String::new())),
         ("a long text", |base| base.text = Some("é".repeat(70_000))),
         ("a control character", |base| {
@@ -236,20 +239,27 @@ pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> Publi
             base.media = Some(media.into_iter().collect());
         }),
     ];
-    for (name, change) in cases {
+    let test = fresh();
+    let able = test.own_rules().abilities;
+    let at = Delivery::At(test.now() + TimeDelta::hours(1));
+    let deliveries = [
+        (able.publish, Delivery::Now),
+        (able.schedule, at),
+        (able.draft, Delivery::Draft),
+    ];
+    let deliveries = deliveries.into_iter().filter(|(able, _)| *able);
+    for ((name, change), (_, delivery)) in cases
+        .into_iter()
+        .flat_map(|case| deliveries.clone().map(move |delivery| (case, delivery)))
+    {
         let test = fresh();
-        let mut post = test.post.clone();
+        let mut post = test.post.clone().delivery(delivery);
         change(&mut post.base);
-        let profile = test.publisher.profile();
-        let (network, account, rules) = match test.context.account() {
-            Some(account) => {
-                let rules = rules_for(account, &*test.publisher);
-                (&account.network, Some(account.id), rules)
-            }
-            None => (&profile.platform, None, profile.clone()),
-        };
-        let content = post.content_for(network, account);
-        let report = judge(&content, &rules, &Voice::default(), Some(&*test.publisher));
+        let (account, rules) = (test.context.account(), test.own_rules());
+        let network = account.map_or(&rules.platform, |account| &account.network);
+        let content = post.content_for(network, account.map(|account| account.id));
+        let (own, voice) = (Some(&*test.publisher), Voice::default());
+        let report = judge(&content, delivery, &rules, &voice, own, account);
         let faults = test.sandbox.faults();
         faults.add(FaultRule::on("", Fault::NotSent).times(u32::MAX));
         let result = test.publisher.publish(&test.attempt("key-1"), &post).await;
@@ -261,7 +271,7 @@ pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> Publi
         assert_eq!(
             !report.passes(),
             refused,
-            "{name}: the checks find {:?}, and publishing ends in {error:?}",
+            "{name}, {delivery:?}: the checks find {:?}, and publishing ends in {error:?}",
             report.findings
         );
     }
@@ -488,6 +498,14 @@ pub async fn what_failed_for_good_is_told_so(test: &PublisherUnderTest, fail: im
 impl PublisherUnderTest {
     fn now(&self) -> DateTime<Utc> {
         self.context.now()
+    }
+
+    /// What its account has to keep to.
+    fn own_rules(&self) -> Profile {
+        match self.context.account() {
+            Some(account) => rules_for(account, &*self.publisher),
+            None => self.publisher.profile().clone(),
+        }
     }
 
     /// A context for a new intent: fresh steps and this key.
