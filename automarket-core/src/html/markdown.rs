@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     metadata::web_address,
     scan::Tag,
+    table::Table,
     text::{is_space, seen},
     walk::{Event, is_block, is_heading, walk},
 };
@@ -80,11 +81,6 @@ struct Inline {
     address: Option<String>,
 }
 
-#[derive(Default)]
-struct Table {
-    rows: Vec<Vec<String>>,
-}
-
 impl Writer<'_> {
     fn text(&mut self, text: &str) {
         if let Some(verbatim) = &mut self.verbatim {
@@ -125,7 +121,7 @@ impl Writer<'_> {
             match name {
                 "table" => self.inner_tables += 1,
                 "tr" if self.inner_tables == 0 => self.row(),
-                "td" | "th" if self.inner_tables == 0 => self.end_cell(),
+                "td" | "th" if self.inner_tables == 0 => self.cell(tag),
                 "img" => self.image(tag),
                 _ if is_block(name) || name == "br" => self.space = true,
                 _ => self.open_inline(tag),
@@ -453,7 +449,15 @@ impl Writer<'_> {
     fn row(&mut self) {
         self.end_cell();
         if let Some(table) = &mut self.table {
-            table.rows.push(Vec::new());
+            table.open_row();
+        }
+    }
+
+    fn cell(&mut self, tag: &Tag<'_>) {
+        self.end_cell();
+        if let Some(table) = &mut self.table {
+            let columns = tag.get("colspan").and_then(|span| span.trim().parse().ok());
+            table.open_cell(columns.unwrap_or(1));
         }
     }
 
@@ -462,44 +466,23 @@ impl Writer<'_> {
             self.end_inline();
         }
         self.space = false;
-        let cell = std::mem::take(&mut self.line);
-        let cell = cell.trim().replace('|', "\\|").replace("\\\n", " ");
-        if let Some(table) = &mut self.table
-            && !cell.is_empty()
-        {
-            match table.rows.last_mut() {
-                Some(row) => row.push(cell),
-                None => table.rows.push(vec![cell]),
-            }
+        let text = std::mem::take(&mut self.line);
+        if let Some(table) = &mut self.table {
+            table.end_cell(text.trim().replace('|', "\\|").replace("\\\n", " "));
         }
     }
 
     fn end_table(&mut self) {
         self.end_cell();
-        let Some(mut table) = self.table.take() else {
+        let Some(table) = self.table.take() else {
             return;
         };
-        table.rows.retain(|row| !row.is_empty());
-        let width = table.rows.iter().map(Vec::len).max().unwrap_or(0);
-        if width <= 1 || width > 30 {
-            // One column only lays out, and so many are no table a reader follows.
-            for cell in table.rows.into_iter().flatten() {
-                self.block(&escape_start(&cell));
-            }
-            return;
+        match table.lines() {
+            Ok(lines) => self.block(&lines.join("\n")),
+            Err(texts) => texts
+                .iter()
+                .for_each(|text| self.block(&escape_start(text))),
         }
-        let mut lines = Vec::new();
-        for (i, row) in table.rows.iter().enumerate() {
-            let mut line = String::from("|");
-            for column in 0..width {
-                let _ = write!(line, " {} |", row.get(column).map_or("", String::as_str));
-            }
-            lines.push(line);
-            if i == 0 {
-                lines.push(format!("|{}", " --- |".repeat(width)));
-            }
-        }
-        self.block(&lines.join("\n"));
     }
 }
 

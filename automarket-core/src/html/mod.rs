@@ -12,6 +12,7 @@ mod markdown;
 mod metadata;
 mod sanitize;
 mod scan;
+mod table;
 mod text;
 mod walk;
 

@@ -76,3 +76,41 @@ proptest! {
         prop_assert_eq!(seen, words.join(" "));
     }
 }
+
+#[test]
+fn a_figure_stands_under_its_own_heading() {
+    let cases = [
+        (
+            "<table><tr><th></th><th>Basic</th><th>Pro</th></tr><tr><td>Users</td><td>5</td><td>50</td></tr></table>",
+            "|  | Basic | Pro |\n| --- | --- | --- |\n| Users | 5 | 50 |",
+        ),
+        (
+            "<table><tr><th>a<th>b<th>c<tr><td>1<td><td>3<tr><td> </table>",
+            "| a | b | c |\n| --- | --- | --- |\n| 1 |  | 3 |",
+        ),
+        (
+            "<table><tr><th colspan=2>both</th><th>c</th></tr><tr><td>1</td><td>2</td><td>3</td></tr></table>",
+            "| both |  | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |",
+        ),
+        // What only lays out is no table, and columns without anything are not shown.
+        (
+            "<table><tr><td></td><td>one</td></tr><tr><td colspan=2>two</td></tr></table>",
+            "one\n\ntwo",
+        ),
+        (
+            "<table><tr><td></td><td>one</td></tr><tr><td></td><td>two</td></tr></table>",
+            "one\n\ntwo",
+        ),
+        (
+            "<table><tr><td>a</td><td></td><td>b</td></tr></table>",
+            "| a | b |\n| --- | --- |",
+        ),
+        (
+            "<table><tr><td colspan=4000000000>a<td>b<tr><td colspan=x>1<td>2</table>",
+            "| a |  | b |\n| --- | --- | --- |\n| 1 | 2 |  |",
+        ),
+    ];
+    for (html, expected) in cases {
+        assert_eq!(markdown(html), expected, "{html}");
+    }
+}

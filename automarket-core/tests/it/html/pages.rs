@@ -203,3 +203,12 @@ fn a_body_hidden_until_its_script_runs_is_read() {
     );
     assert_eq!(page.text, "Still here");
 }
+
+#[test]
+fn a_table_of_a_page_keeps_its_empty_corner() {
+    let html = "<main><h1>Prices</h1><p>What our plans hold, side by side.</p><table><tr><th></th><th>Basic</th><th>Pro</th></tr>
+        <tr><td>Users</td><td>5</td><td>50</td></tr></table></main>";
+    let markdown = page(html.as_bytes(), "https://acme.example/").markdown;
+    let table = "|  | Basic | Pro |\n| --- | --- | --- |\n| Users | 5 | 50 |";
+    assert!(markdown.contains(table), "{markdown}");
+}
