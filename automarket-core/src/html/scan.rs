@@ -25,6 +25,8 @@ pub(super) enum Token<'a> {
 pub(super) struct Tag<'a> {
     /// Lower case.
     pub(super) name: Cow<'a, str>,
+    /// Self-closed where that counts, which is inside `svg` and `math`: it holds nothing.
+    pub(super) closed: bool,
     attributes: Vec<(Cow<'a, str>, &'a str)>,
 }
 
@@ -93,7 +95,7 @@ fn is_raw(name: &str) -> bool {
 pub(super) struct Scanner<'a> {
     html: &'a str,
     at: usize,
-    /// Inside `svg` and `math` a self-closed `script` or `title` is closed.
+    /// How many `svg` and `math` are open.
     foreign: usize,
 }
 
@@ -157,7 +159,7 @@ impl<'a> Scanner<'a> {
         lower(clip(name, MAX_NAME))
     }
 
-    fn tag(&mut self) -> (Tag<'a>, bool) {
+    fn tag(&mut self) -> Tag<'a> {
         let name = self.name();
         let mut attributes = Vec::new();
         let mut closed = false;
@@ -182,7 +184,12 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        (Tag { name, attributes }, closed)
+        let foreign = self.foreign > 0 || is_foreign(&name);
+        Tag {
+            name,
+            closed: closed && foreign,
+            attributes,
+        }
     }
 
     fn attribute(&mut self) -> (&'a str, &'a str) {
@@ -266,21 +273,18 @@ impl<'a> Iterator for Scanner<'a> {
                     continue;
                 }
                 self.at += 2;
-                let (tag, _) = self.tag();
-                if matches!(&*tag.name, "svg" | "math") {
+                let tag = self.tag();
+                if is_foreign(&tag.name) {
                     self.foreign = self.foreign.saturating_sub(1);
                 }
                 return Some(Token::Close(tag.name));
             } else {
                 self.at += 1;
-                let (tag, closed) = self.tag();
-                if matches!(&*tag.name, "svg" | "math") {
-                    self.foreign += usize::from(!closed);
-                    if closed {
-                        continue;
-                    }
+                let tag = self.tag();
+                if is_foreign(&tag.name) {
+                    self.foreign += usize::from(!tag.closed);
                 }
-                if is_raw(&tag.name) && !(closed && self.foreign > 0) {
+                if is_raw(&tag.name) && !tag.closed {
                     let content = self.raw_content(&tag.name);
                     return Some(Token::Raw(tag, content));
                 }
@@ -288,6 +292,11 @@ impl<'a> Iterator for Scanner<'a> {
             }
         }
     }
+}
+
+/// Elements whose content is of another language than HTML.
+fn is_foreign(name: &str) -> bool {
+    matches!(name, "svg" | "math")
 }
 
 /// How far the text reaches: up to a `<` that begins markup.

@@ -112,7 +112,9 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
             }
             return;
         }
-        self.push(tag);
+        if !tag.closed {
+            self.push(tag);
+        }
     }
 
     fn push(&mut self, tag: Tag<'a>) {
@@ -164,7 +166,9 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
 
     fn end(&mut self, name: &str) {
         let wanted = |open: &str| open == name || (is_heading(open) && is_heading(name));
-        if is_table_part(name) {
+        if is_sealed(name) {
+            self.end_sealed(name);
+        } else if is_table_part(name) {
             if let Some(at) = self.find(wanted, |open| open == "table" || is_sealed(open)) {
                 self.close_down_to(at);
             }
@@ -175,6 +179,24 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
                 self.close_down_to(at);
             }
         } else if let Some(at) = self.find(wanted, |open| is_block(open) || is_table_part(open)) {
+            self.close_down_to(at);
+        }
+    }
+
+    /// Ends an element that nothing inside ends, however much is open in it: most of these hide what they
+    /// hold, and one that is missed hides the rest of the page. What is hidden by itself goes on.
+    fn end_sealed(&mut self, name: &str) {
+        let goes_on = |open: &Entry<'_>| {
+            open.hides && (open.tag.name == "template" || is_block(&open.tag.name))
+        };
+        let found = self
+            .open
+            .iter()
+            .rposition(|open| open.tag.name == name || goes_on(open));
+        self.work += self.open.len() - found.unwrap_or(0);
+        if let Some(at) = found
+            && self.open.get(at).is_some_and(|open| open.tag.name == name)
+        {
             self.close_down_to(at);
         }
     }

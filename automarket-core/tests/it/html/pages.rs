@@ -212,3 +212,31 @@ fn a_table_of_a_page_keeps_its_empty_corner() {
     let table = "|  | Basic | Pro |\n| --- | --- | --- |\n| Users | 5 | 50 |";
     assert!(markdown.contains(table), "{markdown}");
 }
+
+fn text(html: &str) -> String {
+    page(html.as_bytes(), "https://acme.example/").text
+}
+
+#[test]
+fn a_drawing_hides_nothing_but_itself() {
+    for shape in [r#"<path d="M0 0"/>"#, "<rect>", "<g><text>secret</text>"] {
+        for shapes in [1, 255, 256, 10_000] {
+            let drawing = format!("<svg>{}</svg>", shape.repeat(shapes));
+            let html = format!("<p>Before</p>{drawing}<article><p>The article.</p></article>");
+            assert_eq!(text(&html), "Before\n\nThe article.", "{shapes} {shape}");
+            let clean = html::sanitize(&html);
+            assert!(clean.contains("The article."), "{shapes} {shape}: {clean}");
+        }
+    }
+    // What is hidden by itself stays so.
+    for html in [
+        "<object><template><div></object>secret</template></object>",
+        "<svg><div hidden></svg>secret</div></svg>",
+    ] {
+        assert_eq!(text(&format!("<p>a{html}<p>b")), "a\n\nb", "{html}");
+    }
+    assert_eq!(
+        text("<math><mi>x</mi><mspace/><mo>+</mo></math> is"),
+        "x+ is"
+    );
+}
