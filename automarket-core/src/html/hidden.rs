@@ -18,13 +18,20 @@ pub(super) struct Styles {
 }
 
 impl Styles {
-    /// Takes up a style sheet of the page.
-    pub(super) fn read(&mut self, sheet: &str) {
+    /// Takes up a style sheet of the page, which is for these media.
+    pub(super) fn read(&mut self, sheet: &str, media: &str) {
+        let always = media.split(',').any(|media| {
+            matches!(
+                media.trim().to_ascii_lowercase().as_str(),
+                "" | "all" | "screen"
+            )
+        });
         let room = self.room.unwrap_or(MAX_STYLES);
         let sheet = clip(sheet, room);
         self.room = Some(room - sheet.len());
         let sheet = without_comments(sheet);
-        // Blocks in blocks are those of `@media` and its kind: they hold at times only.
+        // Blocks in blocks are those of `@media` and its kind: they hold at times only, as does a sheet for
+        // some media.
         let mut depth = 0_usize;
         let mut start = 0;
         let mut selector = "";
@@ -40,7 +47,7 @@ impl Styles {
                     start = at + 1;
                 }
                 '}' => {
-                    self.rule(selector, before, depth <= 1);
+                    self.rule(selector, before, always && depth <= 1);
                     depth = depth.saturating_sub(1);
                     selector = "";
                     start = at + 1;
@@ -236,6 +243,7 @@ mod tests {
              @media print { .screen { display: none } } .a .b { display: none }
              @media (min-width: 1px) { .wide { display: block } } .wide { display: none }
              .off { position: absolute; left: -9999px }",
+            "",
         );
         let mut hidden: Vec<_> = styles.hidden.difference(&styles.shown).collect();
         hidden.sort();

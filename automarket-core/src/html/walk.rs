@@ -84,7 +84,8 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
             Token::Raw(tag, content) => {
                 self.elements += 1;
                 if tag.name == "style" {
-                    self.styles.read(content);
+                    let media = tag.get("media").unwrap_or_default();
+                    self.styles.read(content, &media);
                 }
                 (self.visit)(Event::Raw(&tag, content));
             }

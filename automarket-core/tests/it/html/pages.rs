@@ -240,3 +240,19 @@ fn a_drawing_hides_nothing_but_itself() {
         "x+ is"
     );
 }
+
+#[test]
+fn a_style_sheet_for_some_media_hides_nothing() {
+    for (media, hides) in [
+        ("print", false),
+        ("(max-width:600px)", false),
+        ("", true),
+        (" Screen ", true),
+        ("all", true),
+        ("print, screen", true),
+    ] {
+        let sheet = format!("<style media='{media}'>.story{{display:none}}</style>");
+        let html = format!("{sheet}<article class=story><p>Text.</p></article><p>End.");
+        assert_eq!(!text(&html).contains("Text."), hides, "{media}");
+    }
+}
