@@ -578,3 +578,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_of_many_marks_is_no_depth() {
+    for line in [
+        "-".repeat(40),
+        "*".repeat(40),
+        "=".repeat(40),
+        "- ".repeat(40),
+        format!("> 1. {}", "* ".repeat(40)),
+        format!("+{}", "-----+".repeat(20)),
+        format!("```\n+{}\n```", "+".repeat(40)),
+        format!("1.{}", "1.".repeat(40)),
+    ] {
+        let html = render(&format!("**a**\n\n{line}\n\nb"), Html);
+        assert!(html.contains("<strong>a</strong>"), "{line}: {html}");
+    }
+}
