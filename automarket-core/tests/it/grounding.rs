@@ -69,6 +69,34 @@ fn figures_compare_by_value_and_unit() {
 }
 
 #[test]
+fn figures_are_read_as_the_british_write_them() {
+    for (source, text) in [
+        ("Costs fell by 20 per cent.", "Costs fell 20%."),
+        ("Costs fell by 20%.", "costs fell 20 per cent"),
+        ("20 pour cent", "20 por ciento"),
+        ("20 Per Cento", "20%"),
+        ("raised £5 million", "raised £5m"),
+        ("raised £5m", "raised £5,000,000"),
+        ("raised £1.5m in May", "raised 1.5 million pounds"),
+        ("owes £2b", "owes £2 billion"),
+    ] {
+        assert_eq!(ungrounded(source, text), [], "{source} / {text}");
+    }
+    for (source, text, figure) in [
+        ("raised £5m", "raised £5", "£5"),
+        ("raised £5", "raised £5m", "£5m"),
+        ("20 per team", "20%", "20%"),
+        ("It is 5m long.", "Costs £5m.", "£5m"),
+        ("It is 5 million long.", "it is 5m long", "5"),
+        ("fell by 20 per cent", "fell by 30 per cent", "30 per cent"),
+    ] {
+        let claims = ungrounded(source, text);
+        let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!(words, [figure], "{source} / {text}");
+    }
+}
+
+#[test]
 fn months_are_dates_not_names() {
     grounded("It came in November.");
     missing("It came in March.", "March", UngroundedKind::Figure);

@@ -393,22 +393,21 @@ impl<'a> Number<'a> {
         let mut start = self.start;
         let mut unit = Unit::Plain;
         let mut rest = after;
+        let money = last_word(before)
+            .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
         if let Some((word, length)) = next_word(rest)
-            && let Some(power) = magnitude(word, length == word.len())
+            && let Some(power) = magnitude(word, length == word.len(), money.is_some())
         {
             value.exponent = value.exponent.saturating_add(power);
             end += length;
             rest = rest.get(length..).unwrap_or_default();
         }
-        if let Some((word, length)) = next_word(rest)
-            && let Some(found) = unit_of(word, length == word.len())
-        {
+        if let Some((found, length)) = unit_after(rest) {
             unit = found;
             end += length;
         }
         if unit == Unit::Plain
-            && let Some((word, length)) = last_word(before)
-            && let Some(currency) = currency(word)
+            && let Some((currency, length)) = money
         {
             unit = Unit::Currency(currency);
             start -= length;
@@ -486,11 +485,14 @@ fn last_word(before: &str) -> Option<(&str, usize)> {
     Some((trimmed.get(start..)?, before.len() - start))
 }
 
-fn magnitude(word: &str, attached: bool) -> Option<i32> {
+/// `5m` alone are metres, `£5m` are millions.
+fn magnitude(word: &str, attached: bool, of_money: bool) -> Option<i32> {
     if attached {
         match word {
             "M" => return Some(6),
             "B" => return Some(9),
+            "m" if of_money => return Some(6),
+            "b" if of_money => return Some(9),
             _ => {}
         }
     } else if word.eq_ignore_ascii_case("k") {
@@ -501,6 +503,22 @@ fn magnitude(word: &str, attached: bool) -> Option<i32> {
         .iter()
         .find(|(_, words)| words.split_whitespace().any(|one| one == lower))
         .map(|(power, _)| *power)
+}
+
+/// The unit that follows, with the length up to its end.
+fn unit_after(rest: &str) -> Option<(Unit, usize)> {
+    let (word, length) = next_word(rest)?;
+    if let Some(unit) = unit_of(word, length == word.len()) {
+        return Some((unit, length));
+    }
+    // `per cent`: two words in many languages.
+    let (second, more) = next_word(rest.get(length..)?)?;
+    let words = (word.to_lowercase(), second.to_lowercase());
+    matches!(
+        (words.0.as_str(), words.1.as_str()),
+        ("per" | "pour" | "por", "cent" | "ciento" | "cento")
+    )
+    .then_some((Unit::Percent, length + more))
 }
 
 fn unit_of(word: &str, attached: bool) -> Option<Unit> {
