@@ -8,7 +8,7 @@ use super::{
     metadata::web_address,
     scan::Tag,
     table::Table,
-    text::{is_space, seen},
+    text::{is_space, one_line, seen, shaped},
     walk::{Event, is_block, is_heading, walk},
 };
 
@@ -252,7 +252,7 @@ impl Writer<'_> {
         };
         self.push_space();
         self.line.push_str("![");
-        escape(&super::text::one_line(&seen(&alt)), &mut self.line);
+        escape(&one_line(&shaped(alt)), &mut self.line);
         let _ = write!(self.line, "]({})", link_target(&address));
     }
 

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     json_ld::{self, Linked},
     scan::{Tag, clip},
-    text::{one_line, seen},
+    text::{one_line, seen, shaped},
     walk::Event,
 };
 
@@ -85,7 +85,7 @@ impl Metadata {
             "meta" if self.tags.len() < MAX_TAGS => {
                 let content = tag
                     .get("content")
-                    .map(|text| one_line(clip(&seen(&text), MAX_TEXT)));
+                    .map(|text| one_line(clip(&shaped(text), MAX_TEXT)));
                 let Some(content) = content.filter(|content| !content.is_empty()) else {
                     return;
                 };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::WINDOWS_1252;
+use super::reference::decode_value;
 
 /// Attributes kept of one tag, name and value sizes in bytes. Real tags stay far below.
 const MAX_ATTRIBUTES: usize = 48;
@@ -33,7 +33,7 @@ pub(super) struct Tag<'a> {
 impl<'a> Tag<'a> {
     /// The attribute's value, character references resolved.
     pub(super) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw(name).map(decode)
+        self.raw(name).map(decode_value)
     }
 
     /// The attribute's value as it stands.
@@ -51,28 +51,6 @@ impl<'a> Tag<'a> {
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.attributes.iter().map(|(key, value)| (&**key, *value))
     }
-}
-
-/// Resolves character references. The C1 controls that old pages name (`&#146;`) are what Windows-1252 has
-/// in their place, as browsers read them.
-pub(super) fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
-        return Cow::Borrowed(text);
-    }
-    let decoded = html_escape::decode_html_entities(text);
-    if !decoded.contains(|c| matches!(c, '\u{80}'..='\u{9f}')) {
-        return decoded;
-    }
-    let windows = |c: char| match u8::try_from(u32::from(c)) {
-        Ok(byte @ 0x80..=0x9f) => WINDOWS_1252
-            .decode_without_bom_handling(&[byte])
-            .0
-            .chars()
-            .next()
-            .unwrap_or(c),
-        _ => c,
-    };
-    decoded.chars().map(windows).collect::<String>().into()
 }
 
 /// Elements whose content is not parsed for tags.

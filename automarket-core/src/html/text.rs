@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    scan::decode,
+    reference::decode,
     walk::{Event, is_block, walk},
 };
 
@@ -98,7 +98,11 @@ pub(super) fn is_space(c: char) -> bool {
 /// The text as a reader sees it: character references resolved, characters without a shape left out (soft
 /// hyphens, zero-width spaces, and tag characters but for those of a flag).
 pub(super) fn seen(text: &str) -> Cow<'_, str> {
-    let text = decode(text);
+    shaped(decode(text))
+}
+
+/// As [`seen`], of an attribute's value, whose references are resolved.
+pub(super) fn shaped(text: Cow<'_, str>) -> Cow<'_, str> {
     let shapeless = |c: char| {
         matches!(
             c,

@@ -4,11 +4,12 @@
 //! their trees by recursion. Here end tags are matched, implied ones added, and depth, number and size of
 //! what is passed on are capped, before any tree is built.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{
     hidden::{Styles, is_hidden},
-    scan::{Scanner, Tag, Token, clip, decode},
+    reference::{decode, decode_value},
+    scan::{Scanner, Tag, Token, clip},
 };
 
 /// What is passed on at the most.
@@ -418,7 +419,7 @@ impl Rewriter {
             if !is_telling(name) || value.starts_with("data:") {
                 continue;
             }
-            let value = escaped(&decode(value)).into_owned();
+            let value = escaped(&decode_value(value));
             if self.html.len() + value.len() > self.room {
                 self.cut = true;
             } else {
@@ -429,8 +430,12 @@ impl Rewriter {
     }
 }
 
-fn escaped(text: &str) -> Cow<'_, str> {
-    html_escape::encode_double_quoted_attribute(text)
+fn escaped(value: &str) -> String {
+    value
+        .replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// What stands for `&`, `<` and `>` of the text while other parsers have it: writers of HTML take time that

@@ -256,3 +256,45 @@ fn a_style_sheet_for_some_media_hides_nothing() {
         assert_eq!(!text(&html).contains("Text."), hides, "{media}");
     }
 }
+
+#[test]
+fn a_reference_needs_no_semicolon() {
+    for (html, expected) in [
+        (
+            "Fish &amp Chips &copy 2026, it&#8217s",
+            "Fish & Chips © 2026, it’s",
+        ),
+        (
+            "&#X41&#x1F600;&#xD800;&#0;&#99999999999",
+            "A😀\u{fffd}\u{fffd}\u{fffd}",
+        ),
+        ("&#146; &#x92 &#150;", "’ ’ –"),
+        ("&notit; &notin; &copyright", "¬it; ∉ ©right"),
+        ("&fjlig;&NotEqualTilde;", "fj≂̸"),
+        (
+            "&; &# &#x; &nope; &hellip &a",
+            "&; &# &#x; &nope; &hellip &a",
+        ),
+        ("&é &amp", "&é &"),
+        ("AT&T R&D", "AT&T R&D"),
+    ] {
+        assert_eq!(text(&format!("<p>{html}</p>")), expected, "{html}");
+    }
+    // Once, and in an address only where nothing goes on.
+    let page = page(
+        b"<meta property=og:image content='/i?a=1&amp;copy=2&copy=3'><meta name=description content='&amp;copy; &amp;lt;'>
+          <p><a href='/?a=1&copy=2&lang=en&ampx&amp'>a</a> <img src=/i alt='&amp;lt; &lt'>",
+        "https://acme.example/",
+    );
+    assert_eq!(
+        page.image.unwrap().as_str(),
+        "https://acme.example/i?a=1&copy=2&copy=3"
+    );
+    assert_eq!(page.description.as_deref(), Some("&copy; &lt;"));
+    assert_eq!(
+        page.markdown,
+        "[a](https://acme.example/?a=1&copy=2&lang=en&ampx&) ![\\&lt; \\<](https://acme.example/i)"
+    );
+    let clean = html::sanitize("<p>&copy 2026 &lt b &amp;copy</p>");
+    assert_eq!(clean, "<p>© 2026 &lt; b &amp;copy</p>");
+}
