@@ -255,22 +255,26 @@ impl Metadata {
     }
 
     pub(super) fn byline(&self) -> Option<String> {
-        let named = self
-            .linked
-            .author
-            .as_deref()
-            .or(self.tag(&[
-                "author",
-                "article:author",
-                "dc.creator",
-                "dcterms.creator",
-                "parsely-author",
-            ]))
-            .or(self.author.as_deref())?;
+        let tags = [
+            "author",
+            "article:author",
+            "dc.creator",
+            "dcterms.creator",
+            "parsely-author",
+        ];
+        let tagged = tags.iter().flat_map(|name| {
+            let named = self.tags.iter().filter(move |(key, _)| key == name);
+            named.map(|(_, value)| value)
+        });
+        let mut names = (self.linked.author.iter())
+            .chain(tagged)
+            .chain(&self.author)
+            .map(|name| name.strip_prefix("By ").unwrap_or(name).trim());
         // `article:author` is often the address of a profile.
-        let name = named.strip_prefix("By ").unwrap_or(named).trim();
-        (!name.contains("://") && !name.is_empty() && name.chars().count() <= 200)
-            .then(|| name.to_owned())
+        let is_address = |name: &str| name.contains("://") && !name.contains(' ');
+        names
+            .find(|name| !name.is_empty() && name.chars().count() <= 200 && !is_address(name))
+            .map(str::to_owned)
     }
 
     pub(super) fn language(&self) -> Option<String> {

@@ -298,3 +298,29 @@ fn a_reference_needs_no_semicolon() {
     let clean = html::sanitize("<p>&copy 2026 &lt b &amp;copy</p>");
     assert_eq!(clean, "<p>© 2026 &lt; b &amp;copy</p>");
 }
+
+#[test]
+fn the_author_is_the_first_name_and_no_address() {
+    let byline = |html: &str| page(html.as_bytes(), "https://acme.example/").byline;
+    let profile = "<meta property=article:author content='https://social.example/cesar'>";
+    for (html, expected) in [
+        ("", None),
+        (
+            "<a rel=author href=/c>By César Salza</a>",
+            Some("César Salza"),
+        ),
+        (
+            "<meta property=article:author content='Ana Ruiz'>",
+            Some("Ana Ruiz"),
+        ),
+        (
+            "<meta name=dc.creator content='Lena Holm'>",
+            Some("Lena Holm"),
+        ),
+    ] {
+        assert_eq!(byline(&format!("{profile}{html}<p>a")).as_deref(), expected);
+    }
+    let named = "Bradley M. Kuhn (http://ebb.org/bkuhn/)";
+    let html = format!("<meta name=author content='{named}'><p>a");
+    assert_eq!(byline(&html).as_deref(), Some(named));
+}
