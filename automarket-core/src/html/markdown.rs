@@ -341,6 +341,11 @@ impl Writer<'_> {
                 let _ = write!(self.line, "{fence}{pad}{held}{pad}{fence}");
             }
             ("a", Some(address)) => {
+                // Right before the link it would make a picture of it.
+                let touches = |open: &Inline| open.start < self.line.len();
+                if self.line.ends_with('!') && self.inline.iter().all(touches) {
+                    self.line.insert(self.line.len() - 1, '\\');
+                }
                 let _ = write!(self.line, "[{held}]({address})");
             }
             (name, _) => {

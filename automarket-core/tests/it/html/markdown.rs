@@ -114,3 +114,29 @@ fn a_figure_stands_under_its_own_heading() {
         assert_eq!(markdown(html), expected, "{html}");
     }
 }
+
+#[test]
+fn an_exclamation_mark_makes_no_picture_of_a_link() {
+    let link = "[more](https://acme.example/)";
+    for (html, expected) in [
+        ("<p>Wow!<a href=/>more</a>", format!("Wow\\!{link}")),
+        ("<p>Wow! <a href=/>more</a>", format!("Wow! {link}")),
+        (
+            "<p>Wow!<b><a href=/>more</a></b>",
+            format!("Wow!**{link}**"),
+        ),
+        ("<p><b>!<a href=/>more</a></b>", format!("**\\!{link}**")),
+        ("<p>\\!<a href=/>more</a>", format!("\\\\\\!{link}")),
+        ("<p>Wow!<a href=/> </a>", "Wow!".to_owned()),
+    ] {
+        let rendered = markdown(html);
+        assert_eq!(rendered, expected, "{html}");
+        let picture = |event| {
+            matches!(
+                event,
+                pulldown_cmark::Event::Start(pulldown_cmark::Tag::Image { .. })
+            )
+        };
+        assert!(!pulldown_cmark::Parser::new(&rendered).any(picture));
+    }
+}
