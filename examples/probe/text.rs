@@ -42,16 +42,9 @@ pub(crate) fn length(request: &Value) -> Result<Reply> {
     let input: OnPlatform = input(request)?;
     let profile = profile(&input.platform)?;
     let length = automarket::text::length(&input.text, &profile.text);
-    let content = Post::text(&input.text).content_for(&profile.platform, None);
-    let valid = automarket::check::check(&content, &profile, &Voice::default())
-        .findings
-        .iter()
-        .all(|finding| {
-            !matches!(
-                finding.rule.as_str(),
-                "text.too_long" | "text.also_too_long" | "text.empty"
-            )
-        });
+    // What is only white space is sent as nothing.
+    let valid =
+        automarket::text::valid(&input.text, &profile.text) && !input.text.trim().is_empty();
     reply(
         json!({"length": length, "limit": profile.text.limit, "unit": profile.text.unit, "valid": valid}),
     )

@@ -374,3 +374,26 @@ fn what_only_a_connector_can_say_of_a_content_is_found_too() {
     let found = two["findings"].as_array().unwrap();
     assert!(found.iter().all(|f| f["severity"] != "blocker"), "{two}");
 }
+
+#[test]
+fn a_length_is_valid_where_the_platform_takes_the_text() {
+    let of = |text: &str| ask("length", json!({"platform": "x", "text": text}));
+    for (text, length, valid) in [
+        ("Grüße".to_owned(), 5, true),
+        ("a".repeat(280), 280, true),
+        // White space counts, as it is sent.
+        ("a".repeat(280) + " ", 281, false),
+        ("ABC\u{202a}\u{ffff}ABC\u{fffe}".to_owned(), 12, false),
+        (" ".to_owned(), 1, false),
+        (String::new(), 0, false),
+    ] {
+        let reply = of(&text);
+        assert_eq!(
+            (&reply["length"], &reply["valid"]),
+            (&json!(length), &json!(valid)),
+            "{text:?}"
+        );
+    }
+    let poem = json!({"platform": "facebook", "text": "a ".repeat(70_000)});
+    assert_eq!(ask("length", poem)["valid"], false);
+}
