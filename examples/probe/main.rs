@@ -33,7 +33,8 @@ fn main() -> io::Result<()> {
 }
 
 fn answer(line: &[u8]) -> String {
-    let request: Value = match serde_json::from_slice(line) {
+    let read = serde_json::from_slice(line);
+    let request: Value = match read.or_else(|_| serde_json::from_slice(&whole(line))) {
         Ok(request) => request,
         Err(error) => return failed("null", "not_json", &error.to_string()),
     };
@@ -50,6 +51,28 @@ fn answer(line: &[u8]) -> String {
         Ok(None) => failed(id, "unknown_op", &format!("there is no op {op}")),
         Err(_) => failed(id, "panic", "a bug: the operation panicked"),
     }
+}
+
+/// The line with half characters (`\ud800` alone) as U+FFFD: JSON may have them, a text of ours may not.
+fn whole(line: &[u8]) -> Vec<u8> {
+    let unit = |at: usize| {
+        let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut out = line.to_vec();
+    let mut at = 0;
+    while let Some(byte) = line.get(at) {
+        at += match (byte, unit(at)) {
+            (b'\\', Some(0xd800..=0xdbff)) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            (b'\\', Some(0xd800..=0xdfff)) => {
+                out[at..at + 6].copy_from_slice(br"\ufffd");
+                6
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+    }
+    out
 }
 
 fn failed(id: &str, code: &str, message: &str) -> String {

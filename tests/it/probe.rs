@@ -397,3 +397,26 @@ fn a_length_is_valid_where_the_platform_takes_the_text() {
     let poem = json!({"platform": "facebook", "text": "a ".repeat(70_000)});
     assert_eq!(ask("length", poem)["valid"], false);
 }
+
+#[test]
+fn half_a_character_is_read_as_the_replacement_character() {
+    let of = |line: &str| -> Value { serde_json::from_str(&answers(&[line])[0]).unwrap() };
+    let url = |text: &str| of(&format!(r#"{{"id":1,"op":"url","url":"{text}"}}"#));
+    for text in [r"http://a/\ud800", r"http://a/\uDC00", r"http://a/\ufffd"] {
+        let reply = url(text);
+        assert_eq!(reply["id"], 1, "{text}");
+        assert_eq!(reply["href"], "http://a/%EF%BF%BD", "{text}");
+    }
+    // A whole one, and what only looks like half of one, stay.
+    assert_eq!(
+        url(r"http://a/\ud83d\ude00\ud83d")["href"],
+        "http://a/%F0%9F%98%80%EF%BF%BD"
+    );
+    assert_eq!(
+        url(r"http://a/?\\ud800\ud800")["href"],
+        r"http://a/?\ud800%EF%BF%BD"
+    );
+    let id = answers(&[r#"{"id":"\ud800","op":"no-such-op"}"#]).remove(0);
+    assert!(id.starts_with(r#"{"id":"\ud800","#), "{id}");
+    assert_eq!(of(r#"{"id":1,"text":"\ud8"#)["error"]["code"], "not_json");
+}
