@@ -159,7 +159,8 @@ pub struct TextRules {
     pub comment_limit: Option<usize>,
     /// A further limit that holds as well (Bluesky: 300 graphemes and 3,000 bytes).
     pub also: Option<(TextUnit, usize)>,
-    /// What each address counts, where the platform shortens them (X 23, Mastodon 23).
+    /// What each address counts, where the platform shortens them (X 23, Mastodon 23). Mastodon shortens
+    /// `@name@domain` too; see [`count`](crate::text::count).
     pub url_length: Option<usize>,
     /// How it wants formatted text.
     pub markup: Markup,

@@ -1,10 +1,12 @@
 //! The length of a text as platforms count it.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::profile::{TextRules, TextUnit};
 
-use super::{emoji, url, weighted};
+use super::{emoji, tags, url, weighted};
 
 /// The length of `text` as the platform counts it.
 #[must_use]
@@ -15,7 +17,8 @@ pub fn length(text: &str, rules: &TextRules) -> usize {
 /// The length of `text` in a unit; `url_length` is what each address counts, where addresses are shortened.
 ///
 /// X ([`TextUnit::Weighted`]) shortens every address, with or without scheme: `example.com` counts too. In
-/// the other units only addresses with `http://` or `https://` count `url_length` (Mastodon's rule).
+/// the other units only addresses with `http://` or `https://` count `url_length`, and of `@name@domain` only
+/// `@name` counts (Mastodon's rules).
 /// Takes linear time on any text.
 ///
 /// ```
@@ -34,15 +37,32 @@ pub fn count(text: &str, unit: TextUnit, url_length: Option<usize>) -> usize {
     if unit == TextUnit::Weighted {
         return weighted::count(text, url_length);
     }
+    let Some(url_length) = url_length else {
+        return plain(text, unit);
+    };
     let mut total = 0;
     let mut at = 0;
-    if let Some(url_length) = url_length {
-        for found in url::find(text).into_iter().filter(|found| found.scheme) {
-            total += plain(&text[at..found.start], unit) + url_length;
-            at = found.end;
-        }
+    for found in url::find(text).into_iter().filter(|found| found.scheme) {
+        total += plain(&without_domains(&text[at..found.start]), unit) + url_length;
+        at = found.end;
     }
-    total + plain(&text[at..], unit)
+    total + plain(&without_domains(&text[at..]), unit)
+}
+
+/// The text without the servers of those it mentions.
+fn without_domains(text: &str) -> Cow<'_, str> {
+    let mentions = tags::remote_mentions(text);
+    if mentions.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for ((_, end), name) in mentions {
+        out.push_str(&text[at..name]);
+        at = end;
+    }
+    out.push_str(&text[at..]);
+    Cow::Owned(out)
 }
 
 /// Whether the platform takes a text of this length and these characters: not empty, within the limit and

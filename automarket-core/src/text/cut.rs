@@ -6,7 +6,7 @@ use crate::profile::TextRules;
 
 use super::count::{count, length};
 use super::entities::spans;
-use super::sentence;
+use super::{sentence, tags};
 
 /// How far behind a piece words are looked at, in bytes.
 const LOOK_AHEAD: usize = 64;
@@ -204,6 +204,11 @@ fn unbroken(text: &str) -> Vec<(usize, usize)> {
         .iter()
         .map(|span| (span.start, span.end))
         .collect();
+    all.extend(
+        tags::remote_mentions(text)
+            .into_iter()
+            .map(|(span, _)| span),
+    );
     let mut from = 0;
     while let Some(at) = text[from..].find("://").map(|at| from + at) {
         let scheme = text[from..at]

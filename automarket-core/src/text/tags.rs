@@ -69,6 +69,39 @@ pub(super) fn mentions(text: &str) -> Vec<(Span, bool)> {
     names
 }
 
+/// Mentions of accounts on other servers (`@name@domain`), with the place of the second `@`. These are
+/// Mastodon's (`MENTION_RE` of its accounts).
+pub(super) fn remote_mentions(text: &str) -> Vec<(Span, usize)> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    // Words with full stops and hyphens between them.
+    let words = |from: usize, is_word: &dyn Fn(char) -> bool| {
+        let is_joint = |c: char| matches!(c, '.' | '-');
+        let rest = &text[from..];
+        let end = rest.find(|c| !is_word(c) && !is_joint(c));
+        let run = &rest[..end.unwrap_or(rest.len())];
+        let length = run.trim_end_matches(is_joint).len();
+        Some(from + length).filter(|_| length > 0 && run.starts_with(is_word))
+    };
+    let mut found = Vec::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices('@') {
+        let refused = |c: char| matches!(c, '=' | '/') || is_word(c);
+        if at < from || text[..at].ends_with(refused) {
+            continue;
+        }
+        let Some(name) = words(at + 1, &|c| c.is_ascii_alphanumeric() || c == '_') else {
+            continue;
+        };
+        if text[name..].starts_with('@')
+            && let Some(end) = words(name + 1, &is_word)
+        {
+            found.push(((at, end), name));
+            from = end;
+        }
+    }
+    found
+}
+
 /// Cashtags.
 pub(super) fn cashtags(text: &str) -> Vec<Span> {
     let mut tags = Vec::new();

@@ -206,3 +206,46 @@ proptest! {
         prop_assert_eq!(count(&text, TextUnit::Weighted, Some(23)), count(&composed, TextUnit::Weighted, Some(23)));
     }
 }
+
+#[test]
+fn of_a_mention_on_another_server_its_name_counts() {
+    let mastodon = |text: &str| count(text, Graphemes, Some(23));
+    for (text, expected) in [
+        ("@alice@mastodon.social hi", 9),
+        ("Hi @alice@mastodon.social, @bob_1@xn--p1ai.example!", 18),
+        ("(@a.b-c@日本.example)", 8),
+        // The full stop ends a sentence.
+        ("by @alice@mastodon.social.", 10),
+        (
+            "https://a.dev/ @a@b.dev https://a.dev/@a@b.dev",
+            23 + 4 + 23,
+        ),
+        // Mail, a part of an address, no name, no domain.
+        ("alice@mastodon.social", 21),
+        ("x/@alice@mastodon.social", 24),
+        ("x@alice@mastodon.social", 23),
+        ("@ali.@mastodon.social", 21),
+        ("@@mastodon.social @alice@ @é@b.c", 32),
+        ("@a@b@c@d", 6),
+    ] {
+        assert_eq!(mastodon(text), expected, "{text}");
+        // Where addresses count as they are, so do names.
+        assert_eq!(count(text, Graphemes, None), text.chars().count(), "{text}");
+    }
+    let mut rules = rules(Graphemes, 40);
+    rules.url_length = Some(23);
+    let text = format!("Thanks {}!", "@a@mastodon.social ".repeat(8));
+    assert!(valid(&text, &rules));
+    let fitted = automarket_core::text::fit(&text.repeat(2), &rules, None);
+    assert!(
+        fitted.text.matches("@mastodon.social").count() >= 8,
+        "{fitted:?}"
+    );
+    let parts = automarket_core::text::split(&text.repeat(3), &rules, false);
+    for part in &parts {
+        assert!(
+            !part.text.ends_with("@mastodon") && !part.text.ends_with("@a"),
+            "{part:?}"
+        );
+    }
+}

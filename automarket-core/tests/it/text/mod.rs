@@ -37,7 +37,7 @@ fn texts() -> impl Strategy<Value = String> {
         4 => "[a-zA-Z]{1,12}".prop_map(|word| word + " "),
         1 => prop::sample::select(vec![
             "https://example.com/a/b?c=d#e", "example.org", "http://t.co/abc", "a.com日本.jp/x", "http://localhost:80/x",
-            "#launch", "#日本語", "@name", "@name/list", " $ACME ", "RT@name", "##", "@@", "://", "xn--p1ai.рф",
+            "#launch", "#日本語", "@name", "@name/list", "@name@host.example", "@a@b", " $ACME ", "RT@name", "##", "@@", "://", "xn--p1ai.рф",
             "👨‍👩‍👧‍👦", "👩🏽‍💻", "🇩🇪🇽🇧🇪🇺", "1️⃣", "©️", "☺︎", "\u{FE0F}", "\u{200D}", "\u{20E3}", "\u{1F3FD}",
             "e\u{301}", "\u{301}", "か\u{3099}", "\u{1100}\u{1161}", "क्षि", "\u{600}", "\u{FEFF}", "\u{202A}", "ſK",
             ". ", "! ", "? ", "。", "…", "\n\n", "\r\n", "\t", "\u{A0}", "  ", ".", "-", "_", "/", "(", ")", "'", "\"",
