@@ -36,6 +36,11 @@ pub trait Steps: Send + Sync {
 /// The rule of the error of [`once`] when a look found nothing and [`Steps::is_over`].
 pub const OVER: &str = "step.over";
 
+/// The rule of a refusal by which a platform says that it has the very thing whose sending was in doubt. From then on
+/// [`once`] only looks for it: that it is not listed is no proof any more, and once the platform has forgotten the
+/// first it would take a second.
+pub const REPEATED: &str = "step.repeated";
+
 const _: Option<&dyn Steps> = None;
 
 /// Steps that last as long as the value: for calls outside any job.
@@ -70,6 +75,8 @@ enum StepState {
     Begun,
     /// It was at this instant.
     BegunAt(DateTime<Utc>),
+    /// The platform refused it as a repeat of what may be its own: it is only looked for.
+    Repeated,
     /// It surely did not happen: it may be tried again.
     Failed,
     /// The result of an outside write.
@@ -93,7 +100,10 @@ pub fn nothing_out<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
 pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
     steps.into_iter().any(|value| {
         let state = StepState::deserialize(value);
-        matches!(state, Ok(StepState::Begun | StepState::BegunAt(_)))
+        matches!(
+            state,
+            Ok(StepState::Begun | StepState::BegunAt(_) | StepState::Repeated)
+        )
     })
 }
 
@@ -127,6 +137,8 @@ where
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
 /// `Unavailable` with the retry `Reconcile` when it is too soon to look ([`Steps::look_after`]).
 /// `TooLate` (rule [`OVER`]) when it is not there and is not to be sent any more; the step stays begun.
+/// Of an `act` that said [`REPEATED`]: its error with the retry `Reconcile`, and from then on, until `find` finds it,
+/// `Duplicate` with that retry, or `CannotTell` when it is too late.
 pub async fn once<T, F, G>(
     steps: &dyn Steps,
     name: &str,
@@ -145,7 +157,7 @@ where
         Some(StepState::Done(value) | StepState::Kept(value)) => {
             return decode(name, value).map_err(unread);
         }
-        Some(begun @ (StepState::Begun | StepState::BegunAt(_))) => {
+        Some(begun @ (StepState::Begun | StepState::BegunAt(_) | StepState::Repeated)) => {
             looked = true;
             if let StepState::BegunAt(at) = begun
                 && let Some(now) = steps.now().await?
@@ -163,6 +175,19 @@ where
             if let Some(found) = answer.map_err(|error| error.with_retry(Retry::Reconcile))? {
                 remember(steps, name, &found).await?;
                 return Ok(found);
+            }
+            if matches!(begun, StepState::Repeated) {
+                // Whoever waits may yet find it; when that is over, somebody else has to look.
+                let kind = match steps.is_over() {
+                    true => ErrorKind::CannotTell,
+                    false => ErrorKind::Duplicate,
+                };
+                let message =
+                    "the platform refused it as a repeat of what it has, and does not list it";
+                let remedy = "look there, then send it again or leave it";
+                return Err(unread(Error::new(kind, message))
+                    .with_rule(REPEATED)
+                    .with_remedy(remedy));
             }
             if steps.is_over() {
                 let message = "it is not there, and too late to be sent again";
@@ -183,6 +208,10 @@ where
         Ok(result) => {
             remember(steps, name, &result).await?;
             Ok(result)
+        }
+        Err(error) if error.rule() == Some(REPEATED) => {
+            put(steps, name, &StepState::Repeated).await?;
+            Err(unread(error))
         }
         Err(error) => {
             let in_doubt = match error.retry() {
@@ -248,7 +277,10 @@ fn decode<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use super::*;
 
@@ -377,6 +409,53 @@ mod tests {
         assert!(in_doubt([&before]) && !nothing_out([&before]));
         let found = once(&steps, "old", || async { Ok(Some(3)) }, || async { Ok(4) });
         assert_eq!(found.await.unwrap(), 3);
+    }
+
+    /// Steps of what is too late.
+    #[derive(Default)]
+    struct Late(MemorySteps, AtomicBool);
+
+    #[async_trait]
+    impl Steps for Late {
+        async fn get(&self, name: &str) -> Result<Option<Value>> {
+            self.0.get(name).await
+        }
+        async fn put(&self, name: &str, value: &Value) -> Result<()> {
+            self.0.put(name, value).await
+        }
+        fn is_over(&self) -> bool {
+            self.1.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_as_its_own_repeat_is_looked_for_and_never_sent_again() {
+        let steps = Late::default();
+        let lost = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+        let repeat = Error::new(ErrorKind::Duplicate, "twice").with_rule(REPEATED);
+        for error in [lost, repeat] {
+            let end: Result<u32> =
+                once(&steps, "p", || async { Ok(None) }, || async { Err(error) }).await;
+            assert!(end.unwrap_err().is_unknown());
+        }
+        let blind = || async { panic!("the platform has it") };
+        for (over, kind) in [(false, ErrorKind::Duplicate), (true, ErrorKind::CannotTell)] {
+            steps.1.store(over, Ordering::Relaxed);
+            let end: Result<u32> = once(&steps, "p", || async { Ok(None) }, blind).await;
+            let error = end.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.is_unknown()),
+                (kind, true),
+                "{error:?}"
+            );
+            assert_eq!(error.rule(), Some(REPEATED));
+            let row = steps.get("p").await.unwrap().unwrap();
+            assert!(in_doubt([&row]) && !nothing_out([&row]));
+        }
+        let found: u32 = once(&steps, "p", || async { Ok(Some(3)) }, blind)
+            .await
+            .unwrap();
+        assert_eq!(found, 3);
     }
 
     #[tokio::test]

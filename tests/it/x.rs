@@ -5,15 +5,23 @@ use std::{sync::Arc, time::Duration};
 use automarket::{
     Automarket, Credential, Keyring, Platform, Post, Tenant, Variant, When,
     connectors::x::{PLATFORM, Poll, X, XConfig, XOptions, testing},
+    core::chrono::TimeDelta,
     store::{Account, MemoryStore, PublicationState},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 use serde_json::{Value, json};
 
 async fn world(settings: Value) -> (Tenant, Account, Sandbox, ManualClock) {
+    world_of(Arc::new(testing::FakeX::new()), settings).await
+}
+
+async fn world_of(
+    fake: Arc<testing::FakeX>,
+    settings: Value,
+) -> (Tenant, Account, Sandbox, ManualClock) {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let sandbox = Sandbox::new()
-        .with(Arc::new(testing::FakeX::new()))
+        .with(fake)
         .with_clock(Arc::new(clock.clone()));
     let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
         .clock(Arc::new(clock.clone()))
@@ -79,7 +87,7 @@ async fn a_thread_whose_answers_get_lost_is_sent_once() {
         let job = now.job;
         publication = Some(now);
         tenant.work_on(job, Duration::from_secs(30)).await.unwrap();
-        clock.advance(automarket::core::chrono::TimeDelta::minutes(10));
+        clock.advance(TimeDelta::minutes(10));
     }
     let publication = publication.unwrap();
     assert_eq!(
@@ -93,4 +101,55 @@ async fn a_thread_whose_answers_get_lost_is_sent_once() {
     assert_eq!(effects[2]["reply_to"], effects[1]["id"]);
     let url = format!("https://x.com/acme/status/{}", receipt.remote_id);
     assert_eq!(receipt.url, Some(url));
+}
+
+/// X refuses the second sending as a repeat and lists nothing: what is over then is unknown, not missed, and only
+/// somebody who says so sends it once more.
+#[tokio::test(start_paused = true)]
+async fn what_x_said_that_it_has_is_not_missed() {
+    let fake = Arc::new(testing::FakeX::new());
+    let (tenant, account, sandbox, clock) = world_of(fake.clone(), Value::Null).await;
+    let rule = FaultRule::on("/2/tweets", Fault::CutAfter).method("POST".parse().unwrap());
+    sandbox.faults().add(rule);
+    fake.delay_listing(u32::MAX);
+    let post = Post::text("One");
+    let id = tenant.publish(post, [account.id], When::Now).await.unwrap();
+    let work = async |minutes| {
+        let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        tenant
+            .work_on(now.job, Duration::from_secs(90))
+            .await
+            .unwrap();
+        clock.advance(TimeDelta::minutes(minutes));
+        let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        now
+    };
+    for minutes in [5, 5, 51] {
+        let publication = work(minutes).await;
+        assert_eq!(
+            publication.state,
+            PublicationState::Publishing,
+            "{publication:?}"
+        );
+    }
+    let publication = work(1).await;
+    assert_eq!(
+        publication.state,
+        PublicationState::Unknown,
+        "{publication:?}"
+    );
+    // By now X has forgotten it.
+    fake.set_takes_repeats(true);
+    assert!(tenant.retry(id).await.unwrap().is_empty());
+    work(1).await;
+    assert_eq!(sandbox.effects(&PLATFORM).len(), 1);
+    let looked = "it is not there";
+    tenant.resend_unknown(publication.id, looked).await.unwrap();
+    let publication = work(1).await;
+    assert_eq!(
+        publication.state,
+        PublicationState::Published,
+        "{publication:?}"
+    );
+    assert_eq!(sandbox.effects(&PLATFORM).len(), 2);
 }

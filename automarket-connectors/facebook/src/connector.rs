@@ -11,6 +11,7 @@ use automarket_core::{
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
     publisher::undeclared,
+    steps::REPEATED,
     store::Account,
 };
 use serde::{Deserialize as _, Serialize};
@@ -364,9 +365,8 @@ impl Draft<'_> {
             Err(error)
                 if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
             {
-                let found = self.look().await;
-                let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
-                found.ok_or_else(|| error.with_retry(Retry::Reconcile))
+                let found = self.look().await.ok().flatten();
+                found.ok_or_else(|| error.with_rule(REPEATED))
             }
             Err(error) => Err(error),
         }

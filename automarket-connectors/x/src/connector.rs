@@ -10,6 +10,7 @@ use automarket_core::{
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
     publisher::undeclared,
+    steps::REPEATED,
     store::Account,
 };
 use serde::Deserialize as _;
@@ -366,9 +367,8 @@ impl Attempt<'_> {
                 ErrorKind::NotFound if answers_ours => return Err(self.unseen(error).await?),
                 // It did go through, and the search did not show it.
                 ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
-                    let found = self.find().await;
-                    let found = found.map_err(|error| error.with_retry(Retry::Reconcile))?;
-                    return found.ok_or_else(|| error.with_retry(Retry::Reconcile));
+                    let found = self.find().await.ok().flatten();
+                    return found.ok_or_else(|| error.with_rule(REPEATED));
                 }
                 // It may be what a sending before this one left; or a text that the account said elsewhere.
                 ErrorKind::Duplicate if answers_ours => {

@@ -172,6 +172,32 @@ async fn the_same_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     assert_eq!(world.effects().len(), 1);
 }
 
+/// What Facebook refused as a repeat of itself is out, whatever the list says and however long that is remembered.
+#[tokio::test(start_paused = true)]
+async fn what_facebook_said_that_it_has_is_never_sent_again() {
+    let world = World::new();
+    let cx = world.cx();
+    world.fault("/feed", Fault::CutAfter);
+    let blind = || FaultRule::on("/published_posts", Fault::Reply(200, "{\"data\":[]}"));
+    world.sandbox.faults().add(blind().times(3));
+    world.facebook.publish(&cx, &hello()).await.unwrap_err();
+    // The look after the refusal fails; the refusal counts all the same.
+    world.fault("/published_posts", Fault::StatusBefore(503));
+    let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Duplicate);
+    assert!(error.is_unknown(), "{error:?}");
+    world.fake.set_takes_repeats(true);
+    world.sandbox.faults().add(blind().times(6));
+    for _ in 0..2 {
+        let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        assert_eq!(world.effects().len(), 1);
+    }
+    let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+    assert_eq!(world.effects().len(), 1);
+}
+
 #[tokio::test]
 async fn a_post_without_text_stays_unknown_after_a_lost_answer() {
     let world = World::new();

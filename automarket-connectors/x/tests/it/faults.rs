@@ -140,6 +140,33 @@ async fn the_same_text_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     );
 }
 
+/// What X refused as a repeat of itself is out, whatever the list says and however long X remembers it.
+#[tokio::test(start_paused = true)]
+async fn what_x_said_that_it_has_is_never_sent_again() {
+    let world = World::new();
+    let cx = world.cx();
+    let rule = FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    world.fake.delay_listing(u32::MAX);
+    world.x.publish(&cx, &hello()).await.unwrap_err();
+    // The look after the refusal fails; the refusal counts all the same.
+    let busy = FaultRule::on("/users/", Fault::StatusBefore(503));
+    world.sandbox.faults().add(busy.after(3));
+    let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Duplicate);
+    assert!(error.is_unknown(), "{error:?}");
+    world.fake.set_takes_repeats(true);
+    for _ in 0..2 {
+        let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        assert_eq!(world.effects().len(), 1);
+    }
+    world.fake.delay_listing(0);
+    let receipt = done(world.x.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+    assert_eq!(world.effects().len(), 1);
+}
+
 /// The two nets under a lost answer, each without the other; and without both.
 #[tokio::test(start_paused = true)]
 async fn a_lost_post_never_stands_twice() {
