@@ -11,21 +11,31 @@ pub(crate) fn same(post: &Post, text: &str, quote: Option<&str>, answers: bool) 
         Some(note) => (&note.text, &note.entities.urls),
         None => (&post.text, &post.entities.urls),
     };
-    let listed = normal(&restored(said, links, quote));
+    let listed = normal(&restored(said, links, quote, text));
     let sent = normal(text);
     listed == sent || answers && behind_names(&listed, &sent)
 }
 
-/// The text as it was before X changed it.
-fn restored(text: &str, links: &[Link], quote: Option<&str>) -> String {
+/// The text as it was before X changed it. What the sent text holds itself X did not add.
+fn restored(text: &str, links: &[Link], quote: Option<&str>, sent: &str) -> String {
     let mut text = text.to_owned();
+    let sent = entities(sent).urls;
+    let mut sent: Vec<String> = sent.iter().map(|url| bare(&url.text)).collect();
     for link in links.iter().filter(|link| !link.url.is_empty()) {
+        let address = bare(&link.expanded_url);
+        let own = sent.iter().position(|one| *one == address);
+        let own = own.map(|at| sent.swap_remove(at)).is_some();
         let path = link.expanded_url.split(['?', '#']).next();
         let path = path.unwrap_or_default();
         let added = link.media_key.is_some()
             || path.contains("/status/") && (path.contains("/photo/") || path.contains("/video/"))
             || quote.is_some_and(|id| path.ends_with(&format!("/status/{id}")));
-        text = text.replace(&link.url, if added { "" } else { &link.expanded_url });
+        let whole = if added && !own {
+            ""
+        } else {
+            &link.expanded_url
+        };
+        text = text.replace(&link.url, whole);
     }
     // The last of these is what the others begin with.
     text.replace("&lt;", "<")
@@ -42,15 +52,17 @@ fn normal(text: &str) -> String {
         out.extend(points.by_ref().take(url.start - at));
         points.by_ref().take(url.end - url.start).for_each(drop);
         at = url.end;
-        let bare = url
-            .text
-            .split_once("://")
-            .map_or(&*url.text, |(_, bare)| bare);
-        out.push_str(&bare.trim_end_matches('/').to_lowercase());
+        out.push_str(&bare(&url.text));
     }
     out.extend(points);
     let words: Vec<&str> = out.split_whitespace().collect();
     words.join(" ")
+}
+
+/// An address without scheme and last slash.
+fn bare(url: &str) -> String {
+    let bare = url.split_once("://").map_or(url, |(_, bare)| bare);
+    bare.trim_end_matches('/').to_lowercase()
 }
 
 /// Whether only names stand before what was sent.
@@ -99,6 +111,33 @@ mod tests {
             (
                 "Well said",
                 json!({"text": "Well said https://t.co/q", "entities": {"urls": [link("https://t.co/q", "https://twitter.com/b/status/77")]}}),
+                Some("77"),
+            ),
+            // Somebody else's video, whose address the text holds itself, whatever X says of it.
+            (
+                "Watch: https://x.com/acme/status/123/video/1",
+                json!({"text": "Watch: https://t.co/abc", "entities": {"urls": [link("https://t.co/abc", "https://x.com/acme/status/123/video/1")]}}),
+                None,
+            ),
+            (
+                "Watch: x.com/acme/status/123/video/1 now",
+                json!({"text": "Watch: https://t.co/abc now https://t.co/m", "entities": {"urls": [
+                    {"url": "https://t.co/abc", "expanded_url": "https://x.com/acme/status/123/video/1", "media_key": "13_1"},
+                    {"url": "https://t.co/m", "expanded_url": "https://x.com/a/status/1/photo/1", "media_key": "3_1"},
+                ]}}),
+                None,
+            ),
+            // The address of what is quoted stands in the text; X adds it once more, or does not.
+            (
+                "This: https://x.com/b/status/77",
+                json!({"text": "This: https://t.co/q", "entities": {"urls": [link("https://t.co/q", "https://x.com/b/status/77")]}}),
+                Some("77"),
+            ),
+            (
+                "This: https://x.com/b/status/77",
+                json!({"text": "This: https://t.co/q https://t.co/r", "entities": {"urls": [
+                    link("https://t.co/q", "https://x.com/b/status/77"), link("https://t.co/r", "https://x.com/b/status/77"),
+                ]}}),
                 Some("77"),
             ),
             (
