@@ -24,7 +24,7 @@ const SKEW: TimeDelta = TimeDelta::minutes(5);
 ///
 /// # Errors
 /// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
-/// than are read, or no text by which to know it.
+/// than are read, or no text by which to know it, or several that may be it.
 pub(crate) async fn find_post(
     cx: &Context,
     api: &Api<'_>,
@@ -38,25 +38,46 @@ pub(crate) async fn find_post(
             "a post without text cannot be told from the author's other ones",
         ));
     }
+    let begun = since.timestamp_millis();
     let since = earliest(since);
+    let mut alike = Vec::new();
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
         let posts = listed.elements;
         let old = |post: &Post| post.made().is_some_and(|made| made < since);
-        let same = |post: &&Post| {
-            let own = post.reshare_context.is_none() && !old(post);
-            own && plain(&post.commentary) == wanted
-        };
-        if let Some(post) = posts.iter().find(same) {
-            return Ok(Some(post.id.clone()));
+        for post in &posts {
+            if post.reshare_context.is_some() || old(post) {
+                continue;
+            }
+            let said = plain(&post.commentary);
+            if said == wanted {
+                return Ok(Some(post.id.clone()));
+            }
+            if shortened(&said, &wanted) {
+                // One that may be of before, though clocks differ, may say the same of another link.
+                let ours = post.made().is_some_and(|made| made >= begun);
+                alike.push(ours.then(|| post.id.clone()));
+            }
         }
         // That the newest come first is what is seen, not what is promised.
         let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
         if posts.len() < PAGE || newest_first && posts.last().is_some_and(old) {
-            return Ok(None);
+            return only(alike);
         }
     }
     Err(cannot_tell("the author posted more since than is searched"))
+}
+
+/// The one of those that are like what was sent but for [shortened] links, where it is the only one and known to be ours.
+pub(crate) fn only(alike: Vec<Option<String>>) -> Result<Option<String>> {
+    match &*alike {
+        [] => Ok(None),
+        [Some(ours)] => Ok(Some(ours.clone())),
+        _ => Err(cannot_tell(
+            "LinkedIn shortens links, so what is there may be this, or say the same of another link: look there, \
+             then send it again or leave it",
+        )),
+    }
 }
 
 /// Since when what was begun at this instant may have been made, in milliseconds.
@@ -66,6 +87,29 @@ pub(crate) fn earliest(begun: DateTime<Utc>) -> i64 {
 
 pub(crate) fn cannot_tell(why: &str) -> Error {
     Error::new(ErrorKind::CannotTell, why).with_platform(&PLATFORM)
+}
+
+/// Whether a listed text is what was sent, with long addresses as short ones of LinkedIn's: where they lead it does not
+/// say. Spaces count alike.
+pub(crate) fn shortened(listed: &str, sent: &str) -> bool {
+    const SHORT: &str = "lnkd.in/";
+    let same = |(listed, sent): (&str, &str)| {
+        let (Some((head, _)), Some((_, rest))) =
+            (listed.split_once(SHORT), listed.rsplit_once(SHORT))
+        else {
+            return listed == sent;
+        };
+        let head = head.trim_end_matches("https://");
+        let code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let tail = rest.trim_start_matches(code);
+        let address = sent.strip_prefix(head);
+        let address = address.and_then(|rest| rest.strip_suffix(tail));
+        address.is_some_and(|address| address.contains('.'))
+    };
+    let (listed_words, sent_words) = (listed.split_whitespace(), sent.split_whitespace());
+    listed.contains(SHORT)
+        && listed_words.clone().count() == sent_words.clone().count()
+        && listed_words.zip(sent_words).all(same)
 }
 
 /// What little text shows: without backslashes, hashtags and mentions as their words, every space alike.
@@ -126,5 +170,54 @@ mod tests {
             assert_ne!(plain(&written), plain(&format!("{listed} 2")), "{sent}");
         }
         assert_ne!(plain(r"Hello \(1\)"), plain("Hello 1"));
+    }
+
+    #[test]
+    fn a_text_is_known_by_what_stands_around_its_shortened_links() {
+        for (sent, listed, same) in [
+            (
+                "New: https://acme.dev/long",
+                "New: https://lnkd.in/dX_9-a",
+                true,
+            ),
+            ("New:\n\nacme.dev/long ", "New: https://lnkd.in/dX", true),
+            (
+                "(see https://acme.dev/a_(b)), ok",
+                "(see https://lnkd.in/dX), ok",
+                true,
+            ),
+            (
+                "a acme.dev and acme.dev/long!",
+                "a acme.dev and https://lnkd.in/dX!",
+                true,
+            ),
+            (
+                "a.dev/1,b.dev/2",
+                "https://lnkd.in/d1,https://lnkd.in/d2",
+                true,
+            ),
+            ("看https://acme.dev/long吧", "看https://lnkd.in/dX吧", true),
+            ("听https://acme.dev/long吧", "看https://lnkd.in/dX吧", false),
+            (
+                "Old: https://acme.dev/long",
+                "New: https://lnkd.in/dX",
+                false,
+            ),
+            ("New: soon", "New: https://lnkd.in/dX", false),
+            (
+                "New: https://acme.dev/long",
+                "New: https://lnkd.in/dX now",
+                false,
+            ),
+            (
+                "New: a.dev and b.dev/long",
+                "New: c.dev and https://lnkd.in/dX",
+                false,
+            ),
+            ("New: https://acme.dev/1", "New: https://acme.dev/2", false),
+            ("", "", false),
+        ] {
+            assert_eq!(shortened(listed, sent), same, "{sent}: {listed}");
+        }
     }
 }

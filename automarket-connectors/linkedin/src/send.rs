@@ -18,7 +18,7 @@ use crate::{
     api::{Api, PAGE},
     author::Author,
     error::{ask, created, original, send},
-    find::{PAGES, cannot_tell, earliest, find_post},
+    find::{PAGES, cannot_tell, earliest, find_post, only, shortened},
     wire::{Comment, Page, Post},
 };
 
@@ -146,6 +146,7 @@ pub(crate) struct Commenting<'a> {
 impl Commenting<'_> {
     /// Looks for what an earlier attempt may have left.
     pub(crate) async fn look(&self) -> Result<Option<String>> {
+        let mut alike = Vec::new();
         for page in 0..PAGES {
             let call = self.api.comments(self.post, page * PAGE)?;
             let listed = match ask::<Page<Comment>>(self.cx, call).await {
@@ -158,12 +159,21 @@ impl Commenting<'_> {
                 Err(error) => return Err(error),
             };
             let last = listed.len() < PAGE;
-            let ours = listed.into_iter().find(|comment| {
-                comment.actor == self.author.urn()
-                    && comment.message.text.trim() == self.text.trim()
-            });
-            if ours.is_some() || last {
-                return Ok(ours.and_then(|comment| comment.comment_urn.or(comment.id)));
+            let own = |comment: &Comment| comment.actor == self.author.urn();
+            for comment in listed.into_iter().filter(own) {
+                let said = comment.message.text.trim();
+                let same = said == self.text.trim();
+                let like = shortened(said, self.text);
+                let id = comment.comment_urn.or(comment.id);
+                if same {
+                    return Ok(id);
+                }
+                if like {
+                    alike.push(id);
+                }
+            }
+            if last {
+                return only(alike);
             }
         }
         Err(cannot_tell("the post has more comments than are searched"))

@@ -52,3 +52,27 @@ fn mention(text: &str) -> Option<(String, &str)> {
     let known = urn.starts_with("urn:li:person:") || urn.starts_with("urn:li:organization:");
     known.then(|| (name.replace('\\', ""), left))
 }
+
+/// A text as it is listed: addresses of more than 26 characters as short ones of LinkedIn's own. What was sent is not
+/// kept.
+pub(super) fn shortened(text: &str, id: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut number = 0;
+    while let Some(at) = rest.find("http") {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(char::is_whitespace).unwrap_or(from.len());
+        let address = from[..end].trim_end_matches(['.', ',', '!', ')', '\\']);
+        out.push_str(before);
+        if address.contains("://") && address.replace('\\', "").chars().count() > 26 {
+            number += 1;
+            let id = id.rsplit([':', ',']).next().unwrap_or_default();
+            let id = id.trim_end_matches(')');
+            out.push_str(&format!("https://lnkd.in/d{id}{number}"));
+        } else {
+            out.push_str(address);
+        }
+        rest = &from[address.len()..];
+    }
+    out + rest
+}

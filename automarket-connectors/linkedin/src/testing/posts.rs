@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Incoming, empty, forbidden, invalid,
-    little::shown,
+    little::{shortened, shown},
     problem,
     state::{Comment, Post, Stage, State},
 };
@@ -239,7 +239,7 @@ pub(super) fn list(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
 fn listed(post: &Post) -> Value {
     let at = post.at.timestamp_millis();
     let mut view = json!({
-        "id": post.id, "author": post.author, "commentary": post.commentary,
+        "id": post.id, "author": post.author, "commentary": shortened(&post.commentary, &post.id),
         "visibility": post.visibility,
         "lifecycleState": if post.draft { "DRAFT" } else { "PUBLISHED" },
         "createdAt": at, "publishedAt": at, "lastModifiedAt": at,
@@ -334,7 +334,8 @@ pub(super) fn comments(state: &State, call: &Incoming<'_>, urn: &str) -> Respons
     let elements = page.map(|comment| {
         json!({
             "id": comment.id.rsplit([',', ')']).nth(1), "commentUrn": comment.id,
-            "actor": comment.actor, "object": urn, "message": {"text": comment.text},
+            "actor": comment.actor, "object": urn,
+            "message": {"text": shortened(&comment.text, &comment.id)},
         })
     });
     let elements: Vec<Value> = elements.collect();

@@ -17,17 +17,14 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::conformance::fresh;
-use crate::world::{World, commented, done, hello};
+use crate::world::{COMMENT, LITTLE, TEXT, World, commented, done, hello};
 
 fn one_of_each(effects: &[Value], name: &str) {
     assert_eq!(effects.len(), 1, "{name}: {effects:?}");
-    assert_eq!(
-        effects[0]["text"], "Hello (from Acme) & friends #launch",
-        "{name}"
-    );
+    assert_eq!(effects[0]["text"], TEXT, "{name}");
     let comments = effects[0]["comments"].as_array().unwrap();
     assert_eq!(comments.len(), 1, "{name}: {effects:?}");
-    assert_eq!(comments[0]["text"], "More here (soon): acme.dev", "{name}");
+    assert_eq!(comments[0]["text"], COMMENT, "{name}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,8 +236,7 @@ async fn more_posts_than_are_searched_stay_unknown() {
 async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
     let world = World::new();
     let long_ago = world.cx().now() - TimeDelta::days(2);
-    let text = r"Hello \(from Acme\) & friends #launch";
-    let old = world.fake.seed(testing::ORGANIZATION, text, long_ago);
+    let old = world.fake.seed(testing::ORGANIZATION, LITTLE, long_ago);
     let rule = FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
     world.sandbox.faults().add(rule);
     let cx = world.cx();
@@ -254,10 +250,9 @@ async fn an_old_post_of_the_same_text_is_not_taken_for_ours() {
 #[tokio::test(start_paused = true)]
 async fn a_post_of_before_that_a_lost_one_repeats_is_not_taken_for_it() {
     let world = World::new();
-    let text = r"Hello \(from Acme\) & friends #launch";
     // Within the time in which LinkedIn takes no text twice.
     let before = world.cx().now() - TimeDelta::hours(5);
-    world.fake.seed(testing::ORGANIZATION, text, before);
+    world.fake.seed(testing::ORGANIZATION, LITTLE, before);
     let lost = || FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
     world.sandbox.faults().add(lost());
     let cx = world.cx();
@@ -272,7 +267,7 @@ async fn a_post_of_before_that_a_lost_one_repeats_is_not_taken_for_it() {
         trust_duplicates: true,
         ..LinkedInConfig::default()
     });
-    world.fake.seed(testing::MEMBER, text, before);
+    world.fake.seed(testing::MEMBER, LITTLE, before);
     world.sandbox.faults().add(lost());
     let cx = world.anna();
     world.linkedin.publish(&cx, &hello()).await.unwrap_err();
@@ -361,6 +356,56 @@ async fn a_lost_comment_is_found_among_many_or_not_sent_again() {
         let comments = world.effects()[0]["comments"].as_array().unwrap().len();
         assert_eq!(comments, others + 1);
     }
+}
+
+/// Of a link that LinkedIn shortened nobody sees where it leads.
+#[tokio::test(start_paused = true)]
+async fn of_several_that_only_differ_in_links_none_is_taken_for_the_lost_one() {
+    let world = World::new();
+    let rule = FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    for title in ["another", "a-third"] {
+        let text = LITTLE.replace(r"a\_long", title);
+        world.fake.seed(testing::ORGANIZATION, &text, cx.now());
+    }
+    for other in ["Good bye", "https://acme.dev/other/long/title"] {
+        world.fake.seed(testing::ORGANIZATION, other, cx.now());
+    }
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.is_unknown());
+    assert_eq!(world.effects().len(), 4);
+
+    // Nor the only one, where it may be of before.
+    let world = World::new();
+    let rule = FaultRule::on("/rest/posts", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let text = LITTLE.replace("title", "story");
+    let before = cx.now() - TimeDelta::minutes(2);
+    world.fake.seed(testing::ORGANIZATION, &text, before);
+    world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert_eq!(world.effects().len(), 1);
+
+    let world = World::new();
+    world.fault("/comments", Fault::CutBefore);
+    let cx = world.cx();
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    let comment = |id: &str| {
+        let text = format!("More (soon): https://lnkd.in/{id}, and acme.dev");
+        json!({"id": id, "actor": testing::ORGANIZATION, "message": {"text": text}})
+    };
+    let page = json!({"elements": [comment("d1"), comment("d2")]});
+    let page = Fault::Reply(200, page.to_string().leak());
+    let rule = FaultRule::on("/comments", page).method(Method::GET);
+    world.sandbox.faults().add(rule);
+    let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert_eq!(world.effects()[0]["comments"], json!([]));
 }
 
 #[tokio::test]

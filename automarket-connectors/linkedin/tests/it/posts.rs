@@ -7,7 +7,7 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{World, commented, done, hello, with_options};
+use crate::world::{COMMENT, World, commented, done, hello, with_options};
 
 fn poll(question: &str, answers: &[&str]) -> LinkedInOptions {
     LinkedInOptions {
@@ -53,10 +53,7 @@ async fn a_first_comment_and_the_fields_of_cards_are_plain() {
             .await
             .unwrap(),
     );
-    assert_eq!(
-        world.effects()[0]["comments"][0]["text"],
-        "More here (soon): acme.dev"
-    );
+    assert_eq!(world.effects()[0]["comments"][0]["text"], COMMENT);
     let options = LinkedInOptions {
         title: Some("Launch (finally) #1".into()),
         description: Some("What_is new?".into()),

@@ -9,7 +9,7 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{commented, done, hello};
+use crate::world::{COMMENT, LITTLE, commented, done, hello};
 
 const API: &str = "https://api.linkedin.com";
 const ORGANIZATION: &str = "urn%3Ali%3Aorganization%3A5515715";
@@ -59,14 +59,14 @@ fn post_body(commentary: &str) -> serde_json::Value {
 async fn a_post_and_its_comment_are_these_requests() {
     let wire = rest(Script::new(), "POST", "/rest/posts")
         .header("content-type", "application/json")
-        .json(post_body(r"Hello \(from Acme\) & friends #launch"))
+        .json(post_body(LITTLE))
         .reply(201, "")
         .reply_header("x-restli-id", "urn:li:share:6844785523593134080");
     let wire = rest(wire, "POST", &format!("/rest/socialActions/{SHARE}/comments"))
         .json(json!({
             "actor": testing::ORGANIZATION,
             "object": "urn:li:share:6844785523593134080",
-            "message": {"text": "More here (soon): acme.dev"},
+            "message": {"text": COMMENT},
         }))
         .reply(201, r#"{"id":"6844785799","commentUrn":"urn:li:comment:(urn:li:activity:6844785523593134081,6844785799)","actor":"urn:li:organization:5515715"}"#);
     let cx = cx(&wire, testing::ORGANIZATION);
@@ -240,7 +240,7 @@ async fn looking_and_deleting_are_these_requests() {
         Script::new(),
         &format!("/rest/posts?q=author&author={ORGANIZATION}&count=100&start=0&sortBy=CREATED"),
     )
-    .reply(200, r#"{"paging":{"start":0,"count":100,"links":[]},"elements":[{"id":"urn:li:share:8","author":"urn:li:organization:5515715","commentary":"Hello \\(from Acme\\) & friends {hashtag|\\#|launch}","createdAt":4102444800000,"publishedAt":4102444800000,"lifecycleState":"PUBLISHED","visibility":"PUBLIC"}]}"#);
+    .reply(200, r#"{"paging":{"start":0,"count":100,"links":[]},"elements":[{"id":"urn:li:share:8","author":"urn:li:organization:5515715","commentary":"Hello \\(from Acme\\) & friends {hashtag|\\#|launch} https://lnkd.in/dX\\_9-a!","createdAt":4102444800000,"publishedAt":4102444800000,"lifecycleState":"PUBLISHED","visibility":"PUBLIC"}]}"#);
     let wire = rest(wire, "DELETE", "/rest/posts/urn%3Ali%3Ashare%3A8")
         .header("x-restli-method", "DELETE")
         .reply(204, "");

@@ -80,13 +80,20 @@ impl World {
     }
 }
 
+/// What is posted, and as LinkedIn is sent it: with a link that it lists in another way.
+pub(crate) const TEXT: &str =
+    "Hello (from Acme) & friends #launch https://acme.dev/blog/a_long-title!";
+pub(crate) const LITTLE: &str =
+    r"Hello \(from Acme\) & friends #launch https://acme.dev/blog/a\_long-title!";
+pub(crate) const COMMENT: &str = "More (soon): https://acme.dev/blog/a_long-title, and acme.dev";
+
 pub(crate) fn hello() -> Post {
-    Post::text("Hello (from Acme) & friends #launch")
+    Post::text(TEXT)
 }
 
 pub(crate) fn commented() -> Post {
     let mut post = hello();
-    post.base.first_comment = Some("More here (soon): acme.dev".to_owned());
+    post.base.first_comment = Some(COMMENT.to_owned());
     post
 }
 
