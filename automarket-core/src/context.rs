@@ -23,6 +23,10 @@ use crate::{
 
 /// What was just sent a platform may not list yet: so many looks, so far apart.
 const LOOKS: (u32, Duration) = (3, Duration::from_secs(5));
+/// What needs something that was just made is tried so often, so far apart; then so much later, for so long.
+const TRIES: (u32, Duration) = (3, Duration::from_secs(3));
+const LATER: Duration = Duration::from_secs(30);
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Transport, clock, account, credential, deadline, idempotency key and the steps already done.
 ///
@@ -310,6 +314,37 @@ impl Context {
             tokio::time::sleep(pause).await;
         }
         look().await
+    }
+
+    /// Does what needs something of ours that was made a moment ago: platforms do not see that everywhere at once, and
+    /// say `NotFound` though it is there. So three times over six seconds. What is not found then is to be tried again half
+    /// a minute later; ten minutes after the first time, which `step` remembers, that is the last word.
+    ///
+    /// # Errors
+    /// Those of `act` and of the steps.
+    pub async fn until_seen<T, F>(&self, step: &str, act: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let unseen =
+            |end: &Result<T>| matches!(end, Err(error) if error.kind() == ErrorKind::NotFound);
+        let (tries, pause) = TRIES;
+        for _ in 1..tries {
+            let end = act().await;
+            if !unseen(&end) {
+                return end;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        let end = act().await;
+        if !unseen(&end) {
+            return end;
+        }
+        let since = self.step(step, || async { Ok(self.now()) }).await?;
+        match self.now() - since < PATIENCE {
+            true => end.map_err(|error| error.with_retry(Retry::After(Some(LATER)))),
+            false => end,
+        }
     }
 
     /// Makes the call and reads the whole answer, of whatever status, within the call's time and size. Of

@@ -401,8 +401,11 @@ impl Draft<'_> {
     }
 
     async fn comment(&self, id: &str, text: &str) -> Result<String> {
-        let call = self.api.comment(id, text)?;
-        self.api.graph.make(self.cx, call).await
+        let make = || async {
+            let call = self.api.comment(id, text)?;
+            self.api.graph.make(self.cx, call).await
+        };
+        self.cx.until_seen("facebook.unseen", make).await
     }
 
     /// The page's own comment of this text; others may say the same.

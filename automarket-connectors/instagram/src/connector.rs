@@ -457,7 +457,8 @@ async fn comment(cx: &Context, api: &Api<'_>, id: &str, text: &str) -> Result<St
         let whose = |one: &Comment| Some(*one.username.as_ref()? == own.username);
         Ok(own_comment(comments, whose)?.map(|ours| ours.id))
     };
-    let send = || async { api.graph.make(cx, api.comment(id, text)?).await };
+    let make = || async { api.graph.make(cx, api.comment(id, text)?).await };
+    let send = || cx.until_seen("instagram.unseen", make);
     let sent: Result<String> = cx.once("instagram.comment", look, send).await;
     sent.map_err(|error| error.about(&format!("the first comment of {id}, which is public")))
 }

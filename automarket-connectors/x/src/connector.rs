@@ -1,14 +1,13 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
 };
 
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
-    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, async_trait,
+    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
     check::Finding,
-    chrono::{DateTime, TimeDelta, Utc},
+    chrono::{DateTime, Utc},
     publisher::undeclared,
     steps::REPEATED,
     store::Account,
@@ -25,11 +24,6 @@ use crate::{
     wire::{self, Created, Deleted, User},
 };
 
-/// An answer to a post that is not to be seen yet is tried so often, so far apart.
-const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
-/// How long until the next attempt then, and how long until that post is taken to be gone.
-const LATER: Duration = Duration::from_secs(30);
-const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 /// Why a part cannot be looked up.
 const WORDLESS: &str = "a post without text cannot be told from the account's other ones";
 
@@ -339,44 +333,32 @@ impl Attempt<'_> {
         Ok(pick(&posts, wanted).map(|post| post.id.clone()))
     }
 
-    /// The refusal of an answer to a post of ours that is not seen: to be tried again while it may only be slow.
-    async fn unseen(&self, refusal: Error) -> Result<Error> {
-        let step = format!("x.unseen.{}", self.index);
-        let since = self.cx.step(&step, || async { Ok(self.cx.now()) }).await?;
-        Ok(match self.cx.now() - since < PATIENCE {
-            true => refusal.with_retry(Retry::After(Some(LATER))),
-            false => refusal,
-        })
-    }
-
     async fn send(&self) -> Result<String> {
-        let (tries, pause) = UNSEEN;
-        let mut tried = 1;
-        loop {
-            let error = match ask::<Created>(self.cx, self.api.create(self.part)?).await {
-                Ok(created) => return Ok(created.id),
-                Err(error) => error,
-            };
-            let answers_ours = self.part.options.is_none();
-            match error.kind() {
-                // What it answers was made a moment ago, and X does not show it everywhere yet.
-                ErrorKind::NotFound if answers_ours && tried < tries => {
-                    tokio::time::sleep(pause).await;
-                    tried += 1;
-                }
-                ErrorKind::NotFound if answers_ours => return Err(self.unseen(error).await?),
-                // It did go through, and the search did not show it.
-                ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
-                    let found = self.find().await.ok().flatten();
-                    return found.ok_or_else(|| error.with_rule(REPEATED));
-                }
-                // It may be what a sending before this one left; or a text that the account said elsewhere.
-                ErrorKind::Duplicate if answers_ours => {
-                    let found = self.find().await.ok().flatten();
-                    return found.ok_or(error);
-                }
-                _ => return Err(error),
+        let create = || async {
+            let call = self.api.create(self.part)?;
+            Ok(ask::<Created>(self.cx, call).await?.id)
+        };
+        let answers_ours = self.part.options.is_none();
+        let sent = if answers_ours {
+            let step = format!("x.unseen.{}", self.index);
+            self.cx.until_seen(&step, create).await
+        } else {
+            create().await
+        };
+        match sent {
+            // It did go through, and the search did not show it.
+            Err(error)
+                if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
+            {
+                let found = self.find().await.ok().flatten();
+                found.ok_or_else(|| error.with_rule(REPEATED))
             }
+            // It may be what a sending before this one left; or a text that the account said elsewhere.
+            Err(error) if error.kind() == ErrorKind::Duplicate && answers_ours => {
+                let found = self.find().await.ok().flatten();
+                found.ok_or(error)
+            }
+            sent => sent,
         }
     }
 }

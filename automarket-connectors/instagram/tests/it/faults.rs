@@ -211,6 +211,47 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
+    let unseen = r#"{"error":{"message":"Unsupported post request. Object with ID '1' does not exist","code":100,"error_subcode":33}}"#;
+    let hidden = |times| {
+        let world = World::new();
+        let rule = FaultRule::on("/comments", Fault::Reply(400, unseen)).method(Method::POST);
+        world.sandbox.faults().add(rule.times(times));
+        world
+    };
+    let world = hidden(2);
+    let outcome = world.instagram.publish(&world.cx(), &commented()).await;
+    assert!(done(outcome.unwrap()).data["comment"].is_string());
+    assert_eq!(world.effects().len(), 2);
+    // Longer than one attempt takes.
+    let world = hidden(7);
+    let cx = world.cx();
+    for _ in 0..2 {
+        let error = world
+            .instagram
+            .publish(&cx, &commented())
+            .await
+            .unwrap_err();
+        let later = Retry::After(Some(Duration::from_secs(30)));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, later));
+    }
+    done(world.instagram.publish(&cx, &commented()).await.unwrap());
+    assert_eq!(world.effects().len(), 2);
+    // Not for ever: somebody deleted it.
+    let world = hidden(99);
+    let cx = world.cx();
+    world
+        .instagram
+        .publish(&cx, &commented())
+        .await
+        .unwrap_err();
+    world.clock.advance(TimeDelta::minutes(11));
+    let receipt = done(world.instagram.publish(&cx, &commented()).await.unwrap());
+    assert_eq!(receipt.comment_error().unwrap().kind, ErrorKind::NotFound);
+    assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
     for login in [Login::Instagram, Login::Facebook] {
         let world = World::of_login(login);
