@@ -127,12 +127,12 @@ async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publicat
         match write(On::Any(db), change, next).await {
             Ok(changed) => return Ok(changed),
             Err(fault) if fault.has_moved() == Some(POST) => return Err(not_there("post")),
-            Err(fault) if fault.has_moved().is_some() => match &change.post {
-                Some(post) if fault.has_moved() == Some(ACCOUNTS) => {
-                    return Err(post_moved(post.id));
-                }
-                _ => next = judge(db, change).await?,
-            },
+            Err(fault) if fault.has_moved() == Some(ACCOUNTS) => {
+                let edited = change.post.as_ref().map(|post| post.id);
+                let post = edited.or(change.publications.first().map(|p| p.post));
+                return Err(post.map_or_else(|| fault.into(), post_moved));
+            }
+            Err(fault) if fault.has_moved().is_some() => next = judge(db, change).await?,
             Err(fault) => {
                 let holder = change.publications.iter().find(|p| p.held_slot().is_some());
                 let fault = fault.or_id_taken(change.jobs.iter().map(|job| job.id()));

@@ -17,7 +17,7 @@ pub(crate) const ID_TAKEN: &str = "AM001";
 pub(crate) const MOVED: &str = "AM002";
 /// A post is not there.
 pub(crate) const POST: &str = "post";
-/// A post says something else, or has other accounts.
+/// A post says something else, has other accounts, or goes other ways.
 pub(crate) const ACCOUNTS: &str = "accounts";
 
 /// The unique index that keeps a posting slot for one publication.

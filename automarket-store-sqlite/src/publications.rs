@@ -50,14 +50,10 @@ impl PublicationStore for SqliteStore {
 
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
         let tenant = tenant.clone();
-        let read = self.inner.readers.read(move |db| {
-            db.prepare_cached(
-                "SELECT body FROM automarket_publications WHERE tenant = ?1 AND post = ?2
-                 ORDER BY id",
-            )?
-            .query_and_then(params![tenant.as_str(), blob(post)], |row| row.json("body"))?
-            .collect()
-        });
+        let read = self
+            .inner
+            .readers
+            .read(move |db| of_post(db, &tenant, post));
         read.await
     }
 
@@ -171,6 +167,12 @@ fn replace(tx: &Tx<'_>, new: &Publication) -> Outcome<Publication> {
     let old = old.ok_or_else(|| Fault::Ours(not_there("publication")))?;
     let changed = old.replaced_by(new, instant(tx.now)?)?;
     slot_is_free(tx, &changed)?;
+    if old.route().account != changed.route().account {
+        let there = of_post(tx.db, &changed.tenant, changed.post)?;
+        if there.iter().any(|other| changed.doubles(other)) {
+            return Err(Fault::Ours(post_moved(changed.post)));
+        }
+    }
     let body = to_json(&changed)?;
     tx.db
         .prepare_cached(
@@ -204,9 +206,9 @@ pub(crate) const PUT: &str = "INSERT INTO automarket_publications
 /// A post, of tenant and id.
 pub(crate) const POST: &str = "SELECT body FROM automarket_posts WHERE tenant = ?1 AND id = ?2";
 
-/// A row if a publication is there, of tenant and id.
-pub(crate) const KNOWN: &str =
-    "SELECT 1 FROM automarket_publications WHERE tenant = ?1 AND id = ?2";
+/// The publications of a post, of tenant and post.
+pub(crate) const OF_POST: &str =
+    "SELECT body FROM automarket_publications WHERE tenant = ?1 AND post = ?2 ORDER BY id";
 
 /// A publishing whose rows are written out already, so that the writer need not.
 pub(crate) struct NewRows {
@@ -238,12 +240,8 @@ impl NewRows {
             let mut stored = tx.db.prepare_cached(POST)?;
             let stored: Post =
                 stored.query_row(params![tenant, post], |row| Ok(row.json("body")))??;
-            let mut known = 0;
-            for publication in &self.new.publications {
-                let there = params![tenant, blob(publication.id)];
-                known += usize::from(tx.db.prepare_cached(KNOWN)?.exists(there)?);
-            }
-            if !self.new.is_new(Some(&stored), known)? {
+            let there = of_post(tx.db, &self.new.tenant, self.new.post.id)?;
+            if !self.new.is_new(&stored, &there)? {
                 return Ok(false);
             }
         }
@@ -295,6 +293,16 @@ fn slot_is_free(tx: &Tx<'_>, publication: &Publication) -> Outcome<()> {
         true => Err(Fault::Ours(publication.slot_taken())),
         false => Ok(()),
     }
+}
+
+fn of_post(
+    db: &rusqlite::Connection,
+    tenant: &TenantId,
+    post: PostId,
+) -> Outcome<Vec<Publication>> {
+    db.prepare_cached(OF_POST)?
+        .query_and_then(params![tenant.as_str(), blob(post)], |row| row.json("body"))?
+        .collect()
 }
 
 fn stored(

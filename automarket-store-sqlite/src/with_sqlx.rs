@@ -94,17 +94,15 @@ async fn is_new(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result
         .fetch_one(&mut *db)
         .await
         .map_err(classify)?;
-    let mut known = 0;
-    for publication in &publishing.publications {
-        let there = sqlx::query(publications::KNOWN)
-            .bind(tenant)
-            .bind(bytes(publication.id.uuid()))
-            .fetch_optional(&mut *db)
-            .await
-            .map_err(classify)?;
-        known += usize::from(there.is_some());
-    }
-    publishing.is_new(Some(&from_json(&body)?), known)
+    let there: Vec<String> = sqlx::query_scalar(publications::OF_POST)
+        .bind(tenant)
+        .bind(bytes(publishing.post.id.uuid()))
+        .fetch_all(&mut *db)
+        .await
+        .map_err(classify)?;
+    let there = there.iter().map(|body| from_json(body));
+    let there = there.collect::<Result<Vec<_>>>()?;
+    publishing.is_new(&from_json(&body)?, &there)
 }
 
 async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueued> {

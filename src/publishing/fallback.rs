@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{Approval, Decision, Publication, PublicationState, PublishingChange, Routing, Target},
+    store::{Approval, Decision, Publication, PublishingChange, Routing, Target},
 };
 use serde_json::json;
 
@@ -74,7 +74,7 @@ pub(super) async fn instead(
     let Some(account) = account else {
         return Ok(None);
     };
-    if !nothing_out(engine, publication).await? || taken(engine, publication, fallback).await? {
+    if !nothing_out(engine, publication).await? {
         return Ok(None);
     }
     let post = engine.store.post(&publication.tenant, publication.post);
@@ -87,6 +87,9 @@ pub(super) async fn instead(
         platform: account.platform,
         network: account.network,
     });
+    if taken(engine, &next).await? {
+        return Ok(None);
+    }
     // The same thing said another way: as approved as before, and an intent of its own.
     let approved = next.is_approved();
     next.content_hash = said_by(&post, &next);
@@ -113,15 +116,11 @@ pub(super) async fn instead(
     }))
 }
 
-/// Whether the post goes, or went, to the second account anyway: it is not said there twice.
-async fn taken(engine: &Engine, publication: &Publication, account: AccountId) -> Result<bool> {
-    let store = &engine.store;
-    let all = store.publications(&publication.tenant, publication.post);
-    Ok(all.await?.iter().any(|other| {
-        other.id != publication.id
-            && other.state != PublicationState::Cancelled
-            && (other.target.account == account || other.route().account == account)
-    }))
+/// Whether the post goes, or went, to the second account anyway: it is not said there twice. The store says so of what
+/// happens meanwhile.
+async fn taken(engine: &Engine, next: &Publication) -> Result<bool> {
+    let all = engine.store.publications(&next.tenant, next.post);
+    Ok(all.await?.iter().any(|other| next.doubles(other)))
 }
 
 /// Whether the first way surely did not and will not do it in time, for a reason that the second may not have.

@@ -105,7 +105,8 @@ impl Tenant {
     /// # Errors
     /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is stored
     /// then); `Conflict` when a post with this id is there and says something else (`post.changed`), or is a draft or
-    /// cancelled on one of the accounts (`post.draft`, `post.cancelled`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
+    /// cancelled on one of the accounts (`post.draft`, `post.cancelled`), or goes there already as the fallback of
+    /// another (`post.rerouted`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
     /// store.
     pub async fn publish(
         &self,
@@ -249,6 +250,21 @@ impl Tenant {
                     return Err(Error::new(ErrorKind::Conflict, message)
                         .with_rule(rule)
                         .with_remedy(remedy));
+                }
+                continue;
+            }
+            let goes_there = |p: &&Publication| {
+                p.route().account == account.id && p.state != PublicationState::Cancelled
+            };
+            if let Some(other) = known.iter().find(goes_there) {
+                if when.is_some() {
+                    let message = format!(
+                        "the post goes to {} already: another account's publication {} took that way",
+                        account.name, other.id
+                    );
+                    return Err(Error::new(ErrorKind::Conflict, message)
+                        .with_rule("post.rerouted")
+                        .with_remedy("leave the account out"));
                 }
                 continue;
             }

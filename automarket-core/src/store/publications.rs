@@ -211,18 +211,23 @@ impl NewPublishing {
         check_tenant(&self.tenant, publications.chain(jobs).chain(events))
     }
 
-    /// Whether it is to be written where the post is stored like this, and so many of its publications are there;
-    /// stores call this.
+    /// Whether it is to be written where the post is stored like this, with these publications; stores call this.
     ///
     /// # Errors
-    /// `Conflict` ([`REVISION`]): written, it would not say what the post says, or tell twice of what is there.
-    pub fn is_new(&self, stored: Option<&Post>, known: usize) -> Result<bool> {
-        match stored {
-            Some(_) if known == self.publications.len() => Ok(false),
-            Some(post) if *post != self.post => Err(post_moved(self.post.id)),
-            _ if known > 0 => Err(post_moved(self.post.id)),
-            _ => Ok(true),
+    /// `Conflict` ([`REVISION`]): written, it would not say what the post says, tell twice of what is there, or bring the
+    /// post to an account to which it goes already.
+    pub fn is_new(&self, stored: &Post, there: &[Publication]) -> Result<bool> {
+        let new = &self.publications;
+        let is_there = |new: &&Publication| there.iter().any(|old| old.id == new.id);
+        let known = new.iter().filter(is_there).count();
+        if known == new.len() {
+            return Ok(false);
         }
+        let doubles = |new: &Publication| there.iter().any(|old| new.doubles(old));
+        if known > 0 || *stored != self.post || new.iter().any(doubles) {
+            return Err(post_moved(self.post.id));
+        }
+        Ok(true)
     }
 }
 
@@ -293,6 +298,18 @@ impl Publication {
         self.via.as_ref().unwrap_or(&self.target)
     }
 
+    /// Whether the other one brings the same post to the account that this one goes by, or was to: the post would be
+    /// said there twice. Stores refuse this one then, where it is new and where it takes another way ([`REVISION`]).
+    #[must_use]
+    pub fn doubles(&self, other: &Self) -> bool {
+        let account = self.route().account;
+        other.id != self.id
+            && other.tenant == self.tenant
+            && other.post == self.post
+            && other.state != PublicationState::Cancelled
+            && [other.target.account, other.route().account].contains(&account)
+    }
+
     /// What is stored when `new` replaces this stored publication; stores call this.
     ///
     /// # Errors
@@ -361,11 +378,11 @@ impl Publication {
     }
 }
 
-/// The error when a post says something else by now, or has other publications than it was written or changed for;
-/// stores return it.
+/// The error when a post says something else by now, or has other publications than it was written or changed for, or goes
+/// other ways; stores return it.
 #[must_use]
 pub fn post_moved(post: PostId) -> Error {
-    let message = format!("the post {post} was changed, or got more accounts, meanwhile");
+    let message = format!("the post {post} was changed, or goes to other accounts, meanwhile");
     Error::new(ErrorKind::Conflict, message)
         .with_rule(REVISION)
         .with_remedy("make it anew from what is stored by now")
@@ -398,8 +415,8 @@ pub trait PublicationStore: Send + Sync {
     /// for more accounts are given with the post as it is stored, which stays as it is.
     ///
     /// # Errors
-    /// `Conflict` ([`REVISION`]) when the post is there and says something else, or only some of the publications are there
-    /// ([`NewPublishing::is_new`]); `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
+    /// `Conflict` ([`REVISION`]) when the post is there and says something else, only some of the publications are there, or
+    /// another one of the post goes by a new one's account ([`NewPublishing::is_new`]); `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
     /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool>;
     /// The post with this id.
@@ -418,8 +435,8 @@ pub trait PublicationStore: Send + Sync {
     /// set. A job whose id is there already is left as it is.
     ///
     /// # Errors
-    /// `Conflict` naming the publication whose revision is another, or the post that has more ([`REVISION`]), or whose slot
-    /// is taken ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
+    /// `Conflict` naming the publication whose revision is another, or the post that has more, or goes already where a
+    /// publication now goes, too ([`Publication::doubles`]; [`REVISION`]), or whose slot is taken ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
     /// `InvalidInput` as [`PublishingChange::check`].
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>>;
     /// The account's publications that have not ended, by the way they go now, in the order of `due`, at most

@@ -1,10 +1,16 @@
 //! Transactions whose snapshot is older than what happened meanwhile.
 
 use automarket_core::{
-    ErrorKind,
-    store::{Claim, Enqueued, JobState, JobStore, Verdict},
+    AccountId, ErrorKind, PublicationId,
+    store::{
+        Claim, Enqueued, JobState, JobStore, PublicationStore, PublishingChange, REVISION, Verdict,
+    },
+    testing::sample_publishing,
 };
-use automarket_store_postgres::{PostgresStore, with_tokio_postgres::enqueue_in};
+use automarket_store_postgres::{
+    PostgresStore,
+    with_tokio_postgres::{enqueue_in, publish_in},
+};
 use tokio_postgres::IsolationLevel::{self, ReadCommitted, RepeatableRead, Serializable};
 
 use crate::{acme, client, cluster, job};
@@ -69,6 +75,40 @@ async fn whoever_reads_of_one_moment_puts_new_jobs_in_as_all_do() {
             let found = test.store.job(&acme(), lease.job.id).await.unwrap();
             assert_eq!(found.unwrap().result, Some(1.into()));
         }
+    }
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_older_than_a_second_way_does_not_add_its_account() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    for level in [ReadCommitted, RepeatableRead, Serializable] {
+        let mut new = sample_publishing("acme", test.store.now().await.unwrap());
+        let via = new.publications[0].via.take();
+        new.publications[0].target.account = AccountId::new();
+        test.store.put_publishing(&new).await.unwrap();
+        let mut rerouted = PublishingChange::new(acme());
+        rerouted.publications = new.publications.clone();
+        rerouted.publications[0].via = via.clone();
+        let mut more = new.clone();
+        more.jobs.clear();
+        more.publications[0].id = PublicationId::new();
+        more.publications[0].target = via.unwrap();
+        let tx = host.build_transaction().isolation_level(level);
+        let tx = tx.start().await.unwrap();
+        tx.batch_execute("SELECT FROM pg_class").await.unwrap();
+        test.store.change_publishing(&rerouted).await.unwrap();
+        let refused = publish_in(&test.store, &tx, &more).await.unwrap_err();
+        tx.rollback().await.unwrap();
+        let rule = match level {
+            ReadCommitted => REVISION,
+            _ => "postgres.conflict",
+        };
+        assert_eq!(refused.rule(), Some(rule));
     }
     test.remove().await.unwrap();
 }

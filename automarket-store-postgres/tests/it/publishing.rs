@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use automarket_core::{
-    ErrorKind, Result, TenantId,
+    AccountId, ErrorKind, Result, TenantId,
     store::{
         EventStore, JobStore, NewEvent, NewJob, NewPublishing, PublicationStore, PublishingChange,
         REVISION, SLOT,
@@ -88,6 +88,8 @@ async fn of_other_words_and_another_account_the_one_that_is_under_way_wins() {
         let mut more = publishing(&test).await;
         more.post = post.post.clone();
         more.publications[0].post = post.post.id;
+        more.publications[0].via = None;
+        more.publications[0].target.account = AccountId::new();
         more.events.clear();
         let store = test.store.clone();
         let edit = async move { store.change_publishing(&edit).await.map(drop) };

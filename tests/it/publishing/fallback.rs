@@ -151,6 +151,40 @@ async fn a_post_is_not_said_twice_on_the_account_that_it_goes_to_anyway() {
 }
 
 #[tokio::test]
+async fn what_went_by_the_second_account_does_not_go_there_once_more_when_that_is_added() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        let no = Error::new(ErrorKind::Forbidden, "not yours");
+        world.publisher.answer(Err(no));
+        let post = Post::text("We shipped!");
+        let published = world
+            .tenant
+            .publish(post.clone(), [world.account.id], When::Now);
+        let id = published.await.unwrap();
+        world.turn(id).await;
+        let (published, _) = world.turn(id).await;
+        assert_eq!(published.state, PublicationState::Published);
+        assert_eq!(published.route().account, second.id);
+
+        let accounts = [world.account.id, second.id];
+        let more = world.tenant.publish(post.clone(), accounts, When::Now);
+        let refused = more.await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some("post.rerouted"))
+        );
+        assert!(refused.message().contains(&published.id.to_string()));
+        let prepared = world.tenant.prepare(post.clone(), accounts, When::Now);
+        let refused = prepared.await.unwrap_err();
+        assert_eq!(refused.rule(), Some("post.rerouted"));
+        // A draft is kept for the accounts that it does not go to yet.
+        world.tenant.save_draft(post, accounts).await.unwrap();
+        assert_eq!(world.only(id).await, published);
+        assert_eq!(world.publisher.texts().len(), 2, "one refused, one done");
+    }
+}
+
+#[tokio::test]
 async fn what_meets_an_account_that_is_left_alone_for_too_long_goes_the_other_way_too() {
     for world in worlds().await {
         let second = with_fallback(&world).await;

@@ -19,10 +19,16 @@ struct Slow {
 
 impl Slow {
     fn on(world: &World, method: &'static str) -> Self {
+        Self::after(world, method, 0)
+    }
+
+    /// Lets so many such calls pass first.
+    fn after(world: &World, method: &'static str, calls: u32) -> Self {
         let store = FaultStore::new(world.market().store().clone());
         let held = Arc::<Notify>::default();
         let until = StoreFault::Held(held.clone());
-        store.faults().add(StoreRule::on(method, until));
+        let rule = StoreRule::on(method, until).after(calls);
+        store.faults().add(rule);
         let market = Automarket::shared(Arc::new(store.clone()))
             .clock(Arc::new(world.clock.clone()))
             .transport(Script::new())
@@ -249,6 +255,77 @@ async fn an_edit_and_another_account_at_once_leave_nothing_that_says_what_the_po
             assert_eq!(state, PostState::Published);
             let texts = world.publisher.texts();
             assert!(texts.iter().all(|text| text == "Edited"), "{texts:?}");
+        }
+    }
+}
+
+/// A post on two accounts, both of which may not and have the third for a fallback; their jobs, and the third.
+async fn two_that_may_not(world: &World) -> (Post, [automarket::JobId; 2], Account) {
+    let other = world.another_account("2").await;
+    let fallback = world.another_account("3").await;
+    let accounts = [world.account.id, other.id];
+    for account in accounts {
+        let set = world.tenant.set_fallback(account, Some(fallback.id));
+        set.await.unwrap();
+        let no = Error::new(ErrorKind::Forbidden, "not yours");
+        world.publisher.answer(Err(no));
+    }
+    let post = Post::text("We shipped!");
+    let published = world.tenant.publish(post.clone(), accounts, When::Now);
+    published.await.unwrap();
+    let all = world.tenant.publications(post.id).await.unwrap();
+    (post, [all[0].job, all[1].job], fallback)
+}
+
+async fn by_the_second_way(world: &World, post: &Post) -> usize {
+    let all = world.tenant.publications(post.id).await.unwrap();
+    all.iter().filter(|p| p.via.is_some()).count()
+}
+
+#[tokio::test]
+async fn of_two_that_fail_at_once_one_goes_by_the_fallback_of_both() {
+    for world in worlds().await {
+        let (post, [one, two], _) = two_that_may_not(&world).await;
+        // The second is made anew, and asks once more.
+        let no = Error::new(ErrorKind::Forbidden, "not yours");
+        world.publisher.answer(Err(no));
+        let slow = Slow::after(&world, "change_publishing", 1);
+        let late = slow.tenant.work_on(one, LEASE);
+        let first = world.tenant.work_on(two, LEASE);
+        assert_eq!(
+            both(&slow, ("publications", 1), late, first).await,
+            [None, None]
+        );
+        assert_eq!(by_the_second_way(&world, &post).await, 1);
+        let all = world.tenant.publications(post.id).await.unwrap();
+        let refused = all.iter().find(|p| p.via.is_none()).unwrap();
+        assert_eq!(refused.state, PublicationState::Rejected);
+    }
+}
+
+#[tokio::test]
+async fn a_second_way_and_its_account_at_once_are_not_both_taken() {
+    for world in worlds().await {
+        for late_account in [true, false] {
+            let (post, [one, _], fallback) = two_that_may_not(&world).await;
+            let with_it = [world.account.id, fallback.id];
+            let ends = if late_account {
+                let slow = Slow::on(&world, "put_publishing");
+                let late = slow.tenant.publish(post.clone(), with_it, When::Now);
+                let first = world.tenant.work_on(one, LEASE);
+                both(&slow, ("publications", 1), late, first).await
+            } else {
+                let slow = Slow::after(&world, "change_publishing", 1);
+                let late = slow.tenant.work_on(one, LEASE);
+                let first = world.tenant.publish(post.clone(), with_it, When::Now);
+                both(&slow, ("publications", 1), late, first).await
+            };
+            let (refused, vias) = match late_account {
+                true => (told("post.rerouted"), 1),
+                false => (None, 0),
+            };
+            assert_eq!(ends, [refused, None]);
+            assert_eq!(by_the_second_way(&world, &post).await, vias);
         }
     }
 }

@@ -20,10 +20,11 @@ impl PublicationStore for MemoryStore {
         let (mut state, now) = self.lock();
         let tenant = &publishing.tenant;
         let post = (tenant.clone(), publishing.post.id);
-        let known = |p: &&Publication| state.publications.contains_key(&(tenant.clone(), p.id));
-        let known = publishing.publications.iter().filter(known).count();
-        if !publishing.is_new(state.posts.get(&post), known)? {
-            return Ok(false);
+        if let Some(stored) = state.posts.get(&post) {
+            let there = of_post(&state.publications, tenant, publishing.post.id);
+            if !publishing.is_new(stored, &there)? {
+                return Ok(false);
+            }
         }
         for publication in &publishing.publications {
             slot_is_free(&state.publications, publication)?;
@@ -54,13 +55,7 @@ impl PublicationStore for MemoryStore {
 
     async fn publications(&self, tenant: &TenantId, post: PostId) -> Result<Vec<Publication>> {
         let (state, _) = self.lock();
-        let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post;
-        Ok(state
-            .publications
-            .values()
-            .filter(of_post)
-            .cloned()
-            .collect())
+        Ok(of_post(&state.publications, tenant, post))
     }
 
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
@@ -72,8 +67,7 @@ impl PublicationStore for MemoryStore {
             return Err(not_there("post"));
         }
         if let Some(post) = &change.post {
-            let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post.id;
-            if state.publications.values().filter(of_post).count() != change.accounts {
+            if of_post(&state.publications, tenant, post.id).len() != change.accounts {
                 return Err(post_moved(post.id));
             }
         }
@@ -82,8 +76,13 @@ impl PublicationStore for MemoryStore {
         for new in &change.publications {
             let stored = publications.get_mut(&(tenant.clone(), new.id));
             let stored = stored.ok_or_else(|| not_there("publication"))?;
-            *stored = stored.replaced_by(new, now)?;
-            changed.push(stored.clone());
+            let next = stored.replaced_by(new, now)?;
+            let old = std::mem::replace(stored, next.clone());
+            let reroutes = old.route().account != next.route().account;
+            if reroutes && publications.values().any(|other| next.doubles(other)) {
+                return Err(post_moved(next.post));
+            }
+            changed.push(next);
         }
         for publication in &changed {
             slot_is_free(&publications, publication)?;
@@ -133,11 +132,15 @@ impl PublicationStore for MemoryStore {
     }
 }
 
+type Publications = BTreeMap<(TenantId, PublicationId), Publication>;
+
+fn of_post(all: &Publications, tenant: &TenantId, post: PostId) -> Vec<Publication> {
+    let of_post = |p: &&Publication| p.tenant == *tenant && p.post == post;
+    all.values().filter(of_post).cloned().collect()
+}
+
 /// Whether nobody else holds the publication's slot.
-fn slot_is_free(
-    all: &BTreeMap<(TenantId, PublicationId), Publication>,
-    publication: &Publication,
-) -> Result<()> {
+fn slot_is_free(all: &Publications, publication: &Publication) -> Result<()> {
     let Some(slot) = publication.held_slot() else {
         return Ok(());
     };

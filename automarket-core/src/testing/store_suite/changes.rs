@@ -13,7 +13,7 @@ use crate::{
     content::Post,
     store::{
         AttemptOutcome, JobState, NewPublishing, Operation, Publication, PublicationState,
-        PublishingChange, REVISION, Routing, SLOT, Slots,
+        PublishingChange, REVISION, Routing, SLOT, Slots, Target,
     },
 };
 
@@ -46,6 +46,12 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("of many who want one slot exactly one gets it", |s| {
             Box::pin(slot_race(s))
         }),
+        StoreCase::new("a post goes to an account by one way at a time", |s| {
+            Box::pin(one_way(s))
+        }),
+        StoreCase::new("of two that take one second way at once one gets it", |s| {
+            Box::pin(one_way_race(s))
+        }),
         StoreCase::new("a routing comes back whole", |s| Box::pin(routing(s))),
         StoreCase::new("attempts are counted by sort, time and tenant", |s| {
             Box::pin(counted(s))
@@ -59,13 +65,17 @@ pub(super) fn cases() -> Vec<StoreCase> {
     ]
 }
 
-/// A post with three publications.
+/// A post with three publications, which go the same way.
 async fn three(s: &StoreUnderTest) -> NewPublishing {
     let mut new = publishing("a", s.now().await);
     let one = new.publications[0].clone();
     let of = |n: i64| Publication {
         id: PublicationId::new(),
         job: JobId::new(),
+        target: Target {
+            account: AccountId::new(),
+            ..one.target.clone()
+        },
         due: one.due + TimeDelta::seconds(n),
         ..one.clone()
     };
@@ -87,10 +97,16 @@ fn edited(new: &NewPublishing, accounts: usize) -> PublishingChange {
 
 /// The same post on another account.
 fn elsewhere(new: &NewPublishing) -> NewPublishing {
+    let one = &new.publications[0];
     let account = Publication {
         id: PublicationId::new(),
         job: JobId::new(),
-        ..new.publications[0].clone()
+        target: Target {
+            account: AccountId::new(),
+            ..one.target.clone()
+        },
+        via: None,
+        ..one.clone()
     };
     NewPublishing {
         jobs: Vec::new(),
@@ -354,6 +370,114 @@ async fn slot_race(s: &StoreUnderTest) {
         }
     }
     assert_eq!(won, 1);
+}
+
+/// A post on two accounts, each with a way of its own.
+async fn two_ways(s: &StoreUnderTest) -> NewPublishing {
+    let mut new = elsewhere(&publishing("a", s.now().await));
+    new.publications.push(new.publications[0].clone());
+    for publication in &mut new.publications {
+        publication.id = PublicationId::new();
+        publication.target.account = AccountId::new();
+        publication.via = None;
+    }
+    s.store.put_publishing(&new).await.unwrap();
+    new
+}
+
+/// The publication sent by another account.
+fn rerouted(publication: &Publication, account: AccountId) -> PublishingChange {
+    let via = Some(Target {
+        account,
+        ..publication.target.clone()
+    });
+    PublishingChange {
+        publications: vec![Publication {
+            via,
+            ..publication.clone()
+        }],
+        events: vec![event("a", "publication.rerouted", TEXT)],
+        ..PublishingChange::new(publication.tenant.clone())
+    }
+}
+
+async fn one_way(s: &StoreUnderTest) {
+    let (new, account) = (two_ways(s).await, AccountId::new());
+    let [first, second] = &new.publications[..] else {
+        panic!("two")
+    };
+    let refused = async |publication: &Publication, account| {
+        let change = rerouted(publication, account);
+        let refused = s.store.change_publishing(&change).await.map(drop);
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.rule()),
+            (ErrorKind::Conflict, Some(REVISION))
+        );
+        let stored = s.store.publication(&new.tenant, publication.id).await;
+        assert_eq!(stored.unwrap().as_ref(), Some(publication));
+    };
+    refused(second, first.target.account).await;
+    let change = rerouted(first, account);
+    let mut first = s.store.change_publishing(&change).await.unwrap().remove(0);
+    refused(second, account).await;
+    refused(second, first.target.account).await;
+    let told = s.store.events_about(&new.tenant, TEXT).await.unwrap();
+    assert_eq!(told.len(), 1);
+    // The account itself is told the same.
+    let mut more = elsewhere(&new);
+    more.publications[0].target.account = account;
+    let moved = s.store.put_publishing(&more).await.unwrap_err();
+    assert_eq!(
+        (moved.kind(), moved.rule()),
+        (ErrorKind::Conflict, Some(REVISION))
+    );
+    let all = s.store.publications(&new.tenant, new.post.id).await;
+    assert_eq!(all.unwrap().len(), 2);
+    // What goes there goes on; another post goes there, too.
+    first.state = PublicationState::Publishing;
+    let change = PublishingChange {
+        publications: vec![first],
+        ..PublishingChange::new(new.tenant.clone())
+    };
+    let mut first = s.store.change_publishing(&change).await.unwrap().remove(0);
+    let other = two_ways(s).await;
+    let change = rerouted(&other.publications[0], account);
+    s.store.change_publishing(&change).await.unwrap();
+    // What was called off is in nobody's way.
+    first.state = PublicationState::Cancelled;
+    let change = PublishingChange {
+        publications: vec![first],
+        ..PublishingChange::new(new.tenant.clone())
+    };
+    s.store.change_publishing(&change).await.unwrap();
+    let change = rerouted(second, account);
+    s.store.change_publishing(&change).await.unwrap();
+}
+
+async fn one_way_race(s: &StoreUnderTest) {
+    for _ in 0..20 {
+        let (new, account) = (two_ways(s).await, AccountId::new());
+        let mut more = elsewhere(&new);
+        more.publications[0].target.account = account;
+        let changes = new.publications.iter().map(|p| rerouted(p, account));
+        let changes = changes.map(|change| {
+            let store = s.store.clone();
+            tokio::spawn(async move { store.change_publishing(&change).await.map(drop) })
+        });
+        let mut calls: Vec<_> = changes.collect();
+        let store = s.store.clone();
+        let more = async move { store.put_publishing(&more).await.map(drop) };
+        calls.push(tokio::spawn(more));
+        let mut won = 0;
+        for call in calls {
+            match call.await.unwrap() {
+                Ok(()) => won += 1,
+                Err(error) => assert_eq!(error.rule(), Some(REVISION)),
+            }
+        }
+        assert_eq!(won, 1);
+    }
 }
 
 async fn routing(s: &StoreUnderTest) {

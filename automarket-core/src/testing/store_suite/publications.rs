@@ -130,10 +130,12 @@ async fn written_once(s: &StoreUnderTest) {
 
 async fn new_target(s: &StoreUnderTest) {
     let (mut new, old) = put(s).await;
-    let added = Publication {
+    let mut added = Publication {
         id: PublicationId::new(),
+        via: None,
         ..old.clone()
     };
+    added.target.account = crate::AccountId::new();
     new.publications = vec![added.clone()];
     new.jobs = vec![job("a")];
     new.events = vec![event("a", "publication.scheduled", &added.id.to_string())];
