@@ -1,7 +1,7 @@
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing},
+    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, RoutingPart},
 };
 
 use crate::{
@@ -86,12 +86,13 @@ impl PublicationStore for PostgresStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
-        routing: &Routing,
+        part: &RoutingPart,
     ) -> Result<()> {
         let sql = "INSERT INTO automarket.routings (tenant, account, body)
             VALUES ($1, $2, $3::text::json)
-            ON CONFLICT (tenant, account) DO UPDATE SET body = excluded.body";
-        let body = to_json(routing)?;
+            ON CONFLICT (tenant, account)
+            DO UPDATE SET body = (routings.body::jsonb || excluded.body::jsonb)::json";
+        let body = to_json(part)?;
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &body];
         self.inner.db.execute(sql, params).await?;
         Ok(())

@@ -2,8 +2,8 @@ use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
     store::{
-        NewPublishing, Publication, PublicationStore, PublishingChange, Routing, not_there,
-        post_moved, rows::NewRow,
+        NewPublishing, Publication, PublicationStore, PublishingChange, Routing, RoutingPart,
+        not_there, post_moved, rows::NewRow,
     },
 };
 use rusqlite::{OptionalExtension, params};
@@ -112,14 +112,14 @@ impl PublicationStore for SqliteStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
-        routing: &Routing,
+        part: &RoutingPart,
     ) -> Result<()> {
-        let (tenant, body) = (tenant.clone(), to_json(routing)?);
+        let (tenant, body) = (tenant.clone(), to_json(part)?);
         let call = self.inner.writer.call(move |tx| {
             tx.db
                 .prepare_cached(
                     "INSERT INTO automarket_routings (tenant, account, body) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (tenant, account) DO UPDATE SET body = excluded.body",
+                     ON CONFLICT (tenant, account) DO UPDATE SET body = json_patch(body, excluded.body)",
                 )?
                 .execute(params![tenant.as_str(), blob(account), body])?;
             Ok(())

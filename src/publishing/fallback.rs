@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{Approval, Decision, Publication, PublishingChange, Routing, Target},
+    store::{Approval, Decision, Publication, PublishingChange, RoutingPart, Target},
 };
 use serde_json::json;
 
@@ -43,13 +43,9 @@ impl Tenant {
         for id in [account].into_iter().chain(fallback) {
             self.engine().account(&self.id, id).await?;
         }
+        let fallback = RoutingPart::Fallback(fallback);
         let store = &self.engine().store;
-        let routing = store.routing(&self.id, account).await?;
-        let routing = Routing {
-            fallback,
-            ..routing
-        };
-        store.put_routing(&self.id, account, &routing).await
+        store.put_routing(&self.id, account, &fallback).await
     }
 }
 

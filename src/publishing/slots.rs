@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, When,
     chrono::{DateTime, Utc},
-    store::{Routing, Slots},
+    store::{Routing, RoutingPart, Slots},
 };
 
 use crate::Tenant;
@@ -45,10 +45,9 @@ impl Tenant {
             slots.timetable()?;
         }
         self.engine().account(&self.id, account).await?;
-        let store = &self.engine().store;
-        let routing = store.routing(&self.id, account).await?;
-        let routing = Routing { slots, ..routing };
-        store.put_routing(&self.id, account, &routing).await
+        let slots = RoutingPart::Slots(slots);
+        let put = self.engine().store.put_routing(&self.id, account, &slots);
+        put.await
     }
 
     /// When something is due on an account, and the slot it takes.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, NewEvent, NewJob, Routing};
+use super::{Attempt, NewEvent, NewJob, Routing, RoutingPart};
 use crate::{
     AccountId, Error, ErrorKind, ErrorRecord, Handle, JobId, Platform, PostId, PublicationId,
     Receipt, Result, TenantId, content::Post,
@@ -447,12 +447,12 @@ pub trait PublicationStore: Send + Sync {
         account: AccountId,
         limit: usize,
     ) -> Result<Vec<Publication>>;
-    /// Replaces how an account publishes.
+    /// Replaces one half of how an account publishes, and leaves the other as it is stored.
     async fn put_routing(
         &self,
         tenant: &TenantId,
         account: AccountId,
-        routing: &Routing,
+        part: &RoutingPart,
     ) -> Result<()>;
     /// How an account publishes; the default when nothing was said.
     async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing>;

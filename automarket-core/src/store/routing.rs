@@ -12,6 +12,16 @@ pub struct Routing {
     pub fallback: Option<AccountId>,
 }
 
+/// One half of a [`Routing`], which is put without touching the other. Its JSON is that half's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutingPart {
+    /// Its posting slots.
+    Slots(Vec<Slots>),
+    /// The account that is used instead, if any.
+    Fallback(Option<AccountId>),
+}
+
 /// Posting slots that recur: a cron rule on the clocks of a zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slots {

@@ -3,6 +3,7 @@
 use automarket::{
     AccountId, Result,
     core::Variant,
+    store::Slots,
     testing::{FaultStore, StoreFault, StoreRule},
 };
 
@@ -327,6 +328,22 @@ async fn a_second_way_and_its_account_at_once_are_not_both_taken() {
             assert_eq!(ends, [refused, None]);
             assert_eq!(by_the_second_way(&world, &post).await, vias);
         }
+    }
+}
+
+#[tokio::test]
+async fn slots_and_a_fallback_that_are_set_at_once_are_both_kept() {
+    for world in worlds().await {
+        let other = world.another_account("2").await;
+        let slots = vec![Slots::new("0 9 * * *", "Europe/Berlin").unwrap()];
+        let slow = Slow::on(&world, "put_routing");
+        let late = slow.tenant.set_fallback(world.account.id, Some(other.id));
+        let first = world.tenant.set_slots(world.account.id, slots.clone());
+        let ends = both(&slow, ("account", 2), late, first).await;
+        assert_eq!(ends, [None, None]);
+        let routing = world.tenant.routing(world.account.id).await.unwrap();
+        assert_eq!(routing.slots, slots);
+        assert_eq!(routing.fallback, Some(other.id));
     }
 }
 

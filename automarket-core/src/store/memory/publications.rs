@@ -9,7 +9,7 @@ use crate::{
     content::Post,
     store::{
         Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationStore,
-        PublishingChange, Routing, not_there, post_moved,
+        PublishingChange, Routing, RoutingPart, not_there, post_moved,
     },
 };
 
@@ -117,11 +117,15 @@ impl PublicationStore for MemoryStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
-        routing: &Routing,
+        part: &RoutingPart,
     ) -> Result<()> {
         let (mut state, _) = self.lock();
-        let key = (tenant.clone(), account);
-        state.routings.insert(key, routing.clone());
+        let routing = state.routings.entry((tenant.clone(), account));
+        let routing = routing.or_default();
+        match part.clone() {
+            RoutingPart::Slots(slots) => routing.slots = slots,
+            RoutingPart::Fallback(fallback) => routing.fallback = fallback,
+        }
         Ok(())
     }
 

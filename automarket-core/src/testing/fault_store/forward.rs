@@ -15,9 +15,9 @@ use crate::{
         CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
         GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, Measurement,
         MeasurementStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass,
-        Publication, PublicationStore, PublishingChange, QueueRates, QueueStats, Routing, Schedule,
-        ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore, Verdict, Woken, WorkerBeat,
-        WorkerRecord,
+        Publication, PublicationStore, PublishingChange, QueueRates, QueueStats, Routing,
+        RoutingPart, Schedule, ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore,
+        Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -194,9 +194,9 @@ impl PublicationStore for FaultStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
-        routing: &Routing,
+        part: &RoutingPart,
     ) -> Result<()> {
-        let put = self.inner.put_routing(tenant, account, routing);
+        let put = self.inner.put_routing(tenant, account, part);
         self.pass("put_routing", put).await
     }
     async fn routing(&self, tenant: &TenantId, account: AccountId) -> Result<Routing> {

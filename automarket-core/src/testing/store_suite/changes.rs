@@ -13,7 +13,7 @@ use crate::{
     content::Post,
     store::{
         AttemptOutcome, JobState, NewPublishing, Operation, Publication, PublicationState,
-        PublishingChange, REVISION, Routing, SLOT, Slots, Target,
+        PublishingChange, REVISION, Routing, RoutingPart, SLOT, Slots, Target,
     },
 };
 
@@ -52,7 +52,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("of two that take one second way at once one gets it", |s| {
             Box::pin(one_way_race(s))
         }),
-        StoreCase::new("a routing comes back whole", |s| Box::pin(routing(s))),
+        StoreCase::new("a routing comes back whole, of whichever halves", |s| {
+            Box::pin(routing(s))
+        }),
         StoreCase::new("attempts are counted by sort, time and tenant", |s| {
             Box::pin(counted(s))
         }),
@@ -484,15 +486,29 @@ async fn routing(s: &StoreUnderTest) {
     let (a, account) = (tenant("a"), AccountId::new());
     let none = s.store.routing(&a, account).await.unwrap();
     assert_eq!(none, Routing::default());
-    let mut routing = Routing {
-        slots: vec![Slots::new("0 9 * * MON-FRI", "Europe/Berlin").unwrap()],
-        fallback: Some(AccountId::new()),
+    let mut routing = Routing::default();
+    let slots = |rules: &[&str]| {
+        let rules = rules
+            .iter()
+            .map(|rule| Slots::new(*rule, "Europe/Berlin").unwrap());
+        RoutingPart::Slots(rules.collect())
     };
-    s.store.put_routing(&a, account, &routing).await.unwrap();
-    assert_eq!(s.store.routing(&a, account).await.unwrap(), routing);
-    routing.fallback = None;
-    s.store.put_routing(&a, account, &routing).await.unwrap();
-    assert_eq!(s.store.routing(&a, account).await.unwrap(), routing);
+    for part in [
+        RoutingPart::Fallback(None),
+        slots(&["0 9 * * MON-FRI", "0 17 * * *"]),
+        RoutingPart::Fallback(Some(AccountId::new())),
+        slots(&["0 9 * * MON-FRI"]),
+        RoutingPart::Fallback(Some(AccountId::new())),
+        slots(&[]),
+        RoutingPart::Fallback(None),
+    ] {
+        s.store.put_routing(&a, account, &part).await.unwrap();
+        match part {
+            RoutingPart::Slots(slots) => routing.slots = slots,
+            RoutingPart::Fallback(fallback) => routing.fallback = fallback,
+        }
+        assert_eq!(s.store.routing(&a, account).await.unwrap(), routing);
+    }
     let other = s.store.routing(&tenant("b"), account).await.unwrap();
     assert_eq!(other, Routing::default());
 }
