@@ -472,6 +472,32 @@ async fn a_page_that_cannot_be_read_ends_with_its_own_error() {
 }
 
 #[tokio::test]
+async fn what_is_edited_while_a_campaign_is_put_off_goes_out_as_it_was_edited() {
+    let world = World::new().await;
+    let lost = StoreRule::on("put_publishing", StoreFault::FailAfter);
+    world.store.faults().add(lost);
+    world.campaign().await.unwrap_err();
+    let [campaign] = world.stored().await.try_into().unwrap();
+    let mut other = campaign.post.clone();
+    for variant in other
+        .networks
+        .values_mut()
+        .chain(other.accounts.values_mut())
+    {
+        let text = variant.text.get_or_insert_default();
+        *text = format!("{text} Edited.");
+    }
+    world.tenant.edit(campaign.post.id, other).await.unwrap();
+    world.clock.advance(chrono::Duration::minutes(5));
+    let report = world.campaign().await.unwrap();
+    assert!(report.notified);
+    let publications = world.tenant.publications(campaign.post.id).await.unwrap();
+    assert!(publications.iter().all(|p| p.revision > 1));
+    let handed_over = report.targets.iter().filter(|t| t.publication.is_some());
+    assert_eq!(handed_over.count(), publications.len());
+}
+
+#[tokio::test]
 async fn what_is_cancelled_while_a_campaign_is_put_off_is_told_of_as_that() {
     let world = World::new().await;
     let lost = StoreRule::on("put_publishing", StoreFault::FailAfter);
