@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, Outcome, PublicationId, Receipt, Result, Retry,
+    publisher::undeclared,
     steps::Steps,
     store::{Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange},
 };
@@ -36,7 +37,7 @@ impl Tenant {
     /// quarter of an hour. Returns the job.
     ///
     /// # Errors
-    /// `Unsupported` when the platform's connector cannot delete; [`TooLate`] when the publication is neither
+    /// `Unsupported` when the platform's connector cannot delete for the account; [`TooLate`] when the publication is neither
     /// published nor accepted (what still waits is called off with [`Tenant::cancel`]); `NotFound`; those of the
     /// store.
     pub async fn delete(&self, publication: PublicationId) -> Result<JobId> {
@@ -47,12 +48,11 @@ impl Tenant {
             if !out(&p) {
                 return Err(TooLate { state: p.state }.into_error());
             }
-            let publisher = self.engine().publisher(&p.route().platform)?;
-            if !publisher.profile().abilities.delete {
-                return Err(automarket_core::publisher::undeclared(
-                    publisher.profile(),
-                    "delete",
-                ));
+            let engine = self.engine();
+            let account = engine.account(&self.id, p.route().account).await?;
+            let profile = engine.publisher(&account.platform)?.profile_for(&account);
+            if !profile.abilities.delete {
+                return Err(undeclared(&profile, "delete"));
             }
             let revision = p.revision + 1;
             let payload = json!(PublishJob::new(p.id));
@@ -66,7 +66,7 @@ impl Tenant {
                 publications: vec![p],
                 ..PublishingChange::new(self.id.clone())
             };
-            self.engine().store.change_publishing(&change).await?;
+            engine.store.change_publishing(&change).await?;
             Ok(id)
         });
         let job = job.await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use automarket_core::{
     Error, ErrorKind, JobId, Metrics, PostId, PublicationId, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
-    store::{Job, Measurement, NewJob, Publication, PublicationState},
+    store::{Account, Job, Measurement, NewJob, Publication, PublicationState},
     wait_end,
 };
 use serde::{Deserialize, Serialize};
@@ -57,19 +57,20 @@ pub struct PostMetrics {
     pub newest: Vec<Measurement>,
 }
 
-/// The job that follows a publication that was published at this instant; `None` for all others, and where
-/// nothing is measured.
+/// The job that follows a publication that was published at this instant by this account; `None` for all others, and
+/// where nothing is measured.
 pub(super) fn job(
     engine: &Engine,
+    account: &Account,
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<NewJob>> {
     if publication.state != PublicationState::Published {
         return Ok(None);
     }
-    let publisher = engine.publisher(&publication.route().platform)?;
+    let publisher = engine.publisher(&account.platform)?;
     let first = points(engine, now).min();
-    let Some(first) = first.filter(|_| publisher.profile().abilities.measure) else {
+    let Some(first) = first.filter(|_| publisher.profile_for(account).abilities.measure) else {
         return Ok(None);
     };
     let payload = json!(MeasureJob {

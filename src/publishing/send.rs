@@ -105,7 +105,9 @@ async fn send(
     let attempt = Try::new(job, operation, now);
     let publisher = match engine.publisher(&account.platform) {
         Ok(publisher) => publisher.clone(),
-        Err(error) => return ended(engine, carries, publication, attempt, Err(error)).await,
+        Err(error) => {
+            return ended(engine, carries, &account, publication, attempt, Err(error)).await;
+        }
     };
     let bucket = publisher.profile().bucket;
     let bucket = bucket.filter(|_| operation != Operation::Poll);
@@ -118,7 +120,9 @@ async fn send(
             Some(until) => {
                 return held_back(engine, publication, attempt, error, until).await;
             }
-            None => return ended(engine, carries, publication, attempt, Err(error)).await,
+            None => {
+                return ended(engine, carries, &account, publication, attempt, Err(error)).await;
+            }
         },
     };
     let publisher = &*publisher;
@@ -127,7 +131,7 @@ async fn send(
         let this = &publication;
         let call = |cx| async move { poll(publisher, &cx, this).await };
         let polled = passed.call(engine, context, call).await;
-        return ended(engine, carries, publication, attempt, polled).await;
+        return ended(engine, carries, &account, publication, attempt, polled).await;
     }
 
     let post = engine.store.post(&job.tenant, publication.post).await?;
@@ -138,7 +142,7 @@ async fn send(
     };
     if let Err(error) = checked {
         passed.unused().await;
-        return ended(engine, carries, publication, attempt, Err(error)).await;
+        return ended(engine, carries, &account, publication, attempt, Err(error)).await;
     }
     // The intent is committed before the first byte leaves.
     publication.state = PublicationState::Publishing;
@@ -155,7 +159,7 @@ async fn send(
     let post = &post;
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let sent = passed.call(engine, context, call).await;
-    ended(engine, carries, publication, attempt, sent).await
+    ended(engine, carries, &account, publication, attempt, sent).await
 }
 
 /// Whether what is read again is what was meant.
@@ -251,6 +255,7 @@ async fn rerouted(
 async fn ended(
     engine: &Engine,
     carries: &PublishJob,
+    account: &Account,
     mut publication: Publication,
     attempt: Try,
     result: Result<Outcome>,
@@ -354,7 +359,7 @@ async fn ended(
         _ => None,
     };
     let rule = rule.to_owned();
-    let measuring = measure::job(engine, &publication, now)?;
+    let measuring = measure::job(engine, account, &publication, now)?;
     let mut change = told::change(publication);
     change.jobs.extend(measuring);
     change

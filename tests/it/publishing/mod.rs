@@ -1,5 +1,6 @@
 //! The life of a publication, with a publisher that answers what it is told, in memory and on SQLite.
 
+mod able;
 mod again;
 mod approval;
 mod changes;
