@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    Error, ErrorKind, Post, PostId, PublicationId, Result, When,
+    Error, ErrorKind, JobId, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
     publisher::is_last_word,
@@ -58,15 +58,18 @@ pub(super) struct Move {
     pub(super) facts: Value,
     /// The job to put in with it; [`arm`] then made its state.
     pub(super) job: Option<PublishJob>,
+    /// The job that it had.
+    left: JobId,
 }
 
 impl Move {
     fn new(publication: Publication, kind: &'static str, facts: Value) -> Self {
         Self {
-            publication,
             kind,
             facts,
             job: None,
+            left: publication.job,
+            publication,
         }
     }
 
@@ -285,12 +288,12 @@ impl Tenant {
         p.key = new_key(&p, &hash);
         p.content_hash = hash;
         p.public_at = post.delivery.at();
+        (p.sent_at, p.handle) = (None, None);
+        let (job, next) = (PublishJob::new(p.id), job_id(p.id, p.revision + 1));
+        let rearmed = waits(&p) && p.state != PublicationState::Draft;
+        let mut edited = Move::new(p, "edited", facts);
         // Nothing goes on from what the old content began.
-        (p.job, p.sent_at, p.handle) = (job_id(p.id, p.revision + 1), None, None);
-        let draft = p.state == PublicationState::Draft;
-        let job = PublishJob::new(p.id);
-        let rearmed = waits(&p) && !draft;
-        let edited = Move::new(p, "edited", facts);
+        edited.publication.job = next;
         Ok(match rearmed {
             true => edited.armed(job),
             false => edited,
@@ -447,12 +450,12 @@ impl Tenant {
         let (mut left, mut ends) = (Vec::new(), Vec::new());
         for mut made in moves {
             let p = &mut made.publication;
-            let (old, revision) = (p.job, p.revision + 1);
+            let revision = p.revision + 1;
             if let Some(job) = made.job {
                 change.jobs.extend(arm(p, job, revision)?);
             }
-            if p.job != old || p.state.is_terminal() {
-                left.push(old);
+            if p.job != made.left || p.state.is_terminal() {
+                left.push(made.left);
             }
             let facts = match made.facts {
                 Value::Object(mut facts) => {

@@ -27,6 +27,20 @@ async fn what_waits_is_called_off_and_its_job_with_it() {
 }
 
 #[tokio::test]
+async fn an_edit_leaves_no_job_behind() {
+    for world in worlds().await {
+        let post = world.publish(at(TEN)).await;
+        let before = world.only(post).await.job;
+        let other = Post::text("Other words");
+        world.tenant.edit(post, other).await.unwrap();
+        let (store, tenant) = (world.market().store(), world.tenant.id());
+        let old = store.job(tenant, before).await.unwrap().unwrap();
+        assert_eq!(old.state, JobState::Cancelled);
+        assert_eq!(store.queue_stats().await.unwrap().later, 1);
+    }
+}
+
+#[tokio::test]
 async fn of_a_post_only_what_waits_is_called_off() {
     for world in worlds().await {
         let other = world.another_account("2").await;
