@@ -146,7 +146,7 @@ impl UpkeepStore for PostgresStore {
         kind: Option<&str>,
         limit: usize,
     ) -> Result<usize> {
-        // Of several dead jobs with one key the first goes back; the others run into it.
+        // Of several dead jobs with one key the first goes back; the others run into it, and others take their place.
         let sql = "WITH dead AS (
                 SELECT e.* FROM automarket.ended e
                 WHERE e.tenant = $1 AND e.state = 'dead' AND ($2::text IS NULL OR e.kind = $2)
@@ -162,12 +162,17 @@ impl UpkeepStore for PostgresStore {
                 FROM dead, automarket.bounded()
                 ON CONFLICT DO NOTHING RETURNING id)
             DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
-        let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit)];
-        let back = self.inner.db.execute(sql, params).await?;
-        if back > 0 {
+        let mut back = 0;
+        while back < limit {
+            let params: Params<'_> = &[&tenant.as_str(), &kind, &sql_limit(limit - back)];
+            let more = self.inner.db.execute(sql, params).await?;
+            if more == 0 {
+                break;
+            }
             self.inner.bell.pull();
+            back = back.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
         }
-        Ok(usize::try_from(back).unwrap_or(usize::MAX))
+        Ok(back)
     }
 }
 

@@ -59,6 +59,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("dead jobs are redriven together, each key once", |s| {
             Box::pin(redriven_together(s))
         }),
+        StoreCase::new("dead jobs are redriven up to the limit", |s| {
+            Box::pin(redriven_to_the_limit(s))
+        }),
     ]
 }
 
@@ -373,6 +376,17 @@ async fn dead_removed(s: &StoreUnderTest) {
     assert_eq!(s.store.remove_dead(&a, None, 9).await.unwrap(), 2);
     let others = s.store.jobs(&tenant("b"), JobState::Dead, 9).await.unwrap();
     assert_eq!((others.len(), others[0].failures.len()), (1, 1));
+}
+
+async fn redriven_to_the_limit(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let one = || NewJob::new(tenant("a"), "one", json!({}));
+    for job in [one().unique("key"), one().unique("key"), one()] {
+        dead(s, job).await;
+    }
+    let redrive = async |limit| s.store.redrive_dead(&a, None, limit).await.unwrap();
+    assert_eq!(redrive(2).await, 2, "who runs into a key takes no place");
+    assert_eq!(redrive(2).await, 0);
 }
 
 async fn redriven_together(s: &StoreUnderTest) {
