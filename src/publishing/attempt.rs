@@ -15,6 +15,7 @@ pub(super) struct Try {
     job: automarket_core::JobId,
     number: u32,
     tries: usize,
+    counts: bool,
     operation: Operation,
     began: DateTime<Utc>,
     since: Instant,
@@ -26,6 +27,8 @@ pub(super) struct Try {
 pub(super) struct Tried {
     row: Attempt,
     tries: usize,
+    /// Whether something before it counts against its job.
+    pub(super) counts: bool,
 }
 
 impl Try {
@@ -35,6 +38,7 @@ impl Try {
             job: job.id,
             number: job.attempts,
             tries: tries(job) + 1,
+            counts: tries(job) > 0 || job.crashes > 0,
             operation,
             began: now,
             since: Instant::now(),
@@ -80,6 +84,7 @@ impl Try {
         Tried {
             row,
             tries: self.tries,
+            counts: self.counts,
         }
     }
 }

@@ -10,7 +10,9 @@ use automarket_core::{
     fault_point,
     publisher::is_last_word,
     steps::{OVER, Steps},
-    store::{Account, Decision, Job, Operation, Publication, PublicationState, PublishingChange},
+    store::{
+        Account, Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange,
+    },
     wait_end,
 };
 
@@ -19,7 +21,7 @@ use super::{
     attempt::{Tried, Try},
     fallback,
     job::{
-        ATTEMPTS, Continued, PublishJob, hangs_on_a_look, in_doubt, is_one_write, nothing_out,
+        ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, nothing_out,
         tries, used_up,
     },
     measure, routed, rules_for, said_by,
@@ -290,6 +292,7 @@ async fn ended(
     if rerouted(engine, &publication, &attempt, &result, now).await? {
         return Ok(End::done());
     }
+    let still_kept = was_accepted && matches!(result, Ok(Outcome::Accepted(_)));
     let (end, rule) = match result {
         // The sending before may have left the part that is refused now.
         Ok(Outcome::Done(receipt)) if carries.resent && receipt.thread_error().is_some() => {
@@ -345,6 +348,16 @@ async fn ended(
             }
         },
     };
+    let until = match &end {
+        End::Snooze(at) => Some(*at),
+        _ => None,
+    };
+    // Only failures in a row are counted: with an answer, a new job begins the count anew.
+    let fresh = match until.filter(|_| still_kept && attempt.counts) {
+        Some(at) => kept_by(engine, &mut publication, at).await?,
+        None => None,
+    };
+    let end = fresh.as_ref().map_or(end, |_| End::done());
     // What goes on waiting as before is no news.
     if publication == before
         && matches!(
@@ -354,14 +367,10 @@ async fn ended(
     {
         return Ok(end);
     }
-    let until = match &end {
-        End::Snooze(at) => Some(*at),
-        _ => None,
-    };
     let rule = rule.to_owned();
     let measuring = measure::job(engine, account, &publication, now)?;
     let mut change = told::change(publication);
-    change.jobs.extend(measuring);
+    change.jobs.extend(measuring.into_iter().chain(fresh));
     change
         .attempts
         .push(attempt.decided(Decision { rule, until }));
@@ -369,6 +378,21 @@ async fn ended(
     save(engine, change).await?;
     fault_point("publish.verdict", "after");
     Ok(end)
+}
+
+/// Another job for what the platform keeps, which goes on from what its job knows and asks again at this instant.
+async fn kept_by(
+    engine: &Engine,
+    publication: &mut Publication,
+    at: DateTime<Utc>,
+) -> Result<Option<NewJob>> {
+    let carries = PublishJob::continuing(engine, publication, false).await?;
+    let mut next = publication.clone();
+    let job = arm(&mut next, carries, publication.revision + 1)?;
+    Ok(job.map(|job| {
+        publication.job = next.job;
+        job.run_at(at)
+    }))
 }
 
 /// Whether waiting for the account, or for another version of the program, is what helps.

@@ -3,6 +3,29 @@
 use super::*;
 
 #[tokio::test]
+async fn what_the_platform_keeps_for_long_is_given_up_for_failures_in_a_row_alone() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        let away = || Error::new(ErrorKind::Unavailable, "away");
+        for _ in 0..25 {
+            let state = world.polled(post, away()).await;
+            assert_eq!(state, PublicationState::Accepted);
+            let handle = world.only(post).await.handle.unwrap();
+            world.publisher.poll_answer(Ok(Outcome::Accepted(handle)));
+            world.clock.advance(chrono::Duration::hours(7));
+            let (kept, _) = world.turn(post).await;
+            assert_eq!(kept.state, PublicationState::Accepted);
+        }
+        for _ in 0..19 {
+            let state = world.polled(post, away()).await;
+            assert_eq!(state, PublicationState::Accepted);
+        }
+        let state = world.polled(post, away()).await;
+        assert_eq!(state, PublicationState::Unknown);
+    }
+}
+
+#[tokio::test]
 async fn a_post_is_sent_once_and_its_receipt_is_kept() {
     for world in worlds().await {
         let post = world.publish(When::Now).await;
