@@ -66,10 +66,10 @@ impl PublicationStore for MemoryStore {
         if post.is_some_and(|key| !state.posts.contains_key(&key)) {
             return Err(not_there("post"));
         }
-        if let Some(post) = &change.post {
-            if of_post(&state.publications, tenant, post.id).len() != change.accounts {
-                return Err(post_moved(post.id));
-            }
+        if let Some(post) = &change.post
+            && of_post(&state.publications, tenant, post.id).len() != change.accounts
+        {
+            return Err(post_moved(post.id));
         }
         let mut publications = state.publications.clone();
         let mut changed = Vec::new();
