@@ -104,7 +104,7 @@ impl NewJob {
     /// Whether nobody can have put a job with this id in: it was made here, and this is the first call that wants to know
     /// it, of this job and of all its copies. For stores, which need not look for such a job then.
     pub(super) fn take_new(&self) -> bool {
-        self.id.unknown.swap(false, Relaxed)
+        self.id.take_unknown()
     }
 }
 
@@ -112,27 +112,30 @@ impl NewJob {
 #[derive(Clone)]
 pub(crate) struct OwnId {
     id: JobId,
-    unknown: Arc<AtomicBool>,
+    /// Of one that was made here, for all its copies.
+    unknown: Option<Arc<AtomicBool>>,
 }
 
 impl OwnId {
     fn made() -> Self {
         Self {
             id: JobId::new(),
-            unknown: Arc::new(true.into()),
+            unknown: Some(Arc::new(true.into())),
         }
     }
 
-    fn given(id: JobId) -> Self {
-        Self {
-            id,
-            unknown: Arc::default(),
-        }
+    pub(super) fn given(id: JobId) -> Self {
+        Self { id, unknown: None }
     }
 
     fn tell(&self) -> JobId {
-        self.unknown.store(false, Relaxed);
+        self.take_unknown();
         self.id
+    }
+
+    fn take_unknown(&self) -> bool {
+        let unknown = self.unknown.as_ref();
+        unknown.is_some_and(|unknown| unknown.swap(false, Relaxed))
     }
 }
 

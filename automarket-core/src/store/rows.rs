@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use serde_json::Value;
 
-use super::{JobState, NewJob};
+use super::{JobState, NewJob, new_job::OwnId};
 use crate::{Error, ErrorKind, ErrorRecord, Result};
 
 /// A record as JSON text.
@@ -51,7 +51,10 @@ impl NewRow {
                 priority: job.priority,
                 max_attempts: job.max_attempts,
                 unique_key: job.unique_key.clone(),
-                ..NewJob::new(job.tenant.clone(), job.kind.clone(), Value::Null).with_id(job.id())
+                id: OwnId::given(job.id()),
+                tenant: job.tenant.clone(),
+                kind: job.kind.clone(),
+                payload: Value::Null,
             },
         })
     }
