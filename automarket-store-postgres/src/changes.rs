@@ -135,7 +135,7 @@ async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publicat
             Err(fault) if fault.has_moved().is_some() => next = judge(db, change).await?,
             Err(fault) => {
                 let holder = change.publications.iter().find(|p| p.held_slot().is_some());
-                let fault = fault.or_id_taken(change.jobs.iter().map(|job| job.id()));
+                let fault = fault.or_id_taken(change.jobs.iter().map(|job| job.id));
                 return Err(match holder {
                     Some(holder) => fault.or_slot_taken(holder).into(),
                     None => fault.into(),

@@ -110,7 +110,7 @@ impl Fault {
         if self.has_moved() == Some(ACCOUNTS) {
             return Self::Ours(post_moved(publishing.post.id));
         }
-        let fault = self.or_id_taken(publishing.jobs.iter().map(|job| job.id()));
+        let fault = self.or_id_taken(publishing.jobs.iter().map(|job| job.id));
         match slot_holder(publishing) {
             Some(holder) => fault.or_slot_taken(holder),
             None => fault,

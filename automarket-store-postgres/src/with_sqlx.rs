@@ -75,8 +75,8 @@ fn classify(error: sqlx::Error, jobs: &[NewJob]) -> Error {
     let words = match (&error, database) {
         (_, Some(refused)) if refused.code() == ID_TAKEN => {
             let taken = refused.detail().unwrap_or_default();
-            match jobs.iter().find(|job| job.id().to_string() == taken) {
-                Some(job) => return id_taken(job.id()),
+            match jobs.iter().find(|job| job.id.to_string() == taken) {
+                Some(job) => return id_taken(job.id),
                 None => by_code(&SqlState::from_code(ID_TAKEN)),
             }
         }

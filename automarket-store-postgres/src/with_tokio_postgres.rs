@@ -32,7 +32,7 @@ pub async fn enqueue_in(
         Ok(enqueued(&id, row.column("is_new")?)?)
     }
     .await;
-    Ok(answer.map_err(|fault| fault.or_id_taken([job.id()]))?)
+    Ok(answer.map_err(|fault| fault.or_id_taken([job.id]))?)
 }
 
 /// Writes what `Tenant::prepare` gave, on the host's connection or transaction. `false` when all of it was there

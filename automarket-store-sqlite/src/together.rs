@@ -127,13 +127,13 @@ mod tests {
         let mut jobs: Vec<NewJob> = (0..40).map(|_| job("a")).collect();
         jobs[13] = job("b").unique("key");
         jobs[14] = job("b").unique("key");
-        jobs[37] = job("a").with_id(jobs[2].id());
+        jobs[37].id = jobs[2].id;
         let answers = put_at_once(&store, &jobs).await;
         for (number, answer) in answers.into_iter().enumerate() {
             let expected = match number {
-                14 => Enqueued::Existing(jobs[13].id()),
-                37 => Enqueued::Existing(jobs[2].id()),
-                _ => Enqueued::New(jobs[number].id()),
+                14 => Enqueued::Existing(jobs[13].id),
+                37 => Enqueued::Existing(jobs[2].id),
+                _ => Enqueued::New(jobs[number].id),
             };
             assert_eq!(answer.unwrap(), [expected], "{number}");
         }
@@ -146,12 +146,13 @@ mod tests {
         let store = SqliteStore::open(directory.path().join("a.db"));
         let store = store.await.unwrap();
         let mut jobs: Vec<NewJob> = (0..40).map(|_| job("a")).collect();
-        jobs[20] = job("b").with_id(jobs[2].id());
+        jobs[20] = job("b");
+        jobs[20].id = jobs[2].id;
         let answers = put_at_once(&store, &jobs).await;
         for (number, answer) in answers.into_iter().enumerate() {
             match number {
                 20 => assert_eq!(answer.unwrap_err().kind(), ErrorKind::Conflict),
-                _ => assert_eq!(answer.unwrap(), [Enqueued::New(jobs[number].id())]),
+                _ => assert_eq!(answer.unwrap(), [Enqueued::New(jobs[number].id)]),
             }
         }
         assert_eq!(store.queue_stats().await.unwrap().ready, 39);

@@ -107,7 +107,7 @@ async fn is_new(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result
 
 async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueued> {
     let what = sqlx::query(sql::PUT_JOB)
-        .bind(bytes(job.id().uuid()))
+        .bind(bytes(job.id.uuid()))
         .bind(job.tenant.as_str())
         .bind(&job.kind)
         .bind(to_json(&job.payload)?)
@@ -117,13 +117,13 @@ async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueu
         .bind(now)
         .bind(job.run_at.map_or(now, micros));
     execute(db, what).await?;
-    let id = || bytes(job.id().uuid());
+    let id = || bytes(job.id.uuid());
     if execute(db, sqlx::query(sql::PUT_WAITING).bind(id())).await? > 0 {
         execute(db, sqlx::query(sql::PUT_KEY).bind(id())).await?;
-        return Ok(Enqueued::New(job.id()));
+        return Ok(Enqueued::New(job.id));
     }
     let holder = sqlx::query_scalar::<_, Vec<u8>>(sql::HOLDER)
-        .bind(bytes(job.id().uuid()))
+        .bind(bytes(job.id.uuid()))
         .bind(job.tenant.as_str())
         .bind(&job.kind)
         .bind(&job.unique_key)
@@ -131,7 +131,7 @@ async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueu
         .await
         .map_err(classify)?;
     let holder = holder.and_then(|id| Uuid::from_slice(&id).ok());
-    let holder = holder.ok_or_else(|| id_taken(job.id()))?;
+    let holder = holder.ok_or_else(|| id_taken(job.id))?;
     Ok(Enqueued::Existing(JobId::from(holder)))
 }
 

@@ -191,8 +191,13 @@ impl Tenant {
             Some(row) => self.revoke(&account, row).await,
             None => Ok(Revoked::NotOffered),
         };
-        let revoked = revoked.unwrap_or_else(Revoked::Failed);
+        let mut revoked = revoked.unwrap_or_else(Revoked::Failed);
         self.forget(&account).await?;
+        // Another may have gone at the same time, and each saw the other: who is erased last sees nobody.
+        if let (Revoked::StillNeeded, Some(row)) = (&revoked, &row) {
+            let again = self.revoke(&account, row).await;
+            revoked = again.unwrap_or_else(Revoked::Failed);
+        }
         let outcome = match &revoked {
             Revoked::AtPlatform => "done",
             Revoked::NotOffered => "not_offered",
@@ -274,9 +279,11 @@ impl Tenant {
 
     async fn forget(&self, account: &Account) -> Result<()> {
         let key = (self.id.clone(), account.id);
-        self.engine().accounts.cache.forget(&key);
         let store = &self.engine().store;
-        if store.remove_credential(&self.id, account.id).await? {
+        let removed = store.remove_credential(&self.id, account.id).await?;
+        // Somebody may have read it meanwhile.
+        self.engine().accounts.cache.forget(&key);
+        if removed {
             self.note(account, AuditAction::Forget, "erased", "done")
                 .await?;
         }

@@ -56,10 +56,9 @@ impl Tenant {
             }
             let revision = p.revision + 1;
             let payload = json!(PublishJob::new(p.id));
-            let id = JobId::derived(&format!("delete {} {revision}", p.id));
-            let job = NewJob::new(self.id.clone(), DELETE_JOB, payload)
-                .with_id(id)
-                .unending();
+            let mut job = NewJob::new(self.id.clone(), DELETE_JOB, payload).unending();
+            job.id = JobId::derived(&format!("delete {} {revision}", p.id));
+            let id = job.id;
             let change = PublishingChange {
                 jobs: vec![job],
                 events: vec![told(&p, revision, "deleting", Value::Null)],

@@ -118,8 +118,11 @@ pub(crate) fn arm(
     let payload = serde_json::to_value(carries).map_err(|error| {
         Error::invalid("publication", "not representable as JSON").with_source(error)
     })?;
-    let job = NewJob::new(publication.tenant.clone(), PUBLISH_JOB, payload);
-    Ok(Some(job.with_id(publication.job).run_at(at).unending()))
+    let mut job = NewJob::new(publication.tenant.clone(), PUBLISH_JOB, payload)
+        .run_at(at)
+        .unending();
+    job.id = publication.job;
+    Ok(Some(job))
 }
 
 /// Makes it due now; what has to be approved first, whenever somebody says yes.

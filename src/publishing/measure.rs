@@ -77,9 +77,13 @@ pub(super) fn job(
         publication: publication.id,
         since: now,
     });
-    let id = JobId::derived(&format!("measure {}", publication.id));
-    let job = NewJob::new(publication.tenant.clone(), MEASURE_JOB, payload).with_id(id);
-    Ok(Some(job.run_at(first).priority(PRIORITY).unending()))
+    let job = NewJob::new(publication.tenant.clone(), MEASURE_JOB, payload);
+    let job = job.run_at(first).unending();
+    Ok(Some(NewJob {
+        id: JobId::derived(&format!("measure {}", publication.id)),
+        priority: PRIORITY,
+        ..job
+    }))
 }
 
 /// When what was published at this instant is to be measured.

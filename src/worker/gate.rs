@@ -21,6 +21,7 @@ use automarket_core::{
     store::{Account, Budget, Gate, Pass, Signal},
     wait_end,
 };
+use tokio::time::timeout;
 
 use crate::{
     accounts::{self, Version},
@@ -30,6 +31,8 @@ use crate::{
 
 /// The rule of the error while a gate is closed.
 pub(crate) const CLOSED: &str = "gate.closed";
+/// How long a store may take to note what a call showed.
+const NOTED: Duration = Duration::from_secs(2);
 /// How long a platform is left alone that said "too many" and not for how long.
 const UNSAID: Duration = Duration::from_secs(60);
 
@@ -434,7 +437,11 @@ impl Watch {
     async fn tell(&self, owner: &Owner, gate: &str, signal: Signal) {
         let Owner { tenant, account } = owner;
         let told = self.store.tell_gate(tenant, *account, gate, signal);
-        metrics::store_result("tell_gate", told.await.map(drop));
+        // The answer that came is worth more than the note of it: it is waited for within the call's own time.
+        let told = timeout(NOTED, told).await;
+        let told =
+            told.unwrap_or_else(|_| Err(Error::new(ErrorKind::Storage, "no answer in time")));
+        metrics::store_result("tell_gate", told.map(drop));
     }
 
     /// Says that nothing was called after all.

@@ -60,8 +60,7 @@ impl Api<'_> {
         alt: Option<&str>,
         temporary: bool,
     ) -> Result<Call> {
-        let mut form = Multipart::new(&format!("facebook photo {} {name}", file.size()))
-            .text("published", "false");
+        let mut form = Multipart::new().text("published", "false");
         if temporary {
             form = form.text("temporary", "true");
         }
@@ -84,7 +83,7 @@ impl Api<'_> {
 
     /// Some bytes of a video. The same again are refused with the offset that is wanted.
     pub(crate) fn video_transfer(&self, session: &str, start: u64, bytes: Upload) -> Result<Call> {
-        let form = Multipart::new(&format!("facebook video {session} {start}"))
+        let form = Multipart::new()
             .text("upload_phase", "transfer")
             .text("upload_session_id", session)
             .text("start_offset", &start.to_string())

@@ -182,7 +182,7 @@ impl Api {
         file: MediaFile,
         alt: Option<&str>,
     ) -> Result<Call> {
-        let mut form = Multipart::new(&format!("mixpost media {} {name}", file.size()));
+        let mut form = Multipart::new();
         if let Some(alt) = alt {
             form = form.text("alt_text", alt);
         }
@@ -240,7 +240,7 @@ impl Api {
     }
 
     pub(crate) fn upload_chunk(&self, session: &str, index: u32, chunk: Upload) -> Result<Call> {
-        let form = Multipart::new(&format!("mixpost chunk {session} {index}"))
+        let form = Multipart::new()
             .text("upload_session", session)
             .text("chunk_index", &index.to_string())
             .stream("chunk", "chunk", "application/octet-stream", chunk);

@@ -138,7 +138,7 @@ impl Api<'_> {
     /// An image, whole. An upload that is never attached is seen by nobody and goes after a day, so all of
     /// these may be repeated.
     pub(crate) fn upload(&self, name: &str, mime: &str, file: Upload) -> Result<Call> {
-        let form = Multipart::new(&format!("x media {} {name}", file.size()))
+        let form = Multipart::new()
             .text("media_category", "tweet_image")
             .stream("media", name, mime, file);
         Ok(self
@@ -161,7 +161,7 @@ impl Api<'_> {
     }
 
     pub(crate) fn append(&self, id: &str, index: u64, chunk: Upload) -> Result<Call> {
-        let form = Multipart::new(&format!("x chunk {id} {index}"))
+        let form = Multipart::new()
             .text("segment_index", &index.to_string())
             .stream("media", "chunk", "application/octet-stream", chunk);
         let path = format!("/2/media/upload/{}/append", segment(id)?);

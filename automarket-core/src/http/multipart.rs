@@ -10,13 +10,12 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// An empty form. The boundary follows from `seed`, so that requests can be compared; any text that
-    /// the parts do not hold will do.
+    /// An empty form. Its boundary is by chance: whoever knew it beforehand could make a file that holds it, and with it
+    /// fields of their own.
     #[must_use]
-    pub fn new(seed: &str) -> Self {
-        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, seed.as_bytes());
+    pub fn new() -> Self {
         Self {
-            boundary: format!("automarket-{}", id.simple()),
+            boundary: format!("automarket-{}", uuid::Uuid::new_v4().simple()),
             body: Upload::default(),
         }
     }
@@ -71,6 +70,12 @@ impl Multipart {
             format!("multipart/form-data; boundary={}", self.boundary),
             self.body,
         )
+    }
+}
+
+impl Default for Multipart {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

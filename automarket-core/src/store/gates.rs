@@ -145,7 +145,13 @@ impl Gate {
                         .and_then(|budget| Some(lease_end(now, budget.resets_in?)));
                 }
             }
-            Signal::Limited(wait) => self.close(wait, now),
+            Signal::Limited(wait) => {
+                if self.probing {
+                    // That was its own time, and nobody's word.
+                    self.closed_until = None;
+                }
+                self.close(wait, now);
+            }
             Signal::Unused => {
                 if self.probing {
                     self.probing = false;

@@ -5,8 +5,78 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::NewJob;
-use crate::{ErrorRecord, JobId, Result, TenantId};
+use crate::{Error, ErrorRecord, JobId, Result, TenantId};
+
+/// A job to be put into the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewJob {
+    /// Our id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What is to be done: the name of a registered handler.
+    pub kind: String,
+    /// With what.
+    pub payload: Value,
+    /// Not before this instant; `None` is at once.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Higher goes first; 0 is usual.
+    pub priority: i16,
+    /// How often it may fail before it is dead.
+    pub max_attempts: u32,
+    /// While a job of this tenant, kind and key is waiting or running, no second one is put in. At most 1,000 bytes.
+    pub unique_key: Option<String>,
+}
+
+impl NewJob {
+    /// A job for now, priority 0, 20 attempts.
+    #[must_use]
+    pub fn new(tenant: TenantId, kind: impl Into<String>, payload: Value) -> Self {
+        Self {
+            id: JobId::new(),
+            tenant,
+            kind: kind.into(),
+            payload,
+            run_at: None,
+            priority: 0,
+            max_attempts: 20,
+            unique_key: None,
+        }
+    }
+
+    /// Not before this instant.
+    #[must_use]
+    pub fn run_at(mut self, at: DateTime<Utc>) -> Self {
+        self.run_at = Some(at);
+        self
+    }
+
+    /// Never given up by the queue, whatever failed and however often its worker was gone: its handler sees
+    /// [`Job::attempts`] and [`Job::crashes`], and buries it once it has settled what hangs on it.
+    #[must_use]
+    pub fn unending(mut self) -> Self {
+        self.max_attempts = u32::MAX;
+        self
+    }
+
+    /// Only one of this tenant, kind and key, of at most 1,000 bytes, at a time.
+    #[must_use]
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique_key = Some(key.into());
+        self
+    }
+
+    /// Whether every store can hold it, and end it: an index of PostgreSQL's has an end.
+    pub(super) fn check(&self) -> Result<()> {
+        match &self.unique_key {
+            Some(key) if key.len() > 1_000 => Err(Error::invalid(
+                "unique_key",
+                "a unique key has at most 1,000 bytes",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// What became of a job handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,6 @@ mod gates;
 mod jobs;
 mod measurements;
 mod memory;
-mod new_job;
 mod publications;
 mod routing;
 pub mod rows;
@@ -30,12 +29,11 @@ pub use events::{Event, EventStore, NewEvent};
 pub use flows::{Flow, FlowStore};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, RATE, Signal, TRIPS};
 pub use jobs::{
-    Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, QueueStats,
-    Settled, Verdict, Woken, last_chance,
+    Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
+    QueueStats, Settled, Verdict, Woken, last_chance,
 };
 pub use measurements::{Measurement, MeasurementStore};
 pub use memory::MemoryStore;
-pub use new_job::NewJob;
 pub use publications::{
     Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
     PublishingChange, REVISION, SLOT, Target, not_there, post_moved,

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use serde_json::Value;
 
-use super::{JobState, NewJob, new_job::OwnId};
+use super::{JobState, NewJob};
 use crate::{Error, ErrorKind, ErrorRecord, Result};
 
 /// A record as JSON text.
@@ -33,28 +33,26 @@ pub struct NewRow {
     pub job: NewJob,
     /// Its payload as JSON text.
     pub payload: String,
-    /// Whether nobody can have put a job with its id in before: such a job need not be looked for.
-    pub is_new: bool,
 }
 
 impl NewRow {
     /// The job as a row.
     ///
     /// # Errors
-    /// As [`to_json`].
+    /// `InvalidInput` for a unique key that is too long; as [`to_json`].
     pub fn new(job: &NewJob) -> Result<Self> {
+        job.check()?;
         Ok(Self {
             payload: to_json(&job.payload)?,
-            is_new: job.take_new(),
             job: NewJob {
+                id: job.id,
+                tenant: job.tenant.clone(),
+                kind: job.kind.clone(),
+                payload: Value::Null,
                 run_at: job.run_at,
                 priority: job.priority,
                 max_attempts: job.max_attempts,
                 unique_key: job.unique_key.clone(),
-                id: OwnId::given(job.id()),
-                tenant: job.tenant.clone(),
-                kind: job.kind.clone(),
-                payload: Value::Null,
             },
         })
     }

@@ -33,8 +33,11 @@ impl Schedule {
     pub fn due_job(&self) -> Option<NewJob> {
         let at = self.next_at?;
         let name = serde_json::json!(["schedule", self.tenant, self.name, at.timestamp_micros()]);
-        let job = self.job.clone().run_at(at);
-        Some(job.with_id(JobId::derived(&name.to_string())))
+        Some(NewJob {
+            id: JobId::derived(&name.to_string()),
+            run_at: Some(at),
+            ..self.job.clone()
+        })
     }
 
     /// What a store says to one that was made of another revision than it has.

@@ -18,11 +18,6 @@ use crate::{
     value::{Columns as _, damaged},
 };
 
-/// As `put_one`, without its look for a job that has ended, and without a row for an answer.
-const INSERT_ONE: &str =
-    "INSERT INTO automarket.queue (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
-    VALUES ($1, nextval('automarket.places') << 20, $7, automarket.clock(), automarket.clock(), $6, $5, $3, $2,
-        $4::text::json)";
 const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
 const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9) AS line";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -52,8 +47,8 @@ pub(crate) struct JobColumns<'a> {
 impl<'a> JobColumns<'a> {
     pub(crate) fn new(rows: impl IntoIterator<Item = &'a NewRow>) -> Self {
         let mut columns = Self::default();
-        for NewRow { job, payload, .. } in rows {
-            columns.ids.push(job.id().uuid());
+        for NewRow { job, payload } in rows {
+            columns.ids.push(job.id.uuid());
             columns.tenants.push(job.tenant.as_str());
             columns.kinds.push(&job.kind);
             columns.payloads.push(payload);
@@ -122,7 +117,7 @@ impl Inserts {
         if !rows.iter().any(|row| may_wait(row)) {
             match self.put_new(&rows).await {
                 Ok(()) => {
-                    let ids = rows.iter().map(|row| row.job.id());
+                    let ids = rows.iter().map(|row| row.job.id);
                     return Ok(ids.map(Enqueued::New).collect());
                 }
                 Err(fault) if fault.is_known() => {}
@@ -135,17 +130,12 @@ impl Inserts {
 
     /// Puts jobs in of which none is known; if one is, they are refused.
     async fn put_new(&self, rows: &[&NewRow]) -> Outcome<()> {
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id().uuid()).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
         let (lowest, highest) = (ids.iter().min(), ids.iter().max());
         let alike = rows
             .first()
             .filter(|first| rows.iter().all(|row| row.is_like(first)));
-        let Some(NewRow {
-            job,
-            payload,
-            is_new,
-        }) = alike
-        else {
+        let Some(NewRow { job, payload }) = alike else {
             let columns = JobColumns::new(rows.iter().copied());
             let [new @ .., _keys] = columns.params();
             let ends: [&(dyn ToSql + Sync); 2] = [&lowest, &highest];
@@ -160,10 +150,7 @@ impl Inserts {
         if lone && let Some(line) = self.lines.of(job) {
             let params: Params<'_> =
                 &[&lowest, &tenant, kind, payload, &priority, &attempts, &line];
-            match is_new {
-                true => drop(self.db.execute(INSERT_ONE, params).await?),
-                false => drop(self.db.rows(PUT_ONE, params).await?),
-            }
+            self.db.rows(PUT_ONE, params).await?;
             return Ok(());
         }
         let payloads: Vec<&String> = rows.iter().map(|row| &row.payload).collect();
@@ -235,7 +222,7 @@ impl Writer {
 
 /// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
 fn may_wait(NewRow { job, .. }: &NewRow) -> bool {
-    job.unique_key.is_some() || job.id().uuid().get_version() != Some(Version::SortRand)
+    job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }
 
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that

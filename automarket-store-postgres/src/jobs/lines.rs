@@ -11,8 +11,7 @@ use automarket_core::{TenantId, store::NewJob};
 const MOST: usize = 10_000;
 
 /// The lines of jobs that are due, as the database told them: to reckon one is a tenth of what it does for a lone job.
-/// A migration that gives lines other numbers gives `put_one` other parameters and the column another name, so that
-/// a process of an older version is refused and puts nothing where nobody looks.
+/// A migration that gives lines other numbers gives `put_one` other parameters.
 #[derive(Default)]
 pub(super) struct LineNumbers(Mutex<HashMap<Line, i64>>);
 

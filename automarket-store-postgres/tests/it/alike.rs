@@ -11,17 +11,20 @@ use serde_json::json;
 use crate::{acme, cluster};
 
 fn of(priority: i16, run_at: Option<DateTime<Utc>>, number: u32) -> NewJob {
-    let mut job = NewJob::new(acme(), "work", json!({ "number": number }));
-    job.run_at = run_at;
-    job.priority(priority).max_attempts(7)
+    NewJob {
+        priority,
+        run_at,
+        max_attempts: 7,
+        ..NewJob::new(acme(), "work", json!({ "number": number }))
+    }
 }
 
 /// What became of a job, but for what differs between any two.
 async fn seen(test: &TestStore, job: &NewJob) -> Job {
-    let found = test.store.job(&acme(), job.id()).await.unwrap().unwrap();
+    let found = test.store.job(&acme(), job.id).await.unwrap().unwrap();
     let alone = of(0, None, 0);
     Job {
-        id: alone.id(),
+        id: alone.id,
         created_at: DateTime::UNIX_EPOCH,
         run_at: match job.run_at {
             Some(_) => found.run_at,
@@ -48,7 +51,7 @@ async fn jobs_that_are_alike_stand_as_those_that_are_not() {
         mixed.push(of(1, None, 0));
         for batch in [&alike, &mixed] {
             let put = test.store.enqueue(batch).await.unwrap();
-            let new: Vec<_> = batch.iter().map(|job| Enqueued::New(job.id())).collect();
+            let new: Vec<_> = batch.iter().map(|job| Enqueued::New(job.id)).collect();
             assert_eq!(put, new);
         }
         for (one, other) in alike.iter().zip(&mixed) {
@@ -63,7 +66,7 @@ async fn jobs_that_are_alike_stand_as_those_that_are_not() {
         let claimed: Vec<_> = claimed.map(|lease| lease.job.id).collect();
         let due = run_at.is_none_or(|at| at < later);
         let wanted = [&alike[..], &mixed[..30]].concat();
-        let wanted: Vec<_> = wanted.iter().filter(|_| due).map(|job| job.id()).collect();
+        let wanted: Vec<_> = wanted.iter().filter(|_| due).map(|job| job.id).collect();
         assert_eq!(claimed, wanted);
         // An id that is known is nobody's again.
         let again = [alike, vec![of(priority, run_at, 99)]].concat();
@@ -102,7 +105,7 @@ async fn lone_jobs_stand_in_their_own_lines_whoever_came_before() {
         while let Some(lease) = test.store.claim(&claim).await.unwrap().pop() {
             claimed.push(lease.job.id);
         }
-        let wanted: Vec<_> = wanted.iter().map(|n| jobs[*n].id()).collect();
+        let wanted: Vec<_> = wanted.iter().map(|n| jobs[*n].id).collect();
         assert_eq!(claimed, wanted, "{kind}");
     }
     test.remove().await.unwrap();

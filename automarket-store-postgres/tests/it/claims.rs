@@ -11,7 +11,7 @@ use automarket_core::{
 use automarket_store_postgres::testing::TestStore;
 use serde_json::{Value, json};
 
-use crate::{acme, client, cluster, job};
+use crate::{client, cluster, job};
 
 fn of(tenant: &str) -> NewJob {
     NewJob::new(TenantId::new(tenant).unwrap(), "work", "x".into())
@@ -81,7 +81,7 @@ async fn a_row_that_cannot_be_read_ends_dead_and_holds_nobody_up() {
             if was_leased {
                 assert_eq!(claim(&test, 10).await.len(), 1);
             }
-            let (good, id) = (of("good"), odd.id().uuid());
+            let (good, id) = (of("good"), odd.id.uuid());
             test.store
                 .enqueue(std::slice::from_ref(&good))
                 .await
@@ -93,16 +93,11 @@ async fn a_row_that_cannot_be_read_ends_dead_and_holds_nobody_up() {
             let most = if column == "max_attempts" { 2 } else { 1 };
             let overdue = test.store.overdue(Duration::ZERO, None, most).await;
             let mut told = overdue.unwrap().into_iter().map(|late| late.job);
-            assert!(told.any(|job| job == good.id()), "{column}");
+            assert!(told.any(|job| job == good.id), "{column}");
             let claimed: Vec<_> = claim(&test, 10).await.iter().map(|job| job.id).collect();
-            assert_eq!(claimed, [good.id()], "{column} {was_leased}");
+            assert_eq!(claimed, [good.id], "{column} {was_leased}");
             if column != "tenant" {
-                let found = test
-                    .store
-                    .job(&odd.tenant, odd.id())
-                    .await
-                    .unwrap()
-                    .unwrap();
+                let found = test.store.job(&odd.tenant, odd.id).await.unwrap().unwrap();
                 assert_eq!(
                     (found.state, found.crashes > 0),
                     (JobState::Dead, was_leased)
@@ -167,7 +162,10 @@ async fn a_claim_finds_room_for_all_rows_on_their_pages_and_so_writes_no_index()
     for (put, letters) in [100, 500].into_iter().enumerate() {
         let payload = Value::from("x".repeat(letters));
         let jobs: Vec<NewJob> = (0..500)
-            .map(|_| NewJob::new(acme(), "work", payload.clone()))
+            .map(|_| NewJob {
+                payload: payload.clone(),
+                ..job()
+            })
             .collect();
         test.store.enqueue(&jobs).await.unwrap();
         let pages = format!("SELECT id, (ctid::text::point)[0] AS page FROM {schema}.queue");

@@ -37,10 +37,10 @@ async fn a_repeat_in_a_transaction_older_than_the_end_of_its_job_does_not_revive
         let repeat = enqueue_in(&test.store, &host, &new).await;
         host.batch_execute("COMMIT").await.unwrap();
         match level {
-            ReadCommitted => assert_eq!(repeat.unwrap(), Enqueued::Existing(new.id())),
+            ReadCommitted => assert_eq!(repeat.unwrap(), Enqueued::Existing(new.id)),
             _ => assert_eq!(repeat.unwrap_err().rule(), Some("postgres.conflict")),
         }
-        let stands = test.store.job(&acme(), new.id()).await.unwrap().unwrap();
+        let stands = test.store.job(&acme(), new.id).await.unwrap().unwrap();
         assert_eq!(stands.state, JobState::Completed);
         assert_eq!(test.store.queue_stats().await.unwrap().ready, 0);
     }
@@ -59,10 +59,10 @@ async fn whoever_reads_of_one_moment_puts_new_jobs_in_as_all_do() {
         let tx = host.build_transaction().isolation_level(level);
         let tx = tx.start().await.unwrap();
         for (job, answer) in [
-            (&new, Enqueued::New(new.id())),
-            (&new, Enqueued::Existing(new.id())),
-            (&once, Enqueued::New(once.id())),
-            (&job().unique(name(level)), Enqueued::Existing(once.id())),
+            (&new, Enqueued::New(new.id)),
+            (&new, Enqueued::Existing(new.id)),
+            (&once, Enqueued::New(once.id)),
+            (&job().unique(name(level)), Enqueued::Existing(once.id)),
         ] {
             assert_eq!(enqueue_in(&test.store, &tx, job).await.unwrap(), answer);
         }

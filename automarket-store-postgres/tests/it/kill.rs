@@ -151,7 +151,7 @@ async fn host_process() {
         let (welcome, publishing) = (job(), sample_publishing("acme", DateTime::UNIX_EPOCH));
         let tx = host.transaction().await.unwrap();
         let row: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&welcome.id().uuid(), &publishing.post.id.uuid()];
+            [&welcome.id.uuid(), &publishing.post.id.uuid()];
         tx.execute(&insert, &row).await.unwrap();
         with_tokio_postgres::enqueue_in(&store, &tx, &welcome)
             .await
@@ -160,7 +160,7 @@ async fn host_process() {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        say("done", welcome.id());
+        say("done", welcome.id);
     }
 }
 

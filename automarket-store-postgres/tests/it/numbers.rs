@@ -44,9 +44,15 @@ async fn kinds_of_one_number_are_told_apart() {
     test.run(ALIKE).await.unwrap();
     let start = test.store.now().await.unwrap();
     let soon = start + TimeDelta::hours(1);
-    let with = |kind, priority| of("acme", kind).priority(priority);
+    let with = |kind, priority| NewJob {
+        priority,
+        ..of("acme", kind)
+    };
     // Those of the other kind are more, and stand before ours, in lines on both sides of it.
-    let others = (0..1_100).map(|n| of(&format!("tenant {}", n % 20), "other").priority(1));
+    let others = (0..1_100).map(|n| NewJob {
+        priority: 1,
+        ..of(&format!("tenant {}", n % 20), "other")
+    });
     let others: Vec<_> = others.collect();
     let later = (0..1_100).map(|_| with("other", 1).run_at(soon));
     let others = put(&test, &[others, later.collect()].concat()).await;

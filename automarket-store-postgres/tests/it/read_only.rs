@@ -77,7 +77,7 @@ async fn a_moment_of_read_only_or_of_a_refused_login_loses_no_verdict() {
     let settled = store.settle(&verdict(1)).await.unwrap();
     assert_eq!(settled, [Settled::Now(JobState::Completed)]);
     for new in &jobs {
-        let job = store.job(&acme(), new.id()).await.unwrap().unwrap();
+        let job = store.job(&acme(), new.id).await.unwrap().unwrap();
         assert_eq!((job.state, job.crashes), (JobState::Completed, 0));
     }
 
@@ -114,7 +114,7 @@ async fn a_connection_that_turned_read_only_is_not_used_again() {
     // Who answers the short reads.
     let admin = client(cluster.url()).await;
     let reader = || async {
-        one.store.steps(&acme(), new[0].id()).await.unwrap();
+        one.store.steps(&acme(), new[0].id).await.unwrap();
         let sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE $1
             ORDER BY backend_start DESC LIMIT 1";
         let pattern = format!("SELECT s.name%{}.steps%", test.schema());

@@ -20,7 +20,7 @@ async fn produce(store: PostgresStore, stop: watch::Receiver<bool>) -> HashSet<J
             assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report());
             tokio::task::yield_now().await;
         }
-        put.insert(new.id());
+        put.insert(new.id);
     }
     put
 }

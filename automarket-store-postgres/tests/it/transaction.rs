@@ -108,7 +108,7 @@ async fn is_there(test: &TestStore, publishing: &NewPublishing) -> bool {
     let (store, tenant) = (&test.store, &publishing.tenant);
     let post = store.post(tenant, publishing.post.id).await.unwrap();
     let publications = store.publications(tenant, publishing.post.id).await;
-    let job = store.job(tenant, publishing.jobs[0].id()).await.unwrap();
+    let job = store.job(tenant, publishing.jobs[0].id).await.unwrap();
     let subject = &publishing.events[0].subject;
     let events = store.events_about(tenant, subject).await.unwrap();
     let there = post.is_some();
@@ -235,11 +235,11 @@ async fn the_helpers_commit_and_roll_back_with_the_host() {
         let put = with_tokio_postgres::enqueue_in(store, &tx, &c)
             .await
             .unwrap();
-        assert_eq!(put, automarket_core::store::Enqueued::New(c.id()));
+        assert_eq!(put, automarket_core::store::Enqueued::New(c.id));
         let mut sx = two.begin().await.unwrap();
         assert!(with_sqlx::publish_in(store, &mut *sx, &b).await.unwrap());
         let put = with_sqlx::enqueue_in(store, &mut *sx, &d).await.unwrap();
-        assert_eq!(put.id(), d.id());
+        assert_eq!(put.id(), d.id);
         if commits {
             tx.commit().await.unwrap();
             sx.commit().await.unwrap();
@@ -249,17 +249,19 @@ async fn the_helpers_commit_and_roll_back_with_the_host() {
         }
         assert_eq!(is_there(&test, &a).await, commits);
         assert_eq!(is_there(&test, &b).await, commits);
-        for id in [c.id(), d.id()] {
+        for id in [c.id, d.id] {
             assert_eq!(store.job(&acme(), id).await.unwrap().is_some(), commits);
         }
     }
     let taken = job();
     store.enqueue(std::slice::from_ref(&taken)).await.unwrap();
-    let mut theirs = taken.clone();
-    theirs.tenant = TenantId::new("other").unwrap();
+    let theirs = NewJob {
+        tenant: TenantId::new("other").unwrap(),
+        ..taken.clone()
+    };
     let named = |error: automarket_core::Error| {
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(error.message().contains(&taken.id().to_string()), "{error}");
+        assert!(error.message().contains(&taken.id.to_string()), "{error}");
     };
     named(
         with_tokio_postgres::enqueue_in(store, &one, &theirs)

@@ -72,7 +72,7 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     };
     let test = cluster.store().await.unwrap();
     let (store, new) = (test.store.clone(), job());
-    let id = new.id();
+    let id = new.id;
     store.enqueue(std::slice::from_ref(&new)).await.unwrap();
     let fence = store.claim(&Claim::new("worker", 1)).await.unwrap()[0]
         .token
@@ -153,10 +153,10 @@ async fn a_dead_job_whose_key_an_open_transaction_holds_comes_back_after_it() {
     let mut host = client(cluster.url()).await;
     let tx = host.transaction().await.unwrap();
     hold(&tx, test.schema()).await;
-    let one = test.store.redrive(&acme(), dead.id()).await.unwrap_err();
+    let one = test.store.redrive(&acme(), dead.id).await.unwrap_err();
     let all = test.store.redrive_dead(&acme(), None, 9).await.unwrap_err();
     assert_eq!([one.rule(), all.rule()], [Some("postgres.timeout"); 2]);
     tx.rollback().await.unwrap();
-    assert!(test.store.redrive(&acme(), dead.id()).await.unwrap());
+    assert!(test.store.redrive(&acme(), dead.id).await.unwrap());
     test.remove().await.unwrap();
 }

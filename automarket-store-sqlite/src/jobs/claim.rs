@@ -335,7 +335,7 @@ mod tests {
         assert!(read.await.unwrap().is_empty());
         let back = writer.call(move |tx| settle::give_back(tx, &slow));
         back.await.unwrap();
-        let stands = store.job(&tenant, job.id()).await.unwrap().unwrap();
+        let stands = store.job(&tenant, job.id).await.unwrap().unwrap();
         assert_eq!((stands.state, stands.fence), (JobState::Leased, 2));
     }
 
@@ -356,7 +356,7 @@ mod tests {
         let back = writer.call(move |tx| settle::give_back(tx, &taken));
         back.await.unwrap();
         for job in jobs {
-            let job = store.job(&tenant, job.id()).await.unwrap().unwrap();
+            let job = store.job(&tenant, job.id).await.unwrap().unwrap();
             assert_eq!(
                 (job.state, job.attempts, job.crashes),
                 (JobState::Waiting, 0, 0)

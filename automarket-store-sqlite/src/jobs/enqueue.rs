@@ -28,7 +28,7 @@ pub(crate) fn enqueue_all(tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<Vec<Enqueued
             if let Some(many) = many
                 && many.put(tx, rows)?
             {
-                answers.extend(rows.iter().map(|row| Enqueued::New(row.job.id())));
+                answers.extend(rows.iter().map(|row| Enqueued::New(row.job.id)));
                 continue;
             }
             for row in rows {
@@ -79,7 +79,7 @@ impl Many {
         what.raw_bind_parameter(5, tx.now)?;
         what.raw_bind_parameter(6, run_at)?;
         for (n, row) in rows.iter().enumerate() {
-            what.raw_bind_parameter(n * 2 + 7, blob(row.job.id()))?;
+            what.raw_bind_parameter(n * 2 + 7, blob(row.job.id))?;
             what.raw_bind_parameter(n * 2 + 8, &row.payload)?;
         }
         if what.raw_execute()? < rows.len() {
@@ -138,9 +138,9 @@ impl<'a> Put<'a> {
         })
     }
 
-    fn one(&mut self, NewRow { job, payload, .. }: &NewRow) -> Outcome<Enqueued> {
+    fn one(&mut self, NewRow { job, payload }: &NewRow) -> Outcome<Enqueued> {
         let tx = self.tx;
-        let id = blob(job.id());
+        let id = blob(job.id);
         let tenant = job.tenant.as_str();
         let run_at = job.run_at.map_or(tx.now, micros);
         if let Some(key) = &job.unique_key
@@ -166,9 +166,9 @@ impl<'a> Put<'a> {
                 .prepare_cached("SELECT tenant FROM automarket_jobs WHERE id = ?1")?
                 .query_row([id], |row| row.get(0))?;
             return if owner == tenant {
-                Ok(Enqueued::Existing(job.id()))
+                Ok(Enqueued::Existing(job.id))
             } else {
-                Err(id_taken(job.id()).into())
+                Err(id_taken(job.id).into())
             };
         }
         let place = tx.db.last_insert_rowid();
@@ -185,7 +185,7 @@ impl<'a> Put<'a> {
             run_at,
             place
         ])?;
-        Ok(Enqueued::New(job.id()))
+        Ok(Enqueued::New(job.id))
     }
 }
 

@@ -66,7 +66,7 @@ async fn a_row_that_cannot_be_read_ends_and_says_why() {
         store.next_ready(&[]).await.expect(&case);
         let leases = store.claim(&Claim::new("w", 10)).await.expect(&case);
         let claimed: Vec<_> = leases.iter().map(|lease| lease.job.id).collect();
-        assert_eq!(claimed, [good.id()], "{case}");
+        assert_eq!(claimed, [good.id], "{case}");
         assert_eq!(store.queue_stats().await.expect(&case).dead, 1, "{case}");
         if *column == "tenant" {
             continue; // Nobody's.
@@ -152,7 +152,7 @@ async fn a_waiting_row_that_is_not_as_we_write_it_holds_nobody_up() {
         store.enqueue(std::slice::from_ref(&good)).await.unwrap();
         let leases = store.claim(&Claim::new("w", 10)).await.expect(case);
         let mut ids = leases.iter().map(|lease| lease.job.id);
-        assert!(ids.any(|id| id == good.id()), "{case}");
+        assert!(ids.any(|id| id == good.id), "{case}");
         assert!(leases.len() <= 2, "{case}: no job twice");
         let verdicts = leases
             .iter()
@@ -202,7 +202,7 @@ async fn what_is_no_job_takes_no_place_among_the_overdue() {
     let last = page(first.last()).await;
     assert_eq!((first.len(), last.len()), (2, 1));
     let found: Vec<_> = first.iter().chain(&last).map(|late| late.job).collect();
-    assert_eq!(found, good.map(|job| job.id()));
+    assert_eq!(found, good.map(|job| job.id));
 }
 
 #[tokio::test]

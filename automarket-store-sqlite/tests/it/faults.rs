@@ -64,17 +64,20 @@ async fn a_call_that_fails_takes_no_other_with_it() {
     let taken = job("b");
     store.enqueue(std::slice::from_ref(&taken)).await.unwrap();
     let calls = (0..60).map(|number| {
-        let (store, taken) = (store.clone(), taken.id());
+        let (store, taken) = (store.clone(), taken.id);
         tokio::spawn(async move {
             let good = job("a");
             if number % 3 == 0 {
-                let bad = job("a").with_id(taken);
+                let bad = NewJob {
+                    id: taken,
+                    ..job("a")
+                };
                 let refused = store.enqueue(&[good.clone(), bad]).await.unwrap_err();
                 assert_eq!(refused.kind(), ErrorKind::Conflict);
                 return 0;
             }
             let answer = store.enqueue(std::slice::from_ref(&good)).await.unwrap();
-            assert_eq!(answer, [Enqueued::New(good.id())]);
+            assert_eq!(answer, [Enqueued::New(good.id)]);
             1
         })
     });

@@ -36,7 +36,7 @@ async fn a_flood_delays_neither_the_urgent_nor_what_lost_its_worker() {
     clock.advance(TimeDelta::seconds(12));
 
     let first = store.claim(&Claim::new("w", 1)).await.unwrap().remove(0);
-    assert_eq!(first.job.id, urgent.id());
+    assert_eq!(first.job.id, urgent.id);
     let next = store.claim(&Claim::new("w", 4)).await.unwrap();
-    assert!(next.iter().any(|lease| lease.job.id == orphan.id()));
+    assert!(next.iter().any(|lease| lease.job.id == orphan.id));
 }

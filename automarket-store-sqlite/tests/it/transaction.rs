@@ -102,9 +102,9 @@ async fn a_job_commits_and_rolls_back_with_the_hosts_row() {
         let tx = host.transaction().unwrap();
         tx.execute("INSERT INTO users VALUES (?1)", [name]).unwrap();
         let put = with_rusqlite::enqueue_in(&tx, &job).unwrap();
-        assert_eq!(put, Enqueued::New(job.id()));
+        assert_eq!(put, Enqueued::New(job.id));
         assert_eq!(
-            store.job(&acme(), job.id()).await.unwrap(),
+            store.job(&acme(), job.id).await.unwrap(),
             None,
             "not before the commit"
         );
@@ -113,7 +113,7 @@ async fn a_job_commits_and_rolls_back_with_the_hosts_row() {
         } else {
             tx.rollback().unwrap();
         }
-        let found = store.job(&acme(), job.id()).await.unwrap();
+        let found = store.job(&acme(), job.id).await.unwrap();
         assert_eq!(found.map(|j| j.payload), commits.then_some(job.payload));
     }
     for (name, commits) in [("cy", true), ("dan", false)] {
@@ -125,13 +125,13 @@ async fn a_job_commits_and_rolls_back_with_the_hosts_row() {
             .await
             .unwrap();
         let put = with_sqlx::enqueue_in(&mut tx, &job).await.unwrap();
-        assert_eq!(put, Enqueued::New(job.id()));
+        assert_eq!(put, Enqueued::New(job.id));
         if commits {
             tx.commit().await.unwrap();
         } else {
             tx.rollback().await.unwrap();
         }
-        let found = store.job(&acme(), job.id()).await.unwrap();
+        let found = store.job(&acme(), job.id).await.unwrap();
         assert_eq!(found.map(|j| j.payload), commits.then_some(job.payload));
     }
     assert_eq!(
@@ -163,7 +163,7 @@ async fn all_doors_put_the_same_row_and_hold_the_same_keys() {
     store.enqueue(std::slice::from_ref(&ours)).await.unwrap();
     with_rusqlite::enqueue_in(&host, &by_rusqlite).unwrap();
     with_sqlx::enqueue_in(&mut sqlx, &by_sqlx).await.unwrap();
-    let stored = async |job: &NewJob| store.job(&acme(), job.id()).await.unwrap().unwrap();
+    let stored = async |job: &NewJob| store.job(&acme(), job.id).await.unwrap().unwrap();
     let expected = stored(&ours).await;
     for job in [&by_rusqlite, &by_sqlx] {
         let mut found = stored(job).await;
@@ -172,7 +172,7 @@ async fn all_doors_put_the_same_row_and_hold_the_same_keys() {
         assert_eq!(found, expected);
         // By whichever door, its key is taken, and so is its id.
         let again = full(job.unique_key.as_deref().unwrap());
-        let held = Enqueued::Existing(job.id());
+        let held = Enqueued::Existing(job.id);
         assert_eq!(
             store.enqueue(std::slice::from_ref(&again)).await.unwrap()[0],
             held
@@ -182,8 +182,8 @@ async fn all_doors_put_the_same_row_and_hold_the_same_keys() {
             assert_eq!(with_sqlx::enqueue_in(&mut sqlx, again).await.unwrap(), held);
         }
     }
-    let mut theirs = full("d").with_id(ours.id());
-    theirs.tenant = TenantId::new("other").unwrap();
+    let mut theirs = full("d");
+    (theirs.id, theirs.tenant) = (ours.id, TenantId::new("other").unwrap());
     let refused = with_rusqlite::enqueue_in(&host, &theirs).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);
     let refused = with_sqlx::enqueue_in(&mut sqlx, &theirs).await.unwrap_err();
@@ -211,7 +211,7 @@ async fn a_publication_is_wholly_there_or_not() {
     for (written, there) in [(&kept, true), (&dropped, false), (&by_sqlx, true)] {
         let publications = store.publications(&acme(), written.post.id).await.unwrap();
         assert_eq!(publications == written.publications, there);
-        let job = store.job(&acme(), written.jobs[0].id()).await.unwrap();
+        let job = store.job(&acme(), written.jobs[0].id).await.unwrap();
         let subject = &written.events[0].subject;
         use automarket_core::store::EventStore as _;
         let events = store.events_about(&acme(), subject).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_publication_is_wholly_there_or_not() {
     }
     // What fails changes nothing, and the host's transaction goes on.
     let mut taken = publishing();
-    taken.jobs[0] = taken.jobs[0].clone().with_id(kept.jobs[0].id());
+    taken.jobs[0].id = kept.jobs[0].id;
     taken.tenant = TenantId::new("other").unwrap();
     taken.publications[0].tenant = taken.tenant.clone();
     taken.jobs[0].tenant = taken.tenant.clone();
@@ -288,12 +288,12 @@ fn host_process() {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .unwrap();
         let add_user = "INSERT INTO users VALUES (?1)";
-        let commits = job.id().uuid().as_bytes()[15].is_multiple_of(2);
+        let commits = job.id.uuid().as_bytes()[15].is_multiple_of(2);
         let put = || with_rusqlite::enqueue_in(&tx, &job).unwrap();
         if commits {
             put();
         }
-        tx.execute(add_user, [job.id().to_string()]).unwrap();
+        tx.execute(add_user, [job.id.to_string()]).unwrap();
         if !commits {
             put();
             drop(tx);
@@ -301,7 +301,7 @@ fn host_process() {
         }
         tx.commit().unwrap();
         let mut out = std::io::stdout().lock();
-        writeln!(out, "\ncommitted {}", job.id()).unwrap();
+        writeln!(out, "\ncommitted {}", job.id).unwrap();
         out.flush().unwrap();
     }
 }
@@ -364,6 +364,6 @@ async fn a_host_without_a_transaction_waits_for_its_turn_to_write() {
     assert!(ASKED.load(Ordering::SeqCst) && host.is_autocommit());
     writer.execute_batch("COMMIT").unwrap();
     let put = with_rusqlite::enqueue_in(&host, &keyed).unwrap();
-    assert_eq!(put, Enqueued::New(keyed.id()));
+    assert_eq!(put, Enqueued::New(keyed.id));
     assert!(host.is_autocommit());
 }

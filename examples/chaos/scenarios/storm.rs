@@ -150,8 +150,10 @@ async fn produce(config: String) -> Result<()> {
     for first in (done..config.jobs).step_by(20) {
         let numbers = first..config.jobs.min(first + 20);
         let jobs = numbers.map(|n| {
-            let id = JobId::derived(&format!("{} {n}", config.seed));
-            Ok(tenant.new_job(WORK, &work)?.with_id(id).max_attempts(1000))
+            let mut job = tenant.new_job(WORK, &work)?;
+            job.id = JobId::derived(&format!("{} {n}", config.seed));
+            job.max_attempts = 1000;
+            Ok(job)
         });
         let jobs = jobs.collect::<Result<Vec<_>>>()?;
         let put = persist(|| store.enqueue(&jobs)).await?;

@@ -54,11 +54,9 @@ impl Tenant {
         let payload = serde_json::to_value(request).map_err(|error| {
             Error::invalid("request", "not representable as JSON").with_source(error)
         })?;
-        let id = self.next_id(&key, before).await?;
-        let job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload)
-            .with_id(id)
-            .unique(key.clone())
-            .max_attempts(ATTEMPTS);
+        let mut job = NewJob::new(self.id.clone(), CAMPAIGN_JOB, payload).unique(key.clone());
+        job.max_attempts = ATTEMPTS;
+        job.id = self.next_id(&key, before).await?;
         let enqueued = store.enqueue(&[job]).await?;
         self.engine().wake.notify_waiters();
         match enqueued.first() {

@@ -8,7 +8,7 @@ use automarket_core::{
     media::{MediaFile, ReadRange},
     oauth::TokenSet,
     store::{GateStore as _, MemoryStore, RATE, TRIPS},
-    testing::ManualClock,
+    testing::{FaultStore, ManualClock, StoreFault, StoreRule},
 };
 
 use super::*;
@@ -201,6 +201,27 @@ async fn a_budget_that_is_used_up_closes_it_before_a_429() {
     let answer = (400, "x-business-use-case-usage", said);
     world.work(Some(answer)).await.unwrap();
     assert_eq!(world.closed().await, [RATE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_told_though_the_store_is_slow_to_note_it() {
+    let store = Arc::new(FaultStore::new(Arc::new(MemoryStore::new())));
+    let platform = Platformlet::default();
+    let answers = platform.0.clone();
+    let market = Automarket::shared(store.clone())
+        .transport(platform)
+        .keyring(automarket_core::Keyring::random());
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let account = Account::new(tenant.id().clone(), Platform::X, "1");
+    let account = tenant.add_account(account, Credential::token("t"));
+    let account = account.await.unwrap();
+    let hangs = StoreRule::on("tell_gate", StoreFault::Hang);
+    store.faults().add(hangs.times(u32::MAX));
+    let used_up = (201, "ratelimit", "\"day\";r=0;t=60");
+    answers.lock().unwrap().push_back(used_up);
+    let (context, _passed) = tenant.engine().passing(account).await.unwrap();
+    let call = Call::post("x.post", "https://api.x.com/2").unwrap();
+    assert_eq!(context.call(call).await.unwrap().status, 201);
 }
 
 #[tokio::test]

@@ -142,3 +142,42 @@ async fn the_audit_trail_goes_when_retention_says() {
         assert_eq!(trail.last().unwrap().entry.account, young.id);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_login_goes_with_the_last_of_its_accounts_also_when_they_go_at_once() {
+    let world = World::new().await;
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let delay = StoreFault::Delay(std::time::Duration::from_secs(1));
+    let late = StoreRule::on("credentials", delay).times(u32::MAX);
+    slow.faults().add(late);
+    let market = market(slow, world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let other = Account::new(tenant.id().clone(), PLATFORM, "2");
+    let end = issuer::later(&world.clock, 3600);
+    let same = tokens("access-1", "refresh-1", end);
+    let other = tenant.add_account(other, same).await.unwrap();
+    let gone = tokio::join!(
+        tenant.disconnect(world.account.id),
+        tenant.disconnect(other.id)
+    );
+    assert!(!world.issuer.revoked().is_empty(), "{gone:?}");
+}
+
+#[tokio::test]
+async fn what_is_erased_is_used_no_more_though_it_was_read_meanwhile() {
+    let world = World::new().await;
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let held = StoreFault::Held(go_on.clone());
+    slow.faults().add(StoreRule::on("remove_credential", held));
+    let market = market(slow, world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let id = world.account.id;
+    let read = async {
+        tenant.context(id).await.unwrap();
+        go_on.notify_one();
+    };
+    let (gone, ()) = tokio::join!(tenant.disconnect(id), read);
+    gone.unwrap();
+    assert!(tenant.context(id).await.is_err());
+}

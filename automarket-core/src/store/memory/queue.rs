@@ -65,22 +65,23 @@ impl Queue {
     pub(super) fn enqueue(&mut self, jobs: &[NewJob], now: DateTime<Utc>) -> Result<Vec<Enqueued>> {
         let mut owners = HashMap::new();
         for new in jobs {
-            let stored = self.ids.get(&new.id()).and_then(|at| self.rows.get(at));
+            new.check()?;
+            let stored = self.ids.get(&new.id).and_then(|at| self.rows.get(at));
             let owner = stored.map_or(&new.tenant, |row| &row.job.tenant);
-            if *owners.entry(new.id()).or_insert(owner) != &new.tenant {
-                return Err(id_taken(new.id()));
+            if *owners.entry(new.id).or_insert(owner) != &new.tenant {
+                return Err(id_taken(new.id));
             }
         }
         Ok(jobs.iter().map(|new| self.put(new, now)).collect())
     }
 
     fn put(&mut self, new: &NewJob, now: DateTime<Utc>) -> Enqueued {
-        if self.ids.contains_key(&new.id()) {
-            return Enqueued::Existing(new.id());
+        if self.ids.contains_key(&new.id) {
+            return Enqueued::Existing(new.id);
         }
         let row = Row {
             job: Job {
-                id: new.id(),
+                id: new.id,
                 tenant: new.tenant.clone(),
                 kind: new.kind.clone(),
                 payload: new.payload.clone(),
@@ -109,9 +110,9 @@ impl Queue {
             self.keys.insert(key, place);
         }
         self.last = place;
-        self.ids.insert(new.id(), place);
+        self.ids.insert(new.id, place);
         self.rows.insert(place, row);
-        Enqueued::New(new.id())
+        Enqueued::New(new.id)
     }
 
     fn of_tenant(&mut self, tenant: &TenantId, id: JobId) -> Option<&mut Row> {

@@ -183,7 +183,10 @@ fn whole(new: &NewPublishing, job_id: JobId) -> PublishingChange {
             in_state(second, PublicationState::Cancelled),
             in_state(first, PublicationState::Missed),
         ],
-        jobs: vec![job("a").with_id(job_id)],
+        jobs: vec![crate::store::NewJob {
+            id: job_id,
+            ..job("a")
+        }],
         events: vec![event("a", "publication.edited", TEXT)],
         attempts: vec![attempt(first, first.due, 5), attempt(second, second.due, 6)],
         ..PublishingChange::new(tenant("a"))
@@ -204,7 +207,7 @@ async fn written_together(s: &StoreUnderTest) {
     }
     let post = s.store.post(&a, new.post.id).await.unwrap();
     assert_eq!(post, change.post);
-    assert_eq!(s.job(change.jobs[0].id()).await.state, JobState::Waiting);
+    assert_eq!(s.job(change.jobs[0].id).await.state, JobState::Waiting);
     assert_eq!(s.store.events_about(&a, TEXT).await.unwrap().len(), 1);
     for attempt in &change.attempts {
         let stored = s.store.attempts(&a, attempt.publication).await.unwrap();

@@ -54,13 +54,16 @@ pub(super) fn cases() -> Vec<StoreCase> {
 }
 
 fn with_priority(tenant_name: &str, priority: i16) -> NewJob {
-    job(tenant_name).priority(priority)
+    NewJob {
+        priority,
+        ..job(tenant_name)
+    }
 }
 
 async fn put_many(s: &StoreUnderTest, tenant_name: &str, count: usize) -> Vec<JobId> {
     let new: Vec<NewJob> = (0..count).map(|_| job(tenant_name)).collect();
     s.store.enqueue(&new).await.unwrap();
-    new.iter().map(|job| job.id()).collect()
+    new.iter().map(|job| job.id).collect()
 }
 
 async fn exclusive(s: &StoreUnderTest) {
@@ -110,7 +113,7 @@ async fn in_order(s: &StoreUnderTest) {
     }
     let mut claimed = s.claimed_ids(2).await;
     claimed.extend(s.claimed_ids(100).await);
-    assert_eq!(claimed, wanted.map(|job| job.id()));
+    assert_eq!(claimed, wanted.map(|job| job.id));
 }
 
 async fn limited(s: &StoreUnderTest) {

@@ -14,6 +14,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("of many calls at once one is the probe", |s| {
             Box::pin(one_probe(s))
         }),
+        StoreCase::new(
+            "a probe that is limited closes the gate for as long as it was told",
+            |s| Box::pin(limited_probe(s)),
+        ),
         StoreCase::new("a probe that is not heard of is followed by another", |s| {
             Box::pin(lost_probe(s))
         }),
@@ -115,6 +119,14 @@ async fn lost_probe(s: &StoreUnderTest) {
     // Refused again: the platform's word counts from now.
     let gate = tell(s, "rate", Signal::Limited(MINUTE * 60)).await;
     assert!(gate.closed_until.unwrap() > s.in_seconds(3500).await);
+}
+
+async fn limited_probe(s: &StoreUnderTest) {
+    for _ in 0..2 {
+        tell(s, "rate", Signal::Limited(Duration::from_secs(2))).await;
+        s.wait(3).await;
+        assert_eq!(pass(s).await, Pass::Watched, "the platform's word is over");
+    }
 }
 
 async fn answer_from_before(s: &StoreUnderTest) {

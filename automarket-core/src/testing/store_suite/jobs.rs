@@ -33,10 +33,7 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "an id that has ended stays taken, alone and in a batch",
             |s| Box::pin(ended_id(s)),
         ),
-        StoreCase::new(
-            "an id that somebody was told is looked for, though it is put in first here",
-            |s| Box::pin(id_told_before(s)),
-        ),
+        StoreCase::new("a unique key has an end", |s| Box::pin(long_key(s))),
         StoreCase::new("ids that are there keep no other of a batch out", |s| {
             Box::pin(known_ids_in_a_batch(s))
         }),
@@ -111,20 +108,20 @@ async fn comes_back_whole(s: &StoreUnderTest) {
         ..job("a").run_at(run_at).unique(TEXT)
     };
     s.put(new.clone()).await;
-    let stored = s.job(new.id()).await;
+    let stored = s.job(new.id).await;
     assert!((s.now().await - stored.created_at).num_seconds() < 1);
     let wanted = Job {
-        id: new.id(),
-        tenant: new.tenant.clone(),
-        kind: TEXT.to_owned(),
-        payload: json_of_all_sorts(),
+        id: new.id,
+        tenant: new.tenant,
+        kind: new.kind,
+        payload: new.payload,
         state: JobState::Waiting,
         run_at,
         priority: i16::MIN,
         attempts: 0,
         crashes: 0,
         max_attempts: u32::MAX,
-        unique_key: Some(TEXT.to_owned()),
+        unique_key: new.unique_key,
         fence: 0,
         result: None,
         failures: Vec::new(),
@@ -141,10 +138,10 @@ async fn comes_back_whole(s: &StoreUnderTest) {
         ..wanted
     };
     assert_eq!(lease.job, leased);
-    assert_eq!(s.job(new.id()).await, leased);
+    assert_eq!(s.job(new.id).await, leased);
     s.settle(lease.token, Verdict::Complete(json_of_all_sorts()))
         .await;
-    let ended = s.job(new.id()).await;
+    let ended = s.job(new.id).await;
     assert!(ended.finished_at.is_some_and(|at| at > run_at));
     let finished_at = ended.finished_at;
     let completed = Job {
@@ -158,7 +155,7 @@ async fn comes_back_whole(s: &StoreUnderTest) {
 
 async fn one_answer_each(s: &StoreUnderTest) {
     let new: Vec<NewJob> = (0..200).map(|_| job("a")).collect();
-    let wanted: Vec<Enqueued> = new.iter().map(|job| Enqueued::New(job.id())).collect();
+    let wanted: Vec<Enqueued> = new.iter().map(|job| Enqueued::New(job.id)).collect();
     assert_eq!(s.store.enqueue(&new).await.unwrap(), wanted);
     assert_eq!(s.store.enqueue(&[]).await.unwrap(), []);
     assert_eq!(s.claim(300).await.len(), 200);
@@ -179,8 +176,14 @@ async fn each_its_own(s: &StoreUnderTest) {
                 ..alike()
             },
             alike().run_at(at),
-            alike().priority(7),
-            alike().max_attempts(7),
+            NewJob {
+                priority: 7,
+                ..alike()
+            },
+            NewJob {
+                max_attempts: 7,
+                ..alike()
+            },
             NewJob {
                 payload: json!(7),
                 ..alike()
@@ -215,14 +218,17 @@ async fn each_its_own(s: &StoreUnderTest) {
 }
 
 async fn is_its_own(s: &StoreUnderTest, new: &NewJob) {
-    let found = s.store.job(&new.tenant, new.id()).await.unwrap();
+    let found = s.store.job(&new.tenant, new.id).await.unwrap();
     let found = found.expect("it is its tenant's");
     let stored = NewJob {
+        id: found.id,
+        tenant: found.tenant,
+        kind: found.kind,
+        payload: found.payload,
         run_at: new.run_at.and(Some(found.run_at)),
         priority: found.priority,
         max_attempts: found.max_attempts,
         unique_key: found.unique_key,
-        ..NewJob::new(found.tenant, found.kind, found.payload).with_id(found.id)
     };
     assert_eq!(stored, *new);
     assert_eq!(found.run_at > s.now().await, new.run_at.is_some());
@@ -231,7 +237,7 @@ async fn is_its_own(s: &StoreUnderTest, new: &NewJob) {
 async fn same_id(s: &StoreUnderTest) {
     let new = job("a");
     let twice = [new.clone(), new.clone()];
-    let (first, again) = (Enqueued::New(new.id()), Enqueued::Existing(new.id()));
+    let (first, again) = (Enqueued::New(new.id), Enqueued::Existing(new.id));
     assert_eq!(s.store.enqueue(&twice).await.unwrap(), [first, again]);
     assert_eq!(s.store.enqueue(&twice).await.unwrap(), [again, again]);
     let token = s.claim_one().await.token;
@@ -248,41 +254,38 @@ async fn ended_id(s: &StoreUnderTest) {
     let later = ended.clone().run_at(s.in_seconds(60).await);
     for repeat in [ended.clone(), later] {
         let answer = s.store.enqueue(&[repeat]).await.unwrap();
-        assert_eq!(answer, [Enqueued::Existing(ended.id())]);
+        assert_eq!(answer, [Enqueued::Existing(ended.id)]);
     }
     for at in [0, 9, 19] {
         let mut batch: Vec<NewJob> = (0..20).map(|_| job("a")).collect();
         batch[at] = ended.clone();
         let answers = s.store.enqueue(&batch).await.unwrap();
-        assert_eq!(answers[at], Enqueued::Existing(ended.id()));
+        assert_eq!(answers[at], Enqueued::Existing(ended.id));
         assert_eq!(s.claim(30).await.len(), 19);
     }
 }
 
-async fn id_told_before(s: &StoreUnderTest) {
-    let (told, kept) = (job("a"), job("a"));
-    let elsewhere = serde_json::to_string(&told).unwrap();
-    let elsewhere: NewJob = serde_json::from_str(&elsewhere).unwrap();
-    for first in [job("a"), elsewhere, kept.clone()] {
-        s.put(first).await;
-        let token = s.claim_one().await.token;
-        s.settle(token, Verdict::Complete(json!(1))).await;
-    }
-    for late in [told, kept] {
-        let answer = s.store.enqueue(std::slice::from_ref(&late)).await.unwrap();
-        assert_eq!(answer, [Enqueued::Existing(late.id())]);
-        assert_eq!(s.claim(10).await, []);
-    }
+async fn long_key(s: &StoreUnderTest) {
+    let key = |length| job("a").unique("k".repeat(length));
+    let refused = s.store.enqueue(&[job("a"), key(1_001)]).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.field()),
+        (ErrorKind::InvalidInput, Some("unique_key"))
+    );
+    s.put(key(1_000)).await;
+    let token = s.claim_one().await.token;
+    s.settle(token, Verdict::Complete(json!(1))).await;
+    assert_eq!(s.claim(10).await, []);
 }
 
 async fn known_ids_in_a_batch(s: &StoreUnderTest) {
     let known = s.put(job("a")).await;
     let mut new: Vec<NewJob> = (0..250).map(|_| job("a")).collect();
-    new[7] = job("a").with_id(known);
-    new[160] = new[159].clone();
-    let mut wanted: Vec<Enqueued> = new.iter().map(|job| Enqueued::New(job.id())).collect();
+    new[7].id = known;
+    new[160].id = new[159].id;
+    let mut wanted: Vec<Enqueued> = new.iter().map(|job| Enqueued::New(job.id)).collect();
     for at in [7, 160] {
-        wanted[at] = Enqueued::Existing(new[at].id());
+        wanted[at] = Enqueued::Existing(new[at].id);
     }
     assert_eq!(s.store.enqueue(&new).await.unwrap(), wanted);
     assert_eq!(s.claim(300).await.len(), 249);
@@ -291,13 +294,16 @@ async fn known_ids_in_a_batch(s: &StoreUnderTest) {
 async fn foreign_id(s: &StoreUnderTest) {
     let taken = s.put(job("b")).await;
     let good = job("a").unique("k");
-    let bad = job("a").with_id(taken);
+    let bad = NewJob {
+        id: taken,
+        ..job("a")
+    };
     let refused = s.store.enqueue(&[good.clone(), bad]).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);
-    assert_eq!(s.store.job(&tenant("a"), good.id()).await.unwrap(), None);
+    assert_eq!(s.store.job(&tenant("a"), good.id).await.unwrap(), None);
     assert_eq!(s.claimed_ids(10).await, [taken]);
     let free = s.store.enqueue(std::slice::from_ref(&good)).await.unwrap();
-    assert_eq!(free, [Enqueued::New(good.id())]);
+    assert_eq!(free, [Enqueued::New(good.id)]);
 }
 
 async fn unique_key(s: &StoreUnderTest) {
@@ -309,11 +315,11 @@ async fn unique_key(s: &StoreUnderTest) {
     let answers = s.store.enqueue(&[first.clone(), second]).await.unwrap();
     assert_eq!(
         answers,
-        [Enqueued::New(first.id()), Enqueued::Existing(first.id())]
+        [Enqueued::New(first.id), Enqueued::Existing(first.id)]
     );
     let answers = s.store.enqueue(&[third.clone(), job("a")]).await.unwrap();
-    assert_eq!(answers[0], Enqueued::Existing(first.id()));
-    assert_eq!(s.store.job(&tenant("a"), third.id()).await.unwrap(), None);
+    assert_eq!(answers[0], Enqueued::Existing(first.id));
+    assert_eq!(s.store.job(&tenant("a"), third.id).await.unwrap(), None);
     assert_eq!(s.claim(10).await.len(), 2);
 }
 
@@ -323,7 +329,7 @@ async fn unique_key_scope(s: &StoreUnderTest) {
     let answers = s.store.enqueue(&new).await.unwrap();
     assert_eq!(
         answers,
-        [&new[0], &new[1], &new[2]].map(|job| Enqueued::New(job.id()))
+        [&new[0], &new[1], &new[2]].map(|job| Enqueued::New(job.id))
     );
 }
 
@@ -335,9 +341,12 @@ async fn unique_key_freed(s: &StoreUnderTest) {
         retry(now), // of a job with one attempt: dead
     ];
     for end in ends {
-        let once = job("a").unique("k").max_attempts(1);
+        let once = NewJob {
+            max_attempts: 1,
+            ..job("a").unique("k")
+        };
         let id = s.put(once.clone()).await;
-        assert_eq!(id, once.id());
+        assert_eq!(id, once.id);
         let token = s.claim_one().await.token;
         assert_eq!(
             s.put(job("a").unique("k")).await,
@@ -509,7 +518,10 @@ async fn stats(s: &StoreUnderTest) {
     for _ in 0..3 {
         s.put(job("a")).await;
     }
-    let oldest = job("b").run_at(due).priority(-1);
+    let oldest = NewJob {
+        priority: -1,
+        ..job("b").run_at(due)
+    };
     s.put(oldest).await;
     s.put(job("b").run_at(s.in_seconds(60).await)).await;
     let leases = s.claim(2).await;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ErrorKind, JobId, Retry,
-    store::{Claim, Job, JobState, LeaseToken, Settled, Verdict},
+    store::{Claim, Job, JobState, LeaseToken, NewJob, Settled, Verdict},
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -127,7 +127,10 @@ async fn lent(s: &StoreUnderTest) {
 }
 
 async fn dead_by_attempts(s: &StoreUnderTest) {
-    let once = job("a").max_attempts(1);
+    let once = NewJob {
+        max_attempts: 1,
+        ..job("a")
+    };
     let id = s.put(once).await;
     s.claim_one().await;
     s.wait(31).await;
@@ -201,7 +204,10 @@ async fn still_counts(s: &StoreUnderTest) {
     assert_eq!(s.job(one).await.crashes, 0);
     // Also when a claim came by that was too small to take it.
     s.wait(60).await;
-    let urgent = job("a").priority(9);
+    let urgent = NewJob {
+        priority: 9,
+        ..job("a")
+    };
     let urgent = s.put(urgent).await;
     assert_eq!(s.claimed_ids(1).await, [urgent]);
     assert_eq!(
@@ -227,7 +233,10 @@ async fn late_verdicts(s: &StoreUnderTest) {
         let token = s.claim_one().await.token;
         s.wait(60).await;
         // Too small to take it, this claim lets it into the line all the same.
-        let urgent = job("a").priority(9);
+        let urgent = NewJob {
+            priority: 9,
+            ..job("a")
+        };
         let urgent = s.put(urgent).await;
         let other = s.claim_one().await;
         assert_eq!(other.job.id, urgent);

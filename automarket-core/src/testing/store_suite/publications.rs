@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ErrorKind, PublicationId, Result,
     store::{
-        JobState, NewEvent, NewPublishing, Publication, PublicationState, PublishingChange,
+        JobState, NewEvent, NewJob, NewPublishing, Publication, PublicationState, PublishingChange,
         REVISION,
     },
 };
@@ -104,7 +104,7 @@ async fn comes_back_whole(s: &StoreUnderTest) {
     let lease = s.claim_one().await;
     assert_eq!(
         (lease.job.id, lease.job.kind.as_str()),
-        (new.jobs[0].id(), "publish")
+        (new.jobs[0].id, "publish")
     );
 }
 
@@ -119,7 +119,10 @@ async fn written_once(s: &StoreUnderTest) {
     };
     let changed = change(s, &changed, &[]).await.unwrap();
     let mut again = new.clone();
-    again.jobs[0] = again.jobs[0].clone().with_id(crate::JobId::new());
+    again.jobs[0] = NewJob {
+        id: crate::JobId::new(),
+        ..again.jobs[0].clone()
+    };
     again.post.base.text = Some("other".to_owned());
     assert!(!s.store.put_publishing(&again).await.unwrap());
     assert_eq!(stored(s, changed.id).await, changed);
@@ -183,7 +186,10 @@ async fn all_or_nothing(s: &StoreUnderTest) {
     let a = tenant("a");
     let taken = s.put(job("b")).await;
     let mut bad_job = publishing("a", s.now().await);
-    bad_job.jobs.push(job("a").with_id(taken));
+    bad_job.jobs.push(NewJob {
+        id: taken,
+        ..job("a")
+    });
     let mut foreign_event = publishing("a", s.now().await);
     foreign_event.events.push(event("b", "x", "x"));
     let mut foreign_publication = publishing("a", s.now().await);

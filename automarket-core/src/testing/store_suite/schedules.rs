@@ -151,12 +151,12 @@ async fn run_once(s: &StoreUnderTest) {
     let put = &leases[0].job;
     assert_eq!(
         (put.id, put.run_at, &put.payload),
-        (job.id(), at, &job.payload)
+        (job.id, at, &job.payload)
     );
     assert_eq!((put.priority, put.max_attempts), (-3, 7));
     let moved = s.store.schedule(&tenant("a"), "x").await.unwrap().unwrap();
     assert_eq!((moved.last_at, moved.next_at), (Some(at), Some(next)));
-    assert_ne!(moved.due_job().unwrap().id(), job.id(), "another run");
+    assert_ne!(moved.due_job().unwrap().id, job.id, "another run");
     assert!(s.store.run_schedule(&moved, None).await.unwrap());
     let last = s.store.schedule(&tenant("a"), "x").await.unwrap().unwrap();
     assert!(!s.store.run_schedule(&last, None).await.unwrap(), "no more");
@@ -221,7 +221,7 @@ async fn own_tenant(s: &StoreUnderTest) {
     let at = Some(s.now().await);
     let a = s.store.put_schedule(&schedule("a", "x", at)).await.unwrap();
     let b = s.store.put_schedule(&schedule("b", "x", at)).await.unwrap();
-    assert_ne!(a.due_job().unwrap().id(), b.due_job().unwrap().id());
+    assert_ne!(a.due_job().unwrap().id, b.due_job().unwrap().id);
     for other in [tenant("A"), tenant("a ")] {
         assert_eq!(s.store.schedules(&other).await.unwrap(), []);
         assert_eq!(s.store.schedule(&other, "x").await.unwrap(), None);

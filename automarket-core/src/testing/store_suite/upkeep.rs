@@ -107,7 +107,15 @@ async fn overdue(s: &StoreUnderTest) {
     let (late, later) = (s.in_seconds(-90).await, s.in_seconds(-80).await);
     s.put(job("b").run_at(later)).await;
     assert_eq!(s.store.overdue(grace, None, 9).await.unwrap().len(), 1);
-    let id = s.put(job("a").priority(-9).run_at(late)).await;
+    let id = s
+        .put(
+            NewJob {
+                priority: -9,
+                ..job("a")
+            }
+            .run_at(late),
+        )
+        .await;
     s.put(job("c").run_at(s.in_seconds(600).await)).await;
     let found = s.store.overdue(grace, None, 9).await.unwrap();
     assert_eq!((found.len(), found[1].since), (2, later));
@@ -303,7 +311,12 @@ async fn live_and_dead_stay(s: &StoreUnderTest) {
 
 /// Completes the newest job, whatever else waits.
 async fn completed_later(s: &StoreUnderTest) -> JobId {
-    let id = s.put(job("a").priority(9)).await;
+    let id = s
+        .put(NewJob {
+            priority: 9,
+            ..job("a")
+        })
+        .await;
     let lease = s.claim_one().await;
     s.settle(lease.token, Verdict::Complete(json!(2))).await;
     id

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     JobId,
-    store::{Job, JobState, LeaseToken, Settled, Verdict},
+    store::{Job, JobState, LeaseToken, NewJob, Settled, Verdict},
 };
 
 pub(super) fn cases() -> Vec<StoreCase> {
@@ -85,7 +85,10 @@ async fn retried(s: &StoreUnderTest) {
 
 async fn attempts_used_up(s: &StoreUnderTest) {
     let now = s.now().await;
-    let twice = job("a").max_attempts(2);
+    let twice = NewJob {
+        max_attempts: 2,
+        ..job("a")
+    };
     let id = s.put(twice).await;
     let first = s.claim_one().await.token;
     assert_eq!(
@@ -165,7 +168,10 @@ async fn buried(s: &StoreUnderTest) {
 
 async fn history_bounded(s: &StoreUnderTest) {
     let now = s.now().await;
-    let stubborn = job("a").max_attempts(100);
+    let stubborn = NewJob {
+        max_attempts: 100,
+        ..job("a")
+    };
     let id = s.put(stubborn).await;
     for attempt in 1..=25 {
         let token = s.claim_one().await.token;
