@@ -91,7 +91,7 @@ async fn a_heartbeat_that_is_swallowed_goes_another_way_the_next_time() {
     };
     let test = cluster.store().await.unwrap();
     let wire = Wire::new(".prolong", false);
-    let url = wire.clone().lay(&cluster).await;
+    let url = wire.clone().lay(cluster).await;
     let store = PostgresStore::builder(url).schema(test.schema());
     let store = store.build().await.unwrap();
     store.enqueue(&[job()]).await.unwrap();
@@ -125,7 +125,7 @@ async fn who_opens_a_store_and_falls_silent_keeps_nobody_from_opening_it() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let url = Wire::new("to_regnamespace", true).lay(&cluster).await;
+    let url = Wire::new("to_regnamespace", true).lay(cluster).await;
     let silent = PostgresStore::builder(url).schema(test.schema()).build();
     let silent = tokio::spawn(silent);
     let admin = client(cluster.url()).await;
