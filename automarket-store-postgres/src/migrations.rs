@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("../migrations/0016_posts.sql"),
     include_str!("../migrations/0017_locked.sql"),
     include_str!("../migrations/0018_one_way.sql"),
+    include_str!("../migrations/0019_keys.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

@@ -25,6 +25,7 @@ pub async fn enqueue_in(
     executor: impl PgExecutor<'_>,
     job: &NewJob,
 ) -> Result<Enqueued> {
+    job.check()?;
     // Ours, with the name of the schema in it.
     let sql = AssertSqlSafe(store.statement(PUT));
     let (id, is_new): (String, bool) = sqlx::query_as(sql)

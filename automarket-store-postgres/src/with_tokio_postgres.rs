@@ -24,6 +24,7 @@ pub async fn enqueue_in(
     client: &impl GenericClient,
     job: &NewJob,
 ) -> Result<Enqueued> {
+    job.check()?;
     let answer: Outcome<_> = async {
         let row = client
             .query_one(&store.statement(PUT), &[&to_json(&[job])?])

@@ -106,6 +106,7 @@ async fn is_new(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result
 }
 
 async fn put(db: &mut SqliteConnection, job: &NewJob, now: i64) -> Result<Enqueued> {
+    job.check()?;
     let what = sqlx::query(sql::PUT_JOB)
         .bind(bytes(job.id.uuid()))
         .bind(job.tenant.as_str())

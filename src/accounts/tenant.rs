@@ -279,10 +279,12 @@ impl Tenant {
 
     async fn forget(&self, account: &Account) -> Result<()> {
         let key = (self.id.clone(), account.id);
+        let cache = &self.engine().accounts.cache;
+        cache.forget(&key);
         let store = &self.engine().store;
         let removed = store.remove_credential(&self.id, account.id).await?;
         // Somebody may have read it meanwhile.
-        self.engine().accounts.cache.forget(&key);
+        cache.forget(&key);
         if removed {
             self.note(account, AuditAction::Forget, "erased", "done")
                 .await?;

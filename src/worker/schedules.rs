@@ -42,7 +42,7 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput`: `name` when it is empty or longer than 200 bytes; `timetable` when it has no time to
-    /// come; `tenant` and `kind` as [`Tenant::enqueue`]. Those of the store.
+    /// come; `tenant`, `kind` and `unique_key` as [`Tenant::enqueue`]. Those of the store.
     pub async fn schedule(
         &self,
         name: &str,

@@ -66,8 +66,11 @@ impl NewJob {
         self
     }
 
-    /// Whether every store can hold it, and end it: an index of PostgreSQL's has an end.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Whether every store can hold it, and end it: an index of PostgreSQL's has an end. Stores ask it of all that is put in.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`unique_key`) for a key of more than 1,000 bytes.
+    pub fn check(&self) -> Result<()> {
         match &self.unique_key {
             Some(key) if key.len() > 1_000 => Err(Error::invalid(
                 "unique_key",
@@ -341,7 +344,7 @@ pub trait JobStore: Send + Sync {
     /// taken once.
     ///
     /// # Errors
-    /// `Conflict` when a job of another tenant has one of the ids.
+    /// Those of [`NewJob::check`]; `Conflict` when a job of another tenant has one of the ids.
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Leases ready jobs: exclusive, each with a new fence and its attempt counted, in the order of the

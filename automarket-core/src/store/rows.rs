@@ -39,7 +39,7 @@ impl NewRow {
     /// The job as a row.
     ///
     /// # Errors
-    /// `InvalidInput` for a unique key that is too long; as [`to_json`].
+    /// Those of [`NewJob::check`]; as [`to_json`].
     pub fn new(job: &NewJob) -> Result<Self> {
         job.check()?;
         Ok(Self {

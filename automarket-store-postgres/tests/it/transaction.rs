@@ -95,6 +95,7 @@ async fn the_function_takes_everything_that_the_library_takes() {
         "('a', NULL, '1')",
         "('a', 'k', '1', 'infinity')",
         "(E'a\\n', 'k', '1')",
+        "('a', 'k', '1', unique_key => repeat('k', 1001))",
     ] {
         let sql = format!("SELECT {}.enqueue{bad}", test.schema());
         let refused = host.query_one(&sql, &[]).await.unwrap_err();
@@ -279,5 +280,13 @@ async fn the_helpers_commit_and_roll_back_with_the_host() {
             .await
             .unwrap_err(),
     );
+    let long = job().unique("k".repeat(1_001));
+    let too_long = |error: automarket_core::Error| {
+        assert_eq!(error.field(), Some("unique_key"), "{error}");
+    };
+    let put = with_tokio_postgres::enqueue_in(store, &one, &long);
+    too_long(put.await.unwrap_err());
+    let put = with_sqlx::enqueue_in(store, &mut two, &long);
+    too_long(put.await.unwrap_err());
     test.remove().await.unwrap();
 }

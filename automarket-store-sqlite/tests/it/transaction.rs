@@ -188,6 +188,11 @@ async fn all_doors_put_the_same_row_and_hold_the_same_keys() {
     assert_eq!(refused.kind(), ErrorKind::Conflict);
     let refused = with_sqlx::enqueue_in(&mut sqlx, &theirs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);
+    let long = job("e").unique("k".repeat(1_001));
+    let refused = with_rusqlite::enqueue_in(&host, &long).unwrap_err();
+    assert_eq!(refused.field(), Some("unique_key"));
+    let refused = with_sqlx::enqueue_in(&mut sqlx, &long).await.unwrap_err();
+    assert_eq!(refused.field(), Some("unique_key"));
     assert_eq!(store.queue_stats().await.unwrap().later, 3);
 }
 

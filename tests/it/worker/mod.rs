@@ -246,6 +246,12 @@ async fn names_that_are_taken_are_refused() {
     assert_eq!(refused(error).as_deref(), Some("kind"));
     let error = acme.enqueue(foreign).await.unwrap_err();
     assert_eq!(refused(error).as_deref(), Some("tenant"));
+    // What would be refused each time is not scheduled.
+    let long = acme.new_job("mail", &Value::Null).unwrap();
+    let long = long.unique("k".repeat(1_001));
+    let hourly = automarket::core::Timetable::parse("0 * * * *", "UTC").unwrap();
+    let error = acme.schedule("long", hourly, long).await.unwrap_err();
+    assert_eq!(refused(error).as_deref(), Some("unique_key"));
 }
 
 #[tokio::test]
