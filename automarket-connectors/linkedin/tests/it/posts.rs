@@ -2,8 +2,8 @@
 
 use automarket_connector_linkedin::{LinkedInOptions, PLATFORM, Poll, PollDays, Visibility};
 use automarket_core::{
-    Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, check::Severity, chrono::TimeDelta,
-    content::Variant, testing::Fault,
+    Context, Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, check::Severity,
+    chrono::TimeDelta, content::Variant, testing::Fault,
 };
 use serde_json::json;
 
@@ -148,6 +148,14 @@ async fn who_sees_it_is_said() {
         .unwrap_err();
     assert_eq!(error.rule(), Some("linkedin.visibility"));
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    // Plans say so, too.
+    let blocked = |cx: &Context| {
+        let content = connections.content_for(&PLATFORM, None);
+        let found = world.linkedin.check(&content, Delivery::Now, cx.account());
+        let mut rules = found.into_iter().map(|finding| finding.rule);
+        rules.any(|rule| rule == "linkedin.visibility")
+    };
+    assert!(blocked(&world.cx()) && !blocked(&world.anna()));
     done(
         world
             .linkedin
