@@ -19,7 +19,7 @@ use automarket_core::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    accounts::{self, Accounts, RefreshPolicy, Version},
+    accounts::{self, Accounts, RefreshPolicy},
     pipelines::campaign::CampaignPipeline,
     publishing::{LOOK_AFTER, MEASURE_AFTER},
     report::Counts,
@@ -483,7 +483,7 @@ impl Engine {
     }
 
     /// The environment for a call for this account, with its credential opened, and which that is.
-    pub(crate) async fn context(&self, account: Account) -> Result<(Context, Version)> {
+    pub(crate) async fn context(&self, account: Account) -> Result<(Context, i64)> {
         let opened = self.accounts.open(&account).await?;
         let secret = match &opened.credential {
             Credential::OAuth(tokens) => {

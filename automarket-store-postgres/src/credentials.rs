@@ -44,7 +44,7 @@ impl CredentialStore for PostgresStore {
             // Two first puts meet in the conflict; of two others the second sees the first one's version.
             let sql = "INSERT INTO automarket.credentials AS c
                     (tenant, account, version, key_id, sealed, expires_at, refresh_expires_at, updated_at)
-                SELECT $1::text, $2::uuid, 1, $3::text, $4::bytea, $5::timestamptz, $6::timestamptz,
+                SELECT $1::text, $2::uuid, (extract(epoch FROM automarket.clock()) * 1000000)::bigint, $3::text, $4::bytea, $5::timestamptz, $6::timestamptz,
                     automarket.clock()
                 WHERE coalesce($7::bigint, 0) = 0 OR EXISTS (
                     SELECT FROM automarket.credentials WHERE tenant = $1 AND account = $2)
@@ -60,7 +60,7 @@ impl CredentialStore for PostgresStore {
                 return Err(credential.changed().into());
             };
             let row = stored(&row)?;
-            if over.is_some_and(|over| over + 1 != row.version) {
+            if over.is_some_and(|over| over != 0 && over + 1 != row.version) {
                 // The row went between the look and the insert. Rolled back.
                 return Err(credential.changed().into());
             }

@@ -28,10 +28,10 @@ impl CredentialStore for SqliteStore {
             let sql = "SELECT version FROM automarket_credentials WHERE tenant = ?1 AND account = ?2";
             let mut find = tx.db.prepare_cached(sql)?;
             let found: Option<i64> = find.query_row(place, |row| row.get(0)).optional()?;
-            let version = found.unwrap_or(0);
-            if over.is_some_and(|over| over != version) {
+            if over.is_some_and(|over| over != found.unwrap_or(0)) {
                 return Err(new.changed().into());
             }
+            let version = found.map_or(tx.now, |found| found + 1);
             sealed_once_more(tx, &new.key_id)?;
             tx.db
                 .prepare_cached(
@@ -49,7 +49,7 @@ impl CredentialStore for SqliteStore {
                     params![
                         new.tenant.as_str(),
                         blob(new.account),
-                        version + 1,
+                        version,
                         new.key_id,
                         new.sealed,
                         new.expires_at.map(micros),

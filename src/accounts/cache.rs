@@ -13,7 +13,7 @@ use automarket_core::{
 };
 use tokio::time::Instant;
 
-use super::{Key, Opened, Version};
+use super::{Key, Opened};
 
 /// How long another process's change may go unseen.
 const STALE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Cache {
     }
 
     /// What is known of this version, however long ago it was read.
-    pub(super) fn credential(&self, key: &Key, version: Version) -> Option<Credential> {
+    pub(super) fn credential(&self, key: &Key, version: i64) -> Option<Credential> {
         let entries = self.lock();
         let entry = entries
             .get(key)
@@ -115,10 +115,7 @@ mod tests {
         for n in 0..=CAPACITY {
             let opened = Opened {
                 credential: Credential::None,
-                version: Version {
-                    number: 1,
-                    at: DateTime::<Utc>::UNIX_EPOCH,
-                },
+                version: 1,
             };
             let entry = Entry::new(opened, account(n), None);
             cache.put((tenant.clone(), account(n).id), entry, STALE);

@@ -14,7 +14,7 @@ use automarket_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Version};
+use super::Accounts;
 use crate::{trouble::is_ours, worker::End};
 
 /// The kind of the jobs that keep idle tokens alive.
@@ -69,7 +69,7 @@ impl Accounts {
         if now < next {
             return Ok(End::Snooze(next));
         }
-        match self.renew(&account, Version::of(&row)).await {
+        match self.renew(&account, row.version).await {
             Ok(None) => Ok(End::done()),
             Ok(Some(_)) => {
                 let row = self.store.credential(&job.tenant, account.id).await?;

@@ -16,7 +16,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use automarket_core::{
     AccountId, Clock, Context, Credential, Error, ErrorKind, KeyProvider, Platform, Result, Retry,
     Store, TenantId,
-    chrono::{DateTime, TimeDelta, Utc},
+    chrono::{DateTime, Utc},
     http::Transport,
     oauth::Provider,
     store::{Account, AuditAction, NewAudit, SealedCredential},
@@ -43,28 +43,12 @@ const NOTE_USE: Duration = Duration::from_secs(3600);
 /// Which account.
 type Key = (TenantId, AccountId);
 
-/// Which content a credential has: its version, and when that was put, since versions begin anew after a
-/// removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Version {
-    number: i64,
-    at: DateTime<Utc>,
-}
-
-impl Version {
-    fn of(row: &SealedCredential) -> Self {
-        Self {
-            number: row.version,
-            at: row.updated_at,
-        }
-    }
-}
-
 /// A credential ready for use.
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) credential: Credential,
-    pub(crate) version: Version,
+    /// Which content it is: none comes twice.
+    pub(crate) version: i64,
 }
 
 /// What a host sets.
@@ -142,7 +126,7 @@ impl Accounts {
     pub(crate) async fn insist<T, F>(
         self: &Arc<Self>,
         account: &Account,
-        used: Version,
+        used: i64,
         context: Context,
         call: impl Fn(Context) -> F,
     ) -> Result<T>
@@ -185,19 +169,23 @@ impl Accounts {
             return Err(missing(account));
         };
         let (opened, dying) = self.read(account, &row).await?;
-        if !dying {
+        let Some(end) = dying else {
             return Ok(opened);
-        }
-        match self.renew(account, opened.version).await {
-            Ok(Some(renewed)) => Ok(renewed),
-            Err(error) if error.rule() != Some(connect::NO_APP) => Err(error),
-            Ok(None) | Err(_) => {
-                // It is used for as long as the platform takes it.
-                let entry = Entry::new(opened.clone(), account.clone(), None);
-                self.cache.put(key, entry, NOTE_USE);
-                Ok(opened)
+        };
+        let until = match self.renew(account, opened.version).await {
+            Ok(Some(renewed)) => return Ok(renewed),
+            // It is used for as long as the platform takes it.
+            Ok(None) => None,
+            Err(error) if error.rule() == Some(connect::NO_APP) => None,
+            // What could not be renewed early is used to its end, unless the platform has said that it is over.
+            Err(error) if error.kind() != ErrorKind::Unauthorized && self.clock.now() < end => {
+                Some(end)
             }
-        }
+            Err(error) => return Err(error),
+        };
+        let entry = Entry::new(opened.clone(), account.clone(), until);
+        self.cache.put(key, entry, NOTE_USE);
+        Ok(opened)
     }
 
     /// What a row holds, as it is: nothing is renewed.
@@ -210,29 +198,32 @@ impl Accounts {
         self.apps.provider(platform, app)
     }
 
-    /// Opens a row, and says whether it wants to be renewed before its use.
-    async fn read(&self, account: &Account, row: &SealedCredential) -> Result<(Opened, bool)> {
+    /// Opens a row, and says when it ends, by this process's clock, if it wants to be renewed before its use.
+    async fn read(
+        &self,
+        account: &Account,
+        row: &SealedCredential,
+    ) -> Result<(Opened, Option<DateTime<Utc>>)> {
         let key = key_of(account);
         if row.needs_reauth {
             self.cache.forget(&key);
             return Err(needs_reauth(account));
         }
-        let version = Version::of(row);
-        let credential = match self.cache.credential(&key, version) {
+        let credential = match self.cache.credential(&key, row.version) {
             Some(credential) => credential,
             None => self.vault.open(row).await?,
         };
-        let left = match row.expires_at {
+        let end = match row.expires_at {
             // By the store's clock: ours may be wrong.
-            Some(end) => Some(end - self.policy.skew_delta() - self.store.now().await?),
+            Some(end) => Some(self.clock.now() + (end - self.store.now().await?)),
             None => None,
         };
-        let dying = left.is_some_and(|left| left <= TimeDelta::zero());
+        let until = end.map(|end| end - self.policy.skew_delta());
+        let dying = end.filter(|_| until.is_some_and(|until| until <= self.clock.now()));
         let opened = Opened {
             credential,
-            version,
+            version: row.version,
         };
-        let until = left.map(|left| self.clock.now() + left);
         let entry = Entry::new(opened.clone(), account.clone(), until);
         if self.cache.put(key, entry, NOTE_USE) {
             self.note_use(account).await;

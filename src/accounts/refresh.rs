@@ -21,8 +21,8 @@ use futures_util::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Accounts, Key, OURSELVES, Opened, Version, connect::unknown_app, gates::failed, is_own, key_of,
-    missing, needs_reauth,
+    Accounts, Key, OURSELVES, Opened, connect::unknown_app, gates::failed, is_own, key_of, missing,
+    needs_reauth,
 };
 
 use crate::{trouble::is_ours, worker::Owner};
@@ -39,7 +39,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// When and how tokens are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
-    /// So long before its end a token is renewed when it is used; 60 s unless set.
+    /// So long before its end a token is renewed when it is used, and used to its end where that fails; 60 s unless
+    /// set.
     pub skew: Duration,
     /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least. The call
     /// to the platform is over after two thirds of it, whatever went before, and the rest is for storing what came
@@ -69,20 +70,20 @@ impl RefreshPolicy {
 
 /// The renewals under way in this process.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<(Key, Version), Flight>>);
+pub(super) struct Flights(Mutex<HashMap<(Key, i64), Flight>>);
 
 /// `None`: it cannot be renewed.
 type Flight = Shared<BoxFuture<'static, Result<Option<Opened>, ErrorRecord>>>;
 
 impl Flights {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Key, Version), Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Key, i64), Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is renewed, and how.
 struct Renewal {
-    version: Version,
+    version: i64,
     tokens: TokenSet,
     provider: Provider,
     call: Call,
@@ -95,7 +96,7 @@ impl Accounts {
     pub(super) async fn renew(
         self: &Arc<Self>,
         account: &Account,
-        over: Version,
+        over: i64,
     ) -> Result<Option<Opened>> {
         let owner = Owner::account(account);
         let watched = self.may_renew(account, &owner).await?;
@@ -111,7 +112,7 @@ impl Accounts {
         end
     }
 
-    async fn join(self: &Arc<Self>, account: &Account, over: Version) -> Result<Option<Opened>> {
+    async fn join(self: &Arc<Self>, account: &Account, over: i64) -> Result<Option<Opened>> {
         let flight = self.flight(account, (key_of(account), over));
         // For another process and then for this one, each with the lease. It goes on when nobody waits.
         let patience = self.policy.lease() * 2 + WAIT;
@@ -122,7 +123,7 @@ impl Accounts {
     }
 
     /// The flight under way, or a new one.
-    fn flight(self: &Arc<Self>, account: &Account, key: (Key, Version)) -> Flight {
+    fn flight(self: &Arc<Self>, account: &Account, key: (Key, i64)) -> Flight {
         let mut flights = self.flights.lock();
         // One that is over and still here broke off.
         if let Some(flight) = flights.get(&key).filter(|flight| flight.peek().is_none()) {
@@ -148,14 +149,14 @@ impl Accounts {
     }
 
     /// This process's part: renews, or waits for the process that does.
-    async fn renew_here(&self, account: &Account, over: Version) -> Result<Option<Opened>> {
+    async fn renew_here(&self, account: &Account, over: i64) -> Result<Option<Opened>> {
         let lease = self.policy.lease();
         let patience = Instant::now() + lease + WAIT;
         loop {
             let Some(row) = self.store.credential(&account.tenant, account.id).await? else {
                 return Err(missing(account));
             };
-            if row.needs_reauth || Version::of(&row) != over {
+            if row.needs_reauth || row.version != over {
                 return self
                     .read(account, &row)
                     .await
@@ -166,9 +167,9 @@ impl Accounts {
             };
             // From before it is asked for: it does not end earlier than this process thinks.
             let begun = Instant::now();
-            let leased =
-                self.store
-                    .lease_credential(&account.tenant, account.id, over.number, lease);
+            let leased = self
+                .store
+                .lease_credential(&account.tenant, account.id, over, lease);
             if let Some(leased_until) = leased.await? {
                 let renewed = self.renew_leased(account, renewal, begun, leased_until);
                 return renewed.await.map(Some);
@@ -207,7 +208,7 @@ impl Accounts {
         };
         let call = refresh_call(&provider, &app, &tokens, self.store.now().await?)?;
         Ok(call.map(|call| Renewal {
-            version: Version::of(row),
+            version: row.version,
             tokens: *tokens,
             provider,
             call,
@@ -222,7 +223,7 @@ impl Accounts {
         leased_until: DateTime<Utc>,
     ) -> Result<Opened> {
         let (tenant, id) = key_of(account);
-        let number = renewal.version.number;
+        let number = renewal.version;
         let release = |wait| {
             self.store
                 .release_credential(&tenant, id, number, leased_until, wait)
@@ -266,7 +267,7 @@ impl Accounts {
         if error.rule() == Some(rule::INVALID_GRANT) {
             // The one definite answer; unless somebody else has renewed it all the same.
             let row = self.store.credential(&tenant, id).await?;
-            if let Some(row) = row.filter(|row| Version::of(row) != renewal.version) {
+            if let Some(row) = row.filter(|row| row.version != renewal.version) {
                 return self.read(account, &row).await.map(|(opened, _)| opened);
             }
             self.refused(
@@ -311,17 +312,12 @@ impl Accounts {
 
     /// Makes the new tokens durable, before anybody uses them. Nobody else has them, and the old ones may be used
     /// up: while the store is away they are put again and again, and the version keeps them from what is newer.
-    async fn keep(
-        &self,
-        account: &Account,
-        over: Version,
-        credential: &Credential,
-    ) -> Result<Opened> {
+    async fn keep(&self, account: &Account, over: i64, credential: &Credential) -> Result<Opened> {
         let new = self.vault.seal(account, credential).await?;
         let mut told = false;
         fault_point("credential.renewed", "before");
         let row = loop {
-            match self.store.put_credential(&new, Some(over.number)).await {
+            match self.store.put_credential(&new, Some(over)).await {
                 Ok(row) => break row,
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     // Connected anew meanwhile; or this very put, whose answer was lost.
@@ -356,7 +352,7 @@ impl Accounts {
     pub(super) async fn after_refusal(
         self: &Arc<Self>,
         account: &Account,
-        used: Version,
+        used: i64,
     ) -> Result<Option<Opened>> {
         match self.renew(account, used).await? {
             Some(renewed) => Ok(Some(renewed)),
@@ -372,7 +368,7 @@ impl Accounts {
     pub(super) async fn refused(
         &self,
         account: &Account,
-        version: Version,
+        version: i64,
         why: &'static str,
     ) -> Result<()> {
         let (tenant, id) = key_of(account);
@@ -391,7 +387,7 @@ impl Accounts {
         self.cache.forget(&(tenant.clone(), id));
         let said = self
             .store
-            .credential_needs_reauth(&tenant, id, version.number, &event);
+            .credential_needs_reauth(&tenant, id, version, &event);
         if said.await? {
             self.note(
                 account,

@@ -23,11 +23,7 @@ use automarket_core::{
 };
 use tokio::time::timeout;
 
-use crate::{
-    accounts::{self, Version},
-    market::Engine,
-    report::metrics,
-};
+use crate::{accounts, market::Engine, report::metrics};
 
 /// The rule of the error while a gate is closed.
 pub(crate) const CLOSED: &str = "gate.closed";
@@ -77,7 +73,7 @@ impl Owner {
 pub(crate) struct Passed {
     account: Account,
     /// Which credential it was let through with.
-    version: Version,
+    version: i64,
     watch: Arc<Watch>,
 }
 

@@ -1,9 +1,9 @@
 //! Jobs that come again and again, by timetables.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use automarket_core::{
-    Error, ErrorKind, Result, Timetable,
+    Error, ErrorKind, Result, Retry, TenantId, Timetable,
     chrono::{DateTime, Utc},
     store::{NewJob, Schedule},
 };
@@ -142,24 +142,26 @@ impl Engine {
     /// Puts in the runs that are due, and says how long it is until the next one. Workers do this by
     /// themselves.
     pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
-        let mut unreadable = 0;
+        // Those that cannot be read or run stay where they are, so it looks behind them.
+        let mut stuck = 0;
+        let mut refused = HashSet::new();
         loop {
             let (mut ran, mut failed) = (false, false);
-            // Those that cannot be read stay where they are, so it looks behind them.
-            let limit = BATCH + unreadable;
+            let limit = BATCH + stuck;
             let mut next = Vec::new();
-            unreadable = 0;
+            stuck = 0;
             for schedule in self.store.next_schedules(limit).await? {
                 match schedule {
+                    Ok(schedule) if refused.contains(&key_of(&schedule)) => stuck += 1,
                     Ok(schedule) => next.push(schedule),
                     // The others run all the same.
                     Err(error) => {
                         metrics::store_error("next_schedules", &error);
-                        unreadable += 1;
+                        stuck += 1;
                     }
                 }
             }
-            if next.is_empty() && unreadable < limit {
+            if next.is_empty() && stuck < limit {
                 return Ok(None);
             }
             let now = self.store.now().await?;
@@ -173,7 +175,12 @@ impl Engine {
                     // The others are put in all the same.
                     Err(error) => {
                         metrics::store_error("run_schedule", &error);
-                        failed = true;
+                        if error.retry() == Retry::Never {
+                            refused.insert(key_of(schedule));
+                            stuck += 1;
+                        } else {
+                            failed = true;
+                        }
                     }
                 }
             }
@@ -192,4 +199,8 @@ impl Engine {
             }
         }
     }
+}
+
+fn key_of(schedule: &Schedule) -> (TenantId, String) {
+    (schedule.tenant.clone(), schedule.name.clone())
 }

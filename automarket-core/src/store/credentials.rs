@@ -13,7 +13,8 @@ pub struct SealedCredential {
     pub tenant: TenantId,
     /// Of which account.
     pub account: AccountId,
-    /// Grows by one with every put; a re-sealing of the same content keeps it.
+    /// Grows by one with every put; a re-sealing of the same content keeps it. The first is the store's time in
+    /// microseconds: none comes again after a removal, so what was read before it is never put over what came after.
     pub version: i64,
     /// The key it is sealed under.
     pub key_id: String,

@@ -87,6 +87,37 @@ async fn trouble_on_the_way_disconnects_nobody() {
 }
 
 #[tokio::test]
+async fn a_token_that_could_not_be_renewed_early_is_used_to_its_end() {
+    let world = World::new().await;
+    world.pass(3600 - 30);
+    world.issuer.next(Next::Reply(503, "{}".into()));
+    for _ in 0..3 {
+        assert_eq!(world.token().await.unwrap(), "access-1");
+    }
+    assert_eq!(world.issuer.token_requests(), 1);
+    world.pass(29);
+    world.issuer.next(Next::Reply(503, "{}".into()));
+    assert_eq!(world.token().await.unwrap(), "access-1");
+    world.pass(1);
+    assert_eq!(
+        world.token().await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    assert!(!world.needs_reauth().await);
+    // One that is over is not used, however long it lives.
+    let world = World::new().await;
+    world.pass(3600 - 30);
+    world
+        .issuer
+        .next(Next::Reply(400, "{\"error\":\"invalid_grant\"}".into()));
+    assert_eq!(
+        world.token().await.unwrap_err().kind(),
+        ErrorKind::Unauthorized
+    );
+    assert!(world.needs_reauth().await);
+}
+
+#[tokio::test]
 async fn a_renewal_that_panics_is_tried_again() {
     tokio::time::pause();
     let world = World::new().await;

@@ -325,7 +325,17 @@ async fn a_schedule_that_is_paused_while_a_host_starts_stays_paused() {
 }
 
 #[tokio::test]
-async fn schedules_that_cannot_be_read_keep_no_other_from_running() {
+async fn schedules_that_cannot_be_read_or_run_keep_no_other_from_running() {
+    for (zone, job) in [
+        ("'Mars/Base'", "job"),
+        // Refused at every run: no unique key is that long.
+        ("zone", "json_set(job, '$.unique_key', hex(zeroblob(1000)))"),
+    ] {
+        behind_those_that_stay(zone, job).await;
+    }
+}
+
+async fn behind_those_that_stay(zone: &str, job: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("market.db");
     let clock = ManualClock::parse("2027-03-01T08:00:00Z");
@@ -346,11 +356,13 @@ async fn schedules_that_cannot_be_read_keep_no_other_from_running() {
     schedule(&tenant, "0 9 * * *", "UTC").await;
     let db = rusqlite::Connection::open(&path).unwrap();
     // More than are looked at in one go, and all due before it.
-    let copies = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
+    let copies = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
         INSERT INTO automarket_schedules (tenant, name, rule, zone, job, paused, next_at, last_at, revision)
-        SELECT tenant, name || n, rule, 'Mars/Base', job, paused, next_at - n, last_at, revision
-        FROM automarket_schedules, n";
-    assert_eq!(db.execute(copies, []).unwrap(), 250);
+        SELECT tenant, name || n, rule, {zone}, {job}, paused, next_at - n, last_at, revision
+        FROM automarket_schedules, n"
+    );
+    assert_eq!(db.execute(&copies, []).unwrap(), 250);
     clock.advance(TimeDelta::hours(1));
     let worker = tenant.market().worker().poll(Duration::from_millis(1));
     let ran = tokio::time::timeout(Duration::from_secs(30), ran.notified());

@@ -22,8 +22,8 @@ impl CredentialStore for MemoryStore {
         let (mut state, now) = self.lock();
         let key = (credential.tenant.clone(), credential.account);
         let old = state.credentials.get(&key);
-        let version = old.map_or(0, |old| old.version);
-        if over.is_some_and(|over| over != version) {
+        let found = old.map(|old| old.version);
+        if over.is_some_and(|over| over != found.unwrap_or(0)) {
             return Err(credential.changed());
         }
         let NewCredential {
@@ -37,7 +37,7 @@ impl CredentialStore for MemoryStore {
         let row = SealedCredential {
             tenant,
             account,
-            version: version + 1,
+            version: found.map_or(now.timestamp_micros(), |found| found + 1),
             key_id,
             sealed,
             expires_at,

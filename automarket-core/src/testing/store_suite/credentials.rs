@@ -46,7 +46,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a credential is its tenant's alone", |s| {
             Box::pin(of_tenant(s))
         }),
-        StoreCase::new("a removed credential is gone", |s| Box::pin(removed(s))),
+        StoreCase::new("a removed credential is gone, and so is its version", |s| {
+            Box::pin(removed(s))
+        }),
     ]
 }
 
@@ -106,7 +108,7 @@ async fn comes_back_whole(s: &StoreUnderTest) {
     let wanted = SealedCredential {
         tenant: new.tenant,
         account: new.account,
-        version: 1,
+        version: put.version,
         key_id: new.key_id,
         sealed: new.sealed,
         expires_at: new.expires_at,
@@ -132,42 +134,45 @@ async fn compare_and_swap(s: &StoreUnderTest) {
     let over_nothing = s.store.put_credential(&new, Some(3)).await.unwrap_err();
     assert_eq!(rule(over_nothing), changed);
     let first = s.store.put_credential(&new, Some(0)).await.unwrap();
-    assert_eq!(first.version, 1);
     let again = s.store.put_credential(&new, Some(0)).await.unwrap_err();
     assert_eq!(rule(again), changed);
-    let second = s.store.put_credential(&new, Some(1)).await.unwrap();
-    assert_eq!(second.version, 2);
-    let late = s.store.put_credential(&new, Some(1)).await.unwrap_err();
+    let over = Some(first.version);
+    let second = s.store.put_credential(&new, over).await.unwrap();
+    assert_eq!(second.version, first.version + 1);
+    let late = s.store.put_credential(&new, over).await.unwrap_err();
     assert_eq!(rule(late), changed);
     assert_eq!(s.credential_of("a", "1").await, second);
-    assert_eq!(s.put_credential(&new).await.version, 3);
+    assert_eq!(s.put_credential(&new).await.version, second.version + 1);
 }
 
 async fn one_of_many_puts(s: &StoreUnderTest) {
-    for version in 0..3 {
+    let mut over = 0;
+    for _ in 0..3 {
         let puts = (0..8).map(|n| {
             let store = s.store.clone();
             let mut new = new("a", "1", "k1");
             new.sealed = vec![n];
-            tokio::spawn(async move { store.put_credential(&new, Some(version)).await })
+            tokio::spawn(async move { store.put_credential(&new, Some(over)).await })
         });
         let mut won = 0;
         for put in puts.collect::<Vec<_>>() {
             won += usize::from(put.await.unwrap().is_ok());
         }
         assert_eq!(won, 1);
-        assert_eq!(s.credential_of("a", "1").await.version, version + 1);
+        let version = s.credential_of("a", "1").await.version;
+        assert!(over == 0 || version == over + 1);
+        over = version;
     }
 }
 
 async fn leased_once(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
     let leases = (0..8).map(|_| {
         let store = s.store.clone();
         tokio::spawn(async move {
             let lease = Duration::from_secs(30);
             store
-                .lease_credential(&tenant("a"), id("1"), 1, lease)
+                .lease_credential(&tenant("a"), id("1"), version, lease)
                 .await
         })
     });
@@ -176,44 +181,44 @@ async fn leased_once(s: &StoreUnderTest) {
         leased += usize::from(lease.await.unwrap().unwrap().is_some());
     }
     assert_eq!(leased, 1);
-    assert!(!s.leases(2).await, "another version");
+    assert!(!s.leases(version + 1).await, "another version");
 }
 
 async fn leases_end(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
-    let first = s.lease_for(1, 30).await.expect("it is free");
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
+    let first = s.lease_for(version, 30).await.expect("it is free");
     s.wait(31).await;
-    let second = s.lease_for(1, 30).await.expect("it ran out");
-    s.release(2, second, 0).await;
-    assert!(!s.leases(1).await, "another version was released");
-    s.release(1, second, 10).await;
-    assert!(!s.leases(1).await, "nobody tries again so soon");
+    let second = s.lease_for(version, 30).await.expect("it ran out");
+    s.release(version + 1, second, 0).await;
+    assert!(!s.leases(version).await, "another version was released");
+    s.release(version, second, 10).await;
+    assert!(!s.leases(version).await, "nobody tries again so soon");
     s.wait(11).await;
-    let third = s.lease_for(1, 30).await.expect("the wait is over");
-    s.release(1, third, 0).await;
-    assert!(s.leases(1).await, "released");
+    let third = s.lease_for(version, 30).await.expect("the wait is over");
+    s.release(version, third, 0).await;
+    assert!(s.leases(version).await, "released");
     s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.leases(2).await, "a put ends it");
+    assert!(s.leases(version + 1).await, "a put ends it");
     assert!(first < second && second < third);
 }
 
 async fn released_by_its_holder(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
-    let paused = s.lease_for(1, 30).await.expect("it is free");
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
+    let paused = s.lease_for(version, 30).await.expect("it is free");
     s.wait(31).await;
-    let held = s.lease_for(1, 30).await.expect("it ran out");
+    let held = s.lease_for(version, 30).await.expect("it ran out");
     assert_eq!(s.credential_of("a", "1").await.leased_until, Some(held));
     // Whoever had it before comes to life again.
-    s.release(1, paused, 0).await;
+    s.release(version, paused, 0).await;
     assert_eq!(s.credential_of("a", "1").await.leased_until, Some(held));
-    assert!(!s.leases(1).await);
-    s.release(1, held, 0).await;
-    assert!(s.leases(1).await);
+    assert!(!s.leases(version).await);
+    s.release(version, held, 0).await;
+    assert!(s.leases(version).await);
 }
 
 async fn needs_reauth_once(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.leases(1).await);
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
+    assert!(s.leases(version).await);
     let told = event("a", "account.needs_reauth", "1");
     let mark = |version| {
         let store = &s.store;
@@ -224,16 +229,16 @@ async fn needs_reauth_once(s: &StoreUnderTest) {
             marked.await.unwrap()
         }
     };
-    assert!(!mark(2).await, "another version");
-    assert!(mark(1).await);
-    assert!(!mark(1).await, "said already");
+    assert!(!mark(version + 1).await, "another version");
+    assert!(mark(version).await);
+    assert!(!mark(version).await, "said already");
     let row = s.credential_of("a", "1").await;
     assert!(row.needs_reauth && row.leased_until.is_none());
     // Whoever read it just before does not ask with a dead token once more.
     let tenant = tenant("a");
     let late = s
         .store
-        .lease_credential(&tenant, id("1"), 1, Duration::from_secs(1));
+        .lease_credential(&tenant, id("1"), version, Duration::from_secs(1));
     assert_eq!(late.await.unwrap(), None);
     let events = s.store.events(&tenant, 0, 10).await.unwrap();
     assert_eq!(events.len(), 1);
@@ -243,8 +248,8 @@ async fn needs_reauth_once(s: &StoreUnderTest) {
 }
 
 async fn resealed(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
-    assert!(s.leases(1).await);
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
+    assert!(s.leases(version).await);
     let before = s.credential_of("a", "1").await;
     let reseal = |version| {
         let store = &s.store;
@@ -254,8 +259,8 @@ async fn resealed(s: &StoreUnderTest) {
             resealed.await.unwrap()
         }
     };
-    assert!(!reseal(2).await, "another version");
-    assert!(reseal(1).await);
+    assert!(!reseal(version + 1).await, "another version");
+    assert!(reseal(version).await);
     let wanted = SealedCredential {
         key_id: "k2".to_owned(),
         sealed: vec![7, 7],
@@ -294,13 +299,13 @@ async fn listed_by_key(s: &StoreUnderTest) {
 
 async fn key_uses(s: &StoreUnderTest) {
     assert_eq!(s.store.key_uses().await.unwrap(), []);
-    s.put_credential(&new("a", "1", "k1")).await;
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
     s.put_credential(&new("b", "1", "k1")).await;
     s.put_credential(&new("b", "1", "k2")).await;
     let lost = s.store.put_credential(&new("b", "1", "k2"), Some(9)).await;
     assert!(lost.is_err());
     let a = tenant("a");
-    let resealed = s.store.reseal_credential(&a, id("1"), 1, "k2", &[7]);
+    let resealed = s.store.reseal_credential(&a, id("1"), version, "k2", &[7]);
     assert!(resealed.await.unwrap());
     let uses = |key_id: &str, credentials, seals| KeyUse {
         key_id: key_id.to_owned(),
@@ -312,17 +317,19 @@ async fn key_uses(s: &StoreUnderTest) {
 }
 
 async fn of_tenant(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
+    let version = s.put_credential(&new("a", "1", "k1")).await.version;
     let (a, b) = (tenant("a"), tenant("b"));
     let lease = Duration::from_secs(30);
     assert_eq!(s.store.credential(&b, id("1")).await.unwrap(), None);
     assert_eq!(s.store.credentials(&b).await.unwrap(), []);
-    let leased = s.store.lease_credential(&b, id("1"), 1, lease);
+    let leased = s.store.lease_credential(&b, id("1"), version, lease);
     assert_eq!(leased.await.unwrap(), None);
     let event = event("b", "account.needs_reauth", "1");
-    let marked = s.store.credential_needs_reauth(&b, id("1"), 1, &event);
+    let marked = s
+        .store
+        .credential_needs_reauth(&b, id("1"), version, &event);
     assert!(!marked.await.unwrap());
-    let resealed = s.store.reseal_credential(&b, id("1"), 1, "k2", &[7]);
+    let resealed = s.store.reseal_credential(&b, id("1"), version, "k2", &[7]);
     assert!(!resealed.await.unwrap());
     s.store.credential_used(&b, id("1")).await.unwrap();
     assert!(!s.store.remove_credential(&b, id("1")).await.unwrap());
@@ -332,9 +339,21 @@ async fn of_tenant(s: &StoreUnderTest) {
 }
 
 async fn removed(s: &StoreUnderTest) {
-    s.put_credential(&new("a", "1", "k1")).await;
+    let before = s.put_credential(&new("a", "1", "k1")).await.version;
     let a = tenant("a");
     assert!(s.store.remove_credential(&a, id("1")).await.unwrap());
     assert!(!s.store.remove_credential(&a, id("1")).await.unwrap());
     assert_eq!(s.store.credential(&a, id("1")).await.unwrap(), None);
+    s.wait(1).await;
+    let after = s.put_credential(&new("a", "1", "k1")).await;
+    // Whoever still renews or re-seals what was removed comes too late.
+    let renewed = new("a", "1", "k2");
+    let late = s.store.put_credential(&renewed, Some(before));
+    assert_eq!(late.await.unwrap_err().rule(), Some("credential.changed"));
+    let late = s
+        .store
+        .reseal_credential(&a, id("1"), before, "k2", &[7, 7]);
+    assert!(!late.await.unwrap());
+    assert!(!s.leases(before).await);
+    assert_eq!(s.credential_of("a", "1").await, after);
 }
