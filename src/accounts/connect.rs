@@ -262,7 +262,7 @@ impl Connect {
     /// # Errors
     /// `InvalidInput` (`accounts`) for none, for one that was not offered, and for several where the login's
     /// tokens serve one only (they may be picked again then); `Forbidden` ([`rule::EXPIRED`], [`rule::STATE`]);
-    /// those of [`Tenant::add_account`], after which the handle is still good.
+    /// those of [`Tenant::add_account`], after which the handle is still good for the same accounts.
     pub async fn pick<S: AsRef<str>>(
         &self,
         handle: &Secret,
@@ -274,12 +274,20 @@ impl Connect {
             .map(|id| id.as_ref().to_owned())
             .collect();
         let waiting = self.tenant.take_waiting(&self.platform, session, handle);
-        let waiting = waiting.await?;
-        let Stage::Offered(candidates) = &waiting.stage else {
+        let mut waiting = waiting.await?;
+        let Stage::Offered(candidates) = &mut waiting.stage else {
             return Err(not_waiting(&self.platform));
         };
         let picked = match chosen(candidates, &wanted) {
-            Ok(chosen) => self.add(&chosen).await,
+            Ok(chosen) => {
+                let added = self.add(&chosen).await;
+                if added.is_err() {
+                    // Tokens for one only may be stored already: nobody else gets them.
+                    candidates
+                        .retain(|c| !c.for_one_only || wanted.contains(&c.identity.remote_id));
+                }
+                added
+            }
             Err(error) => Err(error),
         };
         if picked.is_err()

@@ -17,7 +17,10 @@ use automarket::{
     oauth::{App, Cause, Pkce, Place, Provider, Refresh, Registration, rule},
     profile::{ApiVersion, Status},
     store::{Account, AuditAction, MemoryStore},
-    testing::{AuthRules, AuthServer, Fake as _, ManualClock, RecordingEmail, Sandbox, UserSays},
+    testing::{
+        AuthRules, AuthServer, Fake as _, FaultStore, ManualClock, RecordingEmail, Sandbox,
+        StoreFault, StoreRule, UserSays,
+    },
 };
 use serde_json::Value;
 
@@ -89,6 +92,7 @@ struct World {
     server: Arc<AuthServer>,
     clock: ManualClock,
     browser: Context,
+    store: Arc<FaultStore>,
     acme: Tenant,
     other: Tenant,
 }
@@ -101,8 +105,9 @@ impl World {
             .with(server.clone())
             .with_clock(Arc::new(clock.clone()));
         let store = MemoryStore::with_clock(Arc::new(clock.clone()));
+        let store = Arc::new(FaultStore::new(Arc::new(store)));
         let api = ApiVersion::new("v1", "https://pages.example/docs");
-        let market = Automarket::builder(store)
+        let market = Automarket::shared(store.clone())
             .transport(sandbox.clone())
             .clock(Arc::new(clock.clone()))
             .notifier(Pages(Profile::new(PLATFORM, "Pages", api)));
@@ -111,6 +116,7 @@ impl World {
             server,
             clock: clock.clone(),
             browser: Context::new(sandbox).with_clock(Arc::new(clock)),
+            store,
             acme: market.tenant("acme").unwrap(),
             other: market.tenant("other").unwrap(),
         }

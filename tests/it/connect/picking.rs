@@ -58,6 +58,19 @@ async fn tokens_that_renew_themselves_for_one_holder_go_to_one_account() {
 }
 
 #[tokio::test]
+async fn tokens_for_one_holder_go_to_no_other_after_a_pick_that_failed_half_way() {
+    let world = World::usual();
+    let offered = world.offered().await;
+    let broken = StoreRule::on("append_audit", StoreFault::FailBefore).times(1);
+    world.store.faults().add(broken);
+    assert!(world.pick(&offered, &["1"]).await.is_err());
+    let other = world.pick(&offered, &["2"]).await;
+    assert_eq!(rule_of(other).0, "accounts.not_offered");
+    assert_eq!(world.pick(&offered, &["1"]).await.unwrap().len(), 1);
+    assert_eq!(world.acme.credentials().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_account_is_connected_again_as_itself_or_not_at_all() {
     let world = World::of(AuthRules {
         accounts: vec![("1".into(), "Acme".into())],
