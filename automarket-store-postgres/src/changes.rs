@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Publication, PublishingChange, not_there, post_moved, rows::NewRow},
+    store::{Publication, PublishingChange, not_there, post_moved, rows::payload_of},
 };
 use tokio::task::JoinSet;
 use tokio_postgres::{Row, types::ToSql};
@@ -202,8 +202,12 @@ async fn write(
     ordered.sort_by_key(|publication| publication.id);
     let heads = ordered.into_iter().map(up_to_update);
     let heads: Vec<String> = heads.collect::<Result<_>>()?;
-    let rows = NewRow::all(&change.jobs)?;
-    let jobs = JobColumns::new(&rows);
+    let payloads = change
+        .jobs
+        .iter()
+        .map(payload_of)
+        .collect::<Result<Vec<_>>>()?;
+    let jobs = JobColumns::new(change.jobs.iter().zip(payloads.iter().map(String::as_str)));
     let attempts = to_json(&change.attempts)?;
     let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
     let latencies: Vec<i32> = latencies.collect();

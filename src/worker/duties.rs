@@ -15,8 +15,9 @@ use crate::report::metrics;
 
 /// How often a worker says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
-/// How often old and overdue rows are looked for, and how soon again while there are more than a batch.
+/// How often old and overdue rows are looked for.
 const USUAL: Duration = Duration::from_secs(300);
+/// How soon what is overdue is looked for again while there is more than a page.
 const SOON: Duration = Duration::from_secs(1);
 /// Each look for what is overdue reads the whole queue: after it this many times as long without one.
 const REST: u32 = 9;
@@ -181,10 +182,11 @@ impl Duties {
         }
     }
 
-    /// Removes a batch of what is old, and says how long not to look again.
+    /// Removes a batch of what is old, and says how long not to look again: while there is more, half of the time.
     async fn clean(&self) -> Duration {
+        let began = Instant::now();
         match in_time(PATIENCE, clean(&self.engine)).await {
-            Ok(removed) if removed >= BATCH => SOON,
+            Ok(removed) if removed >= BATCH => began.elapsed(),
             Ok(_) => usual(),
             Err(error) => {
                 metrics::store_error("retention", &error);

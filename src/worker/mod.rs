@@ -313,10 +313,10 @@ impl Shift {
         while let Ok(Some(joined)) = timeout_at(dropped, self.running.join_next()).await {
             self.ended.extend(joined);
         }
-        if !self.write(last).await {
-            // The store was away just now. Once more, then the leases run out by themselves.
+        // While the store is away it is asked again, then the leases run out by themselves.
+        let last = Instant::now() + LAST;
+        while !self.write(last).await && Instant::now() + AGAIN < last {
             sleep(AGAIN).await;
-            self.write(last).await;
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use automarket_core::{
     Error, ErrorKind, Result, Retry, TenantId, Timetable,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     store::{NewJob, Schedule},
 };
 
@@ -13,6 +13,8 @@ use crate::{Tenant, market::Engine, report::metrics};
 
 /// So many schedules are looked at together.
 const BATCH: usize = 100;
+/// So much later at the most is a time that new rules of its zone have moved.
+const MOVED: TimeDelta = TimeDelta::hours(3);
 /// How often a change is made anew because somebody else's came first.
 const TRIES: u32 = 16;
 
@@ -169,8 +171,14 @@ impl Engine {
                 let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
                     break;
                 };
-                let next_at = schedule.timetable.after(now.max(at));
-                match self.store.run_schedule(schedule, next_at).await {
+                let run = match moved(&schedule.timetable, at) {
+                    Some(later) => self.move_schedule(schedule, later).await,
+                    None => {
+                        let next_at = schedule.timetable.after(now.max(at));
+                        self.store.run_schedule(schedule, next_at).await
+                    }
+                };
+                match run {
                     Ok(put) => ran |= put,
                     // The others are put in all the same.
                     Err(error) => {
@@ -199,6 +207,25 @@ impl Engine {
             }
         }
     }
+
+    /// Lets the next run be later. Nothing is put in.
+    async fn move_schedule(&self, schedule: &Schedule, later: DateTime<Utc>) -> Result<bool> {
+        let moved = Schedule {
+            next_at: Some(later),
+            ..schedule.clone()
+        };
+        match self.store.put_schedule(&moved).await {
+            Err(error) if error.kind() != ErrorKind::Conflict => Err(error),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Where the next time is if this one is none any more, since its zone has other rules than when it was reckoned, and
+/// the right one is still to come: both would be runs of one day.
+fn moved(timetable: &Timetable, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let first = timetable.after(at - TimeDelta::microseconds(1))?;
+    (first != at && first - at <= MOVED).then_some(first)
 }
 
 fn key_of(schedule: &Schedule) -> (TenantId, String) {

@@ -41,9 +41,8 @@ impl NewRow {
     /// # Errors
     /// Those of [`NewJob::check`]; as [`to_json`].
     pub fn new(job: &NewJob) -> Result<Self> {
-        job.check()?;
         Ok(Self {
-            payload: to_json(&job.payload)?,
+            payload: payload_of(job)?,
             job: NewJob {
                 id: job.id,
                 tenant: job.tenant.clone(),
@@ -64,17 +63,25 @@ impl NewRow {
     pub fn all(jobs: &[NewJob]) -> Result<Vec<Self>> {
         jobs.iter().map(Self::new).collect()
     }
+}
 
-    /// Whether both differ in id and payload alone, and have no keys: such jobs can be put in together.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        let (a, b) = (&self.job, &other.job);
-        a.unique_key.is_none()
-            && b.unique_key.is_none()
-            && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
-            && a.kind == b.kind
-            && a.tenant == b.tenant
-    }
+/// The payload of a job that may be put in, as JSON text.
+///
+/// # Errors
+/// Those of [`NewJob::check`]; as [`to_json`].
+pub fn payload_of(job: &NewJob) -> Result<String> {
+    job.check()?;
+    to_json(&job.payload)
+}
+
+/// Whether both differ in id and payload alone, and have no keys: such jobs can be put in together.
+#[must_use]
+pub fn are_alike(a: &NewJob, b: &NewJob) -> bool {
+    a.unique_key.is_none()
+        && b.unique_key.is_none()
+        && (a.run_at, a.priority, a.max_attempts) == (b.run_at, b.priority, b.max_attempts)
+        && a.kind == b.kind
+        && a.tenant == b.tenant
 }
 
 /// A job's payload or result from its text. What this program cannot read (it nests too deeply, or has a number

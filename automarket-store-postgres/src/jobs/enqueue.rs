@@ -5,7 +5,10 @@ use std::sync::Arc;
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result,
     chrono::{DateTime, Utc},
-    store::{Enqueued, NewJob, rows::NewRow},
+    store::{
+        Enqueued, NewJob,
+        rows::{NewRow, are_alike, payload_of},
+    },
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::{Uuid, Version};
@@ -25,11 +28,16 @@ const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, 
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 1_000;
-/// Calls with more jobs than this are batches: two groups of them go at a time, since it is the database that they wait
-/// for, and not its disk.
+/// A call with more jobs than this is a batch, and gains nothing from company: it is the database that it waits for, and
+/// not its disk.
 const SMALL: usize = 16;
-/// A call with more jobs than this gains nothing from company.
-const LARGE: usize = 256;
+
+/// A job, and its payload as text.
+pub(crate) type Written<'a> = (&'a NewJob, &'a str);
+
+fn written(row: &NewRow) -> Written<'_> {
+    (&row.job, &row.payload)
+}
 
 /// Jobs as columns.
 #[derive(Default)]
@@ -45,9 +53,9 @@ pub(crate) struct JobColumns<'a> {
 }
 
 impl<'a> JobColumns<'a> {
-    pub(crate) fn new(rows: impl IntoIterator<Item = &'a NewRow>) -> Self {
+    pub(crate) fn new(rows: impl IntoIterator<Item = Written<'a>>) -> Self {
         let mut columns = Self::default();
-        for NewRow { job, payload } in rows {
+        for (job, payload) in rows {
             columns.ids.push(job.id.uuid());
             columns.tenants.push(job.tenant.as_str());
             columns.kinds.push(&job.kind);
@@ -100,8 +108,8 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = NewRow::all(jobs)?;
-    let columns = JobColumns::new(&rows);
+    let payloads = jobs.iter().map(payload_of).collect::<Result<Vec<_>>>()?;
+    let columns = JobColumns::new(jobs.iter().zip(payloads.iter().map(String::as_str)));
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
@@ -112,12 +120,12 @@ struct Inserts {
 }
 
 impl Inserts {
-    async fn put<'a>(&self, rows: impl IntoIterator<Item = &'a NewRow>) -> Outcome<Vec<Enqueued>> {
-        let rows: Vec<&NewRow> = rows.into_iter().collect();
-        if !rows.iter().any(|row| may_wait(row)) {
+    async fn put<'a>(&self, rows: impl IntoIterator<Item = Written<'a>>) -> Outcome<Vec<Enqueued>> {
+        let rows: Vec<Written<'_>> = rows.into_iter().collect();
+        if !rows.iter().any(|(job, _)| may_wait(job)) {
             match self.put_new(&rows).await {
                 Ok(()) => {
-                    let ids = rows.iter().map(|row| row.job.id);
+                    let ids = rows.iter().map(|(job, _)| job.id);
                     return Ok(ids.map(Enqueued::New).collect());
                 }
                 Err(fault) if fault.is_known() => {}
@@ -129,13 +137,13 @@ impl Inserts {
     }
 
     /// Puts jobs in of which none is known; if one is, they are refused.
-    async fn put_new(&self, rows: &[&NewRow]) -> Outcome<()> {
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id.uuid()).collect();
+    async fn put_new(&self, rows: &[Written<'_>]) -> Outcome<()> {
+        let ids: Vec<Uuid> = rows.iter().map(|(job, _)| job.id.uuid()).collect();
         let (lowest, highest) = (ids.iter().min(), ids.iter().max());
         let alike = rows
             .first()
-            .filter(|first| rows.iter().all(|row| row.is_like(first)));
-        let Some(NewRow { job, payload }) = alike else {
+            .filter(|(first, _)| rows.iter().all(|(job, _)| are_alike(job, first)));
+        let Some((job, payload)) = alike else {
             let columns = JobColumns::new(rows.iter().copied());
             let [new @ .., _keys] = columns.params();
             let ends: [&(dyn ToSql + Sync); 2] = [&lowest, &highest];
@@ -153,7 +161,7 @@ impl Inserts {
             self.db.rows(PUT_ONE, params).await?;
             return Ok(());
         }
-        let payloads: Vec<&String> = rows.iter().map(|row| &row.payload).collect();
+        let payloads: Vec<&str> = rows.iter().map(|(_, payload)| *payload).collect();
         let params: Params<'_> = &[
             &ids,
             &payloads,
@@ -173,13 +181,10 @@ impl Inserts {
     }
 }
 
-type Company = Together<Vec<NewRow>, Vec<Enqueued>>;
-
-/// Puts jobs in, calls that come at the same time in company.
+/// Puts jobs in, small calls that come at the same time in company.
 pub(crate) struct Writer {
     inserts: Arc<Inserts>,
-    small: Company,
-    batches: Company,
+    company: Together<Vec<NewRow>, Vec<Enqueued>>,
 }
 
 impl Writer {
@@ -188,40 +193,33 @@ impl Writer {
             db: db.clone(),
             lines: LineNumbers::default(),
         });
-        let start = |groups| {
+        let company = {
             let inserts = inserts.clone();
-            Together::start(groups, GROUP, Vec::len, move |group| {
+            Together::start(1, GROUP, Vec::len, move |group| {
                 let inserts = inserts.clone();
                 async move { write(&inserts, group).await }
             })
         };
-        let (small, batches) = (start(1), start(2));
-        Self {
-            inserts,
-            small,
-            batches,
-        }
+        Self { inserts, company }
     }
 
     pub(super) async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        let rows = NewRow::all(jobs)?;
-        let company = match rows.len() {
-            0 => return Ok(Vec::new()),
-            1..=SMALL => &self.small,
-            _ => &self.batches,
-        };
-        if rows.len() > LARGE || rows.iter().any(may_wait) {
-            return Ok(self.inserts.put(&rows).await?);
+        if jobs.is_empty() {
+            return Ok(Vec::new());
         }
-        if let Some(_turn) = company.alone() {
-            return Ok(self.inserts.put(&rows).await?);
+        let apart = jobs.len() > SMALL || jobs.iter().any(may_wait);
+        let turn = (!apart).then(|| self.company.alone()).flatten();
+        if !apart && turn.is_none() {
+            return self.company.call(NewRow::all(jobs)?).await;
         }
-        company.call(rows).await
+        let payloads = jobs.iter().map(payload_of).collect::<Result<Vec<_>>>()?;
+        let rows = jobs.iter().zip(payloads.iter().map(String::as_str));
+        Ok(self.inserts.put(rows).await?)
     }
 }
 
 /// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
-fn may_wait(NewRow { job, .. }: &NewRow) -> bool {
+fn may_wait(job: &NewJob) -> bool {
     job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }
 
@@ -229,7 +227,11 @@ fn may_wait(NewRow { job, .. }: &NewRow) -> bool {
 /// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
 async fn write(inserts: &Inserts, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
     match inserts
-        .put(group.iter().flat_map(|waiting| &waiting.call))
+        .put(
+            group
+                .iter()
+                .flat_map(|waiting| waiting.call.iter().map(written)),
+        )
         .await
     {
         Ok(answers) => {
@@ -246,7 +248,10 @@ async fn write(inserts: &Inserts, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>
                     ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
                         Err(Error::from(ErrorRecord::from(&error)))
                     }
-                    _ => inserts.put(&waiting.call).await.map_err(Error::from),
+                    _ => {
+                        let rows = waiting.call.iter().map(written);
+                        inserts.put(rows).await.map_err(Error::from)
+                    }
                 };
                 let _ = waiting.answer(answer);
             }

@@ -2,7 +2,10 @@ use std::sync::LazyLock;
 
 use automarket_core::{
     JobId,
-    store::{Enqueued, id_taken, rows::NewRow},
+    store::{
+        Enqueued, id_taken,
+        rows::{NewRow, are_alike},
+    },
 };
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
@@ -20,7 +23,7 @@ pub(crate) fn enqueue(tx: &Tx<'_>, rows: &[NewRow]) -> Outcome<Vec<Enqueued>> {
 pub(crate) fn enqueue_all(tx: &Tx<'_>, rows: &[&NewRow]) -> Outcome<Vec<Enqueued>> {
     let mut put = Put::new(tx)?;
     let mut answers = Vec::with_capacity(rows.len());
-    for mut alike in rows.chunk_by(|a, b| a.is_like(b)) {
+    for mut alike in rows.chunk_by(|a, b| are_alike(&a.job, &b.job)) {
         while !alike.is_empty() {
             let many = MANY.iter().find(|many| many.rows <= alike.len());
             let (rows, rest) = alike.split_at(many.map_or(1, |many| many.rows));

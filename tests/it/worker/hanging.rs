@@ -124,6 +124,21 @@ async fn what_is_told_as_the_shutdown_comes_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_store_refuses_as_the_shutdown_comes_is_written_when_it_is_back() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let id = put(&tenant, "quick", Value::Null).await;
+    // A primary that is started anew.
+    fail(&store, "settle", 8);
+    let shutdown = store.faults().until("settle", 1);
+    let worker = tenant.market().worker().grace(Duration::ZERO);
+    worker.run_until(shutdown).await.unwrap();
+    assert_eq!(job(&tenant, id).await.state, JobState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_taken_as_the_shutdown_comes_is_given_back() {
     let store = watched(Arc::new(SystemClock));
     let tenant = on(store.clone(), |b| {
