@@ -100,6 +100,11 @@ impl Fault {
         (said.code().code() == MOVED).then(|| said.detail().unwrap_or_default())
     }
 
+    /// Whether somebody's open transaction held what was to be written.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether a job's id is known already.
     pub(crate) fn is_known(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))

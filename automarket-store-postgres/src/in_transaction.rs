@@ -2,8 +2,13 @@
 
 use automarket_core::{
     JobId, Result,
-    store::{Enqueued, rows::damaged},
+    store::{
+        Enqueued, NewJob,
+        rows::{NewRow, damaged, to_json},
+    },
 };
+
+use serde::Serialize;
 
 use crate::{PostgresStore, db::in_schema};
 
@@ -16,6 +21,19 @@ impl PostgresStore {
     pub(crate) fn statement(&self, sql: &'static str) -> String {
         in_schema(&self.inner.db.schema, sql).into_owned()
     }
+}
+
+/// A job as [`PUT`] wants it: its payload as text, in which U+0000 may stand.
+pub(crate) fn one(job: &NewJob) -> Result<String> {
+    #[derive(Serialize)]
+    struct WithText {
+        #[serde(flatten)]
+        job: NewJob,
+        payload_text: String,
+    }
+    let NewRow { job, payload } = NewRow::new(job)?;
+    let payload_text = payload;
+    to_json(&[WithText { job, payload_text }])
 }
 
 pub(crate) fn enqueued(id: &str, is_new: bool) -> Result<Enqueued> {

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use crate::{
     PostgresStore,
     error::{ID_TAKEN, MOVED, SLOT_TAKEN, by_code, connection, said, slot_holder},
-    in_transaction::{PUBLISH, PUT, enqueued},
+    in_transaction::{PUBLISH, PUT, enqueued, one},
     value::to_json,
 };
 
@@ -25,11 +25,10 @@ pub async fn enqueue_in(
     executor: impl PgExecutor<'_>,
     job: &NewJob,
 ) -> Result<Enqueued> {
-    job.check()?;
     // Ours, with the name of the schema in it.
     let sql = AssertSqlSafe(store.statement(PUT));
     let (id, is_new): (String, bool) = sqlx::query_as(sql)
-        .bind(to_json(&[job])?)
+        .bind(one(job)?)
         .fetch_one(executor)
         .await
         .map_err(|error| classify(error, std::slice::from_ref(job)))?;

@@ -10,7 +10,7 @@ use tokio_postgres::GenericClient;
 use crate::{
     PostgresStore,
     error::{Fault, Outcome},
-    in_transaction::{PUBLISH, PUT, enqueued},
+    in_transaction::{PUBLISH, PUT, enqueued, one},
     value::{Columns, to_json},
 };
 
@@ -24,11 +24,9 @@ pub async fn enqueue_in(
     client: &impl GenericClient,
     job: &NewJob,
 ) -> Result<Enqueued> {
-    job.check()?;
+    let new = one(job)?;
     let answer: Outcome<_> = async {
-        let row = client
-            .query_one(&store.statement(PUT), &[&to_json(&[job])?])
-            .await?;
+        let row = client.query_one(&store.statement(PUT), &[&new]).await?;
         let id: String = row.column("job")?;
         Ok(enqueued(&id, row.column("is_new")?)?)
     }

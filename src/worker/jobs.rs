@@ -102,8 +102,8 @@ impl Tenant {
     /// registered with [`Builder::job`](crate::Builder::job).
     ///
     /// # Errors
-    /// `InvalidInput` when the job is another tenant's (`tenant`), of a kind that is the library's own (`kind`), or has a
-    /// key of more than 1,000 bytes (`unique_key`); `Conflict` when another tenant has a job with its id; those of the store.
+    /// `InvalidInput` when the job is another tenant's (`tenant`) or of a kind that is the library's own (`kind`), and as
+    /// [`NewJob::check`]; `Conflict` when another tenant has a job with its id; those of the store.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
         may_put(self, &job)?;
         let put = self.engine().store.enqueue(&[job]).await?;

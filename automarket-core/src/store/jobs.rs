@@ -14,7 +14,7 @@ pub struct NewJob {
     pub id: JobId,
     /// Whose it is.
     pub tenant: TenantId,
-    /// What is to be done: the name of a registered handler.
+    /// What is to be done: the name of a registered handler. At most 200 bytes.
     pub kind: String,
     /// With what.
     pub payload: Value,
@@ -66,18 +66,23 @@ impl NewJob {
         self
     }
 
-    /// Whether every store can hold it, and end it: an index of PostgreSQL's has an end. Stores ask it of all that is put in.
+    /// Whether every store can hold it, and end it: an index of PostgreSQL's has an end, and its texts have no U+0000.
+    /// Stores ask it of all that is put in.
     ///
     /// # Errors
-    /// `InvalidInput` (`unique_key`) for a key of more than 1,000 bytes.
+    /// `InvalidInput` for a kind of more than 200 bytes (`kind`) and a key of more than 1,000 (`unique_key`), and for
+    /// U+0000 in either.
     pub fn check(&self) -> Result<()> {
-        match &self.unique_key {
-            Some(key) if key.len() > 1_000 => Err(Error::invalid(
-                "unique_key",
-                "a unique key has at most 1,000 bytes",
-            )),
-            _ => Ok(()),
+        let fits = |text: &str, most| text.len() <= most && !text.contains('\0');
+        if !fits(&self.kind, 200) {
+            let rule = "a kind has at most 200 bytes, and no U+0000";
+            return Err(Error::invalid("kind", rule));
         }
+        if !self.unique_key.as_ref().is_none_or(|key| fits(key, 1_000)) {
+            let rule = "a unique key has at most 1,000 bytes, and no U+0000";
+            return Err(Error::invalid("unique_key", rule));
+        }
+        Ok(())
     }
 }
 

@@ -242,10 +242,11 @@ async fn write(inserts: &Inserts, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>
             }
         }
         Err(fault) => {
+            let held = fault.is_held();
             let error = Error::from(fault);
             for waiting in group {
                 let answer = match error.kind() {
-                    ErrorKind::Storage if error.rule() != Some("postgres.conflict") => {
+                    ErrorKind::Storage if !held && error.rule() != Some("postgres.conflict") => {
                         Err(Error::from(ErrorRecord::from(&error)))
                     }
                     _ => {

@@ -4,8 +4,8 @@ use automarket_core::{
     ErrorKind, JobId, TenantId,
     chrono::{DateTime, Utc},
     store::{
-        EventStore, JobState, JobStore, NewJob, NewPublishing, Publication, PublicationStore,
-        REVISION, SLOT,
+        Enqueued, EventStore, JobState, JobStore, NewJob, NewPublishing, Publication,
+        PublicationStore, REVISION, SLOT,
     },
     testing::sample_publishing,
 };
@@ -96,6 +96,8 @@ async fn the_function_takes_everything_that_the_library_takes() {
         "('a', 'k', '1', 'infinity')",
         "(E'a\\n', 'k', '1')",
         "('a', 'k', '1', unique_key => repeat('k', 1001))",
+        "('a', repeat('k', 201), '1')",
+        "('a', 'k', '1', run_at => '290000-01-01')",
     ] {
         let sql = format!("SELECT {}.enqueue{bad}", test.schema());
         let refused = host.query_one(&sql, &[]).await.unwrap_err();
@@ -236,7 +238,7 @@ async fn the_helpers_commit_and_roll_back_with_the_host() {
         let put = with_tokio_postgres::enqueue_in(store, &tx, &c)
             .await
             .unwrap();
-        assert_eq!(put, automarket_core::store::Enqueued::New(c.id));
+        assert_eq!(put, Enqueued::New(c.id));
         let mut sx = two.begin().await.unwrap();
         assert!(with_sqlx::publish_in(store, &mut *sx, &b).await.unwrap());
         let put = with_sqlx::enqueue_in(store, &mut *sx, &d).await.unwrap();
@@ -280,6 +282,20 @@ async fn the_helpers_commit_and_roll_back_with_the_host() {
             .await
             .unwrap_err(),
     );
+    // A payload that is refused by nobody else is refused by neither.
+    let odd = |n: u8| NewJob {
+        payload: json!({"t": "a\0b\\u0000", "n": n}),
+        ..job()
+    };
+    let (a, b) = (odd(1), odd(2));
+    let put = with_tokio_postgres::enqueue_in(store, &one, &a);
+    assert_eq!(put.await.unwrap(), Enqueued::New(a.id));
+    let put = with_sqlx::enqueue_in(store, &mut two, &b);
+    assert_eq!(put.await.unwrap(), Enqueued::New(b.id));
+    for new in [a, b] {
+        let held = store.job(&new.tenant, new.id).await.unwrap().unwrap();
+        assert_eq!(held.payload, new.payload);
+    }
     let long = job().unique("k".repeat(1_001));
     let too_long = |error: automarket_core::Error| {
         assert_eq!(error.field(), Some("unique_key"), "{error}");

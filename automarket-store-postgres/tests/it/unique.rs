@@ -5,7 +5,7 @@ use automarket_core::{
     Error, ErrorKind, ErrorRecord,
     store::{Claim, Enqueued, JobStore, UpkeepStore, Verdict},
 };
-use automarket_store_postgres::PostgresStore;
+use automarket_store_postgres::{PostgresStore, with_tokio_postgres};
 use tokio_postgres::Transaction;
 
 use crate::{acme, client, cluster, job};
@@ -132,6 +132,52 @@ async fn a_key_that_an_open_transaction_holds_takes_no_connection_for_good() {
     tx.commit().await.unwrap();
     let again = test.store.enqueue(&[job().unique("held")]).await.unwrap();
     assert!(matches!(again[..], [Enqueued::Existing(_)]));
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_an_open_transaction_holds_holds_up_no_other_job() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let held = job();
+    let mut host = client(cluster.url()).await;
+    let tx = host.transaction().await.unwrap();
+    let put = with_tokio_postgres::enqueue_in(&test.store, &tx, &held);
+    put.await.unwrap();
+    let admin = client(cluster.url()).await;
+    let sql = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    let ours = format!("{}.put_", test.schema());
+    let mut repeats = Vec::new();
+    for waiting in 1..4_i64 {
+        let (store, held) = (test.store.clone(), held.clone());
+        repeats.push(tokio::spawn(async move { store.enqueue(&[held]).await }));
+        // One after the other, not in one group.
+        let mut found = 0;
+        while found < waiting && !repeats.iter().any(|repeat| repeat.is_finished()) {
+            found = admin.query_one(sql, &[&ours]).await.unwrap().get(0);
+        }
+    }
+    // In the company of one that is held.
+    let (mine, again) = (job(), held.clone());
+    let (mine, again) = tokio::join!(
+        test.store.enqueue(std::slice::from_ref(&mine)),
+        test.store.enqueue(std::slice::from_ref(&again))
+    );
+    assert!(matches!(mine.unwrap()[..], [Enqueued::New(_)]));
+    assert_eq!(again.unwrap_err().rule(), Some("postgres.timeout"));
+    let batch: Vec<_> = (0..20).map(|_| held.clone()).collect();
+    let batch = test.store.enqueue(&batch).await.unwrap_err();
+    assert_eq!(batch.rule(), Some("postgres.timeout"));
+    for repeat in repeats {
+        let refused = repeat.await.unwrap().unwrap_err();
+        assert_eq!(refused.rule(), Some("postgres.timeout"));
+    }
+    tx.commit().await.unwrap();
+    let again = test.store.enqueue(std::slice::from_ref(&held)).await;
+    assert_eq!(again.unwrap(), [Enqueued::Existing(held.id)]);
     test.remove().await.unwrap();
 }
 

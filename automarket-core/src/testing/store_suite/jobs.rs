@@ -33,7 +33,7 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "an id that has ended stays taken, alone and in a batch",
             |s| Box::pin(ended_id(s)),
         ),
-        StoreCase::new("a unique key has an end", |s| Box::pin(long_key(s))),
+        StoreCase::new("kinds and unique keys have an end", |s| Box::pin(bounds(s))),
         StoreCase::new("ids that are there keep no other of a batch out", |s| {
             Box::pin(known_ids_in_a_batch(s))
         }),
@@ -265,14 +265,25 @@ async fn ended_id(s: &StoreUnderTest) {
     }
 }
 
-async fn long_key(s: &StoreUnderTest) {
-    let key = |length| job("a").unique("k".repeat(length));
-    let refused = s.store.enqueue(&[job("a"), key(1_001)]).await.unwrap_err();
-    assert_eq!(
-        (refused.kind(), refused.field()),
-        (ErrorKind::InvalidInput, Some("unique_key"))
-    );
-    s.put(key(1_000)).await;
+async fn bounds(s: &StoreUnderTest) {
+    let with = |kind: String, key: String| NewJob {
+        kind,
+        ..job("a").unique(key)
+    };
+    let (a, k) = (|length| "a".repeat(length), |length| "k".repeat(length));
+    for (bad, field) in [
+        (with(a(200), k(1_001)), "unique_key"),
+        (with(a(201), k(1_000)), "kind"),
+        (with("\0".into(), k(1)), "kind"),
+        (with(a(1), "\0".into()), "unique_key"),
+    ] {
+        let refused = s.store.enqueue(&[job("a"), bad]).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.field()),
+            (ErrorKind::InvalidInput, Some(field))
+        );
+    }
+    s.put(with(a(200), k(1_000))).await;
     let token = s.claim_one().await.token;
     s.settle(token, Verdict::Complete(json!(1))).await;
     assert_eq!(s.claim(10).await, []);
