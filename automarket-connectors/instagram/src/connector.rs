@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use automarket_connector_graph::{Graph, own_comment, page_credential};
@@ -20,11 +21,14 @@ use crate::{
     InstagramConfig, InstagramOptions, Login, PLATFORM,
     api::Api,
     container::{self, Ready, Stage},
-    error::{DEAD, GONE, quota, refine},
+    error::{BLOCKED, DEAD, GONE, blocked, quota, refine},
     find::{find, same},
     rules,
     wire::{self, Comment, Me, Named, Page, Quotas},
 };
+
+/// How long after a block the container's status may still come to say that it was published.
+const SURE: Duration = Duration::from_secs(5 * 60);
 
 /// Publishes on Instagram: images, reels, carousels and stories of professional accounts.
 ///
@@ -128,8 +132,8 @@ impl Instagram {
             };
             let dead = AtomicBool::new(false);
             let look = || sending.look(&container, &dead);
-            let send = || sending.send(&container, &dead);
             let step = format!("instagram.{round}.publish");
+            let send = || sending.send(&container, &dead, &step);
             match cx.once(&step, look, send).await {
                 Err(error) if error.rule() == Some(DEAD) => {
                     (round, why) = (round + 1, "the container ran out".to_owned());
@@ -343,22 +347,46 @@ impl Sending<'_> {
         became
     }
 
-    async fn send(&self, container: &str, dead: &AtomicBool) -> Result<Sent> {
+    async fn send(&self, container: &str, dead: &AtomicBool, step: &str) -> Result<Sent> {
+        let block = format!("{step}.block");
+        if let Some(block) = self.block(&block).await? {
+            return Err(block.refusal(self.cx.now()));
+        }
         if dead.load(Ordering::Relaxed) {
             return Err(container::dead());
         }
         let call = self.api.publish(container)?;
-        match self.api.graph.make(self.cx, call).await {
-            Ok(id) => Ok(Sent::Media(id)),
-            // It may be dead, or an earlier attempt whose answer was lost published it.
-            Err(error) if is_of_container(&error) => match self.became(container).await {
-                Ok(Some(sent)) => Ok(sent),
-                Err(dead) if dead.rule() == Some(DEAD) => Err(dead),
-                became if error.rule() == Some(GONE) => {
-                    Err(became.err().unwrap_or(error).with_retry(Retry::Reconcile))
-                }
-                _ => Err(error),
-            },
+        let refusal = match self.api.graph.make(self.cx, call).await {
+            Ok(id) => return Ok(Sent::Media(id)),
+            Err(error) if error.is_unknown() || error.kind() == ErrorKind::Unauthorized => {
+                return Err(error);
+            }
+            Err(error) => error,
+        };
+        // It may be dead, an earlier attempt whose answer was lost may have published it, and so may this one:
+        // Instagram blocks and limits also what it does.
+        match self.became(container).await {
+            Ok(Some(sent)) => Ok(sent),
+            _ if refusal.rule() == Some(BLOCKED) => {
+                let told = || async { Ok(Block::of(&refusal, self.cx.now())) };
+                let told: Result<Block> = self.cx.step(&block, told).await;
+                let unread = |error: Error| error.with_retry(Retry::Reconcile);
+                Err(told.map_err(unread)?.refusal(self.cx.now()))
+            }
+            Err(error) if error.rule() == Some(DEAD) || error.is_unknown() => Err(error),
+            became if refusal.rule() == Some(GONE) => {
+                Err(became.err().unwrap_or(refusal).with_retry(Retry::Reconcile))
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// The block that an earlier attempt to publish the container met.
+    async fn block(&self, step: &str) -> Result<Option<Block>> {
+        let none = || async { Err(container::dead()) };
+        match self.cx.step(step, none).await {
+            Ok(block) => Ok(Some(block)),
+            Err(error) if error.rule() == Some(DEAD) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -366,13 +394,18 @@ impl Sending<'_> {
     /// What became of a container, by its status; `None` while it can be published.
     ///
     /// # Errors
-    /// `Never` with the rule [`DEAD`]: it was not published and cannot be any more.
+    /// `Never` with the rule [`DEAD`]: it was not published and cannot be any more. `Reconcile`: it was, and which
+    /// media it is could not be asked.
     async fn became(&self, container: &str) -> Result<Option<Sent>> {
         match container::stage(self.cx, self.api, container).await? {
             Stage::Finished => Ok(None),
             Stage::Working => Err(container::working()),
             Stage::Gone(_) | Stage::Refused(_) => Err(container::dead()),
-            Stage::Published => Ok(Some(self.which().await?)),
+            // That it is public is known, whatever keeps the list away.
+            Stage::Published => match self.which().await {
+                Ok(sent) => Ok(Some(sent)),
+                Err(error) => Err(error.with_retry(Retry::Reconcile)),
+            },
         }
     }
 
@@ -396,14 +429,35 @@ impl Sending<'_> {
     }
 }
 
-/// Whether a refusal may be for the state that the container is in.
-fn is_of_container(error: &Error) -> bool {
-    use ErrorKind::{Conflict, InvalidInput, NotFound, Unavailable};
-    let kind = matches!(
-        error.kind(),
-        Conflict | InvalidInput | NotFound | Unavailable
-    );
-    kind && !error.is_unknown()
+/// A block of the account that was the answer to a publishing. Nothing is sent again to who is blocked.
+#[derive(Debug, Serialize, Deserialize)]
+struct Block {
+    at: DateTime<Utc>,
+    code: String,
+    message: String,
+}
+
+impl Block {
+    fn of(refusal: &Error, at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            code: refusal.platform_code().unwrap_or_default().to_owned(),
+            message: refusal.message().to_owned(),
+        }
+    }
+
+    /// The refusal: the last word once the container's status would say that the post is public all the same.
+    fn refusal(self, now: DateTime<Utc>) -> Error {
+        let error = Error::new(ErrorKind::Forbidden, self.message)
+            .with_platform(&PLATFORM)
+            .with_operation("media.publish")
+            .with_platform_code(self.code);
+        let error = blocked(error);
+        match (now - self.at).to_std().unwrap_or_default() < SURE {
+            true => error.with_retry(Retry::Reconcile),
+            false => error,
+        }
+    }
 }
 
 fn content(cx: &Context, post: &Post) -> Content {

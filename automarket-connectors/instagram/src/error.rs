@@ -10,6 +10,8 @@ use automarket_core::{
 pub(crate) const GONE: &str = "instagram.container_gone";
 /// The rule of an error that says by the container's status that nothing came of it.
 pub(crate) const DEAD: &str = "instagram.container_dead";
+/// The rule of a refusal of the account. Of a publishing it is also said where the post is public all the same.
+pub(crate) const BLOCKED: &str = "instagram.blocked";
 /// Calls that name nothing but the account. What publishing does not find may be the container.
 const OF_ACCOUNT: [&str; 4] = ["media.quota", "media.create", "media.list", "accounts.get"];
 /// How long until what is not ready is asked for again.
@@ -85,10 +87,7 @@ pub(crate) fn refine(fault: &Fault, reply: &Reply, error: Error) -> Error {
         Some(Trouble::Input) => error
             .with_kind(ErrorKind::InvalidInput)
             .with_retry(Retry::Never),
-        Some(Trouble::Blocked) => error
-            .with_kind(ErrorKind::Forbidden)
-            .with_retry(Retry::Never)
-            .with_remedy("look at the account's status in Instagram: it is restricted for now"),
+        Some(Trouble::Blocked) => blocked(error),
         // The account itself is not to be seen with this token.
         None if fault.error_subcode == 33 && OF_ACCOUNT.contains(&reply.operation()) => error
             .with_kind(ErrorKind::Unauthorized)
@@ -96,6 +95,15 @@ pub(crate) fn refine(fault: &Fault, reply: &Reply, error: Error) -> Error {
             .with_remedy("connect the account again"),
         None => error,
     }
+}
+
+/// The account may not, for now.
+pub(crate) fn blocked(error: Error) -> Error {
+    error
+        .with_kind(ErrorKind::Forbidden)
+        .with_retry(Retry::Never)
+        .with_rule(BLOCKED)
+        .with_remedy("look at the account's status in Instagram: it is restricted for now")
 }
 
 /// The day's posts are used up.

@@ -130,6 +130,11 @@ impl FakeInstagram {
         self.lock().refusing = (times, code, subcode);
     }
 
+    /// The next so many publishings are refused with this code and subcode, and done all the same.
+    pub fn refuse_published(&self, times: u32, code: i64, subcode: i64) {
+        self.lock().belying = (times, code, subcode);
+    }
+
     /// How many questions for one thing are answered that it is not there, right after it was made.
     pub fn hide(&self, times: u32) {
         self.lock().hidden = times;
@@ -254,7 +259,9 @@ impl FakeInstagram {
             }
             (&Method::POST, [id, "media_publish"]) if own(id) => {
                 refused(state)?;
-                containers::publish(state, asked, account, now)
+                let answer = containers::publish(state, asked, account, now)?;
+                belied(state)?;
+                Ok(answer)
             }
             (&Method::GET, [id, "media"]) if own(id) => media::list(state, asked, account, now),
             // An account that is not the token's.
@@ -333,10 +340,19 @@ fn linked(account: &str) -> Value {
 
 /// The refusals that were asked for.
 fn refused(state: &mut State) -> std::result::Result<(), Refusal> {
-    let (times, code, subcode) = state.refusing;
+    next(&mut state.refusing)
+}
+
+/// Those of what was done.
+fn belied(state: &mut State) -> std::result::Result<(), Refusal> {
+    next(&mut state.belying)
+}
+
+fn next(left: &mut (u32, i64, i64)) -> std::result::Result<(), Refusal> {
+    let (times, code, subcode) = *left;
     if times == 0 {
         return Ok(());
     }
-    state.refusing.0 -= 1;
+    left.0 -= 1;
     Err(refusal(400, code, subcode, "refused"))
 }

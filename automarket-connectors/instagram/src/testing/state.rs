@@ -32,6 +32,7 @@ pub(super) struct State {
     /// Seconds.
     pub(super) in_flight: i64,
     pub(super) refusing: (u32, i64, i64),
+    pub(super) belying: (u32, i64, i64),
     pub(super) hidden: u32,
     /// Seconds.
     pub(super) unlisted: i64,
@@ -100,6 +101,7 @@ impl Default for State {
             delayed: 0,
             in_flight: 0,
             refusing: (0, 0, 0),
+            belying: (0, 0, 0),
             hidden: 0,
             unlisted: 0,
             retired: Vec::new(),

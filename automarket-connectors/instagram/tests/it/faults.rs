@@ -289,3 +289,69 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
         assert!(world.effects().is_empty());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publishing_that_is_refused_and_done_all_the_same_is_done() {
+    for (code, subcode) in [
+        (4, 2_207_051),
+        (25, 2_207_050),
+        (10, 0),
+        (4, 0),
+        (80_002, 0),
+    ] {
+        let world = World::new();
+        world.fake.refuse_published(1, code, subcode);
+        let receipt = world.instagram.publish(&world.cx(), &hello()).await;
+        let receipt = done(receipt.unwrap_or_else(|error| panic!("{code}/{subcode}: {error:?}")));
+        let effects = world.effects();
+        assert_eq!((effects.len(), world.fake.containers()), (1, 1));
+        assert_eq!(effects[0]["id"], receipt.remote_id);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_block_left_is_looked_for_before_the_refusal_stands_and_never_sent_again() {
+    // Done all the same, and its status says so late.
+    let world = World::new();
+    world.fake.refuse_published(1, 4, 2_207_051);
+    world.fake.finish_late(100);
+    let cx = world.cx();
+    for _ in 0..2 {
+        let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        assert!(error.is_unknown(), "{error:?}");
+        world.clock.advance(TimeDelta::minutes(1));
+    }
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects()[0]["id"], receipt.remote_id);
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+
+    // Nor where its status cannot be asked at once.
+    let world = World::new();
+    world.fake.refuse_published(1, 4, 2_207_051);
+    let limit = r#"{"error":{"message":"(#4) limit","code":4,"error_subcode":2207051}}"#;
+    let cx = world.cx();
+    // Its first question is answered.
+    let status = FaultRule::on("/1788", Fault::Reply(400, limit)).method(Method::GET);
+    world.sandbox.faults().add(status.after(2));
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
+
+    // It was none of that: a real block.
+    let world = World::new();
+    let cx = world.cx();
+    let block = r#"{"error":{"message":"blocked","code":4,"error_subcode":2207051}}"#;
+    world.fault("/media_publish", Fault::Reply(400, block));
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    world.clock.advance(TimeDelta::minutes(6));
+    let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::Forbidden, Retry::Never)
+    );
+    assert!(error.message().contains("blocked"), "{error}");
+    assert_eq!((world.effects().len(), world.fake.containers()), (0, 1));
+}
