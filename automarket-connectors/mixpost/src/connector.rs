@@ -21,7 +21,7 @@ use crate::{
     find::{marker, search, tag_named},
     media,
     operations::{accounts, newer, resource},
-    outcome::{accepted, failure, outcome},
+    outcome::{accepted, failure, lost, outcome},
 };
 
 /// Where the facts of the profile come from.
@@ -162,7 +162,7 @@ impl Publisher for Mixpost {
         let account = handle.data.get("account").and_then(Value::as_u64);
         let post = self.get_post(cx, &handle.remote_id).await;
         let post = post.map_err(|error| about_the_question(error, handle.due > Some(cx.now())))?;
-        if let Some(error) = failure(cx, &post, account) {
+        if let Some(error) = failure(cx, &post, account).or_else(|| lost(&post, account)) {
             return Err(error
                 .with_platform(&PLATFORM)
                 .with_operation("posts.publish"));
@@ -246,6 +246,13 @@ impl Mixpost {
             Err(error) => return gone(error),
         };
         let account = receipt.data["account"].as_u64().unwrap_or_default();
+        // It cannot take away what it does not know.
+        if let Some(error) = lost(&post, Some(account)) {
+            return Err(error
+                .with_platform(&PLATFORM)
+                .with_operation("posts.delete")
+                .with_remedy(format!("look on the network, and {by_hand}")));
+        }
         let out = matches!(outcome(&post, account), Outcome::Done(_));
         let tried = post.published_at.is_some() || post.status == MixpostStatus::Failed;
         let mode = match out || tried {

@@ -25,7 +25,7 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
         .and_then(|account| account.external_url.clone())
         .filter(|url| url.starts_with("http"));
     let out = match post.status {
-        MixpostStatus::Published => true,
+        MixpostStatus::Published => !is_lost(post, Some(account)),
         MixpostStatus::Failed => {
             url.is_some() && there.is_some_and(|account| account.errors.is_empty())
         }
@@ -78,6 +78,23 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         }
         _ => error,
     })
+}
+
+/// What to say of a post that is called published and that Mixpost knows nowhere: the job for its account broke, which
+/// leaves no error there, before the network took it or after.
+pub(crate) fn lost(post: &MixpostPost, account: Option<u64>) -> Option<Error> {
+    is_lost(post, account).then(|| {
+        let message = "Mixpost calls the post published and knows none on the network";
+        Error::new(ErrorKind::CannotTell, message)
+            .with_remedy("look on the network, and for failed jobs in Mixpost's queue")
+    })
+}
+
+fn is_lost(post: &MixpostPost, account: Option<u64>) -> bool {
+    // Of what TikTok keeps from the public, or has yet to review, it gives no id.
+    let unknown =
+        |there: &MixpostAccount| there.knows_post == Some(false) && there.provider != "tiktok";
+    post.status == MixpostStatus::Published && on(post, account).is_some_and(unknown)
 }
 
 fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {

@@ -38,6 +38,9 @@ pub struct MixpostAccount {
     /// Where the post can be seen, once it is out.
     #[serde(default)]
     pub external_url: Option<String>,
+    /// Inside a post, whether Mixpost knows the network's post; absent where the answer does not say.
+    #[serde(skip)]
+    pub knows_post: Option<bool>,
     /// What the network said against the post.
     #[serde(default, deserialize_with = "texts")]
     pub errors: Vec<String>,
@@ -108,7 +111,7 @@ pub struct MixpostPost {
     /// How it stands.
     pub status: MixpostStatus,
     /// Where it goes, and what became of it there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "accounts")]
     pub accounts: Vec<MixpostAccount>,
     /// What it says.
     #[serde(default)]
@@ -240,6 +243,20 @@ fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error>
     Ok(values.iter().filter_map(id).collect())
 }
 
+/// A link that is `null` stands where Mixpost knows no post on the network; versions that show no links leave it out.
+fn accounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<MixpostAccount>, D::Error> {
+    let values = Vec::<Value>::deserialize(deserializer)?;
+    let account = |value: Value| {
+        let knows_post = value.get("external_url").map(|url| !url.is_null());
+        let account = MixpostAccount::deserialize(value).map_err(serde::de::Error::custom)?;
+        Ok(MixpostAccount {
+            knows_post,
+            ..account
+        })
+    };
+    values.into_iter().map(account).collect()
+}
+
 /// Errors come as one text, as a list of texts, or as objects.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let one = |value: &Value| match value {
@@ -281,6 +298,7 @@ mod tests {
         assert_eq!(post.accounts[0].id, 7);
         assert!(post.accounts[0].authorized);
         assert_eq!(post.accounts[0].errors, ["too long"]);
+        assert_eq!(post.accounts[0].knows_post, None);
         assert_eq!(post.versions[0].content[0].media, [4, 5]);
         assert_eq!(
             post.scheduled_at.unwrap().to_rfc3339(),

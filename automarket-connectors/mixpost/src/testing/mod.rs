@@ -73,6 +73,14 @@ impl FakeMixpost {
         }
     }
 
+    /// Whether the instance's jobs for this account break: the post is called published, with neither an error nor a
+    /// link.
+    pub fn set_breaks(&self, account: u64, breaks: bool) {
+        if let Some(account) = self.lock().account_mut(account) {
+            account.breaks = breaks;
+        }
+    }
+
     /// Whether posts wait for somebody's approval.
     pub fn set_needs_approval(&self, needed: bool) {
         self.lock().needs_approval = needed;

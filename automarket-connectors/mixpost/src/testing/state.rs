@@ -43,6 +43,7 @@ pub(super) struct Account {
     username: String,
     pub(super) authorized: bool,
     pub(super) refuses: Option<String>,
+    pub(super) breaks: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,6 +118,7 @@ impl Default for State {
             username: username.to_owned(),
             authorized: true,
             refuses: None,
+            breaks: false,
         };
         Self {
             last_id: 100,
@@ -265,7 +267,7 @@ impl Post {
             let Some(account) = accounts.iter().find(|account| account.id == *id) else {
                 continue;
             };
-            if self.urls.contains_key(id) {
+            if self.urls.contains_key(id) || account.breaks {
                 continue;
             }
             if !account.authorized {

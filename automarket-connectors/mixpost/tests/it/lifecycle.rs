@@ -407,6 +407,46 @@ async fn of_a_thread_that_failed_parts_may_be_out() {
     assert!(error.message().contains("duplicate"), "{error:?}");
 }
 
+/// An exception in Mixpost's job leaves no error and no link, and a post that is called published.
+#[tokio::test]
+async fn what_mixpost_calls_published_and_knows_no_post_of_is_not_known_to_be_out() {
+    let world = World::new();
+    world.fake.set_breaks(testing::X_ACCOUNT, true);
+    let cx = world.x("k");
+    let lost = FaultRule::on("/posts", Fault::CutAfter).method("POST".parse().unwrap());
+    world.sandbox.faults().add(lost);
+    world.mixpost.publish(&cx, &hello()).await.unwrap_err();
+    world.clock.advance(TimeDelta::seconds(5));
+    // Nor when it is found again.
+    let Outcome::Accepted(handle) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("not known to be out")
+    };
+    let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.remedy().is_some());
+    // Mixpost cannot take away what it does not know.
+    let receipt = Receipt {
+        data: handle.data.clone(),
+        ..Receipt::new(&handle.remote_id)
+    };
+    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    world.the_effect();
+
+    // Older instances say nothing of links, and TikTok gives no id of what only its owner sees.
+    for account in [
+        json!({"id": testing::X_ACCOUNT, "provider": "twitter", "errors": []}),
+        json!({"id": testing::X_ACCOUNT, "provider": "tiktok", "external_url": null, "errors": []}),
+    ] {
+        let body = json!({"data": {"uuid": handle.remote_id, "status": "published", "accounts": [account]}});
+        let body = Box::leak(body.to_string().into_boxed_str());
+        let read = FaultRule::on(handle.remote_id.clone(), Fault::Reply(200, body));
+        world.sandbox.faults().add(read);
+        let outcome = world.mixpost.poll(&cx, &handle).await.unwrap();
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_worker_is_no_failure() {
     let world = World::new();
