@@ -42,15 +42,14 @@ impl Fault {
             (190 | 102, _) => ErrorKind::Unauthorized,
             (100, 33) | (803, _) => ErrorKind::NotFound,
             (506, _) | (_, 1_366_051) => ErrorKind::Duplicate,
+            (_, 1_390_008) => ErrorKind::RateLimited,
             (368, _) | (_, 1_404_078 | 4_854_002 | 1_346_003 | 1_404_102 | 1_404_112) => {
                 ErrorKind::Forbidden
             }
             (_, 1_366_046 | 2_069_019 | 2_061_006 | 1_349_125 | 1_609_008) => {
                 ErrorKind::InvalidInput
             }
-            (4 | 17 | 32 | 341 | 613 | 80_001 | 80_002, _) | (_, 1_390_008) => {
-                ErrorKind::RateLimited
-            }
+            (4 | 17 | 32 | 341 | 613 | 80_001 | 80_002, _) => ErrorKind::RateLimited,
             (12 | 2635, _) => ErrorKind::ApiVersionRetired,
             (3 | 10 | 200..=299, _) => ErrorKind::Forbidden,
             (1 | 2, _) | (_, 1_363_047 | 1_609_010) => ErrorKind::Unavailable,
@@ -67,6 +66,8 @@ impl Fault {
 
     fn remedy(&self) -> Option<&'static str> {
         Some(match (self.code, self.error_subcode) {
+            // Waiting helps, and nothing else.
+            (_, 1_390_008) => return None,
             (190 | 102, _) => "connect the account again",
             (_, 1_404_078) => "an admin of the page has to complete Page Publishing Authorization",
             (_, 4_854_002) => "an admin of the page has to confirm who they are",
@@ -156,6 +157,7 @@ mod tests {
             (400, 613, 0, false, RateLimited, Retry::After(None)),
             (400, 80_001, 0, false, RateLimited, Retry::After(None)),
             (400, 200, 1_390_008, false, RateLimited, Retry::After(None)),
+            (400, 368, 1_390_008, false, RateLimited, Retry::After(None)),
             (400, 12, 0, false, ApiVersionRetired, Retry::Never),
             (400, 2635, 0, false, ApiVersionRetired, Retry::Never),
             (500, 1, 0, false, Unavailable, Retry::Reconcile),
@@ -175,6 +177,7 @@ mod tests {
             let said = error.platform_code().unwrap();
             assert!(said.starts_with(&code.to_string()), "{name}: {said}");
             assert!(error.body().unwrap().contains("A1b"), "the trace is kept");
+            assert!(error.remedy().is_none() || subcode != 1_390_008, "{name}");
             assert_eq!(error.is_app_limit(), matches!(code, 4 | 341), "{name}");
         }
     }

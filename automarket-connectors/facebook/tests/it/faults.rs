@@ -53,6 +53,10 @@ async fn any_fault_at_post_or_comment_leaves_one_of_each() {
             400,
             r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit","code":613}}"#,
         ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"We limit how often you can post","code":368,"error_subcode":1390008}}"#,
+        ),
     ];
     let writes = [("/feed", 0), ("/comments", 0)];
     publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
