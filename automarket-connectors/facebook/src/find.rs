@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How far our clock and Facebook's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(1);
+const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// Where a post would be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +49,8 @@ pub(crate) async fn find(
     since: DateTime<Utc>,
     delivery: Delivery,
 ) -> Result<Option<String>> {
-    let since = since - SKEW;
+    // What began in the future did so before our clock was set back.
+    let since = since.min(cx.now()) - SKEW;
     let seconds = since.timestamp().to_string();
     let (edge, operation, fields) = place.named();
     let mut query = vec![("fields", fields)];

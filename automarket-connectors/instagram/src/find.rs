@@ -8,7 +8,7 @@ use automarket_core::{
 use crate::{api::Api, wire::Media};
 
 /// How far our clock and Instagram's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(1);
+const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// The media of this caption since an instant: more than one when the account posted the same elsewhere.
 ///
@@ -20,7 +20,8 @@ pub(crate) async fn find(
     caption: &str,
     since: DateTime<Utc>,
 ) -> Result<Vec<Media>> {
-    let since = since - SKEW;
+    // What began in the future did so before our clock was set back.
+    let since = since.min(cx.now()) - SKEW;
     let seconds = since.timestamp().to_string();
     let path = [api.account, "media"];
     let query = [

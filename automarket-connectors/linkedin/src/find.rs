@@ -39,7 +39,7 @@ pub(crate) async fn find_post(
         ));
     }
     let begun = since.timestamp_millis();
-    let since = earliest(since);
+    let since = earliest(cx, since);
     let mut alike = Vec::new();
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
@@ -81,8 +81,9 @@ pub(crate) fn only(alike: Vec<Option<String>>) -> Result<Option<String>> {
 }
 
 /// Since when what was begun at this instant may have been made, in milliseconds.
-pub(crate) fn earliest(begun: DateTime<Utc>) -> i64 {
-    (begun - SKEW).timestamp_millis()
+pub(crate) fn earliest(cx: &Context, begun: DateTime<Utc>) -> i64 {
+    // What began in the future did so before our clock was set back.
+    (begun.min(cx.now()) - SKEW).timestamp_millis()
 }
 
 pub(crate) fn cannot_tell(why: &str) -> Error {

@@ -101,7 +101,8 @@ impl Posting<'_> {
         let Some(urn) = original(&duplicate) else {
             return Err(duplicate.with_retry(Retry::Reconcile));
         };
-        let young = |made: Option<i64>| made.is_some_and(|made| made >= earliest(self.begun));
+        let young =
+            |made: Option<i64>| made.is_some_and(|made| made >= earliest(self.cx, self.begun));
         match ask::<Post>(self.cx, self.api.post(&urn)?).await {
             Ok(post) if young(post.made()) => Ok(urn),
             // It repeats what stood there before.

@@ -161,8 +161,8 @@ impl Slack {
             ));
         };
         let mut cursor = String::new();
-        // Slack's clock may be a little behind ours.
-        let oldest = begun - TimeDelta::minutes(5);
+        // Slack's clock may be a little behind ours, and ours may have been set back since.
+        let oldest = begun.min(cx.now()) - TimeDelta::minutes(5);
         for _ in 0..MAX_PAGES {
             let call = api::history(config, token, channel, thread, oldest, &cursor)?;
             let page: wire::History = match self.ask(cx, call).await {

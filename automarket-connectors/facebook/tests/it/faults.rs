@@ -1,6 +1,6 @@
 //! The fault acceptance: each ends right, with exactly the right number of posts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_connector_facebook::testing;
 use automarket_core::{
@@ -8,7 +8,7 @@ use automarket_core::{
     chrono::TimeDelta,
     http_types::Method,
     testing::{
-        Fault, FaultRule,
+        Fault, FaultRule, ManualClock,
         conformance::publisher::{self, PublisherUnderTest},
     },
 };
@@ -391,5 +391,28 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     for _ in 0..2 {
         world.facebook.delete(&cx, &receipt).await.unwrap();
         assert!(world.effects().is_empty());
+    }
+}
+
+/// The instant that is remembered is our clock's, and the post's is Facebook's.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_found_whatever_our_clock_shows() {
+    // How far it is ahead when the post is sent, and when it is looked for.
+    for (sent, looked) in [(90, 90), (3600, 0)] {
+        let world = World::new();
+        world.fake.set_takes_repeats(true);
+        world.fault("/feed", Fault::CutAfter);
+        let cx = world.cx();
+        let ahead = |seconds| {
+            let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));
+            cx.clone().with_clock(Arc::new(clock))
+        };
+        let lost = world.facebook.publish(&ahead(sent), &hello()).await;
+        assert!(lost.unwrap_err().is_unknown());
+        world.clock.advance(TimeDelta::seconds(60));
+        let found = world.facebook.publish(&ahead(looked), &hello()).await;
+        let receipt = done(found.unwrap());
+        assert_eq!(world.effects().len(), 1, "{sent} {looked}");
+        assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
     }
 }

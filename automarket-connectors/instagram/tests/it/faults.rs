@@ -1,6 +1,6 @@
 //! The fault acceptance: each ends right, with exactly the right number of posts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_connector_instagram::{Login, testing};
 use automarket_core::{
@@ -8,7 +8,7 @@ use automarket_core::{
     chrono::TimeDelta,
     http_types::Method,
     testing::{
-        Fault, FaultRule,
+        Fault, FaultRule, ManualClock,
         conformance::publisher::{self, PublisherUnderTest},
     },
 };
@@ -354,4 +354,23 @@ async fn what_a_block_left_is_looked_for_before_the_refusal_stands_and_never_sen
     );
     assert!(error.message().contains("blocked"), "{error}");
     assert_eq!((world.effects().len(), world.fake.containers()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn which_media_it_became_is_found_whatever_our_clock_shows() {
+    for (sent, looked) in [(90, 90), (3600, 0)] {
+        let world = World::new();
+        world.fault("/media_publish", Fault::CutAfter);
+        let cx = world.cx();
+        let ahead = |seconds| {
+            let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));
+            cx.clone().with_clock(Arc::new(clock))
+        };
+        let lost = world.instagram.publish(&ahead(sent), &hello()).await;
+        assert!(lost.unwrap_err().is_unknown());
+        world.clock.advance(TimeDelta::seconds(60));
+        let found = world.instagram.publish(&ahead(looked), &hello()).await;
+        let receipt = done(found.unwrap());
+        assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+    }
 }

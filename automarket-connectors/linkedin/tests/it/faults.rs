@@ -1,7 +1,7 @@
 //! The fault acceptance: each fault at the post and at its comment ends right, with exactly the right number of
 //! both.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use automarket_connector_linkedin::{LinkedInConfig, PLATFORM, testing};
 use automarket_core::{
@@ -10,7 +10,7 @@ use automarket_core::{
     chrono::TimeDelta,
     http_types::Method,
     testing::{
-        Fault, FaultRule,
+        Fault, FaultRule, ManualClock,
         conformance::publisher::{self, PublisherUnderTest},
     },
 };
@@ -429,4 +429,21 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     let rules: Vec<&str> = said.iter().map(|finding| &*finding.rule).collect();
     assert_eq!(rules, ["linkedin.comment_scope"]);
     assert_eq!(said[0].severity, Severity::Advice);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_found_though_our_clock_was_set_back() {
+    let world = World::new();
+    world.fake.set_takes_repeats(true);
+    let rule = FaultRule::on("/rest/posts", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let (cx, post) = (world.cx(), Post::text("Hello from Acme"));
+    let ahead = ManualClock::at(cx.now() + TimeDelta::hours(1));
+    let ahead = cx.clone().with_clock(Arc::new(ahead));
+    let error = world.linkedin.publish(&ahead, &post).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    world.clock.advance(TimeDelta::seconds(60));
+    let receipt = done(world.linkedin.publish(&cx, &post).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }

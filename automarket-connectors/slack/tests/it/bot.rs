@@ -309,3 +309,19 @@ async fn refusals_are_told_apart() {
     assert!(!format!("{error:?}").contains(TOKEN));
     assert!(fake.effects().is_empty());
 }
+
+#[tokio::test]
+async fn a_lost_message_is_found_though_our_clock_was_set_back() {
+    let (sandbox, fake) = world();
+    let cx = context(&sandbox, CHANNEL, "k");
+    let lost = FaultRule::on("chat.postMessage", Fault::CutAfter);
+    sandbox.faults().add(lost);
+    let ahead = ManualClock::at(cx.now() + TimeDelta::hours(1));
+    let ahead = cx.clone().with_clock(Arc::new(ahead));
+    let notice = Notice::new("t", "");
+    let lost = Slack::new().notify(&ahead, &notice).await;
+    assert!(lost.unwrap_err().is_unknown());
+    let found = Slack::new().notify(&cx, &notice).await.unwrap();
+    assert_eq!(fake.effects().len(), 1);
+    assert_eq!(found.remote_id(), fake.effects()[0]["ts"]);
+}
