@@ -3,7 +3,9 @@
 
 use automarket_connector_graph::Fault;
 use automarket_core::{
-    Content, Context, Delivery, Error, ErrorKind, Profile, Result, Retry, http::Upload,
+    Content, Context, Delivery, Error, ErrorKind, Profile, Result, Retry,
+    chrono::{DateTime, TimeDelta, Utc},
+    http::Upload,
     media::MediaFile,
 };
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::{
 
 /// The subcode of a chunk that begins elsewhere than is wanted; the wanted offsets stand beside it.
 const OTHER_OFFSET: i64 = 1_363_037;
+/// How long photos are sure to be kept that are of no post yet: Facebook drops temporary ones after about a day.
+const KEPT: TimeDelta = TimeDelta::hours(23);
 /// How often a chunk is sent.
 const TRIES: u32 = 3;
 
@@ -28,13 +32,35 @@ pub(crate) struct Uploaded {
     pub(crate) session: String,
 }
 
-/// Uploads all photos and returns their ids.
+/// The ids of all photos, for a post that is yet to be made. They are uploaded once, and anew when they may have been
+/// dropped.
 pub(crate) async fn photos(
     cx: &Context,
     api: &Api<'_>,
     content: &Content,
     profile: &Profile,
     delivery: Delivery,
+) -> Result<Vec<String>> {
+    let mut again = String::new();
+    for round in 1.. {
+        let step = format!("facebook.photos{again}.begun");
+        let begun: DateTime<Utc> = cx.step(&step, || async { Ok(cx.now()) }).await?;
+        if cx.now() - begun < KEPT {
+            break;
+        }
+        again = format!(".again{round}");
+    }
+    let bring = || upload(cx, api, content, profile, delivery, &again);
+    cx.step(&format!("facebook.photos{again}"), bring).await
+}
+
+async fn upload(
+    cx: &Context,
+    api: &Api<'_>,
+    content: &Content,
+    profile: &Profile,
+    delivery: Delivery,
+    again: &str,
 ) -> Result<Vec<String>> {
     let mut content = content.clone();
     let files = content.inspect(cx, &profile.media).await?;
@@ -50,7 +76,8 @@ pub(crate) async fn photos(
             let call = api.photo(Upload::file(file.clone()), &name, mime, alt, temporary)?;
             api.graph.make(cx, call).await
         };
-        ids.push(cx.step(&format!("facebook.photo.{index}"), upload).await?);
+        let step = format!("facebook.photo{again}.{index}");
+        ids.push(cx.step(&step, upload).await?);
     }
     Ok(ids)
 }

@@ -250,7 +250,7 @@ fn answered(state: &mut State, asked: &Asked, now: DateTime<Utc>) -> Answer {
             refused(state)?;
             match *edge {
                 "feed" => posts::feed(state, asked, page, now),
-                "photos" => posts::photo(state, asked, page),
+                "photos" => posts::photo(state, asked, page, now),
                 "videos" => videos::videos(state, asked, page, now),
                 "video_reels" => videos::reels(state, asked, page, now),
                 _ => Err(invalid("Unsupported post request")),

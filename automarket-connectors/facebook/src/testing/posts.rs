@@ -57,7 +57,11 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
     let scheduled = scheduled(asked, published, now).map_err(invalid)?;
     for id in &photos {
         let photo = state.photos.get(id).filter(|photo| photo.page == page);
-        let Some(photo) = photo else {
+        // Temporary ones that no post takes are dropped after a day.
+        let attached = state.posts.iter().any(|post| post.photos.contains(id));
+        let dropped =
+            |photo: &Photo| photo.temporary && !attached && now - photo.at >= TimeDelta::hours(24);
+        let Some(photo) = photo.filter(|photo| !dropped(photo)) else {
             return Err(missing(id));
         };
         if scheduled.is_some() && !photo.temporary {
@@ -93,7 +97,7 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
     Ok(json_reply(200, &json!({"id": id})))
 }
 
-pub(super) fn photo(state: &mut State, asked: &Asked, page: &str) -> Answer {
+pub(super) fn photo(state: &mut State, asked: &Asked, page: &str, now: DateTime<Utc>) -> Answer {
     let bytes = asked.files.get("source").copied();
     let bytes = bytes.ok_or_else(|| invalid("(#324) Requires upload file"))?;
     if bytes > 4_000_000 {
@@ -109,6 +113,7 @@ pub(super) fn photo(state: &mut State, asked: &Asked, page: &str) -> Answer {
         bytes,
         alt: asked.param("alt_text_custom").map(str::to_owned),
         temporary: asked.param("temporary") == Some("true"),
+        at: now,
     };
     state.photos.insert(id.clone(), photo);
     Ok(json_reply(200, &json!({"id": id})))

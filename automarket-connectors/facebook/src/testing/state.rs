@@ -64,6 +64,7 @@ pub(super) struct Photo {
     pub(super) bytes: usize,
     pub(super) alt: Option<String>,
     pub(super) temporary: bool,
+    pub(super) at: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -68,6 +68,37 @@ async fn photos_are_one_post_with_their_words() {
     assert_eq!(photos_of(&world)["temporary"], true);
 }
 
+#[tokio::test]
+async fn photos_that_facebook_drops_are_brought_again() {
+    let world = World::new();
+    let cx = world.cx();
+    let due = cx.now() + TimeDelta::days(5);
+    let post = hello().media(photo("A dot")).media(photo("Another"));
+    let post = post.delivery(Delivery::At(due));
+    let expired = r#"{"error":{"message":"Session has expired","code":190}}"#;
+    world.fault("/feed", Fault::Reply(400, expired));
+    // Connected again two days later, after an upload that broke half-way.
+    let error = world.facebook.publish(&cx, &post).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    world.clock.advance(TimeDelta::days(1));
+    let second = FaultRule::on("/photos", Fault::StatusBefore(503)).after(1);
+    world.sandbox.faults().add(second);
+    world.facebook.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::days(1));
+    let outcome = world.facebook.publish(&cx, &post).await.unwrap();
+    assert_eq!(world.effects().len(), 1);
+    let words: Vec<Value> = photos(&world)
+        .iter()
+        .map(|one| one["alt"].clone())
+        .collect();
+    assert_eq!(words, ["A dot", "Another"]);
+    // Those of a post are kept, and not brought again.
+    world.clock.advance(TimeDelta::days(2));
+    world.fault("/photos", Fault::StatusBefore(503));
+    assert_eq!(world.facebook.publish(&cx, &post).await.unwrap(), outcome);
+    assert!(world.sandbox.faults().hits().len() < 3);
+}
+
 fn photos_of(world: &World) -> Value {
     photos(world).remove(0)
 }
