@@ -24,7 +24,7 @@ use crate::{
 /// Addresses for uploads last an hour unless LinkedIn says otherwise; they are not used in their last minute.
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const MARGIN: TimeDelta = TimeDelta::minutes(1);
-/// How often an upload is begun anew because its addresses ran out.
+/// How often an upload is begun, as its addresses ran out or the file was replaced.
 const ROUNDS: u32 = 5;
 /// How long processing is waited for before the attempt ends, and how long until the next.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -54,6 +54,13 @@ struct Begun {
     token: String,
     parts: Vec<Part>,
     until: DateTime<Utc>,
+}
+
+impl Begun {
+    /// How many bytes it is of: the parts are the whole file.
+    fn size(&self) -> u64 {
+        self.parts.last().map_or(0, |part| part.last_byte + 1)
+    }
 }
 
 /// An upload whose bytes are there.
@@ -163,7 +170,7 @@ impl Bringing<'_> {
         }
         Err(Error::new(
             ErrorKind::Timeout,
-            "the addresses for the upload ran out each time before the file was there",
+            "each time before the file was there the addresses for it ran out, or it was replaced",
         )
         .with_platform(&PLATFORM)
         .with_retry(Retry::Never))
@@ -206,7 +213,8 @@ impl Bringing<'_> {
         })
     }
 
-    /// Sends all parts and returns their tags; `None` when their addresses ran out, or are good no more.
+    /// Sends all parts and returns their tags; `None` when their addresses ran out, or are good no more, or are those
+    /// of another file, which stood in this one's place in an earlier attempt.
     async fn parts(
         &self,
         step: &str,
@@ -214,6 +222,9 @@ impl Bringing<'_> {
         begun: &Begun,
         file: &MediaFile,
     ) -> Result<Option<Vec<String>>> {
+        if begun.size() != file.size() {
+            return Ok(None);
+        }
         let mut tags = Vec::with_capacity(begun.parts.len());
         for (number, part) in begun.parts.iter().enumerate() {
             let send_part = || async {

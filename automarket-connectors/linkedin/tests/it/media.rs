@@ -187,6 +187,48 @@ async fn an_upload_that_breaks_goes_on_at_the_part_that_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upload_whose_file_was_replaced_is_begun_anew() {
+    const MIB: u64 = 1024 * 1024;
+    // What breaks, after how many requests: the second part, the finalizing, the waiting.
+    let breaks = [
+        (Method::PUT, "/dms-uploads", 1),
+        (Method::POST, "/rest/videos", 1),
+        (Method::GET, "/rest/videos", 0),
+    ];
+    for (method, path, after) in breaks {
+        for bytes in [12 * MIB, 6 * MIB] {
+            let world = World::new();
+            let (file, media) = film(9 * MIB);
+            let post = Post::text("A film").media(media);
+            let rule = FaultRule::on(path, Fault::StatusBefore(503)).method(method.clone());
+            world.sandbox.faults().add(rule.after(after));
+            let cx = world.cx();
+            let error = world.linkedin.publish(&cx, &post).await.unwrap_err();
+            assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+            file.as_file().set_len(bytes).unwrap();
+            done(world.linkedin.publish(&cx, &post).await.unwrap());
+            let upload = upload(&world);
+            assert_eq!(upload["bytes"], bytes, "{path}");
+            assert_eq!(upload["parts"], bytes.div_ceil(4 * MIB), "{path}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_film_that_became_a_picture_goes_as_one() {
+    let world = World::new();
+    let (file, media) = film(80 * 1024);
+    let post = Post::text("Look").media(media);
+    let rule = FaultRule::on("/rest/videos", Fault::StatusBefore(503)).method(Method::GET);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    world.linkedin.publish(&cx, &post).await.unwrap_err();
+    std::fs::write(file.path(), PNG).unwrap();
+    done(world.linkedin.publish(&cx, &post).await.unwrap());
+    assert_eq!(upload(&world)["bytes"], PNG.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn addresses_that_ran_out_are_asked_for_again() {
     let world = World::new();
     let (_file, media) = film(5 * 1024 * 1024);
