@@ -151,7 +151,8 @@ async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
             }
             file = blocking(move || append(file, &piece)).await?;
         }
-        Ok(MediaFile::open(file, size))
+        let (file, facts) = blocking(move || file.metadata().map(|facts| (file, facts))).await?;
+        Ok(MediaFile::open(file, &facts))
     };
     tokio::time::timeout(COPY, copying)
         .await

@@ -1,9 +1,10 @@
 use std::{
     fmt,
-    fs::File,
+    fs::{File, Metadata},
     io::{Read as _, Seek as _, SeekFrom},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -11,13 +12,15 @@ use bytes::Bytes;
 
 use super::{address, sniff};
 use crate::{
-    Content, Context, Error, ErrorKind, Media, Result, content::MediaSource, profile::MediaRules,
+    Content, Context, Error, ErrorKind, Media, Result, Retry, content::MediaSource,
+    profile::MediaRules,
 };
 
 /// Bytes that can be read at any place, and again.
 #[async_trait]
 pub trait ReadRange: Send + Sync {
-    /// `length` bytes from `offset`. Both lie within the size that was said when it was opened.
+    /// `length` bytes from `offset`. Both lie within the size that was said when it was opened. What changed since
+    /// then is an error, so that no upload is half of each.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
 }
 
@@ -60,8 +63,12 @@ impl MediaFile {
     }
 
     /// A file of this machine, held open, so that it stays the same file.
-    pub(crate) fn open(file: File, size: u64) -> Self {
-        Self::new(size, OpenFile(Arc::new(Mutex::new(file))))
+    pub(crate) fn open(file: File, facts: &Metadata) -> Self {
+        let opened = OpenFile {
+            file: Arc::new(Mutex::new(file)),
+            version: Version::of(facts),
+        };
+        Self::new(facts.len(), opened)
     }
 
     /// Its size in bytes.
@@ -208,7 +215,7 @@ async fn open(path: &Path) -> Result<MediaFile> {
     if !facts.is_file() {
         return Err(Error::invalid("media", "the path is no file"));
     }
-    Ok(MediaFile::open(file, facts.len()))
+    Ok(MediaFile::open(file, &facts))
 }
 
 struct Memory(Bytes);
@@ -226,20 +233,37 @@ impl ReadRange for Memory {
     }
 }
 
-struct OpenFile(Arc<Mutex<File>>);
+struct OpenFile {
+    file: Arc<Mutex<File>>,
+    version: Version,
+}
+
+/// What changes when somebody writes to a file; its time where the system knows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Version(u64, Option<SystemTime>);
+
+impl Version {
+    fn of(facts: &Metadata) -> Self {
+        Self(facts.len(), facts.modified().ok())
+    }
+}
 
 #[async_trait]
 impl ReadRange for OpenFile {
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let file = Arc::clone(&self.0);
-        blocking(move || {
+        let (file, version) = (Arc::clone(&self.file), self.version);
+        let read = blocking(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(offset))?;
             let mut bytes = vec![0; length];
-            file.read_exact(&mut bytes)?;
-            Ok(bytes.into())
-        })
-        .await
+            let read = file.read_exact(&mut bytes);
+            // Asked afterwards, so that it holds for these bytes too.
+            if Version::of(&file.metadata()?) != version {
+                return Ok(None);
+            }
+            read.map(|()| Some(bytes.into()))
+        });
+        read.await?.ok_or_else(changed)
     }
 }
 
@@ -252,6 +276,11 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => done.map_err(|error| unreadable().with_source(error)),
         Err(error) => Err(unreadable().with_source(error)),
     }
+}
+
+/// Read from its beginning it may be one again.
+pub(super) fn changed() -> Error {
+    Error::invalid("media", "it changed while it was read").with_retry(Retry::After(None))
 }
 
 fn shorter() -> Error {

@@ -3,11 +3,12 @@
 mod address;
 
 use std::{
-    io::Write as _,
+    io::{Seek as _, Write as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::UNIX_EPOCH,
 };
 
 use automarket_core::{
@@ -282,6 +283,45 @@ async fn a_file_that_shrinks_is_an_error_and_not_a_short_upload() {
     file.as_file().set_len(500).unwrap();
     let error = Upload::file(opened).collect(2000).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_read_is_not_sent_as_half_of_each() {
+    // In its place: as long as before, longer, shorter.
+    let changes: [fn(&mut std::fs::File); 3] = [
+        |file| file.write_all(&[8; 1000]).unwrap(),
+        |file| file.set_len(1500).unwrap(),
+        |file| file.set_len(600).unwrap(),
+    ];
+    for change in changes {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        file.rewind().unwrap();
+        // Long ago, so that no clock is too coarse for the change.
+        file.as_file().set_modified(UNIX_EPOCH).unwrap();
+        let media = Media::file(MediaKind::Video, file.path());
+        let opened = media.open(&cx()).await.unwrap();
+        assert_eq!(opened.read(0, 500).await.unwrap(), vec![7; 500]);
+        change(file.as_file_mut());
+        let error = opened.read(500, 500).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::InvalidInput, Retry::After(None))
+        );
+        assert_eq!(error.message(), "it changed while it was read");
+        // From the beginning it is one again.
+        let anew = media.open(&cx()).await.unwrap();
+        assert_eq!(anew.all(2000).await.unwrap().len() as u64, anew.size());
+    }
+    // What takes its name is another file, and the one that is open stays as it is.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name| folder.path().join(name);
+    std::fs::write(path("film"), [7; 1000]).unwrap();
+    std::fs::write(path("new"), [8; 1000]).unwrap();
+    let media = Media::file(MediaKind::Video, path("film"));
+    let opened = media.open(&cx()).await.unwrap();
+    std::fs::rename(path("new"), path("film")).unwrap();
+    assert_eq!(opened.all(1000).await.unwrap(), vec![7; 1000]);
 }
 
 #[tokio::test]
