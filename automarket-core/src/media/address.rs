@@ -8,7 +8,10 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, Response, StatusCode, header};
 use url::Url;
 
-use super::{MediaFile, ReadRange, file::blocking};
+use super::{
+    MediaFile, ReadRange,
+    file::{blocking, changed},
+};
 use crate::{
     Context, Error, ErrorKind, Result,
     http::{Body, Call},
@@ -32,7 +35,7 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
         StatusCode::PARTIAL_CONTENT => {
             let size = whole_size(response.headers())
                 .ok_or_else(|| unreadable("the server sends a range of unknown size"))?;
-            let version = version(response.headers());
+            let unchanged = unchanged(response.headers());
             let beginning = collect(response.into_body(), FIRST).await?;
             if beginning.len() as u64 != size.min(FIRST as u64) {
                 return Err(unreadable(
@@ -42,7 +45,8 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
             let remote = Remote {
                 cx: cx.clone(),
                 url,
-                version,
+                size,
+                unchanged,
                 beginning,
             };
             Ok(MediaFile::new(size, remote))
@@ -59,8 +63,9 @@ struct Remote {
     cx: Context,
     /// Where the redirects ended.
     url: Url,
-    /// Its entity tag, so that all ranges are of one version.
-    version: Option<String>,
+    size: u64,
+    /// On what header the server is to send a range, so that all are of one version.
+    unchanged: Option<(&'static str, String)>,
     beginning: Bytes,
 }
 
@@ -72,19 +77,29 @@ impl ReadRange for Remote {
             // Both are at most the length of something in memory.
             return Ok(self.beginning.slice(offset as usize..end as usize));
         }
-        let mut call = ranged(&self.url, offset, length)?;
-        if let Some(version) = &self.version {
-            call = call.header("if-match", version)?;
+        let mut call = ranged(&self.url, offset, length)?.max_body(length);
+        if let Some((header, value)) = &self.unchanged {
+            call = call.header(header, value)?;
         }
-        let reply = self.cx.call(call.max_body(length)).await?;
+        let changed = || changed().with_operation("media.fetch");
+        let reply = match self.cx.call(call).await {
+            // Sent whole again.
+            Err(error) if error.kind() == ErrorKind::TooLarge => return Err(changed()),
+            reply => reply?,
+        };
+        let size = whole_size(&reply.headers);
         match reply.status {
+            StatusCode::PARTIAL_CONTENT if size.is_some_and(|size| size != self.size) => {
+                Err(changed())
+            }
             StatusCode::PARTIAL_CONTENT if starts_at(&reply.headers, offset) => Ok(reply.body),
             StatusCode::PARTIAL_CONTENT => Err(unreadable(
                 "the server sent another range than was asked for",
             )),
-            StatusCode::OK | StatusCode::PRECONDITION_FAILED => {
-                Err(unreadable("it changed while it was read"))
-            }
+            // Shorter, if the range is not there.
+            StatusCode::OK
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
             status => Err(refused(status)),
         }
     }
@@ -115,10 +130,14 @@ fn content_range(headers: &HeaderMap) -> Option<(&str, &str)> {
     Some((range, size.trim()))
 }
 
-/// Only a strong tag means that the bytes are the same.
-fn version(headers: &HeaderMap) -> Option<String> {
-    let tag = headers.get(header::ETAG)?.to_str().ok()?;
-    tag.starts_with('"').then(|| tag.to_owned())
+/// Only a strong tag means that the bytes are the same; without one the time of the last change is the best there is.
+fn unchanged(headers: &HeaderMap) -> Option<(&'static str, String)> {
+    let value = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    let tag = value(header::ETAG).filter(|tag| tag.starts_with('"'));
+    tag.map(|tag| ("if-match", tag)).or_else(|| {
+        let since = value(header::LAST_MODIFIED)?;
+        Some(("if-unmodified-since", since))
+    })
 }
 
 async fn collect(body: Body, cap: usize) -> Result<Bytes> {

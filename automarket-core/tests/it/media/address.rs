@@ -17,8 +17,7 @@ impl Transport for Web {
     ) -> Result<Response<Body>, automarket_core::http::TransportError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if request.uri().path() == "/moved" {
-            let moved = Response::builder().status(302).header("location", "/file");
-            return Ok(moved.body(Body::Full(Bytes::new())).unwrap());
+            return Ok(moved("/file"));
         }
         let range = request.headers().get("range").unwrap().to_str().unwrap();
         let (from, to) = range
@@ -74,6 +73,111 @@ async fn addresses_are_read_in_ranges_or_once() {
         );
         assert_eq!(asked.load(Ordering::Relaxed), if ranges { 3 } else { 2 });
         assert_eq!(file.all(2_000_000).await.unwrap(), bytes);
+    }
+}
+
+type Range = std::ops::RangeInclusive<usize>;
+
+/// Serves what a function says of the number of the request, the request, and its range.
+struct Serves<F> {
+    answer: F,
+    asked: Arc<AtomicU64>,
+}
+
+impl<F> Serves<F> {
+    fn new(answer: F) -> (Self, Arc<AtomicU64>) {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counts = asked.clone();
+        (Self { answer, asked }, counts)
+    }
+}
+
+#[async_trait]
+impl<F> Transport for Serves<F>
+where
+    F: Fn(u64, &Request<Bytes>, Range) -> Response<Body> + Send + Sync,
+{
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Body>, automarket_core::http::TransportError> {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let range = request.headers()["range"].to_str().unwrap();
+        let (from, to) = range["bytes=".len()..].split_once('-').unwrap();
+        let range = from.parse().unwrap()..=to.parse().unwrap();
+        Ok((self.answer)(number, &request, range))
+    }
+}
+
+/// A range of so many bytes, of which each is its place; with this header too.
+fn part(size: usize, range: Range, header: (&'static str, &str)) -> Response<Body> {
+    let (from, to) = (*range.start(), (*range.end()).min(size - 1));
+    let bytes: Vec<u8> = (from..=to).map(|place| place as u8).collect();
+    Response::builder()
+        .status(206)
+        .header(header.0, header.1)
+        .header("content-range", format!("bytes {from}-{to}/{size}"))
+        .body(Body::Full(bytes.into()))
+        .unwrap()
+}
+
+fn bare(status: u16) -> Response<Body> {
+    let reply = Response::builder().status(status);
+    reply.body(Body::Full(Bytes::new())).unwrap()
+}
+
+fn moved(to: &str) -> Response<Body> {
+    let reply = Response::builder().status(302).header("location", to);
+    reply.body(Body::Full(Bytes::new())).unwrap()
+}
+
+async fn open(web: impl Transport + 'static) -> MediaFile {
+    let media = Media::address(MediaKind::Video, "https://acme.dev/moved".parse().unwrap());
+    media.open(&Context::new(web)).await.unwrap()
+}
+
+const SIZE: usize = 1_000_000;
+
+#[tokio::test]
+async fn what_changes_at_its_address_is_not_sent_as_half_of_each() {
+    const MONDAY: &str = "Mon, 07 Dec 2026 09:00:00 GMT";
+    type Answer = fn(u64, &Request<Bytes>, Range) -> Response<Body>;
+    // From the third request on it is longer; shorter than what is asked for; of another date; sent whole.
+    let webs: [Answer; 4] = [
+        |number, _, range| {
+            let size = SIZE + usize::from(number > 2);
+            part(size, range, ("etag", "W/\"1\""))
+        },
+        |number, _, range| match number {
+            1 | 2 => part(SIZE, range, ("etag", "W/\"1\"")),
+            _ => bare(416),
+        },
+        |number, request, range| match request.headers().get("if-unmodified-since") {
+            Some(since) if number == 3 => {
+                assert_eq!(since, MONDAY);
+                bare(412)
+            }
+            _ => part(SIZE, range, ("last-modified", MONDAY)),
+        },
+        |number, _, range| match number {
+            1 | 2 => part(SIZE, range, ("etag", "W/\"1\"")),
+            _ => Response::new(Body::Full(vec![8; SIZE].into())),
+        },
+    ];
+    for (case, web) in webs.into_iter().enumerate() {
+        let (web, _) = Serves::new(web);
+        let file = open(web).await;
+        file.read(500_000, 500).await.unwrap();
+        let error = match file.read(600_000, 500).await {
+            Ok(_) => panic!("case {case}: it was taken"),
+            Err(error) => error,
+        };
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::InvalidInput, Retry::After(None)),
+            "case {case}"
+        );
+        assert_eq!(error.message(), "it changed while it was read");
     }
 }
 
