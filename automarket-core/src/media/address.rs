@@ -1,6 +1,11 @@
 //! Media at an address: read in ranges where the server sends them, else once into a temporary file.
 
-use std::{fs::File, io::Write as _, time::Duration};
+use std::{
+    fs::File,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +19,7 @@ use super::{
 };
 use crate::{
     Context, Error, ErrorKind, Result,
-    http::{Body, Call},
+    http::{Body, Call, Reply},
 };
 
 /// Redirects to follow.
@@ -30,7 +35,7 @@ const PIECE: Duration = Duration::from_secs(30);
 /// Copies no more than `most` bytes.
 pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile> {
     let call = ranged(url, 0, FIRST)?;
-    let (url, response) = cx.open_following(call, HOPS).await?;
+    let (ended, response) = cx.open_following(call, HOPS).await?;
     match response.status() {
         StatusCode::PARTIAL_CONTENT => {
             let size = whole_size(response.headers())
@@ -44,7 +49,8 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
             }
             let remote = Remote {
                 cx: cx.clone(),
-                url,
+                given: url.clone(),
+                ended: Mutex::new(ended),
                 size,
                 unchanged,
                 beginning,
@@ -61,8 +67,9 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
 /// What a server that sends ranges keeps.
 struct Remote {
     cx: Context,
-    /// Where the redirects ended.
-    url: Url,
+    given: Url,
+    /// Where its redirects ended.
+    ended: Mutex<Url>,
     size: u64,
     /// On what header the server is to send a range, so that all are of one version.
     unchanged: Option<(&'static str, String)>,
@@ -77,12 +84,8 @@ impl ReadRange for Remote {
             // Both are at most the length of something in memory.
             return Ok(self.beginning.slice(offset as usize..end as usize));
         }
-        let mut call = ranged(&self.url, offset, length)?.max_body(length);
-        if let Some((header, value)) = &self.unchanged {
-            call = call.header(header, value)?;
-        }
         let changed = || changed().with_operation("media.fetch");
-        let reply = match self.cx.call(call).await {
+        let reply = match self.ask(offset, length).await {
             // Sent whole again.
             Err(error) if error.kind() == ErrorKind::TooLarge => return Err(changed()),
             reply => reply?,
@@ -101,6 +104,35 @@ impl ReadRange for Remote {
             | StatusCode::PRECONDITION_FAILED
             | StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
             status => Err(refused(status)),
+        }
+    }
+}
+
+impl Remote {
+    /// Asks where the redirects ended. Often that is an address which is signed for some minutes: when it is good no
+    /// more, the redirects are followed anew.
+    async fn ask(&self, offset: u64, length: usize) -> Result<Reply> {
+        let ended = || self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let url = ended().clone();
+        let reply = self.cx.call(self.range(&url, offset, length)?).await?;
+        // Google's store says 400 of a signature that is over, others 401 or 403.
+        let over = matches!(reply.status.as_u16(), 400 | 401 | 403 | 404 | 410);
+        if !over || url == self.given {
+            return Ok(reply);
+        }
+        let call = self.range(&self.given, offset, length)?;
+        let (url, reply) = self.cx.get_following(call, HOPS).await?;
+        if reply.status == StatusCode::PARTIAL_CONTENT {
+            *ended() = url;
+        }
+        Ok(reply)
+    }
+
+    fn range(&self, url: &Url, offset: u64, length: usize) -> Result<Call> {
+        let call = ranged(url, offset, length)?.max_body(length);
+        match &self.unchanged {
+            Some((header, value)) => call.header(header, value),
+            None => Ok(call),
         }
     }
 }

@@ -136,7 +136,98 @@ async fn open(web: impl Transport + 'static) -> MediaFile {
     media.open(&Context::new(web)).await.unwrap()
 }
 
+/// Leads each time to another address, which serves two ranges of the file that it then is, and ends with this status.
+fn signed(
+    ended: u16,
+    file: impl Fn(u64, Range) -> Response<Body> + Send + Sync,
+) -> impl Fn(u64, &Request<Bytes>, Range) -> Response<Body> + Send + Sync {
+    let (newest, served) = (AtomicU64::new(0), AtomicU64::new(0));
+    move |_, request, range| {
+        if request.uri().path() == "/moved" {
+            let number = newest.fetch_add(1, Ordering::Relaxed) + 1;
+            served.store(0, Ordering::Relaxed);
+            return moved(&format!("https://store.example/film?signature={number}"));
+        }
+        let number = newest.load(Ordering::Relaxed);
+        assert_eq!(request.uri().host(), Some("store.example"));
+        let asked = format!("signature={number}");
+        assert_eq!(request.uri().query(), Some(asked.as_str()));
+        if served.fetch_add(1, Ordering::Relaxed) == 2 {
+            return bare(ended);
+        }
+        file(number, range)
+    }
+}
+
 const SIZE: usize = 1_000_000;
+
+#[tokio::test]
+async fn an_address_that_a_redirect_signed_for_a_while_is_asked_for_again() {
+    for ended in [400, 401, 403, 404, 410] {
+        let (web, asked) = Serves::new(signed(ended, |_, range| {
+            part(SIZE, range, ("etag", "\"1\""))
+        }));
+        let file = open(web).await;
+        for (place, requests) in [(500_000, 3), (600_000, 6), (700_000, 7), (800_000, 10)] {
+            let bytes = file.read(place, 500).await;
+            let bytes = bytes.unwrap_or_else(|error| panic!("{ended}: {error:?}"));
+            assert_eq!(bytes[0], place as u8);
+            assert_eq!(asked.load(Ordering::Relaxed), requests, "{ended}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_a_redirect_leads_anew_is_the_same_file_or_none() {
+    // Another size; another version; nothing any more.
+    let other: [fn(u64, Range) -> Response<Body>; 3] = [
+        |number, range| part(SIZE * number as usize, range, ("etag", "W/\"1\"")),
+        |number, range| match number {
+            1 => part(SIZE, range, ("etag", "\"1\"")),
+            _ => bare(412),
+        },
+        |number, range| match number {
+            1 => part(SIZE, range, ("etag", "\"1\"")),
+            _ => bare(404),
+        },
+    ];
+    let retries = [Retry::After(None), Retry::After(None), Retry::Never];
+    for (file, retry) in other.into_iter().zip(retries) {
+        let (web, asked) = Serves::new(signed(403, file));
+        let file = open(web).await;
+        file.read(500_000, 500).await.unwrap();
+        let error = file.read(600_000, 500).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::InvalidInput, retry)
+        );
+        assert_eq!(asked.load(Ordering::Relaxed), 6);
+    }
+    // One that leads nowhere for a moment leads there again.
+    let (web, _) = Serves::new(|number, request: &Request<Bytes>, range| {
+        match (request.uri().path(), number) {
+            ("/moved", 4) => bare(404),
+            ("/moved", _) => moved("/film"),
+            (_, 3 | 5) => bare(403),
+            (_, 7) if request.headers().get("if-match").is_none() => bare(400),
+            _ => part(SIZE, range, ("etag", "\"1\"")),
+        }
+    });
+    let file = open(web).await;
+    file.read(600_000, 500).await.unwrap_err();
+    file.read(600_000, 500).await.unwrap();
+    // One that leads nowhere else is not asked twice.
+    let (web, asked) = Serves::new(|number, _: &Request<Bytes>, range| match number {
+        1 => part(SIZE, range, ("etag", "\"1\"")),
+        _ => bare(403),
+    });
+    let error = open(web).await.read(600_000, 500).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::InvalidInput, Retry::Never)
+    );
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
 
 #[tokio::test]
 async fn what_changes_at_its_address_is_not_sent_as_half_of_each() {
