@@ -107,6 +107,16 @@ pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
     })
 }
 
+/// When the newest of these outside writes began whose end is not known, as far as they say.
+#[must_use]
+pub fn begun_at<'a>(steps: impl IntoIterator<Item = &'a Value>) -> Option<DateTime<Utc>> {
+    let at = |value| match StepState::deserialize(value) {
+        Ok(StepState::BegunAt(at)) => Some(at),
+        _ => None,
+    };
+    steps.into_iter().filter_map(at).max()
+}
+
 /// Does work whose repetition is harmless, once: a result that is remembered is returned without doing
 /// it again.
 ///
@@ -401,12 +411,14 @@ mod tests {
             let end: Result<u32> = once(&steps, "p", look, || async { Err(lost) }).await;
             assert!(end.unwrap_err().is_unknown());
             assert_eq!(looked.get(), looks);
-            assert!(in_doubt([&steps.get("p").await.unwrap().unwrap()]));
+            let row = steps.get("p").await.unwrap().unwrap();
+            assert!(in_doubt([&row]) && begun_at([&row]).is_some());
         }
         // As rows say that were written before.
         let before = serde_json::json!("begun");
         steps.put("old", &before).await.unwrap();
         assert!(in_doubt([&before]) && !nothing_out([&before]));
+        assert_eq!(begun_at([&before]), None);
         let found = once(&steps, "old", || async { Ok(Some(3)) }, || async { Ok(4) });
         assert_eq!(found.await.unwrap(), 3);
     }

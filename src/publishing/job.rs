@@ -171,6 +171,11 @@ impl Steps for Continued {
         self.own.put(name, value).await
     }
 
+    /// So that each write remembers when it began; [`look_at`] sees to it that none is looked for too soon.
+    async fn now(&self) -> Result<Option<DateTime<Utc>>> {
+        self.own.now().await
+    }
+
     fn is_over(&self) -> bool {
         self.over
     }
@@ -189,6 +194,20 @@ pub(crate) async fn nothing_out(engine: &Engine, publication: &Publication) -> R
 pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Result<bool> {
     let known = PublishJob::remembered(engine, publication).await?;
     Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values())))
+}
+
+/// When what is in doubt of the publication may be looked for: so long after it was last heard of, as a sending may
+/// take long before its public write begins. `None` when nothing is in doubt.
+pub(crate) async fn look_at(
+    engine: &Engine,
+    publication: &Publication,
+) -> Result<Option<DateTime<Utc>>> {
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(known.and_then(|known| {
+        let begun = steps::begun_at(known.steps.values()).max(Some(publication.updated_at));
+        let begun = begun.filter(|_| steps::in_doubt(known.steps.values()));
+        begun.map(|at| at + engine.look_after)
+    }))
 }
 
 /// Whether at most one write of the publication happened: what the platform took is then the whole of it.

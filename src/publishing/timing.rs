@@ -7,7 +7,7 @@ use automarket_core::{
 };
 
 use super::{
-    job::{in_doubt, nothing_out},
+    job::{look_at, nothing_out},
     send::save,
     told,
 };
@@ -35,8 +35,8 @@ pub(super) async fn not_now(
     match publication.state {
         Draft => return Ok(Some(End::done())),
         Publishing => {
-            let look = publication.updated_at + engine.look_after;
-            if now < look && in_doubt(engine, publication).await? {
+            let look = look_at(engine, publication).await?;
+            if let Some(look) = look.filter(|look| now < *look) {
                 return Ok(Some(End::Snooze(look)));
             }
         }

@@ -304,33 +304,83 @@ async fn nobody_looks_while_the_platform_may_still_be_at_work() {
     }
 }
 
+/// A process that begins to send, is so long at what comes before the public write, begins that too, and then is gone
+/// or stops.
+async fn cut_off(world: &World, before: chrono::Duration, step: &str, dies: bool) -> PostId {
+    let post = world.publish(When::Now).await;
+    let store = world.market().store();
+    let job = world.only(post).await.job;
+    let claim = automarket::store::Claim::new("gone", 1).only(job);
+    let lease = match dies {
+        true => LEASE,
+        false => Duration::from_secs(3600),
+    };
+    let lease = store.claim(&claim.lease(lease)).await.unwrap().remove(0);
+    let mut begun = world.only(post).await;
+    begun.state = PublicationState::Publishing;
+    begun.sent_at = Some(begun.due);
+    let change = automarket::store::PublishingChange {
+        publications: vec![begun],
+        ..automarket::store::PublishingChange::new(world.tenant.id().clone())
+    };
+    store.change_publishing(&change).await.unwrap();
+    world.clock.advance(before);
+    let step = match step {
+        "begun" => serde_json::json!(step),
+        step => serde_json::json!({ step: store.now().await.unwrap() }),
+    };
+    let put = store.put_step(lease.token, "recording.publish", &step);
+    put.await.unwrap();
+    if dies {
+        world.clock.advance(chrono::Duration::seconds(11));
+    } else {
+        let stops = (lease.token, Verdict::Release);
+        store.settle(&[stops]).await.unwrap();
+    }
+    world.publisher.find_answer(Ok(Lookup::Absent));
+    post
+}
+
 #[tokio::test]
 async fn nobody_looks_at_once_after_a_crash_either() {
     for world in worlds().await {
-        let post = world.publish(When::Now).await;
-        let store = world.market().store();
-        let job = world.only(post).await.job;
-        // A process that began to send, and was gone.
-        let claim = automarket::store::Claim::new("gone", 1).only(job);
-        let lease = store.claim(&claim.lease(LEASE)).await.unwrap().remove(0);
-        let mut begun = world.only(post).await;
-        begun.state = PublicationState::Publishing;
-        begun.sent_at = Some(begun.due);
-        let change = automarket::store::PublishingChange {
-            publications: vec![begun],
-            ..automarket::store::PublishingChange::new(world.tenant.id().clone())
-        };
-        store.change_publishing(&change).await.unwrap();
-        let step = serde_json::json!("begun");
-        let put = store.put_step(lease.token, "recording.publish", &step);
-        put.await.unwrap();
-        world.publisher.find_answer(Ok(Lookup::Absent));
-        world.clock.advance(chrono::Duration::seconds(11));
+        let post = cut_off(&world, chrono::Duration::zero(), "begun", true).await;
         world.turn(post).await;
         assert!(world.publisher.texts().is_empty());
         world.clock.advance(chrono::Duration::seconds(50));
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nor_after_one_in_a_sending_that_took_long_before_its_public_write() {
+    for world in worlds().await {
+        let upload = chrono::Duration::minutes(10);
+        let post = cut_off(&world, upload, "begun_at", false).await;
+        for _ in 0..2 {
+            let (waiting, job) = world.turn(post).await;
+            assert_eq!(waiting.state, PublicationState::Publishing);
+            assert_eq!(job, JobState::Waiting);
+            assert!(world.publisher.texts().is_empty(), "it may be out by now");
+            world.clock.advance(chrono::Duration::seconds(30));
+        }
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+/// That the write began is noted with its instant.
+#[tokio::test]
+async fn a_sending_remembers_when_its_public_write_began() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        let (lost, _) = world.turn(post).await;
+        let store = world.market().store();
+        let steps = store.steps(world.tenant.id(), lost.job).await.unwrap();
+        let began = serde_json::json!({ "begun_at": lost.due });
+        assert_eq!(steps, [("recording.publish".to_owned(), began)]);
     }
 }
 

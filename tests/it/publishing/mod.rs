@@ -26,7 +26,7 @@ use automarket::{
     core::{Delivery, Handle, Lookup, Outcome, Receipt, chrono},
     publishing::{PostState, PublishOptions, TooLate, remote_id},
     store::{
-        Account, Claim, JobState, MemoryStore, Publication, PublicationState, Store,
+        Account, Claim, JobState, MemoryStore, Publication, PublicationState, Store, Verdict,
         sqlite::SqliteStore,
     },
     testing::{ManualClock, RecordingPublisher, Script},
