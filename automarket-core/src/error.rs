@@ -147,6 +147,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     retry: Retry,
+    /// That of `After`, where `Reconcile` took its place.
+    wait: Option<Duration>,
     message: String,
     platform: Option<Platform>,
     operation: Option<&'static str>,
@@ -168,6 +170,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             retry: Retry::of(kind),
+            wait: None,
             message: message.into(),
             platform: None,
             operation: None,
@@ -219,9 +222,11 @@ impl Error {
         self
     }
 
-    /// Sets what may be done next.
+    /// Sets what may be done next. [`Reconcile`](Retry::Reconcile) keeps a wait that was named: what is told to wait
+    /// may be a look.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.wait = self.wait().filter(|_| retry == Retry::Reconcile);
         self.0.retry = retry;
         self
     }
@@ -306,6 +311,15 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.retry
+    }
+
+    /// How long to wait before that, where it was named.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        match self.0.retry {
+            Retry::After(wait) => wait,
+            _ => self.0.wait,
+        }
     }
 
     /// Whether the write may have taken effect.
@@ -513,6 +527,18 @@ mod tests {
             retry(Retry::Never, ErrorKind::RateLimited),
             Retry::After(None)
         );
+    }
+
+    #[test]
+    fn a_look_that_is_told_to_wait_keeps_the_wait() {
+        let seven = Some(Duration::from_secs(7));
+        let slow = Error::new(ErrorKind::RateLimited, "slow").with_retry(Retry::After(seven));
+        let look = slow.with_retry(Retry::Reconcile);
+        assert_eq!((look.retry(), look.wait()), (Retry::Reconcile, seven));
+        let look = look.with_retry(Retry::Reconcile);
+        assert_eq!(look.wait(), seven);
+        let soon = look.with_retry(Retry::After(None));
+        assert_eq!(soon.with_retry(Retry::Reconcile).wait(), None);
     }
 
     #[test]

@@ -212,10 +212,7 @@ impl Passed {
             }
             (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
-                let wait = match error.retry() {
-                    Retry::After(Some(wait)) => wait,
-                    _ => UNSAID,
-                };
+                let wait = error.wait().unwrap_or(UNSAID);
                 let (owner, gate) = (watch.owner(error.is_app_limit()), Gate::rate(calls.bucket));
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;
             }

@@ -99,12 +99,16 @@ fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
 }
 
 /// A failure that may pass: again after the platform's own time or a back-off, but not before what may have happened
-/// can be looked for. Waiting out a rate limit uses up no attempt.
+/// can be looked for. Waiting out a rate limit uses up no attempt, unless a look is told to wait: nobody would ever say
+/// that its end is unknown.
 fn again(error: &Error, attempts: u32, look_after: Duration, now: DateTime<Utc>) -> Verdict {
     let at = match error.retry() {
         Retry::After(Some(wait)) => wait_end(now, wait),
         Retry::After(None) | Retry::Never => retry_at(now, attempts),
-        Retry::Reconcile => retry_at(now, attempts).max(now + look_after),
+        Retry::Reconcile => {
+            let told = error.wait().map_or(now, |wait| wait_end(now, wait));
+            retry_at(now, attempts).max(now + look_after).max(told)
+        }
     };
     if error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(Some(_))) {
         return Verdict::Snooze { at };

@@ -385,6 +385,35 @@ async fn a_sending_remembers_when_its_public_write_began() {
 }
 
 #[tokio::test]
+async fn a_look_that_is_told_to_wait_waits_as_long() {
+    for world in worlds().await {
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::seconds(60));
+        let wait = Duration::from_secs(15 * 3600);
+        let day = Error::new(ErrorKind::RateLimited, "so many a day");
+        let day = day.with_retry(Retry::After(Some(wait)));
+        world.publisher.find_answer(Err(day));
+        let (waiting, _) = world.turn(post).await;
+        assert_eq!(waiting.state, PublicationState::Publishing);
+        let store = world.market().store();
+        let until = store.now().await.unwrap() + wait;
+        let job = store.job(world.tenant.id(), waiting.job).await.unwrap();
+        assert!(job.unwrap().run_at >= until);
+        // So does whatever else is to be asked of the account.
+        let gates = store.gates(world.tenant.id()).await.unwrap();
+        assert!(gates.iter().any(|gate| gate.closed_until >= Some(until)));
+        world.clock.advance(chrono::Duration::hours(15));
+        let found = Lookup::Found(Outcome::Done(Receipt::new("first")));
+        world.publisher.find_answer(Ok(found));
+        let (published, _) = world.turn(post).await;
+        assert_eq!(published.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
     for world in worlds().await {
         for kind in [
