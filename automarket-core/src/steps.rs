@@ -77,12 +77,24 @@ enum StepState {
     BegunAt(DateTime<Utc>),
     /// The platform refused it as a repeat of what may be its own: it is only looked for.
     Repeated,
+    /// Not found, and sending it again was refused for the account's sake: it is looked for once more.
+    Refused,
     /// It surely did not happen: it may be tried again.
     Failed,
     /// The result of an outside write.
     Done(Value),
     /// The result of what may be repeated.
     Kept(Value),
+}
+
+impl StepState {
+    /// Whether it is an outside write whose end is not known.
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Begun | Self::BegunAt(_) | Self::Repeated | Self::Refused => true,
+            Self::Failed | Self::Done(_) | Self::Kept(_) => false,
+        }
+    }
 }
 
 /// Whether these remembered steps say that no outside write happened or may have happened. Work in a
@@ -100,10 +112,7 @@ pub fn nothing_out<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
 pub fn in_doubt<'a>(steps: impl IntoIterator<Item = &'a Value>) -> bool {
     steps.into_iter().any(|value| {
         let state = StepState::deserialize(value);
-        matches!(
-            state,
-            Ok(StepState::Begun | StepState::BegunAt(_) | StepState::Repeated)
-        )
+        state.is_ok_and(|state| state.is_open())
     })
 }
 
@@ -143,7 +152,9 @@ where
 ///
 /// # Errors
 /// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`. So does,
-/// after a look that found nothing, any that is to be tried again: what was lost may appear late.
+/// after a look that found nothing, any that is to be tried again, if only when the account or the program is mended: what
+/// was lost may appear late. `Forbidden` and `QuotaExhausted`, which are as silent on the first sending, then get the
+/// retry `Reconcile`, and are final when the next call's look finds nothing either.
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
 /// `Unavailable` with the retry `Reconcile` when it is too soon to look ([`Steps::look_after`]).
 /// `TooLate` (rule [`OVER`]) when it is not there and is not to be sent any more; the step stays begun.
@@ -162,13 +173,14 @@ where
 {
     // What is out and cannot be read is still out.
     let unread = |error: Error| error.with_retry(Retry::Reconcile);
-    let mut looked = false;
+    let (mut looked, mut refused) = (false, false);
     match state(steps, name).await? {
         Some(StepState::Done(value) | StepState::Kept(value)) => {
             return decode(name, value).map_err(unread);
         }
-        Some(begun @ (StepState::Begun | StepState::BegunAt(_) | StepState::Repeated)) => {
+        Some(begun) if begun.is_open() => {
             looked = true;
+            refused = matches!(begun, StepState::Refused);
             if let StepState::BegunAt(at) = begun
                 && let Some(now) = steps.now().await?
                 && (now - at).to_std().unwrap_or_default() < steps.look_after()
@@ -204,7 +216,7 @@ where
                 return Err(Error::new(ErrorKind::TooLate, message).with_rule(OVER));
             }
         }
-        Some(StepState::Failed) | None => {}
+        _ => {}
     }
     let begun = match steps.now().await? {
         Some(now) => StepState::BegunAt(now),
@@ -227,7 +239,15 @@ where
             let in_doubt = match error.retry() {
                 Retry::Reconcile => true,
                 Retry::After(_) => looked,
-                Retry::Never => false,
+                // Said of the account, and not of the words, it says nothing of the sending before.
+                Retry::Never => match error.kind() {
+                    ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired => looked,
+                    ErrorKind::QuotaExhausted | ErrorKind::Forbidden if looked && !refused => {
+                        put(steps, name, &StepState::Refused).await?;
+                        return Err(unread(error));
+                    }
+                    _ => false,
+                },
             };
             if !in_doubt {
                 put(steps, name, &StepState::Failed).await?;
@@ -372,6 +392,41 @@ mod tests {
             || async { panic!("it is out") },
         );
         assert_eq!(found.await.unwrap(), 5_u32);
+    }
+
+    #[tokio::test]
+    async fn a_second_sending_that_the_account_is_refused_wipes_no_doubt_about_the_first() {
+        let lost = || Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+        let turn = async |steps: &MemorySteps, error: Error| {
+            let absent = || async { Ok(None) };
+            let end: Result<u32> = once(steps, "p", absent, || async { Err(error) }).await;
+            let row = steps.get("p").await.unwrap().unwrap();
+            assert_ne!(in_doubt([&row]), nothing_out([&row]));
+            (end.unwrap_err(), in_doubt([&row]))
+        };
+        // What is tried again when the account is usable is looked for then, however often that is.
+        for kind in [ErrorKind::Unauthorized, ErrorKind::ApiVersionRetired] {
+            let steps = MemorySteps::default();
+            turn(&steps, lost()).await;
+            for _ in 0..3 {
+                let (error, doubt) = turn(&steps, Error::new(kind, "no")).await;
+                assert_eq!((error.kind(), doubt), (kind, true));
+            }
+        }
+        // The rest is looked for once more before it is settled.
+        for kind in [ErrorKind::QuotaExhausted, ErrorKind::Forbidden] {
+            let steps = MemorySteps::default();
+            turn(&steps, lost()).await;
+            let (error, doubt) = turn(&steps, Error::new(kind, "no")).await;
+            assert!(error.is_unknown() && doubt, "{error:?}");
+            let (error, doubt) = turn(&steps, Error::new(kind, "no")).await;
+            assert_eq!((error.retry(), doubt), (Retry::Never, false));
+        }
+        // What is said of the words was as true of the first.
+        let steps = MemorySteps::default();
+        turn(&steps, lost()).await;
+        let refused = Error::new(ErrorKind::ContentRefused, "no");
+        assert!(!turn(&steps, refused).await.1);
     }
 
     /// Steps of somebody who has a clock.

@@ -413,6 +413,61 @@ async fn a_look_that_is_told_to_wait_waits_as_long() {
     }
 }
 
+/// An answer that was lost, a look that finds nothing yet, and a second sending that is refused by this.
+async fn refused_after_a_look(world: &World, kind: ErrorKind) -> PostId {
+    world.publisher.answer(Err(unknown()));
+    let post = world.publish(When::Now).await;
+    world.turn(post).await;
+    world.publisher.find_answer(Ok(Lookup::Absent));
+    world.publisher.answer(Err(Error::new(kind, "no")));
+    world.clock.advance(chrono::Duration::minutes(1));
+    let (doubtful, _) = world.turn(post).await;
+    assert_eq!(doubtful.via, None, "{kind}");
+    assert_eq!(doubtful.state, PublicationState::Publishing, "{kind}");
+    assert_eq!(world.publisher.texts().len(), 2);
+    post
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_second_sending_settles_nothing_of_the_first() {
+    for kind in [
+        ErrorKind::Unauthorized,
+        ErrorKind::ApiVersionRetired,
+        ErrorKind::QuotaExhausted,
+        ErrorKind::Forbidden,
+    ] {
+        for world in worlds().await {
+            let second = world.another_account("2").await;
+            let set = world.tenant.set_fallback(world.account.id, Some(second.id));
+            set.await.unwrap();
+            let post = refused_after_a_look(&world, kind).await;
+            // It shows late.
+            let found = Lookup::Found(Outcome::Done(Receipt::new("first")));
+            world.publisher.find_answer(Ok(found));
+            let (account, credential) = (world.account.clone(), Credential::token("new"));
+            let renewed = world.tenant.add_account(account, credential).await;
+            renewed.unwrap();
+            world.clock.advance(chrono::Duration::minutes(16));
+            let (found, _) = world.turn(post).await;
+            assert_eq!(found.state, PublicationState::Published, "{kind}");
+            assert_eq!(world.publisher.texts().len(), 2, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_second_look_does_not_find_either_is_settled_by_its_refusal() {
+    for world in worlds().await {
+        let post = refused_after_a_look(&world, ErrorKind::Forbidden).await;
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        let no = Error::new(ErrorKind::Forbidden, "no");
+        world.publisher.answer(Err(no));
+        world.clock.advance(chrono::Duration::minutes(16));
+        let (refused, _) = world.turn(post).await;
+        assert_eq!(refused.state, PublicationState::Rejected);
+    }
+}
+
 #[tokio::test]
 async fn an_answer_without_sense_rejects_nothing_that_was_accepted() {
     for world in worlds().await {
