@@ -48,6 +48,8 @@ impl FloorSqlite {
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "cache_size", -65_536)?;
+        // As rarely as our store: a checkpoint is a part of what a job costs.
+        db.pragma_update(None, "wal_autocheckpoint", 4_000)?;
         db.execute_batch(TABLE)?;
         let (calls, waiting) = mpsc::channel();
         let writer = std::thread::spawn(move || {
