@@ -1,6 +1,6 @@
 //! Names of things: the host's tenant, and the UUIDs that we give.
 
-use std::{fmt, marker::PhantomData, str::FromStr};
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::{Error, Result};
 
 /// The host's customer. Every stored row and every query carries it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct TenantId(String);
+///
+/// A clone shares the name: everything carries one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(Arc<str>);
 
 impl TenantId {
     /// The host's own name for its customer: 1 to 200 bytes, no control characters.
@@ -26,7 +27,7 @@ impl TenantId {
                 "a tenant id is 1 to 200 bytes without control characters",
             ));
         }
-        Ok(Self(id))
+        Ok(Self(id.into()))
     }
 
     /// The name as text.
@@ -39,6 +40,12 @@ impl TenantId {
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for TenantId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Instant,
@@ -35,7 +35,8 @@ use crate::{
 /// The tenant of all jobs that are not said to be of others.
 #[expect(clippy::expect_used, reason = "the name is a good one")]
 pub(crate) fn acme() -> TenantId {
-    TenantId::new("acme").expect("a good name")
+    static ACME: LazyLock<TenantId> = LazyLock::new(|| TenantId::new("acme").expect("a good name"));
+    ACME.clone()
 }
 
 /// Ours, and what it is held against.
