@@ -150,6 +150,42 @@ fn a_token_reply_is_read_in_the_ways_of_each_connector() {
         r#"{"error":{"message":"used","type":"OAuthException","code":100,"error_subcode":36009}}"#;
     assert_eq!(tokens(Some("facebook"), 400, used), "oauth.invalid_grant");
     assert_eq!(tokens(Some("instagram"), 400, used), "oauth.invalid_grant");
+    // Of a dead token and a dead code some say what others say of a wrong request.
+    let says = |platform, words: &str| {
+        let body = json!({"error": "invalid_request", "error_description": words});
+        tokens(Some(platform), 400, &body.to_string())
+    };
+    for (platform, words) in [
+        ("x", "Value passed for the token was invalid."),
+        ("x", "Value passed for the authorization code was invalid."),
+        (
+            "linkedin",
+            "The provided authorization grant or refresh token is invalid, expired or revoked",
+        ),
+        (
+            "linkedin",
+            "Unable to retrieve access token: authorization code not found",
+        ),
+    ] {
+        assert_eq!(says(platform, words), "oauth.invalid_grant", "{words}");
+    }
+    for (platform, words) in [
+        ("x", "Missing required parameter [code_verifier]."),
+        (
+            "x",
+            "Value passed for the redirect uri did not match the uri of the authorization code.",
+        ),
+        (
+            "linkedin",
+            "A required parameter \"refresh_token\" is missing",
+        ),
+        (
+            "linkedin",
+            "A required parameter \"client_secret\" is missing",
+        ),
+    ] {
+        assert_eq!(says(platform, words), "oauth.request", "{words}");
+    }
     // Codes of one platform say nothing on another.
     assert_eq!(tokens(Some("x"), 400, used), "oauth.refused");
 }

@@ -1,4 +1,19 @@
-use automarket_core::oauth::{ClientAuth, Method, Provider, Refresh, Revocation, RevokeBy};
+use automarket_core::oauth::{
+    ClientAuth, Meaning, Method, Provider, Refresh, Revocation, RevokeBy,
+};
+
+/// LinkedIn's words for a dead token or code, beside `invalid_grant`. The code alone is what it says of wrong
+/// requests as well.
+const CODES: &[(&str, Meaning)] = &[
+    (
+        "invalid_request: The provided authorization grant or refresh token is invalid",
+        Meaning::GrantDead,
+    ),
+    (
+        "invalid_request: Unable to retrieve access token: authorization code not found",
+        Meaning::GrantDead,
+    ),
+];
 
 /// LinkedIn's OAuth 2.0: authorization code of a confidential app, without PKCE.
 ///
@@ -20,6 +35,7 @@ pub fn oauth() -> Provider {
         scopes: &["openid", "profile", "w_member_social"],
         client: ClientAuth::Body,
         refresh: Refresh::Token { rotates: false },
+        codes: CODES,
         ..Provider::new(
             crate::PLATFORM,
             "https://www.linkedin.com/oauth/v2/authorization",

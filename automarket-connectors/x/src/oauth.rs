@@ -1,4 +1,18 @@
-use automarket_core::oauth::{ClientAuth, Method, Pkce, Provider, Refresh, Revocation, RevokeBy};
+use automarket_core::oauth::{
+    ClientAuth, Meaning, Method, Pkce, Provider, Refresh, Revocation, RevokeBy,
+};
+
+/// X's words for a dead token or code. The code alone is what it says of wrong requests as well.
+const CODES: &[(&str, Meaning)] = &[
+    (
+        "invalid_request: Value passed for the token was invalid",
+        Meaning::GrantDead,
+    ),
+    (
+        "invalid_request: Value passed for the authorization code was invalid",
+        Meaning::GrantDead,
+    ),
+];
 
 /// X's OAuth 2.0: authorization code with PKCE. The code lives 30 s, an access token 2 hours; refresh tokens
 /// are good once.
@@ -23,6 +37,7 @@ pub fn oauth() -> Provider {
         ],
         client: ClientAuth::Basic,
         refresh: Refresh::Token { rotates: true },
+        codes: CODES,
         ..Provider::new(
             crate::PLATFORM,
             "https://x.com/i/oauth2/authorize",

@@ -69,7 +69,8 @@ pub struct Provider {
     pub milliseconds_above: Option<i64>,
     /// How long a refresh token lives, in seconds, where replies do not say.
     pub refresh_token_seconds: Option<i64>,
-    /// The platform's own error codes, beside the standard ones.
+    /// The platform's own error codes, beside the standard ones. `code: words` is that code only where the
+    /// `error_description` begins with these words; of several that fit the first counts.
     pub codes: &'static [(&'static str, Meaning)],
 }
 

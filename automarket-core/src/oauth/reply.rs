@@ -198,8 +198,13 @@ fn refused(
         return None;
     }
     let codes = body.map(codes).unwrap_or_default();
+    let described = body.and_then(|body| body.get("error_description")?.as_str());
     let known = codes.iter().find_map(|code| {
-        let own = provider.codes.iter().find(|(name, _)| name == code);
+        let is = |name: &str| match name.split_once(": ") {
+            Some((of, words)) => of == code && described.is_some_and(|d| d.starts_with(words)),
+            None => name == code,
+        };
+        let own = provider.codes.iter().find(|(name, _)| is(name));
         Some((code, own.map(|(_, meaning)| *meaning)?))
     });
     let known = known.or_else(|| codes.iter().find_map(|code| Some((code, standard(code)?))));

@@ -480,6 +480,13 @@ async fn an_x_login_is_one_account_that_renews_itself() {
         client: ClientAuth::Basic,
         access_seconds: 7200,
         rotates: true,
+        error: |code| {
+            let (code, words) = match code {
+                "invalid_grant" => ("invalid_request", "Value passed for the token was invalid."),
+                code => (code, ""),
+            };
+            json_reply(400, &json!({"error": code, "error_description": words}))
+        },
         ..AuthRules::new(x::PLATFORM, "x.com")
     };
     let fake = Arc::new(x::testing::FakeX::new());
@@ -504,6 +511,12 @@ async fn an_x_login_is_one_account_that_renews_itself() {
         backend.clock.advance(TimeDelta::hours(3));
     }
     assert_eq!(backend.effects().len(), 3);
+    // Once the user has removed the app there the account has to be connected again; what is due waits for that.
+    backend.whole.auth.revoke_all();
+    let state = backend.publish(id, Post::text("Too late")).await;
+    assert_eq!(state, PublicationState::Blocked);
+    assert!(backend.tenant.credentials().await.unwrap()[0].needs_reauth);
+    // What is dead there already is as good as withdrawn.
     let gone = backend.tenant.disconnect(id).await.unwrap();
     assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
 }

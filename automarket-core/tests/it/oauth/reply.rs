@@ -281,6 +281,7 @@ fn a_platforms_own_codes_come_first() {
             ("190", Meaning::GrantDead),
             ("4", Meaning::Wait),
             ("Access Denied", Meaning::Wait),
+            ("invalid_request: The token", Meaning::GrantDead),
         ],
         ..provider()
     };
@@ -299,6 +300,23 @@ fn a_platforms_own_codes_come_first() {
     assert_eq!(rule_of(400, &meta(5).to_string()).0, rule::REFUSED);
     let zoho = "{\"error\":\"Access Denied\",\"status\":\"failure\"}";
     assert_eq!(rule_of(200, zoho).0, rule::WAIT);
+    // X says of dead tokens what it says of wrong requests; only the words differ.
+    let told = |code: &str, words: &str| {
+        let body = json!({"error": code, "error_description": words});
+        rule_of(400, &body.to_string()).0
+    };
+    let request = "invalid_request";
+    assert_eq!(told(request, "The token was used."), rule::INVALID_GRANT);
+    assert_eq!(told(request, "A parameter is missing"), rule::REQUEST);
+    assert_eq!(told("invalid_client", "The token was used."), rule::CLIENT);
+    assert_eq!(
+        rule_of(
+            503,
+            &json!({"error": request, "error_description": "The token"}).to_string()
+        )
+        .0,
+        rule::FAILING
+    );
     assert_eq!(rule_of(429, "").1, wait);
 }
 
