@@ -173,14 +173,19 @@ impl CredentialStore for PostgresStore {
         Ok(())
     }
 
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
-        let sql = "DELETE FROM automarket.credentials WHERE tenant = $1 AND account = $2";
+    async fn remove_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<i64>> {
+        let sql = "DELETE FROM automarket.credentials WHERE tenant = $1 AND account = $2
+            RETURNING version";
         let removed = self
             .inner
             .db
-            .execute(sql, &[&tenant.as_str(), &account.uuid()])
+            .rows(sql, &[&tenant.as_str(), &account.uuid()])
             .await;
-        Ok(removed? > 0)
+        Ok(decode(removed, |row| row.column("version"))?.pop())
     }
 
     async fn credentials_not_under(

@@ -188,16 +188,21 @@ impl CredentialStore for SqliteStore {
         call.await
     }
 
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+    async fn remove_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<i64>> {
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
-            let removed = tx
+            Ok(tx
                 .db
                 .prepare_cached(
-                    "DELETE FROM automarket_credentials WHERE tenant = ?1 AND account = ?2",
+                    "DELETE FROM automarket_credentials WHERE tenant = ?1 AND account = ?2
+                     RETURNING version",
                 )?
-                .execute(params![tenant.as_str(), blob(account)])?;
-            Ok(removed > 0)
+                .query_row(params![tenant.as_str(), blob(account)], |row| row.get(0))
+                .optional()?)
         });
         call.await
     }

@@ -225,10 +225,10 @@ impl Tenant {
         let place = place_of(&self.id, platform, name);
         let store = &self.engine().store;
         let removed = store.remove_credential(&self.id, place.id).await?;
-        if removed {
+        if removed.is_some() {
             let why = format!("an app of its own: {name:?} on {platform}");
             self.note(&place, AuditAction::Forget, &why, "done").await?;
         }
-        Ok(removed)
+        Ok(removed.is_some())
     }
 }

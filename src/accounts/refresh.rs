@@ -12,7 +12,7 @@ use automarket_core::{
     fault_point,
     http::Call,
     oauth::{Grant, Provider, TokenSet, read_token_reply, refresh_call, rule},
-    store::{Account, AuditAction, NewEvent, Signal, TRIPS},
+    store::{Account, AuditAction, NewEvent, SealedCredential, Signal, TRIPS},
 };
 use futures_util::{
     FutureExt as _,
@@ -181,11 +181,34 @@ impl Accounts {
         }
     }
 
-    async fn renewal(
-        &self,
-        account: &Account,
-        row: &automarket_core::store::SealedCredential,
-    ) -> Result<Option<Renewal>> {
+    /// What stands there, at a time at which nobody renews it: with its lease, or held back for longer than a renewal
+    /// may take. A renewal under way is waited for, for as long as it may take.
+    pub(super) async fn at_rest(&self, account: &Account) -> Result<Option<SealedCredential>> {
+        let (tenant, id) = key_of(account);
+        let lease = self.policy.lease();
+        let patience = Instant::now() + lease;
+        loop {
+            let Some(row) = self.store.credential(&tenant, id).await? else {
+                return Ok(None);
+            };
+            if row.needs_reauth || Instant::now() >= patience {
+                return Ok(Some(row));
+            }
+            let leased = self.store.lease_credential(&tenant, id, row.version, lease);
+            if leased.await?.is_some() {
+                return Ok(Some(row));
+            }
+            if let Some(until) = row.leased_until {
+                let left = (until - self.store.now().await?).to_std();
+                if left.is_ok_and(|left| left > lease) {
+                    return Ok(Some(row));
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn renewal(&self, account: &Account, row: &SealedCredential) -> Result<Option<Renewal>> {
         let Credential::OAuth(tokens) = self.vault.open(row).await? else {
             return Ok(None);
         };

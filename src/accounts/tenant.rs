@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use automarket_core::{
-    AccountId, Context, Credential, Error, Result, Secret,
+    AccountId, Context, Credential, Error, ErrorKind, Result, Secret,
     chrono::{DateTime, Utc},
     oauth::{TokenSet, read_revocation, revoke_call},
     store::{Account, Audit, AuditAction, SealedCredential},
@@ -180,23 +180,30 @@ impl Tenant {
     }
 
     /// Withdraws the account's credential at its platform, where that is offered, and erases it here, in any
-    /// case. The account stays, to be connected again.
+    /// case. The account stays, to be connected again. A renewal under way is waited for, at most for
+    /// [`RefreshPolicy::lease`](super::RefreshPolicy::lease): what it brings is withdrawn.
     ///
     /// # Errors
     /// `NotFound`; those of the store. A failure at the platform is not one: see [`Revoked`].
     pub async fn disconnect(&self, account: AccountId) -> Result<Revoked> {
         let account = self.engine().account(&self.id, account).await?;
-        let row = self.engine().store.credential(&self.id, account.id).await?;
+        let row = self.engine().accounts.at_rest(&account).await?;
         let revoked = match &row {
             Some(row) => self.revoke(&account, row).await,
             None => Ok(Revoked::NotOffered),
         };
         let mut revoked = revoked.unwrap_or_else(Revoked::Failed);
-        self.forget(&account).await?;
+        let erased = self.forget(&account).await?;
         // Another may have gone at the same time, and each saw the other: who is erased last sees nobody.
         if let (Revoked::StillNeeded, Some(row)) = (&revoked, &row) {
             let again = self.revoke(&account, row).await;
             revoked = again.unwrap_or_else(Revoked::Failed);
+        }
+        // Connected anew meanwhile, or renewed by a process that took too long.
+        if let (Revoked::AtPlatform | Revoked::StillNeeded, Some(row)) = (&revoked, &row)
+            && erased.is_some_and(|erased| erased != row.version)
+        {
+            revoked = Revoked::Failed(replaced(&account));
         }
         let outcome = match &revoked {
             Revoked::AtPlatform => "done",
@@ -277,7 +284,8 @@ impl Tenant {
         Ok(removed || attempts + audit > 0)
     }
 
-    async fn forget(&self, account: &Account) -> Result<()> {
+    /// Which version it was.
+    async fn forget(&self, account: &Account) -> Result<Option<i64>> {
         let key = (self.id.clone(), account.id);
         let cache = &self.engine().accounts.cache;
         cache.forget(&key);
@@ -285,11 +293,11 @@ impl Tenant {
         let removed = store.remove_credential(&self.id, account.id).await?;
         // Somebody may have read it meanwhile.
         cache.forget(&key);
-        if removed {
+        if removed.is_some() {
             self.note(account, AuditAction::Forget, "erased", "done")
                 .await?;
         }
-        Ok(())
+        Ok(removed)
     }
 
     /// Its audit trail after a sequence number, oldest first: every connecting, renewal, rotation, showing,
@@ -314,4 +322,12 @@ impl Tenant {
             .note(account, action, &self.who, why, outcome)
             .await
     }
+}
+
+fn replaced(account: &Account) -> Error {
+    let message = "its credential was replaced while it was withdrawn; the new one is erased here, and not withdrawn";
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule("credential.changed")
+        .with_platform(&account.platform)
+        .with_remedy("let the user remove the app at the platform")
 }

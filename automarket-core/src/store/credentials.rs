@@ -149,8 +149,9 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<bool>;
     /// Notes that it is used now.
     async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()>;
-    /// Removes it; `false` when there was none.
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool>;
+    /// Removes it, and says which version stood there; `None` when there was none.
+    async fn remove_credential(&self, tenant: &TenantId, account: AccountId)
+    -> Result<Option<i64>>;
     /// For the operator: credentials of all tenants that are sealed under another key than this one, by tenant
     /// and account, after the place named, at most `limit`.
     async fn credentials_not_under(

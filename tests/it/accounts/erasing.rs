@@ -1,7 +1,8 @@
 //! Erasure and retention: what is about an account is gone from every table that is not about what was published.
 
 use automarket::{
-    Post, When,
+    ErrorKind, Post, When,
+    accounts::Revoked,
     store::{postgres::testing::Cluster, sqlite::SqliteStore},
     testing::{FaultStore, RecordingPublisher, Script, StoreFault, StoreRule},
     worker::Retention,
@@ -181,4 +182,87 @@ async fn what_is_erased_is_used_no_more_though_it_was_read_meanwhile() {
     let (gone, ()) = tokio::join!(tenant.disconnect(id), read);
     gone.unwrap();
     assert!(tenant.context(id).await.is_err());
+}
+
+/// A process whose store does this late, by a second.
+fn late_process(world: &World, method: &'static str) -> (Tenant, Arc<FaultStore>) {
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let delay = StoreFault::Delay(std::time::Duration::from_secs(1));
+    slow.faults().add(StoreRule::on(method, delay));
+    let market = market(slow.clone(), world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    (market.build().unwrap().tenant("acme").unwrap(), slow)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_renewal_under_way_brings_is_withdrawn_too() {
+    let world = World::new().await;
+    world.pass(3600);
+    // It has the new tokens, and nobody else knows them yet.
+    let (renewing, slow) = late_process(&world, "put_credential");
+    let id = world.account.id;
+    let renewal = tokio::spawn(async move { renewing.context(id).await });
+    while slow.faults().hits() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.issuer.renewed(), 1);
+    let gone = world.tenant.disconnect(id).await.unwrap();
+    assert_eq!(world.issuer.revoked(), ["refresh-2"], "{gone:?}");
+    assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
+    renewal.await.unwrap().unwrap();
+    assert!(world.tenant.credentials().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_renewed_while_it_is_withdrawn() {
+    let world = World::new().await;
+    world.pass(3600);
+    let id = world.account.id;
+    let (leaving, slow) = late_process(&world, "now");
+    let read = slow.faults().until("credential", 1);
+    let use_it = async {
+        read.await;
+        world.tenant.context(id).await
+    };
+    let (gone, used) = tokio::join!(leaving.disconnect(id), use_it);
+    assert_eq!(slow.faults().hits(), 1);
+    assert!(matches!(gone, Ok(Revoked::AtPlatform)), "{gone:?}");
+    let newest = format!("refresh-{}", 1 + world.issuer.renewed());
+    assert_eq!(world.issuer.revoked(), [newest]);
+    assert!(used.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_connected_while_it_was_withdrawn_is_not_said_to_be_withdrawn() {
+    let world = World::new().await;
+    let id = world.account.id;
+    let (leaving, slow) = late_process(&world, "remove_credential");
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let new = tokens(&access, &refresh, end);
+    let again = async {
+        while slow.faults().hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.tenant.add_account(world.account.clone(), new).await
+    };
+    let (gone, again) = tokio::join!(leaving.disconnect(id), again);
+    again.unwrap();
+    let Ok(Revoked::Failed(error)) = gone else {
+        panic!("{gone:?}")
+    };
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(world.trail().await.pop().unwrap().1, "conflict");
+    assert!(world.tenant.credentials().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_to_disconnect_what_is_not_renewed_for_a_while() {
+    let world = World::new().await;
+    world.pass(3600);
+    world.issuer.next(issuer::Next::Limited(600));
+    world.token().await.unwrap_err();
+    let began = tokio::time::Instant::now();
+    let gone = world.tenant.disconnect(world.account.id).await.unwrap();
+    assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
 }

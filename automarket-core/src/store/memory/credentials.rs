@@ -123,10 +123,14 @@ impl CredentialStore for MemoryStore {
         Ok(())
     }
 
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+    async fn remove_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<i64>> {
         let (mut state, _) = self.lock();
         let removed = state.credentials.remove(&(tenant.clone(), account));
-        Ok(removed.is_some())
+        Ok(removed.map(|row| row.version))
     }
 
     async fn credentials_not_under(

@@ -468,7 +468,11 @@ impl CredentialStore for FaultStore {
         )
         .await
     }
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId) -> Result<bool> {
+    async fn remove_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+    ) -> Result<Option<i64>> {
         self.pass(
             "remove_credential",
             self.inner.remove_credential(tenant, account),

@@ -332,7 +332,7 @@ async fn of_tenant(s: &StoreUnderTest) {
     let resealed = s.store.reseal_credential(&b, id("1"), version, "k2", &[7]);
     assert!(!resealed.await.unwrap());
     s.store.credential_used(&b, id("1")).await.unwrap();
-    assert!(!s.store.remove_credential(&b, id("1")).await.unwrap());
+    assert_eq!(s.store.remove_credential(&b, id("1")).await.unwrap(), None);
     let row = s.credential_of("a", "1").await;
     assert_eq!((row.used_at, row.key_id.as_str()), (None, "k1"));
     assert_eq!(s.store.credentials(&a).await.unwrap(), [row]);
@@ -341,8 +341,9 @@ async fn of_tenant(s: &StoreUnderTest) {
 async fn removed(s: &StoreUnderTest) {
     let before = s.put_credential(&new("a", "1", "k1")).await.version;
     let a = tenant("a");
-    assert!(s.store.remove_credential(&a, id("1")).await.unwrap());
-    assert!(!s.store.remove_credential(&a, id("1")).await.unwrap());
+    let removed = async || s.store.remove_credential(&a, id("1")).await.unwrap();
+    assert_eq!(removed().await, Some(before));
+    assert_eq!(removed().await, None);
     assert_eq!(s.store.credential(&a, id("1")).await.unwrap(), None);
     s.wait(1).await;
     let after = s.put_credential(&new("a", "1", "k1")).await;
