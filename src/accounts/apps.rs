@@ -115,6 +115,8 @@ impl Accounts {
             return Ok(None);
         };
         let kept = self.kept(&row).await?;
+        let kept =
+            kept.ok_or_else(|| Error::new(ErrorKind::Internal, "a tenant's app cannot be read"))?;
         Ok(Some(App {
             name: kept.name,
             client_id: kept.client_id,
@@ -125,13 +127,13 @@ impl Accounts {
         }))
     }
 
-    async fn kept(&self, row: &SealedCredential) -> Result<Kept> {
-        let damaged = || Error::new(ErrorKind::Internal, "a tenant's app cannot be read");
+    /// `None` when it is no app.
+    async fn kept(&self, row: &SealedCredential) -> Result<Option<Kept>> {
         let Credential::Token(text) = self.vault.open(row).await? else {
-            return Err(damaged());
+            return Ok(None);
         };
-        // The cause could quote what it stumbled on: it is left out.
-        serde_json::from_str(text.expose()).map_err(|_| damaged())
+        // What is wrong could quote what it stumbled on: it is left out.
+        Ok(serde_json::from_str(text.expose()).ok())
     }
 }
 
@@ -192,7 +194,8 @@ impl Tenant {
             .await?;
         self.engine().store.put_credential(&sealed, None).await?;
         let why = format!("an app of its own: {:?} on {platform}", app.name);
-        self.note(&place, AuditAction::Connect, &why, "done").await
+        self.note(place.id, AuditAction::Connect, &why, "done")
+            .await
     }
 
     /// Its own OAuth apps, without what is secret about them.
@@ -203,7 +206,10 @@ impl Tenant {
         let (_, rows) = self.sealed().await?;
         let mut apps = Vec::new();
         for row in rows {
-            let kept = self.engine().accounts.kept(&row).await?;
+            // What is left of an account whose connecting broke off while it was erased is none.
+            let Some(kept) = self.engine().accounts.kept(&row).await? else {
+                continue;
+            };
             apps.push(OwnApp {
                 platform: kept.platform,
                 name: kept.name,
@@ -227,7 +233,8 @@ impl Tenant {
         let removed = store.remove_credential(&self.id, place.id).await?;
         if removed.is_some() {
             let why = format!("an app of its own: {name:?} on {platform}");
-            self.note(&place, AuditAction::Forget, &why, "done").await?;
+            self.note(place.id, AuditAction::Forget, &why, "done")
+                .await?;
         }
         Ok(removed.is_some())
     }

@@ -6,7 +6,7 @@ use automarket_core::{
     AccountId, Context, Credential, Error, ErrorKind, Result, Secret,
     chrono::{DateTime, Utc},
     oauth::{TokenSet, read_revocation, revoke_call},
-    store::{Account, Audit, AuditAction, SealedCredential},
+    store::{Account, Audit, AuditAction, NewAudit, SealedCredential},
 };
 use serde::Serialize;
 
@@ -75,7 +75,7 @@ impl Tenant {
     /// `InvalidInput` (`tenant`) when the account is another tenant's; `Disabled` (rule `platform.closed`) with
     /// the reason where nobody can connect any more; `Config` without an encryption key
     /// (rule `vault.no_key`) and with one that does not open what is stored (`vault.wrong_key`), when nothing
-    /// is stored; those of the store.
+    /// is stored; `NotFound` when the account was erased meanwhile; those of the store.
     pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
         if account.tenant != self.id {
             return Err(Error::invalid(
@@ -95,8 +95,17 @@ impl Tenant {
             store.enqueue(&[job]).await?;
         }
         let row = store.put_credential(&sealed, None).await?;
-        accounts.cache.forget(&(self.id.clone(), account.id));
-        self.note(&account, AuditAction::Connect, "connected", "done")
+        let key = (self.id.clone(), account.id);
+        accounts.cache.forget(&key);
+        // Erased meanwhile: nobody would see it any more, nor erase it.
+        if let Err(gone) = self.engine().account(&self.id, account.id).await {
+            if gone.kind() == ErrorKind::NotFound {
+                store.remove_credential(&self.id, account.id).await?;
+                accounts.cache.forget(&key);
+            }
+            return Err(gone);
+        }
+        self.note(account.id, AuditAction::Connect, "connected", "done")
             .await?;
         tracing::debug!(account = %account.id, version = row.version, "an account was connected");
         publishing::release_blocked(self.engine(), &self.id, account.id).await?;
@@ -175,7 +184,7 @@ impl Tenant {
         let row = self.engine().store.credential(&self.id, account.id).await?;
         let row = row.ok_or_else(|| missing(&account))?;
         let credential = self.engine().accounts.vault.open(&row).await?;
-        self.note(&account, action, why, "done").await?;
+        self.note(account.id, action, why, "done").await?;
         Ok(credential)
     }
 
@@ -193,7 +202,7 @@ impl Tenant {
             None => Ok(Revoked::NotOffered),
         };
         let mut revoked = revoked.unwrap_or_else(Revoked::Failed);
-        let erased = self.forget(&account).await?;
+        let erased = self.forget(account.id).await?;
         // Another may have gone at the same time, and each saw the other: who is erased last sees nobody.
         if let (Revoked::StillNeeded, Some(row)) = (&revoked, &row) {
             let again = self.revoke(&account, row).await;
@@ -211,7 +220,7 @@ impl Tenant {
             Revoked::StillNeeded => "still_needed",
             Revoked::Failed(error) => error.kind().as_str(),
         };
-        self.note(&account, AuditAction::Revoke, "disconnected", outcome)
+        self.note(account.id, AuditAction::Revoke, "disconnected", outcome)
             .await?;
         Ok(revoked)
     }
@@ -258,15 +267,17 @@ impl Tenant {
     }
 
     /// Removes an account and erases its credential here; what it is at the platform stays (see
-    /// [`disconnect`](Self::disconnect)). `false` when there was none.
+    /// [`disconnect`](Self::disconnect)). What is sealed under this id goes also where no account is left.
+    /// `false` when there was nothing.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
-        if let Some(account) = self.engine().store.account(&self.id, id).await? {
-            self.forget(&account).await?;
-        }
-        self.engine().store.remove_account(&self.id, id).await
+        let erased = self.forget(id).await?;
+        let removed = self.engine().store.remove_account(&self.id, id).await?;
+        // Who was connecting it may have put one before it was removed, and found it there.
+        let late = self.forget(id).await?;
+        Ok(removed || erased.or(late).is_some())
     }
 
     /// As [`remove_account`](Self::remove_account), with its traces: the audit trail about it, and the attempts to
@@ -285,12 +296,12 @@ impl Tenant {
     }
 
     /// Which version it was.
-    async fn forget(&self, account: &Account) -> Result<Option<i64>> {
-        let key = (self.id.clone(), account.id);
+    async fn forget(&self, account: AccountId) -> Result<Option<i64>> {
+        let key = (self.id.clone(), account);
         let cache = &self.engine().accounts.cache;
         cache.forget(&key);
         let store = &self.engine().store;
-        let removed = store.remove_credential(&self.id, account.id).await?;
+        let removed = store.remove_credential(&self.id, account).await?;
         // Somebody may have read it meanwhile.
         cache.forget(&key);
         if removed.is_some() {
@@ -312,15 +323,20 @@ impl Tenant {
 
     pub(super) async fn note(
         &self,
-        account: &Account,
+        account: AccountId,
         action: AuditAction,
         why: &str,
         outcome: &str,
     ) -> Result<()> {
-        let accounts = &self.engine().accounts;
-        accounts
-            .note(account, action, &self.who, why, outcome)
-            .await
+        let entry = NewAudit {
+            tenant: self.id.clone(),
+            account,
+            action,
+            who: self.who.to_string(),
+            why: why.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.engine().store.append_audit(&[entry]).await
     }
 }
 

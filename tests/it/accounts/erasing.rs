@@ -3,7 +3,7 @@
 use automarket::{
     ErrorKind, Post, When,
     accounts::Revoked,
-    store::{postgres::testing::Cluster, sqlite::SqliteStore},
+    store::{CredentialStore as _, postgres::testing::Cluster, sqlite::SqliteStore},
     testing::{FaultStore, RecordingPublisher, Script, StoreFault, StoreRule},
     worker::Retention,
 };
@@ -265,4 +265,57 @@ async fn nobody_waits_to_disconnect_what_is_not_renewed_for_a_while() {
     let gone = world.tenant.disconnect(world.account.id).await.unwrap();
     assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
     assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_erased_while_it_is_connected_leaves_no_credential() {
+    for dies in [false, true] {
+        let world = World::new().await;
+        let (connecting, slow) = late_process(&world, "put_credential");
+        if dies {
+            // After the put it comes to nothing else.
+            let fault = StoreRule::on("account", StoreFault::FailBefore);
+            slow.faults().add(fault);
+        }
+        let account = Account::new(world.tenant.id().clone(), PLATFORM, "2");
+        let id = account.id;
+        let added = connecting.add_account(account, Credential::token("t"));
+        let erased = async {
+            slow.faults().until("put_account", 1).await;
+            world.tenant.erase_account(id).await.unwrap()
+        };
+        let (added, erased) = tokio::join!(added, erased);
+        assert!(erased);
+        let kind = match dies {
+            false => ErrorKind::NotFound,
+            true => ErrorKind::Storage,
+        };
+        assert_eq!(added.unwrap_err().kind(), kind);
+        // It is no app of the tenant's own either.
+        assert_eq!(world.tenant.apps().await.unwrap(), []);
+        assert_eq!(world.tenant.erase_account(id).await.unwrap(), dies);
+        let rows = world.store.credentials(world.tenant.id()).await.unwrap();
+        assert!(rows.iter().all(|row| row.account != id), "{rows:?}");
+        assert!(world.token().await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_connected_while_it_is_erased_leaves_no_credential() {
+    let world = World::new().await;
+    let (erasing, slow) = late_process(&world, "remove_account");
+    let account = Account::new(world.tenant.id().clone(), PLATFORM, "2");
+    let id = account.id;
+    let added = async {
+        while slow.faults().hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let token = Credential::token("t");
+        world.tenant.add_account(account, token).await
+    };
+    let (erased, added) = tokio::join!(erasing.erase_account(id), added);
+    added.unwrap();
+    assert!(erased.unwrap());
+    let rows = world.store.credentials(world.tenant.id()).await.unwrap();
+    assert!(rows.iter().all(|row| row.account != id), "{rows:?}");
 }
