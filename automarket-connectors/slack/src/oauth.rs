@@ -24,7 +24,8 @@ const CODES: &[(&str, Meaning)] = &[
 /// Slack's OAuth 2.0 for a bot: the app is installed in a workspace, and its bot tells people there.
 ///
 /// A bot's token has no end, unless the app has token rotation on: then it lives for 12 hours, and each
-/// renewal brings a new refresh token. Revoking it turns the bot off in all of its channels.
+/// renewal brings a new refresh token. Revoking a token without end turns the bot off in all of its channels; with
+/// rotation the refresh token that is revoked goes alone, and its access token ends within those hours.
 #[must_use]
 pub fn oauth() -> Provider {
     Provider {
@@ -45,7 +46,7 @@ pub fn oauth() -> Provider {
             url: "https://slack.com/api/auth.revoke",
             method: Method::Post,
             by: RevokeBy::Bearer,
-            refresh_token: false,
+            refresh_token: true,
         }),
         keep: &["team", "bot_user_id"],
         codes: CODES,

@@ -123,6 +123,11 @@ async fn with_token_rotation_each_renewal_brings_a_new_pair() {
     assert_eq!(call.request().headers()["authorization"], BASIC);
     let body = "grant_type=refresh_token&refresh_token=xoxe-1-first";
     assert_eq!(call.request().body(), body);
+    // Of two tokens Slack revokes the one that is named: the one that would live on.
+    let revoke = revoke_call(&provider, &app(), &tokens, DateTime::UNIX_EPOCH);
+    let revoke = revoke.unwrap().unwrap();
+    let bearer = "Bearer xoxe-1-first";
+    assert_eq!(revoke.request().headers()["authorization"], bearer);
 }
 
 #[tokio::test]
