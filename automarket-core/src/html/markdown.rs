@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     metadata::web_address,
+    raised::Raised,
     scan::Tag,
     table::Table,
     text::{is_space, one_line, seen, shaped},
@@ -28,10 +29,20 @@ pub fn to_markdown(html: &str, base: Option<&Url>) -> String {
         base,
         ..Writer::default()
     };
+    let mut raised = Raised::default();
     walk(html, |event| match event {
-        Event::Text(text) => writer.text(&seen(text)),
-        Event::Open(tag) => writer.open(tag),
-        Event::Close(name) => writer.close(name),
+        Event::Text(text) => {
+            let text = raised.text(seen(text), writer.last());
+            writer.text(&text);
+        }
+        Event::Open(tag) => {
+            raised.open(&tag.name);
+            writer.open(tag);
+        }
+        Event::Close(name) => {
+            raised.close(name);
+            writer.close(name);
+        }
         Event::Raw(..) | Event::Page(_) => {}
     });
     writer.flush();
@@ -82,6 +93,12 @@ struct Inline {
 }
 
 impl Writer<'_> {
+    /// What the next word is written right behind.
+    fn last(&self) -> Option<char> {
+        let text = self.verbatim.as_ref().unwrap_or(&self.line);
+        text.chars().next_back().filter(|_| !self.space)
+    }
+
     fn text(&mut self, text: &str) {
         if let Some(verbatim) = &mut self.verbatim {
             verbatim.push_str(text);

@@ -10,6 +10,7 @@ mod hidden;
 mod json_ld;
 mod markdown;
 mod metadata;
+mod raised;
 mod reference;
 mod sanitize;
 mod scan;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    raised::Raised,
     reference::decode,
     walk::{Event, is_block, walk},
 };
@@ -16,8 +17,12 @@ use super::{
 #[must_use]
 pub fn to_text(html: &str) -> String {
     let mut out = Lines::default();
+    let mut raised = Raised::default();
     walk(html, |event| match event {
-        Event::Text(text) => out.text(&seen(text)),
+        Event::Text(text) => {
+            let text = raised.text(seen(text), out.last());
+            out.text(&text);
+        }
         Event::Open(tag) => match &*tag.name {
             "br" => out.gap(1),
             "li" | "dt" | "dd" | "tr" | "option" => out.gap(1),
@@ -27,7 +32,7 @@ pub fn to_text(html: &str) -> String {
                 out.verbatim += 1;
             }
             name if is_block(name) => out.gap(2),
-            _ => {}
+            name => raised.open(name),
         },
         Event::Close(name) => match name {
             "li" | "dt" | "dd" | "tr" => out.gap(1),
@@ -37,7 +42,7 @@ pub fn to_text(html: &str) -> String {
                 out.gap(2);
             }
             name if is_block(name) => out.gap(2),
-            _ => {}
+            name => raised.close(name),
         },
         Event::Raw(..) | Event::Page(_) => {}
     });
@@ -56,6 +61,12 @@ struct Lines {
 impl Lines {
     fn gap(&mut self, breaks: usize) {
         self.breaks = self.breaks.max(breaks);
+    }
+
+    /// What the next word is written right behind.
+    fn last(&self) -> Option<char> {
+        let apart = self.space || self.breaks > 0;
+        self.text.chars().next_back().filter(|_| !apart)
     }
 
     fn text(&mut self, text: &str) {

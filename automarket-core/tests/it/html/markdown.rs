@@ -140,3 +140,41 @@ fn an_exclamation_mark_makes_no_picture_of_a_link() {
         assert!(!pulldown_cmark::Parser::new(&rendered).any(picture));
     }
 }
+
+/// What a reader of the Markdown sees, as plain text.
+fn read(markdown: &str) -> String {
+    let html = automarket_core::text::render(markdown, automarket_core::profile::Markup::Html);
+    automarket_core::html::to_text(&html)
+}
+
+#[test]
+fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
+    for (html, expected) in [
+        ("From $99<sup>1</sup> a month", "From $99¹ a month"),
+        ("Over 2,000<sup>3</sup> teams", "Over 2,000³ teams"),
+        ("20%<sup>2, 3</sup> less", "20%², ³ less"),
+        ("10<sup>6</sup> and 10<sup>−3</sup>", "10⁶ and 10⁻³"),
+        ("$49<sup>99</sup>", "$49⁹⁹"),
+        ("$99<sup>1a</sup>", "$99¹a"),
+        ("$99<sup>1 see below</sup>", "$99¹ see below"),
+        ("H<sub>2</sub>O, x<sub>i+1</sub>", "H₂O, xᵢ₊₁"),
+        ("the 99<sup>th</sup> time", "the 99th time"),
+        // The rest of a number, and small print.
+        ("$49<sup>.99</sup>", "$49.99"),
+        ("Now <sup>Save 20% today</sup>", "Now Save 20% today"),
+        ("<sup>$</sup>99", "$99"),
+    ] {
+        let html = format!("<p>{html}</p>");
+        let expected = expected.replace("ᵢ", "i");
+        assert_eq!(automarket_core::html::to_text(&html), expected);
+        assert_eq!(read(&markdown(&html)), expected);
+    }
+    let linked = markdown("<p>$99<sup><a href=/n>1</a></sup> a month");
+    assert_eq!(linked, "$99[¹](https://acme.example/n) a month");
+    let page = "<title>Acme</title><main><p>From $99<sup>1</sup> a month</p></main>".as_bytes();
+    let page = automarket_core::html::extract(page, None, None).unwrap();
+    let source = automarket_core::ai::source_text(&page);
+    let ungrounded = |text| automarket_core::ai::ungrounded(&source, text);
+    assert_eq!(ungrounded("Now from $99 a month"), []);
+    assert_ne!(ungrounded("Now from $991 a month"), []);
+}
