@@ -97,6 +97,29 @@ fn figures_are_read_as_the_british_write_them() {
 }
 
 #[test]
+fn versions_are_figures() {
+    for (source, text) in [
+        ("Acme v2.0 is here", "Acme 2.0 is here"),
+        ("Acme v2.0 is here", "Acme V2.0 is here"),
+        ("Acme 2.0 is here", "Acme v2.0 is here"),
+        ("Acme v2 is here", "Version 2 is here"),
+        ("API v3.1", "API 3.1"),
+        ("Runs on IPv6.", "It runs on IPv6."),
+    ] {
+        assert_eq!(ungrounded(source, text), [], "{source} / {text}");
+    }
+    for (source, text, figure) in [
+        ("Acme is here", "Try v9.0 now", "9.0"),
+        ("Acme 2.0 is here", "Acme v9.0 is here", "9.0"),
+        ("Acme v2.0 is here", "Acme v2.1 is here", "2.1"),
+    ] {
+        let claims = ungrounded(source, text);
+        let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!(words, [figure], "{source} / {text}");
+    }
+}
+
+#[test]
 fn months_are_dates_not_names() {
     grounded("It came in November.");
     missing("It came in March.", "March", UngroundedKind::Figure);

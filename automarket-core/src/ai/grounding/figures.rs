@@ -279,10 +279,11 @@ fn scan(text: &str) -> Vec<Figure> {
     found
 }
 
-/// `B2B`, `H100`, `GPT-4`: those are judged as names.
+/// `B2B`, `H100`, `GPT-4`: those are judged as names. `v2.0` is none.
 fn part_of_a_name(before: &str) -> bool {
     let mut back = before.chars().rev();
     match back.next() {
+        Some('v' | 'V') if !back.clone().next().is_some_and(char::is_alphanumeric) => false,
         Some(c) if c.is_alphabetic() => !unspaced(c),
         Some('-' | '\u{2011}') => back.next().is_some_and(char::is_uppercase),
         _ => false,
