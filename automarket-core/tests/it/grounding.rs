@@ -120,6 +120,41 @@ fn versions_are_figures() {
 }
 
 #[test]
+fn figures_are_read_as_germans_write_them() {
+    for (source, text) in [
+        ("1,5 Mio. € Umsatz", "1,5 Millionen Euro Umsatz"),
+        ("1,5 Millionen Euro Umsatz", "1,5 Mio. € Umsatz"),
+        ("3 Mrd. Euro", "3 Milliarden Euro"),
+        ("3 Mrd.€", "3 Milliarden Euro"),
+        ("5 Tsd. Nutzer", "5000 Nutzer"),
+        ("ab 9,- €", "ab 9 €"),
+        ("ab 9,– Euro", "ab 9 €"),
+        ("ab 9 €", "ab 9.- €"),
+        ("Es sind 3 Mio. Euro ist die Währung.", "Es sind 3 Mio."),
+    ] {
+        assert_eq!(ungrounded(source, text), [], "{source} / {text}");
+    }
+    for (source, text, figure) in [
+        (
+            "Umsatz von 3 Millionen Euro",
+            "Umsatz von 3 Mio. Dollar",
+            "3 Mio. Dollar",
+        ),
+        ("3 Mio. $", "3 Mio. €", "3 Mio. €"),
+        ("ab 9,- $", "ab 9,- €", "9,- €"),
+        (
+            "raised 5 million. Dollar prices rose",
+            "raised $5 million",
+            "$5 million",
+        ),
+    ] {
+        let claims = ungrounded(source, text);
+        let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!(words, [figure], "{source} / {text}");
+    }
+}
+
+#[test]
 fn months_are_dates_not_names() {
     grounded("It came in November.");
     missing("It came in March.", "March", UngroundedKind::Figure);

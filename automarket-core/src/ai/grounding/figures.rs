@@ -32,7 +32,7 @@ const CURRENCIES: [(&str, &str); 6] = [
 /// Words for powers of ten.
 const MAGNITUDES: [(i32, &str); 9] = [
     (2, "hundred hundert"),
-    (3, "k thousand tausend mille mil"),
+    (3, "k thousand tausend tsd mille mil"),
     (4, "万 萬 만"),
     (5, "lakh"),
     (
@@ -394,6 +394,7 @@ impl<'a> Number<'a> {
         let mut start = self.start;
         let mut unit = Unit::Plain;
         let mut rest = after;
+        let mut abbreviated = false;
         let money = last_word(before)
             .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
         if let Some((word, length)) = next_word(rest)
@@ -402,8 +403,11 @@ impl<'a> Number<'a> {
             value.exponent = value.exponent.saturating_add(power);
             end += length;
             rest = rest.get(length..).unwrap_or_default();
+            abbreviated = matches!(&*word.to_lowercase(), "mio" | "mrd" | "tsd");
         }
-        if let Some((found, length)) = unit_after(rest) {
+        if let Some((found, length)) =
+            unit_after(rest).or_else(|| currency_after(rest, abbreviated))
+        {
             unit = found;
             end += length;
         }
@@ -520,6 +524,18 @@ fn unit_after(rest: &str) -> Option<(Unit, usize)> {
         ("per" | "pour" | "por", "cent" | "ciento" | "cento")
     )
     .then_some((Unit::Percent, length + more))
+}
+
+/// The currency behind what German writes between: `3 Mio. €`, `9,- €`.
+fn currency_after(rest: &str, abbreviated: bool) -> Option<(Unit, usize)> {
+    let dashed = [',', '.'].into_iter().find_map(|mark| {
+        let dashes = rest.strip_prefix(mark)?;
+        let behind = dashes.trim_start_matches(['-', '–', '—']);
+        (behind.len() < dashes.len()).then_some(behind)
+    });
+    let behind = dashed.or_else(|| rest.strip_prefix('.').filter(|_| abbreviated))?;
+    let (unit, length) = unit_after(behind)?;
+    matches!(unit, Unit::Currency(_)).then_some((unit, rest.len() - behind.len() + length))
 }
 
 fn unit_of(word: &str, attached: bool) -> Option<Unit> {
