@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::{
+    inline::{Line, longest_run},
     metadata::web_address,
     raised::Raised,
     scan::Tag,
@@ -57,12 +58,10 @@ struct Writer<'u> {
     base: Option<&'u Url>,
     out: String,
     /// The block being written, without the prefixes of its containers.
-    line: String,
+    line: Line,
     space: bool,
     heading: usize,
     containers: Vec<Container>,
-    /// Emphasis, code and links open in `line`.
-    inline: Vec<Inline>,
     /// The content of `pre`.
     verbatim: Option<String>,
     table: Option<Table>,
@@ -85,17 +84,10 @@ enum Container {
     },
 }
 
-struct Inline {
-    /// The element's own name.
-    name: &'static str,
-    start: usize,
-    address: Option<String>,
-}
-
 impl Writer<'_> {
     /// What the next word is written right behind.
     fn last(&self) -> Option<char> {
-        let text = self.verbatim.as_ref().unwrap_or(&self.line);
+        let text = self.verbatim.as_ref().unwrap_or(&self.line.text);
         text.chars().next_back().filter(|_| !self.space)
     }
 
@@ -104,14 +96,14 @@ impl Writer<'_> {
             verbatim.push_str(text);
             return;
         }
-        let code = self.inline.iter().any(|inline| inline.name == "code");
+        let code = self.line.inside("code");
         self.space |= text.starts_with(is_space);
         for word in text.split(is_space).filter(|word| !word.is_empty()) {
             self.push_space();
             if code {
-                self.line.push_str(word);
+                self.line.text.push_str(word);
             } else {
-                escape(word, &mut self.line);
+                escape(word, &mut self.line.text);
             }
             self.space = true;
         }
@@ -120,8 +112,9 @@ impl Writer<'_> {
     }
 
     fn push_space(&mut self) {
-        if self.space && !self.line.is_empty() && !self.line.ends_with('\n') {
-            self.line.push(' ');
+        let text = &mut self.line.text;
+        if self.space && !text.is_empty() && !text.ends_with('\n') {
+            text.push(' ');
         }
         self.space = false;
     }
@@ -149,7 +142,7 @@ impl Writer<'_> {
             "br" => self.line_break(),
             "hr" => {
                 self.flush();
-                self.line.push_str("---");
+                self.line.text.push_str("---");
                 self.write(false);
             }
             "img" => self.image(tag),
@@ -251,10 +244,12 @@ impl Writer<'_> {
     }
 
     fn line_break(&mut self) {
-        if self.heading > 0 {
+        let one_line = self.heading > 0 || self.line.inside("code");
+        let text = &mut self.line.text;
+        if one_line {
             self.space = true;
-        } else if !self.line.is_empty() && !self.line.ends_with('\n') {
-            self.line.push_str("\\\n");
+        } else if !text.is_empty() && !text.ends_with('\n') {
+            text.push_str("\\\n");
             self.space = false;
         }
     }
@@ -268,22 +263,17 @@ impl Writer<'_> {
             return;
         };
         self.push_space();
-        self.line.push_str("![");
-        escape(&one_line(&shaped(alt)), &mut self.line);
-        let _ = write!(self.line, "]({})", link_target(&address));
+        let text = &mut self.line.text;
+        text.push_str("![");
+        escape(&one_line(&shaped(alt)), text);
+        let _ = write!(text, "]({})", link_target(&address));
     }
 
     fn open_inline(&mut self, tag: &Tag<'_>) {
-        let name = match &*tag.name {
-            "b" | "strong" => "strong",
-            "i" | "em" | "cite" => "em",
-            "code" | "kbd" | "samp" | "tt" => "code",
-            "del" | "s" | "strike" => "del",
-            "a" => "a",
-            _ => return,
+        let Some(name) = inline_name(&tag.name) else {
+            return;
         };
-        let inside = |wanted: &str| self.inline.iter().any(|inline| inline.name == wanted);
-        if inside(name) || inside("code") {
+        if self.line.inside(name) || self.line.inside("code") {
             return;
         }
         let mut address = None;
@@ -293,13 +283,7 @@ impl Writer<'_> {
                 return;
             }
         }
-        self.push_space();
-        let start = self.line.len();
-        self.inline.push(Inline {
-            name,
-            start,
-            address,
-        });
+        self.line.open(name, address);
     }
 
     fn target(&self, href: &str) -> Option<String> {
@@ -317,62 +301,8 @@ impl Writer<'_> {
     }
 
     fn close_inline(&mut self, name: &str) {
-        let name = match name {
-            "b" | "strong" => "strong",
-            "i" | "em" | "cite" => "em",
-            "code" | "kbd" | "samp" | "tt" => "code",
-            "del" | "s" | "strike" => "del",
-            "a" => "a",
-            _ => return,
-        };
-        if let Some(at) = self.inline.iter().position(|inline| inline.name == name) {
-            while self.inline.len() > at {
-                self.end_inline();
-            }
-        }
-    }
-
-    /// Puts the marks of the innermost open element round what it holds; nothing round nothing.
-    fn end_inline(&mut self) {
-        let Some(inline) = self.inline.pop() else {
-            return;
-        };
-        // A mark beside white space would be none.
-        let length = self.line.trim_end_matches([' ', '\n', '\\']).len();
-        let trailing = self
-            .line
-            .split_off(length.max(inline.start).min(self.line.len()));
-        let held = self.line.split_off(inline.start.min(self.line.len()));
-        self.space |= !trailing.is_empty();
-        if held.is_empty() {
-            return;
-        }
-        match (inline.name, inline.address) {
-            ("code", _) => {
-                let fence = "`".repeat(longest_run(&held, '`') + 1);
-                let pad = if held.starts_with('`') || held.ends_with('`') {
-                    " "
-                } else {
-                    ""
-                };
-                let _ = write!(self.line, "{fence}{pad}{held}{pad}{fence}");
-            }
-            ("a", Some(address)) => {
-                // Right before the link it would make a picture of it.
-                let touches = |open: &Inline| open.start < self.line.len();
-                if self.line.ends_with('!') && self.inline.iter().all(touches) {
-                    self.line.insert(self.line.len() - 1, '\\');
-                }
-                let _ = write!(self.line, "[{held}]({address})");
-            }
-            (name, _) => {
-                let mark = match name {
-                    "strong" => "**",
-                    "em" => "*",
-                    _ => "~~",
-                };
-                let _ = write!(self.line, "{mark}{held}{mark}");
-            }
+        if let Some(name) = inline_name(name) {
+            self.line.close(name);
         }
     }
 
@@ -382,23 +312,23 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, is_text: bool) {
-        while !self.inline.is_empty() {
-            self.end_inline();
-        }
         self.space = false;
-        let line = std::mem::take(&mut self.line);
-        let block = line.trim_matches([' ', '\n']);
-        let block = if block.ends_with('\\') && line.ends_with('\n') {
-            block.trim_end_matches('\\')
-        } else {
-            block
-        };
+        let line = self.line.take();
+        let block = line.strip_suffix("\\\n").unwrap_or(&line);
+        let block = block.trim_matches([' ', '\n']);
         if block.is_empty() {
             return;
         }
         if self.heading > 0 {
             let marks = "#".repeat(self.heading);
-            self.block(&format!("{marks} {block}"));
+            // Marks at the end of a heading would be taken for its closing sequence.
+            let text = block.trim_end_matches('#');
+            match block.strip_suffix('#') {
+                Some(start) if text.is_empty() || text.ends_with(' ') => {
+                    self.block(&format!("{marks} {start}\\#"));
+                }
+                _ => self.block(&format!("{marks} {block}")),
+            }
         } else if is_text {
             let lines: Vec<String> = block.split('\n').map(escape_start).collect();
             self.block(&lines.join("\n"));
@@ -484,11 +414,8 @@ impl Writer<'_> {
     }
 
     fn end_cell(&mut self) {
-        while !self.inline.is_empty() {
-            self.end_inline();
-        }
         self.space = false;
-        let text = std::mem::take(&mut self.line);
+        let text = self.line.take();
         if let Some(table) = &mut self.table {
             table.end_cell(text.trim().replace('|', "\\|").replace("\\\n", " "));
         }
@@ -505,6 +432,18 @@ impl Writer<'_> {
                 .iter()
                 .for_each(|text| self.block(&escape_start(text))),
         }
+    }
+}
+
+/// The one name of each element that has marks.
+fn inline_name(name: &str) -> Option<&'static str> {
+    match name {
+        "b" | "strong" => Some("strong"),
+        "i" | "em" | "cite" => Some("em"),
+        "code" | "kbd" | "samp" | "tt" => Some("code"),
+        "del" | "s" | "strike" => Some("del"),
+        "a" => Some("a"),
+        _ => None,
     }
 }
 
@@ -554,13 +493,4 @@ fn link_target(url: &Url) -> String {
         .replace('<', "%3C")
         .replace('>', "%3E")
         .replace('\\', "%5C")
-}
-
-fn longest_run(text: &str, wanted: char) -> usize {
-    let (mut longest, mut run) = (0, 0);
-    for c in text.chars() {
-        run = if c == wanted { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
 }

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod hidden;
+mod inline;
 mod json_ld;
 mod markdown;
 mod metadata;

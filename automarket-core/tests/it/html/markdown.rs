@@ -147,6 +147,74 @@ fn read(markdown: &str) -> String {
     automarket_core::html::to_text(&html)
 }
 
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn marks_that_could_not_open_or_close_are_moved_joined_or_left_out() {
+    for (html, expected) in [
+        // White space stands outside.
+        ("<p>It is<strong> free</strong>.", "It is **free**."),
+        ("<p>Hi <b> bold</b> a", "Hi **bold** a"),
+        ("<p>see<a href=/> it</a>", "see [it](https://acme.example/)"),
+        ("<p>a<b><br>b</b>", "a\\\n**b**"),
+        ("<p>a <b> </b> b", "a b"),
+        // The same twice is one.
+        (
+            "<p><strong>Fast</strong><strong> and safe</strong>",
+            "**Fast** **and safe**",
+        ),
+        ("<p><b>a</b><b>b</b>", "**ab**"),
+        ("<p><em>a</em><em>b</em>", "*ab*"),
+        ("<p><b><i>a</i></b><b><i>b</i></b>", "***ab***"),
+        ("<p><code>a</code><code>b</code>", "`ab`"),
+        // Beside a letter a mark within punctuation is none.
+        ("<p><b>Note:</b>text", "Note:text"),
+        ("<p><b>Note:</b> text", "**Note:** text"),
+        ("<p><b><i>Note:</i></b>text", "Note:text"),
+        ("<p><b>「重要」</b>です", "「重要」です"),
+        ("<p>a<b>(b)</b>", "a(b)"),
+        ("<p><b>Note:</b><i>text</i>", "Note:*text*"),
+        (
+            "<p><b>Note:</b><a href=/>a</a>",
+            "**Note:**[a](https://acme.example/)",
+        ),
+        // Two kinds that touch: which star is whose is not to be told.
+        ("<p><b>a</b><i>b</i>", "**a**b"),
+        ("<p>a<b>x<i>y</i></b><i>z</i>", "a**xy**z"),
+        ("<p><b><i>a</i>b<i>c</i></b>d", "**abc**d"),
+        ("<p><b><i>a</i> b <i>c</i></b>", "***a* b *c***"),
+        ("<p><b>un</b>do <b>re<i>do</i></b> x", "**un**do **redo** x"),
+        ("<p><code>a<br>b</code>", "`a b`"),
+        // Nothing of the text is lost, and marks of a heading's own text close nothing.
+        ("<p><b>a\\</b> <code>C:\\</code>", "**a\\\\** `C:\\`"),
+        ("<h2>#1 in the world #</h2>", "## #1 in the world \\#"),
+        ("<h2>#</h2>", "## \\#"),
+        ("<h2>C#</h2>", "## C#"),
+    ] {
+        let rendered = markdown(html);
+        assert_eq!(rendered, expected, "{html}");
+        let text = automarket_core::html::to_text(html);
+        assert_eq!(one_line(&read(&rendered)), one_line(&text), "{html}");
+    }
+}
+
+proptest! {
+    /// Whatever inline elements a paragraph holds, its Markdown says the words of the page and no marks.
+    #[test]
+    fn inline_elements_leave_no_marks(
+        pieces in prop::collection::vec(
+            ("(<b>|<i>|</b>|</i>|<s>|</s>|<code>|</code>|<a href=/x>|</a>|<br>){0,3}", "[a-c .:(é「!*~`\\\\]{0,3}"), 0..8,
+        )
+    ) {
+        let html: String = pieces.into_iter().map(|(tags, text)| tags + &text).collect();
+        let rendered = markdown(&format!("<p>{html}</p>"));
+        let expected = automarket_core::html::to_text(&format!("<p>{html}</p>"));
+        prop_assert_eq!(one_line(&read(&rendered)), one_line(&expected), "{:?}", rendered);
+    }
+}
+
 #[test]
 fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
     for (html, expected) in [
