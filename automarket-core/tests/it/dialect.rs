@@ -40,7 +40,7 @@ fn nested_and_touching_styles() {
     renders(
         "***both** one* and *a*_b_ end",
         &[
-            (Markdown, "*__both__ one* and *ab* end"),
+            (Markdown, "***both** one* and *ab* end"),
             (MarkdownV2, "_*both* one_ and _ab_ end"),
             (Mrkdwn, "_*both* one_ and _ab_ end"),
         ],
@@ -58,6 +58,16 @@ fn nested_and_touching_styles() {
         "**[](javascript:x)** a",
         &[(MarkdownV2, "a"), (Mrkdwn, "a")],
     );
+}
+
+#[test]
+fn touching_marks_close_before_letters() {
+    renders("***bi***word", &[(Markdown, "***bi***word")]);
+    renders("(\\***b**é", &[(Markdown, "(\\***b**é")]);
+    for markdown in ["***bi***word", "(\\***b**é", "\\\\*a***b**", "*a\\***b** c"] {
+        let again = render(markdown, Markdown);
+        assert_eq!(render(&again, Html), render(markdown, Html), "{again:?}");
+    }
 }
 
 #[test]

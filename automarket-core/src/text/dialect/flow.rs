@@ -426,9 +426,8 @@ impl Flow<'_> {
             .take_while(|((open, _), wanted)| open == *wanted)
             .count();
         self.close_styles_to(same);
-        for style in wanted.into_iter().skip(same) {
-            let after = self.top().out.chars().next_back();
-            let mark = self.dialect.mark(style, after);
+        for (n, style) in wanted.into_iter().skip(same).enumerate() {
+            let mark = self.dialect.mark(style, &self.top().out, n > 0);
             self.top().out.push_str(mark);
             self.open.push((style, mark));
         }

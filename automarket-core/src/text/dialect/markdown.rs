@@ -12,13 +12,17 @@ impl Dialect for Markdown {
         line(text, at_line_start)
     }
 
-    fn mark(&self, style: Style, after: Option<char>) -> &'static str {
-        // Marks of the same letter side by side would be taken for one.
-        match (style, after == Some('*')) {
+    fn mark(&self, style: Style, before: &str, opened: bool) -> &'static str {
+        // Marks of the same letter side by side would be taken for one; a star of the text has a backslash.
+        let text = before.trim_end_matches('*');
+        let escaped = text.trim_end_matches("\\\\").ends_with('\\');
+        let touches = before.len() - text.len() > usize::from(escaped);
+        match (style, touches) {
             (Style::Emphasis, false) => "*",
             (Style::Emphasis, true) => "_",
-            (Style::Strong, false) => "**",
-            (Style::Strong, true) => "__",
+            // `***both***` is read as it is meant, and `__` would not close before a letter.
+            (Style::Strong, true) if !opened => "__",
+            (Style::Strong, _) => "**",
             (Style::Strike, _) => "~~",
         }
     }

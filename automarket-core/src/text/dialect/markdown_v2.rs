@@ -12,7 +12,7 @@ impl Dialect for MarkdownV2 {
         escape(text)
     }
 
-    fn mark(&self, style: Style, _: Option<char>) -> &'static str {
+    fn mark(&self, style: Style, _: &str, _: bool) -> &'static str {
         match style {
             Style::Emphasis => "_",
             Style::Strong => "*",

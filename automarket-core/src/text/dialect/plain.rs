@@ -15,7 +15,7 @@ impl Dialect for Plain {
         text.to_owned()
     }
 
-    fn mark(&self, _: Style, _: Option<char>) -> &'static str {
+    fn mark(&self, _: Style, _: &str, _: bool) -> &'static str {
         ""
     }
 

@@ -4,8 +4,9 @@
 pub(super) trait Dialect {
     /// Literal text of one line.
     fn text(&self, text: &str, at_line_start: bool) -> String;
-    /// The mark around a style; empty where there is none. `after` is the character before it.
-    fn mark(&self, style: Style, after: Option<char>) -> &'static str;
+    /// The mark around a style; empty where there is none. `before` is what is written so far, and `opened`
+    /// says whether it ends with the opening mark of another style.
+    fn mark(&self, style: Style, before: &str, opened: bool) -> &'static str;
     /// Code within a line; `None` where it can only be literal text.
     fn code(&self, code: &str) -> Option<String>;
     /// A block of code, without its last line end; `None` where it can only be literal text.
