@@ -71,6 +71,23 @@ fn touching_marks_close_before_letters() {
 }
 
 #[test]
+fn a_link_within_a_label_is_its_words() {
+    renders(
+        "![see [docs](https://e.com)](http://a.com/x)",
+        &[(Mrkdwn, "<http://a.com/x|see docs>")],
+    );
+    renders(
+        "[<http://a.b>](http://a.com/x)",
+        &[(Mrkdwn, "<http://a.com/x|http://a.b>")],
+    );
+    // What is no link holds one.
+    renders(
+        "![see [docs](https://e.com)](javascript:x)",
+        &[(Mrkdwn, "see <https://e.com|docs>")],
+    );
+}
+
+#[test]
 fn headings_and_paragraphs() {
     renders(
         "# One\n\nTwo\nthree  \nfour\n\n## Five #hash #\n\n***",

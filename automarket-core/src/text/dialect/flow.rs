@@ -283,11 +283,12 @@ impl Flow<'_> {
                 self.open = open;
                 let label = frame.out.trim();
                 let raw = frame.raw.trim();
-                let in_link = matches!(self.top().kind, Kind::Label { .. });
-                let pictured = self.dialect.nests() || !in_link;
+                // A picture is a link where styles do not nest, and no link holds another.
+                let link = |frame: &Frame| matches!(frame.kind, Kind::Label { url: Some(_), .. });
+                let linked = self.dialect.nests() || !self.frames.iter().any(link);
                 let piece = match url {
-                    Some(url) if image && pictured => self.dialect.image(label, raw, &url),
-                    Some(url) if !image => self.dialect.link(label, raw, &url),
+                    Some(url) if image && linked => self.dialect.image(label, raw, &url),
+                    Some(url) if linked => self.dialect.link(label, raw, &url),
                     _ => label.to_owned(),
                 };
                 self.push_piece(&piece, raw);
