@@ -20,7 +20,8 @@ struct Arguments {
     file: Option<String>,
 }
 
-fn arguments() -> Result<Arguments, String> {
+/// Nothing where help is asked for.
+fn arguments() -> Result<Option<Arguments>, String> {
     let mut arguments = Arguments {
         platform: Platform::X,
         json: false,
@@ -29,6 +30,7 @@ fn arguments() -> Result<Arguments, String> {
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
+            "--help" | "-h" => return Ok(None),
             "--json" => arguments.json = true,
             "--platform" => {
                 let name = words.next().ok_or("--platform needs a network")?;
@@ -39,7 +41,7 @@ fn arguments() -> Result<Arguments, String> {
             _ => arguments.file = Some(word),
         }
     }
-    Ok(arguments)
+    Ok(Some(arguments))
 }
 
 fn read(file: Option<&str>) -> std::io::Result<String> {
@@ -65,7 +67,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
-    let arguments = arguments()?;
+    let Some(arguments) = arguments()? else {
+        println!("{USAGE}");
+        return Ok(true);
+    };
     let network = &arguments.platform;
     let profile = networks::profile(network)
         .ok_or_else(|| format!("nothing is known of the network {network}"))?;
