@@ -65,8 +65,59 @@ pub(super) fn is_bare_host(c: char) -> bool {
     c == '-' || c.is_ascii_alphanumeric() || is_latin(c)
 }
 
+/// Whose pattern reads the path and the query of an address.
+#[derive(Clone, Copy)]
+pub(super) enum Pattern {
+    /// The reference's.
+    X,
+    /// The reference's but for these: letters of every script. Source: `config/initializers/twitter_regex.rb`
+    /// of Mastodon, as of August 2026.
+    Mastodon,
+}
+
+impl Pattern {
+    /// What a path may hold.
+    pub(super) fn is_path(self, c: char) -> bool {
+        match self {
+            Self::X => is_path(c),
+            Self::Mastodon => !c.is_whitespace() && !matches!(c, '<' | '>' | '(' | ')' | '?'),
+        }
+    }
+
+    /// What a path may end with.
+    pub(super) fn is_path_end(self, c: char) -> bool {
+        match self {
+            Self::X => is_path_end(c),
+            Self::Mastodon => self.is_path(c) && !"!*\"'「」;:=,.$%[]~&|@".contains(c),
+        }
+    }
+
+    /// What a query may hold.
+    pub(super) fn is_query(self, c: char) -> bool {
+        match self {
+            Self::X => is_query(c),
+            Self::Mastodon => is_query(c) || c == '^' || is_wide(c),
+        }
+    }
+
+    /// What a query may end with.
+    pub(super) fn is_query_end(self, c: char) -> bool {
+        match self {
+            Self::X => is_query_end(c),
+            Self::Mastodon => is_query_end(c) || is_wide(c),
+        }
+    }
+}
+
+/// The characters of addresses beyond ASCII.
+fn is_wide(c: char) -> bool {
+    c >= '\u{A0}'
+        && !matches!(c, '\u{FDD0}'..='\u{FDEF}' | '\u{E0000}'..='\u{E0FFF}')
+        && !matches!(c as u32 & 0xFFFF, 0xFFFE | 0xFFFF)
+}
+
 /// What a path may end with.
-pub(super) fn is_path_end(c: char) -> bool {
+fn is_path_end(c: char) -> bool {
     match c {
         '+' | '-' | '=' | '_' | '#' | '/' | '0'..='9' | 'A'..='Z' | 'a'..='z' => true,
         _ => matches!(c, '\u{400}'..='\u{4FF}' | '\u{1C80}'..='\u{1C87}') || is_latin(c),
@@ -74,7 +125,7 @@ pub(super) fn is_path_end(c: char) -> bool {
 }
 
 /// What a path may hold.
-pub(super) fn is_path(c: char) -> bool {
+fn is_path(c: char) -> bool {
     is_path_end(c)
         || matches!(
             c,
@@ -97,13 +148,13 @@ pub(super) fn is_path(c: char) -> bool {
 }
 
 /// What a query may hold.
-pub(super) fn is_query(b: u8) -> bool {
-    b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'}')
+fn is_query(c: char) -> bool {
+    c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '}')
 }
 
 /// What a query may end with.
-pub(super) fn is_query_end(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'&' | b'=' | b'#' | b'/')
+fn is_query_end(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '&' | '=' | '#' | '/')
 }
 
 /// What may stand before a cashtag.

@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::profile::{TextRules, TextUnit};
 
-use super::{emoji, tags, url, weighted};
+use super::{class::Pattern, emoji, tags, url, weighted};
 
 /// The length of `text` as the platform counts it.
 #[must_use]
@@ -17,8 +17,8 @@ pub fn length(text: &str, rules: &TextRules) -> usize {
 /// The length of `text` in a unit; `url_length` is what each address counts, where addresses are shortened.
 ///
 /// X ([`TextUnit::Weighted`]) shortens every address, with or without scheme: `example.com` counts too. In
-/// the other units only addresses with `http://` or `https://` count `url_length`, and of `@name@domain` only
-/// `@name` counts (Mastodon's rules).
+/// the other units only addresses with `http://` or `https://` count `url_length`, whatever script their path is
+/// in, and of `@name@domain` only `@name` counts (Mastodon's rules).
 /// Takes linear time on any text.
 ///
 /// ```
@@ -42,7 +42,10 @@ pub fn count(text: &str, unit: TextUnit, url_length: Option<usize>) -> usize {
     };
     let mut total = 0;
     let mut at = 0;
-    for found in url::find(text).into_iter().filter(|found| found.scheme) {
+    for found in url::find(text, Pattern::Mastodon)
+        .into_iter()
+        .filter(|found| found.scheme)
+    {
         total += plain(&without_domains(&text[at..found.start]), unit) + url_length;
         at = found.end;
     }

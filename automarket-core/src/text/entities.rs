@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{tags, url};
+use super::{class::Pattern, tags, url};
 
 /// Something a platform makes clickable. Offsets are code points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ pub(super) struct Span {
 /// All that is clickable, in the order of its place, without overlaps.
 pub(super) fn spans(text: &str) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    let urls = url::find(text).into_iter();
+    let urls = url::find(text, Pattern::X).into_iter();
     spans.extend(urls.map(|found| Span {
         kind: Kind::Url(found),
         start: found.start,

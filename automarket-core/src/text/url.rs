@@ -3,10 +3,7 @@
 //! The reference tries a pattern at every place, which takes quadratic time on hostile text. Here a host
 //! can only be where a `.` stands before a top-level domain, and the labels around it are judged once.
 
-use super::class::{
-    is_bare_host, is_host, is_host_run, is_path, is_path_end, is_query, is_query_end,
-    may_precede_address,
-};
+use super::class::{Pattern, is_bare_host, is_host, is_host_run, may_precede_address};
 use super::{punycode, tld};
 
 /// Longest address in UTF-16 units, scheme included.
@@ -38,14 +35,14 @@ impl Found {
 }
 
 /// All addresses in the order of their place.
-pub(super) fn find(text: &str) -> Vec<Found> {
+pub(super) fn find(text: &str, pattern: Pattern) -> Vec<Found> {
     let mut found = Vec::new();
     let mut from = 0; // The reference would go on here.
     let mut seek = 0;
     while let Some(dot) = text[seek..].find('.').map(|at| seek + at) {
         seek = dot + 1;
         if tld::end(text, seek).is_some() {
-            let run = Run::around(text, from, dot);
+            let run = Run::around(text, pattern, from, dot);
             from = run.find(from, &mut found);
             seek = from.max(run.end);
         }
@@ -56,6 +53,7 @@ pub(super) fn find(text: &str) -> Vec<Found> {
 /// A stretch of characters that hosts are made of.
 struct Run<'a> {
     text: &'a str,
+    pattern: Pattern,
     start: usize,
     end: usize,
     labels: Vec<Label>,
@@ -93,7 +91,7 @@ struct Try {
 
 impl<'a> Run<'a> {
     /// The run around `dot`, not before `from`.
-    fn around(text: &'a str, from: usize, dot: usize) -> Self {
+    fn around(text: &'a str, pattern: Pattern, from: usize, dot: usize) -> Self {
         let start = text[from..dot]
             .char_indices()
             .rev()
@@ -123,6 +121,7 @@ impl<'a> Run<'a> {
         }
         Self {
             text,
+            pattern,
             start,
             end,
             labels,
@@ -208,8 +207,8 @@ impl<'a> Run<'a> {
     fn take(&self, at: Try, host_end: usize, found: &mut Vec<Found>) -> usize {
         let text = self.text;
         let port = port_end(text, host_end);
-        let path = path_end(text, port);
-        let end = query_end(text, path);
+        let path = path_end(text, port, self.pattern);
+        let end = query_end(text, path, self.pattern);
         let host = &text[at.host..host_end];
         let scheme = at.start < at.host;
         let length = utf16_len(&text[at.start..end]) + usize::from(at.half);
@@ -223,7 +222,7 @@ impl<'a> Run<'a> {
             return end;
         }
         if scheme {
-            let url_end = tco_end(text, at.host, end);
+            let url_end = tco_end(text, at.host, end, self.pattern);
             if let Some(url_end) = url_end {
                 found.push(Found {
                     start: at.start,
@@ -293,20 +292,20 @@ fn port_end(text: &str, at: usize) -> usize {
 
 /// Where a path ends that begins at `at`: behind the last character that may end one, and the balanced
 /// parentheses that follow it at once.
-fn path_end(text: &str, at: usize) -> usize {
+fn path_end(text: &str, at: usize, pattern: Pattern) -> usize {
     if !text[at..].starts_with('/') {
         return at;
     }
     let mut end = at + 1;
     let mut here = at + 1;
     loop {
-        for c in text[here..].chars().take_while(|c| is_path(*c)) {
+        for c in text[here..].chars().take_while(|c| pattern.is_path(*c)) {
             here += c.len_utf8();
-            if is_path_end(c) {
+            if pattern.is_path_end(c) {
                 end = here;
             }
         }
-        match parentheses_end(text, here) {
+        match parentheses_end(text, here, pattern) {
             Some(close) => {
                 if end == here {
                     end = close;
@@ -319,11 +318,11 @@ fn path_end(text: &str, at: usize) -> usize {
 }
 
 /// Where parentheses end that begin at `at`; they may hold one pair more.
-fn parentheses_end(text: &str, at: usize) -> Option<usize> {
+fn parentheses_end(text: &str, at: usize, pattern: Pattern) -> Option<usize> {
     let skip = |at: usize| {
         at + text[at..]
             .chars()
-            .take_while(|c| is_path(*c))
+            .take_while(|c| pattern.is_path(*c))
             .map(char::len_utf8)
             .sum::<usize>()
     };
@@ -348,24 +347,22 @@ fn parentheses_end(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Where a query ends that begins at `at`.
-fn query_end(text: &str, at: usize) -> usize {
-    let bytes = text.as_bytes().get(at..).unwrap_or_default();
-    if bytes.first() != Some(&b'?') {
+fn query_end(text: &str, at: usize, pattern: Pattern) -> usize {
+    let Some(query) = text.get(at..).and_then(|rest| rest.strip_prefix('?')) else {
         return at;
-    }
-    let len = bytes.iter().skip(1).take_while(|b| is_query(**b)).count();
-    match bytes
-        .get(1..=len)
-        .and_then(|query| query.iter().rposition(|b| is_query_end(*b)))
-    {
-        Some(last) => at + 2 + last,
+    };
+    let query = query
+        .char_indices()
+        .take_while(|(_, c)| pattern.is_query(*c));
+    match query.filter(|(_, c)| pattern.is_query_end(*c)).last() {
+        Some((last, c)) => at + 1 + last + c.len_utf8(),
         None => at,
     }
 }
 
 /// Where an address with scheme ends: a t.co address is cut behind its name and query, and none if the name
 /// is too long.
-fn tco_end(text: &str, host: usize, end: usize) -> Option<usize> {
+fn tco_end(text: &str, host: usize, end: usize, pattern: Pattern) -> Option<usize> {
     let url = &text[host..end];
     if !url
         .get(..5)
@@ -380,7 +377,7 @@ fn tco_end(text: &str, host: usize, end: usize) -> Option<usize> {
         .count();
     match name {
         0 => Some(end),
-        1..=MAX_TCO_NAME => Some(query_end(&text[..end], host + 5 + name)),
+        1..=MAX_TCO_NAME => Some(query_end(&text[..end], host + 5 + name, pattern)),
         _ => None,
     }
 }

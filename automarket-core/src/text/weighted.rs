@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::{emoji, url};
+use super::{class::Pattern, emoji, url};
 
 /// The weighted length; each address counts `url_length`, or its characters where that is `None`.
 pub(super) fn count(text: &str, url_length: Option<usize>) -> usize {
@@ -15,7 +15,7 @@ pub(super) fn count(text: &str, url_length: Option<usize>) -> usize {
     let mut total = 0;
     let mut at = 0;
     if let Some(url_length) = url_length {
-        for found in url::find(&text) {
+        for found in url::find(&text, Pattern::X) {
             if found.start < at {
                 continue;
             }

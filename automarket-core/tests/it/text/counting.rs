@@ -208,6 +208,41 @@ proptest! {
 }
 
 #[test]
+fn addresses_go_on_over_letters_of_every_script_but_at_x() {
+    let mastodon = |text: &str| count(text, Graphemes, Some(23));
+    for (text, expected) in [
+        ("https://ja.wikipedia.org/wiki/日本語", 23),
+        ("https://zh.wikipedia.org/wiki/中国#历史", 23),
+        ("https://maps.example.com/?q=ü", 23),
+        ("https://a.dev/日(本)語?q=日本 x", 25),
+        (
+            "(https://a.dev/日本)。「https://a.dev/日本」",
+            24 + 3 + 23 + 1,
+        ),
+        (
+            "https://a.dev/日本, https://a.dev/?q=日本.",
+            23 + 2 + 23 + 1,
+        ),
+        ("https://a.dev/\"x\"^`{y} z", 23 + 2),
+        ("https://a.dev/x<b> z", 23 + 5),
+        // No address of this pattern either.
+        ("https://no.such.zzz/日本", 22),
+    ] {
+        assert_eq!(mastodon(text), expected, "{text}");
+    }
+    let long = format!(
+        "https://ja.wikipedia.org/wiki/{} {}",
+        "日".repeat(40),
+        "a".repeat(440)
+    );
+    assert_eq!(mastodon(&long), 464);
+    assert_eq!(
+        count("https://ja.wikipedia.org/wiki/日本語", Weighted, Some(23)),
+        29
+    );
+}
+
+#[test]
 fn of_a_mention_on_another_server_its_name_counts() {
     let mastodon = |text: &str| count(text, Graphemes, Some(23));
     for (text, expected) in [
