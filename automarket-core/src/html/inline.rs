@@ -170,16 +170,17 @@ impl Line {
     fn beside(&self, at: usize, sign: char) -> Beside {
         let mark = self.marks[at];
         let touching = |other: &&Mark| other.at == mark.at;
-        let signs = |other: &Mark| self.elements[other.element].sign() == Some(sign);
-        let run = |other: &&Mark| touching(other) && signs(other);
         let kept = |other: &&Mark| !self.elements[other.element].dropped;
-        let before = self.marks[..at].iter().rev().filter(kept);
-        let after = self.marks[at + 1..].iter().filter(kept);
+        let signs = |other: &&Mark| self.elements[other.element].sign() == Some(sign);
+        let before = self.marks[..at].iter().rev().take_while(touching);
+        let mut before = before.filter(kept);
+        let after = self.marks[at + 1..].iter().take_while(touching);
+        let mut after = after.filter(kept);
         let turned = |other: &Mark| other.opens != mark.opens;
-        let mixed = before.clone().take_while(run).any(turned) && mark.opens;
+        let mixed = mark.opens && before.clone().take_while(signs).any(turned);
         // Other marks are punctuation.
-        let other_before = before.skip_while(run).next().filter(touching).map(|_| '[');
-        let other_after = after.skip_while(run).next().filter(touching).map(|_| '[');
+        let other_before = before.find(|other| !signs(other)).map(|_| '[');
+        let other_after = after.find(|other| !signs(other)).map(|_| '[');
         Beside {
             before: other_before.or_else(|| self.text[..mark.at].chars().next_back()),
             after: other_after.or_else(|| self.text[mark.at..].chars().next()),
@@ -191,14 +192,14 @@ impl Line {
         let mut out = String::with_capacity(self.text.len() + 8 * self.marks.len());
         let (mut at, mut fence) = (0, String::new());
         for (n, mark) in self.marks.iter().enumerate() {
-            out.push_str(&self.text[at..mark.at]);
+            out.push_str(self.text.get(at..mark.at).unwrap_or_default());
             at = mark.at;
             let element = &self.elements[mark.element];
             match (element.name, &element.address) {
                 ("code", _) if mark.opens => {
                     // Nothing inside is marked.
                     let end = self.marks.get(n + 1).map_or(at, |end| end.at);
-                    let code = &self.text[at..end];
+                    let code = self.text.get(at..end).unwrap_or_default();
                     let ticks = "`".repeat(longest_run(code, '`') + 1);
                     let padded = code.starts_with('`') || code.ends_with('`');
                     fence = if padded { format!("{ticks} ") } else { ticks };
