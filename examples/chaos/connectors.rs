@@ -25,6 +25,8 @@ pub(crate) struct Connector {
     pub(crate) post: fn(&str) -> Post,
     /// One with pictures, and with the second text as what else it takes: another part, or a comment.
     pub(crate) rich: fn(&str, &str) -> Post,
+    /// How often its fake shows that second text apart from the post.
+    pub(crate) apart: usize,
     /// The request whose effect is the post: its method and the end of its path.
     pub(crate) write: (Method, &'static str),
     /// Registers the connector, to reach its platform at this address.
@@ -41,6 +43,7 @@ const MIXPOST: Connector = Connector {
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
     post: |text| Post::text(text),
     rich: |text, more| thread(pictures(text, 1), more),
+    apart: 0,
     write: (Method::POST, "/posts"),
     register: |builder, base| {
         let config = MixpostConfig::new(format!("{base}/mixpost"), mixpost::testing::WORKSPACE);
@@ -59,6 +62,7 @@ const X: Connector = Connector {
     fake: || Arc::new(x::testing::FakeX::new()),
     post: |text| Post::text(text),
     rich: |text, more| thread(pictures(text, 1), more),
+    apart: 1,
     write: (Method::POST, "/2/tweets"),
     register: |builder, base| {
         let config = XConfig {
@@ -81,6 +85,7 @@ const LINKEDIN: Connector = Connector {
     },
     post: |text| Post::text(text),
     rich: |text, more| commented(pictures(text, 2), more),
+    apart: 1,
     write: (Method::POST, "/rest/posts"),
     register: |builder, base| {
         let config = LinkedInConfig {
@@ -99,6 +104,7 @@ const FACEBOOK: Connector = Connector {
     fake: || Arc::new(facebook::testing::FakeFacebook::new()),
     post: |text| Post::text(text),
     rich: |text, more| commented(pictures(text, 2), more),
+    apart: 1,
     write: (Method::POST, "/feed"),
     register: |builder, base| {
         let config = FacebookConfig {
@@ -123,6 +129,7 @@ const INSTAGRAM: Connector = Connector {
     },
     post: |text| pictures(text, 1),
     rich: |text, more| commented(pictures(text, 2), more),
+    apart: 1,
     write: (Method::POST, "/media_publish"),
     register: |builder, base| {
         let config = InstagramConfig {

@@ -110,8 +110,8 @@ impl Findings {
         }
     }
 
-    /// Every publication of these marks is public, and was published once. What is `unknown` is counted, and
-    /// had at most one effect.
+    /// Every publication of these marks is public, and was published once. What is `unknown` had at most one
+    /// effect, and breaks the promise too: every platform here can be searched.
     pub(crate) fn published_once(
         &mut self,
         marks: &[String],
@@ -154,6 +154,13 @@ impl Findings {
         if self.duplicates > 0 {
             let twice = format!("{} done twice", self.duplicates);
             self.broken.push(twice);
+        }
+        if self.unknown > 0 {
+            let unknown = format!(
+                "{} unknown, of platforms that can be searched",
+                self.unknown
+            );
+            self.broken.push(unknown);
         }
         let (verdict, code) = if !self.broken.is_empty() {
             ("broken", 1)

@@ -60,10 +60,6 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         findings.hits += hits;
         findings.enough(connector.name, hits, world.size.jobs as u64);
         findings.published_once(&marks, &rows, &fake.entries());
-        findings.must(
-            findings.unknown == 0,
-            "a platform that can be searched left something unknown",
-        );
     }
     Ok(())
 }

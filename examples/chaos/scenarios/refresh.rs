@@ -123,6 +123,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     findings.effects = of("posts").len();
     findings.acknowledged = findings.effects;
     findings.terminal = findings.effects;
+    findings.must(findings.effects > 0, "nobody could post");
     let reused = of("reuse").len();
     findings.must(
         reused == 0,

@@ -114,7 +114,9 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         let (n, generation) = line.split_once(' ').ok_or("an ack of two numbers")?;
         newest[n.parse::<usize>()?] = generation.parse()?;
     }
-    findings.note(format!("{} puts meanwhile", acks.read().len()));
+    let puts = acks.read().len();
+    findings.enough("puts meanwhile:", puts as u64, 1);
+    findings.note(format!("{puts} puts meanwhile"));
     for (n, acknowledged) in newest.into_iter().enumerate() {
         match held(&after, n).await {
             // One that was put and not acknowledged may be there as well.
