@@ -27,7 +27,7 @@ struct Mark {
 struct Element {
     name: &'static str,
     address: Option<String>,
-    /// Taken by an element inside or beside it, empty, or of marks that nobody would read.
+    /// Empty, or of marks that nobody would read.
     dropped: bool,
 }
 
