@@ -14,14 +14,14 @@ pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
 pub use start::CampaignStart;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Platform, Result, Retry,
+    AccountId, Error, ErrorKind, JobId, Platform, Result, Retry, TenantId,
     chrono::{self, DateTime, Utc},
     content::Voice,
-    store::{Job, JobState},
+    store::{Account, Job, JobState},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Tenant;
+use crate::{Tenant, market::Engine};
 
 /// The kind of campaign jobs.
 pub const CAMPAIGN_JOB: &str = "campaign";
@@ -92,13 +92,35 @@ impl Tool {
         }
     }
 
-    /// A connector with the account that pays for it.
+    /// A connector with the account that pays for it, which has to be one of the same platform.
     #[must_use]
     pub fn with(platform: Platform, account: AccountId) -> Self {
         Self {
             platform,
             account: Some(account),
         }
+    }
+
+    /// The account that pays. One of another platform is refused: its credential is not for this one to see.
+    async fn payer(
+        &self,
+        field: &'static str,
+        engine: &Engine,
+        tenant: &TenantId,
+    ) -> Result<Option<Account>> {
+        let Some(id) = self.account else {
+            return Ok(None);
+        };
+        let account = engine.account(tenant, id).await;
+        let account = account.map_err(|error| error.with_field(field))?;
+        if account.platform != self.platform {
+            let other = format!(
+                "{} is an account of {}, not of {}",
+                account.name, account.platform, self.platform
+            );
+            return Err(Error::invalid(field, other));
+        }
+        Ok(Some(account))
     }
 }
 

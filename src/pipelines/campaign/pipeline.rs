@@ -80,7 +80,7 @@ impl Campaigning<'_> {
             .step("read", || async {
                 let source = engine.page_source(&request.source.platform)?;
                 let call = |cx| async move { source.read(&cx, &request.page).await };
-                self.by_tool(&request.source, call).await
+                self.by_tool("source", &request.source, call).await
             })
             .await?;
         let drafts = run
@@ -92,7 +92,7 @@ impl Campaigning<'_> {
                     let cx = cx.with_steps(run.steps());
                     generator.generate(&cx, brief).await
                 };
-                let drafts = self.by_tool(&request.generator, call).await?;
+                let drafts = self.by_tool("generator", &request.generator, call).await?;
                 let networks = drafts.texts.iter().map(|draft| &draft.network);
                 if networks.ne(lanes.iter().map(|lane| &lane.network)) {
                     return Err(Error::new(
@@ -142,15 +142,19 @@ impl Campaigning<'_> {
     }
 
     /// Calls a tool for its account, or for nobody.
-    async fn by_tool<T, F>(&self, tool: &Tool, call: impl Fn(Context) -> F) -> Result<T>
+    async fn by_tool<T, F>(
+        &self,
+        field: &'static str,
+        tool: &Tool,
+        call: impl Fn(Context) -> F,
+    ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let engine = self.tenant.engine();
-        let Some(id) = tool.account else {
+        let Some(account) = tool.payer(field, engine, &self.run.tenant).await? else {
             return call(engine.bare_context().await?).await;
         };
-        let account = engine.account(&self.run.tenant, id).await?;
         let (cx, passed) = engine.passing(account).await?;
         passed.call(engine, cx, call).await
     }

@@ -35,9 +35,10 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
-    /// an account of another network; `NotFound` for an account that the tenant does not have and `Config` for what is
-    /// not registered here, each naming its field; `Conflict` (`campaign.handed_over`) for a page whose campaign died
-    /// with its posts handed over and was asked something else; those of the store.
+    /// an account of another network, and (`source`, `generator`) with an account of another platform; `NotFound` for an
+    /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
+    /// `Conflict` (`campaign.handed_over`) for a page whose campaign died with its posts handed over and was asked
+    /// something else; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
         self.check_campaign(request).await?;
         let store = &self.engine().store;
@@ -96,18 +97,13 @@ impl Tenant {
             account.map(Some).map_err(of(field))
         };
         lanes(engine, &self.id, request).await?;
-        let Tool {
-            platform,
-            account: payer,
-        } = &request.source;
+        let Tool { platform, .. } = &request.source;
         engine.page_source(platform).map_err(of("source"))?;
-        account("source", *payer).await?;
-        let Tool {
-            platform,
-            account: payer,
-        } = &request.generator;
+        request.source.payer("source", engine, &self.id).await?;
+        let Tool { platform, .. } = &request.generator;
         engine.generator(platform).map_err(of("generator"))?;
-        account("generator", *payer).await?;
+        let payer = request.generator.payer("generator", engine, &self.id);
+        payer.await?;
         if let Some(crm) = account("crm", request.crm.account()).await? {
             engine.crm(&crm.platform).map_err(of("crm"))?;
         }

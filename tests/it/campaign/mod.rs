@@ -169,6 +169,13 @@ impl World {
     }
 }
 
+fn account(route: &Route) -> AccountId {
+    match route {
+        Route::Account(id) => *id,
+        Route::Disabled(why) => panic!("{why}"),
+    }
+}
+
 #[tokio::test]
 async fn a_page_becomes_a_scheduled_campaign() {
     let world = World::new().await;
@@ -411,6 +418,8 @@ async fn bad_requests_name_their_field() {
                 .unwrap()
                 .is_empty()
         );
+        let credentials = world.tenant.credentials().await.unwrap();
+        assert!(credentials.iter().all(|held| !held.needs_reauth));
         (error.kind(), error.field().unwrap_or_default().to_owned())
     }
     let is = |kind, field: &str| (kind, field.to_owned());
@@ -421,8 +430,8 @@ async fn bad_requests_name_their_field() {
     assert_eq!(twice, is(InvalidInput, "targets"));
     let none = refused(|r| r.targets.clear()).await;
     assert_eq!(none, is(InvalidInput, "targets"));
-    let account = refused(|r| r.targets[2].route = Route::Account(nobody())).await;
-    assert_eq!(account, is(NotFound, "targets"));
+    let missing = refused(|r| r.targets[2].route = Route::Account(nobody())).await;
+    assert_eq!(missing, is(NotFound, "targets"));
     let network = refused(|r| {
         r.targets[2].network = unknown();
         r.targets[2].route = Route::Disabled("off".into());
@@ -441,10 +450,17 @@ async fn bad_requests_name_their_field() {
     assert_eq!(source, is(Config, "source"));
     let source = refused(|r| r.source.account = Some(nobody())).await;
     assert_eq!(source, is(NotFound, "source"));
+    // A credential goes to its own platform alone.
+    let source = refused(|r| r.source.account = Some(account(&r.crm))).await;
+    assert_eq!(source, is(InvalidInput, "source"));
     let generator = refused(|r| r.generator = Tool::of(unknown())).await;
     assert_eq!(generator, is(Config, "generator"));
     let generator = refused(|r| r.generator.account = Some(nobody())).await;
     assert_eq!(generator, is(NotFound, "generator"));
+    let generator = refused(|r| {
+        r.generator.account = Some(account(&r.targets[0].route));
+    });
+    assert_eq!(generator.await, is(InvalidInput, "generator"));
     let crm = refused(|r| r.crm = Route::Account(nobody())).await;
     assert_eq!(crm, is(NotFound, "crm"));
     let no_crm = refused(|r| r.crm = r.notify.clone()).await;
