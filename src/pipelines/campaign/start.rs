@@ -37,8 +37,8 @@ impl Tenant {
     /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
     /// an account of another network, and (`source`, `generator`) with an account of another platform; `NotFound` for an
     /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
-    /// `Conflict` (`campaign.handed_over`) for a page whose campaign died with its posts handed over and was asked
-    /// something else; those of the store.
+    /// `Conflict` (`campaign.handed_over`) for a page whose campaign was called off with its posts handed over, or died
+    /// so and was asked something else; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
         self.check_campaign(request).await?;
         let store = &self.engine().store;
@@ -158,6 +158,10 @@ impl Tenant {
                         _ => break false,
                     }
                 }
+                JobState::Cancelled if wanted => {
+                    self.makes_room(&job).await?;
+                    break false;
+                }
                 JobState::Dead | JobState::Cancelled => break false,
             }
         };
@@ -170,19 +174,33 @@ impl Tenant {
     /// Whether a dead campaign may go on: its finished steps are kept, and what it was asked is what it does. Asked
     /// something else, one that has handed nothing over makes room for another.
     async fn may_go_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
-        let store = &self.engine().store;
         let asked = CampaignRequest::deserialize(&job.payload);
         if asked.is_ok_and(|asked| asked.asks_the_same(request)) {
             return Ok(true);
         }
-        if store.post(&self.id, post_id(job.id)).await?.is_none() {
-            return Ok(false);
+        self.makes_room(job).await.map(|()| false)
+    }
+
+    /// A campaign that ended on its way makes room for another, unless its posts are handed over.
+    async fn makes_room(&self, job: &Job) -> Result<()> {
+        let post = self.engine().store.post(&self.id, post_id(job.id)).await?;
+        if post.is_none() {
+            return Ok(());
         }
-        let message = "the campaign of this page died after its posts were handed over, and was asked something else";
-        let remedy = format!(
-            "go on with it as it is by Tenant::redrive({}), or set `again` for a campaign that posts once more",
-            job.id
-        );
+        let again = "set `again` for a campaign that posts once more";
+        let (message, remedy) = match job.state {
+            JobState::Dead => (
+                "the campaign of this page died after its posts were handed over, and was asked something else",
+                format!(
+                    "go on with it as it is by Tenant::redrive({}), or {again}",
+                    job.id
+                ),
+            ),
+            _ => (
+                "the campaign of this page was called off after its posts were handed over",
+                again.to_owned(),
+            ),
+        };
         Err(Error::new(ErrorKind::Conflict, message)
             .with_rule("campaign.handed_over")
             .with_remedy(remedy))

@@ -116,6 +116,42 @@ async fn what_died_with_its_posts_handed_over_is_not_made_twice() {
 }
 
 #[tokio::test]
+async fn what_was_called_off_with_its_posts_handed_over_is_not_made_twice() {
+    let mut world = World::new().await;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
+    world.sandbox.faults().add(away);
+    world.campaign().await.unwrap_err();
+    let job = world
+        .tenant
+        .start_campaign(&world.request)
+        .await
+        .unwrap()
+        .job;
+    let off = world.store().cancel_job(world.tenant.id(), job);
+    assert!(off.await.unwrap());
+    let before = world.counts();
+    let refused = world.campaign().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert_eq!(refused.rule(), Some("campaign.handed_over"));
+    assert_eq!(world.counts(), before);
+
+    world.request.again = true;
+    assert!(!world.campaign().await.unwrap().repeated);
+    assert_eq!(world.counts(), [2, 8, 9, 2]);
+}
+
+#[tokio::test]
+async fn what_was_called_off_before_anything_was_handed_over_is_made_anew() {
+    let world = World::new().await;
+    let start = world.tenant.start_campaign(&world.request).await.unwrap();
+    let off = world.store().cancel_job(world.tenant.id(), start.job);
+    assert!(off.await.unwrap());
+    let report = world.campaign().await.unwrap();
+    assert_ne!(report.run_id, start.job);
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
+#[tokio::test]
 async fn two_who_go_on_with_what_died_go_on_with_one_campaign() {
     let world = World::new().await;
     let away = FaultRule::on("/metadata", Fault::StatusBefore(503)).times(20);
