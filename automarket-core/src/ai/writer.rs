@@ -78,7 +78,11 @@ pub async fn write_with(
         if problems.is_empty() {
             break;
         }
-        request.turns.push(answer.text);
+        // APIs refuse a turn that says nothing.
+        request.turns.push(match answer.text.trim() {
+            "" => "{}".to_owned(),
+            _ => answer.text,
+        });
         request.turns.push(repair(&problems));
     }
     let Some(mut drafts) = readable else {

@@ -124,6 +124,8 @@ async fn each_fault_is_told_and_repaired() {
             said("```json\n{}\n```", StopReason::Done),
             "not a JSON object",
         ),
+        (said("", StopReason::Done), "not a JSON object"),
+        (said(" \n", StopReason::Done), "not a JSON object"),
         (answer(&missing), "target x is missing"),
         (answer(&with("x", " ")), "target x is missing"),
         (answer(&with("bluesky", "hi")), "no target"),
@@ -149,6 +151,8 @@ async fn each_fault_is_told_and_repaired() {
         );
         let asked = model.asked();
         assert_eq!(asked.len(), 2);
+        let blank = |turn: &String| turn.trim().is_empty();
+        assert!(!asked[1].turns.iter().any(blank), "no API takes that");
         assert_eq!(asked[1].turns.len(), 3, "user, assistant, user");
         assert_eq!(asked[1].turns[0], asked[0].turns[0]);
         assert!(
