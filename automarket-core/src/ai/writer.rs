@@ -12,7 +12,7 @@ use super::{
     sentences::holds_phrase,
     source_text,
 };
-use crate::{Context, Error, ErrorKind, Result};
+use crate::{Context, Error, ErrorKind, Result, Retry};
 
 /// How often a model is told what is wrong with its answer.
 const REPAIRS: u32 = 2;
@@ -25,8 +25,9 @@ const TOLD: usize = 20;
 
 /// Asks a model for the texts of a brief and, at most twice, to repair what is wrong: an answer that is no
 /// JSON of the schema, a text over its limit, a banned word, a figure, name or address that the page does not hold
-/// ([`ungrounded`](super::ungrounded)). When the repairs are used up, the last answer that could be read is returned as it is: the checks
-/// that every text passes will say what is left. `name` is the generator's name in the result.
+/// ([`ungrounded`](super::ungrounded)). When the repairs are used up, or one is refused for good, the last answer that
+/// could be read is returned as it is: the checks that every text passes will say what is left. `name` is the generator's
+/// name in the result.
 ///
 /// Each turn is a remembered [step](crate::steps::step) whose name holds the generator's name and the prompt's
 /// hash, so an answer that arrived is never paid for twice. An answer that was cut off, or was on its way when the process
@@ -37,7 +38,7 @@ const TOLD: usize = 20;
 /// `InvalidInput` (`targets`, `page`) when there is nobody to write for or nothing to write about;
 /// `ContentRefused` when the model declines; `Truncated` when it stopped early; `UnexpectedReply` with
 /// [`Error::body`] holding the beginning of the answer when none could be read; those of
-/// [`LanguageModel::complete`].
+/// [`LanguageModel::complete`], of a repair only those that may pass and our own.
 pub async fn write_with(
     model: &dyn LanguageModel,
     name: &str,
@@ -53,9 +54,16 @@ pub async fn write_with(
     let mut unread = None;
     let mut repairs = 0;
     for turn in 0..=REPAIRS {
-        repairs = turn;
         let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
-        let answer = cx.step(&step, || model.complete(cx, &request)).await?;
+        let answer = match cx.step(&step, || model.complete(cx, &request)).await {
+            // What was paid for stands, though its repair cannot be asked for.
+            Err(error) if readable.is_some() && is_final(&error) => {
+                tracing::warn!(generator = name, %error, "a text goes on without its repair");
+                break;
+            }
+            answer => answer?,
+        };
+        repairs = turn;
         usage += answer.usage;
         if let Err(error) = whole(&answer) {
             // What came before still stands.
@@ -119,6 +127,13 @@ pub(super) fn writable(brief: &Brief) -> Result<()> {
         .with_rule("page.empty"));
     }
     Ok(())
+}
+
+/// Whether a model will never answer, and that is no trouble of ours.
+fn is_final(error: &Error) -> bool {
+    use ErrorKind::{Config, Internal, LeaseLost, Storage};
+    let ours = matches!(error.kind(), Config | Internal | LeaseLost | Storage);
+    error.retry() == Retry::Never && !ours
 }
 
 fn whole(answer: &Completion) -> Result<()> {

@@ -191,6 +191,37 @@ async fn after_two_repairs_the_last_readable_answer_is_returned() {
 }
 
 #[tokio::test]
+async fn what_was_paid_for_stands_though_its_repair_cannot_be_asked_for() {
+    let wrong = || answer(&with("x", "Lumen saves 90%."));
+    use ErrorKind::{Forbidden, InvalidInput, LeaseLost, QuotaExhausted, Unavailable};
+    for kind in [QuotaExhausted, Forbidden, InvalidInput] {
+        let model = Parrot::of([
+            wrong(),
+            Err(Error::new(kind, "no").with_retry(Retry::Never)),
+        ]);
+        let drafts = write_with(&model, "parrot", &cx(), &brief(page()))
+            .await
+            .unwrap();
+        assert_eq!(drafts.texts[1].text, "Lumen saves 90%.");
+        assert_eq!((drafts.repairs, drafts.usage.input_tokens), (0, 10));
+    }
+    // Nothing stands yet, it may be right later, or it is trouble of ours.
+    let garbage = said("no", StopReason::Done);
+    for (first, kind) in [
+        (garbage, QuotaExhausted),
+        (wrong(), Unavailable),
+        (wrong(), LeaseLost),
+        (wrong(), ErrorKind::Internal),
+    ] {
+        let model = Parrot::of([first, Err(Error::new(kind, "no"))]);
+        let error = write_with(&model, "parrot", &cx(), &brief(page()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), kind);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_never_reads_keeps_its_text() {
     let model = Parrot::of([
         said("one", StopReason::Done),
