@@ -195,12 +195,7 @@ impl Tenant {
         })?;
         let mut report = report_of(&found, self.engine().store.now().await?)?;
         for target in &mut report.targets {
-            let Some(id) = target.publication else {
-                continue;
-            };
-            if let Some(publication) = self.engine().store.publication(&self.id, id).await? {
-                target.follow(&publication);
-            }
+            self.follow(target).await?;
         }
         Ok(report)
     }

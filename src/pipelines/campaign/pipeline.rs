@@ -218,7 +218,9 @@ impl Campaigning<'_> {
                 (Route::Account(account), None) => {
                     target.scheduled_at = composed.due;
                     let publication = publication_id(post.id, *account);
-                    target.follow(&self.publish(&text.network, publication).await?);
+                    target.stands(&self.publish(&text.network, publication).await?);
+                    // The step is of an earlier run, perhaps: since then people may have moved or edited it.
+                    self.tenant.follow(&mut target).await?;
                 }
             }
             targets.push(target);

@@ -1,17 +1,23 @@
 use automarket_core::{
-    CampaignId, ErrorRecord, JobId, Platform, PublicationId,
+    CampaignId, Delivery, ErrorRecord, JobId, Platform, Profile, PublicationId, Result,
     ai::Usage,
     check::Finding,
     chrono::{DateTime, Utc},
     content::Brand,
     crm::CampaignRecorded,
+    networks,
     profile::TextUnit,
-    store::Publication,
+    publisher::rules_for,
+    store::{Publication, PublicationState, Target},
+    text,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::publishing::remote_id;
+use crate::{
+    Tenant,
+    publishing::{remote_id, routed},
+};
 
 /// What a campaign came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +65,7 @@ pub struct TargetFinding {
 pub struct TargetReport {
     /// The network, whichever way it travels.
     pub platform: Platform,
-    /// The text as sent.
+    /// The text as sent, or as it is to be.
     pub text: String,
     /// Its length as the network counts it.
     pub length: usize,
@@ -81,9 +87,56 @@ pub struct TargetReport {
     pub link: Option<Url>,
 }
 
+impl Tenant {
+    /// Brings a target up to what is stored of its publication now: where it stands, for when it is, and what it says.
+    /// What is not stored any more stays as it was told.
+    pub(super) async fn follow(&self, target: &mut TargetReport) -> Result<()> {
+        let store = &self.engine().store;
+        let Some(id) = target.publication else {
+            return Ok(());
+        };
+        let Some(publication) = store.publication(&self.id, id).await? else {
+            return Ok(());
+        };
+        target.stands(&publication);
+        let Some(post) = store.post(&self.id, publication.post).await? else {
+            return Ok(());
+        };
+        let waits = matches!(post.delivery, Delivery::Now | Delivery::At(_))
+            && publication.state != PublicationState::Draft;
+        if !target.is_off() {
+            let hour = publication.public_at.unwrap_or(publication.due);
+            target.scheduled_at = waits.then_some(hour);
+        }
+        let route = publication.route();
+        let Some(rules) = self.rules_of(route).await? else {
+            return Ok(());
+        };
+        let content = routed(post, &publication).content_for(&route.network, Some(route.account));
+        let words = content.final_text(&rules);
+        if words != target.text {
+            target.length = text::length(&words, &rules.text);
+            target.text = words;
+        }
+        Ok(())
+    }
+
+    /// The rules of a way, as far as anything is known of it: its account may be gone, or another's by now.
+    async fn rules_of(&self, route: &Target) -> Result<Option<Profile>> {
+        let engine = self.engine();
+        let account = engine.store.account(&self.id, route.account).await?;
+        let account = account.filter(|account| account.network == route.network);
+        let rules = account.and_then(|account| {
+            let publisher = engine.publisher(&account.platform).ok()?;
+            Some(rules_for(&account, &**publisher))
+        });
+        Ok(rules.or_else(|| networks::profile(&route.network)))
+    }
+}
+
 impl TargetReport {
-    /// Takes over how the publication stands.
-    pub(super) fn follow(&mut self, publication: &Publication) {
+    /// Takes over where the publication stands.
+    pub(super) fn stands(&mut self, publication: &Publication) {
         self.publication = Some(publication.id);
         self.status = publication.state.as_str().into();
         self.remote_id = remote_id(publication).map(str::to_owned);

@@ -1,16 +1,13 @@
 //! The CRM and the notice: what fails there fails alone.
 
-use automarket::{content::CampaignStatus, core::http_types::Method};
+use automarket::{
+    When,
+    content::CampaignStatus,
+    core::{Clock as _, http_types::Method},
+};
 use serde_json::Value;
 
 use super::*;
-
-fn account(route: &Route) -> AccountId {
-    match route {
-        Route::Account(id) => *id,
-        Route::Disabled(why) => panic!("{why}"),
-    }
-}
 
 fn failed<T: std::fmt::Debug>(part: &Part<T>) -> ErrorKind {
     match part {
@@ -149,6 +146,90 @@ async fn a_target_whose_account_changes_after_its_post_is_out_stands_as_it_was_s
         assert!(target.publication.is_some());
     }
     assert_eq!(world.counts()[1..], [4, 9, 1]);
+}
+
+/// A world in which all posts wait here, as X keeps no timetable.
+async fn without_a_timetable() -> World {
+    let mut world = World::new().await;
+    let tenant = world.tenant.id().clone();
+    let x = Account::new(tenant, Platform::X, "1");
+    let x = world.tenant.add_account(x, Credential::token("t"));
+    world.request.targets[1].route = Route::Account(x.await.unwrap().id);
+    world
+}
+
+#[tokio::test]
+async fn what_is_moved_and_edited_is_told_of_as_it_stands() {
+    for away in [false, true] {
+        let world = without_a_timetable().await;
+        if away {
+            let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
+            world.sandbox.faults().add(away);
+        }
+        let job = world
+            .tenant
+            .start_campaign(&world.request)
+            .await
+            .unwrap()
+            .job;
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        let [campaign] = world.stored().await.try_into().unwrap();
+        let (id, mut edited) = (campaign.post.id, campaign.post);
+        for variant in edited.networks.values_mut() {
+            variant.text = Some("Acme Cloud 2 is out.".into());
+        }
+        let next_week = world.clock.now() + chrono::Duration::days(7);
+        world.tenant.edit(id, edited).await.unwrap();
+        let moved = world.tenant.reschedule(id, When::At(next_week));
+        assert_eq!(moved.await.unwrap().len(), 4);
+
+        world.clock.advance(chrono::Duration::hours(1));
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        let report = world.tenant.campaign_report(job).await.unwrap();
+        for target in &report.targets {
+            assert_eq!(target.status, "scheduled", "{target:?}");
+            assert_eq!(target.scheduled_at, Some(next_week));
+            assert!(
+                target.text.starts_with("Acme Cloud 2 is out."),
+                "{target:?}"
+            );
+            assert_eq!(target.length, target.text.len());
+        }
+        let (x, link) = (&report.targets[1], report.targets[1].link.as_ref().unwrap());
+        assert_eq!(x.text, format!("Acme Cloud 2 is out.\n\n{link}"));
+        if away {
+            let records = world.sandbox.effects(&twenty::PLATFORM);
+            let posts = records.iter().filter(|r| r["characterCount"].is_number());
+            for (post, target) in posts.zip(&report.targets) {
+                assert_eq!(post["content"], target.text);
+                assert_eq!(post["characterCount"], target.length);
+            }
+            let (_, posts) = recorded(&world);
+            assert_eq!(posts.len(), 4);
+            let hour = json!(next_week);
+            assert!(posts.iter().all(|(_, at)| *at == hour), "{posts:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_and_is_tried_again_has_an_hour_again() {
+    let world = without_a_timetable().await;
+    let report = world.campaign().await.unwrap();
+    world.clock.advance(chrono::Duration::days(9));
+    finish_publications(&world).await;
+    let later = world.tenant.campaign_report(report.run_id).await.unwrap();
+    let missed = |t: &TargetReport| t.status == "missed" && t.scheduled_at.is_none();
+    assert!(later.targets.iter().all(missed), "{:?}", later.targets);
+    let post = world.stored().await[0].post.id;
+    world.tenant.retry(post).await.unwrap();
+    let later = world.tenant.campaign_report(report.run_id).await.unwrap();
+    let now = Some(world.clock.now());
+    assert!(
+        later.targets.iter().all(|t| t.scheduled_at == now),
+        "{:?}",
+        later.targets
+    );
 }
 
 /// A world whose notices a bot tells: it can look for what it lost.
