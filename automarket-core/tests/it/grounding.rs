@@ -243,6 +243,33 @@ fn addresses_compare_without_what_does_not_tell_them_apart() {
 }
 
 #[test]
+fn numbers_within_an_address_of_the_source_are_no_figures() {
+    let logo = "It ships. ![logo](https://acme.dev/_next/image?url=%2Fl.png&w=1200&q=75)";
+    let post = "[Read](https://acme.dev/blog/2019/11/5-reasons)";
+    for (source, text, figures) in [
+        (logo, "Loved by 1,200 teams.", &["1,200"][..]),
+        (logo, "Now 75 teams.", &["75"]),
+        (
+            post,
+            "Since 2019, 11 teams and 5 reasons.",
+            &["2019", "11", "5"],
+        ),
+        (
+            "![a](https://cdn.acme.dev/100%25-off.png)",
+            "We are 100% safe",
+            &["100%"],
+        ),
+        ("See https://a.example/?n=5 for 5 reasons", "5 reasons", &[]),
+        ("[5 reasons](https://a.example/5)", "5 reasons", &[]),
+        (post, "read https://acme.dev/blog/2019/11/5-reasons", &[]),
+    ] {
+        let claims = ungrounded(source, text);
+        let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!(words, figures, "{source} / {text}");
+    }
+}
+
+#[test]
 fn other_languages_are_judged_with_care() {
     let german = "Die Plattform spart den Teams der Firma Acme viel Zeit und Geld.";
     assert!(

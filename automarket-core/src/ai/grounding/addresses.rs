@@ -74,8 +74,8 @@ pub(super) fn masked(text: &str, addresses: &[Address]) -> String {
 }
 
 /// The addresses of a source, as they are compared.
-pub(super) fn known(source: &str) -> HashSet<String> {
-    find(source)
+pub(super) fn known(addresses: &[Address]) -> HashSet<String> {
+    addresses
         .iter()
         .map(|address| normal(&address.text))
         .collect()

@@ -37,7 +37,7 @@ pub enum UngroundedKind {
 ///
 /// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
 ///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
-///   such; a bare number may stand there with any unit. Numbers of list items are not figures.
+///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures.
 /// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
 ///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
@@ -67,9 +67,11 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(source: &str) -> Self {
         let source = read(source);
+        let addresses = addresses::find(&source);
         Self {
-            addresses: addresses::known(&source),
-            figures: figures::Source::new(&source),
+            // A picture's width and an article's date in its address are nothing that the page says.
+            figures: figures::Source::new(&addresses::masked(&source, &addresses)),
+            addresses: addresses::known(&addresses),
             names: names::Source::new(&source),
         }
     }
