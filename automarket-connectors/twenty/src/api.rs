@@ -73,6 +73,15 @@ impl Site {
         }
     }
 
+    /// Sends an upsert. Twenty looks for the record before it writes, so one that somebody else creates in
+    /// between is answered as a duplicate: asked once more, it is found.
+    pub(crate) async fn send_upsert(&self, cx: &Context, call: Call) -> Result<Reply> {
+        match self.send(cx, call.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Duplicate => self.send(cx, call).await,
+            reply => reply,
+        }
+    }
+
     pub(crate) fn list(&self, plural: &str, query: &[(&str, &str)]) -> Result<Call> {
         let query: Vec<_> = query.iter().copied().chain([("depth", "0")]).collect();
         let path = format!("/rest/{}", segment(plural)?);

@@ -97,7 +97,7 @@ fn copy(error: &Error) -> Error {
 }
 
 /// Writes the rows. A batch that is refused is halved until one bad record stands alone; the others go
-/// on together. So each bad record costs about log2(60) + 1 calls. An error that is not of a record
+/// on together. So each bad record costs about log2(60) + 2 calls. An error that is not of a record
 /// (limits, network, credential) ends it.
 pub(crate) async fn write(
     cx: &Context,
@@ -115,19 +115,31 @@ pub(crate) async fn write(
             Err(error) if error::refuses_the_record(&error) => error,
             Err(error) => return Err(error),
         };
+        // Whether the suspects, as they are, were refused.
+        let mut sent = true;
         while suspects.len() > 1 {
             let others = suspects.split_off(suspects.len() / 2);
             match send(cx, site, plural, &suspects, key_of, results).await {
                 // This half is good, so the bad one is among the others.
-                Ok(()) => suspects = others,
+                Ok(()) => (suspects, sent) = (others, false),
                 Err(own) if error::refuses_the_record(&own) => {
-                    error = own;
+                    (error, sent) = (own, true);
                     others
                         .into_iter()
                         .rev()
                         .for_each(|row| waiting.push_front(row));
                 }
                 Err(error) => return Err(error),
+            }
+        }
+        // The batch may have been too large, or in a race that is over: then nobody is bad.
+        if !sent {
+            match send(cx, site, plural, &suspects, key_of, results).await {
+                Err(own) if error::refuses_the_record(&own) => error = own,
+                end => {
+                    end?;
+                    continue;
+                }
             }
         }
         for row in suspects {
@@ -147,7 +159,7 @@ async fn send(
 ) -> Result<()> {
     let bodies = rows.iter().map(|row| row.body.clone().into()).collect();
     let call = site.upsert_batch(plural, &Value::Array(bodies))?;
-    let reply = site.send(cx, call).await?;
+    let reply = site.send_upsert(cx, call).await?;
     let records = wire::page(&reply)?.records;
     if records.len() > rows.len() {
         return Err(garbled(&reply, "more results than records"));

@@ -343,8 +343,8 @@ async fn new_or_old(
     field: &str,
     call: impl Fn(bool) -> Result<Call>,
 ) -> Result<Value> {
-    let reply = match site.send(cx, call(false)?).await {
-        Err(error) if names(&error, field) => site.send(cx, call(true)?).await?,
+    let reply = match site.send_upsert(cx, call(false)?).await {
+        Err(error) if names(&error, field) => site.send_upsert(cx, call(true)?).await?,
         other => other?,
     };
     wire::record(&reply)
@@ -367,7 +367,7 @@ async fn record_campaign(
     campaign: &CampaignRecord,
 ) -> Result<CampaignRecorded> {
     let call = site.upsert("campaigns", &rows::campaign(campaign))?;
-    let id = wire::id(&wire::record(&site.send(cx, call).await?)?)?;
+    let id = wire::id(&wire::record(&site.send_upsert(cx, call).await?)?)?;
     let posts = campaign.posts.iter().enumerate();
     let posts = posts
         .map(|(at, post)| rows::campaign_post(at, post, &id))

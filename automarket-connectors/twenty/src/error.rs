@@ -134,7 +134,8 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         );
         return Some(error.with_remedy("merge the two records in Twenty, or look one up by id"));
     }
-    if has("duplicate entry") || status == 409 {
+    // Of one field's value older servers say `Duplicate Emails .. Please set a unique one.`
+    if has("duplicate entry") || has("please set a unique one") || status == 409 {
         return Some(reply.error(ErrorKind::Duplicate, "there is such a record already"));
     }
     if creates_schema && status == 400 && (has("already") || has("not_available")) {

@@ -120,6 +120,12 @@ async fn every_answer_has_its_class() {
             Retry::Never,
         ),
         (
+            400,
+            error("Duplicate Emails with value a@b.example. Please set a unique one."),
+            ErrorKind::Duplicate,
+            Retry::Never,
+        ),
+        (
             409,
             error("Object already exists"),
             ErrorKind::Duplicate,

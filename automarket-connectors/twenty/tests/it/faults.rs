@@ -35,6 +35,10 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
+const DUPLICATE: &str = r#"{"statusCode":400,"error":"BadRequestException","messages":["A duplicate entry was detected"]}"#;
+
+const OLDER_DUPLICATE: &str = r#"{"statusCode":400,"error":"BadRequestException","messages":["Duplicate Emails with value p7@example.com. Please set a unique one."]}"#;
+
 fn at() -> DateTime<Utc> {
     "2026-11-20T10:00:00Z".parse().unwrap()
 }
@@ -193,9 +197,63 @@ async fn a_batch_of_a_thousand_with_seven_bad_takes_few_calls() {
         .await
         .unwrap();
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 993);
-    // 17 look-ups, 17 batches; each bad record takes 6 halvings and one batch of those that waited.
+    // 17 look-ups, 17 batches; each bad record takes 6 halvings, one call alone and one batch of those that waited.
     let calls = world.fake.requests();
-    assert!(calls <= 17 + 17 + 7 * 7, "{calls} calls");
+    assert!(calls <= 17 + 17 + 7 * 8, "{calls} calls");
+}
+
+/// What a refused batch was refused for may be over when it is sent in parts.
+#[tokio::test]
+async fn what_is_refused_for_a_moment_is_nobodys_last_word() {
+    let too_large = Fault::Reply(413, "<html><h1>413 Request Entity Too Large</h1></html>");
+    let people: Vec<_> = (0..60)
+        .map(|n| contact(&format!("p{n}@example.com")))
+        .collect();
+    for (fault, calls) in [
+        (Fault::Reply(400, DUPLICATE), 3),
+        (Fault::Reply(400, OLDER_DUPLICATE), 3),
+        // The look-up, the batch, six halves and the last record alone.
+        (too_large, 9),
+    ] {
+        let world = World::new();
+        let rule = FaultRule::on("/rest/batch/people", fault);
+        world.sandbox.faults().add(rule);
+        let results = world.twenty.upsert_contacts(&world.cx, &people).await;
+        let refused = results.unwrap().into_iter().filter_map(Result::err);
+        assert_eq!(refused.count(), 0);
+        assert_eq!(world.effects(), 60);
+        let hits = world.sandbox.faults().hits().len();
+        assert!(world.fake.requests() + hits <= calls, "{calls}");
+    }
+}
+
+#[tokio::test]
+async fn a_campaign_that_somebody_else_creates_meanwhile_is_met() {
+    for path in ["/rest/campaigns", "/rest/batch/campaignPosts"] {
+        let world = World::new();
+        let rule = FaultRule::on(path, Fault::Reply(400, DUPLICATE));
+        world.sandbox.faults().add(rule);
+        let recorded = world.twenty.record_campaign(&world.cx, &campaign()).await;
+        assert_eq!(recorded.unwrap().posts.len(), 3, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_that_stays_one_is_told() {
+    let world = World::new();
+    for path in ["/rest/campaigns", "/rest/batch/people"] {
+        let rule = FaultRule::on(path, Fault::Reply(400, DUPLICATE)).times(u32::MAX);
+        world.sandbox.faults().add(rule);
+    }
+    let error = world.twenty.record_campaign(&world.cx, &campaign()).await;
+    let error = error.unwrap_err();
+    let told = (ErrorKind::Duplicate, Retry::Never);
+    assert_eq!((error.kind(), error.retry()), told);
+    let ann = [contact("ann@example.com")];
+    let results = world.twenty.upsert_contacts(&world.cx, &ann).await.unwrap();
+    let error = results[0].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), told);
+    assert_eq!(world.sandbox.faults().hits().len(), 4);
 }
 
 #[tokio::test]
