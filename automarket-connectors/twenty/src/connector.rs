@@ -23,7 +23,7 @@ use crate::{
     wire,
 };
 
-/// How long a new object may be missing from the API.
+/// When to ask again for an object that the schema has and the API does not serve yet.
 const SCHEMA_DELAY: Duration = Duration::from_secs(5);
 
 /// Twenty as a CRM.
@@ -199,7 +199,7 @@ impl CrmProvider for Twenty {
     ) -> Result<CampaignRecorded> {
         let site = self.site(cx)?;
         let step = format!("twenty.schema.{}", site.workspace());
-        let created: Vec<String> = cx
+        let _: Vec<String> = cx
             .step(&step, || async {
                 let objects = schema::campaign_objects();
                 let wanted = objects
@@ -209,7 +209,8 @@ impl CrmProvider for Twenty {
             })
             .await?;
         record_campaign(cx, &site, campaign).await.map_err(|error| {
-            if error::unknown_object(&error) && !created.is_empty() {
+            // The schema has the object, whoever made it: the API will serve it in a moment.
+            if error::unknown_object(&error) {
                 error.with_retry(Retry::After(Some(SCHEMA_DELAY)))
             } else {
                 error

@@ -297,6 +297,23 @@ async fn a_new_object_that_is_not_served_yet_is_waited_for() {
 }
 
 #[tokio::test]
+async fn an_object_that_another_worker_has_just_made_is_waited_for_too() {
+    let world = World::new();
+    let (twenty, campaign) = (&world.twenty, campaign());
+    twenty.record_campaign(&world.cx, &campaign).await.unwrap();
+    // A context of its own, that finds nothing to create.
+    let cx = automarket_core::Context::new(world.sandbox.clone())
+        .with_credential(automarket_core::Credential::token(FakeTwenty::TOKEN));
+    let missing = r#"{"statusCode":400,"error":"BadRequestException","messages":["object 'campaigns' not found"]}"#;
+    let rule = FaultRule::on("/rest/campaigns", Fault::Reply(400, missing));
+    world.sandbox.faults().add(rule);
+    let error = twenty.record_campaign(&cx, &campaign).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(5))));
+    twenty.record_campaign(&cx, &campaign).await.unwrap();
+    assert_eq!(world.effects(), 4);
+}
+
+#[tokio::test]
 async fn the_schema_is_looked_at_once_per_run() {
     let world = World::new();
     let campaign = campaign();
