@@ -83,6 +83,22 @@ impl Page {
     }
 }
 
+/// How much of a page's text is kept, in characters: more than any article, and little enough to be stored,
+/// counted and compared at once.
+const MAX_TEXT: usize = 200_000;
+
+/// A page's text as far as it is kept, and whether something was left out: of more than 200,000 characters the
+/// beginning, up to the end of a line. For each [`PageSource`], of text and Markdown.
+#[must_use]
+pub fn capped(mut text: String) -> (String, bool) {
+    let Some((end, _)) = text.char_indices().nth(MAX_TEXT) else {
+        return (text, false);
+    };
+    let line = text[..end].rfind('\n').filter(|at| *at > end / 2);
+    text.truncate(line.unwrap_or(end));
+    (text, true)
+}
+
 /// Answers questions from the web, with its sources.
 #[async_trait]
 pub trait Researcher: Send + Sync {

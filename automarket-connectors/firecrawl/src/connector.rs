@@ -3,7 +3,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     http::Guard,
     profile::Markup,
-    source::Page,
+    source::{Page, capped},
     text,
 };
 use serde_json::{Map, Value};
@@ -112,8 +112,8 @@ impl PageSource for Firecrawl {
 
 fn page(asked: &Url, data: Data) -> Page {
     let meta = &data.metadata;
-    let markdown = data.markdown.unwrap_or_default();
-    let text = text::render(&markdown, Markup::Plain);
+    let (markdown, cut) = capped(data.markdown.unwrap_or_default());
+    let (text, text_cut) = capped(text::render(&markdown, Markup::Plain));
     let url = first(meta, &["url", "sourceURL"]).and_then(|text| Url::parse(&text).ok());
     let base = url.unwrap_or_else(|| asked.clone());
     let address = |names: &[&str]| first(meta, names).and_then(|text| base.join(&text).ok());
@@ -135,7 +135,7 @@ fn page(asked: &Url, data: Data) -> Page {
         url: Some(base),
         text,
         markdown,
-        truncated: false,
+        truncated: cut || text_cut,
     }
 }
 

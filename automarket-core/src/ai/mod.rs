@@ -8,7 +8,7 @@ mod sentences;
 mod template;
 mod writer;
 
-pub use grounding::{Ungrounded, UngroundedKind, source_text, ungrounded};
+pub use grounding::{GroundingSource, Ungrounded, UngroundedKind, source_text, ungrounded};
 pub use model::{
     Completion, LanguageModel, ModelRequest, StopReason, TextPiece, TextStream, Usage,
 };

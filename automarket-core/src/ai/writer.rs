@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Brief, Completion, Draft, Drafts, LanguageModel, ModelRequest, StopReason, Usage,
-    grounding::Source,
+    grounding::GroundingSource,
     prompt,
     prompt::{data, keys, limit},
     sentences::holds_phrase,
@@ -48,7 +48,7 @@ pub async fn write_with(
     writable(brief)?;
     let mut request = prompt(brief);
     let hash = hash(&request)?;
-    let source = Source::new(&source_text(&brief.page));
+    let source = GroundingSource::new(&source_text(&brief.page));
     let mut usage = Usage::default();
     let mut readable = None;
     let mut unread = None;
@@ -185,7 +185,7 @@ fn decode(brief: &Brief, text: &str) -> Result<Answer, String> {
 }
 
 /// What is wrong with texts that can be read.
-fn review(brief: &Brief, source: &Source, answer: &Answer) -> Vec<String> {
+fn review(brief: &Brief, source: &GroundingSource, answer: &Answer) -> Vec<String> {
     let mut problems = Vec::new();
     for (at, (key, target)) in keys(brief).iter().zip(&brief.targets).enumerate() {
         let Some(text) = answer.texts.get(key) else {

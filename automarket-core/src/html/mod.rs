@@ -26,7 +26,10 @@ use metadata::Metadata;
 use url::Url;
 use walk::{Event, Rewriter, masked, unmasked, walk};
 
-use crate::{Bytes, Error, ErrorKind, Result, source::Page};
+use crate::{
+    Bytes, Error, ErrorKind, Result,
+    source::{Page, capped},
+};
 
 pub use markdown::to_markdown;
 pub use sanitize::sanitize;
@@ -34,9 +37,6 @@ pub use text::to_text;
 
 /// What is left of a page's markup when it is parsed, in bytes at the most.
 const MAX_MARKUP: usize = 2 * 1024 * 1024;
-/// How much of the main text is kept, in characters: more than any article, and little enough to be stored,
-/// counted and compared at once.
-const MAX_TEXT: usize = 200_000;
 /// How much of the main text the excerpt shows, in characters.
 const EXCERPT: usize = 240;
 
@@ -93,16 +93,6 @@ pub fn extract(bytes: &[u8], url: Option<&Url>, content_type: Option<&str>) -> R
         truncated: cut || walked || rewriter.cut || text_cut || markdown_cut,
         url: address,
     })
-}
-
-/// The beginning of an over-long text, up to the end of a line, and whether something was left out.
-fn capped(mut text: String) -> (String, bool) {
-    let Some((end, _)) = text.char_indices().nth(MAX_TEXT) else {
-        return (text, false);
-    };
-    let line = text[..end].rfind('\n').filter(|at| *at > end / 2);
-    text.truncate(line.unwrap_or(end));
-    (text, true)
 }
 
 /// As [`extract`], on a thread for blocking work, given up after `deadline`. The bounds of this module

@@ -302,6 +302,14 @@ fn claims_come_once_and_in_order() {
 }
 
 #[test]
+fn addresses_with_and_without_a_scheme_come_once_and_in_order() {
+    let text = "acme.org https://acme.de/x_y acme.net www.acme.fr x@acme.it acme.es";
+    let claims = ungrounded("", text);
+    let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+    assert_eq!(words, text.split(' ').collect::<Vec<_>>());
+}
+
+#[test]
 fn words_with_digits_are_read_alike_on_both_sides() {
     for text in ["0'aA", "0aȨ\0", "aA'0", "Q3-2026", "20-year-old", "€5-Deal"] {
         assert_eq!(ungrounded(text, text), [], "{text}");

@@ -2,7 +2,7 @@
 
 use automarket_core::{
     CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
-    ai::{Brief, Drafts, UngroundedKind, source_text, ungrounded},
+    ai::{Brief, Drafts, GroundingSource, UngroundedKind, source_text},
     check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
     content::{Campaign, CampaignStatus, MediaKind, Utm},
@@ -99,9 +99,12 @@ pub(super) fn compose(
     post.id = post_id(run);
     let id = CampaignId::derived_at(&format!("campaign {run}"), at);
     post.campaign = Some(id);
+    // What the brand says of itself need not stand on the page.
+    let source = format!("{}{}", source_text(page), disclosure_tail(request));
+    let source = GroundingSource::new(&source);
     let mut texts = Vec::new();
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
-        let (variant, report) = write(lane, &draft.text, page, &utm, request);
+        let (variant, report) = write(lane, &draft.text, page, &source, &utm, request);
         texts.push(Text {
             network: lane.network.clone(),
             route: lane.route.clone(),
@@ -135,6 +138,7 @@ fn write(
     lane: &Lane,
     draft: &str,
     page: &Page,
+    source: &GroundingSource,
     utm: &Utm,
     request: &CampaignRequest,
 ) -> (Variant, Report) {
@@ -176,10 +180,8 @@ fn write(
             "read it again before it goes out",
         )]);
     }
-    // What the brand says of itself need not stand on the page.
-    let source = format!("{}{tail}", source_text(page));
     let said = variant.text.as_deref().unwrap_or_default();
-    report.add(unsupported(&source, said));
+    report.add(unsupported(source, said));
     (variant, report)
 }
 
@@ -192,7 +194,7 @@ fn disclosure_tail(request: &CampaignRequest) -> String {
 }
 
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
-fn unsupported(source: &str, text: &str) -> Vec<Finding> {
+fn unsupported(source: &GroundingSource, text: &str) -> Vec<Finding> {
     let finding = |claim: automarket_core::ai::Ungrounded| {
         let (severity, rule, what) = match claim.kind {
             UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
@@ -206,7 +208,7 @@ fn unsupported(source: &str, text: &str) -> Vec<Finding> {
             remedy: "take it out, or say it on the page".into(),
         }
     };
-    ungrounded(source, text).into_iter().map(finding).collect()
+    source.ungrounded(text).into_iter().map(finding).collect()
 }
 
 fn utm(page: &Page) -> Utm {

@@ -71,6 +71,28 @@ async fn a_page_comes_with_text_metadata_and_branding() {
 }
 
 #[tokio::test]
+async fn of_a_page_without_end_the_beginning_is_kept() {
+    // 600 KB; and of letters that take three bytes.
+    for line in ["[item](https://e.example/p/1)\n\n", "一覧です。\n\n"] {
+        let page = FakePage {
+            markdown: line.repeat(600_000 / line.len()),
+            metadata: json!({"title": "List"}),
+            branding: Some(json!({})),
+            status: 0,
+        };
+        let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
+        let cx = Context::new(Sandbox::new().with(fake));
+        let cx = cx.with_credential(Credential::token(KEY));
+        let page = Firecrawl::new().read(&cx, PAGE).await.unwrap();
+        assert!(page.truncated);
+        assert!(page.text.chars().count() <= 200_000);
+        assert!(page.markdown.chars().count() <= 200_000);
+        assert!(page.markdown.trim_end().ends_with(line.trim_end()));
+        assert!(!page.text.contains("]("), "the text is no Markdown");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_could_not_be_read_is_no_empty_one() {
     let of = |markdown: &str, error: &str| FakePage {
         markdown: markdown.into(),

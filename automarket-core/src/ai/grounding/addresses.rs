@@ -49,18 +49,21 @@ fn bare(text: &str, found: &mut Vec<Address>) {
     }
     let mut at: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     at.push(text.len());
+    let mut bare = Vec::new();
     for url in urls {
         let (Some(start), Some(end)) = (at.get(url.start), at.get(url.end)) else {
             continue;
         };
-        let inside = |address: &Address| address.span.start < *end && *start < address.span.end;
-        if !found.iter().any(inside) {
-            found.push(Address {
+        // The found ones are in order, and there may be thousands.
+        let next = found.partition_point(|address| address.span.end <= *start);
+        if found.get(next).is_none_or(|next| next.span.start >= *end) {
+            bare.push(Address {
                 span: *start..*end,
                 text: url.text,
             });
         }
     }
+    found.append(&mut bare);
 }
 
 /// The text with its addresses blanked out, so that their words and figures are not judged again.

@@ -113,6 +113,7 @@ struct Figure {
 }
 
 /// The figures and months of a source.
+#[derive(Debug)]
 pub(super) struct Source {
     with_unit: HashSet<(Value, Unit)>,
     values: HashSet<Value>,

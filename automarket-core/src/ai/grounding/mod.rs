@@ -54,18 +54,21 @@ pub enum UngroundedKind {
 /// ```
 #[must_use]
 pub fn ungrounded(source: &str, text: &str) -> Vec<Ungrounded> {
-    Source::new(source).ungrounded(text)
+    GroundingSource::new(source).ungrounded(text)
 }
 
-/// A source made ready for several texts.
-pub(super) struct Source {
+/// A source made ready for several texts, as reading a long one takes its time.
+#[derive(Debug)]
+pub struct GroundingSource {
     addresses: HashSet<String>,
     figures: figures::Source,
     names: names::Source,
 }
 
-impl Source {
-    pub(super) fn new(source: &str) -> Self {
+impl GroundingSource {
+    /// Reads the source.
+    #[must_use]
+    pub fn new(source: &str) -> Self {
         let source = read(source);
         let addresses = addresses::find(&source);
         Self {
@@ -76,8 +79,9 @@ impl Source {
         }
     }
 
-    /// As [`ungrounded`].
-    pub(super) fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
+    /// As [`ungrounded`], of this source.
+    #[must_use]
+    pub fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
         let text = read(text);
         let addresses = addresses::find(&text);
         let rest = addresses::masked(&text, &addresses);

@@ -24,6 +24,7 @@ const SAID: &str = "says said announced announces launches launched acquires acq
 const GERMAN: &str = "der die das und ist nicht mit für ein eine zu den von auf";
 
 /// The words of a source.
+#[derive(Debug)]
 pub(super) struct Source {
     /// Each word in lower case: whole, its hyphenated parts, the parts of mixed case.
     words: HashSet<String>,
