@@ -120,6 +120,7 @@ impl Instagram {
             caption: content.text.trim_end(),
             story: options.story,
             begun,
+            looked: AtomicBool::new(false),
         };
         let (mut round, mut why) = (0, String::new());
         while container::another(cx, round, &why).await? {
@@ -333,12 +334,15 @@ struct Sending<'a> {
     caption: &'a str,
     story: bool,
     begun: DateTime<Utc>,
+    /// Whether an earlier attempt's end was looked for.
+    looked: AtomicBool,
 }
 
 impl Sending<'_> {
     /// What an earlier attempt left. Of a container that is `dead` nothing is out: whether there is time for
     /// another is not decided here.
     async fn look(&self, container: &str, dead: &AtomicBool) -> Result<Option<Sent>> {
+        self.looked.store(true, Ordering::Relaxed);
         let became = self.became(container).await;
         if matches!(&became, Err(error) if error.rule() == Some(DEAD)) {
             dead.store(true, Ordering::Relaxed);
@@ -349,7 +353,10 @@ impl Sending<'_> {
 
     async fn send(&self, container: &str, dead: &AtomicBool, step: &str) -> Result<Sent> {
         let block = format!("{step}.block");
-        if let Some(block) = self.block(&block).await? {
+        // One of before is no answer to who sends anew (`resend_unknown`).
+        if self.looked.load(Ordering::Relaxed)
+            && let Some(block) = self.block(&block).await?
+        {
             return Err(block.refusal(self.cx.now()));
         }
         if dead.load(Ordering::Relaxed) {

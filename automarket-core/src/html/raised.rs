@@ -52,7 +52,12 @@ impl Raised {
         if rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
             return text;
         }
-        // What is apart and no mere mark is small print, with figures of its own.
+        // What is no mark of what it stands behind has figures of its own: `$<sup>49</sup>`.
+        let marks = |c: char| c.is_alphanumeric() || "%)]}\"'”’»*.,;:!?…™®©".contains(c);
+        if !after.is_some_and(marks) {
+            return text;
+        }
+        // Nor is small print.
         let apart = !after.is_some_and(char::is_alphanumeric);
         if apart && text.contains(|c: char| c.is_alphabetic() || "%$€£¥₹".contains(c)) {
             return text;

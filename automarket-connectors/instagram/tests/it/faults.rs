@@ -357,6 +357,9 @@ async fn what_a_block_left_is_looked_for_before_the_refusal_stands_and_never_sen
     );
     assert!(error.message().contains("blocked"), "{error}");
     assert_eq!((world.effects().len(), world.fake.containers()), (0, 1));
+    // Who sends it anew, the block being over, is not answered with the old one.
+    done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

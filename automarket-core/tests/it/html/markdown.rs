@@ -229,6 +229,9 @@ fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
         ("the 99<sup>th</sup> time", "the 99th time"),
         // The rest of a number, and small print.
         ("$49<sup>.99</sup>", "$49.99"),
+        ("Only $<sup>49</sup> a month", "Only $49 a month"),
+        ("Save <sub>20</sub>% now", "Save 20% now"),
+        ("Up to <sup>50</sup>% off", "Up to 50% off"),
         ("Now <sup>Save 20% today</sup>", "Now Save 20% today"),
         ("<sup>$</sup>99", "$99"),
     ] {
