@@ -190,7 +190,7 @@ impl Tenant {
 
     /// Withdraws the account's credential at its platform, where that is offered, and erases it here, in any
     /// case. The account stays, to be connected again. A renewal under way is waited for, at most for
-    /// [`RefreshPolicy::lease`](super::RefreshPolicy::lease): what it brings is withdrawn. Accounts of other tenants are
+    /// `RefreshPolicy::lease`: what it brings is withdrawn. Accounts of other tenants are
     /// not looked at: where a platform withdraws more than one login at once, as Slack does with a bot, they go too.
     ///
     /// # Errors
