@@ -288,7 +288,8 @@ impl Context {
         steps::once(&*self.steps, name, find, act).await
     }
 
-    /// What a [`once`](Self::once) of this name ended in before, if it did; see [`steps::ended`].
+    /// What a [`once`](Self::once) or [`step`](Self::step) of this name ended in before, if it did; see
+    /// [`steps::ended`].
     ///
     /// # Errors
     /// Those of the steps.

@@ -257,13 +257,14 @@ where
     }
 }
 
-/// What an outside write ended in, where that is remembered: what only leads up to it need not be done again.
+/// What a [`once`] or [`step`] of this name ended in, where that is remembered: what only leads up to it need not be
+/// done again.
 ///
 /// # Errors
 /// Those of the steps.
 pub async fn ended<T: DeserializeOwned>(steps: &dyn Steps, name: &str) -> Result<Option<T>> {
     match state(steps, name).await? {
-        Some(StepState::Done(value)) => decode(name, value).map(Some),
+        Some(StepState::Done(value) | StepState::Kept(value)) => decode(name, value).map(Some),
         _ => Ok(None),
     }
 }
@@ -328,6 +329,8 @@ mod tests {
             assert_eq!(got, 7);
         }
         assert_eq!(runs.get(), 1);
+        assert_eq!(ended(&steps, "a").await.unwrap(), Some(7));
+        assert_eq!(ended::<u32>(&steps, "b").await.unwrap(), None);
     }
 
     #[tokio::test]
@@ -536,6 +539,7 @@ mod tests {
         )
         .await;
         assert!(refused.is_err());
+        assert_eq!(ended::<u32>(&steps, "p").await.unwrap(), None);
         let done: u32 = once(
             &steps,
             "p",
@@ -545,5 +549,6 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(done, 1);
+        assert_eq!(ended(&steps, "p").await.unwrap(), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Publication, PublishingChange, not_there, post_moved, rows::payload_of},
+    store::{Publication, PublishingChange, not_there, post_moved},
 };
 use tokio::task::JoinSet;
 use tokio_postgres::{Row, types::ToSql};
@@ -15,7 +15,7 @@ use crate::{
     db::{Database, Params, Tx},
     error::{ACCOUNTS, Outcome, POST},
     events::EventRows,
-    jobs::JobColumns,
+    jobs::{JobColumns, payloads_of, with_payloads},
     together::{Together, Waiting},
     value::{Columns, damaged, to_json},
 };
@@ -202,12 +202,8 @@ async fn write(
     ordered.sort_by_key(|publication| publication.id);
     let heads = ordered.into_iter().map(up_to_update);
     let heads: Vec<String> = heads.collect::<Result<_>>()?;
-    let payloads = change
-        .jobs
-        .iter()
-        .map(payload_of)
-        .collect::<Result<Vec<_>>>()?;
-    let jobs = JobColumns::new(change.jobs.iter().zip(payloads.iter().map(String::as_str)));
+    let payloads = payloads_of(&change.jobs)?;
+    let jobs = JobColumns::new(with_payloads(&change.jobs, &payloads));
     let attempts = to_json(&change.attempts)?;
     let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
     let latencies: Vec<i32> = latencies.collect();

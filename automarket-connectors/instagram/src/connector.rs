@@ -355,9 +355,9 @@ impl Sending<'_> {
         let block = format!("{step}.block");
         // One of before is no answer to who sends anew (`resend_unknown`).
         if self.looked.load(Ordering::Relaxed)
-            && let Some(block) = self.block(&block).await?
+            && let Some(known) = self.cx.ended::<Block>(&block).await?
         {
-            return Err(block.refusal(self.cx.now()));
+            return Err(known.refusal(self.cx.now()));
         }
         if dead.load(Ordering::Relaxed) {
             return Err(container::dead());
@@ -385,16 +385,6 @@ impl Sending<'_> {
                 Err(became.err().unwrap_or(refusal).with_retry(Retry::Reconcile))
             }
             _ => Err(refusal),
-        }
-    }
-
-    /// The block that an earlier attempt to publish the container met.
-    async fn block(&self, step: &str) -> Result<Option<Block>> {
-        let none = || async { Err(container::dead()) };
-        match self.cx.step(step, none).await {
-            Ok(block) => Ok(Some(block)),
-            Err(error) if error.rule() == Some(DEAD) => Ok(None),
-            Err(error) => Err(error),
         }
     }
 

@@ -39,6 +39,19 @@ fn written(row: &NewRow) -> Written<'_> {
     (&row.job, &row.payload)
 }
 
+/// The payloads of jobs that may be put in.
+pub(crate) fn payloads_of(jobs: &[NewJob]) -> Result<Vec<String>> {
+    jobs.iter().map(payload_of).collect()
+}
+
+/// Jobs with their payloads.
+pub(crate) fn with_payloads<'a>(
+    jobs: &'a [NewJob],
+    payloads: &'a [String],
+) -> impl Iterator<Item = Written<'a>> {
+    jobs.iter().zip(payloads.iter().map(String::as_str))
+}
+
 /// Jobs as columns.
 #[derive(Default)]
 pub(crate) struct JobColumns<'a> {
@@ -108,8 +121,8 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let payloads = jobs.iter().map(payload_of).collect::<Result<Vec<_>>>()?;
-    let columns = JobColumns::new(jobs.iter().zip(payloads.iter().map(String::as_str)));
+    let payloads = payloads_of(jobs)?;
+    let columns = JobColumns::new(with_payloads(jobs, &payloads));
     columns.answers(tx.rows(PUT, &columns.params()).await)
 }
 
@@ -212,8 +225,8 @@ impl Writer {
         if !apart && turn.is_none() {
             return self.company.call(NewRow::all(jobs)?).await;
         }
-        let payloads = jobs.iter().map(payload_of).collect::<Result<Vec<_>>>()?;
-        let rows = jobs.iter().zip(payloads.iter().map(String::as_str));
+        let payloads = payloads_of(jobs)?;
+        let rows = with_payloads(jobs, &payloads);
         Ok(self.inserts.put(rows).await?)
     }
 }

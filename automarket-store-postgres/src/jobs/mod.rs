@@ -27,7 +27,7 @@ use crate::{
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 pub(crate) use claim::{Claims, micros};
-pub(crate) use enqueue::{JobColumns, Writer, enqueue};
+pub(crate) use enqueue::{JobColumns, Writer, enqueue, payloads_of, with_payloads};
 pub(crate) use settle::{Settler, prolong};
 
 #[async_trait]

@@ -1,12 +1,14 @@
 //! Unique keys under concurrency: two stores with pools of their own, as two processes have, and hosts whose
 //! transactions roll back at random.
 
+use std::time::Duration;
+
 use automarket_core::{
     Error, ErrorKind, ErrorRecord,
     store::{Claim, Enqueued, JobStore, UpkeepStore, Verdict},
 };
 use automarket_store_postgres::{PostgresStore, with_tokio_postgres};
-use tokio_postgres::Transaction;
+use tokio_postgres::{Client, Transaction};
 
 use crate::{acme, client, cluster, job};
 
@@ -86,15 +88,7 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     tx.query(&sql, &[&id.uuid(), &fence]).await.unwrap();
     let repeat = tokio::spawn(async move { store.enqueue(&[new]).await });
     let admin = client(cluster.url()).await;
-    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
-        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0)";
-    let put = format!("{}.put_", test.schema());
-    while !admin
-        .query_one(waits, &[&put])
-        .await
-        .unwrap()
-        .get::<_, bool>(0)
-    {
+    while waiting_puts(&admin, test.schema()).await == 0 {
         tokio::task::yield_now().await;
     }
     tx.commit().await.unwrap();
@@ -102,6 +96,14 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
     let stats = test.store.queue_stats().await.unwrap();
     assert_eq!(stats.ready + stats.later + stats.leased, 0);
     test.remove().await.unwrap();
+}
+
+/// How many puts of a store wait for somebody's lock.
+async fn waiting_puts(admin: &Client, schema: &str) -> i64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    let put = format!("{schema}.put_");
+    admin.query_one(sql, &[&put]).await.unwrap().get(0)
 }
 
 /// Takes the key `held` in a host's transaction.
@@ -147,25 +149,27 @@ async fn an_id_that_an_open_transaction_holds_holds_up_no_other_job() {
     let put = with_tokio_postgres::enqueue_in(&test.store, &tx, &held);
     put.await.unwrap();
     let admin = client(cluster.url()).await;
-    let sql = "SELECT count(*) FROM pg_stat_activity
-        WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0";
-    let ours = format!("{}.put_", test.schema());
     let mut repeats = Vec::new();
     for waiting in 1..4_i64 {
         let (store, held) = (test.store.clone(), held.clone());
         repeats.push(tokio::spawn(async move { store.enqueue(&[held]).await }));
         // One after the other, not in one group.
-        let mut found = 0;
-        while found < waiting && !repeats.iter().any(|repeat| repeat.is_finished()) {
-            found = admin.query_one(sql, &[&ours]).await.unwrap().get(0);
+        while waiting_puts(&admin, test.schema()).await < waiting
+            && !repeats.iter().any(|repeat| repeat.is_finished())
+        {
+            tokio::task::yield_now().await;
         }
     }
-    // In the company of one that is held.
+    // In the company of one that is held. (The deadline only ends a test that fails.)
     let (mine, again) = (job(), held.clone());
-    let (mine, again) = tokio::join!(
-        test.store.enqueue(std::slice::from_ref(&mine)),
-        test.store.enqueue(std::slice::from_ref(&again))
-    );
+    let both = async {
+        tokio::join!(
+            test.store.enqueue(std::slice::from_ref(&mine)),
+            test.store.enqueue(std::slice::from_ref(&again))
+        )
+    };
+    let both = tokio::time::timeout(Duration::from_secs(60), both).await;
+    let (mine, again) = both.expect("nobody waits for good");
     assert!(matches!(mine.unwrap()[..], [Enqueued::New(_)]));
     assert_eq!(again.unwrap_err().rule(), Some("postgres.timeout"));
     let batch: Vec<_> = (0..20).map(|_| held.clone()).collect();

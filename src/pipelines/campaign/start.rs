@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, Tool, compose::post_id, lanes::lanes};
+use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, compose::post_id, lanes::lanes};
 use crate::Tenant;
 
 /// How long a page that was made into a campaign is recognised.
@@ -97,13 +97,12 @@ impl Tenant {
             account.map(Some).map_err(of(field))
         };
         lanes(engine, &self.id, request).await?;
-        let Tool { platform, .. } = &request.source;
-        engine.page_source(platform).map_err(of("source"))?;
-        request.source.payer("source", engine, &self.id).await?;
-        let Tool { platform, .. } = &request.generator;
-        engine.generator(platform).map_err(of("generator"))?;
-        let payer = request.generator.payer("generator", engine, &self.id);
-        payer.await?;
+        let (source, generator) = (&request.source, &request.generator);
+        engine.page_source(&source.platform).map_err(of("source"))?;
+        source.payer("source", engine, &self.id).await?;
+        let known = engine.generator(&generator.platform);
+        known.map_err(of("generator"))?;
+        generator.payer("generator", engine, &self.id).await?;
         if let Some(crm) = account("crm", request.crm.account()).await? {
             engine.crm(&crm.platform).map_err(of("crm"))?;
         }

@@ -121,12 +121,7 @@ async fn what_was_called_off_with_its_posts_handed_over_is_not_made_twice() {
     let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
     world.sandbox.faults().add(away);
     world.campaign().await.unwrap_err();
-    let job = world
-        .tenant
-        .start_campaign(&world.request)
-        .await
-        .unwrap()
-        .job;
+    let job = world.start().await;
     let off = world.store().cancel_job(world.tenant.id(), job);
     assert!(off.await.unwrap());
     let before = world.counts();
@@ -187,12 +182,7 @@ async fn a_report_that_is_not_there_yet_says_when_to_ask_again() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         error.retry()
     };
-    let job = world
-        .tenant
-        .start_campaign(&world.request)
-        .await
-        .unwrap()
-        .job;
+    let job = world.start().await;
     let second = Retry::After(Some(Duration::from_secs(1)));
     assert_eq!(wait(job).await, second);
 

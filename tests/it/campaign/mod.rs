@@ -145,6 +145,12 @@ impl World {
         self.tenant.campaign(&self.request, LEASE).await
     }
 
+    /// Puts the campaign in, to be worked on by hand.
+    async fn start(&self) -> JobId {
+        let start = self.tenant.start_campaign(&self.request);
+        start.await.unwrap().job
+    }
+
     fn store(&self) -> &Arc<dyn Store> {
         self.tenant.market().store()
     }

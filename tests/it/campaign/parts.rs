@@ -166,12 +166,7 @@ async fn what_is_moved_and_edited_is_told_of_as_it_stands() {
             let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
             world.sandbox.faults().add(away);
         }
-        let job = world
-            .tenant
-            .start_campaign(&world.request)
-            .await
-            .unwrap()
-            .job;
+        let job = world.start().await;
         world.tenant.work_on(job, LEASE).await.unwrap();
         let [campaign] = world.stored().await.try_into().unwrap();
         let (id, mut edited) = (campaign.post.id, campaign.post);

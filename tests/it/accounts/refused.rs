@@ -1,0 +1,155 @@
+//! What a platform's refusal of a credential leads to: one renewal, or a word that the account has to be connected again.
+
+use automarket::{
+    Post, When,
+    store::{JobState, JobStore as _, PublicationState},
+};
+
+use super::*;
+
+const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_401_is_answered_by_one_renewal_and_one_repeat() {
+    let world = World::new().await;
+    world.issuer.forget_access();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Published);
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (1, 1)
+    );
+    assert_eq!(world.issuer.posts(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_right_after_its_renewal_stops_the_account() {
+    let world = World::new().await;
+    world.issuer.refuse_all();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (2, 1)
+    );
+    assert!(world.needs_reauth().await);
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_a_revoked_credential_make_one_token_request_and_one_event() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let mut jobs = Vec::new();
+    for n in 0..1000 {
+        let post = Post::text(format!("post {n}"));
+        let id = world.tenant.publish(post, [world.account.id], When::Now);
+        let id = id.await.unwrap();
+        let publication = &world.tenant.publications(id).await.unwrap()[0];
+        jobs.push(publication.job);
+    }
+    let (told, rest) = tokio::sync::oneshot::channel::<()>();
+    let worker = world.tenant.market().worker().run_until(async {
+        rest.await.ok();
+    });
+    let worker = tokio::spawn(worker);
+    let store = world.store.clone();
+    let due = || async { store.queue_stats().await.unwrap() };
+    while due().await.ready + due().await.leased > 0 {
+        tokio::task::yield_now().await;
+    }
+    told.send(()).unwrap();
+    worker.await.unwrap().unwrap();
+    assert_eq!(world.issuer.token_requests(), 1);
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+    assert!(world.issuer.refusals() <= 16, "only what ran at once");
+    for job in jobs {
+        let job = world
+            .store
+            .job(world.tenant.id(), job)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((job.state, job.attempts), (JobState::Waiting, 0));
+    }
+    assert_eq!(world.events_of("publication.blocked").await, 1000);
+}
+
+#[tokio::test]
+async fn reconnecting_lets_what_waited_go_on() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let post = publish(&world, "a").await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let again = tokens(&access, &refresh, end);
+    let account = world.account.clone();
+    world.tenant.add_account(account, again).await.unwrap();
+    assert!(!world.needs_reauth().await);
+    // At once.
+    run(&world, post).await;
+    assert_eq!(state(&world, post).await, PublicationState::Published);
+}
+
+#[tokio::test]
+async fn another_account_that_is_connected_lets_nothing_of_this_one_go_on() {
+    let world = World::new().await;
+    world.issuer.withdraw();
+    let post = publish(&world, "a").await;
+    let due = async || {
+        let job = world.tenant.publications(post).await.unwrap()[0].job;
+        let job = world.store.job(world.tenant.id(), job).await.unwrap();
+        job.unwrap().run_at
+    };
+    let waits_until = due().await;
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let other = Account::new(world.tenant.id().clone(), PLATFORM, "2");
+    let other = world
+        .tenant
+        .add_account(other, tokens(&access, &refresh, end));
+    other.await.unwrap();
+    assert_eq!(due().await, waits_until);
+    world.pass(3600);
+    run(&world, post).await;
+    assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    assert_eq!(world.issuer.posts(), 0);
+    assert!(world.needs_reauth().await);
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_asked_for_once() {
+    let world = World::new().await;
+    let account = world.account.clone();
+    let key = Credential::token("a key");
+    world.tenant.add_account(account, key).await.unwrap();
+    for text in ["a", "b"] {
+        let post = publish(&world, text).await;
+        assert_eq!(state(&world, post).await, PublicationState::Blocked);
+    }
+    assert_eq!(
+        (world.issuer.refusals(), world.issuer.token_requests()),
+        (1, 0)
+    );
+    assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+async fn publish(world: &World, text: &str) -> automarket::PostId {
+    let post = Post::text(text);
+    let id = world.tenant.publish(post, [world.account.id], When::Now);
+    let id = id.await.unwrap();
+    run(world, id).await;
+    id
+}
+
+async fn run(world: &World, post: automarket::PostId) {
+    let publication = &world.tenant.publications(post).await.unwrap()[0];
+    let job = publication.job;
+    world.tenant.work_on(job, LEASE).await.unwrap();
+}
+
+async fn state(world: &World, post: automarket::PostId) -> PublicationState {
+    let publications = world.tenant.publications(post).await.unwrap();
+    publications[0].state
+}
