@@ -17,6 +17,7 @@ use crate::{
     http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
     media::MediaHost,
     oauth::TokenSet,
+    purpose::Purposes,
     steps::{self, MemorySteps, Steps},
     store::Account,
 };
@@ -29,6 +30,9 @@ const LATER: Duration = Duration::from_secs(30);
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Transport, clock, account, credential, deadline, idempotency key and the steps already done.
+///
+/// One context is for one post or notice: whoever repeats a call with it gets the first one's end, and nothing is sent
+/// twice. The next one has a context of its own ([`fresh`](Self::fresh)).
 ///
 /// ```
 /// use automarket_core::{Context, Credential, testing::Script};
@@ -45,6 +49,8 @@ pub struct Context {
     deadline: Option<DateTime<Utc>>,
     key: Option<Arc<str>>,
     steps: Arc<dyn Steps>,
+    /// Of steps of its own.
+    purposes: Option<Arc<Purposes>>,
     exchanges: Option<Exchanges>,
     media_host: Option<Arc<dyn MediaHost>>,
 }
@@ -68,6 +74,7 @@ impl Context {
             deadline: None,
             key: None,
             steps: Arc::new(MemorySteps::default()),
+            purposes: Some(Arc::default()),
             exchanges: None,
             media_host: None,
         }
@@ -125,11 +132,33 @@ impl Context {
         self
     }
 
-    /// Sets where steps are remembered.
+    /// Sets where steps are remembered. Whoever keeps them sees to it that they are for one call
+    /// (see [`Run::steps_of`](crate::pipeline::Run::steps_of)).
     #[must_use]
     pub fn with_steps(mut self, steps: Arc<dyn Steps>) -> Self {
         self.steps = steps;
+        self.purposes = None;
         self
+    }
+
+    /// The same for another call: with steps of its own, in memory.
+    ///
+    /// ```
+    /// # use automarket_core::{Context, Notice, Notifier, Result};
+    /// # async fn tell(slack: impl Notifier, cx: Context) -> Result<()> {
+    /// for text in ["The first.", "The second."] {
+    ///     slack.notify(&cx.fresh(), &Notice::new("News", text)).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self {
+            steps: Arc::new(MemorySteps::default()),
+            purposes: Some(Arc::default()),
+            ..self.clone()
+        }
     }
 
     /// Sets where the exchanges of its calls are collected, but not those of [`open`](Self::open).
@@ -256,6 +285,32 @@ impl Context {
             config.extend(settings.clone());
         }
         serde_json::from_value(config).map_err(wrong)
+    }
+
+    /// Says what a call is for, before its first step: else another post or notice by the same context would be
+    /// answered with the end of the first, and never be sent. `name` is what the names of its steps begin with.
+    ///
+    /// # Errors
+    /// `Conflict` with the rule [`steps::OTHER`] when the context was used for something else; nothing was sent.
+    pub fn intends(&self, name: &str, what: &impl Serialize) -> Result<()> {
+        let Some(purposes) = &self.purposes else {
+            return Ok(());
+        };
+        let account = self
+            .account()
+            .map(|account| (account.id, &account.remote_id));
+        let address = match &self.credential {
+            Credential::Address(address) => Some(address.expose()),
+            _ => None,
+        };
+        if purposes.is(name, &(account, address, self.key(), what))? {
+            return Ok(());
+        }
+        let message =
+            "the context was used for something else, whose end it remembers: nothing was sent";
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_rule(steps::OTHER)
+            .with_remedy("use a context for one post or notice: Context::fresh makes another"))
     }
 
     /// Does one repeatable piece of work once; see [`steps::step`].

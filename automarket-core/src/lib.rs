@@ -24,6 +24,7 @@ pub mod pipeline;
 mod platform;
 pub mod profile;
 pub mod publisher;
+mod purpose;
 pub mod quote;
 mod secret;
 pub mod source;

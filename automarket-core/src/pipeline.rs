@@ -1,6 +1,6 @@
 //! Durable functions: a pipeline crashes anywhere and resumes after its last finished step.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -89,10 +89,32 @@ impl Run {
         self.clock.now()
     }
 
-    /// Where its steps are remembered, to hand on to a `Context`.
+    /// Where its steps are remembered, to hand on to a `Context` for the one call that a connector makes in this job.
+    /// Another call of the same connector would be answered with the first one's end: where there are several, each
+    /// has [`steps_of`](Self::steps_of) its own.
     #[must_use]
     pub fn steps(&self) -> Arc<dyn Steps> {
         self.steps.clone()
+    }
+
+    /// The steps of the call that has this name among those of the job: the same name on each attempt.
+    ///
+    /// ```
+    /// # use automarket_core::{Context, Notice, Notifier, Result, pipeline::Run, store::Account};
+    /// # async fn tell(run: &Run, slack: impl Notifier, channels: Vec<(Account, Context)>) -> Result<()> {
+    /// for (channel, cx) in channels {
+    ///     let cx = cx.with_steps(run.steps_of(&format!("tell {}", channel.id)));
+    ///     slack.notify(&cx, &Notice::new("News", "It works.")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn steps_of(&self, call: &str) -> Arc<dyn Steps> {
+        Arc::new(StepsOf {
+            call: call.to_owned(),
+            all: self.steps(),
+        })
     }
 
     /// Does one repeatable piece of work once; see [`steps::step`].
@@ -134,6 +156,41 @@ impl Run {
             Progress::Failed(name)
         });
         result
+    }
+}
+
+/// The steps of one call of a job.
+struct StepsOf {
+    call: String,
+    all: Arc<dyn Steps>,
+}
+
+impl StepsOf {
+    fn name(&self, name: &str) -> String {
+        format!("{}: {name}", self.call)
+    }
+}
+
+#[async_trait]
+impl Steps for StepsOf {
+    async fn get(&self, name: &str) -> Result<Option<Value>> {
+        self.all.get(&self.name(name)).await
+    }
+
+    async fn put(&self, name: &str, value: &Value) -> Result<()> {
+        self.all.put(&self.name(name), value).await
+    }
+
+    fn is_over(&self) -> bool {
+        self.all.is_over()
+    }
+
+    async fn now(&self) -> Result<Option<DateTime<Utc>>> {
+        self.all.now().await
+    }
+
+    fn look_after(&self) -> Duration {
+        self.all.look_after()
     }
 }
 

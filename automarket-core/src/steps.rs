@@ -41,6 +41,10 @@ pub const OVER: &str = "step.over";
 /// first it would take a second.
 pub const REPEATED: &str = "step.repeated";
 
+/// The rule of the refusal of a call by a context that was used for another
+/// ([`Context::intends`](crate::Context::intends)).
+pub const OTHER: &str = "step.other";
+
 const _: Option<&dyn Steps> = None;
 
 /// Steps that last as long as the value: for calls outside any job.

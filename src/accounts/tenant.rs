@@ -140,8 +140,8 @@ impl Tenant {
             .partition(|row| accounts.contains(&row.account)))
     }
 
-    /// The environment for the host's own calls to a connector for this account, with its credential opened
-    /// and, where that was due, renewed.
+    /// The environment for a call of the host's own to a connector for this account, with its credential opened
+    /// and, where that was due, renewed. For one post or notice: the next has another ([`Context::fresh`]).
     ///
     /// # Errors
     /// `NotFound`; `Unauthorized` when no credential is held (rule `account.no_credential`) or the account has to

@@ -120,6 +120,7 @@ impl Facebook {
         }
         rules::require(&content, &self.profile, delivery)?;
         let options = rules::options(&content)?;
+        cx.intends("facebook", &(&content, delivery))?;
         // Once begun, a time that has come nearer is no reason to stop.
         let begin = || async {
             if let Delivery::At(due) = delivery {

@@ -109,6 +109,7 @@ impl Instagram {
         let api = self.api(cx, &config)?;
         rules::require(&content, &self.profile)?;
         let options: InstagramOptions = content.options()?;
+        cx.intends("instagram", &(&content, post.delivery))?;
         let begin = || self.begin(cx, &api, content.clone());
         let (begun, kinds) = cx.step("instagram.begun", begin).await?;
         for (media, kind) in content.media.iter_mut().zip(kinds) {

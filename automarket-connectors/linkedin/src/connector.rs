@@ -71,6 +71,7 @@ impl LinkedIn {
         if draft && author.is_member() {
             return Err(undeclared(&self.profile, "posts.create"));
         }
+        cx.intends("linkedin", &(&content, post.delivery))?;
         let begun = cx.step("linkedin.begun", || async { Ok(cx.now()) }).await?;
         let brought = media::bring(cx, &api, &author, &content, &self.profile).await?;
         let attached = attached(&content, &options, &brought);

@@ -88,6 +88,7 @@ impl Mixpost {
                 self.guard.hand_over(url)?;
             }
         }
+        cx.intends("mixpost", &(&content, post.delivery))?;
         // Remembered, so that a later attempt first finds out what became of an earlier one.
         cx.step("mixpost.time", || async { not_past(cx, &input.at) })
             .await?;

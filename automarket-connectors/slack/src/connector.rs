@@ -323,6 +323,8 @@ impl Notifier for Slack {
                 Error::invalid("notice", "a notice has a title or a text").with_platform(&PLATFORM)
             );
         }
+        cx.intends("slack", notice)
+            .map_err(|error| error.with_platform(&PLATFORM))?;
         match cx.credential() {
             Credential::Address(address) => self.by_webhook(cx, address, notice).await,
             _ => self.by_bot(cx, cx.token()?, notice).await,

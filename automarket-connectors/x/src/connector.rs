@@ -62,6 +62,7 @@ impl X {
             config: &config,
             token: cx.token()?,
         };
+        cx.intends("x", &(&content, post.delivery))?;
         let begun = cx.step("x.begun", || async { Ok(cx.now()) }).await?;
         // What is out needs its media no more, whatever became of that since.
         let media = match cx.ended::<String>(&step(0)).await? {

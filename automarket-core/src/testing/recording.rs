@@ -131,12 +131,12 @@ impl Publisher for RecordingPublisher {
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
+        let account = cx.account().map(|account| account.id);
+        let content = post.content_for(&self.profile.platform, account);
+        cx.intends("recording.publish", &content)?;
         let find = || async { self.look()?.into_once() };
         cx.once("recording.publish", find, || async {
-            let account = cx.account().map(|account| account.id);
-            let text = post
-                .content_for(&self.profile.platform, account)
-                .final_text(&self.profile);
+            let text = content.final_text(&self.profile);
             let mut state = self.lock();
             state.keys.extend(cx.key().map(str::to_owned));
             state.texts.push(text);

@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Bytes, Context, ErrorKind, Retry, Secret, async_trait,
+    Bytes, Context, Credential, ErrorKind, JobId, Platform, Post, Publisher as _, Retry, Secret,
+    SystemClock, TenantId, async_trait,
     chrono::TimeDelta,
     http::{Body, Call, Transport, TransportError},
     http_types::{Request, Response},
-    testing::{ManualClock, Script},
+    pipeline::Run,
+    steps::{MemorySteps, OTHER},
+    store::Account,
+    testing::{ManualClock, RecordingPublisher, Script},
 };
 
 /// Answers with a body that breaks off after `pieces`.
@@ -210,4 +214,49 @@ fn a_call_shows_no_secret() {
         .bearer(&Secret::new("s3cret"))
         .body("text/plain", "s3cret");
     assert!(!format!("{call:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_context_is_for_one_account_and_one_key() {
+    let publisher = RecordingPublisher::new(Platform::X);
+    let account = |id: &str| Account::new(TenantId::new("t").unwrap(), Platform::X, id);
+    let cx = Context::new(Script::new()).with_account(account("a"));
+    let post = Post::text("We shipped");
+    publisher.publish(&cx, &post).await.unwrap();
+    // What was made anew says the same.
+    publisher
+        .publish(&cx, &Post::text("We shipped"))
+        .await
+        .unwrap();
+    let others = [
+        cx.clone().with_account(account("b")),
+        cx.clone().with_key("another"),
+        cx.clone()
+            .with_credential(Credential::address("https://hooks.example.com/b")),
+    ];
+    for other in others {
+        let error = publisher.publish(&other, &post).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.rule()),
+            (ErrorKind::Conflict, Some(OTHER))
+        );
+        publisher.publish(&other.fresh(), &post).await.unwrap();
+    }
+    assert_eq!(publisher.texts().len(), 4);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_job_have_steps_of_their_own() {
+    let publisher = RecordingPublisher::new(Platform::X);
+    let tenant = TenantId::new("t").unwrap();
+    let steps = Arc::new(MemorySteps::default());
+    for attempt in 1..=2 {
+        let clock = Arc::new(SystemClock);
+        let run = Run::new(JobId::new(), tenant.clone(), steps.clone(), clock).attempt(attempt);
+        for call in ["one", "two"] {
+            let cx = Context::new(Script::new()).with_steps(run.steps_of(call));
+            publisher.publish(&cx, &Post::text(call)).await.unwrap();
+        }
+    }
+    assert_eq!(publisher.texts(), ["one", "two"]);
 }

@@ -1,7 +1,7 @@
 //! What every `Notifier` keeps.
 
 use crate::{
-    Context, ErrorKind, Notice, Notifier, Platform,
+    Context, ErrorKind, Notice, Notifier, Platform, steps,
     testing::{Fault, FaultRule, Sandbox},
 };
 
@@ -31,6 +31,7 @@ impl NotifierUnderTest<'_> {
     pub async fn run(&self) {
         self.profile_is_sane();
         self.a_notice_arrives_once().await;
+        self.a_context_is_for_one_notice().await;
         self.an_empty_notice_is_refused().await;
         self.a_long_notice_is_shortened().await;
         self.what_did_not_leave_may_be_sent_again().await;
@@ -60,6 +61,24 @@ impl NotifierUnderTest<'_> {
             .unwrap_or_else(|error| panic!("{}", error.report()));
         assert_eq!(self.effects(), before + 1, "the same steps send once");
         assert_eq!(first.remote_id(), again.remote_id());
+    }
+
+    async fn a_context_is_for_one_notice(&self) {
+        let before = self.effects();
+        let cx = (self.context)();
+        let (first, second) = (Notice::new("One", ""), Notice::new("Two", ""));
+        assert!(self.notifier.notify(&cx, &first).await.is_ok());
+        let other = self.notifier.notify(&cx, &second).await.err();
+        assert_eq!(
+            other
+                .and_then(|error| error.rule().map(str::to_owned))
+                .as_deref(),
+            Some(steps::OTHER)
+        );
+        assert_eq!(self.effects(), before + 1);
+        let cx = cx.fresh().with_key("two");
+        assert!(self.notifier.notify(&cx, &second).await.is_ok());
+        assert_eq!(self.effects(), before + 2);
     }
 
     async fn an_empty_notice_is_refused(&self) {

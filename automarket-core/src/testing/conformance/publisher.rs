@@ -24,7 +24,7 @@ use crate::{
     Publisher, Receipt, Result,
     content::{Media, MediaKind, Variant, Voice},
     publisher::{is_last_word, judge, rules_for},
-    steps::MemorySteps,
+    steps,
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 
@@ -64,6 +64,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     identify_says_who(&fresh()).await;
     publishing_leaves_one_effect(&fresh()).await;
     the_same_steps_publish_once(&fresh()).await;
+    a_context_is_for_one_post(&fresh()).await;
     a_bad_credential_is_unauthorized(&fresh()).await;
     an_empty_post_is_refused_before_any_request(&fresh()).await;
     what_is_refused_is_what_the_checks_block(&fresh).await;
@@ -154,6 +155,22 @@ pub async fn the_same_steps_publish_once(test: &PublisherUnderTest) {
         "another remote id the second time"
     );
     test.expect_effects(1, "after two calls with the same steps");
+}
+
+/// Another post by the same context is refused, not answered with the first one's end; a fresh one publishes it.
+///
+/// # Panics
+/// When it is not.
+pub async fn a_context_is_for_one_post(test: &PublisherUnderTest) {
+    let (cx, other) = (test.attempt("key-1"), test.similar(1));
+    let first = ok(test.publisher.publish(&cx, &test.post).await, "publish");
+    let error = err(test.publisher.publish(&cx, &other).await, "another post");
+    assert_eq!(error.rule(), Some(steps::OTHER), "{error:?}");
+    test.expect_effects(1, "after another post by the same context");
+    let cx = cx.fresh().with_key("key-2");
+    let second = ok(test.publisher.publish(&cx, &other).await, "a fresh context");
+    assert_ne!(first.remote_id(), second.remote_id());
+    test.expect_effects(2, "after another post by a fresh context");
 }
 
 /// A refused credential is `Unauthorized`, has no effect and is never shown.
@@ -413,10 +430,7 @@ pub async fn find_picks_the_right_one(test: &PublisherUnderTest) {
         test.clock.advance(TimeDelta::minutes(5));
     }
     if let Some(other) = &test.other {
-        let cx = other
-            .clone()
-            .with_key("key-foreign")
-            .with_steps(Arc::new(MemorySteps::default()));
+        let cx = other.fresh().with_key("key-foreign");
         ok(
             publisher.publish(&cx, &test.similar(4)).await,
             "publish on the other account",
@@ -510,10 +524,7 @@ impl PublisherUnderTest {
 
     /// A context for a new intent: fresh steps and this key.
     fn attempt(&self, key: &str) -> Context {
-        self.context
-            .clone()
-            .with_key(key)
-            .with_steps(Arc::new(MemorySteps::default()))
+        self.context.fresh().with_key(key)
     }
 
     fn intent(&self, key: &str, post: &Post) -> Intent {
