@@ -68,12 +68,13 @@ impl Publisher for Bulletin {
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        let text = post
-            .content_for(&PLATFORM, cx.account().map(|account| account.id))
-            .final_text(&self.profile);
+        let content = post.content_for(&PLATFORM, cx.account().map(|account| account.id));
+        let text = content.final_text(&self.profile);
         let key = cx
             .key()
             .ok_or_else(|| Error::invalid("key", "the board needs a key for each note"))?;
+        // Another post by the same context is refused: it would be answered with this one's note.
+        cx.intends("bulletin", &content)?;
         // The one write stands in `once`: after a lost answer the board is asked before anything is sent.
         cx.once(
             "bulletin.note",
