@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Duration, Utc},
-    store::{Approval, Decision, Publication, PublishingChange, RoutingPart, Target},
+    store::{Decision, Publication, PublishingChange, RoutingPart, Target},
 };
 use serde_json::json;
 
@@ -26,8 +26,8 @@ impl Tenant {
     /// may have published, so never both. `None` takes the name away.
     ///
     /// The other account says what this one would (its variant, unless the other has one of its own), and the
-    /// post is checked by its rules before it is sent. A post that goes to the other account anyway does not go
-    /// there twice.
+    /// post is checked by its rules before it is sent. Other words than those that were approved await approval
+    /// again. A post that goes to the other account anyway does not go there twice.
     ///
     /// # Errors
     /// `InvalidInput` (`fallback`) when it is the account itself; `NotFound` for an account that the tenant
@@ -86,19 +86,15 @@ pub(super) async fn instead(
     if taken(engine, &next).await? {
         return Ok(None);
     }
-    // The same thing said another way: as approved as before, and an intent of its own.
-    let approved = next.is_approved();
+    // The same thing said another way, and an intent of its own; other words than those approved await their own yes.
     next.content_hash = said_by(&post, &next);
     next.key = new_key(&next, &format!("{} via {fallback}", next.content_hash));
-    if approved && next.approval != Approval::NotNeeded {
-        next.approval = Approval::Given(next.content_hash.clone());
-    }
     // Nor does it hold a slot of the account that it does not go by.
     (next.sent_at, next.slot) = (None, None);
     let revision = next.revision + 1;
     let carries = PublishJob::new(next.id);
     let job = arm(&mut next, carries, revision)?;
-    let facts = json!({ "from": first.account, "to": fallback });
+    let facts = json!({ "from": first.account, "to": fallback, "state": next.state });
     let rule = "fallback".to_owned();
     Ok(Some(PublishingChange {
         events: vec![told(&next, revision, "rerouted", facts)],

@@ -13,7 +13,7 @@
 //! | `publication.unknown` | publication | whether it is out cannot be told |
 //! | `publication.missed` | publication | it was not sent in time |
 //! | `publication.blocked` | publication | it waits for its account |
-//! | `publication.rerouted` | publication | it goes by the fallback account |
+//! | `publication.rerouted` | publication | it goes by the fallback account; `state` says whether it awaits approval first |
 //! | `publication.approved` | publication | somebody said yes |
 //! | `publication.released` | publication | a draft was handed over |
 //! | `publication.edited` | publication | it says something else |

@@ -1,5 +1,7 @@
 //! The second way of an account.
 
+use automarket::core::content::Variant;
+
 use super::*;
 
 async fn with_fallback(world: &World) -> Account {
@@ -208,5 +210,50 @@ async fn what_meets_an_account_that_is_left_alone_for_too_long_goes_the_other_wa
             why.contains("[fallback]") && why.contains("left alone"),
             "{why}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_yes_goes_along_with_its_words_and_with_no_others() {
+    for world in worlds().await {
+        let second = with_fallback(&world).await;
+        let (tenant, publisher) = (&world.tenant, &world.publisher);
+        let refuse = || publisher.answer(Err(Error::new(ErrorKind::Forbidden, "not yours")));
+        let asked = PublishOptions::new().needs_approval();
+        let same = world.publish_with(When::Now, asked).await;
+        tenant.approve(same, "ada", None).await.unwrap();
+        refuse();
+        let (rerouted, _) = world.turn(same).await;
+        assert_eq!(rerouted.state, PublicationState::Scheduled);
+        assert_eq!(rerouted.route().account, second.id);
+        assert_eq!(world.turn(same).await.0.state, PublicationState::Published);
+
+        // Words for the second account alone, which nobody was asked about.
+        let mut post = Post::text("We shipped!");
+        let accounts = [world.account.id];
+        let published = tenant.publish_with(post.clone(), accounts, When::Now, asked);
+        let id = published.await.unwrap();
+        tenant
+            .approve(&world.only(id).await, "ada", None)
+            .await
+            .unwrap();
+        let own = Variant::text("50 % off everything");
+        post.accounts.insert(second.id, own);
+        tenant.edit(id, post).await.unwrap();
+        assert_eq!(world.only(id).await.state, PublicationState::Scheduled);
+        refuse();
+        let (waits, _) = world.turn(id).await;
+        assert_eq!(waits.state, PublicationState::AwaitingApproval);
+        assert_eq!(waits.route().account, second.id);
+        let events = tenant.events(0, 1000).await.unwrap();
+        let told = events
+            .iter()
+            .rfind(|e| e.event.subject == waits.id.to_string());
+        assert_eq!(told.unwrap().event.kind, "publication.rerouted");
+        assert_eq!(told.unwrap().event.data["state"], "awaiting_approval");
+        assert_eq!(publisher.texts(), ["We shipped!"; 3]);
+        tenant.approve(&waits, "ada", None).await.unwrap();
+        assert_eq!(world.turn(id).await.0.state, PublicationState::Published);
+        assert_eq!(publisher.texts().last().unwrap(), "50 % off everything");
     }
 }
