@@ -34,7 +34,7 @@ pub use why::{Link, Why};
 pub use automarket_core::publisher::rules_for;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, ErrorKind, Platform, Post, PostId, PublicationId, Result, When,
     check::Severity,
     chrono::SubsecRound as _,
     content::Voice,
@@ -49,7 +49,8 @@ use job::{PublishJob, arm, job_id};
 
 impl Tenant {
     /// What would be sent where, and what stands against it: the text and its parts, what the credential may do,
-    /// what is left of the rate limits. No outside call, nothing stored. Media of this machine and of the host is looked into, media at addresses is taken as it is said to be.
+    /// what is left of the rate limits. No outside call, nothing stored. Media of this machine and of the host is looked
+    /// into, media at addresses is taken as it is said to be.
     ///
     /// # Errors
     /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector, or
@@ -98,16 +99,43 @@ impl Tenant {
         Ok(Plan { targets })
     }
 
+    /// The checks for the accounts to which the post was not handed over yet. Where it was, the call is a repeated one, and
+    /// what became since of files, account and rules is no matter.
+    async fn to_write(
+        &self,
+        post: &Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+    ) -> Result<Plan> {
+        let mut accounts = Vec::from_iter(accounts);
+        let store = &self.engine().store;
+        if let Some(stored) = store.post(&self.id, post.id).await? {
+            for known in store.publications(&self.id, post.id).await? {
+                let Target {
+                    account, network, ..
+                } = &known.target;
+                let handed_over = !matches!(
+                    known.state,
+                    PublicationState::Draft | PublicationState::Cancelled
+                );
+                if handed_over && accounts.contains(account) {
+                    says_same(&stored, post, *account, network)?;
+                    accounts.retain(|id| id != account);
+                }
+            }
+        }
+        self.checked(post, accounts, &Voice::default()).await
+    }
+
     /// Checks the post for every account and hands it to the queue: durable on return, sent by a worker.
-    /// Repeating the call with the same post and account changes nothing; with more accounts the post goes to
-    /// those, too.
+    /// Repeating the call with the same post and account changes nothing, whatever became of its files or of the account
+    /// since; with more accounts the post goes to those, too.
     ///
     /// # Errors
-    /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is stored
-    /// then); `Conflict` when a post with this id is there and says something else (`post.changed`), or is a draft or
-    /// cancelled on one of the accounts (`post.draft`, `post.cancelled`), or goes there already as the fallback of
-    /// another (`post.rerouted`); `Config` for [`When::Queue`] on an account without slots; those of [`Tenant::plan`] and of the
-    /// store.
+    /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is
+    /// stored then); `Conflict` when a post with this id is there and says something else
+    /// (`post.changed`), or is a draft or cancelled on one of the accounts (`post.draft`, `post.cancelled`), or goes
+    /// there already as the fallback of another (`post.rerouted`); `Config` for [`When::Queue`] on an account without
+    /// slots; those of [`Tenant::plan`] and of the store.
     pub async fn publish(
         &self,
         post: Post,
@@ -129,7 +157,7 @@ impl Tenant {
         when: When,
         options: PublishOptions,
     ) -> Result<PostId> {
-        let plan = self.checked(&post, accounts, &Voice::default()).await?;
+        let plan = self.to_write(&post, accounts).await?;
         plan.check()?;
         anew(|| async {
             let publishing = self.publishing(&post, &plan, Some(when), options);
@@ -152,7 +180,7 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<NewPublishing> {
-        let plan = self.checked(&post, accounts, &Voice::default()).await?;
+        let plan = self.to_write(&post, accounts).await?;
         plan.check()?;
         let options = PublishOptions::default();
         self.publishing(&post, &plan, Some(when), options).await
@@ -163,14 +191,13 @@ impl Tenant {
     /// platform itself is a post with [`Delivery::Draft`](crate::Delivery::Draft).)
     ///
     /// # Errors
-    /// `Conflict` (`post.changed`) when a post with this id is there and says something else; those of
-    /// [`Tenant::plan`] and of the store.
+    /// `Conflict` (`post.changed`) when a post with this id is there and says something else; those of [`Tenant::plan`] and of the store.
     pub async fn save_draft(
         &self,
         post: Post,
         accounts: impl IntoIterator<Item = AccountId>,
     ) -> Result<PostId> {
-        let plan = self.checked(&post, accounts, &Voice::default()).await?;
+        let plan = self.to_write(&post, accounts).await?;
         let options = PublishOptions::default();
         anew(|| async {
             let publishing = self.publishing(&post, &plan, None, options);
@@ -186,8 +213,10 @@ impl Tenant {
     /// `Conflict` ([`REVISION`](automarket_core::store::REVISION)) when somebody else put it there meanwhile: what is there may
     /// say something else, or be a draft.
     async fn put(&self, publishing: NewPublishing) -> Result<()> {
-        let written = self.engine().store.put_publishing(&publishing).await?;
-        match written || publishing.publications.is_empty() {
+        if publishing.publications.is_empty() {
+            return Ok(()); // All of it is there.
+        }
+        match self.engine().store.put_publishing(&publishing).await? {
             true => Ok(()),
             false => Err(post_moved(publishing.post.id)),
         }
@@ -324,20 +353,26 @@ impl Tenant {
             return Ok((None, Vec::new()));
         };
         for TargetPlan { account, .. } in &plan.targets {
-            let says = |post| content_hash(post, account.id, &account.network);
-            if says(&stored) != says(post) {
-                let message = format!(
-                    "the post {} is there already, and says something else on {}",
-                    post.id, account.name
-                );
-                return Err(Error::new(ErrorKind::Conflict, message)
-                    .with_rule("post.changed")
-                    .with_remedy("change it with Tenant::edit, or publish a new post"));
-            }
+            says_same(&stored, post, account.id, &account.network)?;
         }
         let known = store.publications(&self.id, post.id).await?;
         Ok((Some(stored), known))
     }
+}
+
+/// # Errors
+/// `Conflict` (`post.changed`) when the post says something else on the account than the one that is stored.
+fn says_same(stored: &Post, post: &Post, account: AccountId, network: &Platform) -> Result<()> {
+    if content_hash(stored, account, network) == content_hash(post, account, network) {
+        return Ok(());
+    }
+    let message = format!(
+        "the post {} is there already, and says something else on the account {account}",
+        post.id
+    );
+    Err(Error::new(ErrorKind::Conflict, message)
+        .with_rule("post.changed")
+        .with_remedy("change it with Tenant::edit, or publish a new post"))
 }
 
 /// The id of a post on an account: the same pair is the same publication.
@@ -365,7 +400,7 @@ pub(crate) fn routed(mut post: Post, publication: &Publication) -> Post {
 
 /// What is said on an account, hashed, so that a changed content is seen: by every process alike, in whatever order its
 /// build of `serde_json` keeps what stands in options.
-fn content_hash(post: &Post, account: AccountId, network: &automarket_core::Platform) -> String {
+fn content_hash(post: &Post, account: AccountId, network: &Platform) -> String {
     let mut content = post.content_for(network, Some(account));
     for options in content.options.values_mut() {
         options.sort_all_objects();
@@ -417,7 +452,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use automarket_core::{
-        Delivery, Media, Platform,
+        Delivery, Media,
         content::{MediaKind, MediaSource},
     };
 

@@ -130,3 +130,37 @@ async fn what_may_be_out_is_looked_for_though_its_file_is_gone() {
         clock.advance(chrono::Duration::minutes(30));
     }
 }
+
+#[tokio::test]
+async fn what_is_out_stays_published_when_its_call_is_repeated_without_the_file() {
+    let publisher = RecordingPublisher::new(SCHEDULER);
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let (tenant, account, _) = world_with(publisher.clone(), clock).await;
+    let other = Account::new(tenant.id().clone(), SCHEDULER, "2").on_network(Platform::X);
+    let other = tenant.add_account(other, Credential::token("t"));
+    let other = other.await.unwrap();
+    let upload = tempfile::NamedTempFile::new().unwrap();
+    let dot = b"\x89PNG\r\n\x1a\n....IHDR\0\0\0\x01\0\0\0\x01";
+    std::fs::write(upload.path(), dot).unwrap();
+    let dot = Media::file(MediaKind::Image, upload.path()).alt("A dot");
+    let post = Post::text("Look").media(dot);
+    let publish = |post: &Post, accounts: Vec<_>| tenant.publish(post.clone(), accounts, When::Now);
+    let id = publish(&post, vec![account.id]).await.unwrap();
+    let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
+    tenant.work_on(publication.job, LEASE).await.unwrap();
+    upload.close().unwrap();
+
+    assert_eq!(publish(&post, vec![account.id]).await.unwrap(), id);
+    let mut changed = post.clone();
+    changed.base.text = Some("Other words".into());
+    let refused = publish(&changed, vec![account.id]).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("post.changed"));
+    // Where it does not go yet the file is needed.
+    let more = publish(&post, vec![account.id, other.id])
+        .await
+        .unwrap_err();
+    assert_eq!(more.rule(), Some("media.unreadable"));
+    let [publication] = tenant.publications(id).await.unwrap().try_into().unwrap();
+    assert_eq!(publication.state, PublicationState::Published);
+    assert_eq!(publisher.texts(), ["Look"]);
+}

@@ -125,3 +125,55 @@ async fn more_accounts_are_told_of_alone() {
         assert_eq!(world.publisher.texts().len(), 2);
     }
 }
+
+#[tokio::test]
+async fn what_was_handed_over_is_so_whatever_became_of_its_account() {
+    for world in worlds().await {
+        let (tenant, now) = (&world.tenant, When::Now);
+        let other = world.another_account("2").await;
+        let (accounts, both) = ([world.account.id], [world.account.id, other.id]);
+        let post = Post::text("We shipped!");
+        tenant.publish(post.clone(), accounts, now).await.unwrap();
+        let (published, _) = world.turn(post.id).await;
+        assert_eq!(published.state, PublicationState::Published);
+        assert!(tenant.remove_account(world.account.id).await.unwrap());
+
+        tenant.publish(post.clone(), accounts, now).await.unwrap();
+        let prepared = tenant.prepare(post.clone(), accounts, now).await;
+        assert_eq!(prepared.unwrap().publications, []);
+        tenant.save_draft(post.clone(), accounts).await.unwrap();
+        assert_eq!(world.only(post.id).await, published);
+        // Other words are other words.
+        let mut changed = post.clone();
+        changed.base.text = Some("Other words".into());
+        let publish = tenant.publish(changed.clone(), both, now).await;
+        let prepare = tenant.prepare(changed.clone(), accounts, now).await.err();
+        let draft = tenant.save_draft(changed, accounts).await.err();
+        for refused in [publish.err(), prepare, draft] {
+            assert_eq!(refused.unwrap().rule(), Some("post.changed"));
+        }
+        // One more account is told of alone.
+        tenant.publish(post.clone(), both, now).await.unwrap();
+        let there = tenant.publications(post.id).await.unwrap();
+        assert_eq!(there.len(), 2);
+        assert!(there.contains(&published));
+    }
+}
+
+#[tokio::test]
+async fn a_draft_and_what_was_cancelled_are_looked_into_each_time() {
+    for world in worlds().await {
+        let (tenant, accounts) = (&world.tenant, [world.account.id]);
+        let mut post = Post::text("");
+        let publish = async |post: &Post| {
+            let published = tenant.publish(post.clone(), accounts, When::Now);
+            published.await.unwrap_err()
+        };
+        tenant.save_draft(post.clone(), accounts).await.unwrap();
+        assert_eq!(publish(&post).await.kind(), ErrorKind::InvalidInput);
+        tenant.cancel(post.id).await.unwrap();
+        assert_eq!(publish(&post).await.kind(), ErrorKind::InvalidInput);
+        post.base.text = Some("We shipped!".into());
+        assert_eq!(publish(&post).await.rule(), Some("post.changed"));
+    }
+}
