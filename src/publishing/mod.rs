@@ -107,6 +107,9 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
     ) -> Result<Plan> {
         let mut accounts = Vec::from_iter(accounts);
+        if accounts.is_empty() {
+            return Err(Error::invalid("accounts", "a post needs an account"));
+        }
         let store = &self.engine().store;
         if let Some(stored) = store.post(&self.id, post.id).await? {
             for known in store.publications(&self.id, post.id).await? {
@@ -131,8 +134,8 @@ impl Tenant {
     /// since; with more accounts the post goes to those, too.
     ///
     /// # Errors
-    /// `InvalidInput` with the first blocker's rule when a check fails for any account (nothing is
-    /// stored then); `Conflict` when a post with this id is there and says something else
+    /// `InvalidInput` with the first blocker's rule when a check fails for any account, or (`accounts`) when there is
+    /// none (nothing is stored then); `Conflict` when a post with this id is there and says something else
     /// (`post.changed`), or is a draft or cancelled on one of the accounts (`post.draft`, `post.cancelled`), or goes
     /// there already as the fallback of another (`post.rerouted`); `Config` for [`When::Queue`] on an account without
     /// slots; those of [`Tenant::plan`] and of the store.
@@ -191,7 +194,8 @@ impl Tenant {
     /// platform itself is a post with [`Delivery::Draft`](crate::Delivery::Draft).)
     ///
     /// # Errors
-    /// `Conflict` (`post.changed`) when a post with this id is there and says something else; those of [`Tenant::plan`] and of the store.
+    /// `InvalidInput` (`accounts`) when there is none; `Conflict` (`post.changed`) when a post with this id is there and
+    /// says something else; those of [`Tenant::plan`] and of the store.
     pub async fn save_draft(
         &self,
         post: Post,

@@ -177,3 +177,21 @@ async fn a_draft_and_what_was_cancelled_are_looked_into_each_time() {
         assert_eq!(publish(&post).await.rule(), Some("post.changed"));
     }
 }
+
+#[tokio::test]
+async fn a_post_for_no_account_is_refused_and_leaves_its_id_free() {
+    for world in worlds().await {
+        let (tenant, post) = (&world.tenant, Post::text("We shipped!"));
+        let published = tenant.publish(post.clone(), [], When::Now).await.err();
+        let prepared = tenant.prepare(post.clone(), [], When::Now).await.err();
+        let drafted = tenant.save_draft(post.clone(), []).await.err();
+        for refused in [published, prepared, drafted] {
+            let refused = refused.expect("a refusal");
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+            assert_eq!(refused.field(), Some("accounts"));
+        }
+        let stored = world.market().store().post(tenant.id(), post.id).await;
+        assert_eq!(stored.unwrap(), None);
+        assert!(tenant.plan(&post, []).await.unwrap().targets.is_empty());
+    }
+}
