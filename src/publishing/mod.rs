@@ -49,7 +49,8 @@ use job::{PublishJob, arm, job_id};
 
 impl Tenant {
     /// What would be sent where, and what stands against it: the text and its parts, what the credential may do,
-    /// what is left of the rate limits. No outside call, nothing stored. Media of this machine and of the host is looked
+    /// what is left of the rate limits. No outside call but for keys ([`KeyProvider`](crate::KeyProvider)), nothing stored.
+    /// Of a credential that does not open advice tells (`vault.*`). Media of this machine and of the host is looked
     /// into, media at addresses is taken as it is said to be.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub struct TargetPlan {
     pub delivery: Delivery,
     /// When it goes out; `None` when that was not said.
     pub due: Option<Due>,
-    /// What the account's credential may do; `None` when there is none, or it is no matter of scopes.
+    /// What the account's credential may do; `None` when there is none, it does not open, or it is no matter of scopes.
     pub scopes: Option<Scopes>,
     /// Whether the account has to be connected before anything can be sent.
     pub needs_reauth: bool,
@@ -177,9 +177,22 @@ impl Tenant {
                 let local = zone.show(at);
                 target.due = Some(Due { at, local, zone });
             }
-            let credential = self.engine().peek(&target.account).await?;
-            target.needs_reauth = credential.is_none();
-            let credential = credential.unwrap_or(Credential::None);
+            let credential = match self.engine().peek(&target.account).await {
+                Ok(credential) => {
+                    target.needs_reauth = credential.is_none();
+                    credential.unwrap_or(Credential::None)
+                }
+                Err(error) => {
+                    // It may open elsewhere. Trouble of the store or of a key provider is no credential's.
+                    let Some(rule) = error.rule().filter(|rule| rule.starts_with("vault.")) else {
+                        return Err(error);
+                    };
+                    let remedy = error.remedy().unwrap_or("connect the account again");
+                    let advice = Finding::advice(rule, error.message(), remedy);
+                    target.report.add([advice]);
+                    Credential::None
+                }
+            };
             target.scopes = self.engine().scopes(&target.account, &credential);
             let own = Owner::account(&target.account);
             let app = Owner::app(&target.account, &credential)?;

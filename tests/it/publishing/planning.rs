@@ -5,6 +5,7 @@ use automarket::{
     oauth::{App, Provider, TokenSet},
     publishing::{Looked, PlanOptions},
     store::{Budget, Gate, Signal, Slots},
+    testing::{FaultStore, StoreFault, StoreRule},
 };
 
 use super::*;
@@ -88,5 +89,62 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
         let closed = target.budgets.iter().find(|b| b.closed_until.is_some());
         assert_eq!(closed, None, "that time is over, too");
         assert_eq!(target.looked, Some(Looked::OtherAccount), "it was asked");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_does_not_open_is_told_of_and_holds_up_no_plan() {
+    for world in worlds().await {
+        let store = world.market().store();
+        let on = |store: Arc<dyn Store>| {
+            Automarket::shared(store)
+                .clock(Arc::new(world.clock.clone()))
+                .transport(Script::new())
+                .publisher(world.publisher.clone())
+        };
+        let ours = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+        let lost = format!("lost:BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=,{ours}");
+        let theirs = on(store.clone()).keyring(Keyring::from_base64(&lost).unwrap());
+        let theirs = theirs.build().unwrap().tenant("acme").unwrap();
+        let other = Account::new(world.tenant.id().clone(), Platform::X, "2");
+        let other = theirs.add_account(other, Credential::token("t-secret"));
+        let accounts = [world.account.id, other.await.unwrap().id];
+        let post = Post::text("We shipped!");
+        let rules = |plan: &automarket::publishing::Plan| -> Vec<Vec<String>> {
+            let targets = plan.targets.iter();
+            let vault = targets.map(|target| {
+                let rules = target.report.findings.iter().map(|f| f.rule.clone());
+                rules.filter(|rule| rule.starts_with("vault.")).collect()
+            });
+            vault.collect()
+        };
+
+        let plan = world.tenant.plan(&post, accounts).await.unwrap();
+        assert_eq!(rules(&plan), [vec![], vec!["vault.missing_key".to_owned()]]);
+        let target = &plan.targets[1];
+        assert_eq!((&target.scopes, target.needs_reauth), (&None, false));
+        assert!(target.report.passes(), "it may open elsewhere");
+        // As with `publish`, which goes to both.
+        world
+            .tenant
+            .publish(post.clone(), accounts, When::Now)
+            .await
+            .unwrap();
+
+        let keyless = on(store.clone()).build().unwrap().tenant("acme").unwrap();
+        let plan = keyless.plan(&post, accounts).await.unwrap();
+        assert_eq!(rules(&plan), [["vault.no_key"], ["vault.no_key"]]);
+
+        // Trouble of the store is no trouble of a credential.
+        for call in ["credential", "key_uses", "credentials_under"] {
+            let faulty = FaultStore::new(store.clone());
+            faulty
+                .faults()
+                .add(StoreRule::on(call, StoreFault::FailBefore));
+            let market = on(Arc::new(faulty)).keyring(keyring()).build().unwrap();
+            let tenant = market.tenant("acme").unwrap();
+            let failed = tenant.plan(&post, accounts).await.unwrap_err();
+            assert_eq!(failed.kind(), ErrorKind::Storage, "{call}");
+        }
     }
 }
