@@ -156,9 +156,10 @@ where
 ///
 /// # Errors
 /// Those of `act`; one whose retry is `Reconcile` leaves the step begun, so that the next call asks `find`. So does,
-/// after a look that found nothing, any that is to be tried again, if only when the account or the program is mended: what
-/// was lost may appear late. `Forbidden` and `QuotaExhausted`, which are as silent on the first sending, then get the
-/// retry `Reconcile`, and are final when the next call's look finds nothing either.
+/// after a look that found nothing, any that is to be tried again, if only when the account or the program is mended, and
+/// any trouble of our own (`Refused`, `Config`, `Storage`, `LeaseLost`, `Internal`): what was lost may appear late.
+/// `Forbidden` and `QuotaExhausted`, which are as silent on the first sending, then get the retry `Reconcile`, and are
+/// final when the next call's look finds nothing either.
 /// Those of `find` with the retry `Reconcile`: while it cannot answer, the write may have happened.
 /// `Unavailable` with the retry `Reconcile` when it is too soon to look ([`Steps::look_after`]).
 /// `TooLate` (rule [`OVER`]) when it is not there and is not to be sent any more; the step stays begun.
@@ -243,9 +244,15 @@ where
             let in_doubt = match error.retry() {
                 Retry::Reconcile => true,
                 Retry::After(_) => looked,
-                // Said of the account, and not of the words, it says nothing of the sending before.
+                // Said of the account or of us, and not of the words, it says nothing of the sending before.
                 Retry::Never => match error.kind() {
-                    ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired => looked,
+                    ErrorKind::Unauthorized
+                    | ErrorKind::ApiVersionRetired
+                    | ErrorKind::Refused
+                    | ErrorKind::Config
+                    | ErrorKind::Storage
+                    | ErrorKind::LeaseLost
+                    | ErrorKind::Internal => looked,
                     ErrorKind::QuotaExhausted | ErrorKind::Forbidden if looked && !refused => {
                         put(steps, name, &StepState::Refused).await?;
                         return Err(unread(error));
@@ -402,7 +409,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_second_sending_that_the_account_is_refused_wipes_no_doubt_about_the_first() {
+    async fn a_second_sending_that_its_words_did_not_stop_wipes_no_doubt_about_the_first() {
         let lost = || Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
         let turn = async |steps: &MemorySteps, error: Error| {
             let absent = || async { Ok(None) };
@@ -411,12 +418,21 @@ mod tests {
             assert_ne!(in_doubt([&row]), nothing_out([&row]));
             (end.unwrap_err(), in_doubt([&row]))
         };
-        // What is tried again when the account is usable is looked for then, however often that is.
-        for kind in [ErrorKind::Unauthorized, ErrorKind::ApiVersionRetired] {
+        // What is tried again when the account is usable, or what is ours is mended, is looked for then, however often.
+        for kind in [
+            ErrorKind::Unauthorized,
+            ErrorKind::ApiVersionRetired,
+            ErrorKind::Refused,
+            ErrorKind::Config,
+            ErrorKind::Storage,
+            ErrorKind::LeaseLost,
+            ErrorKind::Internal,
+        ] {
             let steps = MemorySteps::default();
             turn(&steps, lost()).await;
             for _ in 0..3 {
-                let (error, doubt) = turn(&steps, Error::new(kind, "no")).await;
+                let error = Error::new(kind, "no").with_retry(Retry::Never);
+                let (error, doubt) = turn(&steps, error).await;
                 assert_eq!((error.kind(), doubt), (kind, true));
             }
         }
