@@ -22,7 +22,7 @@ pub(super) struct Composed {
     pub(super) campaign: Campaign,
     /// In the order of the request.
     pub(super) texts: Vec<Text>,
-    /// When the posts are to appear; `None` for drafts.
+    /// When the posts are to appear; `None` for drafts, and for what is to appear once it is handed over.
     pub(super) due: Option<DateTime<Utc>>,
 }
 
@@ -85,8 +85,7 @@ pub(super) fn compose(
     };
     let due = match request.mode {
         Mode::Review => Some(at + REVIEW_TIME),
-        Mode::Immediate => Some(at),
-        Mode::Draft => None,
+        Mode::Immediate | Mode::Draft => None,
     };
     let delivery = match (request.mode, due) {
         (Mode::Review, Some(due)) if native(|profile| profile.abilities.schedule) => {

@@ -146,6 +146,29 @@ async fn what_was_called_off_before_anything_was_handed_over_is_made_anew() {
     assert_eq!(world.counts(), [1, 4, 9, 1]);
 }
 
+/// "At once" is when it is handed over, however long the campaign was held up before.
+#[tokio::test]
+async fn an_immediate_campaign_that_was_held_up_for_hours_goes_out_when_it_goes_on() {
+    let mut world = World::new().await;
+    world.request.mode = Mode::Immediate;
+    let away = StoreRule::on("put_campaign", StoreFault::FailBefore);
+    world.store.faults().add(away);
+    world.campaign().await.unwrap_err();
+    world.clock.advance(chrono::Duration::hours(2));
+    // Nor is it moved by what happens after.
+    let lost = StoreRule::on("put_publishing", StoreFault::FailAfter);
+    world.store.faults().add(lost);
+    world.campaign().await.unwrap_err();
+    world.clock.advance(chrono::Duration::minutes(5));
+    let report = world.campaign().await.unwrap();
+    for target in &report.targets {
+        assert_eq!(target.status, "accepted", "{target:?}");
+        let due = target.scheduled_at.unwrap().to_rfc3339();
+        assert!(due.starts_with("2027-01-11T11:00:0"), "{due}");
+    }
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
 #[tokio::test]
 async fn two_who_go_on_with_what_died_go_on_with_one_campaign() {
     let world = World::new().await;
