@@ -52,7 +52,7 @@ pub struct ModelRequest {
     /// A JSON schema that the answer must follow: closed objects, all keys required, no numeric or length
     /// keywords (what the strictest provider takes).
     pub schema: Option<Value>,
-    /// Tokens to write at the most.
+    /// Tokens to write at the most; 0 leaves it to how the model is set up.
     pub max_tokens: u32,
 }
 

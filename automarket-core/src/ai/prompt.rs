@@ -6,10 +6,6 @@ use crate::profile::{LinkPlace, Profile, TextUnit};
 /// Characters of a page's main text that a model is shown; about ten thousand tokens.
 const PAGE_CHARS: usize = 40_000;
 
-/// Tokens that a model may write: the texts are short, but some models think before they write, and what they
-/// think counts. Only what is used is paid.
-const MAX_TOKENS: u32 = 16_000;
-
 const SYSTEM: &str = "\
 You write social media posts about one web page for the brand that owns it.
 
@@ -52,7 +48,8 @@ pub fn prompt(brief: &Brief) -> ModelRequest {
             data(&page(brief))
         )],
         schema: Some(schema(&keys(brief))),
-        max_tokens: MAX_TOKENS,
+        // Some models think before they write, and that counts: how much is said where the model is chosen.
+        max_tokens: 0,
     }
 }
 

@@ -30,8 +30,9 @@ const TOLD: usize = 20;
 /// name in the result.
 ///
 /// Each turn is a remembered [step](crate::steps::step) whose name holds the generator's name and the prompt's
-/// hash, so an answer that arrived is never paid for twice. An answer that was cut off, or was on its way when the process
-/// died, is not known here and may have been paid for: calling again asks again. Asking has no effect but its
+/// hash, so an answer that arrived is never paid for twice. Calling again asks again for one that was cut off, or was on
+/// its way when the process died, and may have been paid for; and for the one that ended it for good: a model that
+/// declined, stopped early or could not be read may do better, or be another by then. Asking has no effect but its
 /// price, so that is taken over being stuck.
 ///
 /// # Errors
@@ -51,11 +52,22 @@ pub async fn write_with(
     let source = GroundingSource::new(&source_text(&brief.page));
     let mut usage = Usage::default();
     let mut readable = None;
-    let mut unread = None;
+    let mut unread = String::new();
     let mut repairs = 0;
     for turn in 0..=REPAIRS {
         let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
-        let answer = match cx.step(&step, || model.complete(cx, &request)).await {
+        let ask = || async {
+            let answer = model.complete(cx, &request).await?;
+            // What ends it for good is not kept: whoever tries again asks again.
+            if readable.is_none() {
+                whole(&answer)?;
+                if turn == REPAIRS && decode(brief, &answer.text).is_err() {
+                    return Err(unreadable(&answer.text));
+                }
+            }
+            Ok(answer)
+        };
+        let answer = match cx.step(&step, ask).await {
             // What was paid for stands, though its repair cannot be asked for.
             Err(error) if readable.is_some() && is_final(&error) => {
                 tracing::warn!(generator = name, %error, "a text goes on without its repair");
@@ -79,7 +91,7 @@ pub async fn write_with(
                 problems
             }
             Err(problem) => {
-                unread = Some(excerpt(&answer.text));
+                unread.clone_from(&answer.text);
                 vec![problem]
             }
         };
@@ -93,19 +105,20 @@ pub async fn write_with(
         });
         request.turns.push(repair(&problems));
     }
-    let Some(mut drafts) = readable else {
-        let error = Error::new(
-            ErrorKind::UnexpectedReply,
-            "the model's answer is not the JSON that was asked for, and was not after two repairs",
-        )
-        .with_rule("generation.unreadable")
-        .with_remedy("try another model, or write the texts by hand");
-        return Err(error.with_body(unread.unwrap_or_default()));
-    };
+    let mut drafts = readable.ok_or_else(|| unreadable(&unread))?;
     drafts.usage = usage;
     drafts.repairs = repairs;
     drafts.prompt_hash = Some(hash);
     Ok(drafts)
+}
+
+fn unreadable(answer: &str) -> Error {
+    let message =
+        "the model's answer is not the JSON that was asked for, and was not after two repairs";
+    Error::new(ErrorKind::UnexpectedReply, message)
+        .with_rule("generation.unreadable")
+        .with_remedy("try another model, or write the texts by hand")
+        .with_body(excerpt(answer))
 }
 
 /// Whether there is somebody to write for and something to write about.

@@ -258,6 +258,33 @@ async fn refusal_and_truncation_are_told_apart() {
     );
 }
 
+/// By chance, or because somebody chose another model or allowed it more: it is not the same answer for ever.
+#[tokio::test]
+async fn what_ended_it_for_good_is_asked_for_again_by_whoever_tries_again() {
+    let garbage = || said("no", StopReason::Done);
+    let refused = || said("", StopReason::Refused(None));
+    let cut = || said("{\"name\":", StopReason::Truncated);
+    use ErrorKind::{ContentRefused, Truncated, UnexpectedReply};
+    for (answers, kind) in [
+        (vec![refused()], ContentRefused),
+        (vec![cut()], Truncated),
+        (vec![garbage(), cut()], Truncated),
+        (vec![garbage(), garbage(), refused()], ContentRefused),
+        (vec![garbage(), garbage(), garbage()], UnexpectedReply),
+    ] {
+        let cx = cx().with_steps(Arc::new(automarket_core::steps::MemorySteps::default()));
+        let asked = answers.len();
+        let model = Parrot::of(answers.into_iter().chain([answer(&good())]));
+        let first = write_with(&model, "parrot", &cx, &brief(page())).await;
+        assert_eq!(first.unwrap_err().kind(), kind);
+        for _ in 0..2 {
+            let drafts = write_with(&model, "parrot", &cx, &brief(page())).await;
+            assert_eq!(drafts.unwrap().texts[1].text, "Lumen cut the bill by 52%.");
+            assert_eq!(model.asked().len(), asked + 1, "only the last once more");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_arrived_is_not_paid_for_again() {
     let steps = Arc::new(automarket_core::steps::MemorySteps::default());
@@ -353,6 +380,10 @@ fn the_schema_is_what_the_strictest_provider_takes() {
         }
     }
     let request = prompt(&brief(page()));
+    assert_eq!(
+        request.max_tokens, 0,
+        "how much is whoever set up the model's to say"
+    );
     check(&request.schema.unwrap());
     assert!(
         request.turns[0].contains("\"limit\":255"),

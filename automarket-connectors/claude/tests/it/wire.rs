@@ -3,9 +3,12 @@
 use automarket_connector_claude::{Claude, ClaudeConfig, Effort};
 use automarket_core::{
     Context, Credential, ErrorKind, Platform, Retry, TenantId,
-    ai::{LanguageModel as _, ModelRequest, StopReason, Usage},
+    ai::{LanguageModel as _, ModelRequest, StopReason, Usage, prompt},
     store::Account,
-    testing::{Script, conformance::generator::question},
+    testing::{
+        Script,
+        conformance::generator::{brief, page, question},
+    },
 };
 use serde_json::{Value, json};
 
@@ -99,6 +102,29 @@ async fn configuration_and_account_settings_decide() {
     let cx = wire.context().with_account(account);
     Claude::new(config).complete(&cx, &request).await.unwrap();
     wire.finished();
+}
+
+#[tokio::test]
+async fn a_campaign_gets_as_many_tokens_as_are_configured() {
+    let request = prompt(&brief(page()));
+    for (config, tokens) in [
+        (ClaudeConfig::default(), 16_000),
+        (ClaudeConfig::default().max_tokens(32_000), 32_000),
+    ] {
+        let wire = Script::new()
+            .expect("POST", MESSAGES)
+            .json(json!({
+                "model": "claude-sonnet-5-5",
+                "max_tokens": tokens,
+                "system": request.system,
+                "messages": [{ "role": "user", "content": request.turns[0] }],
+                "output_config": { "effort": "low", "format": { "type": "json_schema", "schema": request.schema } },
+            }))
+            .reply(200, message("end_turn", Value::Null));
+        let (claude, cx) = (Claude::new(config), wire.context());
+        claude.complete(&cx, &request).await.unwrap();
+        wire.finished();
+    }
 }
 
 #[tokio::test]
