@@ -16,6 +16,7 @@ mod direct;
 mod doctor;
 mod everywhere;
 mod faults;
+mod linkedin;
 mod live;
 mod loopback;
 mod media;

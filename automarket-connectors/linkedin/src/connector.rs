@@ -87,10 +87,10 @@ impl LinkedIn {
             with_files: !brought.is_empty(),
             begun,
             again: AtomicBool::new(false),
+            trusting: AtomicBool::new(false),
         };
-        let urn = cx
-            .once("linkedin.post", || posting.look(), || posting.send())
-            .await?;
+        let sent = cx.once("linkedin.post", || posting.look(), || posting.send());
+        let urn = posting.ended(sent.await)?;
         if draft {
             return Ok(Outcome::Accepted(Handle {
                 remote_id: urn,

@@ -9,6 +9,7 @@ use automarket_core::{
     Context, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     profile::Markup,
+    steps::OVER,
     text::escape,
 };
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub(crate) struct Posting<'a> {
     pub(crate) begun: DateTime<Utc>,
     /// Whether it may have been sent before.
     pub(crate) again: AtomicBool,
+    /// Whether nobody could look for that, and LinkedIn's refusal of repeats is what protects it.
+    pub(crate) trusting: AtomicBool,
 }
 
 impl Posting<'_> {
@@ -55,6 +58,7 @@ impl Posting<'_> {
                 // LinkedIn knows the text again, but not with files that it has not seen before.
                 let recent = self.cx.now() - self.begun < TRUSTED;
                 if self.api.config.trust_duplicates && recent && !self.with_files {
+                    self.trusting.store(true, Ordering::Relaxed);
                     Ok(None)
                 } else {
                     Err(cannot_tell(UNLISTED))
@@ -90,9 +94,26 @@ impl Posting<'_> {
                 ErrorKind::Duplicate if self.again.load(Ordering::Relaxed) => {
                     return self.own(error).await;
                 }
+                // The steps know what to do when the credential is no good.
+                ErrorKind::Unauthorized => return Err(error),
+                // It came before the refusal that is trusted, so it says nothing of the sending before.
+                _ if error.retry() == Retry::Never && self.trusting.load(Ordering::Relaxed) => {
+                    return Err(error.with_retry(Retry::Reconcile));
+                }
                 _ => return Err(error),
             }
         }
+    }
+
+    /// How the sending ended: a look that only trusted is no proof that nothing is out when its time is over.
+    pub(crate) fn ended(&self, end: Result<String>) -> Result<String> {
+        end.map_err(|error| {
+            let over = error.rule() == Some(OVER);
+            match over && self.trusting.load(Ordering::Relaxed) {
+                true => cannot_tell(UNLISTED),
+                false => error,
+            }
+        })
     }
 
     /// The post of which LinkedIn says that this repeats it, if it was made since: then it did go through, and the

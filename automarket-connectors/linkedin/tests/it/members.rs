@@ -110,6 +110,36 @@ async fn the_refusal_of_repeats_can_be_trusted_for_members() {
     assert_eq!(world.effects().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_not_of_the_repeat_settles_nothing_of_what_was_only_trusted() {
+    let world = World::with(LinkedInConfig {
+        trust_duplicates: true,
+        ..LinkedInConfig::default()
+    });
+    let posting = |fault| FaultRule::on("/rest/posts", fault).method(Method::POST);
+    world.sandbox.faults().add(posting(Fault::CutAfter));
+    let cx = world.anna();
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    for status in [403, 403, 404, 400] {
+        let refused = posting(Fault::StatusBefore(status));
+        world.sandbox.faults().add(refused);
+        let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+        assert!(error.is_unknown(), "{status}: {error:?}");
+    }
+    // What the credential is refused is said as ever: it may be renewed.
+    world
+        .sandbox
+        .faults()
+        .add(posting(Fault::StatusBefore(401)));
+    let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
+    let refused = (ErrorKind::Unauthorized, Retry::Never);
+    assert_eq!((error.kind(), error.retry()), refused);
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+}
+
 #[tokio::test]
 async fn a_lost_comment_of_a_member_stays_unknown() {
     let world = World::new();
