@@ -4,7 +4,7 @@ use automarket_core::{
     Context, Error, ErrorKind, Handle, Outcome, Receipt,
     chrono::{DateTime, Utc},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{MixpostAccount, MixpostPost, MixpostStatus, error::bounded};
 
@@ -58,15 +58,19 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         return None;
     }
     let there = on(post, account);
-    let said = there
-        .map(|account| account.errors.join("; "))
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| "Mixpost gives no reason".to_owned());
-    let said = bounded(&said, cx);
+    let errors = there.map_or(&[][..], |account| &account.errors);
+    let said = match errors.join("; ") {
+        said if said.is_empty() => "Mixpost gives no reason".to_owned(),
+        said => bounded(&said, cx),
+    };
     let parts = post.versions.iter().map(|version| version.content.len());
+    let known = there.is_some_and(|account| account.knows_post == Some(true));
     let error = if parts.max() > Some(1) {
         // Part by part, and which were taken it does not say.
         let message = format!("the network did not take all of the thread: {said}; look there");
+        Error::new(ErrorKind::CannotTell, message)
+    } else if known || !refused(errors) {
+        let message = format!("the network may have taken the post: {said}; look there");
         Error::new(ErrorKind::CannotTell, message)
     } else {
         let message = format!("the network did not take the post: {said}");
@@ -76,8 +80,45 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         Some(account) if !account.authorized => {
             error.with_remedy("reconnect the account in Mixpost under Social Accounts")
         }
+        _ if error.kind() == ErrorKind::CannotTell => error.with_remedy("look on the network"),
         _ => error,
     })
+}
+
+/// Words of a network, or of the proxy before it, that is in trouble itself; letters and digits alone.
+const TROUBLE: &[&str] = &[
+    // Mixpost's own, of an answer of X that says nothing.
+    "anerroroccurredwhilecreatingthepost",
+    "badgateway",
+    "internalerror",
+    "internalservererror",
+    "overcapacity",
+    "serviceunavailable",
+    "temporarilyunavailable",
+    "temporaryproblem",
+    "timedout",
+    "timeout",
+    "upstreamfailure",
+];
+
+/// Whether these words are a refusal. Mixpost keeps no status, and files what a network's own trouble answered, which may
+/// come after it took the post, like any refusal: without a word where that was a page, else with its words.
+fn refused(errors: &[String]) -> bool {
+    let mut said = errors
+        .iter()
+        .filter(|text| text.contains(char::is_alphanumeric) && *text != "null")
+        .peekable();
+    said.peek().is_some() && !said.any(|text| is_trouble(text))
+}
+
+fn is_trouble(text: &str) -> bool {
+    // A status by itself, or an error of Meta as it came.
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let status = value.as_u64().is_some_and(|n| (500..600).contains(&n));
+    let transient = value["is_transient"] == true || matches!(value["code"].as_u64(), Some(1 | 2));
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    let letters: String = letters.flat_map(char::to_lowercase).collect();
+    status || transient || TROUBLE.iter().any(|words| letters.contains(words))
 }
 
 /// What to say of a post that is called published and that Mixpost knows nowhere: the job for its account broke, which

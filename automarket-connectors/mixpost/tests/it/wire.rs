@@ -236,6 +236,64 @@ async fn a_poll_reads_status_link_and_refusal() {
     );
 }
 
+/// Mixpost keeps no status: what a network's proxy or its own trouble answered looks like a refusal without words.
+#[tokio::test]
+async fn a_failure_is_a_refusal_only_where_the_network_said_no() {
+    let poll = async |account: serde_json::Value| {
+        let wire = Script::new()
+            .expect("GET", &format!("{W}/posts/{POST}"))
+            .reply(200, a_post("failed", account));
+        let handle = Handle {
+            remote_id: POST.to_owned(),
+            due: None,
+            data: json!({"account": 1}),
+        };
+        mixpost().poll(&wire.context(), &handle).await.unwrap_err()
+    };
+    let meta = |code: u16, transient: bool| json!({"error": {"message": "(#100) x", "code": code, "is_transient": transient}});
+    for errors in [
+        json!(null),
+        json!([]),
+        json!([""]),
+        // X, of an answer without title and detail, and by its older interface.
+        json!([":"]),
+        json!(["An error occurred while creating the post."]),
+        json!(["Service Unavailable: Service Unavailable"]),
+        json!(["{}"]),
+        json!(["Over capacity"]),
+        json!({"status": 504, "message": "Gateway Time-out"}),
+        json!({"status": 500, "message": "Oops"}),
+        json!({"error": "There was a temporary problem serving your request, please try again"}),
+        json!({"error": "InternalServerError", "message": "Internal Server Error"}),
+        meta(1, false),
+        meta(2, false),
+        meta(190, true),
+    ] {
+        let error = poll(json!({"id": 1, "external_url": null, "errors": errors})).await;
+        assert_eq!(error.kind(), ErrorKind::CannotTell, "{errors}: {error:?}");
+        assert!(error.remedy().is_some(), "{errors}");
+    }
+    for errors in [
+        json!(["Status is a duplicate."]),
+        json!(["Forbidden: You are not allowed to create a Tweet with duplicate content."]),
+        json!({"error": "Validation failed: Text is too long", "details": {}}),
+        json!({"status": 422, "message": "DUPLICATE_POST"}),
+        json!(["access_token_expired"]),
+        meta(100, false),
+    ] {
+        let error = poll(json!({"id": 1, "external_url": null, "errors": errors})).await;
+        assert_eq!(
+            error.kind(),
+            ErrorKind::ContentRefused,
+            "{errors}: {error:?}"
+        );
+    }
+    // What Mixpost has the network's post of is out, whatever was said after.
+    let link = "https://x.com/acme/status/7";
+    let error = poll(json!({"id": 1, "external_url": link, "errors": ["Reply refused."]})).await;
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+}
+
 #[tokio::test]
 async fn deleting_says_how_far() {
     for (status, mode) in [("published", "app_and_social"), ("scheduled", "app_only")] {
