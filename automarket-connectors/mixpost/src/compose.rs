@@ -28,6 +28,8 @@ pub(crate) fn rules(mixpost: &Profile, network: &Platform) -> Profile {
     rules.media.document = None;
     rules.media.alt_limit = Some(within(rules.media.alt_limit, ALT_LIMIT));
     rules.abilities = mixpost.abilities;
+    // It has no such call.
+    rules.abilities.delete &= *network != Platform::TIKTOK;
     // Elsewhere it publishes the first part alone.
     rules.abilities.thread = matches!(network.as_str(), "x" | "mastodon" | "threads" | "bluesky");
     rules

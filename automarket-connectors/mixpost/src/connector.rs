@@ -14,11 +14,11 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    DeleteMode, MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, PLATFORM,
+    MixpostAccount, MixpostConfig, MixpostPost, MixpostStatus, PLATFORM,
     api::Api,
     compose::{BODY_LIMIT, account_number, compose, findings, rules},
     error::{bounded, send},
-    find::{marker, search, tag_named},
+    find::{marker, search, tag_named, trashed},
     media,
     operations::{accounts, newer, resource},
     outcome::{accepted, failure, lost, outcome},
@@ -161,16 +161,17 @@ impl Publisher for Mixpost {
 
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let account = handle.data.get("account").and_then(Value::as_u64);
-        let post = self.get_post(cx, &handle.remote_id).await;
-        let post = post.map_err(|error| about_the_question(error, handle.due > Some(cx.now())))?;
+        let post = self.record(cx, &handle.remote_id).await;
+        let post = post.map_err(about_the_question)?;
+        let post = post.ok_or_else(|| gone(handle.due > Some(cx.now())))?;
         if let Some(error) = failure(cx, &post, account).or_else(|| lost(&post, account)) {
             return Err(error
                 .with_platform(&PLATFORM)
                 .with_operation("posts.publish"));
         }
         match outcome(&post, account.unwrap_or_default()) {
-            // One that is out stays on the network, wherever its record lies.
-            Outcome::Accepted(_) if post.trashed => {
+            // One that is out stays on the network, wherever its record lies, and one that Mixpost is at goes out.
+            Outcome::Accepted(_) if post.trashed && post.status != MixpostStatus::Publishing => {
                 let message = "somebody moved the post to Mixpost's trash";
                 Err(Error::new(ErrorKind::NotFound, message)
                     .with_platform(&PLATFORM)
@@ -212,65 +213,23 @@ impl Publisher for Mixpost {
         }
     }
 
-    /// The record, and with it the network's post once that is out. A record that somebody else took away says
-    /// nothing of the network's post: then this is `NotFound`.
+    /// The record, and before it the network's post once that is out. What Mixpost is publishing or taking off the network
+    /// answers `Unavailable` with a time to wait until that has ended. A record that somebody else took away says nothing of
+    /// the network's post: then this is `NotFound`; where Mixpost does not show whether that is gone, `CannotTell`.
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
-        let gone = || async {
-            match self.get_post(cx, &receipt.remote_id).await {
-                Ok(_) => Ok(None),
-                // The attempt whose answer was lost took it away.
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(())),
-                Err(error) => Err(error),
-            }
-        };
-        let step = format!("mixpost.delete.{}", receipt.remote_id);
-        cx.once(&step, gone, || self.take_down(cx, receipt)).await
+        self.take_down(cx, receipt).await
     }
 }
 
 impl Mixpost {
-    async fn take_down(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
-        let by_hand = "delete it on the network by hand";
-        let gone = |error: Error| match error.kind() {
-            ErrorKind::NotFound if receipt.data["pending"] != true => {
-                let why = "Mixpost's record is gone, which says nothing of the post on the network";
-                Err(Error::new(ErrorKind::NotFound, why)
-                    .with_platform(&PLATFORM)
-                    .with_operation("posts.delete")
-                    .with_remedy(format!("look there, and {by_hand}")))
+    /// A post's record, also from the trash; `None` where there is none.
+    pub(crate) async fn record(&self, cx: &Context, uuid: &str) -> Result<Option<MixpostPost>> {
+        match self.get_post(cx, uuid).await {
+            Ok(post) => Ok(Some(post)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                trashed(cx, &self.api(cx)?, uuid).await
             }
-            ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        };
-        let post = match self.get_post(cx, &receipt.remote_id).await {
-            Ok(post) => post,
-            Err(error) => return gone(error),
-        };
-        let account = receipt.data["account"].as_u64().unwrap_or_default();
-        // It cannot take away what it does not know.
-        if let Some(error) = lost(&post, Some(account)) {
-            return Err(error
-                .with_platform(&PLATFORM)
-                .with_operation("posts.delete")
-                .with_remedy(format!("look on the network, and {by_hand}")));
-        }
-        let out = matches!(outcome(&post, account), Outcome::Done(_));
-        let tried = post.published_at.is_some() || post.status == MixpostStatus::Failed;
-        let mode = match out || tried {
-            true => DeleteMode::AppAndSocial,
-            false => DeleteMode::AppOnly,
-        };
-        match self.remove(cx, &post.uuid, false, mode).await {
-            Ok(deleted) if out && deleted.deleting_from_social_platforms.is_none() => {
-                Err(Error::unsupported(
-                    "this Mixpost deleted its own record and left the post on the network",
-                )
-                .with_platform(&PLATFORM)
-                .with_operation("posts.delete")
-                .with_remedy(format!("{by_hand}, and update the instance")))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => gone(error),
+            Err(error) => Err(error),
         }
     }
 }
@@ -291,14 +250,7 @@ async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
     let account = accounts.iter().find(|account| account.id == number);
     match account {
         Some(account) if account.authorized => Ok(()),
-        Some(account) => Err(Error::new(
-            ErrorKind::Unauthorized,
-            format!(
-                "Mixpost lost its connection to {}",
-                bounded(&account.name, cx)
-            ),
-        )
-        .with_remedy("reconnect the account in Mixpost under Social Accounts")),
+        Some(account) => Err(disconnected(account, cx)),
         None => Err(Error::new(
             ErrorKind::NotFound,
             format!("the workspace has no account {number}"),
@@ -306,21 +258,42 @@ async fn authorized(cx: &Context, api: &Api, number: u64) -> Result<()> {
     }
 }
 
-/// Not being allowed to ask says nothing of the post: it waits for another token. Nor does a record that is gone, unless
-/// that was still to come: what Mixpost published stays on the network.
-fn about_the_question(error: Error, to_come: bool) -> Error {
-    let (kind, why) = match error.kind() {
-        ErrorKind::Forbidden => (ErrorKind::Unauthorized, "the token may not read the post"),
-        ErrorKind::NotFound if !to_come => (
+pub(crate) fn disconnected(account: &MixpostAccount, cx: &Context) -> Error {
+    let name = bounded(&account.name, cx);
+    Error::new(
+        ErrorKind::Unauthorized,
+        format!("Mixpost lost its connection to {name}"),
+    )
+    .with_platform(&PLATFORM)
+    .with_remedy("reconnect the account in Mixpost under Social Accounts")
+}
+
+/// Not being allowed to ask says nothing of the post: it waits for another token.
+fn about_the_question(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Forbidden => {
+            Error::new(ErrorKind::Unauthorized, "the token may not read the post")
+                .with_platform(&PLATFORM)
+                .with_operation("posts.get")
+                .with_source(error)
+        }
+        _ => error,
+    }
+}
+
+/// A record that is gone says nothing of the post either, unless that was still to come: what Mixpost published stays on
+/// the network.
+fn gone(to_come: bool) -> Error {
+    let (kind, why) = match to_come {
+        true => (ErrorKind::NotFound, "Mixpost's record is gone"),
+        false => (
             ErrorKind::CannotTell,
             "Mixpost's record is gone, which says nothing of the post on the network: look there",
         ),
-        _ => return error,
     };
     Error::new(kind, why)
         .with_platform(&PLATFORM)
         .with_operation("posts.get")
-        .with_source(error)
 }
 
 fn identity(account: MixpostAccount) -> Identity {

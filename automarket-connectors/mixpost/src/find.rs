@@ -13,7 +13,7 @@ use crate::{
 
 /// The colour of marker tags.
 const MARKER_COLOUR: &str = "#94a3b8";
-/// Pages of posts that a search reads on an instance that ignores its filter.
+/// Pages of posts that a search reads, as on an instance that ignores its filter.
 const SEARCH_PAGES: u32 = 20;
 
 /// The tag that tells a post of ours from all others.
@@ -72,6 +72,30 @@ pub(crate) async fn search(
 async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Option<MixpostTag>> {
     let tags = all_tags(cx, api).await?;
     Ok(tags.into_iter().find(|tag| tag.name == name))
+}
+
+/// The post of this UUID in the trash, which only the list shows: asked for by its UUID it is not there. `None` also where
+/// the trash is larger than is searched.
+pub(crate) async fn trashed(cx: &Context, api: &Api, uuid: &str) -> Result<Option<MixpostPost>> {
+    let filter = PostFilter {
+        status: Some("trash".to_owned()),
+        ..PostFilter::default()
+    };
+    for number in 1..=SEARCH_PAGES {
+        let reply = send(cx, api.posts(&filter, number)?).await?;
+        let posts = page::<MixpostPost>(&reply, number)?;
+        let last = posts.is_last();
+        if let Some(post) = posts.items.into_iter().find(|post| post.uuid == uuid) {
+            return Ok(Some(MixpostPost {
+                trashed: true,
+                ..post
+            }));
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// The number of the tag of this name, made where there is none.

@@ -4,6 +4,7 @@ mod api;
 mod compose;
 mod config;
 mod connector;
+mod delete;
 mod error;
 mod find;
 mod media;

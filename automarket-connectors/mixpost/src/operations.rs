@@ -50,9 +50,10 @@ pub enum DeleteMode {
     /// From Mixpost.
     #[default]
     AppOnly,
-    /// From Mixpost and from the networks.
+    /// From Mixpost and from the networks. The latter is left to the instance's queue, which may drop it, since the record
+    /// is gone by then.
     AppAndSocial,
-    /// From the networks; Mixpost keeps its record.
+    /// From the networks; Mixpost keeps its record, whose `external_url` is gone once its queue has done it.
     SocialOnly,
 }
 
@@ -179,10 +180,11 @@ impl Mixpost {
             .map(drop)
     }
 
-    /// Deletes a post, or moves it to the trash.
+    /// Deletes a post, or moves it to the trash, and does not ask how it stands: what is being published goes out all the
+    /// same ([`delete`](automarket_core::Publisher::delete) waits for that).
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` while it is being published.
+    /// `NotFound`.
     pub async fn delete_post(
         &self,
         cx: &Context,
@@ -200,7 +202,8 @@ impl Mixpost {
         trash: bool,
         mode: DeleteMode,
     ) -> Result<Deleted> {
-        let reply = send(cx, self.api(cx)?.delete_post(uuid, trash, mode)?).await?;
+        let reply = send(cx, self.api(cx)?.delete_post(uuid, trash, mode)?).await;
+        let reply = reply.map_err(required)?;
         // Some versions answer with nothing.
         Ok(serde_json::from_slice(&reply.body).unwrap_or_default())
     }

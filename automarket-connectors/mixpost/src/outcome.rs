@@ -15,6 +15,7 @@ pub(crate) fn accepted(post: &MixpostPost, at: Option<DateTime<Utc>>, account: u
         && post.status == MixpostStatus::Scheduled
     {
         handle.due = handle.due.or(at);
+        handle.data["due"] = json!(handle.due);
     }
     outcome
 }
@@ -40,12 +41,13 @@ pub(crate) fn outcome(post: &MixpostPost, account: u64) -> Outcome {
             data: json!({"account": account}),
         })
     } else {
+        let scheduled = post.status == MixpostStatus::Scheduled;
+        let due = post.scheduled_at.filter(|_| scheduled);
         Outcome::Accepted(Handle {
             remote_id: post.uuid.clone(),
-            due: post
-                .scheduled_at
-                .filter(|_| post.status == MixpostStatus::Scheduled),
-            data: json!({"account": account, "pending": true}),
+            due,
+            // Who deletes it has only these.
+            data: json!({"account": account, "due": due}),
         })
     }
 }
@@ -63,9 +65,8 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         said if said.is_empty() => "Mixpost gives no reason".to_owned(),
         said => bounded(&said, cx),
     };
-    let parts = post.versions.iter().map(|version| version.content.len());
     let known = there.is_some_and(|account| account.knows_post == Some(true));
-    let error = if parts.max() > Some(1) {
+    let error = if is_thread(post) {
         // Part by part, and which were taken it does not say.
         let message = format!("the network did not take all of the thread: {said}; look there");
         Error::new(ErrorKind::CannotTell, message)
@@ -83,6 +84,12 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
         _ if error.kind() == ErrorKind::CannotTell => error.with_remedy("look on the network"),
         _ => error,
     })
+}
+
+pub(crate) fn is_thread(post: &MixpostPost) -> bool {
+    post.versions
+        .iter()
+        .any(|version| version.content.len() > 1)
 }
 
 /// Words of a network, or of the proxy before it, that is in trouble itself; letters and digits alone.
@@ -138,7 +145,7 @@ fn is_lost(post: &MixpostPost, account: Option<u64>) -> bool {
     post.status == MixpostStatus::Published && on(post, account).is_some_and(unknown)
 }
 
-fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {
+pub(crate) fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {
     let id = account.filter(|id| *id != 0);
     post.accounts
         .iter()

@@ -107,6 +107,28 @@ async fn a_deletion_whose_answer_gets_lost_is_told_from_a_record_that_is_gone() 
 }
 
 #[tokio::test]
+async fn a_deletion_that_a_queue_swallowed_ends_as_a_failure() {
+    let world = World::new("mixpost").await;
+    let published = world.end(world.publish(Post::text("Hello")).await).await;
+    let queued = Fault::Reply(200, r#"{"deleting_from_social_platforms":"in_queue"}"#);
+    let queued = FaultRule::on("/posts/", queued).method("DELETE".parse().unwrap());
+    world.sandbox.faults().add(queued);
+    let job = world.tenant.delete(published.id).await.unwrap();
+    for _ in 0..30 {
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        world.clock.advance(TimeDelta::hours(1));
+    }
+    let all = world.tenant.publications(published.post).await;
+    assert_eq!(all.unwrap()[0].state, PublicationState::Published);
+    let events = world.tenant.events(0, 100).await.unwrap();
+    let told = events.last().unwrap();
+    assert_eq!(told.event.kind, "publication.delete_failed");
+    let remedy = told.event.data["error"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("by hand"), "{remedy}");
+    assert_eq!(world.effects(), 1);
+}
+
+#[tokio::test]
 async fn a_thread_that_credits_ended_goes_on_once_there_are_more() {
     let world = World::new("x").await;
     let mut post = Post::text("One");

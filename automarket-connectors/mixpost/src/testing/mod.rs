@@ -45,8 +45,8 @@ pub const FACEBOOK_ACCOUNT: u64 = 4;
 /// The number of its Mastodon account.
 pub const MASTODON_ACCOUNT: u64 = 5;
 
-/// The fake. Posts that it holds (outside the trash) are its effects: `{uuid, accounts, network, text,
-/// state, scheduled_at, tags, media}`.
+/// The fake. Its effects are the posts that it holds outside the trash, and those that are public on a network or about
+/// to be, whatever became of their records: `{uuid, accounts, network, text, state, scheduled_at, tags, media}`.
 #[derive(Debug, Default)]
 pub struct FakeMixpost {
     state: Mutex<State>,
@@ -81,12 +81,21 @@ impl FakeMixpost {
         }
     }
 
+    /// Whether the network keeps this account's posts when the instance is to take them off: it refuses, or has no such
+    /// call. The instance answers `in_queue` all the same, and only logs it.
+    pub fn set_keeps(&self, account: u64, keeps: bool) {
+        if let Some(account) = self.lock().account_mut(account) {
+            account.keeps = keeps;
+        }
+    }
+
     /// Whether posts wait for somebody's approval.
     pub fn set_needs_approval(&self, needed: bool) {
         self.lock().needs_approval = needed;
     }
 
-    /// Whether the instance's worker runs; without it, due posts stay in `publishing`.
+    /// Whether the instance's worker runs; without it, due posts stay in `publishing`, and what is to leave the networks
+    /// stays there.
     pub fn set_worker(&self, running: bool) {
         self.lock().worker_stopped = !running;
     }

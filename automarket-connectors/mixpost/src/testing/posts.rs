@@ -85,19 +85,25 @@ pub(super) fn route(state: &mut State, call: &Incoming<'_>, path: &[&str]) -> Re
                 }
             }
         }),
-        (&Method::DELETE, [uuid]) => with_post(state, uuid, |state, index| {
-            delete(state, index, &call.json())
-        }),
+        (&Method::DELETE, [uuid]) => {
+            let old = state.old;
+            match record(state, uuid) {
+                Some(post) => delete(post, &call.json(), old),
+                None => missing("Post"),
+            }
+        }
         _ => no_route("posts"),
     }
 }
 
+/// What lies in the trash only the list shows.
 fn with_post(
     state: &mut State,
     uuid: &str,
     then: impl FnOnce(&mut State, usize) -> Response<Bytes>,
 ) -> Response<Bytes> {
-    match state.posts.iter().position(|post| post.uuid() == uuid) {
+    let shown = |post: &Post| post.uuid() == uuid && !post.trashed && !post.removed;
+    match state.posts.iter().position(shown) {
         Some(index) => then(state, index),
         None => missing("Post"),
     }
@@ -253,6 +259,8 @@ fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
         published_at: None,
         created_at: call.now,
         trashed: false,
+        removed: false,
+        deleting: false,
         errors: Default::default(),
         urls: Default::default(),
     };
@@ -348,11 +356,12 @@ fn list(state: &State, call: &Incoming<'_>) -> Response<Bytes> {
         .collect();
     let keyword = query.one("keyword").unwrap_or_default();
     let fits = |post: &&Post| {
-        let in_status = match status {
-            Some("trash") => post.trashed,
-            Some(status) => !post.trashed && json!(post.status) == json!(status),
-            None => !post.trashed,
-        };
+        let in_status = !post.removed
+            && match status {
+                Some("trash") => post.trashed,
+                Some(status) => !post.trashed && json!(post.status) == json!(status),
+                None => !post.trashed,
+            };
         in_status
             && (!filter_tags || post.tags.iter().any(|id| wanted_tags.contains(id)))
             && (accounts.is_empty() || post.accounts.iter().any(|id| accounts.contains(id)))
@@ -363,31 +372,31 @@ fn list(state: &State, call: &Incoming<'_>) -> Response<Bytes> {
     paged(&views, query.number("page", 1), query.number("limit", 50))
 }
 
-fn delete(state: &mut State, index: usize, body: &Value) -> Response<Bytes> {
-    let post = &mut state.posts[index];
-    if post.status == Status::Publishing {
-        return invalid("publishing", "publishing");
-    }
-    if body["trash"] == json!(true) {
-        post.trashed = true;
-        return json_reply(200, &json!({"to_trash": true}));
-    }
-    let social = match body["delete_mode"].as_str() {
-        _ if state.old => false,
-        Some("app_and_social") => true,
-        Some("social_only") => {
-            post.urls.clear();
-            return json_reply(200, &json!({"deleting_from_social_platforms": "in_queue"}));
-        }
-        _ => false,
+/// Neither being published nor being out hinders it.
+fn delete(post: &mut Post, body: &Value, old: bool) -> Response<Bytes> {
+    let mode = body["delete_mode"].as_str().filter(|_| !old);
+    let mut reply = match body["trash"] == json!(true) {
+        true => json!({"to_trash": true}),
+        false => json!({"deleted": true}),
     };
-    state.posts.remove(index);
-    let mut reply = json!({"deleted": true});
-    if social {
-        reply["deleted_from_app"] = json!(true);
+    if matches!(mode, Some("social_only" | "app_and_social")) {
+        post.deleting = true;
         reply["deleting_from_social_platforms"] = json!("in_queue");
     }
+    if mode != Some("social_only") {
+        match body["trash"] == json!(true) {
+            true => post.trashed = true,
+            false => post.removed = true,
+        }
+        reply["deleted_from_app"] = json!(true);
+    }
     json_reply(200, &reply)
+}
+
+/// The record, which may lie in the trash.
+fn record<'a>(state: &'a mut State, uuid: &str) -> Option<&'a mut Post> {
+    let kept = |post: &&mut Post| post.uuid() == uuid && !post.removed;
+    state.posts.iter_mut().find(kept)
 }
 
 fn delete_many(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
@@ -401,8 +410,11 @@ fn delete_many(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     if uuids.is_empty() {
         return invalid("posts", "The posts field is required.");
     }
+    let old = state.old;
     for uuid in uuids {
-        with_post(state, uuid, |state, index| delete(state, index, &body));
+        if let Some(post) = record(state, uuid) {
+            delete(post, &body, old);
+        }
     }
     message(200, "deleted")
 }

@@ -44,6 +44,7 @@ pub(super) struct Account {
     pub(super) authorized: bool,
     pub(super) refuses: Option<String>,
     pub(super) breaks: bool,
+    pub(super) keeps: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +104,10 @@ pub(super) struct Post {
     pub(super) published_at: Option<DateTime<Utc>>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) trashed: bool,
+    /// The record is gone: nothing shows it, and what is on a network stays there.
+    pub(super) removed: bool,
+    /// The queue is to take it off the networks.
+    pub(super) deleting: bool,
     /// What the networks said, by account.
     pub(super) errors: BTreeMap<u64, String>,
     /// Where it can be seen, by account.
@@ -119,6 +124,7 @@ impl Default for State {
             authorized: true,
             refuses: None,
             breaks: false,
+            keeps: false,
         };
         Self {
             last_id: 100,
@@ -162,26 +168,37 @@ impl State {
         self.accounts.iter_mut().find(|account| account.id == id)
     }
 
-    /// The server's cron and queue: what is due is published, or fails.
+    /// The server's cron and queue: what is due is published, or fails, and what is to be deleted leaves its networks.
     pub(super) fn work(&mut self, now: DateTime<Utc>) {
         let (accounts, stopped) = (&self.accounts, self.worker_stopped);
         for post in &mut self.posts {
             let due = post.scheduled_at.is_some_and(|at| at <= now);
-            let waiting = matches!(post.status, Status::Scheduled | Status::Publishing);
-            if !due || !waiting || post.trashed {
+            let waiting = match post.status {
+                Status::Scheduled => !post.trashed && !post.removed,
+                // What it is at goes on, whatever becomes of the record.
+                Status::Publishing => true,
+                _ => false,
+            };
+            if stopped {
+                if due && waiting {
+                    post.status = Status::Publishing;
+                }
                 continue;
             }
-            if stopped {
-                post.status = Status::Publishing;
-            } else {
+            if due && waiting {
                 post.publish(accounts, now);
+            }
+            // A job whose record is gone is dropped without a word (known of a copy of Pro alone).
+            if std::mem::take(&mut post.deleting) && !post.removed {
+                post.unpublish(accounts);
             }
         }
     }
 
     /// The next slot of the timetable (09:00 and 17:00 UTC) that no post has.
     pub(super) fn next_slot(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let taken = |at: DateTime<Utc>| self.posts.iter().any(|p| p.scheduled_at == Some(at));
+        let kept = || self.posts.iter().filter(|post| !post.removed);
+        let taken = |at: DateTime<Utc>| kept().any(|post| post.scheduled_at == Some(at));
         let hour = now.with_minute(0)?.with_second(0)?.with_nanosecond(0)?;
         (1..24 * 365)
             .map(|hours| hour + TimeDelta::hours(hours))
@@ -223,7 +240,10 @@ impl State {
     }
 
     pub(super) fn effects(&self) -> Vec<Value> {
-        let posts = self.posts.iter().filter(|post| !post.trashed);
+        let posts = self.posts.iter().filter(|post| {
+            let kept = !post.trashed && !post.removed;
+            kept || post.status == Status::Publishing || !post.urls.is_empty()
+        });
         posts
             .map(|post| {
                 let first = post.accounts.first().and_then(|id| self.account(*id));
@@ -260,6 +280,15 @@ impl State {
 impl Post {
     pub(super) fn uuid(&self) -> String {
         uuid("post", self.id)
+    }
+
+    /// A job gives up without a word where the account is not authorized, and only logs that a network refuses.
+    fn unpublish(&mut self, accounts: &[Account]) {
+        let stays = |id: &u64| {
+            let account = accounts.iter().find(|account| account.id == *id);
+            account.is_none_or(|account| account.keeps || !account.authorized)
+        };
+        self.urls.retain(|id, _| stays(id));
     }
 
     fn publish(&mut self, accounts: &[Account], now: DateTime<Utc>) {

@@ -2,7 +2,7 @@
 
 use automarket_connector_mixpost::{DeleteMode, MixpostConfig, testing};
 use automarket_core::{
-    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt, Retry,
+    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt,
     chrono::TimeDelta,
     store::Account,
     testing::{Fake, Fault, FaultRule},
@@ -208,7 +208,11 @@ async fn a_wrong_address_says_what_to_mend() {
         assert_eq!(error.kind(), ErrorKind::Config, "{base}: {error:?}");
         assert!(error.remedy().is_some());
         // A wrong address is never taken for "already gone".
-        let error = mixpost().delete(&cx, &Receipt::new("u")).await.unwrap_err();
+        let waiting = Receipt {
+            data: json!({"account": 1, "due": "2030-01-01T00:00:00Z"}),
+            ..Receipt::new("u")
+        };
+        let error = mixpost().delete(&cx, &waiting).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{base}: {error:?}");
     }
 }
@@ -244,70 +248,6 @@ async fn older_instances_say_what_they_lack() {
     let gone = Receipt::new("00000000-0000-4000-8004-00000000ffff");
     let error = world.mixpost.measure(&cx, &gone).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    // It forgets the post and leaves it on the network: no silent success.
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.remedy().unwrap().contains("by hand"));
-}
-
-#[tokio::test]
-async fn a_record_that_somebody_took_away_says_nothing_of_the_post() {
-    let world = World::new();
-    let publish = async |key| {
-        let cx = world.x(key);
-        let post = Post::text(format!("Post {key}"));
-        let outcome = world.mixpost.publish(&cx, &post).await;
-        let Outcome::Accepted(handle) = outcome.unwrap() else {
-            panic!("accepted")
-        };
-        world.clock.advance(TimeDelta::seconds(5));
-        match world.mixpost.poll(&cx, &handle).await.unwrap() {
-            Outcome::Done(receipt) => (cx, receipt),
-            other => panic!("{other:?}"),
-        }
-    };
-    let (cx, receipt) = publish("1").await;
-    let uuid = &receipt.remote_id;
-    let taken = world
-        .mixpost
-        .delete_post(&cx, uuid, false, DeleteMode::AppOnly);
-    taken.await.unwrap();
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.retry()),
-        (ErrorKind::NotFound, Retry::Never)
-    );
-    assert!(error.remedy().unwrap().contains("by hand"));
-
-    // An earlier attempt of ours took it away, and its answer was lost.
-    let (cx, receipt) = publish("2").await;
-    let lost = FaultRule::on(receipt.remote_id.clone(), Fault::CutAfter);
-    world
-        .sandbox
-        .faults()
-        .add(lost.method("DELETE".parse().unwrap()));
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert!(error.is_unknown(), "{error:?}");
-    for _ in 0..2 {
-        world.mixpost.delete(&cx, &receipt).await.unwrap();
-    }
-    assert!(world.effects().is_empty());
-
-    // On some other account it failed, here it is out: the older instance leaves it there.
-    let (cx, receipt) = publish("3").await;
-    world.fake.set_old(true);
-    let body = json!({"data": {"uuid": receipt.remote_id, "status": "failed", "accounts": [
-        {"id": testing::X_ACCOUNT, "external_url": "https://x.example/acme/status/3"}]}});
-    let failed = Fault::Reply(200, Box::leak(body.to_string().into_boxed_str()));
-    let read = FaultRule::on(receipt.remote_id.clone(), failed);
-    world
-        .sandbox
-        .faults()
-        .add(read.method("GET".parse().unwrap()));
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 #[tokio::test]
@@ -352,10 +292,28 @@ async fn a_record_in_the_trash_says_nothing_of_a_post_that_is_out() {
             .delete_post(&cx, &handle.remote_id, true, mode);
         trashed.await.unwrap();
     }
-    let outcome = world.mixpost.poll(&cx, &public).await.unwrap();
+    // Before its time and after.
+    for _ in 0..2 {
+        let outcome = world.mixpost.poll(&cx, &public).await.unwrap();
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let error = world.mixpost.poll(&cx, &waiting).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        world.clock.advance(TimeDelta::hours(2));
+    }
+    // What Mixpost is at goes out all the same.
+    let cx = world.x("begun");
+    let Outcome::Accepted(begun) = world.mixpost.publish(&cx, &hello()).await.unwrap() else {
+        panic!("accepted")
+    };
+    world.fake.set_worker(false);
+    let (uuid, mode) = (&begun.remote_id, DeleteMode::AppOnly);
+    let trashed = world.mixpost.delete_post(&cx, uuid, true, mode).await;
+    trashed.unwrap();
+    let outcome = world.mixpost.poll(&cx, &begun).await.unwrap();
+    assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    world.fake.set_worker(true);
+    let outcome = world.mixpost.poll(&cx, &begun).await.unwrap();
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
-    let error = world.mixpost.poll(&cx, &waiting).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
@@ -458,16 +416,8 @@ async fn a_stopped_worker_is_no_failure() {
     world.clock.advance(TimeDelta::hours(5));
     let outcome = world.mixpost.poll(&cx, &handle).await.unwrap();
     assert!(matches!(outcome, Outcome::Accepted(_)));
-    let receipt = Receipt::new(&handle.remote_id);
-    let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
-    let mode = DeleteMode::AppOnly;
-    let error = world
-        .mixpost
-        .delete_post(&cx, &handle.remote_id, false, mode)
-        .await
-        .unwrap_err();
-    assert_eq!(error.platform_code(), Some("publishing"));
+    let error = world.mixpost.publish_now(&cx, &handle.remote_id).await;
+    assert_eq!(error.unwrap_err().platform_code(), Some("publishing"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod conformance;
+mod delete;
 mod find;
 mod lifecycle;
 mod media;

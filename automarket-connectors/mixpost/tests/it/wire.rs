@@ -224,16 +224,36 @@ async fn a_poll_reads_status_link_and_refusal() {
     let error = poll(a_post("failed", lost), 200).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentRefused);
     assert!(error.remedy().unwrap().contains("reconnect"));
-    let gone = r#"{"message":"No query results for model [Post]."}"#.to_owned();
-    assert_eq!(
-        poll(gone, 404).await.unwrap_err().kind(),
-        ErrorKind::CannotTell
-    );
     let role = r#"{"message":"Access forbidden."}"#.to_owned();
     assert_eq!(
         poll(role, 403).await.unwrap_err().kind(),
         ErrorKind::Unauthorized
     );
+}
+
+/// Asked for by its UUID a post in the trash is not there.
+#[tokio::test]
+async fn what_is_not_there_is_looked_for_in_the_trash() {
+    let deleted = a_post("published", json!({"id": 1}));
+    let lists = ["[]".to_owned(), format!("[{deleted}]")];
+    for (list, found) in lists.into_iter().zip([false, true]) {
+        let wire = Script::new()
+            .expect("GET", &format!("{W}/posts/{POST}"))
+            .reply(404, r#"{"message":"No query results for model [Post]."}"#)
+            .expect("GET", &format!("{W}/posts?page=1&limit=50&status=trash"))
+            .reply(200, format!(r#"{{"data":{list}}}"#));
+        let handle = Handle {
+            remote_id: POST.to_owned(),
+            due: None,
+            data: json!({"account": 1}),
+        };
+        let end = mixpost().poll(&wire.context(), &handle).await;
+        match found {
+            true => assert!(matches!(end, Ok(Outcome::Done(_))), "{end:?}"),
+            false => assert_eq!(end.unwrap_err().kind(), ErrorKind::CannotTell),
+        }
+        wire.finished();
+    }
 }
 
 /// Mixpost keeps no status: what a network's proxy or its own trouble answered looks like a refusal without words.
@@ -295,23 +315,38 @@ async fn a_failure_is_a_refusal_only_where_the_network_said_no() {
 }
 
 #[tokio::test]
-async fn deleting_says_how_far() {
-    for (status, mode) in [("published", "app_and_social"), ("scheduled", "app_only")] {
-        let wire = Script::new()
-            .expect("GET", &format!("{W}/posts/{POST}"))
-            .reply(200, a_post(status, json!({"id": 1})))
-            .expect("DELETE", &format!("{W}/posts/{POST}"))
-            .json(json!({"trash": false, "delete_mode": mode}))
-            .reply(
-                200,
-                r#"{"deleted":true,"deleting_from_social_platforms":"in_queue"}"#,
-            );
-        mixpost()
-            .delete(&wire.context(), &Receipt::new(POST))
-            .await
-            .unwrap();
-        wire.finished();
-    }
+async fn deleting_leaves_the_network_first_and_the_record_last() {
+    let link = json!({"id": 1, "external_url": "https://x.com/acme/status/7"});
+    let url = format!("{W}/posts/{POST}");
+    let wire = Script::new()
+        .expect("GET", &url)
+        .reply(200, a_post("published", link))
+        .expect("DELETE", &url)
+        .json(json!({"trash": false, "delete_mode": "social_only"}))
+        .reply(
+            200,
+            r#"{"deleted":true,"deleting_from_social_platforms":"in_queue"}"#,
+        )
+        .expect("GET", &url)
+        .reply(
+            200,
+            a_post("published", json!({"id": 1, "external_url": null})),
+        )
+        .expect("DELETE", &url)
+        .json(json!({"trash": false, "delete_mode": "app_only"}))
+        .reply(200, r#"{"deleted":true,"deleted_from_app":true}"#);
+    let cx = context(&wire);
+    mixpost().delete(&cx, &Receipt::new(POST)).await.unwrap();
+    wire.finished();
+    let wire = Script::new()
+        .expect("GET", &url)
+        .reply(200, a_post("scheduled", json!({"id": 1})))
+        .expect("DELETE", &url)
+        .json(json!({"trash": false, "delete_mode": "app_only"}))
+        .reply(200, r#"{"deleted":true,"deleted_from_app":true}"#);
+    let cx = context(&wire);
+    mixpost().delete(&cx, &Receipt::new(POST)).await.unwrap();
+    wire.finished();
 }
 
 #[tokio::test]
