@@ -16,7 +16,8 @@ const GATES: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthLimits {
-    /// How long no worker may have looked at the queue; a minute unless said otherwise.
+    /// How long no worker may have looked at the queue; a minute unless said otherwise. One that has no room, or
+    /// whose poll is not due, counts as one that looks. Workers tell of it every 10 s.
     pub silence: Duration,
     /// How long a job may be ready before it is overdue; five minutes unless said otherwise.
     pub grace: Duration,
@@ -67,7 +68,7 @@ pub struct StoreHealth {
     pub schema_version: u32,
     /// The workers that were heard of within a day, by name.
     pub workers: Vec<WorkerRecord>,
-    /// When a worker last looked at the queue.
+    /// When a worker last looked at the queue, or had no need to.
     pub last_poll: Option<DateTime<Utc>>,
     /// The job that is ready for longest, if it is overdue.
     pub overdue: Option<Overdue>,

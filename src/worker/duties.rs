@@ -14,7 +14,7 @@ use super::{SharedEngine, held::Held, in_time, overdue};
 use crate::report::metrics;
 
 /// How often a worker says that it lives.
-const BEAT: Duration = Duration::from_secs(10);
+pub(super) const BEAT: Duration = Duration::from_secs(10);
 /// How often old and overdue rows are looked for.
 const USUAL: Duration = Duration::from_secs(300);
 /// How soon what is overdue is looked for again while there is more than a page.

@@ -20,7 +20,7 @@ use crate::report::metrics;
 pub(super) struct Held {
     lease: Duration,
     leases: Mutex<HashMap<LeaseToken, Holding>>,
-    /// When the queue was last looked at with success.
+    /// When the queue was last looked at with success, or needed no look.
     polled: Mutex<Instant>,
     /// A lease is there that is not to wait for its turn.
     soon: Notify,

@@ -37,7 +37,7 @@ use tokio::{
 };
 
 use crate::{Automarket, report::metrics};
-use duties::Duties;
+use duties::{BEAT, Duties};
 use heart::Heart;
 use held::Held;
 use order::{Next, Order, Taken};
@@ -217,6 +217,8 @@ impl Shift {
         let mut writing: OptionFuture<BoxFuture<'static, Written>> = None.into();
         let (mut is_taking, mut is_writing) = (false, 0);
         let (mut look, mut look_at, mut write_at) = (true, Instant::now(), Instant::now());
+        // The last look had no answer, and is still to be had.
+        let mut refused = false;
         loop {
             while let Some(joined) = self.running.try_join_next() {
                 self.ended.extend(joined);
@@ -227,12 +229,18 @@ impl Shift {
                 let written = write(engine.clone(), ended, self.worker.lease);
                 writing = Some(written.boxed()).into();
             }
-            if !is_taking
-                && look
-                && let Some(order) = self.order(self.ended.len() + is_writing)
-            {
-                (is_taking, look) = (true, false);
-                taking = Some(order.take(engine.clone(), self.held.clone()).boxed()).into();
+            let unwritten = self.ended.len() + is_writing;
+            if !is_taking && look {
+                if let Some(order) = self.order(unwritten) {
+                    (is_taking, look) = (true, false);
+                    taking = Some(order.take(engine.clone(), self.held.clone()).boxed()).into();
+                } else {
+                    refused = false;
+                }
+            }
+            if !is_taking && !refused && unwritten == 0 {
+                // No look is due, or there is no room: nothing is wrong.
+                self.held.polled_at(Instant::now());
             }
             let later = !self.ended.is_empty() && is_writing == 0;
             let kept_empty = self.kept_empty();
@@ -251,9 +259,10 @@ impl Shift {
                 }
                 Some(taken) = &mut taking, if is_taking => {
                     is_taking = false;
+                    refused = matches!(taken.next, Next::Again(_));
                     match taken.next {
                         Next::Now => look = true,
-                        Next::At(at) => look_at = at,
+                        Next::At(at) | Next::Again(at) => look_at = at,
                     }
                     self.start(taken);
                     look |= self.empty_until.is_some() || !self.suspects.is_empty();
@@ -269,6 +278,8 @@ impl Shift {
                 () = sleep_until(look_at.min(self.strangers_at)), if !look && !is_taking => look = true,
                 () = sleep_until(write_at), if later => {}
                 () = sleep_until(kept_empty.unwrap_or(write_at)), if kept_empty.is_some() => {}
+                // So that it is known to be at its post.
+                () = sleep(BEAT) => {}
             }
         }
         let end = Instant::now() + self.worker.grace;

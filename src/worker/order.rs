@@ -44,6 +44,8 @@ pub(super) enum Next {
     Now,
     /// There is nothing until then.
     At(Instant),
+    /// The store gave no answer; then again.
+    Again(Instant),
 }
 
 impl Order {
@@ -82,7 +84,7 @@ impl Order {
                 }
                 Err(error) => {
                     metrics::store_error("claim", &error);
-                    taken.next = Next::At(Instant::now() + self.poll);
+                    taken.next = Next::Again(Instant::now() + self.poll);
                     break;
                 }
             }

@@ -46,7 +46,7 @@ pub struct WorkerRecord {
     pub in_flight: u32,
     /// When it was first heard of.
     pub started_at: DateTime<Utc>,
-    /// When it last looked at the queue with success.
+    /// When it last looked at the queue with success, or had no need to: it has no room, or its poll is not due.
     pub polled_at: DateTime<Utc>,
     /// When it was last heard of.
     pub seen_at: DateTime<Utc>,
@@ -61,7 +61,8 @@ pub struct WorkerBeat {
     pub kinds: Vec<String>,
     /// How many jobs it holds.
     pub in_flight: u32,
-    /// How long ago it looked at the queue with success: no instant, since workers' clocks do not matter.
+    /// How long ago it looked at the queue with success, or had no need to: no instant, since workers' clocks do
+    /// not matter.
     pub polled: Duration,
 }
 

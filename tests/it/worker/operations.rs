@@ -7,7 +7,7 @@ use automarket::{
     report::HealthLimits,
     store::{Account, JobStore as _},
     testing::RecordingPublisher,
-    worker::Retention,
+    worker::{Retention, Worker},
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
@@ -71,6 +71,61 @@ async fn a_silent_worker_is_told_of() {
         assert_eq!(problems, ["no worker has looked at the queue for 90 s"]);
     };
     worker.run_until(said).await.unwrap();
+}
+
+/// What `health` says of this worker after some beats, 10 s apart, and a while.
+async fn after_beats(
+    tenant: &Tenant,
+    store: &FaultStore,
+    clock: &ManualClock,
+    worker: Worker,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let told = async {
+        store.faults().until("put_worker", 6).await;
+        clock.advance(chrono::Duration::seconds(11));
+        problems = tenant.market().health().await.problems;
+    };
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(told).await.unwrap();
+    problems
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_has_no_room_is_not_silent() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+    });
+    put(&tenant, "never", Value::Null).await;
+    let full = tenant.market().worker().concurrency(1);
+    let said = after_beats(&tenant, &store, &clock, full).await;
+    assert!(said.is_empty(), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_poll_is_not_due_is_not_silent() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| b);
+    let idle = tenant.market().worker().poll(Duration::from_secs(3600));
+    let said = after_beats(&tenant, &store, &clock, idle).await;
+    assert!(said.is_empty(), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_to_whom_the_queue_gives_no_answer_is_told_of() {
+    // It cannot ask, or has no room since what has ended is not taken.
+    for refused in ["claim", "settle"] {
+        let (clock, store) = start();
+        let tenant = on(store.clone(), |b| {
+            b.job("quick", |_: Value, _| async { Ok(()) })
+        });
+        put(&tenant, "quick", Value::Null).await;
+        fail(&store, refused, u32::MAX);
+        let worker = tenant.market().worker().concurrency(1);
+        let said = after_beats(&tenant, &store, &clock, worker).await;
+        assert_eq!(said, ["no worker has looked at the queue for 61 s"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
