@@ -1,6 +1,12 @@
 //! What a host holds: [`Automarket`], its builder, and [`Tenant`], to which every call is scoped.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use automarket_core::{
     AccountId, Bytes, Clock, Context, Credential, CrmProvider, EmailProvider, Error, ErrorKind,
@@ -13,14 +19,14 @@ use automarket_core::{
     oauth::{App, Provider},
     pipeline::Run,
     profile::{ApiVersion, Status},
-    store::{Account, Event},
+    store::{Account, Event, NewJob},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     accounts::{self, Accounts, RefreshPolicy},
-    pipelines::campaign::CampaignPipeline,
+    pipelines::campaign::{CAMPAIGN_JOB, CampaignPipeline},
     publishing::{LOOK_AFTER, MEASURE_AFTER},
     report::Counts,
     worker::{self, Retention, Worker},
@@ -110,6 +116,7 @@ impl Automarket {
                 counts: Counts::default(),
             },
             accounts: accounts::Settings::default(),
+            kinds: Vec::new(),
         }
     }
 
@@ -158,6 +165,8 @@ impl fmt::Debug for Automarket {
 pub struct Builder {
     engine: Engine,
     accounts: accounts::Settings,
+    /// The kinds of jobs of the host's own, as they were added.
+    kinds: Vec<String>,
 }
 
 impl Builder {
@@ -265,6 +274,7 @@ impl Builder {
     /// Adds a durable function, run as a job of the kind `pipeline.name()`.
     #[must_use]
     pub fn pipeline(mut self, pipeline: impl Pipeline + 'static) -> Self {
+        self.kinds.push(pipeline.name().to_owned());
         self.engine
             .pipelines
             .insert(pipeline.name(), Arc::new(pipeline));
@@ -308,8 +318,9 @@ impl Builder {
         R: Serialize,
         F: Future<Output = Result<R>> + Send + 'static,
     {
-        let handler = worker::erase(handler);
-        self.engine.jobs.insert(kind.into(), handler);
+        let (kind, handler) = (kind.into(), worker::erase(handler));
+        self.kinds.push(kind.clone());
+        self.engine.jobs.insert(kind, handler);
         self
     }
 
@@ -347,32 +358,26 @@ impl Builder {
     /// The finished library.
     ///
     /// # Errors
-    /// `Config` when a pipeline, or a kind of jobs of the host's, bears the name of a job kind of ours, or
-    /// both have one name.
+    /// `Config` when a pipeline, or a kind of jobs of the host's, bears the name of a job kind of ours or of another
+    /// one of the host's, or one that no store takes ([`NewJob::check_kind`]).
     pub fn build(self) -> Result<Automarket> {
+        let ours = worker::OURS.into_iter().chain([CAMPAIGN_JOB]);
+        let mut taken: BTreeSet<&str> = ours.collect();
+        for kind in &self.kinds {
+            NewJob::check_kind(kind).map_err(|error| error.with_kind(ErrorKind::Config))?;
+            if !taken.insert(kind) {
+                let message = format!("{kind} is the name of another kind of jobs already");
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        }
         let engine = Arc::new_cyclic(|weak| {
             let mut engine = self.engine;
             let (store, clock) = (engine.store.clone(), engine.clock.clone());
             engine.accounts = Accounts::new(self.accounts, store, clock);
-            let campaign = CampaignPipeline::new(weak.clone());
-            engine
-                .pipelines
-                .entry(campaign.name())
-                .or_insert_with(|| Arc::new(campaign));
+            let campaign = Arc::new(CampaignPipeline::new(weak.clone()));
+            engine.pipelines.insert(campaign.name(), campaign);
             engine
         });
-        let pipelines = || engine.pipelines.keys().copied();
-        let hosts = || engine.jobs.keys().map(String::as_str);
-        let ours = |kind: &&str| worker::OURS.contains(kind);
-        let mut taken = pipelines().chain(hosts()).filter(ours);
-        let both = hosts().find(|kind| engine.pipelines.contains_key(kind));
-        if let Some(kind) = taken.next().or(both) {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{kind} is the name of another kind of jobs already"),
-            ));
-        }
-        drop(taken);
         let market = Automarket { engine };
         market.warn_of_ends();
         Ok(market)

@@ -73,17 +73,29 @@ impl NewJob {
     /// `InvalidInput` for a kind of more than 200 bytes (`kind`) and a key of more than 1,000 (`unique_key`), and for
     /// U+0000 in either.
     pub fn check(&self) -> Result<()> {
-        let fits = |text: &str, most| text.len() <= most && !text.contains('\0');
-        if !fits(&self.kind, 200) {
-            let rule = "a kind has at most 200 bytes, and no U+0000";
-            return Err(Error::invalid("kind", rule));
-        }
+        Self::check_kind(&self.kind)?;
         if !self.unique_key.as_ref().is_none_or(|key| fits(key, 1_000)) {
             let rule = "a unique key has at most 1,000 bytes, and no U+0000";
             return Err(Error::invalid("unique_key", rule));
         }
         Ok(())
     }
+
+    /// Whether every store can hold jobs of this kind.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`kind`) as [`check`](Self::check).
+    pub fn check_kind(kind: &str) -> Result<()> {
+        if fits(kind, 200) {
+            return Ok(());
+        }
+        let rule = "a kind has at most 200 bytes, and no U+0000";
+        Err(Error::invalid("kind", rule))
+    }
+}
+
+fn fits(text: &str, most: usize) -> bool {
+    text.len() <= most && !text.contains('\0')
 }
 
 /// What became of a job handed in.

@@ -230,6 +230,12 @@ async fn names_that_are_taken_are_refused() {
         new().job("campaign", nothing),
         new().pipeline(Named("mine")).job("mine", nothing),
         new().pipeline(Named("publish")),
+        new().pipeline(Named("campaign")),
+        new().pipeline(Named("mine")).pipeline(Named("mine")),
+        new().job("mine", nothing).job("mine", nothing),
+        // No store takes it, and some would refuse each claim that names it.
+        new().job("bad\0kind", nothing),
+        new().job("k".repeat(201), nothing),
     ] {
         assert_eq!(refused.build().unwrap_err().kind(), ErrorKind::Config);
     }
