@@ -39,6 +39,8 @@ pub struct Run {
     pub tenant: TenantId,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// How often the worker was gone that ran it: it may be what kills them.
+    pub crashes: u32,
     steps: Arc<dyn Steps>,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Fn(Progress<'_>) + Send + Sync>,
@@ -63,6 +65,7 @@ impl Run {
             id,
             tenant,
             attempt: 1,
+            crashes: 0,
             steps,
             clock,
             progress: Arc::new(|_| {}),
@@ -73,6 +76,13 @@ impl Run {
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
+        self
+    }
+
+    /// Says how often its worker was gone.
+    #[must_use]
+    pub fn crashes(mut self, crashes: u32) -> Self {
+        self.crashes = crashes;
         self
     }
 

@@ -133,6 +133,7 @@ impl Worker {
     /// After how many crashes of its workers a job is dead; 3 unless said otherwise, 1 at the least. Whoever
     /// finds the last one decides. A job that has one crash left runs alone: it waits until nothing else runs in
     /// its worker, and nothing is taken while it runs, but others wait for that no longer than a lease each time.
+    /// An [unending](crate::store::NewJob::unending) job is never dead of crashes: its handler ends it.
     #[must_use]
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.max_crashes = crashes.max(1);

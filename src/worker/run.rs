@@ -73,6 +73,7 @@ async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
     let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
     let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())
         .attempt(job.attempts)
+        .crashes(job.crashes)
         .watched(Arc::new(move |progress| watch(&tenant, progress)));
     if let Some(handler) = engine.jobs.get(&job.kind) {
         return handler(job.payload.clone(), run).await.map(End::Done);

@@ -51,8 +51,10 @@ impl NewJob {
         self
     }
 
-    /// Never given up by the queue, whatever failed and however often its worker was gone: its handler sees
-    /// [`Job::attempts`] and [`Job::crashes`], and buries it once it has settled what hangs on it.
+    /// Never given up by the queue, whatever failed and however often its worker was gone: its handler sees how
+    /// often ([`Run::attempt`](crate::pipeline::Run::attempt), [`Run::crashes`](crate::pipeline::Run::crashes)), and
+    /// ends it with an error whose retry is `Never` once it has settled what hangs on it. It has to look at
+    /// them before it does anything else: nothing else ends such a job.
     #[must_use]
     pub fn unending(mut self) -> Self {
         self.max_attempts = u32::MAX;

@@ -9,8 +9,9 @@ use std::{
 };
 
 use automarket::{
+    Error,
     core::{chrono, pipeline::Run},
-    store::{Claim, JobState, MemoryStore},
+    store::{Claim, JobState, JobStore as _, MemoryStore},
     testing::ManualClock,
 };
 use serde_json::Value;
@@ -126,4 +127,27 @@ async fn a_long_job_with_one_crash_left_holds_the_others_up_for_a_lease_at_most(
     let run = worker.run_until(until);
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("they wait for the long one").unwrap();
+}
+
+#[tokio::test]
+async fn the_handler_of_an_unending_job_sees_its_crashes_and_ends_it() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let tenant = on(store.clone(), |b| {
+        b.job("poison", |_: Value, run: Run| async move {
+            match run.crashes {
+                ..5 => Ok(()),
+                _ => Err(Error::invalid("payload", "it kills its workers")),
+            }
+        })
+    });
+    let job = tenant.new_job("poison", &Value::Null).unwrap().unending();
+    let id = tenant.enqueue(job).await.unwrap().id();
+    for _ in 0..5 {
+        let killed = store.claim(&Claim::new("killed", 1).only(id)).await;
+        assert_eq!(killed.unwrap().len(), 1, "it is never given up");
+        clock.advance(chrono::Duration::minutes(1));
+    }
+    let dead = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((dead.state, dead.crashes), (JobState::Dead, 5));
 }
