@@ -177,13 +177,15 @@ impl CredentialStore for PostgresStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        version: Option<i64>,
     ) -> Result<Option<i64>> {
-        let sql = "DELETE FROM automarket.credentials WHERE tenant = $1 AND account = $2
+        let sql = "DELETE FROM automarket.credentials
+            WHERE tenant = $1 AND account = $2 AND version = coalesce($3, version)
             RETURNING version";
         let removed = self
             .inner
             .db
-            .rows(sql, &[&tenant.as_str(), &account.uuid()])
+            .rows(sql, &[&tenant.as_str(), &account.uuid(), &version])
             .await;
         Ok(decode(removed, |row| row.column("version"))?.pop())
     }

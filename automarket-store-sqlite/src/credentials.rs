@@ -192,16 +192,20 @@ impl CredentialStore for SqliteStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        version: Option<i64>,
     ) -> Result<Option<i64>> {
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
             Ok(tx
                 .db
                 .prepare_cached(
-                    "DELETE FROM automarket_credentials WHERE tenant = ?1 AND account = ?2
+                    "DELETE FROM automarket_credentials
+                     WHERE tenant = ?1 AND account = ?2 AND version = coalesce(?3, version)
                      RETURNING version",
                 )?
-                .query_row(params![tenant.as_str(), blob(account)], |row| row.get(0))
+                .query_row(params![tenant.as_str(), blob(account), version], |row| {
+                    row.get(0)
+                })
                 .optional()?)
         });
         call.await

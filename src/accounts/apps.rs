@@ -230,7 +230,7 @@ impl Tenant {
     pub async fn remove_app(&self, platform: &Platform, name: &str) -> Result<bool> {
         let place = place_of(&self.id, platform, name);
         let store = &self.engine().store;
-        let removed = store.remove_credential(&self.id, place.id).await?;
+        let removed = store.remove_credential(&self.id, place.id, None).await?;
         if removed.is_some() {
             let why = format!("an app of its own: {name:?} on {platform}");
             self.note(place.id, AuditAction::Forget, &why, "done")

@@ -100,7 +100,9 @@ impl Tenant {
         // Erased meanwhile: nobody would see it any more, nor erase it.
         if let Err(gone) = self.engine().account(&self.id, account.id).await {
             if gone.kind() == ErrorKind::NotFound {
-                store.remove_credential(&self.id, account.id).await?;
+                // No more than was put here: another may have connected it again since.
+                let own = Some(row.version);
+                store.remove_credential(&self.id, account.id, own).await?;
                 accounts.cache.forget(&key);
             }
             return Err(gone);
@@ -302,7 +304,7 @@ impl Tenant {
         let cache = &self.engine().accounts.cache;
         cache.forget(&key);
         let store = &self.engine().store;
-        let removed = store.remove_credential(&self.id, account).await?;
+        let removed = store.remove_credential(&self.id, account, None).await?;
         // Somebody may have read it meanwhile.
         cache.forget(&key);
         if removed.is_some() {

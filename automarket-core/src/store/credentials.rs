@@ -149,9 +149,13 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<bool>;
     /// Notes that it is used now.
     async fn credential_used(&self, tenant: &TenantId, account: AccountId) -> Result<()>;
-    /// Removes it, and says which version stood there; `None` when there was none.
-    async fn remove_credential(&self, tenant: &TenantId, account: AccountId)
-    -> Result<Option<i64>>;
+    /// Removes this version, with `None` whatever is there, and says which it was; `None` when it was not there.
+    async fn remove_credential(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        version: Option<i64>,
+    ) -> Result<Option<i64>>;
     /// For the operator: credentials of all tenants that are sealed under another key than this one, by tenant
     /// and account, after the place named, at most `limit`.
     async fn credentials_not_under(

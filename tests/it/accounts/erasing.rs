@@ -301,6 +301,29 @@ async fn an_account_that_is_erased_while_it_is_connected_leaves_no_credential() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_erased_while_connecting_removes_nothing_that_another_brought() {
+    let world = World::new().await;
+    let (connecting, slow) = late_process(&world, "put_credential");
+    let delay = StoreFault::Delay(std::time::Duration::from_secs(1));
+    slow.faults().add(StoreRule::on("remove_credential", delay));
+    let account = Account::new(world.tenant.id().clone(), PLATFORM, "2");
+    let id = account.id;
+    let first = connecting.add_account(account.clone(), Credential::token("first"));
+    let second = async {
+        slow.faults().until("put_account", 1).await;
+        world.tenant.erase_account(id).await.unwrap();
+        // The first one has seen that the account is gone.
+        slow.faults().until("account", 1).await;
+        let second = Credential::token("second");
+        world.tenant.add_account(account, second).await.unwrap();
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert_eq!(first.unwrap_err().kind(), ErrorKind::NotFound);
+    let kept = world.tenant.export_credential(id, "to see it").await;
+    assert!(matches!(kept, Ok(Credential::Token(token)) if token.expose() == "second"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_that_is_connected_while_it_is_erased_leaves_no_credential() {
     let world = World::new().await;
     let (erasing, slow) = late_process(&world, "remove_account");

@@ -127,10 +127,16 @@ impl CredentialStore for MemoryStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        version: Option<i64>,
     ) -> Result<Option<i64>> {
         let (mut state, _) = self.lock();
-        let removed = state.credentials.remove(&(tenant.clone(), account));
-        Ok(removed.map(|row| row.version))
+        let key = (tenant.clone(), account);
+        let found = state.credentials.get(&key).map(|row| row.version);
+        let removed = found.filter(|found| version.is_none_or(|version| version == *found));
+        if removed.is_some() {
+            state.credentials.remove(&key);
+        }
+        Ok(removed)
     }
 
     async fn credentials_not_under(

@@ -472,10 +472,11 @@ impl CredentialStore for FaultStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        version: Option<i64>,
     ) -> Result<Option<i64>> {
         self.pass(
             "remove_credential",
-            self.inner.remove_credential(tenant, account),
+            self.inner.remove_credential(tenant, account, version),
         )
         .await
     }

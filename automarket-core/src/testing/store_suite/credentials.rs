@@ -332,7 +332,8 @@ async fn of_tenant(s: &StoreUnderTest) {
     let resealed = s.store.reseal_credential(&b, id("1"), version, "k2", &[7]);
     assert!(!resealed.await.unwrap());
     s.store.credential_used(&b, id("1")).await.unwrap();
-    assert_eq!(s.store.remove_credential(&b, id("1")).await.unwrap(), None);
+    let removed = s.store.remove_credential(&b, id("1"), None);
+    assert_eq!(removed.await.unwrap(), None);
     let row = s.credential_of("a", "1").await;
     assert_eq!((row.used_at, row.key_id.as_str()), (None, "k1"));
     assert_eq!(s.store.credentials(&a).await.unwrap(), [row]);
@@ -341,9 +342,18 @@ async fn of_tenant(s: &StoreUnderTest) {
 async fn removed(s: &StoreUnderTest) {
     let before = s.put_credential(&new("a", "1", "k1")).await.version;
     let a = tenant("a");
-    let removed = async || s.store.remove_credential(&a, id("1")).await.unwrap();
-    assert_eq!(removed().await, Some(before));
-    assert_eq!(removed().await, None);
+    let removed = async |version| {
+        let removed = s.store.remove_credential(&a, id("1"), version);
+        removed.await.unwrap()
+    };
+    // Who removes one version leaves what another put in its place.
+    let over = s.put_credential(&new("a", "1", "k1")).await;
+    assert_eq!(removed(Some(before)).await, None);
+    assert_eq!(s.credential_of("a", "1").await, over);
+    assert_eq!(removed(Some(over.version)).await, Some(over.version));
+    let before = s.put_credential(&new("a", "1", "k1")).await.version;
+    assert_eq!(removed(None).await, Some(before));
+    assert_eq!(removed(None).await, None);
     assert_eq!(s.store.credential(&a, id("1")).await.unwrap(), None);
     s.wait(1).await;
     let after = s.put_credential(&new("a", "1", "k1")).await;
