@@ -24,6 +24,25 @@ pub(super) fn is_metadata(ip: IpAddr) -> bool {
     }
 }
 
+/// The IPv4 address that the kernel or a gateway makes of an IPv6 one: its last 32 bits, in these networks. (A gateway
+/// of the last may take it from further to the front; what is left at the end then is refused.)
+pub(super) fn carried(ip: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(ip) = ip else { return None };
+    // They stand in the first of the networks, and are hosts of their own.
+    let own = ip.is_unspecified() || ip.is_loopback();
+    let carries = !own && CARRIERS.iter().any(|net| net.contains(&ip));
+    let [.., a, b, c, d] = ip.octets();
+    carries.then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+const CARRIERS: [Ipv6Net; 5] = [
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),
+    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
+    v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),
+    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
+    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+];
+
 type Row<Net> = (Net, Option<&'static str>);
 
 fn reason<Net>(rows: &[Row<Net>], contains: impl Fn(&Net) -> bool) -> Option<Option<&'static str>> {
@@ -37,6 +56,7 @@ const METADATA_V4: &[Ipv4Addr] = &[
     Ipv4Addr::new(169, 254, 170, 2),   // AWS containers
     Ipv4Addr::new(169, 254, 170, 23),  // AWS pod identity
     Ipv4Addr::new(169, 254, 0, 23),    // Tencent
+    Ipv4Addr::new(169, 254, 42, 42),   // Scaleway
     Ipv4Addr::new(100, 100, 100, 200), // Alibaba
     Ipv4Addr::new(168, 63, 129, 16),   // Azure's wire server, in a public range
     Ipv4Addr::new(192, 0, 0, 192),     // Oracle, older
@@ -46,6 +66,8 @@ const METADATA_V6: &[Ipv6Addr] = &[
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), // AWS
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),  // AWS pod identity
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),  // Google
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),   // Scaleway
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // Oracle
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // OpenStack
 ];
 
@@ -71,8 +93,8 @@ const V4: &[Row<Ipv4Net>] = &[
     (v4([240, 0, 0, 0], 4), Some("reserved")),
 ];
 
-/// Addresses that carry an IPv4 one are refused whatever they carry: no name needs them, and what a
-/// gateway makes of them is not ours to know.
+/// Addresses that carry an IPv4 one are refused whatever they carry: no public host needs them. Where they are
+/// opened, as a network without IPv4 has to, the guard judges what they carry.
 const V6: &[Row<Ipv6Net>] = &[
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), Some("unspecified")),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), Some("loopback")),

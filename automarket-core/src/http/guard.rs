@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::addresses::{is_metadata, not_public};
+use super::addresses::{carried, is_metadata, not_public};
 use crate::{Error, ErrorKind, Result};
 
 /// What a request is for.
@@ -106,7 +106,8 @@ impl Guard {
     }
 
     /// Allows a network that would be refused. A metadata service inside it stays refused unless the
-    /// network is that one address.
+    /// network is that one address, and so does an IPv4 address that is not public and stands in an IPv6 one
+    /// (`64:ff9b::10.0.0.1`) unless it is allowed itself.
     #[must_use]
     pub fn allow(mut self, network: IpNet) -> Self {
         self.networks.push(network);
@@ -116,8 +117,11 @@ impl Guard {
     /// Judges an address.
     #[must_use]
     pub fn ip(&self, ip: IpAddr) -> Verdict {
-        if self.is_configured(ip) {
-            Verdict::allow("allowed by configuration")
+        if self.opens(ip) {
+            // What was opened is the way: where it leads to is judged like every other address.
+            let end = carried(ip).map(|ip| self.ip(ip.into()));
+            end.filter(|end| !end.allowed)
+                .unwrap_or_else(|| Verdict::allow("allowed by configuration"))
         } else if is_metadata(ip) {
             Verdict::refuse("the address is a cloud metadata service")
         } else if let Some(reason) = not_public(ip) {
@@ -207,6 +211,10 @@ impl Guard {
     }
 
     fn is_configured(&self, ip: IpAddr) -> bool {
+        self.opens(ip) && carried(ip).is_none_or(|ip| self.opens(ip.into()))
+    }
+
+    fn opens(&self, ip: IpAddr) -> bool {
         let metadata = is_metadata(ip);
         self.networks
             .iter()

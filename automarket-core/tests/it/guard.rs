@@ -18,6 +18,7 @@ const REFUSED: &[&str] = &[
     "127.255.0.9",
     "168.63.129.16",
     "169.254.0.1",
+    "169.254.42.42",
     "169.254.169.254",
     "172.16.0.1",
     "172.31.255.255",
@@ -68,6 +69,8 @@ const REFUSED: &[&str] = &[
     "5f00::1",
     "fc00::1",
     "fd00:ec2::254",
+    "fd00:42::42",
+    "fd00:c1::a9fe:a9fe",
     "fd20:ce::254",
     "fdff::1",
     "fe00::1",
@@ -340,6 +343,45 @@ fn metadata_wants_a_network_of_its_own() {
     assert!(!wide.ip(metadata).allowed);
     let exact = Guard::default().allow("169.254.169.254/32".parse().unwrap());
     assert!(exact.ip(metadata).allowed);
+    let wide = Guard::default()
+        .allow("169.254.0.0/16".parse().unwrap())
+        .allow("fd00::/8".parse().unwrap());
+    for own in ["169.254.42.42", "fd00:42::42", "fd00:c1::a9fe:a9fe"] {
+        assert!(!wide.ip(ip(own)).allowed, "{own}");
+    }
+    assert!(wide.ip(ip("fd00::1")).allowed && wide.ip(ip("169.254.1.1")).allowed);
+}
+
+#[test]
+fn an_ipv4_address_inside_an_opened_ipv6_network_is_judged_itself() {
+    let wide = Guard::default().allow("::/0".parse().unwrap());
+    assert!(wide.ip(ip("fd00::1")).allowed && wide.ip(ip("::1")).allowed);
+    // An IPv6-only network reaches every IPv4 host through its NAT64.
+    let nat = Guard::default().allow("64:ff9b::/96".parse().unwrap());
+    assert!(nat.ip(ip("64:ff9b::5db8:d822")).allowed);
+    assert!(!nat.ip(ip("::ffff:93.184.216.34")).allowed);
+    for inside in [
+        "169.254.169.254",
+        "100.100.100.200",
+        "10.0.0.1",
+        "127.0.0.1",
+    ] {
+        for before in ["::ffff:", "::", "::ffff:0:", "64:ff9b::", "64:ff9b:1::"] {
+            let address = ip(&format!("{before}{inside}"));
+            assert!(!wide.ip(address).allowed, "{address}");
+        }
+        let verdict = nat.ip(ip(&format!("64:ff9b::{inside}")));
+        assert_eq!(verdict, Guard::default().ip(ip(inside)));
+        let url = Url::parse(&format!("http://[::ffff:{inside}]/")).unwrap();
+        assert!(!wide.url(&url, Purpose::Fetch).allowed, "{url}");
+    }
+    // It is opened as an IPv4 one, and a local name stays one outside the networks.
+    let nat = nat.allow("10.0.0.0/8".parse().unwrap());
+    assert!(nat.ip(ip("64:ff9b::10.0.0.1")).allowed);
+    let local = Url::parse("https://twenty:3000/").unwrap();
+    let target = |address| nat.target(&local, &[ip(address)], Purpose::Send).allowed;
+    assert!(target("64:ff9b::10.0.0.1"));
+    assert!(!target("64:ff9b::93.184.216.34"));
 }
 
 proptest! {
