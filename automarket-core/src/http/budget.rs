@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
@@ -9,9 +11,9 @@ use crate::store::Budget;
 
 /// What the headers of an answer say of the account's rate limit: `ratelimit-…`, `x-ratelimit-…` or
 /// `x-rate-limit-…` (`limit`, `remaining`, `reset` as [`retry_after`](super::retry_after) reads it), or the one
-/// field `ratelimit: "name";r=50;t=30` of the IETF's later drafts, or Meta's percents
-/// (`x-business-use-case-usage`) as parts of 100. X's limit of a day (`x-user-limit-24hour-…`) counts once it is
-/// used up. `None` when nothing is said of what remains.
+/// field `ratelimit: "name";r=50;t=30` of the IETF's later drafts (of several limits the one with the least left), or
+/// Meta's percents (`x-business-use-case-usage`) as parts of 100. X's limit of a day (`x-user-limit-24hour-…`)
+/// counts once it is used up. `None` when nothing is said of what remains.
 ///
 /// ```
 /// use automarket_core::{chrono::Utc, http::budget, http_types::HeaderMap};
@@ -63,10 +65,17 @@ fn day(headers: &HeaderMap, now: DateTime<Utc>, day: &Day) -> Option<Budget> {
     })
 }
 
+/// The field is a list: what is nearest to its end counts, and of two that are as near the one that is so for longer.
 fn draft(headers: &HeaderMap) -> Option<Budget> {
-    let value = text(headers, "ratelimit")?;
+    let lines = headers.get_all("ratelimit").iter();
+    let members = lines.filter_map(|line| Some(line.to_str().ok()?.split(',')));
+    let budgets = members.flatten().filter_map(member);
+    budgets.min_by_key(|budget| (budget.remaining, Reverse(budget.resets_in)))
+}
+
+fn member(text: &str) -> Option<Budget> {
     let parameter = |name: &str| {
-        let parts = value.split([';', ',']).map(str::trim);
+        let parts = text.split(';').map(str::trim);
         let mut found = parts.filter_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         found.next().and_then(number)
     };
@@ -123,5 +132,31 @@ mod tests {
         headers.insert("x-user-limit-24hour-remaining", "0".parse().unwrap());
         assert_eq!(left(&headers), [0, 0]);
         assert_eq!(wait(&headers), Some(Duration::from_secs(50_000)));
+    }
+
+    #[test]
+    fn of_several_limits_the_one_that_is_nearest_to_its_end_counts() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let said = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("ratelimit", line.parse().unwrap());
+            }
+            let budget = budget(&headers, now)?;
+            Some((
+                budget.remaining?,
+                budget.resets_in.map(|wait| wait.as_secs()),
+            ))
+        };
+        let burst = r#""burst";r=100;t=1, "daily";r=0;t=7200"#;
+        assert_eq!(said(&[burst]), Some((0, Some(7200))));
+        assert_eq!(said(&[r#""a";r=0, "b";r=5;t=60"#]), Some((0, None)));
+        let lines = [r#""burst";r=100;t=1"#, r#""daily";r=3;t=7200"#];
+        assert_eq!(said(&lines), Some((3, Some(7200))));
+        // Of those that are used up, the one that is so for longest.
+        let both = r#""a";r=0;t=7, "b";r=0;t=60, "c";r=0"#;
+        assert_eq!(said(&[both]), Some((0, Some(60))));
+        assert_eq!(said(&["limit=100, remaining=50, reset=5"]), None);
+        assert_eq!(said(&[r#""one";r=50;t=30"#]), Some((50, Some(30))));
     }
 }
