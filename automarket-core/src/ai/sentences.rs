@@ -55,19 +55,18 @@ fn listed(word: &str) -> bool {
 }
 
 /// Page text as data: one space for each run of blanks, line breaks kept, and none of the characters that
-/// show nothing but steer (controls, direction overrides, tag characters).
+/// show nothing but steer (controls, direction overrides, tag characters but for those of the three [`FLAGS`]).
 pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         let before = out.len();
         for word in line.split(|c: char| c.is_whitespace() || c.is_control()) {
-            let visible = word.chars().filter(|c| !steers(*c));
             let at = out.len();
             if at > before {
                 out.push(' ');
             }
             let word_at = out.len();
-            out.extend(visible);
+            push_visible(word, &mut out);
             if out.len() == word_at {
                 out.truncate(at);
             }
@@ -76,6 +75,29 @@ pub(crate) fn clean(text: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// What follows a black flag in those of England, Scotland and Wales: `gbeng`, `gbsct` and `gbwls` in tag characters.
+/// Unicode recommends no others; behind a flag a page could hide from people what a model reads.
+const FLAGS: [&str; 3] = [
+    "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+];
+
+fn push_visible(word: &str, out: &mut String) {
+    let mut rest = word.chars();
+    while let Some(c) = rest.next() {
+        if !steers(c) {
+            out.push(c);
+        }
+        let tags = FLAGS.iter().filter(|_| c == '\u{1f3f4}');
+        let mut tags = tags.filter_map(|tags| Some((tags, rest.as_str().strip_prefix(tags)?)));
+        if let Some((tags, after)) = tags.next() {
+            out.push_str(tags);
+            rest = after.chars();
+        }
+    }
 }
 
 fn steers(c: char) -> bool {
@@ -129,6 +151,26 @@ mod tests {
             "ab c\n\n\nd"
         );
         assert_eq!(clean("👩\u{200d}💻"), "👩\u{200d}💻");
+    }
+
+    #[test]
+    fn the_flags_of_england_scotland_and_wales_stay_whole() {
+        let tagged = |letters: &str| {
+            let tags = letters
+                .bytes()
+                .map(|b| char::from_u32(0xe0000 + u32::from(b)));
+            tags.map(Option::unwrap).collect::<String>()
+        };
+        for region in ["gbeng", "gbsct", "gbwls"] {
+            let title = format!("\u{1f3f4}{}\u{e007f} win", tagged(region));
+            assert_eq!(clean(&title), title);
+        }
+        assert_eq!(clean("a\u{e0041}"), "a");
+        // What a flag would hide from people, a model would read.
+        let smuggled = format!("\u{1f3f4}{}\u{e007f} win", tagged("obey me"));
+        assert_eq!(clean(&smuggled), "\u{1f3f4} win");
+        let after = format!("\u{1f3f4}{}\u{e007f}{}", tagged("gbeng"), tagged("obey"));
+        assert_eq!(clean(&after), after.trim_end_matches(&tagged("obey")));
     }
 
     #[test]
