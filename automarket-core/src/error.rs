@@ -155,6 +155,7 @@ struct Inner {
     platform_code: Option<String>,
     status: Option<u16>,
     app_limit: bool,
+    elsewhere: bool,
     field: Option<String>,
     rule: Option<String>,
     remedy: Option<String>,
@@ -177,6 +178,7 @@ impl Error {
             platform_code: None,
             status: None,
             app_limit: false,
+            elsewhere: false,
             field: None,
             rule: None,
             remedy: None,
@@ -263,6 +265,14 @@ impl Error {
     #[must_use]
     pub fn with_app_limit(mut self) -> Self {
         self.0.app_limit = true;
+        self
+    }
+
+    /// Says that the platform is well, whatever status it gave: what failed is somebody else's, such as a page that it
+    /// was to read. Its circuit breaker is told of an answer.
+    #[must_use]
+    pub fn with_elsewhere(mut self) -> Self {
+        self.0.elsewhere = true;
         self
     }
 
@@ -362,6 +372,12 @@ impl Error {
     #[must_use]
     pub fn is_app_limit(&self) -> bool {
         self.0.app_limit
+    }
+
+    /// Whether what failed is somebody else's than the platform's.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.0.elsewhere
     }
 
     /// The input field that is wrong.

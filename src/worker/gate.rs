@@ -88,6 +88,9 @@ struct Calls {
     answered: BTreeSet<&'static str>,
     /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
+    /// The gates of the hosts whose newest answer was none by its status. What its body says, the end of the work
+    /// tells.
+    failing: BTreeSet<String>,
     /// What was said of budgets, by gate and whether it is the app's.
     budgets: BTreeMap<(String, bool), Budget>,
 }
@@ -199,11 +202,20 @@ impl Passed {
         let calls = std::mem::take(&mut *watch.lock());
         let watched = !watch.watched().is_empty();
         let kind = end.as_ref().err().map(Error::kind);
-        let cut = matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
+        let elsewhere = end.as_ref().err().is_some_and(Error::is_elsewhere);
+        let cut = !elsewhere && matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Network));
         let answered: Vec<_> = calls.answered.into_iter().collect();
         for ((gate, of_app), budget) in calls.budgets {
             let said = Signal::Answered(Some(budget));
             watch.tell(watch.owner(of_app), &gate, said).await;
+        }
+        for host in &calls.failing {
+            if !elsewhere {
+                watch.tell(&watch.own, host, Signal::Failed).await;
+            } else if watched {
+                let good = Signal::Answered(None);
+                watch.probed(Some(host), &answered, good).await;
+            }
         }
         match (end, calls.last) {
             (Err(_), _) if calls.held_back && watched => {
@@ -235,6 +247,10 @@ impl Passed {
 
     /// Tells the gates that no call is made after all, so that whoever comes next may be the probe.
     pub(crate) async fn unused(&self) {
+        let calls = std::mem::take(&mut *self.watch.lock());
+        for host in &calls.failing {
+            self.watch.tell(&self.watch.own, host, Signal::Failed).await;
+        }
         self.watch.unused().await;
     }
 }
@@ -390,6 +406,11 @@ impl Watch {
                 host: call.host.clone(),
                 answered: true,
             });
+            if good {
+                calls.failing.remove(&call.host);
+            } else if matches!(shown, Shown::Answer(..)) {
+                calls.failing.insert(call.host.clone());
+            }
             calls.bucket = call.bucket;
             calls.answered.extend(call.bucket.filter(|_| good));
         }
@@ -409,7 +430,7 @@ impl Watch {
                 let wait = retry_after(headers, now).unwrap_or(UNSAID);
                 self.tell(&self.own, &gate, Signal::Limited(wait)).await;
             }
-            status if failed(status) => self.tell(&self.own, &call.host, Signal::Failed).await,
+            status if failed(status) => {}
             _ => self.left(&gate, false, budget(headers, now)).await,
         }
     }

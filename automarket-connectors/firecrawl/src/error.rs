@@ -15,11 +15,19 @@ use crate::{
 /// The code of a page that has no branding to read.
 pub(crate) const NO_BRANDING: &str = "SCRAPE_BRANDING_NOT_SUPPORTED";
 
+/// How the codes begin of what is the matter with the page, whatever the status is. All others are Firecrawl's own.
+const OF_PAGE: &str = "SCRAPE_";
+
 /// Reads the answer to a scrape.
 pub(crate) fn scraped(reply: &Reply, now: DateTime<Utc>) -> Result<Data> {
     let body: Option<Scraped> = reply.json().ok();
     let code = body.as_ref().and_then(|body| body.code.as_deref());
     let code = code.map(|code| reply.code(code));
+    if let Some(kind) = code.as_deref().and_then(final_kind) {
+        let why = body.and_then(|body| body.error).unwrap_or_default();
+        let why = format!("Firecrawl cannot read the page: {why}");
+        return Err(named(reply.error(kind, why), code));
+    }
     if !reply.ok() {
         return Err(named(classify(reply, now), code));
     }
@@ -44,9 +52,22 @@ pub(crate) fn scraped(reply: &Reply, now: DateTime<Utc>) -> Result<Data> {
     }
 }
 
+/// What no second look changes.
+fn final_kind(code: &str) -> Option<ErrorKind> {
+    match code {
+        "SCRAPE_DNS_RESOLUTION_ERROR" => Some(ErrorKind::NotFound),
+        "SCRAPE_SSL_ERROR"
+        | "SCRAPE_UNSUPPORTED_FILE_ERROR"
+        | "SCRAPE_PDF_INSUFFICIENT_TIME_ERROR"
+        | NO_BRANDING => Some(ErrorKind::Unsupported),
+        _ => None,
+    }
+}
+
 fn named(error: Error, code: Option<String>) -> Error {
     let error = error.with_platform(&PLATFORM);
     match code {
+        Some(code) if code.starts_with(OF_PAGE) => error.with_platform_code(code).with_elsewhere(),
         Some(code) => error.with_platform_code(code),
         None => error,
     }

@@ -28,6 +28,9 @@ pub struct FakeFirecrawl {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     pages: BTreeMap<String, FakePage>,
+    /// The codes of those that it cannot read.
+    #[serde(default)]
+    unreadable: BTreeMap<String, String>,
     scrapes: Vec<Value>,
     spent: u64,
     plan: u64,
@@ -59,6 +62,14 @@ impl FakeFirecrawl {
     #[must_use]
     pub fn with_page(self, url: &str, page: FakePage) -> Self {
         self.lock().pages.insert(url.to_owned(), page);
+        self
+    }
+
+    /// Adds a page that it cannot read, for the reason of this code (`SCRAPE_SSL_ERROR`).
+    #[must_use]
+    pub fn with_unreadable(self, url: &str, code: &str) -> Self {
+        let page = (url.to_owned(), code.to_owned());
+        self.lock().unreadable.extend([page]);
         self
     }
 
@@ -132,22 +143,16 @@ impl State {
         {
             return refused(400, "Invalid URL or timeout", Some("BAD_REQUEST"));
         }
-        let Some(page) = self.pages.get(url) else {
-            return refused(
-                500,
-                "DNS resolution failed for the page's host",
-                Some("SCRAPE_DNS_RESOLUTION_ERROR"),
-            );
+        let code = self.unreadable.get(url).map(String::as_str);
+        let page = match (self.pages.get(url), code) {
+            (Some(page), None) => page,
+            (_, code) => return unreadable(code.unwrap_or("SCRAPE_DNS_RESOLUTION_ERROR")),
         };
         let branding = body["formats"]
             .as_array()
             .is_some_and(|f| f.iter().any(|f| f["type"] == "branding"));
         if branding && page.branding.is_none() {
-            return refused(
-                400,
-                "branding needs an HTML page",
-                Some("SCRAPE_BRANDING_NOT_SUPPORTED"),
-            );
+            return unreadable("SCRAPE_BRANDING_NOT_SUPPORTED");
         }
         let mut metadata = page.metadata.clone();
         metadata["sourceURL"] = json!(url);
@@ -161,6 +166,16 @@ impl State {
         self.scrapes.push(json!({"url": url, "branding": branding}));
         json_reply(200, &json!({"success": true, "data": data}))
     }
+}
+
+/// As Firecrawl's server says it: of what has no status of its own, 500.
+fn unreadable(code: &str) -> Response<Bytes> {
+    let status = match code {
+        "SCRAPE_DNS_RESOLUTION_ERROR" => 200,
+        "SCRAPE_TIMEOUT" => 408,
+        _ => 500,
+    };
+    refused(status, "the page cannot be read", Some(code))
 }
 
 fn refused(status: u16, error: &str, code: Option<&str>) -> Response<Bytes> {

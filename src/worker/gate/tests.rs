@@ -474,6 +474,38 @@ async fn a_host_that_fails_or_hangs_trips_its_breaker_and_an_answer_mends_it() {
 }
 
 #[tokio::test]
+async fn what_is_the_matter_with_a_page_is_no_failure_of_who_was_to_read_it() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let world = World::on(MemoryStore::with_clock(shared.clone()), shared).await;
+    let engine = world.tenant.engine();
+    let read = async |status, kind| {
+        world.answers.lock().unwrap().push_back((status, "x", "y"));
+        let (context, passed) = engine.passing(world.account.clone()).await?;
+        let call = Call::get("x.get", "https://api.x.com/2").unwrap();
+        context.call(call).await?;
+        let page = Error::new(kind, "the page is away").with_elsewhere();
+        passed.tell::<()>(&Err(page)).await;
+        Ok::<_, Error>(())
+    };
+    for _ in 0..TRIPS {
+        read(500, ErrorKind::Unavailable).await.unwrap();
+        read(408, ErrorKind::Timeout).await.unwrap();
+    }
+    assert!(world.closed().await.is_empty());
+    // It is an answer also where one was waited for.
+    for _ in 0..TRIPS {
+        world.work(Some((500, "x", "y"))).await.unwrap();
+    }
+    assert_eq!(world.closed().await, ["host:api.x.com"]);
+    clock.advance(TimeDelta::minutes(1));
+    read(500, ErrorKind::Unavailable).await.unwrap();
+    assert!(world.closed().await.is_empty());
+    let gates = world.store.gates(world.tenant.id()).await.unwrap();
+    assert_eq!(gates[0].failures, 0);
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_end_in_time_is_a_failure_of_its_host() {
     let world = World::new().await;
     let engine = world.tenant.engine();

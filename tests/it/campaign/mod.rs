@@ -31,6 +31,14 @@ use serde_json::json;
 
 const LEASE: Duration = Duration::from_secs(10);
 const PAGE: &str = "https://acme.example/blog/cloud-2";
+/// Pages whose certificates are over.
+const EXPIRED: [&str; 5] = [
+    "https://expired.example/1",
+    "https://expired.example/2",
+    "https://expired.example/3",
+    "https://expired.example/4",
+    "https://expired.example/5",
+];
 const TARGETS: [(Platform, u64); 4] = [
     (Platform::LINKEDIN, mixpost::testing::LINKEDIN_ACCOUNT),
     (Platform::X, mixpost::testing::X_ACCOUNT),
@@ -58,7 +66,10 @@ impl World {
                              "language": "en", "ogImage": "https://acme.example/cloud.png"}),
             ..FakePage::default()
         };
-        let site = FakeFirecrawl::new().with_page(PAGE, page);
+        let mut site = FakeFirecrawl::new().with_page(PAGE, page);
+        for page in EXPIRED {
+            site = site.with_unreadable(page, "SCRAPE_SSL_ERROR");
+        }
         let planner = mixpost::testing::FakeMixpost::new();
         planner.put_remote("https://acme.example/cloud.png", "image/png", 200_000);
         let sandbox = Sandbox::new()
@@ -533,4 +544,19 @@ async fn what_is_cancelled_while_a_campaign_is_put_off_is_told_of_as_that() {
     assert!(all.iter().all(|status| *status == "cancelled"), "{all:?}");
     assert!(report.notified);
     assert_eq!(world.count(&mixpost::PLATFORM), 0);
+}
+
+#[tokio::test]
+async fn pages_that_cannot_be_read_hold_back_no_other_page() {
+    let mut world = World::new().await;
+    for page in EXPIRED {
+        world.request.page = page.into();
+        let error = world.campaign().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    }
+    let gates = world.store().gates(world.tenant.id()).await.unwrap();
+    assert!(gates.iter().all(|gate| gate.failures == 0), "{gates:?}");
+    world.request.page = PAGE.into();
+    let report = world.campaign().await.unwrap();
+    assert_eq!(report.targets.len(), 4);
 }

@@ -136,9 +136,11 @@ async fn failures_are_told_apart() {
     let firecrawl = Firecrawl::new();
     let kind = async |address: &str| firecrawl.read(&cx, address).await.unwrap_err().kind();
     assert_eq!(kind("https://acme.example/gone").await, ErrorKind::NotFound);
+    let nowhere = firecrawl.read(&cx, "https://nowhere.example/").await;
+    let nowhere = nowhere.unwrap_err();
     assert_eq!(
-        kind("https://nowhere.example/").await,
-        ErrorKind::Unavailable
+        (nowhere.kind(), nowhere.retry()),
+        (ErrorKind::NotFound, Retry::Never)
     );
     assert_eq!(kind("not an address").await, ErrorKind::InvalidInput);
     assert_eq!(kind("file:///etc/passwd").await, ErrorKind::InvalidInput);
@@ -161,6 +163,47 @@ async fn failures_are_told_apart() {
     let error = firecrawl.read(&stranger, PAGE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(!format!("{error:?}").contains("fc-marker-secret"));
+}
+
+#[tokio::test]
+async fn what_is_the_matter_with_a_page_says_nothing_against_firecrawl() {
+    let after = Retry::After(None);
+    for (code, kind, retry) in [
+        (
+            "SCRAPE_DNS_RESOLUTION_ERROR",
+            ErrorKind::NotFound,
+            Retry::Never,
+        ),
+        ("SCRAPE_SSL_ERROR", ErrorKind::Unsupported, Retry::Never),
+        (
+            "SCRAPE_UNSUPPORTED_FILE_ERROR",
+            ErrorKind::Unsupported,
+            Retry::Never,
+        ),
+        (
+            "SCRAPE_PDF_INSUFFICIENT_TIME_ERROR",
+            ErrorKind::Unsupported,
+            Retry::Never,
+        ),
+        ("SCRAPE_SITE_ERROR", ErrorKind::Unavailable, after),
+        ("SCRAPE_ALL_ENGINES_FAILED", ErrorKind::Unavailable, after),
+        ("SCRAPE_TIMEOUT", ErrorKind::Timeout, after),
+    ] {
+        let fake = Arc::new(FakeFirecrawl::new().with_unreadable(PAGE, code));
+        let cx = Context::new(Sandbox::new().with(fake));
+        let cx = cx.with_credential(Credential::token(KEY));
+        let error = Firecrawl::new().read(&cx, PAGE).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (kind, retry), "{error:?}");
+        assert_eq!(error.platform_code(), Some(code));
+        assert!(error.is_elsewhere(), "{error:?}");
+    }
+    // What has no code of a page's is Firecrawl's own.
+    let fake = Arc::new(FakeFirecrawl::new().with_unreadable(PAGE, "UNKNOWN_ERROR"));
+    let cx = Context::new(Sandbox::new().with(fake));
+    let cx = cx.with_credential(Credential::token(KEY));
+    let error = Firecrawl::new().read(&cx, PAGE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!error.is_elsewhere());
 }
 
 #[tokio::test]
