@@ -1,8 +1,11 @@
-//! A notice as Block Kit: plain text escaped, every part cut to Slack's limits.
+//! A notice as Block Kit: its words as `plain_text`, every part cut to Slack's limits.
 //!
-//! Limits: docs.slack.dev, block reference: 50 blocks, header 150, section 3,000, field 2,000, 10 fields.
+//! In `mrkdwn` nothing escapes `*`, `_` and `~`, and names of channels become links.
+//!
+//! Limits: docs.slack.dev, block reference: 50 blocks, header 150, section 3,000, field 2,000, 10 fields, whatever the
+//! text's type.
 
-use automarket_core::Notice;
+use automarket_core::{Notice, profile::Markup, text::escape};
 use serde_json::{Value, json};
 
 const HEADER: usize = 150;
@@ -28,19 +31,15 @@ pub(crate) fn fallback(notice: &Notice) -> String {
 pub(crate) fn blocks(notice: &Notice) -> Vec<Value> {
     let mut blocks = Vec::new();
     if !notice.title.trim().is_empty() {
-        blocks.push(json!({"type": "header", "text": {"type": "plain_text", "text": clipped(notice.title.trim(), HEADER)}}));
+        blocks.push(json!({"type": "header", "text": plain(notice.title.trim(), HEADER)}));
     }
     if !notice.text.trim().is_empty() {
-        blocks.push(section(&escaped(notice.text.trim(), SECTION)));
+        blocks.push(json!({"type": "section", "text": plain(notice.text.trim(), SECTION)}));
     }
     for fields in notice.fields.chunks(FIELDS) {
         let fields: Vec<Value> = fields
             .iter()
-            .map(|(name, value)| {
-                let name = escaped(name, FIELD / 4);
-                let value = escaped(value, FIELD / 2);
-                json!({"type": "mrkdwn", "text": format!("*{name}*\n{value}")})
-            })
+            .map(|(name, value)| plain(&format!("{}: {value}", cut(name, FIELD / 4)), FIELD))
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
@@ -51,47 +50,40 @@ pub(crate) fn blocks(notice: &Notice) -> Vec<Value> {
             escaped(label, FIELD).replace('|', "/")
         );
         if line.chars().count() <= SECTION {
-            blocks.push(section(&line));
+            let text = json!({"type": "mrkdwn", "text": line});
+            blocks.push(json!({"type": "section", "text": text}));
         }
     }
     blocks.truncate(BLOCKS);
     blocks
 }
 
-fn section(mrkdwn: &str) -> Value {
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn}})
+/// Nothing in it is read as markup.
+fn plain(text: &str, limit: usize) -> Value {
+    json!({"type": "plain_text", "text": cut(text, limit)})
 }
 
-/// Escapes what Slack reads as markup, and cuts so that the escaped text has at most `limit` characters.
 fn escaped(text: &str, limit: usize) -> String {
-    cut(text, limit, |c, out| match c {
-        '&' => out.push_str("&amp;"),
-        '<' => out.push_str("&lt;"),
-        '>' => out.push_str("&gt;"),
-        c => out.push(c),
-    })
+    escape(&cut(text, limit), Markup::Mrkdwn)
 }
 
-fn clipped(text: &str, limit: usize) -> String {
-    cut(text, limit, |c, out| out.push(c))
-}
-
-/// Slack does not say in which unit it counts; UTF-16 is never fewer than the others.
-fn cut(text: &str, limit: usize, write: impl Fn(char, &mut String)) -> String {
-    let length = |text: &str| text.encode_utf16().count();
+/// As much of it as has at most `limit` characters when it is escaped: so Slack keeps all text, and does not say which
+/// it counts, nor in which unit. UTF-16 is never fewer than the others.
+fn cut(text: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut room = limit - 1;
-    let mut piece = String::new();
     for c in text.chars() {
-        piece.clear();
-        write(c, &mut piece);
-        let needed = length(&piece);
+        let needed = match c {
+            '&' => "&amp;".len(),
+            '<' | '>' => "&lt;".len(),
+            c => c.len_utf16(),
+        };
         if needed > room {
             out.push('…');
             return out;
         }
         room -= needed;
-        out.push_str(&piece);
+        out.push(c);
     }
     out
 }
@@ -102,25 +94,47 @@ mod tests {
 
     #[test]
     fn page_text_cannot_write_markup_or_break_a_limit() {
-        let notice = Notice::new("T".repeat(500), "<!channel> & ".repeat(1000))
-            .field("<a>", "b>".repeat(3000));
+        let shout = "<!channel> & ".repeat(1000);
+        let mut notice = Notice::new("T".repeat(500), &shout).field("<a>", "b>".repeat(3000));
+        let url = automarket_core::Url::parse("https://example.com/").unwrap();
+        notice.links.push((shout, url));
         let blocks = blocks(&notice);
         assert_eq!(
             blocks[0]["text"]["text"].as_str().unwrap().chars().count(),
             HEADER
         );
-        let body = blocks[1]["text"]["text"].as_str().unwrap();
-        assert!(body.starts_with("&lt;!channel&gt; &amp; ") && body.ends_with('…'));
-        assert!(body.encode_utf16().count() <= SECTION);
-        assert!(!body.contains(['<', '>']));
-        assert!(
-            blocks[2]["fields"][0]["text"]
-                .as_str()
-                .unwrap()
-                .encode_utf16()
+        let length = |text: &Value| {
+            escape(text.as_str().unwrap(), Markup::Mrkdwn)
+                .chars()
                 .count()
-                <= FIELD
-        );
+        };
+        let body = &blocks[1]["text"];
+        assert!(body["text"].as_str().unwrap().starts_with("<!channel> & "));
+        assert!(body["text"].as_str().unwrap().ends_with('…'));
+        assert_eq!(body["type"], "plain_text");
+        assert!(length(&body["text"]) <= SECTION);
+        assert!(length(&blocks[2]["fields"][0]["text"]) <= FIELD);
+        // What is read as markup is escaped: notifications, and links.
+        let texts = [fallback(&notice), blocks[3]["text"]["text"].to_string()];
+        for text in texts {
+            assert!(text.contains("&lt;!channel&gt; &amp; "), "{text}");
+            assert!(!text.contains("<!"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_mark_mention_or_channel_is_read_in_it() {
+        let text = "Code *A1* or _B2_, ~10~ & <!here> in #general";
+        let blocks = blocks(&Notice::new(text, text).field("*x*", text));
+        let objects = [
+            &blocks[0]["text"],
+            &blocks[1]["text"],
+            &blocks[2]["fields"][0],
+        ];
+        for object in objects {
+            assert_eq!(object["type"], "plain_text");
+            assert!(object["text"].as_str().unwrap().ends_with(text), "{object}");
+        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ async fn a_bot_posts_blocks_with_its_key() {
             "metadata": {"event_type": "automarket_notice", "event_payload": {"key": "job-42"}},
             "blocks": [
                 {"type": "header", "text": {"type": "plain_text", "text": "Launch"}},
-                {"type": "section", "text": {"type": "mrkdwn", "text": "Live &amp; well"}},
-                {"type": "section", "fields": [{"type": "mrkdwn", "text": "*x*\nscheduled"}]},
+                {"type": "section", "text": {"type": "plain_text", "text": "Live & well"}},
+                {"type": "section", "fields": [{"type": "plain_text", "text": "x: scheduled"}]},
                 {"type": "section", "text": {"type": "mrkdwn", "text": "<https://example.com/?a=1&b=2|open>"}},
             ],
         }))
