@@ -405,8 +405,8 @@ impl Shift {
         };
         if turn {
             // Where a kind is full, soon again.
-            let wait = if any { STRANGERS } else { self.worker.poll };
-            self.strangers_at = Instant::now() + wait;
+            let soon = self.worker.poll.min(STRANGERS);
+            self.strangers_at = Instant::now() + if any { STRANGERS } else { soon };
         }
         Some(order)
     }

@@ -54,12 +54,17 @@ struct Begun {
     token: String,
     parts: Vec<Part>,
     until: DateTime<Utc>,
+    /// Of the file; not known of what the library began before it knew this.
+    #[serde(default)]
+    version: Option<String>,
 }
 
 impl Begun {
-    /// How many bytes it is of: the parts are the whole file.
-    fn size(&self) -> u64 {
-        self.parts.last().map_or(0, |part| part.last_byte + 1)
+    /// Whether it is of this file: the parts are the whole of it.
+    fn is_of(&self, file: &MediaFile) -> bool {
+        let size = self.parts.last().map_or(0, |part| part.last_byte + 1);
+        let versions = self.version.as_deref().zip(file.version());
+        size == file.size() && versions.is_none_or(|(own, its)| own == its)
     }
 }
 
@@ -149,7 +154,7 @@ impl Bringing<'_> {
     async fn send(&self, file: &MediaFile, kind: Kind, name: &str) -> Result<Sent> {
         for round in 0..ROUNDS {
             let step = format!("{name}.{round}");
-            let begin = || self.begin(kind, file.size());
+            let begin = || self.begin(kind, file);
             let begun: Begun = self.cx.step(&step, begin).await?;
             let Some(tags) = self.parts(&step, kind, &begun, file).await? else {
                 continue;
@@ -176,7 +181,8 @@ impl Bringing<'_> {
         .with_retry(Retry::Never))
     }
 
-    async fn begin(&self, kind: Kind, size: u64) -> Result<Begun> {
+    async fn begin(&self, kind: Kind, file: &MediaFile) -> Result<Begun> {
+        let size = file.size();
         let call = self.api.initialize(kind, self.author, size)?;
         let started: wire::Initialized = ask(self.cx, call).await?;
         let started = started.value;
@@ -210,6 +216,7 @@ impl Bringing<'_> {
             token: started.upload_token,
             parts,
             until: until.unwrap_or(self.cx.now() + HOUR) - MARGIN,
+            version: file.version().map(str::to_owned),
         })
     }
 
@@ -222,7 +229,7 @@ impl Bringing<'_> {
         begun: &Begun,
         file: &MediaFile,
     ) -> Result<Option<Vec<String>>> {
-        if begun.size() != file.size() {
+        if !begun.is_of(file) {
             return Ok(None);
         }
         let mut tags = Vec::with_capacity(begun.parts.len());

@@ -41,6 +41,7 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
             let size = whole_size(response.headers())
                 .ok_or_else(|| unreadable("the server sends a range of unknown size"))?;
             let unchanged = unchanged(response.headers());
+            let version = unchanged.as_ref().map(|(_, version)| version.clone());
             let beginning = collect(response.into_body(), FIRST).await?;
             if beginning.len() as u64 != size.min(FIRST as u64) {
                 return Err(unreadable(
@@ -55,7 +56,7 @@ pub(super) async fn open(cx: &Context, url: &Url, most: u64) -> Result<MediaFile
                 unchanged,
                 beginning,
             };
-            Ok(MediaFile::new(size, remote))
+            Ok(MediaFile::new(size, remote).with_version(version.as_deref()))
         }
         // No byte can be asked for of what has none.
         StatusCode::RANGE_NOT_SATISFIABLE => Ok(MediaFile::memory(Bytes::new())),
@@ -186,6 +187,7 @@ async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
     if said.is_some_and(|length: u64| length > most) {
         return Err(too_large(most));
     }
+    let version = unchanged(response.headers()).map(|(_, version)| version);
     let body = response.into_body();
     let copying = async {
         let mut file = blocking(tempfile::tempfile).await?;
@@ -203,7 +205,7 @@ async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
             file = blocking(move || append(file, &piece)).await?;
         }
         let (file, facts) = blocking(move || file.metadata().map(|facts| (file, facts))).await?;
-        Ok(MediaFile::open(file, &facts))
+        Ok(MediaFile::open(file, &facts).with_version(version.as_deref()))
     };
     tokio::time::timeout(COPY, copying)
         .await

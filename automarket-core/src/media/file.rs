@@ -9,6 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::{address, sniff};
 use crate::{
@@ -30,6 +31,7 @@ const _: Option<&dyn ReadRange> = None;
 #[derive(Clone)]
 pub struct MediaFile {
     size: u64,
+    version: Option<Arc<str>>,
     bytes: Arc<dyn ReadRange>,
 }
 
@@ -54,8 +56,17 @@ impl MediaFile {
     pub fn new(size: u64, bytes: impl ReadRange + 'static) -> Self {
         Self {
             size,
+            version: None,
             bytes: Arc::new(bytes),
         }
+    }
+
+    /// Says which version of the media it is: something that is another once the bytes are (a tag, a time, a hash),
+    /// and the same as long as they are.
+    #[must_use]
+    pub fn with_version(mut self, version: Option<&str>) -> Self {
+        self.version = version.map(Arc::from);
+        self
     }
 
     pub(crate) fn memory(bytes: Bytes) -> Self {
@@ -75,6 +86,12 @@ impl MediaFile {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Which version of the media it is, where that is known: an upload that was begun with another is begun anew.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Exactly these bytes.
@@ -215,7 +232,9 @@ async fn open(path: &Path) -> Result<MediaFile> {
     if !facts.is_file() {
         return Err(Error::invalid("media", "the path is no file"));
     }
-    Ok(MediaFile::open(file, &facts))
+    let changed = facts.modified().ok();
+    let changed = changed.map(|at| DateTime::<Utc>::from(at).to_rfc3339());
+    Ok(MediaFile::open(file, &facts).with_version(changed.as_deref()))
 }
 
 struct Memory(Bytes);

@@ -149,6 +149,12 @@ impl FakeLinkedIn {
         self.lock().uploads.get(urn).map(state::Upload::view)
     }
 
+    /// How many uploads were begun.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        self.lock().uploads.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,9 @@
 //! Media on its way to LinkedIn.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use automarket_connector_linkedin::{LinkedInOptions, PLATFORM, testing};
 use automarket_core::{
@@ -196,7 +199,7 @@ async fn an_upload_whose_file_was_replaced_is_begun_anew() {
         (Method::GET, "/rest/videos", 0),
     ];
     for (method, path, after) in breaks {
-        for bytes in [12 * MIB, 6 * MIB] {
+        for bytes in [12 * MIB, 6 * MIB, 9 * MIB] {
             let world = World::new();
             let (file, media) = film(9 * MIB);
             let post = Post::text("A film").media(media);
@@ -206,10 +209,13 @@ async fn an_upload_whose_file_was_replaced_is_begun_anew() {
             let error = world.linkedin.publish(&cx, &post).await.unwrap_err();
             assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
             file.as_file().set_len(bytes).unwrap();
+            let later = SystemTime::now() + Duration::from_secs(1);
+            file.as_file().set_modified(later).unwrap();
             done(world.linkedin.publish(&cx, &post).await.unwrap());
             let upload = upload(&world);
             assert_eq!(upload["bytes"], bytes, "{path}");
             assert_eq!(upload["parts"], bytes.div_ceil(4 * MIB), "{path}");
+            assert_eq!(world.fake.uploads(), 2, "{path}: one for each file");
         }
     }
 }

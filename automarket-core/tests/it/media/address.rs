@@ -27,7 +27,8 @@ impl Transport for Web {
             .unwrap();
         let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
         if !self.ranges {
-            return Ok(Response::new(Body::Full(self.bytes.clone())));
+            let reply = Response::builder().header("etag", "\"2\"");
+            return Ok(reply.body(Body::Full(self.bytes.clone())).unwrap());
         }
         let end = (to + 1).min(self.bytes.len());
         let reply = Response::builder()
@@ -61,6 +62,8 @@ async fn addresses_are_read_in_ranges_or_once() {
             .await
             .unwrap();
         assert_eq!(file.size(), bytes.len() as u64);
+        let version = if ranges { "\"1\"" } else { "\"2\"" };
+        assert_eq!(file.version(), Some(version));
         assert_eq!(file.read(100, 50).await.unwrap(), bytes.slice(100..150));
         assert_eq!(
             asked.load(Ordering::Relaxed),
