@@ -10,6 +10,7 @@ mod events;
 mod flows;
 mod gates;
 mod jobs;
+mod lock;
 mod measurements;
 mod migrations;
 mod publications;

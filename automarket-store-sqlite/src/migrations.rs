@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Fault, Outcome},
+    lock::Lock,
     value::micros,
 };
 
@@ -27,8 +28,8 @@ const MIGRATIONS: [&str; 10] = [
 ];
 
 /// Brings the schema up to date, in one transaction that waits for other processes at the same work.
-pub(crate) fn run(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
-    db.execute_batch("BEGIN IMMEDIATE")?;
+pub(crate) fn run(db: &Connection, lock: &Lock, now: DateTime<Utc>) -> Outcome<()> {
+    lock.begin(db)?;
     let result = migrate(db, now).and_then(|()| Ok(db.execute_batch("COMMIT")?));
     if result.is_err() && !db.is_autocommit() {
         db.execute_batch("ROLLBACK")?;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     error::{Fault, Outcome},
+    lock::Lock,
     migrations,
     readers::Readers,
     writer::Writer,
@@ -139,8 +140,9 @@ impl SqliteStoreBuilder {
             return Err(Error::new(ErrorKind::Config, message));
         }
         let db = self.settings.connect(&self.path, true)?;
-        migrations::run(&db, self.clock.now())?;
-        let writer = Writer::start(db, self.clock.clone(), self.settings.synchronous)?;
+        let lock = Lock::new(&db, self.settings.busy_timeout)?;
+        migrations::run(&db, &lock, self.clock.now())?;
+        let writer = Writer::start(db, lock, self.clock.clone(), self.settings.synchronous)?;
         Ok(SqliteStore {
             inner: Arc::new(Inner {
                 readers: Readers::new(self.path.clone(), self.settings, READERS),

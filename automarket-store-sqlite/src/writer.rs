@@ -18,6 +18,7 @@ use crate::{
     Synchronous,
     error::{Fault, Outcome},
     jobs::Looks,
+    lock::Lock,
     together::{Puts, run_all},
     value::micros,
 };
@@ -55,6 +56,7 @@ impl Writer {
     /// Starts the thread on a connection that is ready to write.
     pub(crate) fn start(
         db: Connection,
+        lock: Lock,
         clock: Arc<dyn Clock>,
         synchronous: Synchronous,
     ) -> Result<Self> {
@@ -65,7 +67,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("automarket-sqlite".to_owned())
-            .spawn(move || write(&db, &*clock, &mut flushing, &waiting))
+            .spawn(move || write(&db, &lock, &*clock, &mut flushing, &waiting))
             .map_err(|e| {
                 Error::new(ErrorKind::Internal, "no thread for the writer").with_source(e)
             })?;
@@ -191,6 +193,7 @@ pub(crate) fn reply<T>(
 
 fn write(
     db: &Connection,
+    lock: &Lock,
     clock: &dyn Clock,
     flushing: &mut Flushing,
     waiting: &mpsc::Receiver<Box<dyn Work>>,
@@ -211,7 +214,7 @@ fn write(
         let before = lines.clone();
         let failure = flushing
             .set(db, group.iter().any(|call| call.flush()))
-            .and_then(|()| commit(db, clock, &mut lines, &mut group))
+            .and_then(|()| commit(db, lock, clock, &mut lines, &mut group))
             .err();
         if failure.is_some() {
             lines = before;
@@ -284,6 +287,7 @@ impl Flushing {
 
 fn commit(
     db: &Connection,
+    lock: &Lock,
     clock: &dyn Clock,
     lines: &mut Lines,
     group: &mut [Box<dyn Work>],
@@ -291,7 +295,7 @@ fn commit(
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
     // fails.
     let mut before = lines.clone();
-    run(db, "BEGIN IMMEDIATE")?;
+    lock.begin(db)?;
     let now = micros(clock.now());
     if run_all(&mut Tx { db, now, lines }, group) {
         return run(db, "COMMIT");
@@ -303,7 +307,7 @@ fn commit(
     if group.len() == 1 {
         return Ok(()); // Its own error is its answer.
     }
-    run(db, "BEGIN IMMEDIATE")?;
+    lock.begin(db)?;
     for call in group {
         run(db, "SAVEPOINT call")?;
         let keep = call.run(&mut Tx { db, now, lines });
@@ -441,7 +445,10 @@ mod tests {
         let store = SqliteStore::open(&path).await.unwrap();
         let read_only =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        let writer = Writer::start(read_only, Arc::new(SystemClock), Synchronous::Full).unwrap();
+        let lock = Lock::new(&read_only, Duration::ZERO);
+        let clock = Arc::new(SystemClock);
+        let lock = lock.map_err(Error::from).unwrap();
+        let writer = Writer::start(read_only, lock, clock, Synchronous::Full).unwrap();
         let rows = NewRow::all(&jobs(1)).unwrap();
         let call = writer.call(move |tx| enqueue(tx, &rows));
         let refused = call.await.unwrap_err();

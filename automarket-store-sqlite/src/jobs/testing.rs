@@ -6,7 +6,8 @@ use rusqlite::Connection;
 /// One with our schema, in memory.
 pub(super) fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    crate::migrations::run(&db, DateTime::UNIX_EPOCH)
+    let lock = crate::lock::Lock::new(&db, std::time::Duration::ZERO);
+    lock.and_then(|lock| crate::migrations::run(&db, &lock, DateTime::UNIX_EPOCH))
         .map_err(automarket_core::Error::from)
         .unwrap();
     db.pragma_update(None, "foreign_keys", false).unwrap();

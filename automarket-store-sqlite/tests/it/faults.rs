@@ -1,6 +1,10 @@
 //! What the database cannot do now is `Storage`, to be tried again; what it will never do is not.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use automarket_core::{
     ErrorKind, Retry, TenantId,
@@ -107,4 +111,38 @@ async fn a_write_whose_caller_has_gone_is_whole_or_absent() {
     let store = SqliteStore::open(&path).await.unwrap();
     let ready = store.queue_stats().await.unwrap().ready;
     assert!(ready == 0 || ready == 500, "{ready}");
+}
+
+#[test]
+fn who_writes_gets_its_turn_beside_a_busy_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = SqliteStore::builder(&path).busy_timeout(Duration::from_secs(10));
+    let store = runtime.block_on(store.build()).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        // It holds the lock all the time but for a tenth of a millisecond.
+        threads.spawn(|| {
+            let other = Connection::open(&path).unwrap();
+            other.busy_timeout(Duration::from_secs(60)).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                thread::sleep(Duration::from_millis(50));
+                other.execute_batch("COMMIT").unwrap();
+                let free = Instant::now();
+                while free.elapsed() < Duration::from_micros(100) {}
+            }
+        });
+        let puts = async {
+            let mut refused = 0;
+            for _ in 0..5 {
+                refused += usize::from(store.enqueue(&[job("a")]).await.is_err());
+            }
+            refused
+        };
+        let refused = runtime.block_on(puts);
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(refused, 0);
+    });
 }
