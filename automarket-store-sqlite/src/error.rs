@@ -89,3 +89,14 @@ pub(crate) fn said(
         .with_rule(rule)
         .with_source(source)
 }
+
+/// Some faults (a full disk, I/O) end a transaction by themselves, the host's too.
+pub(crate) fn transaction_gone(why: Error) -> Error {
+    Error::new(
+        why.kind(),
+        "the transaction was rolled back by the database",
+    )
+    .with_rule("sqlite.transaction_gone")
+    .with_remedy("begin it anew: all of it was rolled back")
+    .with_source(why)
+}

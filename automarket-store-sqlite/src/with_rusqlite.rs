@@ -10,7 +10,7 @@ use automarket_core::{
 use rusqlite::Connection;
 
 use crate::{
-    error::Outcome,
+    error::{Outcome, transaction_gone},
     jobs,
     publications::NewRows,
     value::micros,
@@ -19,10 +19,12 @@ use crate::{
 
 /// Puts a job in on the host's connection or transaction (`&tx`), to whose file a store has been opened before.
 /// Outside a transaction it is one of its own. After an error nothing of it is there, and the transaction goes
-/// on. Call `Automarket::wake` after the commit.
+/// on, but after `sqlite.transaction_gone`. Call `Automarket::wake` after the commit.
 ///
 /// # Errors
-/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue).
+/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue). `Storage` by the rule `sqlite.transaction_gone`
+/// when a full disk or the like made SQLite roll the host's transaction back: what is written on it afterwards would
+/// be committed by itself.
 ///
 /// ```
 /// use automarket_core::{TenantId, store::NewJob};
@@ -61,7 +63,8 @@ pub fn publish_in(db: &Connection, publishing: &NewPublishing) -> Result<bool> {
 /// All of the work or nothing, inside or outside of a transaction. One of its own is for writing from its beginning:
 /// one that has read may not wait for its turn to write.
 fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outcome<T> {
-    let (begin, back, end) = match db.is_autocommit() {
+    let alone = db.is_autocommit();
+    let (begin, back, end) = match alone {
         true => ("BEGIN IMMEDIATE", "ROLLBACK", "COMMIT"),
         false => (
             "SAVEPOINT automarket",
@@ -79,9 +82,14 @@ fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outco
         db.execute_batch(end)?;
         Ok(done)
     });
-    // Some faults end a transaction by themselves.
-    if done.is_err() && !db.is_autocommit() {
-        db.execute_batch(back)?;
+    match done {
+        Err(fault) if db.is_autocommit() && !alone => Err(transaction_gone(fault.into()).into()),
+        Err(fault) => {
+            if !db.is_autocommit() {
+                db.execute_batch(back)?;
+            }
+            Err(fault)
+        }
+        done => done,
     }
-    done
 }

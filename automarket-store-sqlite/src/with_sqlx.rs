@@ -6,11 +6,11 @@ use automarket_core::{
     chrono::Utc,
     store::{Enqueued, NewJob, NewPublishing, id_taken},
 };
-use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteArguments};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteArguments};
 use uuid::Uuid;
 
 use crate::{
-    error::{by_code, said},
+    error::{by_code, said, transaction_gone},
     events,
     jobs::sql,
     publications,
@@ -19,15 +19,17 @@ use crate::{
 
 /// Puts a job in on the host's connection or transaction (`&mut *tx`), to whose file a store has been opened
 /// before. Outside a transaction it is one of its own. After an error nothing of it is there, and the transaction
-/// goes on.
+/// goes on, but after `sqlite.transaction_gone`.
 ///
 /// # Errors
-/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue).
+/// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue). `Storage` by the rule `sqlite.transaction_gone`
+/// when a full disk or the like made SQLite roll the host's transaction back: what is written on it afterwards would
+/// be committed by itself. Close that connection: sqlx does not know.
 pub async fn enqueue_in(db: &mut SqliteConnection, job: &NewJob) -> Result<Enqueued> {
+    let within = db.is_in_transaction();
     let mut tx = db.begin().await.map_err(classify)?;
-    let enqueued = put(&mut tx, job, micros(Utc::now())).await?;
-    tx.commit().await.map_err(classify)?;
-    Ok(enqueued)
+    let enqueued = put(&mut tx, job, micros(Utc::now())).await;
+    end(tx, within, enqueued).await
 }
 
 /// Writes what `Tenant::prepare` gave, on the host's connection or transaction, as [`enqueue_in`] does. `false`
@@ -37,14 +39,34 @@ pub async fn enqueue_in(db: &mut SqliteConnection, job: &NewJob) -> Result<Enque
 /// As [`PublicationStore::put_publishing`](automarket_core::store::PublicationStore::put_publishing).
 pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -> Result<bool> {
     publishing.check()?;
-    let now = micros(Utc::now());
+    let within = db.is_in_transaction();
     let mut tx = db.begin().await.map_err(classify)?;
+    let published = put_all(&mut tx, publishing, micros(Utc::now())).await;
+    end(tx, within, published).await
+}
+
+/// Keeps what was done, or takes it back.
+async fn end<T>(tx: Transaction<'_, Sqlite>, within: bool, done: Result<T>) -> Result<T> {
+    match done {
+        Ok(done) => {
+            tx.commit().await.map_err(classify)?;
+            Ok(done)
+        }
+        Err(why) => match tx.rollback().await {
+            // There is nothing left to roll back to.
+            Err(_) if within => Err(transaction_gone(why)),
+            _ => Err(why),
+        },
+    }
+}
+
+async fn put_all(db: &mut SqliteConnection, publishing: &NewPublishing, now: i64) -> Result<bool> {
     let (tenant, post) = (publishing.tenant.as_str(), &publishing.post);
     let put_post = sqlx::query(publications::PUT_POST)
         .bind(tenant)
         .bind(bytes(post.id.uuid()))
         .bind(to_json(post)?);
-    if execute(&mut tx, put_post).await? == 0 && !is_new(&mut tx, publishing).await? {
+    if execute(db, put_post).await? == 0 && !is_new(db, publishing).await? {
         return Ok(false);
     }
     for publication in &publishing.publications {
@@ -60,7 +82,7 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
             .bind(bytes(publication.route().account.uuid()))
             .bind(micros(publication.due))
             .bind(publication.slot.map(micros));
-        match put.execute(&mut *tx).await {
+        match put.execute(&mut *db).await {
             Ok(_) => {}
             Err(error) if is_unique(&error) && publication.held_slot().is_some() => {
                 return Err(publication.slot_taken());
@@ -69,7 +91,7 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
         }
     }
     for job in &publishing.jobs {
-        put(&mut tx, job, now).await?;
+        put(db, job, now).await?;
     }
     for event in &publishing.events {
         let append = sqlx::query(events::APPEND)
@@ -79,9 +101,8 @@ pub async fn publish_in(db: &mut SqliteConnection, publishing: &NewPublishing) -
             .bind(&event.subject)
             .bind(to_json(&event.data)?)
             .bind(now);
-        execute(&mut tx, append).await?;
+        execute(db, append).await?;
     }
-    tx.commit().await.map_err(classify)?;
     Ok(true)
 }
 

@@ -19,7 +19,7 @@ use automarket_core::{
 use automarket_store_sqlite::{SqliteStore, with_rusqlite, with_sqlx};
 use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 const DATABASE: &str = "AUTOMARKET_TX_TEST_DATABASE";
 
@@ -371,4 +371,47 @@ async fn a_host_without_a_transaction_waits_for_its_turn_to_write() {
     let put = with_rusqlite::enqueue_in(&host, &keyed).unwrap();
     assert_eq!(put, Enqueued::New(keyed.id));
     assert!(host.is_autocommit());
+}
+
+#[tokio::test]
+async fn a_host_is_told_that_a_full_disk_ended_its_transaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, mut host, mut sqlx) = world(directory.path()).await;
+    let pages: i64 = host
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    let full = format!("PRAGMA max_page_count = {pages}");
+    let large = NewJob::new(acme(), "welcome", "x".repeat(100_000).into());
+    let mut post = publishing();
+    post.post = Post {
+        id: post.post.id,
+        ..Post::text("x".repeat(100_000))
+    };
+
+    let limit: i64 = host.query_row(&full, [], |row| row.get(0)).unwrap();
+    assert_eq!(limit, pages);
+    let tx = host
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    tx.execute("INSERT INTO users VALUES ('ada')", []).unwrap();
+    let refused = with_rusqlite::enqueue_in(&tx, &large).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Storage);
+    assert_eq!(refused.rule(), Some("sqlite.transaction_gone"));
+    drop(tx);
+    // One of its own is nobody else's.
+    let refused = with_rusqlite::enqueue_in(&host, &large).unwrap_err();
+    assert_eq!(refused.rule(), Some("sqlite.full"));
+
+    let full = sqlx::query(AssertSqlSafe(full));
+    full.execute(&mut sqlx).await.unwrap();
+    let refused = with_sqlx::publish_in(&mut sqlx, &post).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("sqlite.full"));
+    let mut tx = sqlx.begin().await.unwrap();
+    let ada = "INSERT INTO users VALUES ('ada')";
+    sqlx::query(ada).execute(&mut *tx).await.unwrap();
+    let refused = with_sqlx::publish_in(&mut tx, &post).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("sqlite.transaction_gone"));
+    drop(tx);
+    assert_eq!(users(&host).await, BTreeSet::new());
+    assert_eq!(store.queue_stats().await.unwrap().ready, 0);
 }
