@@ -157,7 +157,8 @@ impl Taking<'_> {
             .prepare_cached(
                 // Without a word on conflicts SQLite would keep a copy of each page. There are none, but for odd rows.
                 "INSERT OR IGNORE INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
-                 SELECT place, tenant, kind, ?6, fence + 1, min(attempts + 1, 4294967295), crashes
+                 SELECT place, tenant, kind, ?6, min(CAST(fence AS INTEGER), 9223372036854775806) + 1,
+                    min(attempts + 1, 4294967295), crashes
                  FROM automarket_waiting
                  WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND (run_at, place) <= (?4, ?5)
                     AND leased = 0",

@@ -35,7 +35,7 @@ impl Past {
     /// With one lease more.
     pub(super) fn leased(self) -> Self {
         Self {
-            fence: self.fence + 1,
+            fence: self.fence.saturating_add(1),
             attempts: self.attempts.saturating_add(1),
             ..self
         }

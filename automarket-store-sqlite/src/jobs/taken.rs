@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use super::{
-    read,
+    near, read,
     standing::{Past, stretches},
 };
 use crate::{
@@ -51,8 +51,8 @@ pub(super) fn read(db: &Connection, taken: Vec<Taken>) -> Outcome<Vec<(Taken, Re
     for (from, to) in stretches(places) {
         let mut rows = read.query([from, to])?;
         while let Some(row) = rows.next()? {
-            let (place, fence, ends_at): (i64, i64, i64) =
-                (row.get(9)?, row.get(10)?, row.get(11)?);
+            let (place, ends_at): (i64, i64) = (row.get(9)?, row.get(11)?);
+            let fence = near::number(row, 10, i64::MIN, i64::MAX)?;
             let Some(taken) = taken.remove(&place) else {
                 continue;
             };

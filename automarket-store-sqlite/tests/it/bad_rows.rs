@@ -131,6 +131,8 @@ async fn what_is_no_name_or_never_due_holds_nobody_up() {
 async fn a_waiting_row_that_is_not_as_we_write_it_holds_nobody_up() {
     let cases = [
         "UPDATE automarket_waiting SET attempts = -1, fence = 'x'",
+        "UPDATE automarket_waiting SET fence = 1.5",
+        "UPDATE automarket_waiting SET fence = 9223372036854775807",
         "UPDATE automarket_waiting SET crashes = 1 << 40",
         "UPDATE automarket_waiting SET leased = 1",
         "UPDATE automarket_waiting SET leased = 'x'",
