@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::{
     StoreCase, StoreUnderTest,
     samples::{account, tenant},
@@ -39,11 +41,14 @@ async fn put_again(s: &StoreUnderTest) {
     s.wait(60).await;
     let changed = Account {
         name: "new name".to_owned(),
+        created_at: first.created_at,
         ..account("a", "r1")
     };
+    let changed = changed
+        .on_network(Platform::SLACK)
+        .with_settings(json!({"new": 1}));
     let second = s.store.put_account(&changed).await.unwrap();
-    assert_eq!(second.created_at, first.created_at);
-    assert_eq!(second.name, "new name");
+    assert_eq!(second, changed);
     assert_eq!(s.store.accounts(&tenant("a")).await.unwrap(), [second]);
 }
 

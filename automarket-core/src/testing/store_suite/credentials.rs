@@ -137,12 +137,33 @@ async fn compare_and_swap(s: &StoreUnderTest) {
     let again = s.store.put_credential(&new, Some(0)).await.unwrap_err();
     assert_eq!(rule(again), changed);
     let over = Some(first.version);
-    let second = s.store.put_credential(&new, over).await.unwrap();
+    let other = NewCredential {
+        key_id: "k2".to_owned(),
+        sealed: vec![9, 9],
+        expires_at: Some(s.in_seconds(60).await),
+        refresh_expires_at: Some(s.in_seconds(600).await),
+        ..new.clone()
+    };
+    let second = s.store.put_credential(&other, over).await.unwrap();
     assert_eq!(second.version, first.version + 1);
+    assert_eq!(content(&second), other);
     let late = s.store.put_credential(&new, over).await.unwrap_err();
     assert_eq!(rule(late), changed);
     assert_eq!(s.credential_of("a", "1").await, second);
     assert_eq!(s.put_credential(&new).await.version, second.version + 1);
+    assert_eq!(content(&s.credential_of("a", "1").await), new);
+}
+
+/// What was given when it was put.
+fn content(row: &SealedCredential) -> NewCredential {
+    NewCredential {
+        tenant: row.tenant.clone(),
+        account: row.account,
+        key_id: row.key_id.clone(),
+        sealed: row.sealed.clone(),
+        expires_at: row.expires_at,
+        refresh_expires_at: row.refresh_expires_at,
+    }
 }
 
 async fn one_of_many_puts(s: &StoreUnderTest) {

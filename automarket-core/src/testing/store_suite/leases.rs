@@ -118,6 +118,11 @@ async fn lent(s: &StoreUnderTest) {
     let lease = lend().await;
     s.settle(lease.token, Verdict::Release).await;
     assert_eq!(counts(&s.job(id).await), (2, 2, 2));
+    // As one that waits it is lent too.
+    let lease = lend().await;
+    assert!(lease.in_trust);
+    assert_eq!(counts(&lease.job), (2, 3, 2));
+    s.settle(lease.token, Verdict::Release).await;
     let last = s.claim_one().await;
     assert!(!last.in_trust);
     assert_eq!(counts(&last.job), (2, 3, 2));

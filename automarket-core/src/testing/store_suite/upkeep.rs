@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     StoreCase, StoreUnderTest,
-    samples::{TEXT, attempt, error, event, job, publishing, tenant},
+    samples::{TEXT, attempt, error, event, job, publishing, retry, tenant},
 };
 use crate::{
     AccountId, JobId,
@@ -53,6 +53,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("old attempts are removed, the oldest first", |s| {
             Box::pin(attempts_removed(s))
         }),
+        StoreCase::new("a removed job's failures are nobody else's", |s| {
+            Box::pin(failures_removed(s))
+        }),
         StoreCase::new("dead jobs are removed by call, of one kind or all", |s| {
             Box::pin(dead_removed(s))
         }),
@@ -78,12 +81,17 @@ async fn workers(s: &StoreUnderTest) {
     let began = s.now().await;
     s.store.put_worker(&beat("w", 1)).await.unwrap();
     s.wait(60).await;
-    s.store.put_worker(&beat("w", 7)).await.unwrap();
+    let other = WorkerBeat {
+        kinds: vec!["two".to_owned()],
+        ..beat("w", 7)
+    };
+    s.store.put_worker(&other).await.unwrap();
     s.store.put_worker(&beat(TEXT, 0)).await.unwrap();
     let workers = s.store.workers().await.unwrap();
     assert_eq!((workers.len(), workers[1].name.as_str()), (2, "w"));
     let w = &workers[1];
-    assert_eq!((w.in_flight, &w.kinds), (7, &beat("w", 7).kinds));
+    assert_eq!((w.in_flight, &w.kinds), (7, &other.kinds));
+    assert_eq!(workers[0].kinds, beat(TEXT, 0).kinds);
     assert!((w.started_at - began).num_seconds() < 2);
     assert!((60..62).contains(&(w.seen_at - began).num_seconds()));
     assert_eq!((w.seen_at - w.polled_at).num_seconds(), 2);
@@ -373,6 +381,18 @@ async fn attempts_removed(s: &StoreUnderTest) {
     assert_eq!(left().await, [20]);
     assert_eq!(erased("a", route).await, 1);
     assert_eq!(left().await, [0_i64; 0]);
+}
+
+async fn failures_removed(s: &StoreUnderTest) {
+    let new = job("a");
+    dead(s, new.clone()).await;
+    let removed = s.store.remove_dead(&tenant("a"), None, 9).await;
+    assert_eq!(removed.unwrap(), 1);
+    let id = s.put(new).await;
+    let again = retry(s.now().await);
+    s.settle(s.claim_one().await.token, again).await;
+    assert_eq!(s.job(id).await.failures.len(), 1);
+    assert_eq!(s.claim_one().await.job.failures.len(), 1);
 }
 
 async fn dead_removed(s: &StoreUnderTest) {
