@@ -223,15 +223,18 @@ impl Taking<'_> {
             tx.db,
             "SELECT l.fence, l.attempts, l.crashes, l.in_trust, j.max_attempts
              FROM automarket_leases l JOIN automarket_jobs j USING (place)
-             WHERE l.place = ?1 AND (l.in_line = 1 OR l.ends_at <= ?2)",
+             WHERE l.place = ?1 AND l.ends_at <= ?2",
             [place, tx.now],
             |row| {
                 let max_attempts = near::number(row, 4, 0, u32::MAX)?;
                 Ok((Past::read(row, 0)?, row.get::<_, bool>(3)?, max_attempts))
             },
         )?;
-        // Without a lease that ran out it is a row that nobody put in.
+        // It was let in by a clock that was set back since, or is a row that nobody put in.
         let Some((mut past, in_trust, max_attempts)) = lease else {
+            tx.db
+                .prepare_cached("UPDATE automarket_leases SET in_line = 0 WHERE place = ?1")?
+                .execute([place])?;
             return Ok(());
         };
         if !in_trust {

@@ -10,6 +10,7 @@ mod audit;
 mod campaigns;
 mod changes;
 mod claims;
+mod clock;
 mod credentials;
 mod events;
 mod flows;
@@ -49,7 +50,7 @@ pub struct StoreUnderTest {
 /// What moves a store's time: a [`ManualClock`], or a hook into a database.
 #[async_trait]
 pub trait StoreClock: Send + Sync {
-    /// Moves it forward.
+    /// Moves it forward, or back.
     async fn advance(&self, by: Duration);
 }
 
@@ -126,6 +127,7 @@ pub fn store_cases() -> Vec<StoreCase> {
         campaigns::cases(),
         changes::cases(),
         claims::cases(),
+        clock::cases(),
         credentials::cases(),
         events::cases(),
         flows::cases(),
