@@ -66,6 +66,13 @@ const CLAIM: &str = "SELECT * FROM automarket.claim(
     CASE WHEN $1::text[] IS NOT NULL THEN ARRAY(
         SELECT k FROM unnest($1) k WHERE automarket.kind_number(k) IN (SELECT automarket.live_numbers()))
     END, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
+/// Whatever else a clock that was set back since let into the line.
+const PUT_BACK: &str = "UPDATE automarket.queue q
+    SET line = automarket.line(q.kind, q.priority, q.tenant, false)
+    WHERE q.ctid = ANY (ARRAY(
+        SELECT q.ctid FROM automarket.queue q
+        WHERE q.line >= 0 AND q.leased_until IS NULL AND q.run_at > automarket.clock()
+        FOR UPDATE SKIP LOCKED))";
 /// A claim takes at most so many.
 const MOST: usize = 10_000;
 /// Claims go together up to so many jobs: then the next ones claim while these are done.
@@ -214,7 +221,7 @@ async fn lease_ready(
         let mut turn = Vec::new();
         let mut taken = Vec::new();
         let mut expired = Vec::new();
-        let mut odd = Vec::new();
+        let (mut back, mut early) = (Vec::new(), false);
         let before = leases.len();
         for row in &rows {
             turn.push((row.column(5)?, row.column(18)?));
@@ -223,11 +230,16 @@ async fn lease_ready(
                 continue;
             }
             match lease(row) {
+                Ok(lease) if is_early(&lease, claim) => {
+                    early = true;
+                    let at = lease.job.run_at;
+                    back.push((lease.token, Verdict::Snooze { at }));
+                }
                 Ok(lease) => {
                     taken.push((row.column(17)?, lease.job.run_at));
                     leases.push((row.column(1)?, lease));
                 }
-                Err(fault) => odd.push(unreadable(row, fault)?),
+                Err(fault) => back.push(unreadable(row, fault)?),
             }
         }
         if only.is_none() {
@@ -241,18 +253,28 @@ async fn lease_ready(
                 heads.note(&sent, at, &taken);
             }
         }
-        if !odd.is_empty() {
-            settle::settle(db, &odd).await?;
+        if !back.is_empty() {
+            settle::settle(db, &back).await?;
+        }
+        if early {
+            db.execute(PUT_BACK, &[]).await?;
         }
         // Those found dead, or held again meanwhile, leave room for others.
         if !expired.is_empty() {
             leases.extend(rescue(db, &expired, claim).await?);
         }
-        if only.is_some() || (expired.is_empty() && odd.is_empty()) {
+        if only.is_some() || (expired.is_empty() && back.is_empty()) {
             break;
         }
     }
     Ok(())
+}
+
+/// Whether a clock that was set back since let it into the line. (What is put in while a claim is made is younger than
+/// that, a little.)
+fn is_early(lease: &Lease, claim: &Claim) -> bool {
+    let claimed_at = lease.expires_at - TimeDelta::microseconds(micros(claim.lease));
+    lease.job.run_at > claimed_at + TimeDelta::seconds(1)
 }
 
 /// The end of a job whose row cannot be read: some host wrote what the library never would. Its tenant finds it among

@@ -25,6 +25,9 @@ const DUE: &str = "
 const ADMIT: &str = "
     UPDATE automarket_waiting SET later = 0
     WHERE later = 1 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND run_at = ?4 AND place = ?5";
+const PUT_BACK: &str = "
+    UPDATE OR IGNORE automarket_waiting SET later = 1
+    WHERE later = 0 AND leased = 0 AND run_at > ?1 AND run_at < ''";
 const LATER_BEFORE: &str = "
     SELECT priority, kind, tenant FROM automarket_waiting
     WHERE later = 1 AND (priority, kind, tenant) < (?1, ?2, ?3)
@@ -78,6 +81,11 @@ pub(super) fn admit_due(tx: &mut Tx<'_>, claimed: usize) -> Outcome<()> {
         tx.lines.looks.flood = (beside == 0).then_some(tx.now);
     }
     Ok(())
+}
+
+/// Puts what a clock let into the line that was set back since out of it again; how many.
+pub(super) fn put_back(tx: &Tx<'_>) -> Outcome<usize> {
+    Ok(tx.db.prepare_cached(PUT_BACK)?.execute([tx.now])?)
 }
 
 fn admit_expired(tx: &Tx<'_>, most: usize) -> Outcome<()> {

@@ -11,7 +11,7 @@ use rusqlite::{params, types::Value};
 
 use super::{
     admission,
-    line::{self, Stretch},
+    line::{self, InLine, Stretch},
     near, read, settle,
     standing::{self, Past},
     taken::{self, Taken},
@@ -126,6 +126,12 @@ impl Taking<'_> {
             let picked = line::pick(tx.db, &self.claim.kinds, room, &mut tx.lines.turns)?;
             if picked.is_empty() {
                 break;
+            }
+            let early = |job: &InLine| !job.leased && job.run_at_micros() > Some(tx.now);
+            if picked.iter().flat_map(|stretch| &stretch.jobs).any(early)
+                && admission::put_back(tx)? > 0
+            {
+                continue;
             }
             for stretch in picked {
                 self.stretch(tx, stretch)?;

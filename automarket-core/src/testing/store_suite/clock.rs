@@ -8,10 +8,16 @@ use crate::store::{JobState, NewJob, Settled, Verdict};
 const HOUR: i64 = 3_600;
 
 pub(super) fn cases() -> Vec<StoreCase> {
-    vec![StoreCase::new(
-        "a lease that ran out by a wrong clock alone is its worker's again",
-        |s| Box::pin(lease_kept(s)),
-    )]
+    vec![
+        StoreCase::new(
+            "a lease that ran out by a wrong clock alone is its worker's again",
+            |s| Box::pin(lease_kept(s)),
+        ),
+        StoreCase::new(
+            "what was due by a wrong clock alone waits for its time",
+            |s| Box::pin(not_early(s)),
+        ),
+    ]
 }
 
 async fn lease_kept(s: &StoreUnderTest) {
@@ -34,4 +40,24 @@ async fn lease_kept(s: &StoreUnderTest) {
     assert_eq!(settled, Settled::Now(JobState::Completed));
     s.settle(other.token, done).await;
     assert_eq!(s.store.queue_stats().await.unwrap().ready, 0);
+}
+
+async fn not_early(s: &StoreUnderTest) {
+    let later = s.in_seconds(HOUR).await;
+    for _ in 0..3 {
+        s.put(job("a").run_at(later)).await;
+    }
+    s.wait(2 * HOUR).await;
+    let lease = s.claim_one().await;
+    s.settle(lease.token, Verdict::Complete(json!(1))).await;
+    s.wait(-2 * HOUR).await;
+    let now = s.put(job("b")).await;
+    assert_eq!(s.claimed_ids(1).await, [now], "it takes nobody's place");
+    assert_eq!(s.claim(10).await, []);
+    s.wait(HOUR + 1).await;
+    let leases = s.claim(10).await;
+    let due = leases.iter().filter(|lease| lease.job.id != now);
+    let counts = |attempts, crashes| (attempts, crashes);
+    let due: Vec<_> = due.map(|l| counts(l.job.attempts, l.job.crashes)).collect();
+    assert_eq!(due, [(1, 0); 2]);
 }
