@@ -109,9 +109,10 @@ impl UpkeepStore for PostgresStore {
     }
 
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
-        // Their numbers follow time, so that no index on it is needed.
+        // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by.
         let sql = "DELETE FROM automarket.events WHERE sequence = ANY (ARRAY(
                 SELECT e.sequence FROM (SELECT sequence, at FROM automarket.events
+                    WHERE at < $1 OR at <= (SELECT automarket.clock())
                     ORDER BY sequence LIMIT $2) e WHERE e.at < $1))";
         let params: Params<'_> = &[&before, &sql_limit(limit)];
         let removed = self.inner.db.execute(sql, params).await?;

@@ -51,13 +51,15 @@ impl AuditStore for SqliteStore {
 
     async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
+            // As `remove_events` does.
             Ok(tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_audit WHERE at < ?1 AND sequence IN (
-                        SELECT sequence FROM automarket_audit ORDER BY sequence LIMIT ?2)",
+                        SELECT sequence FROM automarket_audit
+                        WHERE at < ?1 OR at <= ?3 ORDER BY sequence LIMIT ?2)",
                 )?
-                .execute(params![micros(before), sql_limit(limit)])?)
+                .execute(params![micros(before), sql_limit(limit), tx.now])?)
         });
         call.await
     }

@@ -142,15 +142,15 @@ impl UpkeepStore for SqliteStore {
 
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
-            // Their numbers follow time, so that no index on it is needed.
+            // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by.
             Ok(tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_events WHERE sequence IN (
                         SELECT sequence FROM (SELECT sequence, at FROM automarket_events
-                            ORDER BY sequence LIMIT ?2) WHERE at < ?1)",
+                            WHERE at < ?1 OR at <= ?3 ORDER BY sequence LIMIT ?2) WHERE at < ?1)",
                 )?
-                .execute(params![micros(before), sql_limit(limit)])?)
+                .execute(params![micros(before), sql_limit(limit), tx.now])?)
         });
         call.await
     }

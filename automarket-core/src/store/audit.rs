@@ -104,7 +104,7 @@ pub trait AuditStore: Send + Sync {
     /// The tenant's entries after a place, oldest first, at most `limit`.
     async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>>;
     /// Takes out entries of all tenants from before this instant: of the oldest `limit` those that are so; how
-    /// many.
+    /// many. Entries of a time to come, by a clock that was set back since, are passed by.
     async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
     /// Takes out the tenant's entries about one account; how many.
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64>;

@@ -99,7 +99,8 @@ pub trait UpkeepStore: Send + Sync {
     /// Removes jobs of all tenants that were completed or cancelled before an instant, with their steps,
     /// failures and results. An id that is removed may be put in again.
     async fn remove_ended(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
-    /// Removes events of all tenants that happened before an instant.
+    /// Removes events of all tenants that happened before an instant. Events of a time to come, by a clock that was
+    /// set back since, hold up no others.
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;
     /// Removes attempts of all tenants that ended before an instant.
     async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize>;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::MemoryStore;
+use super::{MemoryStore, take_out};
 use crate::{
     AccountId, Result, TenantId,
     store::{
@@ -223,11 +223,8 @@ impl AuditStore for MemoryStore {
     }
 
     async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
-        let (mut state, _) = self.lock();
-        let oldest = state.audit.iter().take(limit);
-        let old = oldest.take_while(|row| row.at < before).count();
-        state.audit.drain(..old);
-        Ok(old)
+        let (mut state, now) = self.lock();
+        Ok(take_out(&mut state.audit, |row| row.at, before, now, limit))
     }
 
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {

@@ -120,6 +120,27 @@ impl State {
     }
 }
 
+/// Takes out of the oldest `limit` rows those from before an instant; how many. What a wrong clock dated ahead is passed
+/// by.
+fn take_out<T>(
+    rows: &mut Vec<T>,
+    at: impl Fn(&T) -> DateTime<Utc>,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+    limit: usize,
+) -> usize {
+    let (mut looked, had) = (0, rows.len());
+    rows.retain(|row| {
+        let ahead = at(row) > now && at(row) >= before;
+        if ahead || looked == limit {
+            return true;
+        }
+        looked += 1;
+        at(row) >= before
+    });
+    had - rows.len()
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()

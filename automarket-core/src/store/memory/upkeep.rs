@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::MemoryStore;
+use super::{MemoryStore, take_out};
 use crate::{
     AccountId, JobId, Result, TenantId,
     store::{
@@ -239,11 +239,9 @@ impl UpkeepStore for MemoryStore {
     }
 
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
-        let (mut state, _) = self.lock();
-        let old = state.events.iter().take_while(|event| event.at < before);
-        let old = old.take(limit).count();
-        state.events.drain(..old);
-        Ok(old)
+        let (mut state, now) = self.lock();
+        let events = &mut state.events;
+        Ok(take_out(events, |event| event.at, before, now, limit))
     }
 
     async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {

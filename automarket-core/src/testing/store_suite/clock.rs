@@ -1,11 +1,20 @@
 //! Clocks go wrong, and are set right again.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{StoreCase, StoreUnderTest, samples::job};
-use crate::store::{JobState, NewJob, Settled, Verdict};
+use super::{
+    StoreCase, StoreUnderTest,
+    samples::{event, job, tenant},
+};
+use crate::{
+    AccountId,
+    store::{AuditAction, JobState, NewAudit, NewJob, Settled, Verdict},
+};
 
 const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+const TEN_YEARS: i64 = 3_650 * DAY;
 
 pub(super) fn cases() -> Vec<StoreCase> {
     vec![
@@ -16,6 +25,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new(
             "what was due by a wrong clock alone waits for its time",
             |s| Box::pin(not_early(s)),
+        ),
+        StoreCase::new(
+            "events and audit entries of a time to come hold no removal up",
+            |s| Box::pin(removal_goes_on(s)),
         ),
     ]
 }
@@ -60,4 +73,42 @@ async fn not_early(s: &StoreUnderTest) {
     let counts = |attempts, crashes| (attempts, crashes);
     let due: Vec<_> = due.map(|l| counts(l.job.attempts, l.job.crashes)).collect();
     assert_eq!(due, [(1, 0); 2]);
+}
+
+async fn removal_goes_on(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let told = event("a", "one", "x");
+    let entry = NewAudit {
+        tenant: a.clone(),
+        account: AccountId::derived("1"),
+        action: AuditAction::Use,
+        who: "host".to_owned(),
+        why: "test".to_owned(),
+        outcome: "done".to_owned(),
+    };
+    let append = async |count| {
+        let events = vec![told.clone(); count];
+        s.store.append_events(&events).await.unwrap();
+        s.store
+            .append_audit(&vec![entry.clone(); count])
+            .await
+            .unwrap();
+    };
+    s.wait(TEN_YEARS).await;
+    append(3).await;
+    s.wait(-TEN_YEARS).await;
+    append(3).await;
+    s.wait(2 * DAY).await;
+    append(1).await;
+    let before = s.now().await - TimeDelta::days(1);
+    let removed = async |limit| {
+        let events = s.store.remove_events(before, limit).await.unwrap();
+        let entries = s.store.remove_audit(before, limit).await.unwrap();
+        (events, entries)
+    };
+    assert_eq!(removed(2).await, (2, 2));
+    assert_eq!(removed(2).await, (1, 1));
+    assert_eq!(removed(2).await, (0, 0));
+    assert_eq!(s.store.events(&a, 0, 9).await.unwrap().len(), 4);
+    assert_eq!(s.store.audit(&a, 0, 9).await.unwrap().len(), 4);
 }
