@@ -141,7 +141,8 @@ impl Context {
         self
     }
 
-    /// The same for another call: with steps of its own, in memory.
+    /// The same for another call: with steps of its own, in memory, and without the key, by which platforms and
+    /// look-ups know the first.
     ///
     /// ```
     /// # use automarket_core::{Context, Notice, Notifier, Result};
@@ -157,6 +158,7 @@ impl Context {
         Self {
             steps: Arc::new(MemorySteps::default()),
             purposes: Some(Arc::default()),
+            key: None,
             ..self.clone()
         }
     }
@@ -306,8 +308,7 @@ impl Context {
         if purposes.is(name, &(account, address, self.key(), what))? {
             return Ok(());
         }
-        let message =
-            "the context was used for something else, whose end it remembers: nothing was sent";
+        let message = "the context is for something else that was begun with it: nothing was sent";
         Err(Error::new(ErrorKind::Conflict, message)
             .with_rule(steps::OTHER)
             .with_remedy("use a context for one post or notice: Context::fresh makes another"))

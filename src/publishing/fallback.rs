@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     attempt::Tried,
     changes::new_key,
-    job::{ATTEMPTS, PublishJob, arm, nothing_out},
+    job::{ATTEMPTS, PublishJob, arm, for_now, nothing_out},
     said_by,
     told::told,
 };
@@ -89,6 +89,9 @@ pub(super) async fn instead(
     // The same thing said another way, and an intent of its own; other words than those approved await their own yes.
     next.content_hash = said_by(&post, &next);
     next.key = new_key(&next, &format!("{} via {fallback}", next.content_hash));
+    if !next.is_approved() {
+        for_now(&mut next, now);
+    }
     // Nor does it hold a slot of the account that it does not go by.
     (next.sent_at, next.slot) = (None, None);
     let revision = next.revision + 1;

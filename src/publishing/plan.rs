@@ -183,7 +183,7 @@ impl Tenant {
                     credential.unwrap_or(Credential::None)
                 }
                 Err(error) => {
-                    // It may open elsewhere. Trouble of the store or of a key provider is no credential's.
+                    // It may open elsewhere. Trouble of the store is no credential's.
                     let Some(rule) = error.rule().filter(|rule| rule.starts_with("vault.")) else {
                         return Err(error);
                     };

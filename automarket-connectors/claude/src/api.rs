@@ -41,10 +41,7 @@ pub(crate) fn create(
         .collect();
     let mut body = json!({
         "model": config.model,
-        "max_tokens": match request.max_tokens {
-            0 => config.max_tokens,
-            wanted => wanted.min(config.max_tokens),
-        },
+        "max_tokens": request.max_tokens.map_or(config.max_tokens, |most| most.min(config.max_tokens)),
         "messages": messages,
     });
     if !request.system.is_empty() {

@@ -15,8 +15,16 @@ use crate::{
 /// The code of a page that has no branding to read.
 pub(crate) const NO_BRANDING: &str = "SCRAPE_BRANDING_NOT_SUPPORTED";
 
-/// How the codes begin of what is the matter with the page, whatever the status is. All others are Firecrawl's own.
+/// How the codes begin of what is the matter with the page, whatever the status is; but for these of Firecrawl's own.
 const OF_PAGE: &str = "SCRAPE_";
+const ITS_OWN: [&str; 6] = [
+    "SCRAPE_DOCUMENT_FETCH_PROXY_ERROR",
+    "SCRAPE_JOB_CANCELLED",
+    "SCRAPE_PDF_FETCH_PROXY_ERROR",
+    "SCRAPE_PROXY_SELECTION_ERROR",
+    "SCRAPE_RETRY_LIMIT",
+    "SCRAPE_X_TWITTER_CONFIGURATION_ERROR",
+];
 
 /// Reads the answer to a scrape.
 pub(crate) fn scraped(reply: &Reply, now: DateTime<Utc>) -> Result<Data> {
@@ -67,7 +75,9 @@ fn final_kind(code: &str) -> Option<ErrorKind> {
 fn named(error: Error, code: Option<String>) -> Error {
     let error = error.with_platform(&PLATFORM);
     match code {
-        Some(code) if code.starts_with(OF_PAGE) => error.with_platform_code(code).with_elsewhere(),
+        Some(code) if code.starts_with(OF_PAGE) && !ITS_OWN.contains(&code.as_str()) => {
+            error.with_platform_code(code).with_elsewhere()
+        }
         Some(code) => error.with_platform_code(code),
         None => error,
     }

@@ -214,7 +214,7 @@ impl Publisher for Mixpost {
     }
 
     /// The record, and before it the network's post once that is out. What Mixpost is publishing or taking off the network
-    /// answers `Unavailable` with a time to wait until that has ended. A record that somebody else took away says nothing of
+    /// answers `Unavailable` until that has ended. A record that somebody else took away says nothing of
     /// the network's post: then this is `NotFound`; where Mixpost does not show whether that is gone, `CannotTell`.
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
         self.take_down(cx, receipt).await

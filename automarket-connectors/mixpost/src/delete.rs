@@ -14,7 +14,7 @@ use crate::{
     outcome::{failure, is_thread, on, outcome},
 };
 
-/// How long before its time Mixpost may be at a post already, and when something that it is at is asked for again.
+/// How long before its time Mixpost may be at a post already.
 const UNDER_WAY: Duration = Duration::from_secs(60);
 const OPERATION: &str = "posts.delete";
 const BY_HAND: &str = "look on the network, and delete it there by hand";
@@ -160,7 +160,8 @@ fn due(receipt: &Receipt) -> Option<DateTime<Utc>> {
 
 fn later(why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, why)
-        .with_retry(Retry::After(Some(UNDER_WAY)))
+        // Its queue may be hours behind: so the tries last for hours too.
+        .with_retry(Retry::After(None))
         .with_platform(&PLATFORM)
         .with_operation(OPERATION)
 }

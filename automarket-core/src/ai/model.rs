@@ -52,8 +52,8 @@ pub struct ModelRequest {
     /// A JSON schema that the answer must follow: closed objects, all keys required, no numeric or length
     /// keywords (what the strictest provider takes).
     pub schema: Option<Value>,
-    /// Tokens to write at the most; 0 leaves it to how the model is set up.
-    pub max_tokens: u32,
+    /// Tokens to write at the most; `None` leaves it to how the model is set up.
+    pub max_tokens: Option<u32>,
 }
 
 /// A model's answer.

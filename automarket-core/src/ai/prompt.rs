@@ -49,7 +49,7 @@ pub fn prompt(brief: &Brief) -> ModelRequest {
         )],
         schema: Some(schema(&keys(brief))),
         // Some models think before they write, and that counts: how much is said where the model is chosen.
-        max_tokens: 0,
+        max_tokens: None,
     }
 }
 

@@ -52,7 +52,6 @@ pub async fn write_with(
     let source = GroundingSource::new(&source_text(&brief.page));
     let mut usage = Usage::default();
     let mut readable = None;
-    let mut unread = String::new();
     let mut repairs = 0;
     for turn in 0..=REPAIRS {
         let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
@@ -77,12 +76,9 @@ pub async fn write_with(
         };
         repairs = turn;
         usage += answer.usage;
-        if let Err(error) = whole(&answer) {
-            // What came before still stands.
-            if readable.is_some() {
-                break;
-            }
-            return Err(error);
+        // What came before still stands.
+        if whole(&answer).is_err() {
+            break;
         }
         let problems = match decode(brief, &answer.text) {
             Ok(texts) => {
@@ -90,10 +86,7 @@ pub async fn write_with(
                 readable = Some(texts.into_drafts(brief, name, &answer.model));
                 problems
             }
-            Err(problem) => {
-                unread.clone_from(&answer.text);
-                vec![problem]
-            }
+            Err(problem) => vec![problem],
         };
         if problems.is_empty() {
             break;
@@ -105,7 +98,7 @@ pub async fn write_with(
         });
         request.turns.push(repair(&problems));
     }
-    let mut drafts = readable.ok_or_else(|| unreadable(&unread))?;
+    let mut drafts = readable.ok_or_else(|| unreadable(""))?;
     drafts.usage = usage;
     drafts.repairs = repairs;
     drafts.prompt_hash = Some(hash);

@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine as _, display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::{Position, Url};
@@ -137,7 +137,8 @@ impl Media {
 }
 
 fn write_base64<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&STANDARD.encode(bytes))
+    // Piece by piece: a film is not copied to be hashed.
+    serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
 }
 
 fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
@@ -146,4 +147,33 @@ fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::E
         .decode(text)
         .map(Bytes::from)
         .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Result, Write};
+
+    use super::*;
+
+    /// The most that was written at once.
+    struct Most(usize);
+
+    impl Write for Most {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            self.0 = self.0.max(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_piece_by_piece() {
+        let mut most = Most(0);
+        let media = Media::image(vec![7; 1 << 20], "image/png");
+        serde_json::to_writer(&mut most, &media).unwrap();
+        assert!(most.0 < 16 * 1024, "{} bytes at once", most.0);
+    }
 }

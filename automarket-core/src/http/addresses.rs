@@ -24,23 +24,39 @@ pub(super) fn is_metadata(ip: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that the kernel or a gateway makes of an IPv6 one: its last 32 bits, in these networks. (A gateway
-/// of the last may take it from further to the front; what is left at the end then is refused.)
+/// How long the prefix of a network is at the least that opens this address: a metadata service is opened by itself alone,
+/// and behind a gateway of one's own (RFC 8215) a shorter one would put the IPv4 address somewhere else (RFC 6052).
+pub(super) fn least_prefix(ip: IpAddr) -> u8 {
+    match ip {
+        IpAddr::V4(_) if is_metadata(ip) => 32,
+        IpAddr::V6(_) if is_metadata(ip) => 128,
+        IpAddr::V6(ip) if OWN_GATEWAY.contains(&ip) => 96,
+        _ => 0,
+    }
+}
+
+/// The IPv4 address that the kernel or a gateway makes of an IPv6 one: in these networks its last 32 bits, in 6to4 those
+/// behind the prefix.
 pub(super) fn carried(ip: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(ip) = ip else { return None };
+    let octets = ip.octets();
+    if let [0x20, 0x02, a, b, c, d, ..] = octets {
+        return Some(Ipv4Addr::new(a, b, c, d));
+    }
     // They stand in the first of the networks, and are hosts of their own.
     let own = ip.is_unspecified() || ip.is_loopback();
     let carries = !own && CARRIERS.iter().any(|net| net.contains(&ip));
-    let [.., a, b, c, d] = ip.octets();
+    let [.., a, b, c, d] = octets;
     carries.then(|| Ipv4Addr::new(a, b, c, d))
 }
 
+const OWN_GATEWAY: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
 const CARRIERS: [Ipv6Net; 5] = [
     v6([0, 0, 0, 0, 0, 0, 0, 0], 96),
     v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
     v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96),
     v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
-    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+    OWN_GATEWAY,
 ];
 
 type Row<Net> = (Net, Option<&'static str>);

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::addresses::{carried, is_metadata, not_public};
+use super::addresses::{carried, is_metadata, least_prefix, not_public};
 use crate::{Error, ErrorKind, Result};
 
 /// What a request is for.
@@ -107,7 +107,8 @@ impl Guard {
 
     /// Allows a network that would be refused. A metadata service inside it stays refused unless the
     /// network is that one address, and so does an IPv4 address that is not public and stands in an IPv6 one
-    /// (`64:ff9b::10.0.0.1`) unless it is allowed itself.
+    /// (`64:ff9b::10.0.0.1`) unless it is allowed itself. Of a gateway's own network (in `64:ff9b:1::/48`) only one of
+    /// 96 bits or more is opened: in others the IPv4 address stands elsewhere.
     #[must_use]
     pub fn allow(mut self, network: IpNet) -> Self {
         self.networks.push(network);
@@ -215,10 +216,9 @@ impl Guard {
     }
 
     fn opens(&self, ip: IpAddr) -> bool {
-        let metadata = is_metadata(ip);
-        self.networks
-            .iter()
-            .any(|net| net.contains(&ip) && (!metadata || net.prefix_len() == net.max_prefix_len()))
+        let least = least_prefix(ip);
+        let mut networks = self.networks.iter();
+        networks.any(|net| net.contains(&ip) && net.prefix_len() >= least)
     }
 }
 

@@ -53,8 +53,9 @@ impl NewJob {
 
     /// Never given up by the queue, whatever failed and however often its worker was gone: its handler sees how
     /// often ([`Run::attempt`](crate::pipeline::Run::attempt), [`Run::crashes`](crate::pipeline::Run::crashes)), and
-    /// ends it with an error whose retry is `Never` once it has settled what hangs on it. It has to look at
-    /// them before it does anything else: nothing else ends such a job.
+    /// ends it with an error whose retry is `Never` once it has settled what hangs on it (but of the kinds `Config`
+    /// and `Storage`, which somebody may mend). It has to look at them before it does
+    /// anything else: nothing else ends such a job, nor one whose payload its handler cannot take.
     #[must_use]
     pub fn unending(mut self) -> Self {
         self.max_attempts = u32::MAX;

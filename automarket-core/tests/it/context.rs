@@ -243,6 +243,8 @@ async fn a_context_is_for_one_account_and_one_key() {
         publisher.publish(&other.fresh(), &post).await.unwrap();
     }
     assert_eq!(publisher.texts().len(), 4);
+    // A look by the key would find the first.
+    assert_eq!(cx.with_key("the first").fresh().key(), None);
 }
 
 #[tokio::test]

@@ -375,6 +375,15 @@ fn an_ipv4_address_inside_an_opened_ipv6_network_is_judged_itself() {
         let url = Url::parse(&format!("http://[::ffff:{inside}]/")).unwrap();
         assert!(!wide.url(&url, Purpose::Fetch).allowed, "{url}");
     }
+    // Gateways of one's own put it elsewhere unless the prefix has 96 bits.
+    let own = |network: &str| Guard::default().allow(network.parse().unwrap());
+    let (wide, narrow) = (own("64:ff9b:1::/64"), own("64:ff9b:1::/96"));
+    assert!(!wide.ip(ip("64:ff9b:1:0:a:0:500:0")).allowed, "10.0.0.5");
+    assert!(narrow.ip(ip("64:ff9b:1::93.184.216.34")).allowed);
+    assert!(!narrow.ip(ip("64:ff9b:1::10.0.0.5")).allowed);
+    // Nor is 6to4 a way around.
+    assert!(!own("::/0").ip(ip("2002:a00:5::1")).allowed);
+    assert!(own("::/0").ip(ip("2002:5db8:d822::1")).allowed);
     // It is opened as an IPv4 one, and a local name stays one outside the networks.
     let nat = nat.allow("10.0.0.0/8".parse().unwrap());
     assert!(nat.ip(ip("64:ff9b::10.0.0.1")).allowed);

@@ -381,7 +381,7 @@ fn the_schema_is_what_the_strictest_provider_takes() {
     }
     let request = prompt(&brief(page()));
     assert_eq!(
-        request.max_tokens, 0,
+        request.max_tokens, None,
         "how much is whoever set up the model's to say"
     );
     check(&request.schema.unwrap());

@@ -233,6 +233,7 @@ async fn a_yes_goes_along_with_its_words_and_with_no_others() {
         let accounts = [world.account.id];
         let published = tenant.publish_with(post.clone(), accounts, When::Now, asked);
         let id = published.await.unwrap();
+        world.clock.advance(chrono::Duration::minutes(30));
         tenant
             .approve(&world.only(id).await, "ada", None)
             .await
@@ -252,6 +253,8 @@ async fn a_yes_goes_along_with_its_words_and_with_no_others() {
         assert_eq!(told.unwrap().event.kind, "publication.rerouted");
         assert_eq!(told.unwrap().event.data["state"], "awaiting_approval");
         assert_eq!(publisher.texts(), ["We shipped!"; 3]);
+        // It is to go out at once, whenever somebody says yes.
+        world.clock.advance(chrono::Duration::hours(12));
         tenant.approve(&waits, "ada", None).await.unwrap();
         assert_eq!(world.turn(id).await.0.state, PublicationState::Published);
         assert_eq!(publisher.texts().last().unwrap(), "50 % off everything");

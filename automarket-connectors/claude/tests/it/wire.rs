@@ -96,7 +96,7 @@ async fn configuration_and_account_settings_decide() {
     account.settings = json!({ "model": "claude-haiku-5-5" });
     let request = ModelRequest {
         turns: vec!["a".into(), "b".into(), "c".into()],
-        max_tokens: 9_000,
+        max_tokens: Some(9_000),
         ..ModelRequest::default()
     };
     let cx = wire.context().with_account(account);

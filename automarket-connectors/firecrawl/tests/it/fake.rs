@@ -197,13 +197,15 @@ async fn what_is_the_matter_with_a_page_says_nothing_against_firecrawl() {
         assert_eq!(error.platform_code(), Some(code));
         assert!(error.is_elsewhere(), "{error:?}");
     }
-    // What has no code of a page's is Firecrawl's own.
-    let fake = Arc::new(FakeFirecrawl::new().with_unreadable(PAGE, "UNKNOWN_ERROR"));
-    let cx = Context::new(Sandbox::new().with(fake));
-    let cx = cx.with_credential(Credential::token(KEY));
-    let error = Firecrawl::new().read(&cx, PAGE).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(!error.is_elsewhere());
+    // The rest is Firecrawl's own.
+    for code in ["UNKNOWN_ERROR", "SCRAPE_PROXY_SELECTION_ERROR"] {
+        let fake = Arc::new(FakeFirecrawl::new().with_unreadable(PAGE, code));
+        let cx = Context::new(Sandbox::new().with(fake));
+        let cx = cx.with_credential(Credential::token(KEY));
+        let error = Firecrawl::new().read(&cx, PAGE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!error.is_elsewhere(), "{error:?}");
+    }
 }
 
 #[tokio::test]

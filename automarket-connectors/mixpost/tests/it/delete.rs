@@ -1,7 +1,5 @@
 //! Taking down: never said of what is public, or still to be.
 
-use std::time::Duration;
-
 use automarket_connector_mixpost::{DeleteMode, MixpostStatus, testing};
 use automarket_core::{
     Context, Delivery, ErrorKind, Handle, Outcome, Platform, Publisher, Receipt, Retry,
@@ -32,7 +30,7 @@ async fn published(world: &World, cx: &Context) -> Receipt {
     taken
 }
 
-const LATER: Retry = Retry::After(Some(Duration::from_secs(60)));
+const LATER: Retry = Retry::After(None);
 
 #[tokio::test]
 async fn what_is_being_published_is_deleted_when_that_has_ended() {

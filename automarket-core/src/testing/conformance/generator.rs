@@ -176,7 +176,7 @@ pub fn question() -> ModelRequest {
             "required": ["motto"],
             "properties": { "motto": { "type": "string" } },
         })),
-        max_tokens: 8_000,
+        max_tokens: Some(8_000),
     }
 }
 

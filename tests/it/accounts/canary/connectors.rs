@@ -189,7 +189,7 @@ fn subjects() -> Vec<Subject> {
                     shown(claude.identify(&cx).await);
                     let request = ModelRequest {
                         turns: vec!["hello".into()],
-                        max_tokens: 100,
+                        max_tokens: Some(100),
                         ..ModelRequest::default()
                     };
                     shown(claude.complete(&cx, &request).await);
