@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, own_comment, page_credential};
+use automarket_connector_graph::{Graph, own_comment, page_credential, unless_listed};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -14,13 +14,13 @@ use automarket_core::{
     steps::REPEATED,
     store::Account,
 };
-use serde::{Deserialize as _, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     FacebookConfig, FacebookOptions, PLATFORM,
     api::Api,
-    find::{Place, find, same},
+    find::{Place, find, holds, same},
+    kind::Kind,
     media, rules,
     wire::{self, Comment, Page},
 };
@@ -29,6 +29,8 @@ use crate::{
 const UNSEEN: TimeDelta = TimeDelta::minutes(5);
 /// How long until it is looked for again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long until a video is asked for again that a list shows, and its id does not.
+const LATER: Duration = Duration::from_secs(10 * 60);
 /// Why a draft cannot be looked up.
 const UNLISTED: &str =
     "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
@@ -190,6 +192,33 @@ impl Facebook {
     async fn ask_for(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
+        let missing = match self.state(cx, &api, handle).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => error,
+            end => return end,
+        };
+        let unseen = |error: Error, again| {
+            let error = error.with_kind(ErrorKind::Unavailable);
+            Err(error.with_retry(Retry::After(Some(again))))
+        };
+        let made = handle.data["at"].as_str().and_then(|at| at.parse().ok());
+        let young = made.is_some_and(|made: DateTime<Utc>| cx.now() - made < UNSEEN);
+        // It goes from one list to the other.
+        let due = |due| due <= cx.now() && cx.now() - due < UNSEEN;
+        if young || handle.due.is_some_and(due) {
+            return unseen(missing, AGAIN);
+        }
+        let id = &handle.remote_id;
+        match listed(cx, &api, id, &handle.data).await? {
+            None => Err(missing),
+            Some(Place::Posts) => Ok(Outcome::Done(Kind::Post.receipt(id.clone(), None))),
+            Some(Place::Scheduled) => Ok(Outcome::Accepted(handle.clone())),
+            // Whether it is processed the list does not say.
+            Some(Place::Videos | Place::Reels) => unseen(missing, LATER),
+        }
+    }
+
+    /// What a thing itself says.
+    async fn state(&self, cx: &Context, api: &Api<'_>, handle: &Handle) -> Result<Outcome> {
         let kind = Kind::of(&handle.data);
         let accepted = || Outcome::Accepted(handle.clone());
         if kind == Kind::Post {
@@ -213,29 +242,19 @@ impl Facebook {
         })
     }
 
-    /// What to say of a post that is not found: that it is gone only where the token sees the page's posts.
-    async fn is_gone(&self, cx: &Context, missing: Error) -> Error {
-        let look = async {
-            let config = cx.config(&self.config)?;
-            let api = self.api(cx, &config)?;
-            let list = [api.page, "published_posts"];
-            api.graph.reads(cx, "posts.look", &list).await
-        };
-        match look.await {
-            Ok(()) => missing,
-            Err(error) if error.kind() == ErrorKind::NotFound => error
-                .with_kind(ErrorKind::Unauthorized)
-                .with_remedy("connect the account again"),
-            Err(error) => error,
-        }
-    }
-
     async fn numbers(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let id = receipt.remote_id.as_str();
         let video = Kind::of(&receipt.data) != Kind::Post;
-        let counts: wire::Counts = api.graph.ask(cx, api.counts(id, video)?).await?;
+        let counts = api.graph.ask(cx, api.counts(id, video)?).await;
+        let counts: wire::Counts = match counts {
+            Ok(counts) => counts,
+            Err(error) => {
+                let look = async { Ok(listed(cx, &api, id, &receipt.data).await?.is_some()) };
+                return Err(unless_listed(error, look).await);
+            }
+        };
         let insights = if video {
             let path = [id, "video_insights"];
             api.graph.insights(cx, "videos.insights", &path, &[]).await
@@ -247,8 +266,10 @@ impl Facebook {
                 .await
         };
         let insights = match insights {
-            // The counts can be read without `read_insights`.
-            Err(error) if error.kind() == ErrorKind::Forbidden => BTreeMap::new(),
+            // The counts can be read without `read_insights`, and were there a moment ago.
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                BTreeMap::new()
+            }
             insights => insights?,
         };
         Ok(metrics(&counts, insights))
@@ -282,17 +303,8 @@ impl Publisher for Facebook {
     }
 
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
-        let made = handle.data["at"].as_str().and_then(|at| at.parse().ok());
-        let young = made.is_some_and(|made: DateTime<Utc>| cx.now() - made < UNSEEN);
-        match self.ask_for(cx, handle).await {
-            Err(error) if error.kind() == ErrorKind::NotFound && young => Err(error
-                .with_kind(ErrorKind::Unavailable)
-                .with_retry(Retry::After(Some(AGAIN)))),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(self.is_gone(cx, error).await.with_platform(&PLATFORM))
-            }
-            end => end.map_err(|error| error.with_platform(&PLATFORM)),
-        }
+        let asked = self.ask_for(cx, handle).await;
+        asked.map_err(|error| error.with_platform(&PLATFORM))
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
@@ -309,8 +321,9 @@ impl Publisher for Facebook {
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        let (id, list) = (&receipt.remote_id, [api.page, "published_posts"]);
-        api.graph.remove(cx, "posts.delete", id, &list).await
+        let id = &receipt.remote_id;
+        let look = async { Ok(listed(cx, &api, id, &receipt.data).await?.is_some()) };
+        api.graph.remove(cx, "posts.delete", id, look).await
     }
 }
 
@@ -466,57 +479,23 @@ impl Draft<'_> {
     }
 }
 
-/// What a post became: the id means something else for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Post,
-    Video,
-    Reel,
-}
-
-impl Kind {
-    fn of(data: &Value) -> Self {
-        Self::deserialize(&data["kind"]).unwrap_or(Self::Post)
-    }
-
-    /// Where it would be.
-    fn places(self, delivery: Delivery) -> &'static [Place] {
-        match (self, delivery) {
-            (Self::Post, Delivery::At(_)) => &[Place::Scheduled, Place::Posts],
-            (Self::Post, _) => &[Place::Posts],
-            (Self::Video, _) => &[Place::Videos],
-            (Self::Reel, _) => &[Place::Reels],
+/// Which list holds what Facebook does not show by its id; `None` when it is gone.
+///
+/// # Errors
+/// `CannotTell` for what may be there and in no list, and when there is more than is searched.
+async fn listed(cx: &Context, api: &Api<'_>, id: &str, data: &Value) -> Result<Option<Place>> {
+    for place in Kind::of(data).lists() {
+        if holds(cx, api, *place, id).await? {
+            return Ok(Some(*place));
         }
     }
-
-    /// A post is public at once unless it has a time or is a draft; videos are processed first.
-    fn made(self, id: String, at: DateTime<Utc>, delivery: Delivery) -> Outcome {
-        if self == Self::Post && delivery == Delivery::Now {
-            return Outcome::Done(self.receipt(id, None));
-        }
-        Outcome::Accepted(Handle {
-            remote_id: id,
-            due: match delivery {
-                Delivery::At(due) => Some(due),
-                _ => None,
-            },
-            data: json!({"kind": self, "at": at}),
-        })
+    if data["listed"] == false {
+        let why = "Facebook does not show it, and lists no drafts: look in the page's planner";
+        return Err(Error::new(ErrorKind::CannotTell, why)
+            .with_platform(&PLATFORM)
+            .with_retry(Retry::Never));
     }
-
-    fn receipt(self, id: String, url: Option<String>) -> Receipt {
-        let url = match url {
-            Some(path) if path.starts_with('/') => format!("https://www.facebook.com{path}"),
-            Some(url) => url,
-            None => format!("https://www.facebook.com/{id}"),
-        };
-        Receipt {
-            url: Some(url),
-            data: json!({"kind": self}),
-            ..Receipt::new(id)
-        }
-    }
+    Ok(None)
 }
 
 fn content(cx: &Context, post: &Post) -> Content {

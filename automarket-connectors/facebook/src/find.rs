@@ -76,6 +76,16 @@ pub(crate) async fn find(
     Ok(found.map(|post| post.id))
 }
 
+/// Whether what is of this id is there.
+///
+/// # Errors
+/// `CannotTell` when there is more than is searched; `Unauthorized` when the token does not see it.
+pub(crate) async fn holds(cx: &Context, api: &Api<'_>, place: Place, id: &str) -> Result<bool> {
+    let (edge, operation, _) = place.named();
+    let path = [api.page, edge];
+    api.graph.holds(cx, operation, &path, id).await
+}
+
 /// Whether two texts are the same but for white space, which Facebook tidies.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())

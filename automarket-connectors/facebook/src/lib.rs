@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod connector;
 mod find;
+mod kind;
 mod media;
 mod options;
 mod rules;

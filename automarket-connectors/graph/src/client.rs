@@ -169,61 +169,42 @@ impl Graph<'_> {
         Ok(self.ask::<Done>(cx, call).await?.success)
     }
 
-    /// Deletes a thing. What is already gone is fine; what is not to be found is gone when the `list` that it stood
-    /// in can be read, since Meta says the same of what a token may not see.
+    /// Deletes a thing. What is already gone is fine; what is not to be found is gone when no list holds it
+    /// ([`holds`](Self::holds)), since Meta says the same of what a token may not see or delete.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask); `UnexpectedReply` when Meta says that it did not do it, `Forbidden` when it is
-    /// there and said not to be.
+    /// As [`ask`](Self::ask) and of `listed`; `UnexpectedReply` when Meta says that it did not do it, `Forbidden` when
+    /// it is there and said not to be.
     pub async fn remove(
         &self,
         cx: &Context,
         operation: &'static str,
         id: &str,
-        list: &[&str],
+        listed: impl Future<Output = Result<bool>>,
     ) -> Result<()> {
-        match self.did(cx, self.delete(operation, &[id])?).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::new(
-                ErrorKind::UnexpectedReply,
-                "Meta says that it was not deleted",
-            )
-            .with_platform(&self.platform)
-            .with_operation(operation)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.require_gone(cx, error, id, list).await
+        let refusal = match self.did(cx, self.delete(operation, &[id])?).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                let why = "Meta says that it was not deleted";
+                return Err(Error::new(ErrorKind::UnexpectedReply, why)
+                    .with_platform(&self.platform)
+                    .with_operation(operation));
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn require_gone(
-        &self,
-        cx: &Context,
-        refusal: Error,
-        id: &str,
-        list: &[&str],
-    ) -> Result<()> {
+            Err(error) if error.kind() == ErrorKind::NotFound => error,
+            Err(error) => return Err(error),
+        };
         let one = self.get("delete.look", &[id], &[("fields", "id")])?;
-        match self.send(cx, one).await {
-            Ok(_) => Err(refusal
-                .with_kind(ErrorKind::Forbidden)
-                .with_remedy("connect the account again and grant all permissions")),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.reads(cx, "delete.look", list).await
-            }
+        let there = match self.send(cx, one).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => listed.await,
+            one => one.map(|_| true),
+        };
+        match there {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(refusal.with_kind(ErrorKind::Forbidden).with_remedy(
+                "delete it there, or connect the account again and grant all permissions",
+            )),
             Err(error) => Err(error),
         }
-    }
-
-    /// Whether the token can read a list: of what it may not see Meta says that it is not there.
-    ///
-    /// # Errors
-    /// As [`ask`](Self::ask).
-    pub async fn reads(&self, cx: &Context, operation: &'static str, list: &[&str]) -> Result<()> {
-        let query = [("fields", "id"), ("limit", "1")];
-        let all = self.get(operation, list, &query)?;
-        self.send(cx, all).await.map(drop)
     }
 
     /// Makes the call; an answer that is no success is its error, and so is one that only says so in its body.
@@ -271,8 +252,8 @@ impl Graph<'_> {
 }
 
 #[derive(Deserialize)]
-struct Made {
-    id: String,
+pub(crate) struct Made {
+    pub(crate) id: String,
 }
 
 #[derive(Default, Deserialize)]

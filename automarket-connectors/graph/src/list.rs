@@ -1,7 +1,7 @@
-use automarket_core::{Context, Error, ErrorKind, Result};
+use automarket_core::{Context, Error, ErrorKind, Result, Retry};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::Graph;
+use crate::{Graph, client::Made};
 
 /// Pages of a list that are read at the most.
 const PAGES: u32 = 5;
@@ -39,6 +39,45 @@ impl Graph<'_> {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Vec<T>> {
+        self.list_to(cx, operation, path, query, |_| false).await
+    }
+
+    /// Whether a list holds the thing of this id. Meta said for days of each single thing that it is not there
+    /// (100/33), while the lists held it: nothing is gone that is in one of those where it would be.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list); `Unauthorized` when the list itself is not to be seen.
+    pub async fn holds(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        path: &[&str],
+        id: &str,
+    ) -> Result<bool> {
+        let (query, it) = ([("fields", "id")], |one: &Made| one.id == id);
+        let listed = self.list_to(cx, operation, path, &query, it).await;
+        match listed {
+            Ok(all) => Ok(all.iter().any(it)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error
+                .with_kind(ErrorKind::Unauthorized)
+                .with_remedy("connect the account again")),
+            // Another look would tell no more.
+            Err(error) if error.kind() == ErrorKind::CannotTell => Err(error
+                .with_retry(Retry::Never)
+                .with_remedy("look for it there")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A list up to the page with `last` on it.
+    async fn list_to<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        path: &[&str],
+        query: &[(&str, &str)],
+        last: impl Fn(&T) -> bool,
+    ) -> Result<Vec<T>> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES {
@@ -48,8 +87,9 @@ impl Graph<'_> {
                 query.push(("after", after));
             }
             let page: Page<T> = self.ask(cx, self.get(operation, path, &query)?).await?;
+            let ends = page.paging.next.is_none() || page.data.iter().any(&last);
             all.extend(page.data);
-            if page.paging.next.is_none() {
+            if ends {
                 return Ok(all);
             }
             after = page.paging.cursors.after;
@@ -67,12 +107,59 @@ impl Graph<'_> {
     }
 }
 
+/// What is true of a thing whose id Meta does not know: `NotFound` only where no list holds it,
+/// `Unavailable` where one does; what keeps from looking, otherwise.
+pub async fn unless_listed(error: Error, listed: impl Future<Output = Result<bool>>) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    match listed.await {
+        Ok(false) => error,
+        Ok(true) => error
+            .with_kind(ErrorKind::Unavailable)
+            .with_retry(Retry::After(None)),
+        Err(error) => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use automarket_core::{Platform, Secret, testing::Script};
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn graph(token: &Secret) -> Graph<'_> {
+        Graph {
+            platform: Platform::FACEBOOK,
+            base_url: "https://graph.example",
+            version: "v26.0",
+            token,
+            app_secret: None,
+            refine: |_, _, error| error,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_looked_for_no_further() {
+        let asked = "https://graph.example/v26.0/me/feed?fields=id&limit=100";
+        let page = json!({"data": [{"id": "1"}, {"id": "2"}],
+            "paging": {"next": "more", "cursors": {"after": "a"}}});
+        let second = format!("{asked}&after=a");
+        for (id, there) in [("2", true), ("3", false)] {
+            let mut wire = Script::new()
+                .expect("GET", asked)
+                .reply(200, page.to_string());
+            if !there {
+                wire = wire.expect("GET", &second).reply(200, r#"{"data":[]}"#);
+            }
+            let token = Secret::new("t");
+            let (graph, cx) = (graph(&token), wire.context());
+            let held = graph.holds(&cx, "list", &["me", "feed"], id).await;
+            assert_eq!(held.unwrap(), there);
+            wire.finished();
+        }
+    }
 
     #[tokio::test]
     async fn a_list_ends_only_where_nothing_says_that_there_is_more() {
@@ -83,15 +170,7 @@ mod tests {
                 wire.expect("GET", url).reply(200, body.to_string())
             });
             let token = Secret::new("t");
-            let graph = Graph {
-                platform: Platform::FACEBOOK,
-                base_url: "https://graph.example",
-                version: "v26.0",
-                token: &token,
-                app_secret: None,
-                refine: |_, _, error| error,
-            };
-            let cx = wire.context();
+            let (graph, cx) = (graph(&token), wire.context());
             let all = graph.list::<Value>(&cx, "list", &["me", "feed"], &[]).await;
             wire.finished();
             all

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, own_comment, page_credential};
+use automarket_connector_graph::{Graph, own_comment, page_credential, unless_listed};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -22,7 +22,7 @@ use crate::{
     api::Api,
     container::{self, Ready, Stage},
     error::{BLOCKED, DEAD, GONE, blocked, quota, refine},
-    find::{find, same},
+    find::{find, holds, same},
     rules,
     wire::{self, Comment, Me, Named, Page, Quotas},
 };
@@ -210,14 +210,20 @@ impl Instagram {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let id = listed(receipt)?;
-        let media: wire::Media = api.graph.ask(cx, api.counts(id)?).await?;
+        let media = api.graph.ask(cx, api.counts(id)?).await;
+        let media: wire::Media = match media {
+            Ok(media) => media,
+            Err(error) => return Err(unless_listed(error, holds(cx, &api, id)).await),
+        };
         let kind = media.media_product_type.as_deref().unwrap_or_default();
         let names = insights(kind);
         let path = [id, "insights"];
         let numbers = api.graph.insights(cx, "media.insights", &path, names).await;
         let numbers = match numbers {
             // Without the permission, or with too few viewers of a story, there are the counts.
-            Err(error) if error.kind() == ErrorKind::Forbidden => BTreeMap::new(),
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                BTreeMap::new()
+            }
             numbers => numbers?,
         };
         let number = |name: &str| numbers.get(name).and_then(Value::as_u64);
@@ -313,8 +319,9 @@ impl Publisher for Instagram {
         if api.login == Login::Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
-        let (id, list) = (listed(receipt)?, [api.account, "media"]);
-        api.graph.remove(cx, "media.delete", id, &list).await
+        let id = listed(receipt)?;
+        let look = holds(cx, &api, id);
+        api.graph.remove(cx, "media.delete", id, look).await
     }
 }
 

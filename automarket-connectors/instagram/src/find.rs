@@ -36,6 +36,20 @@ pub(crate) async fn find(
         .collect())
 }
 
+/// Whether the account's lists hold the media of this id.
+///
+/// # Errors
+/// `CannotTell` when there is more than is searched; `Unauthorized` when the token does not see them.
+pub(crate) async fn holds(cx: &Context, api: &Api<'_>, id: &str) -> Result<bool> {
+    for edge in ["media", "stories"] {
+        let path = [api.account, edge];
+        if api.graph.holds(cx, "media.list", &path, id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether two texts are the same but for white space.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())

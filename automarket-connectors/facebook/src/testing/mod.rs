@@ -113,6 +113,17 @@ impl FakeFacebook {
         self.lock().hidden = times;
     }
 
+    /// Whether single things are said not to be there (100/33), while lists and what is the page's own work, as
+    /// Meta's were for days.
+    pub fn hide_objects(&self, hidden: bool) {
+        self.lock().blind = hidden;
+    }
+
+    /// Somebody deletes a post of the first page.
+    pub fn delete_by_hand(&self, id: &str) {
+        let _ = posts::delete(&mut self.lock(), PAGE, id);
+    }
+
     /// For how many seconds a post is in no list after it was made.
     pub fn list_after(&self, seconds: i64) {
         self.lock().unlisted = seconds;
@@ -257,6 +268,7 @@ fn answered(state: &mut State, asked: &Asked, now: DateTime<Utc>) -> Answer {
             }
         }
         (&Method::GET, [id, edge]) if of_page(id) => posts::list(state, asked, page, edge, now),
+        (_, [id, ..]) if state.blind => Err(missing(id)),
         (&Method::GET, [id]) => posts::get(state, asked, page, id, now),
         (&Method::GET, [id, "insights"]) => posts::insights(state, asked, page, id),
         (&Method::GET, [id, "video_insights"]) => videos::insights(state, page, id),

@@ -21,6 +21,7 @@ pub(super) struct State {
     pub(super) failing: (u32, String),
     pub(super) questions: u32,
     pub(super) hidden: u32,
+    pub(super) blind: bool,
     /// Seconds.
     pub(super) unlisted: i64,
     pub(super) takes_repeats: bool,
@@ -120,6 +121,7 @@ impl Default for State {
             failing: (0, String::new()),
             questions: 2,
             hidden: 0,
+            blind: false,
             unlisted: 0,
             takes_repeats: false,
             posts: Vec::new(),

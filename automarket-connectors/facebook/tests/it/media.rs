@@ -335,8 +335,26 @@ async fn what_was_just_made_may_not_show_yet() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     // Later it is an answer.
     world.clock.advance(TimeDelta::minutes(6));
+    world.fake.hide_objects(true);
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    // Whether each video is listed before it is public, nobody knows.
+    world.fake.delete_by_hand(&handle.remote_id);
+    let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+}
+
+#[tokio::test]
+async fn a_video_that_is_waited_for_shows() {
+    let world = World::new();
+    let (_file, media) = film(2048);
+    let cx = world.cx();
+    let outcome = world.facebook.publish(&cx, &hello().media(media)).await;
+    let Outcome::Accepted(handle) = outcome.unwrap() else {
+        panic!("public at once")
+    };
+    world.fake.hide(1);
+    world.facebook.poll(&cx, &handle).await.unwrap_err();
     world.facebook.poll(&cx, &handle).await.unwrap();
 }
 

@@ -2,7 +2,9 @@
 
 use automarket_connector_graph::testing::{Asked, Refusal, page};
 use automarket_core::{
-    chrono::{DateTime, Utc},
+    Bytes,
+    chrono::{DateTime, TimeDelta, Utc},
+    http_types::Response,
     testing::json_reply,
 };
 use serde_json::{Value, json};
@@ -64,17 +66,24 @@ pub(super) fn get(state: &State, asked: &Asked, account: &str, id: &str) -> Answ
     Ok(json_reply(200, &view(media, asked)))
 }
 
-/// Stories are on an edge of their own.
-pub(super) fn list(state: &State, asked: &Asked, account: &str, now: DateTime<Utc>) -> Answer {
+/// Stories are on an edge of their own, for a day.
+pub(super) fn list(
+    state: &State,
+    asked: &Asked,
+    account: &str,
+    stories: bool,
+    now: DateTime<Utc>,
+) -> Response<Bytes> {
     let since = asked.param("since").and_then(|text| text.parse().ok());
     let since = since.unwrap_or(0_i64);
     let listed = |media: &Media| (now - media.at).num_seconds() >= state.unlisted;
     let newest = state.media.iter().rev().filter(|media| {
-        let own = media.account == account && media.kind != Kind::Story;
-        own && media.at.timestamp() >= since && listed(media)
+        let own = media.account == account && (media.kind == Kind::Story) == stories;
+        let over = stories && now - media.at >= TimeDelta::hours(24);
+        own && !over && media.at.timestamp() >= since && listed(media)
     });
     let all: Vec<Value> = newest.map(|media| view(media, asked)).collect();
-    Ok(page(asked, &all))
+    page(asked, &all)
 }
 
 pub(super) fn insights(state: &State, asked: &Asked, account: &str, id: &str) -> Answer {

@@ -140,6 +140,12 @@ impl FakeInstagram {
         self.lock().hidden = times;
     }
 
+    /// Whether single things are said not to be there (100/33), while lists and what is the account's own work, as
+    /// Meta's were for days.
+    pub fn hide_objects(&self, hidden: bool) {
+        self.lock().blind = hidden;
+    }
+
     /// For how many seconds a post is in no list after it was made.
     pub fn list_after(&self, seconds: i64) {
         self.lock().unlisted = seconds;
@@ -263,9 +269,18 @@ impl FakeInstagram {
                 belied(state)?;
                 Ok(answer)
             }
-            (&Method::GET, [id, "media"]) if own(id) => media::list(state, asked, account, now),
+            (&Method::GET, [id, edge @ ("media" | "stories")]) if own(id) => {
+                Ok(media::list(state, asked, account, *edge == "stories", now))
+            }
             // An account that is not the token's.
-            (_, [id, "media" | "media_publish" | "content_publishing_limit"]) => Err(missing(id)),
+            (
+                _,
+                [
+                    id,
+                    "media" | "media_publish" | "stories" | "content_publishing_limit",
+                ],
+            ) => Err(missing(id)),
+            (_, [id, ..]) if state.blind => Err(missing(id)),
             (&Method::GET, [id]) => {
                 if state.hidden > 0 {
                     state.hidden -= 1;

@@ -34,6 +34,7 @@ pub(super) struct State {
     pub(super) refusing: (u32, i64, i64),
     pub(super) belying: (u32, i64, i64),
     pub(super) hidden: u32,
+    pub(super) blind: bool,
     /// Seconds.
     pub(super) unlisted: i64,
     pub(super) retired: Vec<String>,
@@ -103,6 +104,7 @@ impl Default for State {
             refusing: (0, 0, 0),
             belying: (0, 0, 0),
             hidden: 0,
+            blind: false,
             unlisted: 0,
             retired: Vec::new(),
             containers: BTreeMap::new(),

@@ -14,7 +14,7 @@ use automarket_core::{
 };
 
 use crate::conformance::fresh;
-use crate::world::{World, done, hello};
+use crate::world::{World, done, hello, story, with_options};
 
 fn commented() -> Post {
     let mut post = hello();
@@ -284,10 +284,67 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
+    // Not even the list: that is the account's trouble, and waits for it.
+    world.fault(&receipt.remote_id, Fault::Reply(400, blind));
+    world.fault(&receipt.remote_id, Fault::Reply(400, blind));
+    world.fault("/media", Fault::Reply(400, blind));
+    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert_eq!(world.effects().len(), 1);
     for _ in 0..2 {
         world.instagram.delete(&cx, &receipt).await.unwrap();
         assert!(world.effects().is_empty());
     }
+}
+
+/// Meta was seen to say 100/33 of each single thing for days, while its lists held it.
+#[tokio::test(start_paused = true)]
+async fn what_a_list_holds_is_not_gone() {
+    for post in [hello(), with_options(hello(), &story())] {
+        let world = World::of_login(Login::Facebook);
+        let cx = world.cx();
+        let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
+        world.fake.hide_objects(true);
+        let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Forbidden, Retry::Never)
+        );
+        assert!(error.remedy().is_some());
+        let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Unavailable, Retry::After(None))
+        );
+        assert_eq!(world.effects().len(), 1);
+        // What no list holds is gone.
+        world.fake.hide_objects(false);
+        world.instagram.delete(&cx, &receipt).await.unwrap();
+        world.fake.hide_objects(true);
+        world.instagram.delete(&cx, &receipt).await.unwrap();
+        let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        // Unless there is more than is searched.
+        for n in 0..501 {
+            world.fake.seed(&format!("Busy {n}"), cx.now());
+        }
+        let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::CannotTell, Retry::Never)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_are_not_to_be_seen_cost_no_others() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    let blind = r#"{"error":{"message":"Object does not exist","code":100,"error_subcode":33}}"#;
+    world.fault("/insights", Fault::Reply(400, blind));
+    let counts = world.instagram.measure(&cx, &receipt).await.unwrap();
+    assert_eq!((counts.likes, counts.reach), (Some(11), None));
 }
 
 #[tokio::test(start_paused = true)]
