@@ -31,6 +31,13 @@ const UNSEEN: TimeDelta = TimeDelta::minutes(5);
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long until a video is asked for again that a list shows, and its id does not.
 const LATER: Duration = Duration::from_secs(10 * 60);
+/// Each of these lets a user publish on a page: those of pages of old, and of the New Pages Experience.
+const PUBLISHING_TASKS: [&str; 4] = [
+    "CREATE_CONTENT",
+    "MANAGE",
+    "PROFILE_PLUS_CREATE_CONTENT",
+    "PROFILE_PLUS_FULL_CONTROL",
+];
 /// Why a draft cannot be looked up.
 const UNLISTED: &str =
     "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
@@ -503,7 +510,7 @@ fn content(cx: &Context, post: &Post) -> Content {
 }
 
 fn identity(cx: &Context, page: Page) -> Identity {
-    let may = |task: &String| task == "CREATE_CONTENT";
+    let may = |task: &String| PUBLISHING_TASKS.contains(&task.as_str());
     let needs_reauth = page.tasks.is_some_and(|tasks| !tasks.iter().any(may));
     Identity {
         handle: page.username,

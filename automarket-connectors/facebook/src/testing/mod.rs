@@ -326,12 +326,11 @@ fn view_page(id: &str, tasks: bool) -> Value {
         json!({"id": id, "name": "Globex"})
     };
     if tasks {
-        let may = if id == PAGE {
-            "CREATE_CONTENT"
-        } else {
-            "ANALYZE"
+        // As all pages of the New Pages Experience name them.
+        view["tasks"] = match id {
+            PAGE => json!(["PROFILE_PLUS_ANALYZE", "PROFILE_PLUS_CREATE_CONTENT"]),
+            _ => json!(["PROFILE_PLUS_ANALYZE"]),
         };
-        view["tasks"] = json!([may]);
     }
     view
 }

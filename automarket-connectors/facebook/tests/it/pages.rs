@@ -4,8 +4,9 @@ use automarket_connector_facebook::{Facebook, FacebookConfig, oauth, testing};
 use automarket_core::{
     Credential, ErrorKind, Publisher, Secret,
     oauth::{App, Refresh, TokenSet, refresh_call, revoke_call},
-    testing::{Fault, FaultRule},
+    testing::{Fault, FaultRule, Script},
 };
+use serde_json::json;
 
 use crate::world::{World, done, hello};
 
@@ -40,6 +41,29 @@ async fn a_user_has_pages_each_with_its_own_token() {
     let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn each_task_that_publishes_will_do() {
+    for (tasks, will_do) in [
+        (json!(["ANALYZE", "CREATE_CONTENT"]), true),
+        (json!(["MANAGE"]), true),
+        (json!(["PROFILE_PLUS_CREATE_CONTENT"]), true),
+        (json!(["PROFILE_PLUS_FULL_CONTROL"]), true),
+        (json!(["MODERATE", "PROFILE_PLUS_MESSAGING"]), false),
+    ] {
+        let page = json!({"id": "7", "name": "Acme", "access_token": "page-token", "tasks": tasks});
+        let pages = json!({"data": [page]}).to_string();
+        let wire = Script::new()
+            .expect("GET", "https://graph.facebook.com/v26.0/me?fields=id")
+            .reply(200, r#"{"id":"1"}"#)
+            .expect("GET", "https://graph.facebook.com/v26.0/me/accounts?fields=id%2Cname%2Cusername%2Caccess_token%2Ctasks&limit=100")
+            .reply(200, pages);
+        let facebook = Facebook::new(FacebookConfig::default());
+        let found = facebook.identify(&wire.context()).await.unwrap();
+        assert_eq!(found[0].needs_reauth, !will_do, "{tasks}");
+        wire.finished();
+    }
 }
 
 #[tokio::test]
