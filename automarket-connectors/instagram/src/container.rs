@@ -108,18 +108,22 @@ async fn one(
 async fn ready(cx: &Context, api: &Api<'_>, step: &str, id: String, video: bool) -> Result<Ready> {
     let pause = Duration::from_secs(if video { 15 } else { 5 });
     let wait = || async {
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut seen) = (Duration::ZERO, false);
         loop {
             match stage(cx, api, &id).await {
                 Ok(Stage::Finished | Stage::Published) => return Ok(Ready::Container(id.clone())),
                 Ok(Stage::Gone(why)) => return Ok(Ready::Gone(why)),
                 Ok(Stage::Refused(why)) => return Err(refused(&why)),
-                Ok(Stage::Working) => {}
+                Ok(Stage::Working) => seen = true,
                 // A container that was just made is not seen everywhere yet.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
             waited += pause;
+            // Instagram was seen to show no container for days, and to publish each: it is the one to ask.
+            if waited > PATIENCE && !seen {
+                return Ok(Ready::Container(id.clone()));
+            }
             if waited > PATIENCE {
                 return Err(working().with_retry(Retry::After(Some(LATER))));
             }

@@ -220,6 +220,38 @@ async fn a_container_that_does_not_show_yet_is_waited_for() {
     assert_eq!((world.effects().len(), world.fake.containers()), (1, 1));
 }
 
+/// Meta was seen to say 100/33 of every container for days, and to publish each.
+#[tokio::test(start_paused = true)]
+async fn containers_that_never_show_are_published() {
+    for post in [hello(), hello().media(photo())] {
+        let world = World::of_login(Login::Facebook);
+        world.fake.hide_objects(true);
+        world.fake.set_processing(0);
+        world.fake.delay_publishing(1);
+        let cx = world.cx();
+        let error = world.instagram.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::After(Some(Duration::from_secs(10))));
+        let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
+        assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+        assert_eq!(world.effects().len(), 1);
+
+        // What became of a lost answer nobody says.
+        let world = World::of_login(Login::Facebook);
+        world.fake.hide_objects(true);
+        world.fake.set_processing(0);
+        let cx = world.cx();
+        world.fault("/media_publish", Fault::CutAfter);
+        for _ in 0..3 {
+            let error = world.instagram.publish(&cx, &post).await.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            assert_eq!(world.effects().len(), 1);
+        }
+        world.fake.hide_objects(false);
+        done(world.instagram.publish(&cx, &post).await.unwrap());
+        assert_eq!(world.effects().len(), 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_told_by_the_containers_status() {
     // Which post it became cannot be told: a story, no caption, the same caption twice.
