@@ -572,8 +572,9 @@ fn metrics(counts: &wire::Counts, insights: BTreeMap<String, Value>) -> Metrics 
     let total = |counted: &Option<wire::Counted>| counted.as_ref().and_then(wire::Counted::total);
     Metrics {
         impressions: number("post_media_view"),
-        reach: number("post_total_media_view_unique"),
-        views: number("blue_reels_play_count"),
+        // Videos have the older name, and reels a count of their own.
+        reach: number("post_total_media_view_unique").or_else(|| number("post_impressions_unique")),
+        views: number("blue_reels_play_count").or_else(|| number("total_video_views")),
         likes: total(&counts.reactions).or_else(|| number("post_reactions_by_type_total")),
         comments: total(&counts.comments),
         shares: counts.shares.as_ref().map(|shares| shares.count),

@@ -275,13 +275,19 @@ pub(super) fn listed(state: &State, page: &str, reels: bool, since: i64) -> Vec<
 
 pub(super) fn insights(state: &State, page: &str, id: &str) -> Answer {
     let video = state.videos.get(id).filter(|video| video.page == page);
-    video.ok_or_else(|| missing(id))?;
+    let video = video.ok_or_else(|| missing(id))?;
     let one = |name: &str, value: u64| {
         json!({"id": format!("{id}/video_insights/{name}/lifetime"), "name": name,
             "period": "lifetime", "values": [{"value": value}]})
     };
+    // Each kind has a count of its own.
+    let views = match video.reel {
+        true => "blue_reels_play_count",
+        false => "total_video_views",
+    };
     let data = [
-        one("blue_reels_play_count", 42),
+        one(views, 42),
+        one("post_impressions_unique", 30),
         one("post_video_avg_time_watched", 3100),
     ];
     Ok(json_reply(200, &json!({"data": data})))

@@ -143,7 +143,10 @@ async fn videos_go_in_chunks_and_are_public_once_processed() {
     let url = format!("https://www.facebook.com/videos/{}/", receipt.remote_id);
     assert_eq!(receipt.url, Some(url));
     let metrics = world.facebook.measure(&cx, &receipt).await.unwrap();
-    assert_eq!((metrics.views, metrics.likes), (Some(42), Some(11)));
+    assert_eq!(
+        (metrics.views, metrics.reach, metrics.likes),
+        (Some(42), Some(30), Some(11))
+    );
     let error = world.facebook.edit(&cx, &receipt, "No").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     world.facebook.delete(&cx, &receipt).await.unwrap();
@@ -169,6 +172,8 @@ async fn reels_go_whole_and_are_found_again() {
         (&(3 * MIB).into(), &"Behind the scenes".into())
     );
     assert_eq!(world.effects()[0]["kind"], "reel");
+    let metrics = world.facebook.measure(&cx, &receipt).await.unwrap();
+    assert_eq!((metrics.views, metrics.reach), (Some(42), Some(30)));
 }
 
 #[tokio::test]
