@@ -174,8 +174,10 @@ impl Api<'_> {
 
     pub(crate) fn finalize(&self, id: &str) -> Result<Call> {
         let path = format!("/2/media/upload/{}/finalize", segment(id)?);
+        // The description knows no body, yet X refuses the call without a JSON object.
         Ok(self
             .call("media.finalize", Method::POST, &path)?
+            .json(&json!({}))?
             .repeatable())
     }
 

@@ -106,6 +106,10 @@ pub(super) fn append(state: &mut State, call: &Incoming<'_>, id: &str) -> Respon
 }
 
 pub(super) fn finalize(state: &mut State, call: &Incoming<'_>, id: &str) -> Response<Bytes> {
+    // The description knows no body here; several clients met this refusal.
+    if call.json().is_none() {
+        return invalid("Request body must be a JSON object.");
+    }
     let questions = state.questions;
     let failing = state.failing.0 > 0;
     let reason = state.failing.1.clone();
