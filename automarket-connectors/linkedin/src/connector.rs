@@ -1,9 +1,9 @@
 use std::sync::atomic::AtomicBool;
 
 use automarket_core::{
-    Content, Context, Delivery, ErrorKind, Handle, Identity, Intent, Lookup, Metrics, Outcome,
-    Post, Profile, Publisher, Receipt, Result, async_trait, check::Finding, publisher::undeclared,
-    store::Account,
+    Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
+    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait, check::Finding,
+    publisher::undeclared, store::Account,
 };
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ use crate::{
     send::{Commenting, Posting, UNLISTED, UNLISTED_DRAFT},
     wire,
 };
+
+/// What a handle says of a post whose first comment was waited for in vain.
+const UNCOMMENTED: &str = "uncommented";
+const LATE: &str = "the first comment was not placed: its post was processed for too long";
 
 /// Publishes on LinkedIn, as a member or as an organisation: texts, images, videos, documents, cards of links,
 /// polls, and a comment under them.
@@ -92,10 +96,18 @@ impl LinkedIn {
         let sent = cx.once("linkedin.post", || posting.look(), || posting.send());
         let urn = posting.ended(sent.await)?;
         if draft {
+            return Ok(Outcome::Accepted(handle(urn)));
+        }
+        let commented = content.first_comment.is_some();
+        if !posting.is_public(&urn, commented).await? {
+            let data = if commented {
+                json!({UNCOMMENTED: true})
+            } else {
+                Value::Null
+            };
             return Ok(Outcome::Accepted(Handle {
-                remote_id: urn,
-                due: None,
-                data: Value::Null,
+                data,
+                ..handle(urn)
             }));
         }
         let Some(text) = &content.first_comment else {
@@ -127,12 +139,21 @@ impl LinkedIn {
             }
             found => found?,
         };
-        let Some(urn) = post else {
+        let Some(post) = post else {
             return match intent.post.delivery {
                 Delivery::Draft => Err(cannot_tell(UNLISTED_DRAFT)),
                 _ => Ok(Lookup::Absent),
             };
         };
+        let missing =
+            "the post is there without its comment; publishing with the same steps goes on";
+        let urn = post.id.clone();
+        if !post.is_public() {
+            return match content.first_comment {
+                Some(_) => Err(cannot_tell(missing)),
+                None => Ok(Lookup::Found(Outcome::Accepted(handle(urn)))),
+            };
+        }
         let mut found = receipt(urn.clone());
         if let Some(text) = &content.first_comment {
             let commenting = Commenting {
@@ -142,8 +163,6 @@ impl LinkedIn {
                 post: &urn,
                 text,
             };
-            let missing =
-                "the post is there without its comment; publishing with the same steps goes on";
             let comment = commenting.look().await?;
             found = found.commented(comment.ok_or_else(|| cannot_tell(missing)))?;
         }
@@ -185,14 +204,29 @@ impl Publisher for LinkedIn {
         outcome.map_err(|error| error.with_platform(&PLATFORM))
     }
 
-    /// Whether somebody has made a draft public.
+    /// Whether LinkedIn has made public what it took, or somebody a draft.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let api = self.api(cx)?;
         let post: wire::Post = ask(cx, api.post(&handle.remote_id)?).await?;
-        Ok(match post.lifecycle_state.as_str() {
-            "PUBLISHED" => Outcome::Done(receipt(handle.remote_id.clone())),
-            _ => Outcome::Accepted(handle.clone()),
-        })
+        if post.has_failed() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "LinkedIn took the post and could not publish it",
+            )
+            .with_platform(&PLATFORM)
+            .with_operation("posts.get")
+            .with_rule("linkedin.publish_failed")
+            .with_remedy("bring its media in another form, then publish it again"));
+        }
+        if !post.is_public() {
+            return Ok(Outcome::Accepted(handle.clone()));
+        }
+        let published = receipt(handle.remote_id.clone());
+        if handle.data[UNCOMMENTED] != true {
+            return Ok(Outcome::Done(published));
+        }
+        let late = Error::new(ErrorKind::NotFound, LATE).with_platform(&PLATFORM);
+        Ok(Outcome::Done(published.commented(Err(late))?))
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
@@ -277,6 +311,14 @@ fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> 
 fn set(object: &mut Value, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         object[name] = json!(value);
+    }
+}
+
+fn handle(urn: String) -> Handle {
+    Handle {
+        remote_id: urn,
+        due: None,
+        data: Value::Null,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) const PAGES: usize = 5;
 /// How far our clock and LinkedIn's may differ.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// The author's post of this text since an instant.
+/// The author's post of this text since an instant, public or to be so: one that LinkedIn failed is nowhere.
 ///
 /// # Errors
 /// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
@@ -31,7 +31,7 @@ pub(crate) async fn find_post(
     author: &Author,
     text: &str,
     since: DateTime<Utc>,
-) -> Result<Option<String>> {
+) -> Result<Option<Post>> {
     let wanted = plain(&escape(text, Markup::LittleText));
     if wanted.is_empty() {
         return Err(cannot_tell(
@@ -45,23 +45,24 @@ pub(crate) async fn find_post(
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
         let posts = listed.elements;
         let old = |post: &Post| post.made().is_some_and(|made| made < since);
-        for post in &posts {
-            if post.reshare_context.is_some() || old(post) {
+        // That the newest come first is what is seen, not what is promised.
+        let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
+        let last = posts.len() < PAGE || newest_first && posts.last().is_some_and(old);
+        for post in posts {
+            if post.reshare_context.is_some() || old(&post) || post.has_failed() {
                 continue;
             }
             let said = plain(&post.commentary);
             if said == wanted {
-                return Ok(Some(post.id.clone()));
+                return Ok(Some(post));
             }
             if shortened(&said, &wanted) {
                 // One that may be of before, though clocks differ, may say the same of another link.
                 let ours = post.made().is_some_and(|made| made >= begun);
-                alike.push(ours.then(|| post.id.clone()));
+                alike.push(ours.then_some(post));
             }
         }
-        // That the newest come first is what is seen, not what is promised.
-        let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
-        if posts.len() < PAGE || newest_first && posts.last().is_some_and(old) {
+        if last {
             return only(alike);
         }
     }
@@ -69,10 +70,10 @@ pub(crate) async fn find_post(
 }
 
 /// The one of those that are like what was sent but for [shortened] links, where it is the only one and known to be ours.
-pub(crate) fn only(alike: Vec<Option<String>>) -> Result<Option<String>> {
-    match &*alike {
-        [] => Ok(None),
-        [Some(ours)] => Ok(Some(ours.clone())),
+pub(crate) fn only<T>(mut alike: Vec<Option<T>>) -> Result<Option<T>> {
+    match (alike.pop(), alike.len()) {
+        (None, _) => Ok(None),
+        (Some(Some(ours)), 0) => Ok(Some(ours)),
         _ => Err(cannot_tell(
             "LinkedIn shortens links, so what is there may be this, or say the same of another link: look there, \
              then send it again or leave it",

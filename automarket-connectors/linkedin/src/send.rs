@@ -15,7 +15,7 @@ use automarket_core::{
 use serde_json::Value;
 
 use crate::{
-    LinkedInOptions,
+    LinkedInOptions, PLATFORM,
     api::{Api, PAGE},
     author::Author,
     error::{ask, created, original, send},
@@ -65,7 +65,7 @@ impl Posting<'_> {
                 }
             }
             Ok(None) if self.draft => Err(cannot_tell(UNLISTED_DRAFT)),
-            found => found,
+            found => Ok(found?.map(|post| post.id)),
         }
     }
 
@@ -125,6 +125,8 @@ impl Posting<'_> {
         let young =
             |made: Option<i64>| made.is_some_and(|made| made >= earliest(self.cx, self.begun));
         match ask::<Post>(self.cx, self.api.post(&urn)?).await {
+            // Ours, or a failed one before it: what else there is LinkedIn does not say.
+            Ok(post) if post.has_failed() => Err(cannot_tell(&format!("{FAILED} {urn}"))),
             Ok(post) if young(post.made()) => Ok(urn),
             // It repeats what stood there before.
             Ok(_) => Err(duplicate),
@@ -140,6 +142,32 @@ impl Posting<'_> {
     }
 }
 
+impl Posting<'_> {
+    /// Whether what LinkedIn took is public: it goes on with media, and may fail the post then. Only of organisations'
+    /// posts may that be asked. A comment to come waits for it, as long as for what does not show yet.
+    pub(crate) async fn is_public(&self, urn: &str, commented: bool) -> Result<bool> {
+        if !self.with_files || self.author.is_member() {
+            return Ok(true);
+        }
+        let asked = || async {
+            match ask::<Post>(self.cx, self.api.post(urn)?).await {
+                Ok(post) if commented && post.is_processed() => {
+                    Err(Error::new(ErrorKind::NotFound, PROCESSED).with_platform(&PLATFORM))
+                }
+                Ok(post) => Ok(post.is_public()),
+                // Where nobody answers this, the success is what is known.
+                Err(error) => Ok(commented || error.retry() == Retry::Never),
+            }
+        };
+        match self.cx.until_seen("linkedin.unseen", asked).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.retry() == Retry::Never => {
+                Ok(false)
+            }
+            end => end,
+        }
+    }
+}
+
 /// When a post was made, by its number, in milliseconds. LinkedIn does not promise this, so it only makes doubt.
 fn numbered(urn: &str) -> Option<i64> {
     let number: i64 = urn.rsplit(':').next()?.parse().ok()?;
@@ -148,6 +176,12 @@ fn numbered(urn: &str) -> Option<i64> {
 
 /// Why a post that cannot be read is not taken for the lost one.
 const OLDER: &str = "LinkedIn says that it repeats a post that looks older: look on the profile, then publish again or leave it:";
+
+/// Why a post that LinkedIn failed is not taken for the lost one.
+const FAILED: &str = "LinkedIn says that it repeats a post that it could not publish: look on the page, delete that one, then publish again or leave it:";
+
+/// Why a first comment is not placed yet.
+const PROCESSED: &str = "LinkedIn is still processing the post; its first comment waits";
 
 /// Why a member's post cannot be looked up.
 pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \

@@ -105,6 +105,20 @@ pub(crate) struct Post {
 }
 
 impl Post {
+    pub(crate) fn is_public(&self) -> bool {
+        self.lifecycle_state == "PUBLISHED"
+    }
+
+    /// Whether LinkedIn took it and goes on with its media.
+    pub(crate) fn is_processed(&self) -> bool {
+        self.lifecycle_state == "PUBLISH_REQUESTED"
+    }
+
+    /// Whether LinkedIn took it and could not publish it.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.lifecycle_state == "PUBLISH_FAILED"
+    }
+
     /// When it was made, in milliseconds.
     pub(crate) fn made(&self) -> Option<i64> {
         self.created_at.or(self.published_at)

@@ -39,8 +39,8 @@ pub const OTHER_MEMBER: &str = "urn:li:person:BoB-2";
 /// Globex.
 pub const OTHER_ORGANIZATION: &str = "urn:li:organization:2414183";
 
-/// The fake. Its posts are its effects: `{id, author, text, commentary, visibility, content, comments}`, where
-/// `text` is what readers see.
+/// The fake. Its posts are its effects: `{id, author, text, commentary, visibility, content, state, comments}`, where
+/// `text` is what readers see; they see what is `PUBLISHED`.
 #[derive(Debug, Default)]
 pub struct FakeLinkedIn {
     state: Mutex<State>,
@@ -117,6 +117,12 @@ impl FakeLinkedIn {
     /// How many comments are refused from now on because their post does not show yet.
     pub fn hide_from_comments(&self, times: u32) {
         self.lock().uncommentable = times;
+    }
+
+    /// How many questions find posts with files, and drafts that somebody publishes, still in processing from now on,
+    /// and whether they fail after that.
+    pub fn publish_late(&self, questions: u32, fails: bool) {
+        self.lock().late = (questions, fails);
     }
 
     /// Another member comments on a post.

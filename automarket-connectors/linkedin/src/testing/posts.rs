@@ -55,6 +55,11 @@ pub(super) fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> 
         "ugcPost"
     };
     let id = format!("urn:li:{kind}:{}", state.number_at(call.now));
+    let with_files = matches!(
+        &content,
+        Some(content) if content.get("media").or(content.get("multiImage")).is_some()
+    );
+    let late = if with_files { state.late } else { (0, false) };
     state.posts.push(Post {
         id: id.clone(),
         author,
@@ -63,6 +68,7 @@ pub(super) fn create(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> 
         content,
         no_reshare: body["isReshareDisabledByAuthor"] == true,
         draft: body["lifecycleState"] == "DRAFT",
+        late,
         comments: Vec::new(),
         at: call.now,
     });
@@ -241,7 +247,7 @@ fn listed(post: &Post) -> Value {
     let mut view = json!({
         "id": post.id, "author": post.author, "commentary": shortened(&post.commentary, &post.id),
         "visibility": post.visibility,
-        "lifecycleState": if post.draft { "DRAFT" } else { "PUBLISHED" },
+        "lifecycleState": post.lifecycle(),
         "createdAt": at, "publishedAt": at, "lastModifiedAt": at,
         "isReshareDisabledByAuthor": post.no_reshare,
     });
@@ -251,11 +257,18 @@ fn listed(post: &Post) -> Value {
     view
 }
 
-pub(super) fn get(state: &State, call: &Incoming<'_>, urn: &str) -> Response<Bytes> {
+pub(super) fn get(state: &mut State, call: &Incoming<'_>, urn: &str) -> Response<Bytes> {
     match state.post(urn) {
         // Whether a post is there is nobody's to know who may not read it.
         None if state.community => problem(404, 0, "NOT_FOUND", "Could not find entity"),
-        Some(post) if state.reads(call.member, &post.author) => json_reply(200, &listed(post)),
+        Some(post) if state.reads(call.member, &post.author) => {
+            let reply = json_reply(200, &listed(post));
+            let asked = state.posts.iter_mut().find(|post| post.id == urn);
+            if let Some(post) = asked.filter(|post| !post.draft) {
+                post.late.0 = post.late.0.saturating_sub(1);
+            }
+            reply
+        }
         _ => forbidden("partnerApiPostsExternal.GET.20261001"),
     }
 }
@@ -300,7 +313,7 @@ pub(super) fn comment(state: &mut State, call: &Incoming<'_>, urn: &str) -> Resp
     let Some(post) = state
         .posts
         .iter_mut()
-        .find(|post| post.id == urn && !unseen)
+        .find(|post| post.id == urn && !unseen && post.lifecycle() == "PUBLISHED")
     else {
         return problem(404, 0, "NOT_FOUND", "The activity could not be found");
     };

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) takes_repeats: bool,
     pub(super) too_new: u32,
     pub(super) uncommentable: u32,
+    /// After how many questions posts with files are public, and whether they fail instead.
+    pub(super) late: (u32, bool),
     pub(super) posts: Vec<Post>,
     /// What was deleted: its text is known for a while.
     pub(super) deleted: Vec<Post>,
@@ -45,6 +47,8 @@ pub(super) struct Post {
     pub(super) content: Option<Value>,
     pub(super) no_reshare: bool,
     pub(super) draft: bool,
+    /// How many questions find it still in processing, and whether that fails in the end.
+    pub(super) late: (u32, bool),
     pub(super) comments: Vec<Comment>,
     pub(super) at: DateTime<Utc>,
 }
@@ -57,6 +61,16 @@ pub(super) struct Comment {
 }
 
 impl Post {
+    /// LinkedIn's `lifecycleState`.
+    pub(super) fn lifecycle(&self) -> &'static str {
+        match self.late {
+            _ if self.draft => "DRAFT",
+            (1.., _) => "PUBLISH_REQUESTED",
+            (0, true) => "PUBLISH_FAILED",
+            (0, false) => "PUBLISHED",
+        }
+    }
+
     pub(super) fn view(&self) -> Value {
         let comments = self.comments.iter();
         let comments = comments.map(|one| json!({"actor": one.actor, "text": one.text}));
@@ -69,6 +83,7 @@ impl Post {
             "content": self.content,
             "no_reshare": self.no_reshare,
             "draft": self.draft,
+            "state": self.lifecycle(),
             "comments": comments.collect::<Vec<Value>>(),
         })
     }
@@ -121,6 +136,7 @@ impl Default for State {
             takes_repeats: false,
             too_new: 0,
             uncommentable: 0,
+            late: (0, false),
             posts: Vec::new(),
             deleted: Vec::new(),
             uploads: BTreeMap::new(),
@@ -168,7 +184,10 @@ impl State {
     pub(super) fn publish_draft(&mut self, urn: &str) -> bool {
         let mut posts = self.posts.iter_mut();
         let draft = posts.find(|post| post.id == urn && post.draft);
-        draft.is_some_and(|post| std::mem::replace(&mut post.draft, false))
+        draft.is_some_and(|post| {
+            post.late = self.late;
+            std::mem::replace(&mut post.draft, false)
+        })
     }
 
     pub(super) fn seed(&mut self, author: &str, commentary: &str, at: DateTime<Utc>) -> String {
@@ -181,6 +200,7 @@ impl State {
             content: None,
             no_reshare: false,
             draft: false,
+            late: (0, false),
             comments: Vec::new(),
             at,
         });

@@ -10,5 +10,6 @@ mod faults;
 mod media;
 mod members;
 mod posts;
+mod processing;
 mod wire;
 mod world;

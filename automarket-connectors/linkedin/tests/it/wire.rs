@@ -97,6 +97,8 @@ async fn an_image_is_these_requests() {
         .json(body)
         .reply(201, "")
         .reply_header("x-linkedin-id", "urn:li:share:7");
+    let wire = rest(wire, "GET", "/rest/posts/urn%3Ali%3Ashare%3A7?viewContext=AUTHOR")
+        .reply(200, r#"{"id":"urn:li:share:7","lifecycleState":"PUBLISHED","commentary":"Look","createdAt":4102444800000}"#);
     let cx = cx(&wire, testing::ORGANIZATION);
     let image = Media::image(&b"\x89PNG\r\n\x1a\nabcd"[..], "image/png").alt("A dot");
     let post = Post::text("Look").media(image);
