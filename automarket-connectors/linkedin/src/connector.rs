@@ -11,7 +11,7 @@ use crate::{
     LinkedInConfig, LinkedInOptions, PLATFORM,
     api::Api,
     author::{Author, is_member},
-    error::{ask, send},
+    error::{ask, is_gone, send},
     find::{cannot_tell, find_post},
     identify::identities,
     measure::metrics,
@@ -207,7 +207,12 @@ impl Publisher for LinkedIn {
     /// Whether LinkedIn has made public what it took, or somebody a draft.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let api = self.api(cx)?;
-        let post: wire::Post = ask(cx, api.post(&handle.remote_id)?).await?;
+        let asked = ask::<wire::Post>(cx, api.post(&handle.remote_id)?).await;
+        let post = asked.map_err(|error| match error.kind() {
+            // No word on the post, so not the last one.
+            ErrorKind::NotFound if !is_gone(&error) => error.with_kind(ErrorKind::UnexpectedReply),
+            _ => error,
+        })?;
         if post.has_failed() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -248,8 +253,12 @@ impl Publisher for LinkedIn {
     async fn delete(&self, cx: &Context, receipt: &Receipt) -> Result<()> {
         let api = self.api(cx)?;
         match send(cx, api.delete(&receipt.remote_id)?).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_remedy(
+                "look on LinkedIn whether it is still there, and whether base_url is right, then delete it again",
+            )),
+            Err(error) => Err(error),
         }
     }
 }

@@ -50,6 +50,12 @@ pub(crate) fn created(reply: &Reply) -> Result<String> {
     })
 }
 
+/// Whether LinkedIn knows that there is no such post: an address that leads nowhere says 404, too (`RESOURCE_NOT_FOUND`, or
+/// a page).
+pub(crate) fn is_gone(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.platform_code() == Some("NOT_FOUND")
+}
+
 /// The post that LinkedIn says it has already.
 pub(crate) fn original(duplicate: &Error) -> Option<String> {
     let (_, rest) = duplicate.body()?.split_once("duplicate of ")?;

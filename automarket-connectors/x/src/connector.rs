@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     PLATFORM, XConfig, XOptions,
     api::{Api, Part},
-    error::{answer, ask},
+    error::{answer, ask, is_gone},
     find::{Wanted, pick, posts_since},
     media, rules,
     wire::{self, Created, Deleted, User},
@@ -251,7 +251,12 @@ impl Publisher for X {
                     )
                     .with_platform(&PLATFORM));
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(error.with_remedy(
+                        "look on X whether it is still there, and whether base_url is right, then delete it again",
+                    ));
+                }
                 Err(error) => return Err(error),
             }
         }

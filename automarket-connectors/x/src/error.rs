@@ -45,6 +45,12 @@ pub(crate) async fn send(cx: &Context, call: Call) -> Result<Reply> {
     }
 }
 
+/// Whether X knows that the post is gone: an address that leads nowhere (code 34, no type) says 404, too.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    let named = matches!(error.platform_code(), Some("resource-not-found" | "144"));
+    named && error.kind() == ErrorKind::NotFound
+}
+
 /// An error that stands in an answer of success instead of its data.
 fn told(reply: &Reply, problem: &Problem) -> Error {
     let kind = match slug(&problem.kind) {

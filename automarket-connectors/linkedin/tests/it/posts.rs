@@ -3,7 +3,7 @@
 use automarket_connector_linkedin::{LinkedInOptions, PLATFORM, Poll, PollDays, Visibility};
 use automarket_core::{
     Context, Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, check::Severity,
-    chrono::TimeDelta, content::Variant, testing::Fault,
+    chrono::TimeDelta, content::Variant, publisher::is_last_word, testing::Fault,
 };
 use serde_json::json;
 
@@ -292,4 +292,35 @@ async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
     let error = world.linkedin.publish(&world.cx(), &commented).await;
     let rule = error.unwrap_err().rule().map(str::to_owned);
     assert_eq!(rule.as_deref(), Some("linkedin.draft_comment"));
+}
+
+/// An address that leads nowhere any more says 404 to everything.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_post_says_nothing_of_it() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.linkedin.publish(&cx, &hello()).await.unwrap());
+    let moved = json!({"base_url": "https://api.linkedin.com/x"});
+    let account = cx.account().unwrap().clone().with_settings(moved);
+    let elsewhere = world.cx().with_account(account);
+    let error = world.linkedin.delete(&elsewhere, &receipt).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert!(error.remedy().is_some());
+    world.fault("/rest/posts/", Fault::Reply(404, "<html>Not Found</html>"));
+    world.linkedin.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(world.effects().len(), 1);
+
+    // Nor is that the last word on a draft.
+    let draft = Post::text("A draft").delivery(Delivery::Draft);
+    let outcome = world.linkedin.publish(&world.cx(), &draft).await.unwrap();
+    let Outcome::Accepted(handle) = outcome else {
+        panic!("{outcome:?}")
+    };
+    let error = world.linkedin.poll(&elsewhere, &handle).await.unwrap_err();
+    assert!(!is_last_word(error.kind()), "{error:?}");
+    let gone = Receipt::new(&*handle.remote_id);
+    world.linkedin.delete(&cx, &gone).await.unwrap();
+    let error = world.linkedin.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

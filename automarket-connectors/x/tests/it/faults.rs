@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use automarket_connector_x::XConfig;
 use automarket_core::{
-    Credential, Error, ErrorKind, Intent, Lookup, Media, Post, Publisher, Retry,
+    Context, Credential, Error, ErrorKind, Intent, Lookup, Media, Post, Publisher, Retry,
     chrono::TimeDelta,
     http_types::Method,
     steps::{MemorySteps, Steps as _},
@@ -362,4 +362,33 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     assert!(why.message.contains("part 2 of 2"), "{}", why.message);
     assert_eq!(world.effects().len(), 1);
     assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+}
+
+/// An address that leads nowhere any more says 404 to everything.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_post_deletes_nothing() {
+    let world = World::new();
+    let cx = world.cx();
+    let receipt = done(world.x.publish(&cx, &thread()).await.unwrap());
+    let moved = json!({"base_url": "https://api.x.com/x"});
+    let account = cx.account().unwrap().clone().with_settings(moved);
+    let elsewhere = world.cx().with_account(account);
+    let refused = async |cx: &Context| {
+        let error = world.x.delete(cx, &receipt).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+        assert!(error.remedy().is_some());
+        assert_eq!(world.effects().len(), 3);
+    };
+    refused(&elsewhere).await;
+    for page in [
+        "<html>Not Found</html>",
+        r#"{"errors":[{"message":"Sorry, that page does not exist","code":34}]}"#,
+    ] {
+        world.fault("/2/tweets/", Fault::Reply(404, page));
+        refused(&cx).await;
+    }
+    // What is known to be gone is.
+    let no_status = r#"{"errors":[{"message":"No status found with that ID.","code":144}]}"#;
+    world.fault("/2/tweets/", Fault::Reply(404, no_status));
+    world.x.delete(&cx, &receipt).await.unwrap();
 }
