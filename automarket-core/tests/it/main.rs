@@ -8,6 +8,7 @@
 mod alone;
 mod check;
 mod classify;
+mod conformance;
 mod content;
 mod context;
 mod dialect;

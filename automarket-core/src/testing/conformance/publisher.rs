@@ -13,47 +13,24 @@
 //! ```
 
 mod faults;
-
-use std::{fmt::Debug, sync::Arc};
+mod harness;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::Method;
 
 use crate::{
-    Context, Credential, Delivery, Error, ErrorKind, Intent, Lookup, Outcome, Post, Profile,
-    Publisher, Receipt, Result,
+    Delivery, ErrorKind, Intent, Lookup, Outcome, Post,
     content::{Media, MediaKind, Variant, Voice},
-    publisher::{is_last_word, judge, rules_for},
+    publisher::{is_last_word, judge},
     steps,
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fault, FaultRule},
 };
 
 pub use faults::{
-    a_crash_at_any_request_leaves_one_effect, any_fault_at_any_write, faults_end_as_they_should,
+    a_crash_at_any_request_leaves_one_effect, a_lost_answer_is_settled_a_day_later,
+    any_fault_at_any_write, faults_end_as_they_should,
 };
-
-/// A publisher in its world. Each case wants a fresh one.
-pub struct PublisherUnderTest {
-    /// The publisher.
-    pub publisher: Arc<dyn Publisher>,
-    /// The world, with the platform's fake in it; what the fake's `effects` list is what is counted.
-    pub sandbox: Sandbox,
-    /// The clock of the sandbox and of the context.
-    pub clock: ManualClock,
-    /// A context on the sandbox with a connected account and a good credential. The suite sets steps and
-    /// key itself.
-    pub context: Context,
-    /// The same for another account of the same platform, where there is one.
-    pub other: Option<Context>,
-    /// A credential that the platform refuses.
-    pub bad_credential: Credential,
-    /// Texts that no error may show: the secrets of both credentials.
-    pub secrets: Vec<String>,
-    /// A minimal good post with a text.
-    pub post: Post,
-    /// The request whose effect is the post: its method and a part of its path.
-    pub write: (Method, &'static str),
-}
+pub use harness::PublisherUnderTest;
+use harness::{err, ok};
 
 /// Runs every case, each in a fresh world.
 ///
@@ -71,6 +48,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     declared_deliveries_work_and_others_are_unsupported(&fresh).await;
     faults_end_as_they_should(&fresh).await;
     a_crash_at_any_request_leaves_one_effect(&fresh).await;
+    a_lost_answer_is_settled_a_day_later(&fresh).await;
     polling_never_publishes(&fresh()).await;
     a_scheduled_post_becomes_public(&fresh()).await;
     find_picks_the_right_one(&fresh()).await;
@@ -392,8 +370,8 @@ pub async fn a_scheduled_post_becomes_public(test: &PublisherUnderTest) {
     test.expect_effects(1, "after its time");
 }
 
-/// `find` tells the asked-for intent from similar, older and foreign ones, and says `Absent` of one that
-/// never left.
+/// `find` tells the asked-for intent from similar, older and foreign ones, however long ago it was, and says
+/// `Absent` of one that never left.
 ///
 /// # Panics
 /// When it does not.
@@ -436,14 +414,30 @@ pub async fn find_picks_the_right_one(test: &PublisherUnderTest) {
             "publish on the other account",
         );
     }
-    for (key, post, at, remote_id) in sent {
-        match lookup(key, post, at).await {
-            Lookup::Found(outcome) => assert_eq!(outcome.remote_id(), remote_id, "of {key}"),
-            other => panic!("{key} was published as {remote_id}, but find says {other:?}"),
+    let begun = test.now();
+    for later in [TimeDelta::zero(), TimeDelta::days(1)] {
+        test.clock.advance(later);
+        let when = if later.is_zero() { "" } else { "a day later " };
+        for (key, post, at, remote_id) in &sent {
+            match lookup(key, post.clone(), *at).await {
+                Lookup::Found(outcome) => {
+                    assert_eq!(outcome.remote_id(), remote_id, "{when}of {key}");
+                }
+                other => {
+                    panic!("{key} was published as {remote_id}, but {when}find says {other:?}")
+                }
+            }
         }
+        let absent = lookup("key-4", test.similar(4), begun).await;
+        assert_eq!(absent, Lookup::Absent, "key-4 never left this account");
     }
-    let absent = lookup("key-4", test.similar(4), test.now()).await;
-    assert_eq!(absent, Lookup::Absent, "key-4 never left this account");
+    let again = test.similar(5);
+    let publish = publisher.publish(&test.attempt("key-5"), &again).await;
+    ok(publish, "publish what will be said again");
+    test.clock.advance(TimeDelta::days(2));
+    let absent = lookup("key-6", again, test.now()).await;
+    let why = "key-6 never left, though the same words once did";
+    assert_eq!(absent, Lookup::Absent, "{why}");
 }
 
 /// Metrics of a published post can be read where that is declared.
@@ -507,102 +501,4 @@ pub async fn what_failed_for_good_is_told_so(test: &PublisherUnderTest, fail: im
         }
     }
     panic!("no end is told")
-}
-
-impl PublisherUnderTest {
-    fn now(&self) -> DateTime<Utc> {
-        self.context.now()
-    }
-
-    /// What its account has to keep to.
-    fn own_rules(&self) -> Profile {
-        match self.context.account() {
-            Some(account) => rules_for(account, &*self.publisher),
-            None => self.publisher.profile().clone(),
-        }
-    }
-
-    /// A context for a new intent: fresh steps and this key.
-    fn attempt(&self, key: &str) -> Context {
-        self.context.fresh().with_key(key)
-    }
-
-    fn intent(&self, key: &str, post: &Post) -> Intent {
-        Intent {
-            key: key.to_owned(),
-            post: post.clone(),
-            at: self.now(),
-        }
-    }
-
-    /// The post with a text of its own, since platforms refuse exact repeats.
-    fn similar(&self, n: usize) -> Post {
-        let mut post = self.post.clone();
-        let text = post.base.text.unwrap_or_default();
-        post.base.text = Some(format!("{text} ({n})"));
-        post
-    }
-
-    /// The post in a way that is not public at once, where the platform has one.
-    fn waiting_post(&self) -> Post {
-        if self.publisher.profile().abilities.schedule {
-            let due = self.now() + TimeDelta::hours(1);
-            self.post.clone().delivery(Delivery::At(due))
-        } else {
-            self.post.clone()
-        }
-    }
-
-    fn effects(&self) -> Vec<serde_json::Value> {
-        self.sandbox.effects(&self.publisher.profile().platform)
-    }
-
-    fn expect_effects(&self, count: usize, when: &str) {
-        let effects = self.effects();
-        assert_eq!(effects.len(), count, "{when}, the platform has {effects:?}");
-    }
-
-    fn expect_no_secret(&self, error: &Error) {
-        let shown = format!("{error} {error:?} {} {:?}", error.report(), error.body());
-        for secret in &self.secrets {
-            assert!(!shown.contains(secret), "an error shows a secret");
-        }
-    }
-
-    /// Polls something accepted to its end.
-    async fn wait_for(&self, cx: &Context, outcome: Outcome) -> Receipt {
-        let mut outcome = outcome;
-        for _ in 0..20 {
-            match outcome {
-                Outcome::Done(receipt) => return receipt,
-                Outcome::Accepted(handle) => {
-                    self.clock.advance(TimeDelta::minutes(1));
-                    outcome = ok(self.publisher.poll(cx, &handle).await, "poll");
-                }
-            }
-        }
-        panic!("never public: {outcome:?}")
-    }
-}
-
-impl Debug for PublisherUnderTest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PublisherUnderTest")
-            .field("profile", &self.publisher.profile().name)
-            .finish_non_exhaustive()
-    }
-}
-
-fn ok<T>(result: Result<T>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("{what}: {error:?}"),
-    }
-}
-
-fn err<T: Debug>(result: Result<T>, what: &str) -> Error {
-    match result {
-        Err(error) => error,
-        Ok(value) => panic!("{what} should have failed, and gave {value:?}"),
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{PublisherUnderTest, err, ok};
+use super::harness::{PublisherUnderTest, err, ok};
 use crate::{
     Context, Error, ErrorKind, Intent, Lookup, Outcome, Receipt, Retry,
     testing::{Fault, FaultRule},
@@ -77,6 +77,49 @@ pub async fn a_crash_at_any_request_leaves_one_effect(fresh: &impl Fn() -> Publi
                 break;
             }
             test.expect_resumption(&cx, &name).await;
+        }
+    }
+}
+
+/// A lost answer that nobody asks after before the next day is found then, and one whose request did nothing is not
+/// taken for an older post of the same words: so `publish` looks since the sending, and neither less nor more.
+///
+/// # Panics
+/// When the post goes out twice, or never.
+pub async fn a_lost_answer_is_settled_a_day_later(fresh: &impl Fn() -> PublisherUnderTest) {
+    if !fresh().publisher.profile().abilities.find {
+        return;
+    }
+    for (fault, repeated) in [(Fault::CutAfter, false), (Fault::CutBefore, true)] {
+        let test = fresh();
+        let name = format!("{fault:?}");
+        let publish = async |cx: &Context| test.publisher.publish(cx, &test.post).await;
+        let mut older = None;
+        if repeated {
+            older = Some(ok(publish(&test.attempt("key-0")).await, "an older post"));
+            test.clock.advance(TimeDelta::days(2));
+        }
+        let (method, path) = test.write.clone();
+        let rule = FaultRule::on(path, fault).method(method);
+        test.sandbox.faults().add(rule);
+        let cx = test.attempt("key-1");
+        let error = err(publish(&cx).await, &name);
+        assert!(error.is_unknown(), "{name} ended in {error:?}");
+        test.clock.advance(TimeDelta::days(1));
+        match (publish(&cx).await, older) {
+            (Ok(outcome), Some(older)) => {
+                let taken = outcome.remote_id() == older.remote_id();
+                assert!(!taken, "{name} was answered with an older post");
+                test.expect_effects(2, &format!("after {name}, gone on with a day later"));
+            }
+            // The platform takes no text twice.
+            (Err(error), Some(_)) => {
+                assert_eq!(error.kind(), ErrorKind::Duplicate, "{name}: {error:?}");
+            }
+            (end, None) => {
+                ok(end, &name);
+                test.expect_effects(1, &format!("after {name}, gone on with a day later"));
+            }
         }
     }
 }

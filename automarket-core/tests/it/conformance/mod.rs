@@ -1,0 +1,3 @@
+//! The suites find what they are there for: toys that break a promise in one way each.
+
+mod lost_posts;
