@@ -1,3 +1,4 @@
 //! The suites find what they are there for: toys that break a promise in one way each.
 
+mod changes;
 mod lost_posts;
