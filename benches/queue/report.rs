@@ -105,11 +105,15 @@ impl Rounds {
 /// Median, least and most.
 fn spread(mut values: Vec<f64>, digits: i32) -> Value {
     values.sort_by(f64::total_cmp);
-    let to = |value: Option<&f64>| {
+    let to = |value: Option<f64>| {
         let scale = 10_f64.powi(digits);
         value.map(|v| (v * scale).round() / scale)
     };
-    json!({"median": to(values.get(values.len() / 2)), "least": to(values.first()), "most": to(values.last())})
+    // The mean of the two in the middle; of an odd number of values both are the same one.
+    let count = values.len();
+    let lower = values.get(count.saturating_sub(1) / 2);
+    let median = lower.zip(values.get(count / 2)).map(|(a, b)| (a + b) / 2.0);
+    json!({"median": to(median), "least": to(values.first().copied()), "most": to(values.last().copied())})
 }
 
 /// This share of the values lies below the answer, in milliseconds.

@@ -170,28 +170,42 @@ pub(crate) async fn idle(place: &Place, args: &Args) -> Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = tokio::spawn(market.worker().run_until(async { drop(stopped.await) }));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = (
-        transactions(place).await?,
-        process::cpu(),
-        place.server_cpu().await?,
-    );
-    let time = Duration::from_secs(args.seconds.max(10));
-    tokio::time::sleep(time).await;
-    let after = (
-        transactions(place).await?,
-        process::cpu(),
-        place.server_cpu().await?,
-    );
+    let before = Counts::now(place).await?;
+    tokio::time::sleep(Duration::from_secs(args.seconds.max(10))).await;
+    let after = Counts::now(place).await?;
     drop(stop);
     worker.await??;
-    let share = |from: f64, to: f64| round((to - from) / time.as_secs_f64() * 100.0);
-    let statements = before.0.zip(after.0);
+    let seconds = (after.at - before.at).as_secs_f64();
+    let share = |from: f64, to: f64| round((to - from) / seconds * 100.0);
+    let statements = before.statements.zip(after.statements);
     Case::new("idle", "one worker, nothing to do", place.kind().name()).line(json!({
-        "seconds": time.as_secs(),
-        "statements_per_second": statements.map(|(from, to)| round((to - from) as f64 / time.as_secs_f64())),
-        "cpu_percent": share(before.1, after.1), "server_cpu_percent": share(before.2, after.2),
+        "seconds": round(seconds),
+        "statements_per_second": statements.map(|(from, to)| round((to - from) as f64 / seconds)),
+        "cpu_percent": share(before.cpu, after.cpu),
+        "server_cpu_percent": share(before.server_cpu, after.server_cpu),
     }));
     fresh.remove().await
+}
+
+/// What has been used until an instant.
+struct Counts {
+    /// Counting takes a while, so the time between two of these is not the sleep between them.
+    at: Instant,
+    statements: Option<i64>,
+    cpu: f64,
+    server_cpu: f64,
+}
+
+impl Counts {
+    async fn now(place: &Place) -> Result<Self> {
+        let statements = transactions(place).await?;
+        Ok(Self {
+            at: Instant::now(),
+            statements,
+            cpu: process::cpu(),
+            server_cpu: place.server_cpu().await?,
+        })
+    }
 }
 
 /// How many transactions the server has seen, those of this question left out as far as it sees them.
