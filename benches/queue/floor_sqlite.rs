@@ -81,8 +81,16 @@ impl Drop for FloorSqlite {
 }
 
 fn write(db: &Connection, waiting: &mpsc::Receiver<Call>, complete: &str) -> Result<()> {
+    let mut flushed = true;
     while let Ok(first) = waiting.recv() {
         let group = std::iter::once(first).chain(waiting.try_iter().take(GROUP - 1));
+        let group: Vec<Call> = group.collect();
+        // A claim means nothing once the machine is down, so here, too, it alone does not wait for the disk.
+        let flush = !group.iter().all(|call| matches!(call, Call::Claim(..)));
+        if flush != flushed {
+            db.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
+            flushed = flush;
+        }
         let mut answers: Vec<Box<dyn FnOnce()>> = Vec::new();
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for call in group {

@@ -120,7 +120,7 @@ impl Place {
         let (version, durability) = match self {
             Self::Sqlite { .. } => (
                 rusqlite::version().to_owned(),
-                "WAL, synchronous=FULL on every side",
+                "WAL, synchronous=FULL (claims: NORMAL) on every side",
             ),
             Self::Postgres { admin, .. } => (
                 admin.query_one("SHOW server_version", &[]).await?.get(0),

@@ -23,7 +23,7 @@ pub(crate) trait Put: Send + Sync {
 /// A queue that is emptied by hand.
 #[async_trait]
 pub(crate) trait Queue: Put {
-    /// Takes up to so many jobs, durably, and completes them, durably, as one of several consumers; how many.
+    /// Takes up to so many jobs and completes them, durably, as one of several consumers; how many.
     async fn turn(&self, consumer: usize, limit: usize) -> Result<usize>;
 }
 
