@@ -1,11 +1,15 @@
 //! Reading changes: live records by time of change, then the soft-deleted ones, one page per call.
 //!
+//! Twenty orders by the microsecond, but its answers and its own cursor hold milliseconds, so that cursor
+//! loses records or stands still. We go on from the last millisecond instead, leave out what we have told of
+//! it, and read a millisecond that fills a page by id.
+//!
 //! Records that a slow transaction shows late are found since each sweep reads again what is younger than
 //! [`LOOK_BACK`] before the last one began; what it has told already it does not tell twice.
 
 use automarket_core::{
     Context, Error, ErrorKind, Result, Retry,
-    chrono::{DateTime, Duration, SecondsFormat, Utc},
+    chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc},
     crm::{Changes, Record},
     http::{Call, Reply},
 };
@@ -24,6 +28,7 @@ const REMEMBERED: usize = 2_000;
 
 /// Where a reader stands. Opaque to hosts.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Cursor {
     /// The sweep tells what changed at or after this instant.
     from: Option<DateTime<Utc>>,
@@ -33,8 +38,14 @@ pub(crate) struct Cursor {
     youngest: Option<DateTime<Utc>>,
     /// Whether the live records are through and the deleted ones are on.
     deleted: bool,
-    /// Twenty's own cursor within the pass.
-    after: Option<String>,
+    /// The millisecond that the pass has come to.
+    at: Option<DateTime<Utc>>,
+    /// What was told of that millisecond.
+    seen: Vec<u64>,
+    /// Whether that millisecond alone is read, by id.
+    whole: bool,
+    /// Twenty's own cursor within that millisecond.
+    after_id: Option<String>,
     /// What the sweep before told of the time that is read again.
     before: Vec<u64>,
     /// What this sweep told of the time that will be read again.
@@ -60,23 +71,32 @@ impl Cursor {
 
     pub(crate) fn call(&self, site: &Site, plural: &str) -> Result<Call> {
         let mut filter = Vec::new();
-        if let Some(from) = self.from {
-            let from = from.to_rfc3339_opts(SecondsFormat::Millis, true);
-            filter.push(format!("updatedAt[gte]:\"{from}\""));
+        let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        if let Some(from) = self.at.or(self.from) {
+            filter.push(format!("updatedAt[gte]:\"{}\"", iso(from)));
+            if self.whole {
+                let end = from + Duration::milliseconds(1);
+                filter.push(format!("updatedAt[lt]:\"{}\"", iso(end)));
+            }
         }
         if self.deleted {
             // Deleted records are left out unless the filter names the field; deleting counts as a change.
             filter.push("deletedAt[is]:NOT_NULL".to_owned());
         }
         let filter = filter.join(",");
-        let mut query = vec![
-            ("order_by", "updatedAt[AscNullsFirst],id[AscNullsFirst]"),
-            ("limit", "60"),
-        ];
+        let order = match self.whole {
+            true => "id[AscNullsFirst]",
+            false => "updatedAt[AscNullsFirst],id[AscNullsFirst]",
+        };
+        let mut query = vec![("order_by", order), ("limit", "60")];
         if !filter.is_empty() {
             query.push(("filter", &filter));
         }
-        query.extend(self.after.as_deref().map(|after| ("starting_after", after)));
+        query.extend(
+            self.after_id
+                .as_deref()
+                .map(|after| ("starting_after", after)),
+        );
         site.list(plural, &query)
     }
 
@@ -84,18 +104,34 @@ impl Cursor {
     pub(crate) fn take(mut self, cx: &Context, reply: &Reply) -> Result<Changes> {
         let page = wire::page(reply)?;
         let began = *self.began.get_or_insert_with(|| server_time(cx, reply));
-        if page.next.is_some() && page.next == self.after {
-            return Err(
-                wire::garbled(reply, "the page's cursor does not move").with_retry(Retry::Never)
-            );
+        let records = page
+            .records
+            .into_iter()
+            .map(record)
+            .collect::<Result<Vec<_>>>()?;
+        let (first, last) = (records.first().and_then(ms), records.last().and_then(ms));
+        let moves = match (&page.next, self.whole) {
+            (None, _) => true,
+            (next, true) => *next != self.after_id,
+            (_, false) => last > self.at || last.is_some() && last == self.at && first == last,
+        };
+        if !moves {
+            let error = wire::garbled(reply, "the pages do not get on");
+            return Err(error.with_retry(Retry::Never));
         }
         let mut changes = Changes::default();
-        for value in page.records {
-            let record = record(value)?;
+        let mut seen = Vec::new();
+        for record in records {
             let mark = mark(&record, self.deleted);
+            if ms(&record) == last {
+                seen.push(mark);
+            }
+            if self.seen.contains(&mark) {
+                continue;
+            }
             if let Some(at) = record.updated_at {
                 self.youngest = self.youngest.max(Some(at));
-                if at > began - LOOK_BACK && self.told.len() < REMEMBERED {
+                if at >= began - LOOK_BACK && self.told.len() < REMEMBERED {
                     self.told.push(mark);
                 }
             }
@@ -108,18 +144,32 @@ impl Cursor {
                 changes.records.push(record);
             }
         }
-        changes.more = page.next.is_some() || !self.deleted;
-        let next = match (page.next, self.deleted) {
-            (Some(after), _) => Self {
-                after: Some(after),
+        changes.more = page.next.is_some() || self.whole || !self.deleted;
+        let next = match (page.next, self.whole) {
+            (next @ Some(_), true) => Self {
+                after_id: next,
                 ..self
             },
+            (None, true) => Self {
+                at: self.at.map(|at| at + Duration::milliseconds(1)),
+                seen: Vec::new(),
+                whole: false,
+                after_id: None,
+                ..self
+            },
+            (Some(_), false) => Self {
+                at: last,
+                seen,
+                whole: first == last,
+                ..self
+            },
+            (None, false) if self.deleted => self.next_sweep(began),
             (None, false) => Self {
                 deleted: true,
-                after: None,
+                at: None,
+                seen: Vec::new(),
                 ..self
             },
-            (None, true) => self.next_sweep(began),
         };
         changes.cursor = Some(next.text()?);
         Ok(changes)
@@ -148,6 +198,12 @@ fn server_time(cx: &Context, reply: &Reply) -> DateTime<Utc> {
         .header("date")
         .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
         .map_or_else(|| cx.now(), |date| date.to_utc())
+        .trunc_subsecs(3)
+}
+
+/// When it changed, as Twenty's answers say it.
+fn ms(record: &Record) -> Option<DateTime<Utc>> {
+    record.updated_at.map(|at| at.trunc_subsecs(3))
 }
 
 /// A number for this state of this record.

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use automarket_core::chrono::{DateTime, SecondsFormat, Utc};
+use automarket_core::chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Record, Refusal, schema::Object};
+use super::{Record, Refusal, iso, schema::Object};
 
 /// Servers take no more per page.
 const MAX_PAGE: usize = 200;
@@ -127,27 +127,31 @@ impl Filter {
         }
     }
 
-    pub(super) fn holds(&self, record: &Record) -> bool {
+    pub(super) fn holds(&self, record: &Record, old: bool) -> bool {
         match self {
-            Self::And(parts) => parts.iter().all(|part| part.holds(record)),
-            Self::Or(parts) => parts.iter().any(|part| part.holds(record)),
-            Self::Not(part) => !part.holds(record),
-            Self::Test(test) => test.holds(record),
+            Self::And(parts) => parts.iter().all(|part| part.holds(record, old)),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(record, old)),
+            Self::Not(part) => !part.holds(record, old),
+            Self::Test(test) => test.holds(record, old),
         }
     }
 }
 
 impl Test {
-    fn holds(&self, record: &Record) -> bool {
-        let value = at(record, &self.path);
-        let order = || compare(value, &self.value);
+    fn holds(&self, record: &Record, old: bool) -> bool {
+        let by_millisecond = !old && ["eq", "neq", "gt", "lte"].contains(&&*self.comparator);
+        let value = match at(record, &self.path) {
+            value if by_millisecond => millisecond(value),
+            value => instant(value.clone()),
+        };
+        let order = || compare(&value, &self.value);
         match self.comparator.as_str() {
-            "eq" => *value == self.value,
-            "neq" => *value != self.value,
+            "eq" => value == self.value,
+            "neq" => value != self.value,
             "in" => self
                 .value
                 .as_array()
-                .is_some_and(|list| list.contains(value)),
+                .is_some_and(|list| list.contains(&value)),
             "is" => value.is_null() == (self.value == "NULL"),
             "startsWith" => {
                 let start = self.value.as_str().unwrap_or_default();
@@ -167,7 +171,16 @@ fn collect(value: &Value, path: &str, parts: &mut Vec<Filter>) -> Result<(), Ref
         return Err(Refusal::bad("a filter is an object"));
     };
     for (name, inner) in map {
-        if inner.is_object() {
+        if let (true, "and" | "or", Value::Array(items)) = (path.is_empty(), &**name, inner) {
+            let inner = items
+                .iter()
+                .map(Filter::from_graphql)
+                .collect::<Result<_, _>>()?;
+            parts.push(match &**name {
+                "and" => Filter::And(inner),
+                _ => Filter::Or(inner),
+            });
+        } else if inner.is_object() {
             let path = if path.is_empty() {
                 name.clone()
             } else {
@@ -204,14 +217,32 @@ fn split(text: &str) -> Result<Vec<&str>, Refusal> {
     Ok(parts)
 }
 
-/// Times compare as the database has them.
+fn time(value: &Value) -> Option<DateTime<Utc>> {
+    value.as_str()?.parse().ok()
+}
+
+/// Times compare as the database has them: by the microsecond.
 fn instant(value: Value) -> Value {
-    let at = value
-        .as_str()
-        .and_then(|text| text.parse::<DateTime<Utc>>().ok());
-    at.map_or(value, |at| {
-        json!(at.to_rfc3339_opts(SecondsFormat::Millis, true))
-    })
+    time(&value).map_or(value, iso)
+}
+
+/// The beginning of a time's millisecond, by which current servers compare.
+fn millisecond(value: &Value) -> Value {
+    time(value).map_or_else(|| value.clone(), |at| iso(at.trunc_subsecs(3)))
+}
+
+/// A record as it is answered: a time of JavaScript has milliseconds only.
+pub(super) fn answer(record: &Record) -> Value {
+    let times = ["createdAt", "updatedAt", "deletedAt"];
+    let shown = |(name, value): (&String, &Value)| {
+        let at = time(value).filter(|_| times.contains(&&**name));
+        (name.clone(), at.map_or_else(|| value.clone(), short))
+    };
+    record.iter().map(shown).collect::<Record>().into()
+}
+
+fn short(at: DateTime<Utc>) -> Value {
+    json!(at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 fn at<'a>(record: &'a Record, path: &str) -> &'a Value {
@@ -244,6 +275,8 @@ pub(super) struct Query<'a> {
     pub(super) order_by: &'a str,
     pub(super) limit: usize,
     pub(super) after: Option<&'a str>,
+    /// Whether the server compares times to the microsecond.
+    pub(super) old: bool,
 }
 
 /// Records, cursors in step with them, whether there is more, and how many in all.
@@ -288,7 +321,7 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
             query
                 .filter
                 .as_ref()
-                .is_none_or(|filter| filter.holds(record))
+                .is_none_or(|filter| filter.holds(record, query.old))
         })
         .map(|record| (sort_key(record), record))
         .collect();
@@ -309,18 +342,30 @@ pub(super) fn page(object: &Object, records: &[Record], query: Query<'_>) -> Res
         if last.len() != order.len() {
             return Err(Refusal::bad("Invalid cursor: it is of another order"));
         }
-        seen.retain(|(key, _)| by(key, &last).is_gt());
+        let last: Vec<Value> = last.into_iter().map(instant).collect();
+        // The cursor holds milliseconds, as every answer does: old servers ask for what is later than
+        // that, to the microsecond; current ones for a later millisecond, or the same and a higher id. The
+        // order is by the microsecond all the same.
+        seen.retain(|(key, _)| {
+            let key = key.iter().map(|value| match query.old {
+                true => value.clone(),
+                false => millisecond(value),
+            });
+            by(&key.collect::<Vec<_>>(), &last).is_gt()
+        });
     }
     seen.sort_by(|(left, _), (right, _)| by(left, right));
     let more = seen.len() > query.limit;
     seen.truncate(query.limit);
-    let cursor = |(key, _): &(Vec<Value>, _)| STANDARD.encode(json!(key).to_string());
+    let cursor = |(key, _): &(Vec<Value>, _)| {
+        let key = key
+            .iter()
+            .map(|value| time(value).map_or_else(|| value.clone(), short));
+        STANDARD.encode(Value::from_iter(key).to_string())
+    };
     Ok(Page {
         cursors: seen.iter().map(cursor).collect(),
-        records: seen
-            .into_iter()
-            .map(|(_, record)| record.clone().into())
-            .collect(),
+        records: seen.into_iter().map(|(_, record)| answer(record)).collect(),
         more,
         total,
     })

@@ -83,6 +83,7 @@ impl State {
                     order_by: "",
                     limit: usize::try_from(first).unwrap_or_default(),
                     after: root.arguments.get("after").and_then(Value::as_str),
+                    old: self.old,
                 },
             )?;
             let columns: Vec<String> = object

@@ -2,8 +2,9 @@
 //!
 //! Written from the platform's documentation, not from the connector, with its real limits: batches are
 //! all or none and hold 60 records, unknown fields and objects are refused, upserts match unique values
-//! case by case and bring soft-deleted records back, UUIDs of version 7 are refused, permission and limit
-//! errors come as HTTP 400, a `DELETE` without `soft_delete=true` destroys.
+//! case by case and bring soft-deleted records back, times are kept and ordered by the microsecond and
+//! answered by the millisecond, UUIDs of version 7 are refused, permission and limit errors come as HTTP
+//! 400, a `DELETE` without `soft_delete=true` destroys.
 
 mod filter;
 mod graphql;
@@ -59,9 +60,13 @@ pub struct FakeTwenty(Mutex<State>);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
+    /// See [`FakeTwenty::old`].
+    #[serde(default)]
+    old: bool,
     objects: Vec<schema::Object>,
     records: BTreeMap<String, Vec<Record>>,
-    /// The time of the last write: a transaction has one, and each is later than the one before.
+    /// The time of the last write: a transaction has one, and each is later than the one before, mostly in
+    /// the same millisecond.
     stamp: Option<DateTime<Utc>>,
     /// How many ids were given.
     ids: u64,
@@ -81,13 +86,13 @@ impl FakeTwenty {
     /// A fresh workspace of a current server, without a request limit.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(schema::standard(false))
+        Self::with(false)
     }
 
     /// A server from before `bodyV2` and `targetPersonId`.
     #[must_use]
     pub fn old() -> Self {
-        Self::with(schema::standard(true))
+        Self::with(true)
     }
 
     /// Answers that many requests a minute and refuses the others, as Twenty does: by HTTP 400.
@@ -97,9 +102,10 @@ impl FakeTwenty {
         self
     }
 
-    fn with(objects: Vec<schema::Object>) -> Self {
+    fn with(old: bool) -> Self {
         Self(Mutex::new(State {
-            objects,
+            old,
+            objects: schema::standard(old),
             records: BTreeMap::new(),
             stamp: None,
             ids: 0,
@@ -224,7 +230,7 @@ impl State {
     /// The time of a transaction that begins now.
     fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         let at = match self.stamp {
-            Some(last) => now.max(last + Duration::milliseconds(1)),
+            Some(last) => now.max(last + Duration::microseconds(100)),
             None => now,
         };
         self.stamp = Some(at);
@@ -232,8 +238,9 @@ impl State {
     }
 }
 
+/// A time as the database keeps it.
 fn iso(at: DateTime<Utc>) -> Value {
-    json!(at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    json!(at.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 fn refuse(Refusal(status, message): &Refusal) -> Response<Bytes> {

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Record, Refusal, State, iso,
+    Record, Refusal, State,
+    filter::answer,
+    iso,
     schema::{Field, Object, parts},
 };
 
@@ -65,7 +67,7 @@ impl State {
             touched.push(place);
         }
         unique(&records, &paths, &touched)?;
-        let answer = |place: &usize| records.get(*place).cloned().map(Value::from);
+        let answer = |place: &usize| records.get(*place).map(answer);
         // In no order to rely on.
         let answers = touched.iter().rev().filter_map(answer).collect();
         self.records.insert(singular.to_owned(), records);
@@ -117,7 +119,7 @@ impl State {
             record.insert("updatedAt".into(), iso(at));
         }
         unique(&records, &paths, &[place])?;
-        let answer = records.get(place).cloned().map(Value::from);
+        let answer = records.get(place).map(answer);
         self.records.insert(object.singular.clone(), records);
         Ok(answer.unwrap_or_default())
     }
@@ -147,11 +149,7 @@ impl State {
         let none = Vec::new();
         let records = self.records.get(&object.singular).unwrap_or(&none);
         let place = live(records, id)?;
-        Ok(records
-            .get(place)
-            .cloned()
-            .map(Value::from)
-            .unwrap_or_default())
+        Ok(records.get(place).map(answer).unwrap_or_default())
     }
 
     fn check(&self, object: &Object, body: &Record) -> Result<(), Refusal> {

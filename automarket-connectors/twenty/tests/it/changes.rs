@@ -11,6 +11,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::{World, contact, twenty};
+use automarket_connector_twenty::testing::FakeTwenty;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -54,11 +55,76 @@ async fn thousands_of_one_timestamp_are_told_once() {
     let (ids, pages) = sweep(&world, &mut cursor).await;
     assert_eq!(ids.len(), 2_500);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 2_500);
-    // 42 of live records, one of deleted ones.
-    assert_eq!(pages, 43);
+    // The first, 42 of that millisecond, one of what is later, one of deleted records.
+    assert_eq!(pages, 45);
     // They are older than a slow transaction can be, so they are not read again.
     assert_eq!(sweep(&world, &mut cursor).await, (Vec::new(), 2));
     assert!(cursor.unwrap().len() < 1_000);
+}
+
+/// Servers order by the microsecond, and answer and go on by the millisecond.
+#[tokio::test]
+async fn a_page_that_ends_within_a_millisecond_loses_nothing() {
+    for fake in [FakeTwenty::new(), FakeTwenty::old()] {
+        let world = World::with(fake);
+        let old = at("2026-11-20T08:00:00Z");
+        world.fake.import("person", people(0..59), old);
+        for (n, letter) in [(59, "b"), (60, "a")] {
+            let mut person = people(n..n + 1);
+            let id = "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace('x', letter);
+            person[0]["id"] = json!(id);
+            let at = at("2026-11-20T09:00:00.061Z") + TimeDelta::microseconds(n as i64);
+            world.fake.import("person", person, at);
+        }
+        let mut cursor = None;
+        assert_eq!(sweep(&world, &mut cursor).await.0.len(), 61);
+        assert_eq!(sweep(&world, &mut cursor).await.0.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn batches_of_one_instant_each_are_told_once() {
+    for fake in [FakeTwenty::new(), FakeTwenty::old()] {
+        let world = World::with(fake);
+        let noon = at("2026-11-20T09:00:00.0001Z");
+        world.fake.import("person", people(0..1), noon);
+        for n in 0..5 {
+            let batch = people(1 + n * 60..61 + n * 60);
+            let at = noon + TimeDelta::microseconds(1_100 * (n as i64 + 1));
+            world.fake.import("person", batch, at);
+        }
+        let mut cursor = None;
+        let (ids, _) = sweep(&world, &mut cursor).await;
+        assert_eq!(ids.len(), 301);
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 301);
+        assert_eq!(sweep(&world, &mut cursor).await.0.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn writes_closer_than_a_millisecond_are_told_once_and_in_order() {
+    for fake in [FakeTwenty::new(), FakeTwenty::old()] {
+        let world = World::with(fake);
+        let mut time = at("2026-11-20T09:00:00Z");
+        for n in 0..200_u64 {
+            time +=
+                TimeDelta::microseconds(5 + (n * 7_919 % 97) as i64 * if n < 80 { 1 } else { 8 });
+            let lot = people(n as usize * 2..n as usize * 2 + 2);
+            world.fake.import("person", lot, time);
+        }
+        let (mut cursor, mut told) = (None, Vec::new());
+        loop {
+            let page = page(&world, &mut cursor).await;
+            told.extend(page.records);
+            if !page.more {
+                break;
+            }
+        }
+        assert!(told.iter().map(|record| record.updated_at).is_sorted());
+        let ids: BTreeSet<_> = told.iter().map(|record| &record.id).collect();
+        assert_eq!((told.len(), ids.len()), (400, 400));
+        assert_eq!(sweep(&world, &mut cursor).await.0.len(), 0);
+    }
 }
 
 #[tokio::test]
@@ -171,21 +237,31 @@ async fn restored_records_are_told() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_the_server_that_does_not_move_ends_in_an_error() {
-    let url = "https://twenty.example/rest/people?order_by=updatedAt%5BAscNullsFirst%5D%2Cid%5BAscNullsFirst%5D&limit=60";
+async fn pages_that_do_not_get_on_end_in_an_error() {
+    let first = "https://twenty.example/rest/people?order_by=updatedAt%5BAscNullsFirst%5D%2Cid%5BAscNullsFirst%5D&limit=60";
+    let within = "https://twenty.example/rest/people?order_by=id%5BAscNullsFirst%5D&limit=60&filter=updatedAt%5Bgte%5D%3A%222026-11-20T10%3A00%3A00.000Z%22%2CupdatedAt%5Blt%5D%3A%222026-11-20T10%3A00%3A00.001Z%22";
     let body = json!({
         "data": {"people": [{"id": "a", "updatedAt": "2026-11-20T10:00:00.000Z"}]},
         "pageInfo": {"hasNextPage": true, "endCursor": "same"},
     });
     let wire = Script::new()
-        .expect("GET", &format!("{url}&depth=0"))
+        .expect("GET", &format!("{first}&depth=0"))
         .reply(200, body.to_string())
-        .expect("GET", &format!("{url}&starting_after=same&depth=0"))
+        .expect("GET", &format!("{within}&depth=0"))
+        .reply(200, body.to_string())
+        .expect("GET", &format!("{within}&starting_after=same&depth=0"))
         .reply(200, body.to_string());
     let cx = wire.context();
-    let first = twenty().changes_since(&cx, "person", None).await.unwrap();
+    let mut cursor = None;
+    for told in [1, 0] {
+        let twenty = twenty();
+        let page = twenty.changes_since(&cx, "person", cursor.as_deref());
+        let page = page.await.unwrap();
+        assert_eq!((page.records.len(), page.more), (told, true));
+        cursor = page.cursor;
+    }
     let error = twenty()
-        .changes_since(&cx, "person", first.cursor.as_deref())
+        .changes_since(&cx, "person", cursor.as_deref())
         .await
         .unwrap_err();
     assert_eq!(
