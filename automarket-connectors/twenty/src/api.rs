@@ -8,7 +8,7 @@ use automarket_core::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{PLATFORM, TwentyConfig, error};
+use crate::{PLATFORM, TwentyConfig, error, rows::invalid};
 
 /// Records of one batch and of one page: documented for the batch, the default of the page.
 pub(crate) const MAX_BATCH: usize = 60;
@@ -27,6 +27,22 @@ const COMPOSITES: [(&str, &str); 3] = [
         "linkedinLink{primaryLinkLabel primaryLinkUrl secondaryLinks}",
     ),
 ];
+
+/// Postgres takes no NUL, and the refusal would not say that it is the record's fault.
+fn storable(value: &Value) -> Result<()> {
+    fn holds_nul(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(holds_nul),
+            Value::Object(fields) => fields.values().any(holds_nul),
+            _ => false,
+        }
+    }
+    if holds_nul(value) {
+        return Err(invalid("fields", "a text holds a NUL character"));
+    }
+    Ok(())
+}
 
 /// A workspace: where it is, and the key to it.
 pub(crate) struct Site {
@@ -90,6 +106,7 @@ impl Site {
 
     /// Creates or updates one record; repeating it changes nothing.
     pub(crate) fn upsert(&self, plural: &str, row: &Value) -> Result<Call> {
+        storable(row)?;
         let path = format!("/rest/{}", segment(plural)?);
         self.call("records.upsert", Method::POST, &path, &[("upsert", "true")])?
             .repeatable()
@@ -98,6 +115,7 @@ impl Site {
 
     /// Creates or updates up to [`MAX_BATCH`] records, all or none; repeating it changes nothing.
     pub(crate) fn upsert_batch(&self, plural: &str, rows: &Value) -> Result<Call> {
+        storable(rows)?;
         let path = format!("/rest/batch/{}", segment(plural)?);
         self.call("records.batch", Method::POST, &path, &[("upsert", "true")])?
             .repeatable()

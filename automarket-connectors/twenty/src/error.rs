@@ -27,6 +27,32 @@ const BAD_VALUE: [&str; 8] = [
     "malformed array literal",
 ];
 
+/// How messages begin that speak of the database, not of the record: Twenty answers them with 400, too.
+const TROUBLE: [&str; 16] = [
+    "query read timeout",
+    "connection terminated",
+    "terminating connection",
+    "connection is closed",
+    "timeout exceeded when trying to connect",
+    "sorry, too many clients",
+    "remaining connection slots",
+    "deadlock detected",
+    "could not serialize access",
+    "cannot execute ",
+    "the database system is ",
+    "connect econn",
+    "connect etimedout",
+    "read econnreset",
+    "write epipe",
+    "getaddrinfo ",
+];
+
+/// How messages begin that are of a value, or of the database: Twenty does not say which.
+const UNCLEAR: [&str; 2] = ["data validation error", "canceling statement"];
+
+/// The rule of an error that is [`UNCLEAR`].
+const UNCLEAR_RULE: &str = "database.unclear";
+
 /// The error of an answer that is no success.
 pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
     let base = http::classify(reply, now).with_platform(&PLATFORM);
@@ -98,14 +124,39 @@ pub(crate) fn unknown_object(error: &Error) -> bool {
 
 /// Whether the answer refuses this input, so that other records may still pass.
 pub(crate) fn refuses_the_record(error: &Error) -> bool {
-    error.retry() == Retry::Never
-        && matches!(
-            error.kind(),
-            ErrorKind::InvalidInput
-                | ErrorKind::Duplicate
-                | ErrorKind::Conflict
-                | ErrorKind::TooLarge
-        )
+    error.rule() == Some(UNCLEAR_RULE)
+        || error.retry() == Retry::Never
+            && matches!(
+                error.kind(),
+                ErrorKind::InvalidInput
+                    | ErrorKind::Duplicate
+                    | ErrorKind::Conflict
+                    | ErrorKind::TooLarge
+            )
+}
+
+/// Whether a message of the answer begins like this. Not whether it holds it: messages quote values.
+fn begins(text: &str, words: &[&str]) -> bool {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    let begins = |message: &Value| {
+        let message = message.as_str().unwrap_or_default().to_ascii_lowercase();
+        words.iter().any(|word| message.starts_with(word))
+    };
+    [&body["messages"], &body["message"]]
+        .into_iter()
+        .any(|place| match place {
+            Value::Array(messages) => messages.iter().any(begins),
+            message => begins(message),
+        })
+}
+
+/// The database's trouble: it will be over, and a write that is not repeatable may have been done.
+fn trouble(reply: &Reply, message: &str) -> Error {
+    let error = reply.error(ErrorKind::Unavailable, message);
+    match reply.effect() {
+        Effect::Write => error.with_retry(Retry::Reconcile),
+        Effect::Read => error,
+    }
 }
 
 fn refine(reply: &Reply, text: &str) -> Option<Error> {
@@ -123,6 +174,16 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
     }
     if status == 401 || status == 403 || status == 429 {
         return None;
+    }
+    if begins(text, &TROUBLE) {
+        return Some(trouble(reply, "the server's database is in trouble"));
+    }
+    if begins(text, &UNCLEAR) {
+        let error = trouble(
+            reply,
+            "the database refuses a value, or every write for now",
+        );
+        return Some(error.with_rule(UNCLEAR_RULE));
     }
     if has("permission_denied") {
         return Some(forbidden(reply));
@@ -152,7 +213,7 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
     if status == 400 && has("record not found") {
         return Some(reply.error(ErrorKind::NotFound, "no such record"));
     }
-    if matches!(status, 200 | 500) && BAD_VALUE.iter().any(|word| has(word)) {
+    if matches!(status, 200 | 400 | 500) && BAD_VALUE.iter().any(|word| has(word)) {
         let error = reply.error(ErrorKind::InvalidInput, "the database refuses a value");
         return Some(error.with_rule("database"));
     }

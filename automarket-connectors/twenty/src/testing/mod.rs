@@ -40,9 +40,20 @@ impl Refusal {
         Self(400, message.into())
     }
 
-    /// What Postgres says of a value that it cannot take.
-    fn database(message: impl Into<String>) -> Self {
-        Self(500, message.into())
+    /// A reference to what is not there: current servers answer it with 400, in Postgres' words as older ones.
+    fn reference(column: &str, old: bool) -> Self {
+        let message = format!("insert or update violates foreign key constraint on \"{column}\"");
+        Self(if old { 500 } else { 400 }, message)
+    }
+
+    /// What Postgres says of a value that it cannot take. Current servers say the same of a database that
+    /// takes no writes at all.
+    fn value(message: &str, old: bool) -> Self {
+        if old {
+            Self(500, message.to_owned())
+        } else {
+            Self::bad("Data validation error.")
+        }
     }
 }
 

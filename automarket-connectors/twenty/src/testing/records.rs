@@ -187,9 +187,17 @@ impl State {
                     field.name
                 )));
             }
-            return composite.values().try_for_each(text);
+            return composite
+                .values()
+                .try_for_each(|value| text(value, self.old));
         }
-        text(value)?;
+        text(value, self.old)?;
+        if value
+            .as_i64()
+            .is_some_and(|number| i32::try_from(number).is_err())
+        {
+            return Err(Refusal::value("integer out of range", self.old));
+        }
         let known = match field.kind.as_str() {
             "NUMBER" | "NUMERIC" => value.is_number(),
             "BOOLEAN" => value.is_boolean(),
@@ -226,18 +234,16 @@ impl State {
         if there {
             return Ok(());
         }
-        Err(Refusal::database(format!(
-            "insert or update violates foreign key constraint on \"{}\"",
-            field.column()
-        )))
+        Err(Refusal::reference(&field.column(), self.old))
     }
 }
 
 /// Postgres takes no NUL.
-fn text(value: &Value) -> Result<(), Refusal> {
+fn text(value: &Value, old: bool) -> Result<(), Refusal> {
     match value {
-        Value::String(text) if text.contains('\0') => Err(Refusal::database(
+        Value::String(text) if text.contains('\0') => Err(Refusal::value(
             "invalid byte sequence for encoding \"UTF8\": 0x00",
+            old,
         )),
         _ => Ok(()),
     }

@@ -33,7 +33,7 @@ async fn twenty_keeps_the_contract_of_a_crm() {
     crm::all(|| under_test(unknown_field)).await;
 }
 
-/// A value that Postgres refuses: HTTP 500, and permanent all the same.
+/// A value that Postgres refuses, of which current servers do not say so.
 #[tokio::test]
 async fn a_value_that_the_database_refuses_fails_alone() {
     let nul = |contact: &mut Contact| contact.job_title = Some("a\0b".into());

@@ -70,6 +70,16 @@ async fn raw_passes_the_body_and_reads_errors_out_of_graphql() {
         .await
         .unwrap_err();
     assert!(error.is_unknown(), "a part was done: {error:?}");
+    // So is what the database's trouble cut off.
+    let lost = r#"{"statusCode":400,"messages":["Connection terminated unexpectedly"]}"#;
+    let wire = Script::new()
+        .expect("POST", &format!("{BASE}/rest/tasks"))
+        .reply(400, lost);
+    let error = twenty()
+        .raw(&wire.context(), Method::POST, "rest/tasks", None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.retry(), Retry::Reconcile);
     // A lost answer of a write that we do not know is never repeated.
     let wire = Script::new()
         .expect("POST", &format!("{BASE}/rest/tasks"))
@@ -179,6 +189,42 @@ async fn every_answer_has_its_class() {
             error("Limit reached (odd)"),
             ErrorKind::RateLimited,
             minute(60),
+        ),
+        (
+            400,
+            error("Query read timeout"),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (
+            400,
+            r#"{"statusCode":400,"message":"Connection terminated unexpectedly","error":"Bad Request"}"#.into(),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (
+            400,
+            error("cannot execute UPDATE in a read-only transaction"),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (
+            400,
+            error("connect ECONNREFUSED 10.0.0.7:5432"),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (
+            400,
+            error("Data validation error."),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (
+            400,
+            error("Invalid string value 'deadlock detected' for text field"),
+            ErrorKind::InvalidInput,
+            Retry::Never,
         ),
         (
             500,

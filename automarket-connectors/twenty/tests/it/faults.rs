@@ -4,7 +4,7 @@ use automarket_core::{
     CrmProvider as _, ErrorKind, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     content::CampaignStatus,
-    crm::{Activity, CampaignPost, CampaignRecord},
+    crm::{Activity, CampaignPost, CampaignRecord, Company},
     http_types::Method,
     testing::{Fault, FaultRule, Sandbox},
 };
@@ -200,6 +200,43 @@ async fn a_batch_of_a_thousand_with_seven_bad_takes_few_calls() {
     // 17 look-ups, 17 batches; each bad record takes 6 halvings, one call alone and one batch of those that waited.
     let calls = world.fake.requests();
     assert!(calls <= 17 + 17 + 7 * 8, "{calls} calls");
+}
+
+/// A failover: nothing is the records' fault.
+#[tokio::test]
+async fn the_databases_trouble_is_no_records_fault() {
+    let people: Vec<_> = (0..70)
+        .map(|n| contact(&format!("p{n}@example.com")))
+        .collect();
+    let timeout = r#"{"statusCode":400,"error":"Bad Request","messages":["Query read timeout"]}"#;
+    let world = World::new();
+    let rule = FaultRule::on("/rest/batch/people", Fault::Reply(400, timeout));
+    world.sandbox.faults().add(rule);
+    let error = world.twenty.upsert_contacts(&world.cx, &people).await;
+    let error = error.unwrap_err();
+    let told = (ErrorKind::Unavailable, Retry::After(None));
+    assert_eq!((error.kind(), error.retry()), told);
+    // Current servers say the same of a bad value: the others are written, and this one may be repeated.
+    let refused =
+        r#"{"statusCode":400,"error":"BadRequestException","messages":["Data validation error."]}"#;
+    let rule = FaultRule::on("/rest/batch/people", Fault::Reply(400, refused)).times(1_000);
+    world.sandbox.faults().add(rule);
+    let results = world.twenty.upsert_contacts(&world.cx, &people[..3]).await;
+    for result in results.unwrap() {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), told);
+    }
+    assert_eq!(world.effects(), 0);
+    let companies = [12, 3_000_000_000, 7].map(|employees| Company {
+        domain: format!("acme{employees}.dev"),
+        employees: Some(employees),
+        ..Company::default()
+    });
+    let results = world.twenty.upsert_companies(&world.cx, &companies).await;
+    let results = results.unwrap();
+    assert!(results[0].is_ok() && results[2].is_ok());
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), told);
 }
 
 /// What a refused batch was refused for may be over when it is sent in parts.
