@@ -13,7 +13,8 @@ use crate::{PLATFORM, TwentyConfig, error, rows::invalid};
 /// Records of one batch and of one page: documented for the batch, the default of the page.
 pub(crate) const MAX_BATCH: usize = 60;
 
-const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{domainName:{primaryLinkUrl:{in:$values}}},first:60,after:$after){edges{node{id domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+/// Deleted ones, too, which an upsert brings back: they are left out unless the filter names `deletedAt`.
+const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
 
 /// Composite fields of a person, with the parts that an update sends along.
 const COMPOSITES: [(&str, &str); 3] = [
@@ -159,7 +160,7 @@ impl Site {
             .json(field)
     }
 
-    /// People with one of these addresses, with those composite fields that are to be written: a workspace
+    /// People with one of these addresses, also deleted ones, with those composite fields that are to be written: a workspace
     /// may have switched the others off. The addresses travel as variables, so they are data whatever they
     /// hold.
     pub(crate) fn people_by_email(
@@ -174,12 +175,12 @@ impl Site {
             .map(|(_, parts)| format!(" {parts}"))
             .collect();
         let query = format!(
-            "query($values:[String!]!,$after:String){{people(filter:{{emails:{{primaryEmail:{{in:$values}}}}}},first:60,after:$after){{edges{{node{{id emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+            "query($values:[String!]!,$after:String){{people(filter:{{and:[{{emails:{{primaryEmail:{{in:$values}}}}}},{{or:[{{deletedAt:{{is:NULL}}}},{{deletedAt:{{is:NOT_NULL}}}}]}}]}},first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
         );
         self.graphql("people.lookup", &query, emails, after)
     }
 
-    /// Companies with one of these domains.
+    /// Companies with one of these domains, also deleted ones.
     pub(crate) fn companies_by_domain(&self, urls: &[String], after: Option<&str>) -> Result<Call> {
         self.graphql("companies.lookup", COMPANIES_BY_DOMAIN, urls, after)
     }

@@ -273,7 +273,7 @@ impl CrmProvider for Twenty {
     }
 }
 
-/// The records that are there already, by natural key; of several with one key the first.
+/// The records that are there already, by natural key; of several with one key the first that is not deleted.
 async fn lookup(
     cx: &Context,
     site: &Site,
@@ -290,7 +290,10 @@ async fn lookup(
         let page = wire::page(&reply)?;
         for record in page.records {
             if let Some(key) = key_of(&record) {
-                known.entry(key).or_insert(record);
+                let there = known.entry(key).or_insert_with(|| record.clone());
+                if !there["deletedAt"].is_null() && record["deletedAt"].is_null() {
+                    *there = record;
+                }
             }
         }
         if page.next.is_none() || page.next == after {

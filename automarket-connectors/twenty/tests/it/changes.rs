@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use automarket_core::{
     CrmProvider as _, ErrorKind, Retry,
     chrono::{DateTime, TimeDelta, Utc},
-    crm::Changes,
+    crm::{Changes, Company, Contact},
+    http_types::Method,
     testing::Script,
 };
 use serde_json::{Value, json};
@@ -234,6 +235,79 @@ async fn restored_records_are_told() {
     // The same record comes back, and it was not created.
     assert_eq!((&again.id, again.created), (&id, Some(false)));
     assert_eq!(sweep(&world, &mut cursor).await.0, [id]);
+}
+
+/// What a contact does not speak of is kept, also of a record that was deleted in Twenty's window.
+#[tokio::test]
+async fn restored_records_keep_what_they_had() {
+    let world = World::new();
+    let mut ann = contact("ann@example.com");
+    ann.phone = Some("+4915123456789".into());
+    let acme = Company {
+        domain: "acme.dev".into(),
+        name: "Acme".into(),
+        ..Company::default()
+    };
+    let links =
+        json!({"primaryLinkUrl": "https://acme.dev", "secondaryLinks": ["https://acme.io"]});
+    let company = json!([{"domainName": links, "name": "Acme"}]);
+    world
+        .twenty
+        .upsert_contacts(&world.cx, &[ann])
+        .await
+        .unwrap();
+    let emails =
+        json!({"primaryEmail": "ann@example.com", "additionalEmails": ["ann@home.example"]});
+    let found = world
+        .twenty
+        .find_contact(&world.cx, "ann@example.com")
+        .await;
+    let id = found.unwrap().unwrap().id;
+    let raw = |method, path, body| {
+        let world = &world;
+        async move {
+            world
+                .twenty
+                .raw(&world.cx, method, path, Some(&body))
+                .await
+                .unwrap()
+        }
+    };
+    let path = format!("rest/people/{id}");
+    raw(Method::PATCH, &*path, json!({"emails": emails})).await;
+    let made = raw(Method::POST, "rest/batch/companies", company).await;
+    let made = made["data"]["createCompanies"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (object, id) in [("person", &id), ("company", &made)] {
+        world.twenty.archive(&world.cx, object, id).await.unwrap();
+    }
+
+    let annette = Contact {
+        email: "ann@example.com".into(),
+        first_name: Some("Annette".into()),
+        ..Contact::default()
+    };
+    let back = world.twenty.upsert_contacts(&world.cx, &[annette]).await;
+    let back = back.unwrap().remove(0).unwrap();
+    assert_eq!((back.id, back.created), (id, Some(false)));
+    let found = world
+        .twenty
+        .find_contact(&world.cx, "ann@example.com")
+        .await;
+    let fields = found.unwrap().unwrap().fields;
+    assert_eq!(
+        fields["name"],
+        json!({"firstName": "Annette", "lastName": "Lee"})
+    );
+    assert_eq!(fields["emails"], emails);
+    let back = world.twenty.upsert_companies(&world.cx, &[acme]).await;
+    assert_eq!(back.unwrap().remove(0).unwrap().id, made);
+    let path = format!("rest/companies/{made}");
+    let company = world.twenty.raw(&world.cx, Method::GET, &path, None);
+    let company = company.await.unwrap();
+    assert_eq!(company["data"]["company"]["domainName"], links);
 }
 
 #[tokio::test]

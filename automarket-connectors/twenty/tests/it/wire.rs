@@ -34,7 +34,7 @@ const NAME: &str = " name{firstName lastName}";
 /// The look-up of these addresses with what is selected of the composite fields.
 fn people_query(emails: &[&str], parts: &str) -> Value {
     let query = format!(
-        "query($values:[String!]!,$after:String){{people(filter:{{emails:{{primaryEmail:{{in:$values}}}}}},first:60,after:$after){{edges{{node{{id emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+        "query($values:[String!]!,$after:String){{people(filter:{{and:[{{emails:{{primaryEmail:{{in:$values}}}}}},{{or:[{{deletedAt:{{is:NULL}}}},{{deletedAt:{{is:NOT_NULL}}}}]}}]}},first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
     );
     json!({"query": query, "variables": {"values": emails, "after": null}})
 }
@@ -298,7 +298,7 @@ async fn a_lead_is_a_person_and_an_opportunity_with_a_derived_id() {
 
 #[tokio::test]
 async fn companies_are_found_however_their_domain_was_written() {
-    let query = "query($values:[String!]!,$after:String){companies(filter:{domainName:{primaryLinkUrl:{in:$values}}},first:60,after:$after){edges{node{id domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+    let query = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
     let values = json!([
         "https://acme.dev",
         "http://acme.dev",
