@@ -195,6 +195,14 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         );
         return Some(error.with_remedy("merge the two records in Twenty, or look one up by id"));
     }
+    // Servers from before upserts by REST only create.
+    if begins(text, &["record already exists"]) {
+        let error = reply.error(
+            ErrorKind::Duplicate,
+            "the server creates, and does not update",
+        );
+        return Some(error.with_remedy("this server is too old: update Twenty"));
+    }
     // Of one field's value older servers say `Duplicate Emails .. Please set a unique one.`
     if has("duplicate entry") || has("please set a unique one") || status == 409 {
         return Some(reply.error(ErrorKind::Duplicate, "there is such a record already"));

@@ -100,7 +100,8 @@ impl FakeTwenty {
         Self::with(false)
     }
 
-    /// A server from before `bodyV2` and `targetPersonId`.
+    /// A server from before `bodyV2`, `targetPersonId` and upserts by REST: it creates only. It compares
+    /// times by the microsecond.
     #[must_use]
     pub fn old() -> Self {
         Self::with(true)

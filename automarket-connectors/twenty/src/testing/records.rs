@@ -66,6 +66,14 @@ impl State {
             }
             touched.push(place);
         }
+        let known = |place: &usize| {
+            let id = records.get(*place).map(|record| &record["id"]);
+            let known = records.get(..before).unwrap_or_default();
+            known.iter().any(|record| Some(&record["id"]) == id)
+        };
+        if self.old && !upsert && touched.iter().any(known) {
+            return Err(Refusal::bad("Record already exists"));
+        }
         unique(&records, &paths, &touched)?;
         let answer = |place: &usize| records.get(*place).map(answer);
         // In no order to rely on.

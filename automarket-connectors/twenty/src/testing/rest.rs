@@ -31,7 +31,7 @@ impl State {
         let body = || -> Result<Value, Refusal> {
             serde_json::from_slice(request.body()).map_err(|_| Refusal::bad("Body is not JSON"))
         };
-        let upsert = query.get("upsert").is_some_and(|value| value == "true");
+        let upsert = !self.old && query.get("upsert").is_some_and(|value| value == "true");
         match (request.method(), segments.as_slice()) {
             (&Method::POST, ["graphql"]) => Ok(json_reply(200, &self.graphql(&body()?))),
             (&Method::GET, ["rest", "metadata", "objects"]) => Ok(json_reply(200, &self.objects())),

@@ -2,7 +2,7 @@
 
 use automarket_connector_twenty::testing::FakeTwenty;
 use automarket_core::{
-    CrmProvider as _, Error, ErrorKind, Result,
+    CrmProvider as _, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Utc},
     crm::Activity,
     http_types::Method,
@@ -192,7 +192,7 @@ async fn graphql_reads_what_is_asked_and_refuses_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn an_old_server_takes_activities_too() {
+async fn an_old_server_takes_activities_once() {
     let world = World::with(FakeTwenty::old());
     let ann = [contact("ann@example.com")];
     let ann = world.twenty.upsert_contacts(&world.cx, &ann).await.unwrap();
@@ -205,19 +205,22 @@ async fn an_old_server_takes_activities_too() {
         body: "At the fair".into(),
         at,
     };
-    world
-        .twenty
-        .record_activity(&world.cx, &activity)
-        .await
-        .unwrap();
-    world
-        .twenty
-        .record_activity(&world.cx, &activity)
-        .await
-        .unwrap();
+    let twenty = &world.twenty;
+    twenty.record_activity(&world.cx, &activity).await.unwrap();
     assert_eq!(world.effects(), 3);
-    // A person who is not there cannot have one; the note itself may stay, the repeat meets it again.
+    // It knows no upsert, so that nothing can be repeated or updated there; it doubles nothing either.
+    let again = twenty.record_activity(&world.cx, &activity).await;
+    let same = [contact("ann@example.com")];
+    let known = twenty.upsert_contacts(&world.cx, &same).await;
+    for error in [again.unwrap_err(), known.unwrap().remove(0).unwrap_err()] {
+        let told = (ErrorKind::Duplicate, Retry::Never);
+        assert_eq!((error.kind(), error.retry()), told);
+        assert!(error.remedy().unwrap_or_default().contains("too old"));
+    }
+    assert_eq!(world.effects(), 3);
+    // A person who is not there cannot have one.
     let stranger = Activity {
+        key: "a2".into(),
         record_id: "00000000-0000-5000-8000-000000000000".into(),
         ..activity
     };
