@@ -1,6 +1,6 @@
 //! K3: nothing is missed, and every page gets on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automarket_core::{
     CrmProvider as _, ErrorKind, Retry,
@@ -9,6 +9,7 @@ use automarket_core::{
     http_types::Method,
     testing::Script,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{World, contact, twenty};
@@ -126,6 +127,56 @@ async fn writes_closer_than_a_millisecond_are_told_once_and_in_order() {
         assert_eq!((told.len(), ids.len()), (400, 400));
         assert_eq!(sweep(&world, &mut cursor).await.0.len(), 0);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever is written between and while pages are read, its last state is told, and each sweep ends.
+    #[test]
+    fn every_change_is_told(
+        old in any::<bool>(),
+        lots in prop::collection::vec((0..120_usize, 1..70_usize, 0..1_500_i64, 0..3_usize), 1..24),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::with(if old { FakeTwenty::old() } else { FakeTwenty::new() });
+            let mut time = at("2026-11-20T09:59:59Z");
+            let (mut cursor, mut told, mut is) = (None, BTreeMap::new(), BTreeMap::new());
+            for (round, (start, count, gap, pages)) in lots.into_iter().enumerate() {
+                time += TimeDelta::microseconds(gap);
+                let mut lot = people(start..start + count);
+                for person in &mut lot {
+                    person["jobTitle"] = json!(round.to_string());
+                    is.insert(person["emails"]["primaryEmail"].clone().to_string(), round.to_string());
+                }
+                world.fake.import("person", lot, time);
+                for _ in 0..pages {
+                    tell(&mut told, page(&world, &mut cursor).await);
+                    // Whoever has read an answer writes in a later millisecond.
+                    time += TimeDelta::milliseconds(1);
+                }
+            }
+            // The sweep that is on, and one more.
+            for _ in 0..2 {
+                let mut pages = 0;
+                while tell(&mut told, page(&world, &mut cursor).await) {
+                    pages += 1;
+                    assert!(pages < 500);
+                }
+            }
+            assert_eq!(told, is);
+        });
+    }
+}
+
+fn tell(told: &mut BTreeMap<String, String>, page: Changes) -> bool {
+    for record in page.records {
+        let email = record.fields["emails"]["primaryEmail"].to_string();
+        let title = record.fields["jobTitle"].as_str().unwrap().to_owned();
+        told.insert(email, title);
+    }
+    page.more
 }
 
 #[tokio::test]
