@@ -496,7 +496,9 @@ async fn listed(cx: &Context, api: &Api<'_>, id: &str, data: &Value) -> Result<O
             return Ok(Some(*place));
         }
     }
-    if data["listed"] == false {
+    // Handles of the version before say when they were made, and not this.
+    let listed = data["listed"].as_bool();
+    if !listed.unwrap_or(!data["at"].is_string()) {
         let why = "Facebook does not show it, and lists no drafts: look in the page's planner";
         return Err(Error::new(ErrorKind::CannotTell, why)
             .with_platform(&PLATFORM)

@@ -392,6 +392,13 @@ impl Sending<'_> {
             became if refusal.rule() == Some(GONE) => {
                 Err(became.err().unwrap_or(refusal).with_retry(Retry::Reconcile))
             }
+            // What is hidden may be out.
+            Err(hidden)
+                if hidden.kind() == ErrorKind::NotFound
+                    && refusal.kind() == ErrorKind::QuotaExhausted =>
+            {
+                Err(refusal.with_retry(Retry::Reconcile))
+            }
             _ => Err(refusal),
         }
     }

@@ -41,7 +41,7 @@ pub(crate) async fn find(
 /// # Errors
 /// `CannotTell` when there is more than is searched; `Unauthorized` when the token does not see them.
 pub(crate) async fn holds(cx: &Context, api: &Api<'_>, id: &str) -> Result<bool> {
-    for edge in ["media", "stories"] {
+    for edge in ["stories", "media"] {
         let path = [api.account, edge];
         if api.graph.holds(cx, "media.list", &path, id).await? {
             return Ok(true);

@@ -150,13 +150,14 @@ impl Posting<'_> {
             return Ok(true);
         }
         let asked = || async {
+            let waits = || Error::new(ErrorKind::NotFound, PROCESSED).with_platform(&PLATFORM);
             match ask::<Post>(self.cx, self.api.post(urn)?).await {
-                Ok(post) if commented && post.is_processed() => {
-                    Err(Error::new(ErrorKind::NotFound, PROCESSED).with_platform(&PLATFORM))
-                }
+                Ok(post) if commented && post.is_processed() => Err(waits()),
                 Ok(post) => Ok(post.is_public()),
                 // Where nobody answers this, the success is what is known.
-                Err(error) => Ok(commented || error.retry() == Retry::Never),
+                Err(error) if error.retry() == Retry::Never => Ok(true),
+                Err(_) if commented => Err(waits()),
+                Err(_) => Ok(false),
             }
         };
         match self.cx.until_seen("linkedin.unseen", asked).await {

@@ -28,7 +28,6 @@ const REMEMBERED: usize = 2_000;
 
 /// Where a reader stands. Opaque to hosts.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub(crate) struct Cursor {
     /// The sweep tells what changed at or after this instant.
     from: Option<DateTime<Utc>>,
@@ -39,12 +38,16 @@ pub(crate) struct Cursor {
     /// Whether the live records are through and the deleted ones are on.
     deleted: bool,
     /// The millisecond that the pass has come to.
+    #[serde(default)]
     at: Option<DateTime<Utc>>,
     /// What was told of that millisecond.
+    #[serde(default)]
     seen: Vec<u64>,
     /// Whether that millisecond alone is read, by id.
+    #[serde(default)]
     whole: bool,
     /// Twenty's own cursor within that millisecond.
+    #[serde(default)]
     after_id: Option<String>,
     /// What the sweep before told of the time that is read again.
     before: Vec<u64>,
@@ -224,4 +227,17 @@ pub(crate) fn record(value: Value) -> Result<Record> {
         fields: value,
         updated_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_our_own_or_of_the_version_before() {
+        let parse = |text: &str| Cursor::parse(Some(&URL_SAFE_NO_PAD.encode(text)));
+        assert!(parse(r#"{"x":1}"#).is_err());
+        let before = r#"{"from":null,"began":null,"youngest":null,"deleted":true,"after":"x","before":[],"told":[]}"#;
+        assert!(parse(before).is_ok_and(|cursor| cursor.deleted));
+    }
 }

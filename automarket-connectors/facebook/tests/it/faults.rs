@@ -437,6 +437,11 @@ async fn what_is_in_no_list_may_be_there() {
     world.fake.hide_objects(true);
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
+    // Nor did the version before say which lists hold it.
+    let mut before = handle.clone();
+    before.data.as_object_mut().unwrap().remove("listed");
+    let error = world.facebook.poll(&cx, &before).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
     // As the engine deletes what was accepted.
     let mut receipt = Receipt::new(handle.remote_id.clone());
     receipt.data = handle.data.clone();

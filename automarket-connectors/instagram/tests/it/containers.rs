@@ -249,6 +249,17 @@ async fn containers_that_never_show_are_published() {
         world.fake.hide_objects(false);
         done(world.instagram.publish(&cx, &post).await.unwrap());
         assert_eq!(world.effects().len(), 1);
+
+        // Nor what became of one that a limit is said of: Instagram does what it limits, too.
+        let limit = r#"{"error":{"message":"limit","code":9,"error_subcode":2207042}}"#;
+        let world = World::of_login(Login::Facebook);
+        world.fake.hide_objects(true);
+        world.fake.set_processing(0);
+        world.fault("/media_publish", Fault::Reply(400, limit));
+        let error = world.instagram.publish(&world.cx(), &post).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::QuotaExhausted);
+        assert!(error.is_unknown(), "{error:?}");
     }
 }
 

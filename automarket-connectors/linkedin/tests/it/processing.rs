@@ -125,6 +125,15 @@ async fn a_first_comment_waits_until_its_post_is_public() {
     assert_eq!(done(outcome.unwrap()).comment_error(), None);
     assert_eq!(world.effects().len(), 1);
 
+    // Nor is it placed where the question fails for a moment.
+    let world = World::new();
+    world.fake.publish_late(0, true);
+    let rule = FaultRule::on("/rest/posts/", Fault::StatusBefore(503));
+    world.sandbox.faults().add(rule);
+    let cx = world.cx();
+    let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
+    failed(&world, &cx, &taken(outcome.unwrap())).await;
+
     // Not for ever, and then it is told.
     let world = World::new();
     world.fake.publish_late(7, false);

@@ -1,4 +1,4 @@
-//! What every [`Publisher`] promises, as plain functions over a small harness.
+//! What every [`Publisher`](crate::Publisher) promises, as plain functions over a small harness.
 //!
 //! A connector's test builds a fresh world per case and runs them all:
 //!
