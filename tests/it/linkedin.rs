@@ -56,25 +56,18 @@ impl World {
     /// Works on the post's one publication for some hours, and returns it as it stands then.
     async fn worked(&self, id: PostId) -> Publication {
         for _ in 0..20 {
-            let [now] = self
-                .tenant
-                .publications(id)
-                .await
-                .unwrap()
-                .try_into()
-                .unwrap();
-            let worked = self.tenant.work_on(now.job, Duration::from_secs(90));
+            let job = self.only(id).await.job;
+            let worked = self.tenant.work_on(job, Duration::from_secs(90));
             worked.await.unwrap();
             self.clock.advance(TimeDelta::minutes(15));
         }
-        let [last] = self
-            .tenant
-            .publications(id)
-            .await
-            .unwrap()
-            .try_into()
-            .unwrap();
-        last
+        self.only(id).await
+    }
+
+    async fn only(&self, id: PostId) -> Publication {
+        let all = self.tenant.publications(id).await.unwrap();
+        let [one] = all.try_into().unwrap();
+        one
     }
 }
 

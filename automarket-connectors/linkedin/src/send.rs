@@ -140,9 +140,7 @@ impl Posting<'_> {
             Err(error) => Err(error.with_retry(Retry::Reconcile)),
         }
     }
-}
 
-impl Posting<'_> {
     /// Whether what LinkedIn took is public: it goes on with media, and may fail the post then. Only of organisations'
     /// posts may that be asked. A comment to come waits for it, as long as for what does not show yet.
     pub(crate) async fn is_public(&self, urn: &str, commented: bool) -> Result<bool> {

@@ -14,7 +14,7 @@ use automarket_core::{
 };
 
 use crate::conformance::fresh;
-use crate::world::{World, done, hello};
+use crate::world::{World, accepted, done, hello};
 
 fn commented() -> Post {
     let mut post = hello();
@@ -325,9 +325,7 @@ async fn what_was_just_finished_is_waited_for_however_long_it_took() {
     world.facebook.publish(&cx, &post).await.unwrap_err();
     world.clock.advance(TimeDelta::minutes(30));
     let outcome = world.facebook.publish(&cx, &post).await.unwrap();
-    let Outcome::Accepted(handle) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let handle = accepted(outcome);
     world.fake.hide(2);
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
     assert!(matches!(error.retry(), Retry::After(Some(_))), "{error:?}");
@@ -352,9 +350,7 @@ async fn what_the_token_may_not_see_is_not_said_to_be_gone() {
         let cx = world.cx();
         let post = hello().delivery(Delivery::At(cx.now() + TimeDelta::hours(2)));
         let outcome = world.facebook.publish(&cx, &post).await.unwrap();
-        let Outcome::Accepted(handle) = outcome else {
-            panic!("{outcome:?}")
-        };
+        let handle = accepted(outcome);
         world.clock.advance(TimeDelta::hours(3));
         world.fault(&handle.remote_id, Fault::Reply(400, blind));
         world.fault("/published_posts", posts);
@@ -430,9 +426,7 @@ async fn what_is_in_no_list_may_be_there() {
     let cx = world.cx();
     let post = hello().delivery(Delivery::Draft);
     let outcome = world.facebook.publish(&cx, &post).await.unwrap();
-    let Outcome::Accepted(handle) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let handle = accepted(outcome);
     world.clock.advance(TimeDelta::hours(1));
     world.fake.hide_objects(true);
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();

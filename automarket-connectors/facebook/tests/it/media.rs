@@ -12,7 +12,7 @@ use automarket_core::{
 };
 use serde_json::Value;
 
-use crate::world::{World, done, hello, with_options};
+use crate::world::{World, accepted, done, hello, with_options};
 
 const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";
 const MIB: u64 = 1024 * 1024;
@@ -314,9 +314,7 @@ async fn what_cannot_be_processed_is_refused_with_its_reason() {
     let (_file, media) = film(2048);
     let cx = world.cx();
     let outcome = world.facebook.publish(&cx, &hello().media(media)).await;
-    let Outcome::Accepted(handle) = outcome.unwrap() else {
-        panic!("public at once")
-    };
+    let handle = accepted(outcome.unwrap());
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.retry()),
@@ -332,9 +330,7 @@ async fn what_was_just_made_may_not_show_yet() {
     let (_file, media) = film(2048);
     let cx = world.cx();
     let outcome = world.facebook.publish(&cx, &hello().media(media)).await;
-    let Outcome::Accepted(handle) = outcome.unwrap() else {
-        panic!("public at once")
-    };
+    let handle = accepted(outcome.unwrap());
     world.fake.hide(2);
     let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -355,9 +351,7 @@ async fn a_video_that_is_waited_for_shows() {
     let (_file, media) = film(2048);
     let cx = world.cx();
     let outcome = world.facebook.publish(&cx, &hello().media(media)).await;
-    let Outcome::Accepted(handle) = outcome.unwrap() else {
-        panic!("public at once")
-    };
+    let handle = accepted(outcome.unwrap());
     world.fake.hide(1);
     world.facebook.poll(&cx, &handle).await.unwrap_err();
     world.facebook.poll(&cx, &handle).await.unwrap();

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use automarket_connector_facebook::{Facebook, FacebookConfig, FacebookOptions, PLATFORM, testing};
 use automarket_core::{
-    Clock, Context, Credential, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Handle, Outcome, Post, Receipt, TenantId,
     chrono::TimeDelta,
     content::Variant,
     publisher::Publisher as _,
-    steps::MemorySteps,
     store::Account,
     testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
 };
@@ -60,7 +59,6 @@ impl World {
             .with_clock(self.time.clone())
             .with_credential(Credential::token(token))
             .with_account(Account::new(tenant, PLATFORM, page))
-            .with_steps(Arc::new(MemorySteps::default()))
             .with_key("key")
     }
 
@@ -69,7 +67,6 @@ impl World {
         Context::new(self.sandbox.clone())
             .with_clock(self.time.clone())
             .with_credential(Credential::token(testing::TOKEN))
-            .with_steps(Arc::new(MemorySteps::default()))
     }
 
     pub(crate) fn fault(&self, path: &str, fault: Fault) {
@@ -109,5 +106,12 @@ pub(crate) fn done(outcome: Outcome) -> Receipt {
     match outcome {
         Outcome::Done(receipt) => receipt,
         other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn accepted(outcome: Outcome) -> Handle {
+    match outcome {
+        Outcome::Accepted(handle) => handle,
+        other => panic!("not accepted: {other:?}"),
     }
 }

@@ -8,7 +8,6 @@ use automarket_connector_instagram::{
 use automarket_core::{
     Context, Credential, Media, Outcome, Post, Receipt, TenantId,
     content::{MediaKind, MediaSource, Variant},
-    steps::MemorySteps,
     store::Account,
     testing::{Fault, FaultRule, LocalMediaHost, ManualClock, Sandbox},
 };
@@ -63,7 +62,6 @@ impl World {
             .with_credential(Credential::token(token))
             .with_account(account)
             .with_media_host(Arc::new(self.host.clone()))
-            .with_steps(Arc::new(MemorySteps::default()))
             .with_key("key")
     }
 

@@ -7,7 +7,7 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{COMMENT, World, commented, done, hello, with_options};
+use crate::world::{COMMENT, World, accepted, commented, done, hello, with_options};
 
 fn poll(question: &str, answers: &[&str]) -> LinkedInOptions {
     LinkedInOptions {
@@ -266,9 +266,7 @@ async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
     let cx = world.cx();
     let draft = hello().delivery(Delivery::Draft);
     let outcome = world.linkedin.publish(&cx, &draft).await.unwrap();
-    let Outcome::Accepted(handle) = outcome else {
-        panic!("public at once: {outcome:?}")
-    };
+    let handle = accepted(outcome);
     assert_eq!(world.effects()[0]["draft"], true);
     let still = world.linkedin.poll(&cx, &handle).await.unwrap();
     assert_eq!(still, Outcome::Accepted(handle.clone()));
@@ -314,9 +312,7 @@ async fn a_404_that_is_not_of_the_post_says_nothing_of_it() {
     // Nor is that the last word on a draft.
     let draft = Post::text("A draft").delivery(Delivery::Draft);
     let outcome = world.linkedin.publish(&world.cx(), &draft).await.unwrap();
-    let Outcome::Accepted(handle) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let handle = accepted(outcome);
     let error = world.linkedin.poll(&elsewhere, &handle).await.unwrap_err();
     assert!(!is_last_word(error.kind()), "{error:?}");
     let gone = Receipt::new(&*handle.remote_id);

@@ -11,19 +11,12 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{COMMENT, World, commented, done, hello};
+use crate::world::{COMMENT, World, accepted, commented, done, hello};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x06\0\0\0";
 
 fn shown(post: Post) -> Post {
     post.media(Media::image(PNG, "image/png"))
-}
-
-fn taken(outcome: Outcome) -> Handle {
-    match outcome {
-        Outcome::Accepted(handle) => handle,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// How many posts readers see.
@@ -57,10 +50,10 @@ async fn a_post_is_done_when_it_is_public() {
     world.fake.publish_late(2, false);
     let cx = world.cx();
     let outcome = world.linkedin.publish(&cx, &shown(hello())).await;
-    let handle = taken(outcome.unwrap());
+    let handle = accepted(outcome.unwrap());
     // Asked again in the middle of it, it is the same one.
     let again = world.linkedin.publish(&cx, &shown(hello())).await;
-    assert_eq!(taken(again.unwrap()), handle);
+    assert_eq!(accepted(again.unwrap()), handle);
     let receipt = done(world.linkedin.poll(&cx, &handle).await.unwrap());
     assert_eq!(receipt.remote_id, handle.remote_id);
     assert_eq!(public(&world), 1);
@@ -88,9 +81,9 @@ async fn a_post_that_linkedin_fails_is_refused() {
         world.fake.publish_late(questions, true);
         let cx = world.cx();
         let outcome = world.linkedin.publish(&cx, &shown(post)).await;
-        let handle = taken(outcome.unwrap());
+        let handle = accepted(outcome.unwrap());
         for _ in 1..questions {
-            taken(world.linkedin.poll(&cx, &handle).await.unwrap());
+            accepted(world.linkedin.poll(&cx, &handle).await.unwrap());
         }
         failed(&world, &cx, &handle).await;
     }
@@ -98,7 +91,7 @@ async fn a_post_that_linkedin_fails_is_refused() {
     let world = World::new();
     let cx = world.cx();
     let draft = hello().delivery(Delivery::Draft);
-    let handle = taken(world.linkedin.publish(&cx, &draft).await.unwrap());
+    let handle = accepted(world.linkedin.publish(&cx, &draft).await.unwrap());
     world.fake.publish_late(0, true);
     assert!(world.fake.publish_draft(&handle.remote_id));
     failed(&world, &cx, &handle).await;
@@ -132,7 +125,7 @@ async fn a_first_comment_waits_until_its_post_is_public() {
     world.sandbox.faults().add(rule);
     let cx = world.cx();
     let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
-    failed(&world, &cx, &taken(outcome.unwrap())).await;
+    failed(&world, &cx, &accepted(outcome.unwrap())).await;
 
     // Not for ever, and then it is told.
     let world = World::new();
@@ -142,8 +135,8 @@ async fn a_first_comment_waits_until_its_post_is_public() {
     outcome.unwrap_err();
     world.clock.advance(TimeDelta::minutes(11));
     let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
-    let handle = taken(outcome.unwrap());
-    taken(world.linkedin.poll(&cx, &handle).await.unwrap());
+    let handle = accepted(outcome.unwrap());
+    accepted(world.linkedin.poll(&cx, &handle).await.unwrap());
     let receipt = done(world.linkedin.poll(&cx, &handle).await.unwrap());
     let why = receipt.comment_error().unwrap();
     assert!(why.message.contains("the first comment"), "{why:?}");
@@ -169,8 +162,8 @@ async fn a_lost_post_that_failed_is_not_found_and_one_in_processing_is() {
     let Lookup::Found(found) = find(&world, &cx).await else {
         panic!("not found")
     };
-    let handle = taken(world.linkedin.publish(&cx, &post).await.unwrap());
-    assert_eq!(taken(found), handle);
+    let handle = accepted(world.linkedin.publish(&cx, &post).await.unwrap());
+    assert_eq!(accepted(found), handle);
     assert_eq!(world.effects().len(), 1);
 
     // It failed: LinkedIn takes the same again, or nobody can tell what it has.

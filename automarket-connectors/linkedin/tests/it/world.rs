@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use automarket_connector_linkedin::{LinkedIn, LinkedInConfig, LinkedInOptions, PLATFORM, testing};
 use automarket_core::{
-    Clock, Context, Credential, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Handle, Outcome, Post, Receipt, TenantId,
     content::Variant,
-    steps::MemorySteps,
     store::Account,
     testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
 };
@@ -67,7 +66,6 @@ impl World {
             .with_clock(self.time.clone())
             .with_credential(Credential::token(token))
             .with_account(Account::new(tenant, PLATFORM, author))
-            .with_steps(Arc::new(MemorySteps::default()))
             .with_key("key")
     }
 
@@ -106,5 +104,12 @@ pub(crate) fn done(outcome: Outcome) -> Receipt {
     match outcome {
         Outcome::Done(receipt) => receipt,
         other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn accepted(outcome: Outcome) -> Handle {
+    match outcome {
+        Outcome::Accepted(handle) => handle,
+        other => panic!("not accepted: {other:?}"),
     }
 }

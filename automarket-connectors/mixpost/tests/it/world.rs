@@ -6,7 +6,6 @@ use automarket_connector_mixpost::{Mixpost, MixpostConfig, PLATFORM, testing};
 use automarket_core::{
     Context, Credential, Platform, Post, TenantId,
     chrono::{DateTime, Utc},
-    steps::MemorySteps,
     store::Account,
     testing::{ManualClock, Sandbox},
 };
@@ -41,7 +40,6 @@ impl World {
             .with_clock(Arc::new(self.clock.clone()))
             .with_credential(Credential::token(self.token))
             .with_account(account_on(account, network))
-            .with_steps(Arc::new(MemorySteps::default()))
             .with_key(key)
     }
 

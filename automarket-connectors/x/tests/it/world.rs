@@ -7,7 +7,6 @@ use automarket_connector_x::{PLATFORM, X, XConfig, testing};
 use automarket_core::{
     Context, Credential, Outcome, Post, Receipt, TenantId,
     content::Variant,
-    steps::MemorySteps,
     store::Account,
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
@@ -51,7 +50,6 @@ impl World {
             .with_clock(Arc::new(self.clock.clone()))
             .with_credential(Credential::token(token))
             .with_account(account)
-            .with_steps(Arc::new(MemorySteps::default()))
             .with_key("key")
     }
 

@@ -131,12 +131,9 @@ fn take_out<T>(
 ) -> usize {
     let (mut looked, had) = (0, rows.len());
     rows.retain(|row| {
-        let ahead = at(row) > now && at(row) >= before;
-        if ahead || looked == limit {
-            return true;
-        }
-        looked += 1;
-        at(row) >= before
+        let old = at(row) < before && looked < limit;
+        looked += usize::from(at(row) < before || at(row) <= now);
+        !old
     });
     had - rows.len()
 }
