@@ -11,7 +11,7 @@ use crate::{
     LinkedInConfig, LinkedInOptions, PLATFORM,
     api::Api,
     author::{Author, is_member},
-    error::{ask, is_gone, send},
+    error::{about_post, ask, is_gone, send},
     find::{cannot_tell, find_post},
     identify::identities,
     measure::metrics,
@@ -208,11 +208,7 @@ impl Publisher for LinkedIn {
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let api = self.api(cx)?;
         let asked = ask::<wire::Post>(cx, api.post(&handle.remote_id)?).await;
-        let post = asked.map_err(|error| match error.kind() {
-            // No word on the post, so not the last one.
-            ErrorKind::NotFound if !is_gone(&error) => error.with_kind(ErrorKind::UnexpectedReply),
-            _ => error,
-        })?;
+        let post = asked.map_err(about_post)?;
         if post.has_failed() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -246,7 +242,8 @@ impl Publisher for LinkedIn {
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
         let api = self.api(cx)?;
         let author = Author::of(cx, &api).await?;
-        metrics(cx, &api, &author, &receipt.remote_id).await
+        let numbers = metrics(cx, &api, &author, &receipt.remote_id).await;
+        numbers.map_err(about_post)
     }
 
     /// The post with the comments under it.

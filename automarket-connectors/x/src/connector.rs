@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     PLATFORM, XConfig, XOptions,
     api::{Api, Part},
-    error::{answer, ask, is_gone},
+    error::{about_post, answer, ask, is_gone, told},
     find::{Wanted, pick, posts_since},
     media, rules,
     wire::{self, Created, Deleted, User},
@@ -161,9 +161,9 @@ impl X {
             let missing = found
                 .errors
                 .iter()
-                .any(|problem| problem.kind.ends_with("/resource-not-found"));
-            if missing {
-                return Err(reply.error(ErrorKind::NotFound, "there is no such post"));
+                .find(|problem| problem.kind.ends_with("/resource-not-found"));
+            if let Some(missing) = missing {
+                return Err(told(&reply, missing));
             }
             if !non_public {
                 return Err(reply.unexpected("an answer without the post"));
@@ -227,7 +227,7 @@ impl Publisher for X {
     /// The numbers of the first part.
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
         let numbers = self.numbers(cx, &receipt.remote_id).await;
-        numbers.map_err(|error| error.with_platform(&PLATFORM))
+        numbers.map_err(|error| about_post(error.with_platform(&PLATFORM)))
     }
 
     /// Every part of a thread, the last first.

@@ -51,8 +51,16 @@ pub(crate) fn is_gone(error: &Error) -> bool {
     named && error.kind() == ErrorKind::NotFound
 }
 
+/// A question about a post was answered so: not being found is a word on the post only where X knows that it is gone.
+pub(crate) fn about_post(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound if !is_gone(&error) => error.with_kind(ErrorKind::UnexpectedReply),
+        _ => error,
+    }
+}
+
 /// An error that stands in an answer of success instead of its data.
-fn told(reply: &Reply, problem: &Problem) -> Error {
+pub(crate) fn told(reply: &Reply, problem: &Problem) -> Error {
     let kind = match slug(&problem.kind) {
         "resource-not-found" => ErrorKind::NotFound,
         "not-authorized-for-resource" | "disallowed-resource" => ErrorKind::Forbidden,

@@ -308,6 +308,9 @@ async fn a_404_that_is_not_of_the_post_says_nothing_of_it() {
     world.fault("/rest/posts/", Fault::Reply(404, "<html>Not Found</html>"));
     world.linkedin.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(world.effects().len(), 1);
+    // Nor does it end a series of numbers.
+    let error = world.linkedin.measure(&elsewhere, &receipt).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::UnexpectedReply);
 
     // Nor is that the last word on a draft.
     let draft = Post::text("A draft").delivery(Delivery::Draft);

@@ -387,6 +387,9 @@ async fn a_404_that_is_not_of_the_post_deletes_nothing() {
         world.fault("/2/tweets/", Fault::Reply(404, page));
         refused(&cx).await;
     }
+    // Nor does it end a series of numbers.
+    let error = world.x.measure(&elsewhere, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{error:?}");
     // What is known to be gone is.
     let no_status = r#"{"errors":[{"message":"No status found with that ID.","code":144}]}"#;
     world.fault("/2/tweets/", Fault::Reply(404, no_status));
