@@ -4,7 +4,10 @@
 //! profile, one function per endpoint, and what the answers mean. Its fake is the board in a box, so that
 //! everything runs offline; live, the sandbox makes way for a `ReqwestTransport`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use automarket::{
     Automarket, Context, Credential, Error, Identity, Keyring, Platform, Post, Profile, Publisher,
@@ -186,6 +189,8 @@ async fn main() -> Result<()> {
         .transport(sandbox.clone())
         .publisher(Bulletin::new())
         .keyring(Keyring::random())
+        // This board shows what it took at once. A real platform may still be at work on it: a minute is the rule.
+        .look_after(Duration::from_secs(1))
         .build()?;
     let tenant = market.tenant("acme")?;
     let account = Account::new(tenant.id().clone(), PLATFORM, "board-1");
@@ -207,7 +212,7 @@ async fn main() -> Result<()> {
                 {
                     return;
                 }
-                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
     };
