@@ -196,12 +196,7 @@ impl ReqwestTransport {
         let mut response = http::Response::new(());
         *response.status_mut() = reply.status();
         *response.headers_mut() = reply.headers().clone();
-        // What was decoded no longer has this header.
-        let plain = reply
-            .headers()
-            .get(header::CONTENT_ENCODING)
-            .is_none_or(|coding| coding == "identity");
-        let body: ByteStream = if plain {
+        let body: ByteStream = if is_plain(reply.headers()) {
             Box::pin(reply.bytes_stream().map(|piece| piece.map_err(broken_off)))
         } else {
             // The status stands; only the body cannot be had.
@@ -209,6 +204,21 @@ impl ReqwestTransport {
         };
         Ok(response.map(|()| Body::Stream(body)))
     }
+}
+
+/// Whether nothing is left to decode: what was decoded no longer has the header. Object stores serve it empty, or as
+/// `aws-chunked`, for what was uploaded in chunks, with its bytes as they are.
+fn is_plain(headers: &header::HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONTENT_ENCODING);
+    lines.iter().all(|line| {
+        line.to_str().is_ok_and(|line| {
+            line.split(',').map(str::trim).all(|coding| {
+                ["", "identity", "aws-chunked"]
+                    .iter()
+                    .any(|plain| coding.eq_ignore_ascii_case(plain))
+            })
+        })
+    })
 }
 
 fn unknown_coding() -> TransportError {

@@ -446,6 +446,35 @@ async fn what_cannot_be_decoded_is_an_unexpected_reply() {
     }
 }
 
+/// Stores of objects say how a file was uploaded where its coding stands.
+#[tokio::test]
+async fn a_coding_that_changes_nothing_is_no_coding() {
+    for codings in [
+        &[""][..],
+        &["Identity"],
+        &["aws-chunked"],
+        &["", "AWS-chunked, identity,"],
+    ] {
+        let (server, _) = serve(move |_| coded(codings)).await;
+        let reply = context().call(get(server.base_url())).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{codings:?}: {error:?}"));
+        assert_eq!(reply.body, "plain", "{codings:?}");
+    }
+    for codings in [&["", "gzip"][..], &["aws-chunked, br"], &["identity", "br"]] {
+        let (server, _) = serve(move |_| coded(codings)).await;
+        let error = context().call(get(server.base_url())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{codings:?}");
+    }
+}
+
+fn coded(codings: &[&str]) -> Answer {
+    let lines: Vec<_> = codings
+        .iter()
+        .map(|one| ("content-encoding", *one))
+        .collect();
+    reply(200, &lines, Body::Full("plain".into()))
+}
+
 #[tokio::test]
 async fn an_error_page_is_an_answer() {
     let (server, _) = serve(|_| text(502, "<html><h1>Bad Gateway</h1></html>")).await;
