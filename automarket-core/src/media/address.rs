@@ -224,7 +224,7 @@ fn too_large(most: u64) -> Error {
 
 fn refused(status: StatusCode) -> Error {
     let message = format!("its server answered {status}");
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    if matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error() {
         Error::new(ErrorKind::Unavailable, message).with_operation("media.fetch")
     } else {
         unreadable(message).with_status(status.as_u16())

@@ -344,11 +344,12 @@ async fn what_cannot_be_had_from_an_address_is_said() {
         (ErrorKind::InvalidInput, Retry::Never)
     );
     assert_eq!(gone.field(), Some("media"));
-    let busy = open(wire().reply(503, "")).await;
-    assert_eq!(
-        (busy.kind(), busy.retry()),
-        (ErrorKind::Unavailable, Retry::After(None))
-    );
+    for passing in [408, 425, 429, 503] {
+        let busy = open(wire().reply(passing, "")).await;
+        let got = (busy.kind(), busy.retry());
+        let wanted = (ErrorKind::Unavailable, Retry::After(None));
+        assert_eq!(got, wanted, "{passing}");
+    }
     // The guard sees where an address leads.
     let cx = Context::new(
         ReqwestTransport::builder()
