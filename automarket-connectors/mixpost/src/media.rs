@@ -23,6 +23,8 @@ const WHOLE: u64 = 10 * 1024 * 1024;
 /// How often a pending download is asked for before the attempt ends, and how long to wait in between.
 const POLLS: u32 = 10;
 const POLL_WAIT: Duration = Duration::from_secs(2);
+/// How often a file is fetched whose download Mixpost forgets.
+const FETCHES: u32 = 3;
 
 /// Where fetching from an address stands, as a step remembers it.
 #[derive(Serialize, Deserialize)]
@@ -36,18 +38,30 @@ enum Fetched {
 /// leaves at most an unused file in the library.
 pub(crate) async fn bring(cx: &Context, api: &Api, index: usize, media: &Media) -> Result<u64> {
     let step = format!("mixpost.media.{index}");
-    match &media.source {
-        MediaSource::Address(url) => {
-            let begun = cx
-                .step(&format!("{step}.fetch"), || fetch(cx, api, url, media))
-                .await?;
-            match begun {
-                Fetched::Media(id) => Ok(id),
-                Fetched::Pending(download) => cx.step(&step, || wait(cx, api, &download)).await,
-            }
+    let MediaSource::Address(url) = &media.source else {
+        return cx.step(&step, || upload(cx, api, media)).await;
+    };
+    for number in 1..=FETCHES {
+        let step = match number {
+            1 => step.clone(),
+            again => format!("{step}.again.{again}"),
+        };
+        let begun = cx
+            .step(&format!("{step}.fetch"), || fetch(cx, api, url, media))
+            .await?;
+        let download = match begun {
+            Fetched::Media(id) => return Ok(id),
+            Fetched::Pending(download) => download,
+        };
+        let found: Option<u64> = cx.step(&step, || wait(cx, api, &download)).await?;
+        if let Some(id) = found {
+            return Ok(id);
         }
-        _ => cx.step(&step, || upload(cx, api, media)).await,
     }
+    let message = "Mixpost forgot each time that it was fetching it";
+    Err(Error::invalid("media", message)
+        .with_operation("media.fetch_status")
+        .with_remedy("give the file itself, or look after the instance's cache and queue"))
 }
 
 async fn fetch(cx: &Context, api: &Api, url: &Url, media: &Media) -> Result<Fetched> {
@@ -65,12 +79,17 @@ async fn fetch(cx: &Context, api: &Api, url: &Url, media: &Media) -> Result<Fetc
     }
 }
 
-async fn wait(cx: &Context, api: &Api, download: &str) -> Result<u64> {
+/// The media, or `None` where Mixpost knows of no such download any more: it tells the end of one once, forgets it an
+/// hour after it last heard of it, and all of them with its cache.
+async fn wait(cx: &Context, api: &Api, download: &str) -> Result<Option<u64>> {
     for _ in 0..POLLS {
         tokio::time::sleep(POLL_WAIT).await;
-        let status: Download = send(cx, api.fetch_status(download)?).await?.json()?;
-        if let Some(id) = finished(cx, &status)? {
-            return Ok(id);
+        let reply = match send(cx, api.fetch_status(download)?).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            reply => reply?,
+        };
+        if let Some(id) = finished(cx, &reply.json()?)? {
+            return Ok(Some(id));
         }
     }
     Err(Error::new(

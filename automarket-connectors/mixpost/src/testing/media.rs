@@ -153,19 +153,19 @@ fn fetch(state: &mut State, body: &Value) -> Response<Bytes> {
     json_reply(200, &json!({"status": "pending", "download_id": id}))
 }
 
+/// The end is told once, and then forgotten.
 fn fetched(state: &mut State, id: &str) -> Response<Bytes> {
     let Some(index) = state.downloads.iter().position(|d| d.id == id) else {
-        return missing("Download");
+        let body = json!({"status": "failed", "error": "The download was not found."});
+        return json_reply(404, &body);
     };
     let download = &mut state.downloads[index];
     if download.questions > 0 {
         download.questions -= 1;
         return json_reply(200, &json!({"status": "pending", "download_id": id}));
     }
-    let media = download.media.clone();
-    if !state.media.iter().any(|known| known.id == media.id) {
-        state.media.push(media.clone());
-    }
+    let media = state.downloads.remove(index).media;
+    state.media.push(media.clone());
     json_reply(200, &json!({"status": "completed", "media": media.view()}))
 }
 

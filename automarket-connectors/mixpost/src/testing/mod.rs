@@ -118,6 +118,12 @@ impl FakeMixpost {
         self.lock().remote.insert(url.to_owned(), file);
     }
 
+    /// Makes it forget the files that it is fetching, as it does when its cache is emptied, and an hour after it last
+    /// heard of them.
+    pub fn forget_downloads(&self) {
+        self.lock().downloads.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use automarket_core::{
     Bytes, ErrorKind, Media, Publisher, Retry, Url,
     content::{MediaKind, MediaSource},
     http::Guard,
-    testing::{Fault, FaultRule},
+    testing::{Fake as _, Fault, FaultRule},
 };
 use serde_json::json;
 
@@ -100,6 +100,50 @@ async fn large_addresses_are_waited_for_and_not_fetched_twice() {
     let library = world.mixpost.media(&cx, 1).await.unwrap();
     assert_eq!(library.items.len(), 1);
     assert_eq!(world.the_effect()["media"], json!([library.items[0].id]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_mixpost_forgot_is_begun_anew() {
+    let film = "https://acme.dev/film.mp4";
+    let post = hello().media(Media::address(MediaKind::Video, url(film)));
+    type Lose = fn(&World);
+    let cache: Lose = |world| world.fake.forget_downloads();
+    // Mixpost tells the end once: if that is lost, it knows of none.
+    let answer: Lose = |world| {
+        let fault = FaultRule::on("/status", Fault::CutAfter);
+        world.sandbox.faults().add(fault.after(1));
+    };
+    for lose in [cache, answer] {
+        let world = World::new();
+        world.fake.put_remote(film, "video/mp4", 50 * MIB as u64);
+        let cx = world.x("k");
+        let away = FaultRule::on("/status", Fault::StatusBefore(503));
+        world.sandbox.faults().add(away);
+        world.mixpost.publish(&cx, &post).await.unwrap_err();
+        lose(&world);
+        if let Err(error) = world.mixpost.publish(&cx, &post).await {
+            assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
+            world.mixpost.publish(&cx, &post).await.unwrap();
+        }
+        let newest = world.mixpost.media(&cx, 1).await.unwrap().items[0].id;
+        assert_eq!(world.the_effect()["media"], json!([newest]));
+    }
+    // An instance that never knows what it fetches is asked three times.
+    let world = World::new();
+    world.fake.put_remote(film, "video/mp4", 50 * MIB as u64);
+    let nothing = Fault::Reply(404, r#"{"status":"failed","error":"not found"}"#);
+    let always = FaultRule::on("/status", nothing).times(u32::MAX);
+    world.sandbox.faults().add(always);
+    let cx = world.x("k");
+    for _ in 0..2 {
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field(), error.retry()),
+            (ErrorKind::InvalidInput, Some("media"), Retry::Never)
+        );
+    }
+    let begun = world.fake.save()["downloads"].as_array().unwrap().len();
+    assert_eq!((begun, world.effects().len()), (3, 0));
 }
 
 #[tokio::test]
