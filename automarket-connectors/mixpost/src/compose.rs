@@ -14,6 +14,8 @@ use crate::{MixpostContent, MixpostOptions, MixpostPostInput, MixpostVersion};
 
 /// The most characters in one body (rule of Mixpost Lite 2.6).
 pub(crate) const BODY_LIMIT: usize = 5000;
+/// The most characters of a video's title (YouTube Data API, `snippet.title`).
+const YOUTUBE_TITLE: usize = 100;
 /// The most characters of an alternative text (docs.mixpost.app, remote upload).
 const ALT_LIMIT: usize = 255;
 
@@ -39,6 +41,7 @@ pub(crate) fn rules(mixpost: &Profile, network: &Platform) -> Profile {
 /// link stands in the text.
 pub(crate) fn findings(
     content: &Content,
+    delivery: Delivery,
     mixpost: &Profile,
     account: Option<&Profile>,
 ) -> Vec<Finding> {
@@ -59,7 +62,45 @@ pub(crate) fn findings(
         message: error.message().to_owned(),
         remedy: error.remedy().unwrap_or_default().to_owned(),
     });
-    options.into_iter().chain(lost).collect()
+    let of_options = account.and_then(|rules| missing(content, delivery, rules));
+    options.into_iter().chain(of_options).chain(lost).collect()
+}
+
+/// What a network wants of its options. A draft may still get it from whoever finishes it in Mixpost.
+fn missing(content: &Content, delivery: Delivery, rules: &Profile) -> Option<Finding> {
+    let options = content.options::<MixpostOptions>().ok()?;
+    match rules.platform.as_str() {
+        // Mixpost sends an empty title where there is none; YouTube refuses it (invalidTitle).
+        "youtube" => {
+            let title = options.youtube.unwrap_or_default().title;
+            let count = title.chars().count();
+            let fits =
+                !title.trim().is_empty() && count <= YOUTUBE_TITLE && !title.contains(['<', '>']);
+            let finding = match delivery {
+                Delivery::Draft => Finding::advice,
+                _ => Finding::blocker,
+            };
+            (!fits).then(|| {
+                finding(
+                    "mixpost.youtube_title",
+                    "a video needs a title of 1 to 100 characters without `<` and `>`",
+                    "set YouTubeOptions::title",
+                )
+            })
+        }
+        // Mixpost sends no board then; that Pinterest refuses it always is not known.
+        "pinterest" => {
+            let board = options.pinterest.unwrap_or_default().board;
+            board.is_none_or(|board| board.trim().is_empty()).then(|| {
+                Finding::advice(
+                    "mixpost.pinterest_board",
+                    "a pin without a board may be refused once it is due",
+                    "set PinterestOptions::board",
+                )
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The post without its media and tag, or what is wrong with it. `rules` are those of its account ([`rules`]).
@@ -71,7 +112,7 @@ pub(crate) fn compose(
 ) -> Result<MixpostPostInput> {
     let text = content.final_text(rules);
     refuse_what_mixpost_cannot(content, &text)?;
-    refuse_what_the_network_will(content, rules)?;
+    refuse_what_the_network_will(content, rules, delivery)?;
     // A link that the network shows beside the text goes where Mixpost attaches links, once.
     let attached = content
         .link
@@ -126,21 +167,25 @@ fn refuse_what_mixpost_cannot(content: &Content, text: &str) -> Result<()> {
 }
 
 /// Mixpost looks at the network's rules only when it publishes, which may be days later.
-fn refuse_what_the_network_will(content: &Content, rules: &Profile) -> Result<()> {
+fn refuse_what_the_network_will(
+    content: &Content,
+    rules: &Profile,
+    delivery: Delivery,
+) -> Result<()> {
     let report = check(content, rules, &Voice::default());
     let blocker = report
         .findings
         .into_iter()
+        .chain(missing(content, delivery, rules))
         .find(|finding| finding.severity == Severity::Blocker);
     match blocker {
         None => Ok(()),
         Some(finding) => {
-            let field = finding
-                .rule
-                .split('.')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            let field = match finding.rule.split('.').next() {
+                // Ours are of the options.
+                Some("mixpost") | None => "options".to_owned(),
+                Some(field) => field.to_owned(),
+            };
             Err(Error::invalid(field, finding.message)
                 .with_rule(finding.rule)
                 .with_remedy(finding.remedy))

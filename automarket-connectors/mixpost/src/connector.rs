@@ -143,9 +143,14 @@ impl Publisher for Mixpost {
         rules(&self.profile, &account.network)
     }
 
-    fn check(&self, content: &Content, _: Delivery, account: Option<&Account>) -> Vec<Finding> {
+    fn check(
+        &self,
+        content: &Content,
+        delivery: Delivery,
+        account: Option<&Account>,
+    ) -> Vec<Finding> {
         let rules = account.map(|account| self.profile_for(account));
-        findings(content, &self.profile, rules.as_ref())
+        findings(content, delivery, &self.profile, rules.as_ref())
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

@@ -1,9 +1,15 @@
 //! From sending to the end, with what can come between.
 
-use automarket_connector_mixpost::{DeleteMode, MixpostConfig, testing};
+use automarket_connector_mixpost::{
+    DeleteMode, MixpostConfig,
+    options::{MixpostOptions, PinterestOptions, YouTubeOptions},
+    testing,
+};
 use automarket_core::{
-    Context, Credential, Delivery, ErrorKind, Outcome, Platform, Post, Publisher, Receipt,
+    Context, Credential, Delivery, ErrorKind, Media, Outcome, Platform, Post, Publisher, Receipt,
+    check::Severity,
     chrono::TimeDelta,
+    content::{MediaKind, MediaSource, Variant},
     store::Account,
     testing::{Fake, Fault, FaultRule},
 };
@@ -171,6 +177,68 @@ fn what_the_link_makes_too_long_is_told_when_it_is_written() {
     let mastodon = account_on(1, Platform::MASTODON);
     let found = rule(&long, Some(&mastodon));
     assert_eq!(found.as_deref(), Some("mixpost.body_length"));
+}
+
+#[tokio::test]
+async fn what_a_network_wants_of_its_options_is_told_before_it_is_due() {
+    let world = World::new();
+    let found = |network: &Platform, options: &MixpostOptions, delivery| {
+        let film = Media::new(MediaKind::Video, MediaSource::Bytes(vec![7].into()));
+        let mut post = Post::text("Demo").media(film).delivery(delivery);
+        let options = Variant::default().with_options(options).unwrap().options;
+        post.base.options = options;
+        let account = account_on(1, network.clone());
+        let content = post.content_for(network, None);
+        let findings = world.mixpost.check(&content, delivery, Some(&account));
+        let found = findings.into_iter().map(|one| (one.severity, one.rule));
+        (found.collect::<Vec<_>>(), post)
+    };
+    let titled = |title: &str| MixpostOptions {
+        youtube: Some(YouTubeOptions {
+            title: title.into(),
+            ..YouTubeOptions::default()
+        }),
+        ..MixpostOptions::default()
+    };
+    let long = "é".repeat(101);
+    let (youtube, rule) = (Platform::YOUTUBE, "mixpost.youtube_title");
+    for title in ["", " ", "a <b>", &long] {
+        let (findings, post) = found(&youtube, &titled(title), Delivery::Now);
+        assert_eq!(findings, [(Severity::Blocker, rule.to_owned())], "{title}");
+        let any = FaultRule::on("", Fault::NotSent);
+        world.sandbox.faults().add(any);
+        let cx = world.context(1, youtube.clone(), "k");
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(
+            (error.rule(), error.field()),
+            (Some(rule), Some("options")),
+            "{error:?}"
+        );
+        assert!(world.sandbox.faults().hits().is_empty());
+    }
+    let none = MixpostOptions::default();
+    let (findings, _) = found(&youtube, &none, Delivery::Now);
+    assert_eq!(findings, [(Severity::Blocker, rule.to_owned())]);
+    // Whoever finishes a draft may give it one.
+    let (findings, _) = found(&youtube, &none, Delivery::Draft);
+    assert_eq!(findings, [(Severity::Advice, rule.to_owned())]);
+    let (findings, _) = found(&youtube, &titled(&long[2..]), Delivery::Now);
+    assert_eq!(findings, []);
+    // Not known to be refused always.
+    let pinterest = Platform::from_static("pinterest");
+    let (findings, _) = found(&pinterest, &none, Delivery::Now);
+    let rule = "mixpost.pinterest_board".to_owned();
+    assert_eq!(findings, [(Severity::Advice, rule)]);
+    let board = PinterestOptions {
+        board: Some("9".into()),
+        ..PinterestOptions::default()
+    };
+    let on_a_board = MixpostOptions {
+        pinterest: Some(board),
+        ..MixpostOptions::default()
+    };
+    let (findings, _) = found(&pinterest, &on_a_board, Delivery::Now);
+    assert_eq!(findings, []);
 }
 
 #[tokio::test]
