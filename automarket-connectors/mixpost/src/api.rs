@@ -268,7 +268,7 @@ impl Api {
         self.listing("tags.list", "/tags", &pairs)
     }
 
-    /// A second tag of one name is refused, or unused: repeatable.
+    /// A second tag of one name is refused, or the one that the post gets: repeatable.
     pub(crate) fn create_tag(&self, name: &str, colour: &str) -> Result<Call> {
         Ok(self
             .post("tags.create", "/tags")?

@@ -42,19 +42,22 @@ pub(crate) async fn search(
             "the post was sent without an idempotency key, so it carries no marker".to_owned(),
         ));
     };
-    let tag = match tag {
-        Some(tag) => tag,
-        None => match existing(cx, api, marker).await? {
-            Some(tag) => tag.id,
-            // The tag is made before the post.
-            None => return Ok(Lookup::Absent),
-        },
+    let numbers: Vec<String> = match tag {
+        Some(tag) => vec![tag.to_string()],
+        None => {
+            let tags = existing(cx, api, marker).await?;
+            tags.iter().map(|tag| tag.id.to_string()).collect()
+        }
     };
+    // The tag is made before the post.
+    if numbers.is_empty() {
+        return Ok(Lookup::Absent);
+    }
     for status in [None, Some("trash".to_owned())] {
-        for value in [marker.to_owned(), tag.to_string()] {
+        for tags in [vec![marker.to_owned()], numbers.clone()] {
             let filter = PostFilter {
                 status: status.clone(),
-                tags: vec![value],
+                tags,
                 ..PostFilter::default()
             };
             match walk(cx, api, &filter, marker).await? {
@@ -69,9 +72,12 @@ pub(crate) async fn search(
     Ok(Lookup::Absent)
 }
 
-async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Option<MixpostTag>> {
-    let tags = all_tags(cx, api).await?;
-    Ok(tags.into_iter().find(|tag| tag.name == name))
+/// All tags of this name: an instance may make a second one when the answer to the first was lost, and the post may have
+/// either.
+async fn existing(cx: &Context, api: &Api, name: &str) -> Result<Vec<MixpostTag>> {
+    let mut tags = all_tags(cx, api).await?;
+    tags.retain(|tag| tag.name == name);
+    Ok(tags)
 }
 
 /// The post of this UUID in the trash, which only the list shows: asked for by its UUID it is not there. `None` also where
@@ -104,7 +110,7 @@ pub(crate) async fn tag_named(cx: &Context, api: &Api, name: &str) -> Result<u64
         Ok(reply) => Ok(resource::<MixpostTag>(&reply)?.id),
         // An earlier attempt may have made it.
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            match existing(cx, api, name).await? {
+            match existing(cx, api, name).await?.first() {
                 Some(tag) => Ok(tag.id),
                 None => Err(error),
             }

@@ -73,6 +73,27 @@ async fn every_way_of_filtering_finds_it_and_absent_is_sure() {
     }
 }
 
+/// Lite has no rule against a second tag of one name.
+#[tokio::test]
+async fn a_post_with_the_second_tag_of_its_name_is_found() {
+    for filter in [TagFilter::Names, TagFilter::Ids, TagFilter::Ignored] {
+        let world = World::new();
+        world.fake.set_tag_filter(filter);
+        world.fake.set_doubles(true);
+        let cx = world.x("ours");
+        let fault = FaultRule::on("/tags", Fault::CutAfter).method("POST".parse().unwrap());
+        world.sandbox.faults().add(fault);
+        world.mixpost.publish(&cx, &hello()).await.unwrap_err();
+        lose(&world, &cx).await;
+        assert_eq!(world.mixpost.tags(&cx).await.unwrap().len(), 2);
+        let lookup = world.mixpost.find(&cx, &intent("ours", &cx)).await.unwrap();
+        let Lookup::Found(found) = lookup else {
+            panic!("{filter:?}: {lookup:?}")
+        };
+        assert_eq!(world.the_effect()["uuid"], found.remote_id());
+    }
+}
+
 #[tokio::test]
 async fn too_many_posts_without_a_filter_cannot_be_told() {
     let world = World::new();
