@@ -1,7 +1,8 @@
 use automarket_core::{
     Context, Credential, Error, ErrorKind, Identity, Media, Notice, Notifier, Outcome, Profile,
-    Result, Secret, async_trait,
+    Result, Retry, Secret, async_trait,
     chrono::{DateTime, TimeDelta, Utc},
+    content::MediaKind,
     http::Reply,
     profile::{ApiVersion, Markup, TextUnit},
     publisher::{Lookup, Receipt},
@@ -139,7 +140,13 @@ impl Slack {
             let call = api::complete_upload(&config, token, channel, Some(thread), &uploaded)?;
             self.ask::<Value>(cx, call).await.map(drop)
         };
-        let shared = cx.once("slack.share", find, complete).await;
+        let shared = match cx.once("slack.share", find, complete).await {
+            Ok(()) => {
+                let seen = || self.seen(cx, &config, token, &uploaded);
+                cx.step("slack.seen", seen).await
+            }
+            lost => lost,
+        };
         let shared = shared.map_err(|error| error.about("the files of a message that is there"));
         Ok(Outcome::Done(receipt.shared(shared)?))
     }
@@ -224,7 +231,7 @@ impl Slack {
                         token,
                         &name,
                         file_bytes.size(),
-                        file.alt.as_deref(),
+                        described(file),
                     )?;
                     let upload: wire::Upload = self.ask(cx, call).await?;
                     let reply = cx
@@ -242,7 +249,7 @@ impl Slack {
         Ok(uploaded)
     }
 
-    /// Whether Slack has shared the files. It does so a moment after it was told to.
+    /// Whether Slack was told to share the files, of which any shows it. It shares a moment after that.
     async fn shared(
         &self,
         cx: &Context,
@@ -250,21 +257,19 @@ impl Slack {
         token: &Secret,
         files: &[(String, String)],
     ) -> Result<Option<()>> {
-        let Some((id, _)) = files.first() else {
-            return Ok(Some(()));
-        };
-        let info: wire::FileInfo = match self.ask(cx, api::file_info(config, token, id)?).await {
-            Err(error) if error.kind() == ErrorKind::Forbidden => {
-                let message = "the bot may not look whether the files are shared";
-                return Err(Error::new(ErrorKind::CannotTell, message)
-                    .with_platform(&PLATFORM)
-                    .with_remedy("look in the channel; install the app again with files:read"));
-            }
-            info => info?,
-        };
-        let shares = info.file.shares.as_object();
-        if shares.is_some_and(|shares| !shares.is_empty()) {
-            return Ok(Some(()));
+        for (id, _) in files {
+            match self.is_shared(cx, config, token, id).await {
+                Ok(true) => return Ok(Some(())),
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    let message = "the bot may not look whether the files are shared";
+                    return Err(Error::new(ErrorKind::CannotTell, message)
+                        .with_platform(&PLATFORM)
+                        .with_remedy(
+                            "look in the channel; install the app again with files:read",
+                        ));
+                }
+                looked => looked?,
+            };
         }
         let first_look: DateTime<Utc> = cx
             .step("slack.share.looked", || async { Ok(cx.now()) })
@@ -274,6 +279,47 @@ impl Slack {
             return Err(Error::new(ErrorKind::CannotTell, message).with_platform(&PLATFORM));
         }
         Ok(None)
+    }
+
+    /// Slack says yes to files that it then never shares: each is looked for, where the bot may look.
+    async fn seen(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        token: &Secret,
+        files: &[(String, String)],
+    ) -> Result<()> {
+        for (id, _) in files {
+            let look = || async {
+                let shared = self.is_shared(cx, config, token, id).await?;
+                Ok(shared.then_some(()))
+            };
+            match cx.look_late(look).await {
+                Ok(Some(())) => {}
+                Ok(None) => {
+                    let message = "Slack said yes, and one is not seen in the channel";
+                    return Err(Error::new(ErrorKind::CannotTell, message)
+                        .with_platform(&PLATFORM)
+                        .with_retry(Retry::Never)
+                        .with_remedy("look in the channel, and share it by hand"));
+                }
+                Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_shared(
+        &self,
+        cx: &Context,
+        config: &SlackConfig,
+        token: &Secret,
+        file: &str,
+    ) -> Result<bool> {
+        let info: wire::FileInfo = self.ask(cx, api::file_info(config, token, file)?).await?;
+        let shares = info.file.shares.as_object();
+        Ok(shares.is_some_and(|shares| !shares.is_empty()))
     }
 }
 
@@ -330,6 +376,12 @@ impl Notifier for Slack {
             _ => self.by_bot(cx, cx.token()?, notice).await,
         }
     }
+}
+
+/// What an image shows. Another file that has such a text is taken and never shared (python-slack-sdk#1818).
+fn described(file: &Media) -> Option<&str> {
+    let image = matches!(file.kind, MediaKind::Image | MediaKind::Gif);
+    file.alt.as_deref().filter(|_| image)
 }
 
 /// A message is named by channel and time stamp together.

@@ -21,7 +21,18 @@ pub(super) struct File {
     name: String,
     length: usize,
     received: Option<usize>,
+    /// Whether it was announced with an alternative text.
+    described: bool,
     shared: Option<(String, DateTime<Utc>)>,
+}
+
+impl File {
+    /// With an alternative text Slack says yes to a file that is no image, and shares it never (python-slack-sdk#1818).
+    fn is_lost(&self) -> bool {
+        let image = |ending| matches!(ending, "png" | "jpg" | "jpeg" | "gif" | "webp");
+        let ending = self.name.rsplit_once('.').map(|(_, ending)| ending);
+        self.described && !ending.is_none_or(image)
+    }
 }
 
 impl State {
@@ -48,6 +59,7 @@ impl State {
             name,
             length,
             received: None,
+            described: form["alt_txt"].is_string(),
             shared: None,
         });
         json_reply(
@@ -86,18 +98,19 @@ impl State {
         if let Some(refusal) = self.is_no_member(channel) {
             return refusal;
         }
+        let mut shared = Vec::new();
         for file in self.files.iter_mut().filter(|file| ids.contains(&file.id)) {
-            file.shared = Some((channel.to_owned(), now + SHARING));
+            if !self.drops_files && !file.is_lost() {
+                file.shared = Some((channel.to_owned(), now + SHARING));
+                shared.push(file.id.clone());
+            }
         }
-        let mut message = self.add(
-            channel,
-            &json!({"text": "", "thread_ts": body["thread_ts"]}),
-            Value::Null,
-            now,
-        );
-        message.files.clone_from(&ids);
-        if let Some(last) = self.messages.last_mut() {
-            *last = message;
+        if !shared.is_empty() {
+            let body = json!({"text": "", "thread_ts": body["thread_ts"]});
+            self.add(channel, &body, Value::Null, now);
+            if let Some(last) = self.messages.last_mut() {
+                last.files = shared;
+            }
         }
         json_reply(
             200,

@@ -39,6 +39,7 @@ struct State {
     messages: Vec<Message>,
     files: Vec<File>,
     revoked: bool,
+    drops_files: bool,
     /// Scopes that were not granted.
     missing: Vec<String>,
 }
@@ -75,6 +76,11 @@ impl FakeSlack {
     /// Takes a scope away; it has all of those that [`oauth`](crate::oauth) asks for.
     pub fn take_scope(&self, scope: &str) {
         self.lock().missing.push(scope.to_owned());
+    }
+
+    /// From now on it says yes to sharing files, and shares none.
+    pub fn drop_files(&self) {
+        self.lock().drops_files = true;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

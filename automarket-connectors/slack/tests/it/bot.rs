@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use automarket_connector_slack::{
@@ -8,9 +11,10 @@ use automarket_connector_slack::{
     testing::{CHANNEL, FOREIGN_CHANNEL, FakeSlack, PRIVATE_CHANNEL, TOKEN},
 };
 use automarket_core::{
-    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Outcome, TenantId,
+    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Outcome, Receipt,
+    TenantId,
     chrono::TimeDelta,
-    content::MediaKind,
+    content::{MediaKind, MediaSource},
     store::Account,
     testing::{
         Fake as _, Fault, FaultRule, ManualClock, Sandbox, conformance::notifier::NotifierUnderTest,
@@ -135,6 +139,47 @@ async fn files_are_shared_under_the_message_once() {
     assert_eq!(held[1]["files"].as_array().unwrap().len(), 1);
 }
 
+/// What becomes of it while the clock goes on by itself.
+async fn in_time(cx: &Context, clock: &ManualClock, notice: &Notice) -> Receipt {
+    let (slack, cx) = (Slack::new(), cx.clone().with_clock(Arc::new(clock.clone())));
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        clock.advance(TimeDelta::seconds(10));
+    };
+    match tokio::join!(slack.notify(&cx, notice), later).0 {
+        Ok(Outcome::Done(receipt)) => receipt,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_with_an_alternative_text_is_shared() {
+    let (sandbox, fake, clock, mut notice) = report();
+    let mut report = Media::new(MediaKind::Document, MediaSource::Bytes(b"%PDF"[..].into()));
+    report.name = Some("report.pdf".into());
+    notice.files = vec![report.alt("Numbers of May")];
+    let sent = in_time(&context(&sandbox, CHANNEL, "k"), &clock, &notice).await;
+    assert_eq!(sent.files_error(), None);
+    assert_eq!(fake.effects().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_slack_says_yes_to_and_never_shares_are_told_of() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k");
+    fake.drop_files();
+    for _ in 0..2 {
+        let sent = in_time(&cx, &clock, &notice).await;
+        let why = sent.files_error().unwrap();
+        assert!(why.message.contains("not seen"), "{why:?}");
+        assert_eq!(fake.effects().len(), 1);
+    }
+    // Where nobody may look, its yes is all there is.
+    fake.take_scope("files:read");
+    let sent = in_time(&cx, &clock, &notice).await;
+    assert_eq!(sent.files_error(), None);
+}
+
 #[tokio::test]
 async fn a_file_that_is_not_taken_keeps_the_message_back() {
     let image = || Media::image(&b"png"[..], "image/png");
@@ -181,7 +226,7 @@ async fn whether_files_are_shared_cannot_be_told_without_the_scope() {
     assert_eq!(fake.effects().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn files_that_stay_unshared_are_shared_again() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
@@ -193,8 +238,8 @@ async fn files_that_stay_unshared_are_shared_again() {
         assert!(lost.is_unknown());
     }
     clock.advance(TimeDelta::minutes(5));
-    Slack::new().notify(&cx, &notice).await.unwrap();
-    assert_eq!(fake.effects().len(), 2);
+    let sent = in_time(&cx, &clock, &notice).await;
+    assert_eq!((sent.files_error(), fake.effects().len()), (None, 2));
 }
 
 #[tokio::test]
