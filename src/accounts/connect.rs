@@ -17,6 +17,7 @@ use automarket_core::{
     vault::{credential_from_bytes, credential_to_bytes},
 };
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -257,7 +258,7 @@ impl Connect {
     }
 
     /// Connects accounts that were offered, by the platform's ids. One that is connected already gets the new
-    /// credential, and what waits for it goes on.
+    /// credential, and what waits for it goes on; its settings stay, but for those that the platform says anew.
     ///
     /// # Errors
     /// `InvalidInput` (`accounts`) for none, for one that was not offered, and for several where the login's
@@ -302,7 +303,11 @@ impl Connect {
         let mut accounts = Vec::new();
         for candidate in chosen {
             let credential = credential_from_bytes(candidate.credential.expose().as_bytes())?;
-            let account = self.account(&candidate.identity);
+            let mut account = self.account(&candidate.identity);
+            let store = &self.tenant.engine().store;
+            if let Some(known) = store.account(&account.tenant, account.id).await? {
+                account.settings = laid_over(known.settings, account.settings);
+            }
             accounts.push(self.tenant.add_account(account, credential).await?);
         }
         Ok(accounts)
@@ -447,6 +452,18 @@ fn chosen<'a>(candidates: &'a [Candidate], wanted: &[String]) -> Result<Vec<&'a 
         .with_remedy("pick one, and connect the others each with a login of its own"));
     }
     Ok(chosen)
+}
+
+/// What a host has set of an account, with what the platform says over it.
+fn laid_over(set: Value, said: Value) -> Value {
+    match (set, said) {
+        (Value::Object(mut set), Value::Object(said)) => {
+            set.extend(said);
+            Value::Object(set)
+        }
+        (set, Value::Null) => set,
+        (_, said) => said,
+    }
 }
 
 /// The rule of [`unknown_app`].

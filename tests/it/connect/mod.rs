@@ -22,7 +22,7 @@ use automarket::{
         StoreFault, StoreRule, UserSays,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PLATFORM: Platform = Platform::from_static("pages");
 const CALLBACK: &str = "https://acme.dev/callback";
@@ -48,6 +48,7 @@ impl Notifier for Pages {
             let id = text(page, "id").unwrap();
             Identity {
                 credential: text(page, "access_token").map(Credential::token),
+                settings: json!({"page": id}),
                 ..Identity::new(id, PLATFORM, text(page, "name").unwrap())
             }
         });

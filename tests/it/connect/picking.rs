@@ -1,5 +1,7 @@
 //! What is offered, and what is picked of it.
 
+use automarket::store::AccountStore as _;
+
 use super::*;
 
 #[tokio::test]
@@ -110,6 +112,21 @@ async fn an_account_is_connected_again_as_itself_or_not_at_all() {
     let theirs = world.other.connect(PLATFORM).again(account.id);
     let theirs = theirs.begin(CALLBACK, "session").await.unwrap_err();
     assert_eq!(theirs.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_account_that_is_connected_again_keeps_its_settings_but_for_what_the_platform_says() {
+    let world = World::usual();
+    let offered = world.offered().await;
+    let account = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+    assert_eq!(account.settings, json!({"page": "1"}));
+    let set = json!({"version": "202611", "page": "old"});
+    let account = account.with_settings(set);
+    world.store.put_account(&account).await.unwrap();
+    let offered = world.offered().await;
+    let again = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+    assert_eq!(again.settings, json!({"version": "202611", "page": "1"}));
+    assert_eq!(world.acme.accounts().await.unwrap(), [again]);
 }
 
 #[tokio::test]
