@@ -58,6 +58,15 @@ impl FlowStore for PostgresStore {
         decode(rows, flow)
     }
 
+    async fn remove_flows(&self, limit: usize) -> Result<usize> {
+        let sql = "WITH old AS (SELECT tenant, id FROM automarket.flows
+                WHERE expires_at <= automarket.clock()
+                ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            DELETE FROM automarket.flows f USING old WHERE f.tenant = old.tenant AND f.id = old.id";
+        let removed = self.inner.db.execute(sql, &[&sql_limit(limit)]).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+
     async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
         let sql = "UPDATE automarket.flows SET sealed = $4
             WHERE tenant = $1 AND id = $2 AND sealed = $3";

@@ -68,6 +68,20 @@ impl FlowStore for SqliteStore {
         call.await
     }
 
+    async fn remove_flows(&self, limit: usize) -> Result<usize> {
+        let call = self.inner.writer.call(move |tx| {
+            Ok(tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM automarket_flows WHERE (tenant, id) IN (
+                        SELECT tenant, id FROM automarket_flows WHERE expires_at <= ?1
+                        ORDER BY expires_at LIMIT ?2)",
+                )?
+                .execute(params![tx.now, sql_limit(limit)])?)
+        });
+        call.await
+    }
+
     async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
         let (flow, sealed) = (flow.clone(), sealed.to_vec());
         let call = self.inner.writer.call(move |tx| {

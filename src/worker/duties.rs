@@ -223,5 +223,6 @@ async fn clean(engine: &crate::market::Engine) -> Result<usize> {
     if let Some(before) = engine.retention.audit.and_then(before) {
         most = most.max(engine.store.remove_audit(before, BATCH).await?);
     }
-    Ok(most)
+    // They say themselves when they are over, and hold tokens.
+    Ok(most.max(engine.store.remove_flows(BATCH).await?))
 }

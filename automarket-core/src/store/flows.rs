@@ -40,6 +40,9 @@ pub trait FlowStore: Send + Sync {
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>>;
     /// For the operator: what waits, of all tenants, by tenant and id, after the place named, at most `limit`.
     async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>>;
+    /// Removes flows of all tenants that are over, those over for longest first, at most `limit`, as
+    /// [`UpkeepStore`](super::UpkeepStore) removes what is old.
+    async fn remove_flows(&self, limit: usize) -> Result<usize>;
     /// Puts another envelope of the same content in place of this flow's. `false`, and nothing done, when it
     /// was taken or replaced meanwhile.
     async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool>;

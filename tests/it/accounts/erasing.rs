@@ -3,7 +3,10 @@
 use automarket::{
     ErrorKind, Post, When,
     accounts::Revoked,
-    store::{CredentialStore as _, postgres::testing::Cluster, sqlite::SqliteStore},
+    store::{
+        CredentialStore as _, Flow, FlowStore as _, JobStore as _, postgres::testing::Cluster,
+        sqlite::SqliteStore,
+    },
     testing::{FaultStore, RecordingPublisher, Script, StoreFault, StoreRule},
     worker::Retention,
 };
@@ -142,6 +145,32 @@ async fn the_audit_trail_goes_when_retention_says() {
         assert_eq!(trail.len(), left, "{kept:?}");
         assert_eq!(trail.last().unwrap().entry.account, young.id);
     }
+}
+
+#[tokio::test]
+async fn what_was_offered_and_never_picked_goes_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flows.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let store = Arc::new(FaultStore::new(Arc::new(store)));
+    let market = Automarket::shared(store.clone()).build().unwrap();
+    let minute = automarket::core::chrono::Duration::minutes(1);
+    let now = store.now().await.unwrap();
+    for (id, expires_at) in [("waits", now + minute), ("over", now - minute)] {
+        let flow = Flow {
+            tenant: market.tenant("acme").unwrap().id().clone(),
+            id: id.to_owned(),
+            sealed: CANARY.into(),
+            expires_at,
+        };
+        store.put_flow(&flow).await.unwrap();
+    }
+    let cleaned = store.faults().until("remove_flows", 1);
+    market.worker().run_until(cleaned).await.unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let left = "SELECT group_concat(id) FROM automarket_flows";
+    let left: String = db.query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, "waits");
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,18 @@ impl FlowStore for MemoryStore {
         Ok(flows.take(limit).map(|(_, flow)| flow.clone()).collect())
     }
 
+    async fn remove_flows(&self, limit: usize) -> Result<usize> {
+        let (mut state, now) = self.lock();
+        let over = state.flows.iter().filter(|(_, f)| f.expires_at <= now);
+        let mut over: Vec<_> = over.map(|(key, f)| (f.expires_at, key.clone())).collect();
+        over.sort_unstable();
+        over.truncate(limit);
+        for (_, key) in &over {
+            state.flows.remove(key);
+        }
+        Ok(over.len())
+    }
+
     async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
         let (mut state, _) = self.lock();
         let place = (flow.tenant.clone(), flow.id.clone());

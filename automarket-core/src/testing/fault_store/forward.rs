@@ -549,6 +549,10 @@ impl FlowStore for FaultStore {
     async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
         self.pass("flows", self.inner.flows(after, limit)).await
     }
+    async fn remove_flows(&self, limit: usize) -> Result<usize> {
+        self.pass("remove_flows", self.inner.remove_flows(limit))
+            .await
+    }
     async fn reseal_flow(&self, flow: &Flow, sealed: &[u8]) -> Result<bool> {
         self.pass("reseal_flow", self.inner.reseal_flow(flow, sealed))
             .await

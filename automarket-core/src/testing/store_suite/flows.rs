@@ -13,6 +13,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
             Box::pin(one_of_many_takers(s))
         }),
         StoreCase::new("a flow that is over is gone", |s| Box::pin(over(s))),
+        StoreCase::new("flows that are over are removed, the oldest first", |s| {
+            Box::pin(removed(s))
+        }),
         StoreCase::new("a flow is its tenant's alone", |s| Box::pin(of_tenant(s))),
         StoreCase::new(
             "what waits is listed page by page and re-sealed in place",
@@ -65,6 +68,25 @@ async fn over(s: &StoreUnderTest) {
     let next = flow(s, "a", "2").await;
     s.store.put_flow(&next).await.unwrap();
     assert_eq!(s.store.take_flow(&a, "2").await.unwrap(), Some(next));
+}
+
+async fn removed(s: &StoreUnderTest) {
+    for (tenant, id) in [("b", "1"), ("a", "1"), ("a", "2")] {
+        s.store.put_flow(&flow(s, tenant, id).await).await.unwrap();
+        s.wait(1).await;
+    }
+    assert_eq!(s.store.remove_flows(9).await.unwrap(), 0);
+    s.wait(597).await;
+    assert_eq!(s.store.remove_flows(9).await.unwrap(), 1);
+    let left = s.store.flows(None, 9).await.unwrap();
+    assert!(left.iter().all(|flow| flow.tenant == tenant("a")) && left.len() == 2);
+    let waits = flow(s, "c", "1").await;
+    s.store.put_flow(&waits).await.unwrap();
+    s.wait(2).await;
+    assert_eq!(s.store.remove_flows(1).await.unwrap(), 1);
+    assert_eq!(s.store.remove_flows(9).await.unwrap(), 1);
+    assert_eq!(s.store.remove_flows(9).await.unwrap(), 0);
+    assert_eq!(s.store.flows(None, 9).await.unwrap(), [waits]);
 }
 
 async fn of_tenant(s: &StoreUnderTest) {
