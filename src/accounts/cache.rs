@@ -21,7 +21,13 @@ const STALE: Duration = Duration::from_secs(30);
 const CAPACITY: usize = 10_000;
 
 #[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<Key, Entry>>);
+pub(super) struct Cache(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    entries: HashMap<Key, Entry>,
+    forgets: u64,
+}
 
 pub(super) struct Entry {
     opened: Opened,
@@ -50,45 +56,64 @@ impl Entry {
 
 impl Cache {
     pub(super) fn fresh(&self, key: &Key, now: DateTime<Utc>) -> Option<Opened> {
-        let entries = self.lock();
-        let entry = entries.get(key).filter(|entry| entry.is_fresh(now))?;
+        let held = self.lock();
+        let entry = held.entries.get(key).filter(|entry| entry.is_fresh(now))?;
         Some(entry.opened.clone())
     }
 
     /// As [`fresh`](Self::fresh), the account.
     pub(super) fn account(&self, key: &Key, now: DateTime<Utc>) -> Option<Account> {
-        let entries = self.lock();
-        let entry = entries.get(key).filter(|entry| entry.is_fresh(now))?;
+        let held = self.lock();
+        let entry = held.entries.get(key).filter(|entry| entry.is_fresh(now))?;
         Some(entry.account.clone())
     }
 
     /// What is known of this version, however long ago it was read.
     pub(super) fn credential(&self, key: &Key, version: i64) -> Option<Credential> {
-        let entries = self.lock();
-        let entry = entries
+        let held = self.lock();
+        let entry = held
+            .entries
             .get(key)
             .filter(|entry| entry.opened.version == version)?;
         Some(entry.opened.credential.clone())
     }
 
-    /// Keeps an entry; whether its use has not been noted for so long.
-    pub(super) fn put(&self, key: Key, mut entry: Entry, note_every: Duration) -> bool {
-        let mut entries = self.lock();
+    /// How often something was forgotten: whoever reads the store to [`put`](Self::put) asks it first.
+    pub(super) fn forgets(&self) -> u64 {
+        self.lock().forgets
+    }
+
+    /// Keeps an entry; whether its use has not been noted for so long. Nothing is kept, and no use is to be noted, if
+    /// something was forgotten since `read_at`: it may have been this, after it was read and before it is put.
+    pub(super) fn put(
+        &self,
+        key: Key,
+        mut entry: Entry,
+        read_at: u64,
+        note_every: Duration,
+    ) -> bool {
+        let mut held = self.lock();
+        if held.forgets != read_at {
+            return false;
+        }
+        let entries = &mut held.entries;
         let noted = entries.get(&key).and_then(|old| old.noted);
         let wants_note = noted.is_none_or(|noted| noted.elapsed() >= note_every);
         entry.noted = if wants_note { Some(entry.read) } else { noted };
         if entries.len() >= CAPACITY && !entries.contains_key(&key) {
-            make_room(&mut entries);
+            make_room(entries);
         }
         entries.insert(key, entry);
         wants_note
     }
 
     pub(super) fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+        let mut held = self.lock();
+        held.entries.remove(key);
+        held.forgets += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,9 +143,9 @@ mod tests {
                 version: 1,
             };
             let entry = Entry::new(opened, account(n), None);
-            cache.put((tenant.clone(), account(n).id), entry, STALE);
+            cache.put((tenant.clone(), account(n).id), entry, 0, STALE);
         }
-        assert!(cache.lock().len() <= CAPACITY);
+        assert!(cache.lock().entries.len() <= CAPACITY);
         let newest = (tenant.clone(), account(CAPACITY).id);
         assert!(cache.fresh(&newest, Utc::now()).is_some());
         let oldest = (tenant.clone(), account(0).id);

@@ -164,11 +164,12 @@ impl Accounts {
         if let Some(opened) = self.cache.fresh(&key, self.clock.now()) {
             return Ok(opened);
         }
+        let read_at = self.cache.forgets();
         let Some(row) = self.store.credential(&key.0, key.1).await? else {
             self.cache.forget(&key);
             return Err(missing(account));
         };
-        let (opened, dying) = self.read(account, &row).await?;
+        let (opened, dying) = self.read(account, &row, read_at).await?;
         let Some(end) = dying else {
             return Ok(opened);
         };
@@ -184,7 +185,7 @@ impl Accounts {
             Err(error) => return Err(error),
         };
         let entry = Entry::new(opened.clone(), account.clone(), until);
-        self.cache.put(key, entry, NOTE_USE);
+        self.cache.put(key, entry, read_at, NOTE_USE);
         Ok(opened)
     }
 
@@ -198,11 +199,13 @@ impl Accounts {
         self.apps.provider(platform, app)
     }
 
-    /// Opens a row, and says when it ends, by this process's clock, if it wants to be renewed before its use.
+    /// Opens a row, and says when it ends, by this process's clock, if it wants to be renewed before its use. `read_at`
+    /// is [`Cache::forgets`] from before the row was read.
     async fn read(
         &self,
         account: &Account,
         row: &SealedCredential,
+        read_at: u64,
     ) -> Result<(Opened, Option<DateTime<Utc>>)> {
         let key = key_of(account);
         if row.needs_reauth {
@@ -225,7 +228,7 @@ impl Accounts {
             version: row.version,
         };
         let entry = Entry::new(opened.clone(), account.clone(), until);
-        if self.cache.put(key, entry, NOTE_USE) {
+        if self.cache.put(key, entry, read_at, NOTE_USE) {
             self.note_use(account).await;
         }
         Ok((opened, dying))

@@ -153,12 +153,13 @@ impl Accounts {
         let lease = self.policy.lease();
         let patience = Instant::now() + lease + WAIT;
         loop {
+            let read_at = self.cache.forgets();
             let Some(row) = self.store.credential(&account.tenant, account.id).await? else {
                 return Err(missing(account));
             };
             if row.needs_reauth || row.version != over {
                 return self
-                    .read(account, &row)
+                    .read(account, &row, read_at)
                     .await
                     .map(|(opened, _)| Some(opened));
             }
@@ -289,9 +290,11 @@ impl Accounts {
         };
         if error.rule() == Some(rule::INVALID_GRANT) {
             // The one definite answer; unless somebody else has renewed it all the same.
+            let read_at = self.cache.forgets();
             let row = self.store.credential(&tenant, id).await?;
             if let Some(row) = row.filter(|row| row.version != renewal.version) {
-                return self.read(account, &row).await.map(|(opened, _)| opened);
+                let read = self.read(account, &row, read_at).await;
+                return read.map(|(opened, _)| opened);
             }
             self.refused(
                 account,
@@ -338,6 +341,7 @@ impl Accounts {
     async fn keep(&self, account: &Account, over: i64, credential: &Credential) -> Result<Opened> {
         let new = self.vault.seal(account, credential).await?;
         let mut told = false;
+        let read_at = self.cache.forgets();
         fault_point("credential.renewed", "before");
         let row = loop {
             match self.store.put_credential(&new, Some(over)).await {
@@ -367,7 +371,8 @@ impl Accounts {
         if let Err(error) = noted.await {
             tracing::warn!(error = %error.report(), "the renewal of a token could not be noted");
         }
-        self.read(account, &row).await.map(|(opened, _)| opened)
+        let read = self.read(account, &row, read_at).await;
+        read.map(|(opened, _)| opened)
     }
 
     /// After the platform refused a credential: another one to try once. `None` when there is none, and the
@@ -394,7 +399,8 @@ impl Accounts {
         version: i64,
         why: &'static str,
     ) -> Result<()> {
-        let (tenant, id) = key_of(account);
+        let key = key_of(account);
+        let (tenant, id) = &key;
         let event = NewEvent {
             tenant: tenant.clone(),
             kind: "account.needs_reauth".to_owned(),
@@ -407,11 +413,14 @@ impl Accounts {
                 "reason": why,
             }),
         };
-        self.cache.forget(&(tenant.clone(), id));
+        self.cache.forget(&key);
         let said = self
             .store
-            .credential_needs_reauth(&tenant, id, version, &event);
-        if said.await? {
+            .credential_needs_reauth(tenant, *id, version, &event);
+        let said = said.await;
+        // Somebody may have read it meanwhile.
+        self.cache.forget(&key);
+        if said? {
             self.note(
                 account,
                 AuditAction::Refresh,

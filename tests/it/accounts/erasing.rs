@@ -213,6 +213,32 @@ async fn what_is_erased_is_used_no_more_though_it_was_read_meanwhile() {
     assert!(tenant.context(id).await.is_err());
 }
 
+#[tokio::test]
+async fn who_reads_while_it_is_erased_keeps_nothing_and_notes_no_use() {
+    let world = World::new().await;
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    // Asked by who has read the credential, for how long it lives.
+    let held = StoreFault::Held(go_on.clone());
+    slow.faults().add(StoreRule::on("now", held));
+    let market = market(slow.clone(), world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let id = world.account.id;
+    let erased = async {
+        slow.faults().until("credential", 1).await;
+        let gone = tenant.disconnect(id).await;
+        go_on.notify_one();
+        gone.unwrap()
+    };
+    let (_, gone) = tokio::join!(tenant.context(id), erased);
+    assert_eq!(slow.faults().hits(), 1);
+    assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
+    let late = tenant.context(id).await.unwrap_err();
+    assert_eq!(late.rule(), Some("account.no_credential"));
+    let used = world.trail().await.into_iter();
+    assert_eq!(used.filter(|row| row.0 == AuditAction::Use).count(), 0);
+}
+
 /// A process whose store does this late, by a second.
 fn late_process(world: &World, method: &'static str) -> (Tenant, Arc<FaultStore>) {
     let slow = Arc::new(FaultStore::new(world.store.clone()));

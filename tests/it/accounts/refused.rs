@@ -3,6 +3,7 @@
 use automarket::{
     Post, When,
     store::{JobState, JobStore as _, PublicationState},
+    testing::{FaultStore, StoreFault, StoreRule},
 };
 
 use super::*;
@@ -34,6 +35,34 @@ async fn a_token_that_is_refused_right_after_its_renewal_stops_the_account() {
     );
     assert!(world.needs_reauth().await);
     assert_eq!(world.events_of("account.needs_reauth").await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_used_no_more_though_it_was_read_before_that_was_noted() {
+    let world = World::new().await;
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let held = StoreFault::Held(go_on.clone());
+    let method = "credential_needs_reauth";
+    slow.faults().add(StoreRule::on(method, held));
+    let market = market(slow.clone(), world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    world.issuer.withdraw();
+    let id = world.account.id;
+    let post = tenant.publish(Post::text("a"), [id], When::Now);
+    let publications = tenant.publications(post.await.unwrap());
+    let job = publications.await.unwrap()[0].job;
+    let read = async {
+        while slow.faults().hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        tenant.context(id).await.unwrap();
+        go_on.notify_one();
+    };
+    let (worked, ()) = tokio::join!(tenant.work_on(job, LEASE), read);
+    worked.unwrap();
+    let late = tenant.context(id).await.unwrap_err();
+    assert_eq!(late.rule(), Some("account.needs_reauth"));
 }
 
 #[tokio::test]
