@@ -35,8 +35,8 @@ impl GateStore for PostgresStore {
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid()];
         // Most calls find all open, and lock nothing.
         let rows = self.inner.db.glance(amiss!(""), params).await?;
-        let (pass, gates) = judge(&rows, bucket)?;
-        if pass != Pass::Watched || !gates.iter().any(|gate| gate.probing) {
+        let (pass, _) = judge(&rows, bucket)?;
+        if pass != Pass::Probe {
             return Ok(pass);
         }
         let mut db = self.inner.db.connection().await?;
@@ -58,6 +58,7 @@ impl GateStore for PostgresStore {
         account: AccountId,
         name: &str,
         signal: Signal,
+        of_probe: bool,
     ) -> Result<Gate> {
         let mut db = self.inner.db.connection().await?;
         let tx = db.begin().await?;
@@ -71,7 +72,7 @@ impl GateStore for PostgresStore {
         let row = tx.row(sql, key).await?;
         let row = row.ok_or_else(|| damaged("a gate"))?;
         let mut gate = read(&row)?;
-        gate.heed(signal, row.instant("now")?);
+        gate.heed(signal, of_probe, row.instant("now")?);
         put(&tx, &gate).await?;
         tx.commit().await?;
         Ok(gate)

@@ -25,13 +25,11 @@ impl GateStore for SqliteStore {
         let of = bucket.clone();
         let look = self.inner.readers.read(move |db| {
             let mut gates = amiss(db, &owner, account, of.as_deref())?;
-            let pass = Gate::pass(&mut gates, now);
-            let probe = gates.iter().any(|gate| gate.probing);
-            Ok((pass, probe))
+            Ok(Gate::pass(&mut gates, now))
         });
         match look.await? {
-            (Pass::Watched, true) => {}
-            (pass, _) => return Ok(pass),
+            Pass::Probe => {}
+            pass => return Ok(pass),
         }
         let tenant = tenant.clone();
         let call = self.inner.writer.call(move |tx| {
@@ -49,6 +47,7 @@ impl GateStore for SqliteStore {
         account: AccountId,
         name: &str,
         signal: Signal,
+        of_probe: bool,
     ) -> Result<Gate> {
         let (tenant, name) = (tenant.clone(), name.to_owned());
         let call = self.inner.writer.call(move |tx| {
@@ -65,7 +64,7 @@ impl GateStore for SqliteStore {
                 .transpose()?;
             let now = instant(tx.now)?;
             let mut gate = stored.unwrap_or_else(|| Gate::new(tenant.clone(), account, &name, now));
-            gate.heed(signal, now);
+            gate.heed(signal, of_probe, now);
             put(tx, &gate)?;
             Ok(gate)
         });

@@ -17,18 +17,17 @@ use crate::{
 const RENEWALS: &str = "oauth.token";
 
 impl Accounts {
-    /// Lets a renewal pass; whether how it ends is news.
+    /// Lets a renewal pass, and says how; closed is an error.
     ///
     /// # Errors
     /// `Unavailable` (rule `gate.closed`) while they are held back; those of the store.
-    pub(super) async fn may_renew(&self, account: &Account, owner: &Owner) -> Result<bool> {
+    pub(super) async fn may_renew(&self, account: &Account, owner: &Owner) -> Result<Pass> {
         let pass = self
             .store
             .pass_gates(&owner.tenant, owner.account, Some(RENEWALS));
         let until = match pass.await? {
-            Pass::Open => return Ok(false),
-            Pass::Watched => return Ok(true),
             Pass::Closed(until) => until,
+            pass => return Ok(pass),
         };
         let wait = spread((until - self.store.now().await?).to_std());
         let message = format!(
@@ -43,11 +42,16 @@ impl Accounts {
     }
 
     /// How many failures in a row it counts then; `None` where the store does not say.
-    pub(super) async fn tell_renewals(&self, owner: &Owner, signal: Signal) -> Option<u32> {
+    pub(super) async fn tell_renewals(
+        &self,
+        owner: &Owner,
+        signal: Signal,
+        of_probe: bool,
+    ) -> Option<u32> {
         let gate = Gate::rate(Some(RENEWALS));
         let told = self
             .store
-            .tell_gate(&owner.tenant, owner.account, &gate, signal);
+            .tell_gate(&owner.tenant, owner.account, &gate, signal, of_probe);
         match told.await {
             Ok(gate) => Some(gate.failures),
             Err(error) => {

@@ -12,7 +12,7 @@ use automarket_core::{
     fault_point,
     http::Call,
     oauth::{Grant, Provider, TokenSet, read_token_reply, refresh_call, rule},
-    store::{Account, AuditAction, NewEvent, SealedCredential, Signal, TRIPS},
+    store::{Account, AuditAction, NewEvent, Pass, SealedCredential, Signal, TRIPS},
 };
 use futures_util::{
     FutureExt as _,
@@ -99,15 +99,15 @@ impl Accounts {
         over: i64,
     ) -> Result<Option<Opened>> {
         let owner = Owner::account(account);
-        let watched = self.may_renew(account, &owner).await?;
+        let pass = self.may_renew(account, &owner).await?;
         let end = self.join(account, over).await;
-        if watched {
+        if pass != Pass::Open {
             // Who met it has told of a failure, and closed it for longer then.
             let said = match end {
                 Ok(_) => Signal::Answered(None),
                 Err(_) => Signal::Unused,
             };
-            self.tell_renewals(&owner, said).await;
+            self.tell_renewals(&owner, said, pass == Pass::Probe).await;
         }
         end
     }
@@ -253,8 +253,8 @@ impl Accounts {
                 .release_credential(&tenant, id, number, leased_until, wait)
         };
         let app = Owner::of_app(account, &renewal.tokens.app)?;
-        let watched = match self.may_renew(account, &app).await {
-            Ok(watched) => watched,
+        let pass = match self.may_renew(account, &app).await {
+            Ok(pass) => pass,
             Err(held_back) => {
                 release(Duration::ZERO).await?;
                 return Err(held_back);
@@ -270,14 +270,17 @@ impl Accounts {
             _ => Signal::Answered(None),
         };
         let own = Owner::account(account);
-        let first = said == Signal::Failed && self.tell_renewals(&own, said).await == Some(1);
-        if watched || first {
+        // Of the account's renewals it is the one that asked, the lease says: it is the probe, whoever waits for it.
+        let first = said == Signal::Failed && self.tell_renewals(&own, said, true).await == Some(1);
+        if pass != Pass::Open || first {
             // What one account meets again and again says nothing of the others.
             let known = said == Signal::Failed && !first;
+            let probe = pass == Pass::Probe;
             let said = if known { Signal::Unused } else { said };
-            let failures = self.tell_renewals(&app, said).await;
+            let failures = self.tell_renewals(&app, said, probe).await;
             if known && failures >= Some(TRIPS) {
-                self.tell_renewals(&app, Signal::Limited(NO_BETTER)).await;
+                let no_better = Signal::Limited(NO_BETTER);
+                self.tell_renewals(&app, no_better, probe).await;
             }
         }
         let error = match answer {
@@ -311,7 +314,7 @@ impl Accounts {
         };
         tracing::warn!(account = %id, error = %error.report(), "a token could not be renewed now");
         release(wait).await?;
-        self.tell_renewals(&own, Signal::Limited(wait)).await;
+        self.tell_renewals(&own, Signal::Limited(wait), true).await;
         let outcome = error.kind().as_str();
         self.note(
             account,

@@ -269,7 +269,7 @@ struct Watch {
     app: Option<Owner>,
     /// The bucket that was asked when the work began: its calls are not asked again.
     bucket: Option<&'static str>,
-    watched: Mutex<BTreeSet<Asked>>,
+    watched: Mutex<BTreeMap<Asked, bool>>,
 }
 
 /// Whose gates were asked, and those of which bucket.
@@ -332,16 +332,16 @@ impl Watch {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it was let through by to find out whether it is open: others may be at that with what it was not.
-    fn watched(&self) -> MutexGuard<'_, BTreeSet<Asked>> {
+    /// What it was let through by so that its end is news, and whether as the probe: others may be that.
+    fn watched(&self) -> MutexGuard<'_, BTreeMap<Asked, bool>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, owner: &Owner, bucket: Option<&'static str>) -> Result<Pass> {
         let Owner { tenant, account } = owner;
         let pass = self.store.pass_gates(tenant, *account, bucket).await?;
-        if pass == Pass::Watched {
-            self.watched().insert((*account, bucket));
+        if matches!(pass, Pass::Watched | Pass::Probe) {
+            *self.watched().entry((*account, bucket)).or_default() |= pass == Pass::Probe;
         }
         Ok(pass)
     }
@@ -450,12 +450,22 @@ impl Watch {
 
     async fn tell(&self, owner: &Owner, gate: &str, signal: Signal) {
         let Owner { tenant, account } = owner;
-        let told = self.store.tell_gate(tenant, *account, gate, signal);
+        let of_probe = self.is_probe(*account, Gate::bucket_of(gate));
+        let told = self
+            .store
+            .tell_gate(tenant, *account, gate, signal, of_probe);
         // The answer that came is worth more than the note of it: it is waited for within the call's own time.
         let told = timeout(NOTED, told).await;
         let told =
             told.unwrap_or_else(|_| Err(Error::new(ErrorKind::Storage, "no answer in time")));
         metrics::store_result("tell_gate", told.map(drop));
+    }
+
+    /// Whether it was let through as the probe of these gates.
+    fn is_probe(&self, account: AccountId, bucket: Option<&str>) -> bool {
+        let watched = self.watched();
+        let mut probes = watched.iter().filter(|(_, probe)| **probe);
+        probes.any(|(asked, _)| *asked == (account, bucket))
     }
 
     /// Says that nothing was called after all.
@@ -466,9 +476,9 @@ impl Watch {
 
     /// Tells the gates whose probe it was, those of these buckets, and that of its host.
     async fn probed(&self, host: Option<&str>, buckets: &[&str], signal: Signal) {
-        let watched = self.watched().clone();
         for owner in self.owners() {
-            if !watched.iter().any(|(account, _)| *account == owner.account) {
+            let mine = |asked: &Asked| asked.0 == owner.account;
+            if !self.watched().keys().any(mine) {
                 continue;
             }
             let gates = match self.store.gates(&owner.tenant).await {
@@ -480,7 +490,7 @@ impl Watch {
             };
             for gate in gates.iter().filter(|gate| gate.account == owner.account) {
                 let bucket = gate.bucket();
-                let own = watched.contains(&(gate.account, bucket))
+                let own = self.is_probe(gate.account, bucket)
                     && bucket.is_none_or(|name| buckets.contains(&name));
                 if gate.probing && own || Some(gate.name.as_str()) == host {
                     self.tell(owner, &gate.name, signal).await;

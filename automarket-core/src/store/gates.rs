@@ -74,8 +74,10 @@ pub enum Signal {
 pub enum Pass {
     /// Yes, and nothing is amiss.
     Open,
-    /// Yes, and how it ends is to be told: it is the probe, or there were failures.
+    /// Yes, and how it ends is to be told: there were failures.
     Watched,
+    /// Yes, and how it ends is to be told: it is the probe.
+    Probe,
     /// Not before this instant; then ask again.
     Closed(DateTime<Utc>),
 }
@@ -105,7 +107,13 @@ impl Gate {
     /// The bucket whose gate it is.
     #[must_use]
     pub fn bucket(&self) -> Option<&str> {
-        self.name.strip_prefix(RATE)?.strip_prefix(':')
+        Self::bucket_of(&self.name)
+    }
+
+    /// The bucket whose gate bears this name.
+    #[must_use]
+    pub fn bucket_of(name: &str) -> Option<&str> {
+        name.strip_prefix(RATE)?.strip_prefix(':')
     }
 
     /// Whether a call passes all these gates of an account, which become the probe's where it is one; stores
@@ -127,17 +135,18 @@ impl Gate {
             gate.closed_until = Some(lease_end(now, PROBE));
             gate.updated_at = now;
         }
-        Pass::Watched
+        Pass::Probe
     }
 
-    /// What a signal makes of it; stores call this. A gate that is closed is opened by its probe alone, and its
-    /// failure alone closes it for longer: what was under way when it closed says nothing.
-    pub fn heed(&mut self, signal: Signal, now: DateTime<Utc>) {
+    /// What a signal, of its probe or of others, makes of it; stores call this. A gate that is closed is opened by its
+    /// probe alone, and its failure alone closes it for longer: what was under way when it closed says nothing.
+    pub fn heed(&mut self, signal: Signal, of_probe: bool, now: DateTime<Utc>) {
         self.updated_at = now;
+        let counts = self.closed_until.is_none() || self.probing && of_probe;
         match signal {
             Signal::Answered(budget) => {
                 self.budget = budget.or(self.budget);
-                if self.closed_until.is_none() || self.probing {
+                if counts {
                     self.failures = 0;
                     self.probing = false;
                     self.closed_until = budget
@@ -153,12 +162,12 @@ impl Gate {
                 self.close(wait, now);
             }
             Signal::Unused => {
-                if self.probing {
+                if self.probing && of_probe {
                     self.probing = false;
                     self.closed_until = Some(now);
                 }
             }
-            Signal::Failed if self.closed_until.is_some() && !self.probing => {}
+            Signal::Failed if !counts => {}
             Signal::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(further) = self.failures.checked_sub(TRIPS) {
@@ -188,13 +197,15 @@ pub trait GateStore: Send + Sync {
         account: AccountId,
         bucket: Option<&str>,
     ) -> Result<Pass>;
-    /// Tells a gate what a call showed; returns it as it stands then.
+    /// Tells a gate what a call showed, and whether that was let through as its probe ([`Pass::Probe`]); returns it as
+    /// it stands then.
     async fn tell_gate(
         &self,
         tenant: &TenantId,
         account: AccountId,
         name: &str,
         signal: Signal,
+        of_probe: bool,
     ) -> Result<Gate>;
     /// The tenant's gates that were ever told anything, by account and name.
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>>;

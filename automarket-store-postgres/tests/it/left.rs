@@ -59,11 +59,11 @@ async fn what_comes_after_a_call_that_was_dropped_has_another_connection() {
 
     // In the middle of a transaction.
     host.batch_execute(&lock("gates")).await.unwrap();
-    let told = store.tell_gate(&tenant, account, "rate", Signal::Failed);
+    let told = store.tell_gate(&tenant, account, "rate", Signal::Failed, false);
     leave(&admin, test.schema(), told).await;
     assert!(!answered(store.cancel_job(&tenant, JobId::new())).await);
     host.batch_execute("ROLLBACK").await.unwrap();
-    let there = store.tell_gate(&tenant, account, "rate", Signal::Failed);
+    let there = store.tell_gate(&tenant, account, "rate", Signal::Failed, false);
     assert_eq!(answered(there).await.failures, 1, "the other was not done");
 
     // A short read, though another one still waits on the same connection.

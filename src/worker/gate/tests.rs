@@ -11,6 +11,8 @@ use automarket_core::{
     testing::{FaultStore, ManualClock, StoreFault, StoreRule},
 };
 
+mod probes;
+
 use super::*;
 use crate::{Automarket, Tenant};
 
@@ -421,7 +423,7 @@ async fn a_probe_whose_media_cannot_be_read_lets_another_be_the_probe() {
     let wait = Signal::Limited(Duration::from_secs(10));
     let told = world
         .store
-        .tell_gate(world.tenant.id(), account.id, RATE, wait);
+        .tell_gate(world.tenant.id(), account.id, RATE, wait, false);
     told.await.unwrap();
     clock.advance(chrono::Duration::seconds(11));
     world.answers.lock().unwrap().push_back((503, "x", "y"));

@@ -46,13 +46,13 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
             ("rate", Signal::Answered(Some(left))),
             (&posts, Signal::Limited(Duration::from_secs(60))),
         ] {
-            let told = store.tell_gate(tenant.id(), account.id, gate, signal);
+            let told = store.tell_gate(tenant.id(), account.id, gate, signal, false);
             told.await.unwrap();
         }
         // Another's limits are not shown.
         let other = world.another_account("2").await.id;
         let limited = Signal::Limited(Duration::from_secs(60));
-        let told = store.tell_gate(tenant.id(), other, "rate", limited);
+        let told = store.tell_gate(tenant.id(), other, "rate", limited, false);
         told.await.unwrap();
         let mut post = Post::text("One");
         post.base.thread = Some(vec!["Two, longer".into()]);

@@ -124,12 +124,13 @@ impl GateStore for MemoryStore {
         account: AccountId,
         name: &str,
         signal: Signal,
+        of_probe: bool,
     ) -> Result<Gate> {
         let (mut state, now) = self.lock();
         let key = (tenant.clone(), account, name.to_owned());
         let gates = state.upkeep.gates.entry(key);
         let gate = gates.or_insert_with(|| Gate::new(tenant.clone(), account, name, now));
-        gate.heed(signal, now);
+        gate.heed(signal, of_probe, now);
         Ok(gate.clone())
     }
 

@@ -284,10 +284,12 @@ impl GateStore for FaultStore {
         account: AccountId,
         name: &str,
         signal: Signal,
+        of_probe: bool,
     ) -> Result<Gate> {
         self.pass(
             "tell_gate",
-            self.inner.tell_gate(tenant, account, name, signal),
+            self.inner
+                .tell_gate(tenant, account, name, signal, of_probe),
         )
         .await
     }

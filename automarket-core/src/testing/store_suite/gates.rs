@@ -27,6 +27,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("an answer from before does not open a gate", |s| {
             Box::pin(answer_from_before(s))
         }),
+        StoreCase::new("none but the probe says how it ended", |s| {
+            Box::pin(others_than_the_probe(s))
+        }),
         StoreCase::new(
             "failures in a row trip the breaker, an answer resets it",
             |s| Box::pin(breaker(s)),
@@ -57,9 +60,15 @@ async fn pass(s: &StoreUnderTest) -> Pass {
     s.store.pass_gates(&a, account, None).await.unwrap()
 }
 
+/// By the probe, where there is one.
 async fn tell(s: &StoreUnderTest, name: &str, signal: Signal) -> Gate {
+    tell_by(s, name, signal, true).await
+}
+
+async fn tell_by(s: &StoreUnderTest, name: &str, signal: Signal, of_probe: bool) -> Gate {
     let (a, account) = ids();
-    s.store.tell_gate(&a, account, name, signal).await.unwrap()
+    let told = s.store.tell_gate(&a, account, name, signal, of_probe);
+    told.await.unwrap()
 }
 
 async fn unused_probe(s: &StoreUnderTest) {
@@ -68,10 +77,10 @@ async fn unused_probe(s: &StoreUnderTest) {
     tell(s, "rate", Signal::Unused).await;
     assert_eq!(pass(s).await, closed, "it is not over, and nobody probes");
     s.wait(61).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
     assert!(matches!(pass(s).await, Pass::Closed(_)));
     tell(s, "rate", Signal::Unused).await;
-    assert_eq!(pass(s).await, Pass::Watched, "the next is the probe");
+    assert_eq!(pass(s).await, Pass::Probe, "the next is the probe");
     assert!(matches!(pass(s).await, Pass::Closed(_)), "and one alone");
 }
 
@@ -84,7 +93,7 @@ async fn limited(s: &StoreUnderTest) {
     tell(s, "rate", Signal::Limited(Duration::ZERO)).await;
     assert_eq!(pass(s).await, Pass::Closed(until));
     s.wait(61).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
     assert!(matches!(pass(s).await, Pass::Closed(_)), "one probe");
     tell(s, "rate", Signal::Answered(None)).await;
     assert_eq!(pass(s).await, Pass::Open);
@@ -111,11 +120,11 @@ async fn one_probe(s: &StoreUnderTest) {
 async fn lost_probe(s: &StoreUnderTest) {
     tell(s, "rate", Signal::Limited(MINUTE)).await;
     s.wait(61).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
     s.wait(50).await;
     assert!(matches!(pass(s).await, Pass::Closed(_)));
     s.wait(11).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
     // Refused again: the platform's word counts from now.
     let gate = tell(s, "rate", Signal::Limited(MINUTE * 60)).await;
     assert!(gate.closed_until.unwrap() > s.in_seconds(3500).await);
@@ -125,13 +134,42 @@ async fn limited_probe(s: &StoreUnderTest) {
     for _ in 0..2 {
         tell(s, "rate", Signal::Limited(Duration::from_secs(2))).await;
         s.wait(3).await;
-        assert_eq!(pass(s).await, Pass::Watched, "the platform's word is over");
+        assert_eq!(pass(s).await, Pass::Probe, "the platform's word is over");
     }
 }
 
 async fn answer_from_before(s: &StoreUnderTest) {
     tell(s, "rate", Signal::Limited(MINUTE)).await;
     tell(s, "rate", Signal::Answered(None)).await;
+    assert!(matches!(pass(s).await, Pass::Closed(_)));
+}
+
+async fn others_than_the_probe(s: &StoreUnderTest) {
+    tell(s, "host:x", Signal::Limited(MINUTE)).await;
+    s.wait(61).await;
+    assert_eq!(pass(s).await, Pass::Probe);
+    let budget = Budget {
+        remaining: Some(7),
+        ..Budget::default()
+    };
+    for signal in [
+        Signal::Answered(None),
+        Signal::Answered(Some(budget)),
+        Signal::Failed,
+        Signal::Unused,
+    ] {
+        let gate = tell_by(s, "host:x", signal, false).await;
+        assert!(gate.probing && gate.failures == 0, "{signal:?}");
+        assert!(matches!(pass(s).await, Pass::Closed(_)), "{signal:?}");
+    }
+    let gate = tell(s, "host:x", Signal::Answered(None)).await;
+    assert_eq!((gate.budget, pass(s).await), (Some(budget), Pass::Open));
+    // The platform's word counts, whoever hears it.
+    tell(s, "host:x", Signal::Limited(MINUTE)).await;
+    s.wait(61).await;
+    assert_eq!(pass(s).await, Pass::Probe);
+    tell_by(s, "host:x", Signal::Limited(MINUTE * 60), false).await;
+    s.wait(3500).await;
     assert!(matches!(pass(s).await, Pass::Closed(_)));
 }
 
@@ -149,7 +187,7 @@ async fn breaker(s: &StoreUnderTest) {
     }
     assert!(matches!(pass(s).await, Pass::Closed(_)));
     s.wait(31).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
     let again = tell(s, "host:x", Signal::Failed).await;
     assert!(again.closed_until.unwrap() > s.in_seconds(58).await);
 }
@@ -173,7 +211,7 @@ async fn used_up(s: &StoreUnderTest) {
     assert_eq!(gates.len(), 1);
     assert_eq!(gates[0].budget, Some(none_left));
     s.wait(61).await;
-    assert_eq!(pass(s).await, Pass::Watched);
+    assert_eq!(pass(s).await, Pass::Probe);
 }
 
 async fn bucket(s: &StoreUnderTest) {
@@ -189,12 +227,12 @@ async fn bucket(s: &StoreUnderTest) {
     tell(s, &Gate::rate(None), Signal::Limited(MINUTE)).await;
     assert_eq!(of(Some("post")).await, Pass::Open);
     s.wait(61).await;
-    assert_eq!(of(Some("posts")).await, Pass::Watched);
+    assert_eq!(of(Some("posts")).await, Pass::Probe);
     assert!(
         matches!(of(Some("posts")).await, Pass::Closed(_)),
         "one probe"
     );
-    assert_eq!(pass(s).await, Pass::Watched, "a probe of its own");
+    assert_eq!(pass(s).await, Pass::Probe, "a probe of its own");
 }
 
 async fn closed_named(s: &StoreUnderTest) {
@@ -205,7 +243,7 @@ async fn closed_named(s: &StoreUnderTest) {
         ("c", Signal::Failed),
     ] {
         let tenant = tenant(name);
-        let told = s.store.tell_gate(&tenant, account, "rate", signal);
+        let told = s.store.tell_gate(&tenant, account, "rate", signal, false);
         told.await.unwrap();
     }
     let closed = async |limit| {
