@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The bucket of renewals.
-const RENEWALS: &str = "oauth.token";
+pub(crate) const RENEWALS: &str = "oauth.token";
 
 impl Accounts {
     /// Lets a renewal pass, and says how; closed is an error.

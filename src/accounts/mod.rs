@@ -26,6 +26,7 @@ pub use apps::OwnApp;
 pub(crate) use apps::{Apps, is_own};
 use cache::{Cache, Entry};
 pub use connect::{Begun, Connect, Offer, Offered};
+pub(crate) use gates::RENEWALS;
 pub(crate) use keep_alive::KEEP_ALIVE_JOB;
 use refresh::Flights;
 pub use refresh::RefreshPolicy;

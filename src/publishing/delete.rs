@@ -16,7 +16,7 @@ use super::{
     attempt::Try,
     changes::{Selection, not_found},
     job::{PublishJob, used_up},
-    send::{BLOCKED, waits_for_account},
+    send::{BLOCKED, blocked_by},
     told::{event, told},
 };
 use crate::{
@@ -127,11 +127,11 @@ async fn delete(
     let tried = attempt.of(&p, &outcome);
     let (end, rule) = match result {
         Ok(_) => (End::done(), "done"),
-        Err(error) if waits_for_account(error.kind()) => {
-            (End::Snooze(now + BLOCKED), "account.blocked")
-        }
-        Err(error) if error.retry() == Retry::Never => (End::Dead(error), "rejected"),
-        Err(error) => (End::Retry(error), "retry.backoff"),
+        Err(error) => match (blocked_by(error.kind()), error.retry()) {
+            (Some(rule), _) => (End::Snooze(now + BLOCKED), rule),
+            (None, Retry::Never) => (End::Dead(error), "rejected"),
+            _ => (End::Retry(error), "retry.backoff"),
+        },
     };
     let revision = p.revision + 1;
     let events = match &end {

@@ -9,12 +9,12 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     content::{Content, Voice},
     publisher::{judge, rules_for},
-    store::{Account, Gate},
+    store::{Account, Gate, Publication, RATE},
     text,
 };
 use serde::Serialize;
 
-use crate::{Tenant, market::Engine, worker::Owner};
+use crate::{Tenant, accounts::RENEWALS, market::Engine, worker::Owner};
 
 /// What a post would become on each account.
 #[derive(Clone, Debug, Serialize)]
@@ -194,13 +194,8 @@ impl Tenant {
                 }
             };
             target.scopes = self.engine().scopes(&target.account, &credential);
-            let own = Owner::account(&target.account);
-            let app = Owner::app(&target.account, &credential)?;
-            target.budgets = self.engine().budgets(own, false, now).await?;
-            if let Some(app) = app {
-                let of_app = self.engine().budgets(app, true, now).await?;
-                target.budgets.extend(of_app);
-            }
+            let budgets = self.engine().budgets(&target.account, &credential, now);
+            target.budgets = budgets.await?;
             if options.look {
                 target.looked = Some(self.engine().look(&target.account).await);
             }
@@ -239,17 +234,48 @@ impl Engine {
         Some(Scopes { held, missing })
     }
 
+    /// Those of the account, and of the app that this credential is of.
     async fn budgets(
         &self,
-        owner: Owner,
-        of_app: bool,
+        account: &Account,
+        credential: &Credential,
         now: DateTime<Utc>,
     ) -> Result<Vec<BudgetLeft>> {
-        let gates = self.store.gates(&owner.tenant).await?;
-        let gates = gates
-            .into_iter()
-            .filter(|gate| gate.account == owner.account);
-        Ok(gates.map(|gate| left(gate, of_app, now)).collect())
+        let own = (Owner::account(account), false);
+        let app = Owner::app(account, credential)?.map(|app| (app, true));
+        let mut budgets = Vec::new();
+        for (owner, of_app) in [own].into_iter().chain(app) {
+            let gates = self.store.gates(&owner.tenant).await?;
+            let gates = gates
+                .into_iter()
+                .filter(|gate| gate.account == owner.account);
+            budgets.extend(gates.map(|gate| left(gate, of_app, now)));
+        }
+        Ok(budgets)
+    }
+
+    /// The gates that keep a publication from being sent at this instant: not those of other buckets of calls.
+    pub(super) async fn closed_gates(
+        &self,
+        publication: &Publication,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<BudgetLeft>> {
+        let (tenant, id) = (&publication.tenant, publication.route().account);
+        let Some(account) = self.store.account(tenant, id).await? else {
+            return Ok(Vec::new());
+        };
+        let publisher = self.publisher(&account.platform).ok();
+        let bucket = publisher.and_then(|publisher| publisher.profile().bucket);
+        let rates = [None, bucket, Some(RENEWALS)].map(Gate::rate);
+        // Which app's they are too only an open credential says.
+        let credential = self.peek(&account).await.ok().flatten();
+        let credential = credential.unwrap_or(Credential::None);
+        let mut gates = self.budgets(&account, &credential, at).await?;
+        gates.retain(|gate| {
+            let of_host = !gate.name.starts_with(RATE);
+            gate.closed_until.is_some() && (of_host || rates.contains(&gate.name))
+        });
+        Ok(gates)
     }
 
     async fn look(&self, account: &Account) -> Looked {

@@ -2,7 +2,7 @@
 
 use automarket_core::{AccountId, Result, TenantId};
 
-use super::{send::waits_for_account, timing::PACE};
+use super::{send::blocked_by, timing::PACE};
 use crate::market::Engine;
 
 /// So many are released at once at the most; the others look for themselves.
@@ -21,7 +21,7 @@ pub(crate) async fn release_blocked(
         .await?;
     let waiting = live.iter().filter(|p| {
         let error = p.error.as_ref();
-        error.is_some_and(|error| waits_for_account(error.kind))
+        error.is_some_and(|error| blocked_by(error.kind).is_some())
     });
     let mut at = engine.store.now().await?;
     let mut released = 0;

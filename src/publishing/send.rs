@@ -319,18 +319,18 @@ async fn ended(
             publication.state = PublicationState::Unknown;
             (End::done(), "platform.cannot_tell")
         }
-        Err(error) if waits_for_account(error.kind()) => {
-            // What may have happened stays `publishing`: it is looked up once the account is usable.
-            if !was_accepted && error.retry() != Retry::Reconcile {
-                publication.state = PublicationState::Blocked;
+        Err(error) => match (blocked_by(error.kind()), error.retry()) {
+            (Some(rule), retry) => {
+                // What may have happened stays `publishing`: it is looked up once the account is usable.
+                if !was_accepted && retry != Retry::Reconcile {
+                    publication.state = PublicationState::Blocked;
+                }
+                let look = in_time(engine, &publication, now + BLOCKED, now).await?;
+                (End::Snooze(look), rule)
             }
-            let look = in_time(engine, &publication, now + BLOCKED, now).await?;
-            (End::Snooze(look), "account.blocked")
-        }
-        Err(error) => match error.retry() {
             // The state stays `publishing`: the next attempt looks before it sends.
-            Retry::Reconcile => (End::Retry(error), "retry.reconcile"),
-            Retry::After(wait) => {
+            (None, Retry::Reconcile) => (End::Retry(error), "retry.reconcile"),
+            (None, Retry::After(wait)) => {
                 if !was_accepted {
                     publication.state = PublicationState::Scheduled;
                 }
@@ -342,7 +342,7 @@ async fn ended(
                     None => (End::Retry(error), "retry.backoff"),
                 }
             }
-            Retry::Never => {
+            (None, Retry::Never) => {
                 publication.state = refused(engine, &publication, carries).await?;
                 (End::done(), "rejected")
             }
@@ -395,9 +395,13 @@ async fn kept_by(
     }))
 }
 
-/// Whether waiting for the account, or for another version of the program, is what helps.
-pub(super) fn waits_for_account(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired)
+/// The rule by which waiting for the account, or for another version of the program, is what helps.
+pub(super) fn blocked_by(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Unauthorized => Some("account.blocked"),
+        ErrorKind::ApiVersionRetired => Some("api.retired"),
+        _ => None,
+    }
 }
 
 /// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the

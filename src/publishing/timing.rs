@@ -3,8 +3,12 @@
 use automarket_core::{
     Result,
     chrono::{DateTime, Duration, Utc},
-    store::{Job, Publication, PublicationState},
+    store::{
+        Job, Publication,
+        PublicationState::{AwaitingApproval, Blocked, Draft, Missed, Publishing, Scheduled},
+    },
 };
+use serde_json::{Value, json};
 
 use super::{
     job::{look_at, nothing_out},
@@ -14,7 +18,7 @@ use super::{
 use crate::{market::Engine, worker::End};
 
 /// From so late on nobody was there to send it, and it waits its turn among the others of its account.
-const OUTAGE: Duration = Duration::minutes(5);
+pub(super) const OUTAGE: Duration = Duration::minutes(5);
 /// What an outage held up goes out one by one on each account, so far apart.
 pub(super) const PACE: Duration = Duration::seconds(10);
 /// So many that wait are counted.
@@ -30,7 +34,6 @@ pub(super) async fn not_now(
     publication: &Publication,
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
-    use PublicationState::{AwaitingApproval, Blocked, Draft, Publishing, Scheduled};
     let expiry = publication.expiry();
     match publication.state {
         Draft => return Ok(Some(End::done())),
@@ -47,8 +50,12 @@ pub(super) async fn not_now(
         && (publication.sent_at.is_none() || nothing_out(engine, publication).await?)
     {
         let mut missed = publication.clone();
-        missed.state = PublicationState::Missed;
-        save(engine, told::change(missed)).await?;
+        missed.state = Missed;
+        let facts = missed_by(engine, job, publication).await?;
+        let event = told::told(&missed, missed.revision + 1, missed.state.as_str(), facts);
+        let mut change = told::change(missed);
+        change.events = vec![event];
+        save(engine, change).await?;
         return Ok(Some(End::done()));
     }
     match (publication.state, expiry) {
@@ -64,6 +71,20 @@ pub(super) async fn not_now(
     }
 }
 
+/// The gates that kept what was put off until its expiry from being sent in time.
+async fn missed_by(engine: &Engine, job: &Job, publication: &Publication) -> Result<Value> {
+    let put_off = matches!(publication.state, Scheduled | Publishing);
+    let expiry = publication.expiry();
+    let Some(expiry) = expiry.filter(|at| put_off && *at <= job.run_at) else {
+        return Ok(Value::Null);
+    };
+    let gates = engine.closed_gates(publication, expiry).await?;
+    Ok(match gates.is_empty() {
+        true => Value::Null,
+        false => json!({ "gates": gates }),
+    })
+}
+
 /// Its turn among what an outage held up on its account; `None` when it has come. Whoever comes at the time that
 /// it was given and finds a line still ahead takes another turn; what had a try of its own holds nobody up.
 async fn turn(
@@ -75,10 +96,7 @@ async fn turn(
     let (tenant, account) = (&publication.tenant, publication.route().account);
     let line = engine.store.live_publications(tenant, account, LINE);
     let held_up = |p: &&Publication| {
-        p.state == PublicationState::Scheduled
-            && now - p.due > OUTAGE
-            && p.error.is_none()
-            && p.id != publication.id
+        p.state == Scheduled && now - p.due > OUTAGE && p.error.is_none() && p.id != publication.id
     };
     let line = line.await?;
     let others: Vec<_> = line.iter().filter(held_up).collect();

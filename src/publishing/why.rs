@@ -3,15 +3,15 @@
 use std::fmt;
 
 use automarket_core::{
-    ErrorKind, PublicationId, Result,
+    PublicationId, Result,
     chrono::{DateTime, SecondsFormat, Utc},
     http::Exchange,
     store::{Attempt, Decision, Event, Failure, Job, JobState, Publication, PublicationState},
 };
 use serde::Serialize;
 
-use super::changes::Selection;
-use crate::Tenant;
+use super::{changes::Selection, send::blocked_by, timing::OUTAGE};
+use crate::{Tenant, market::Engine, worker::CLOSED};
 
 /// Why a publication stands where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,7 +72,7 @@ impl Tenant {
             !attempts.iter().any(|a| same(&a))
         });
         Ok(Why {
-            waits: waits(publication, job.as_ref(), now),
+            waits: waits(self.engine(), publication, job.as_ref(), now).await?,
             chain: chain(events, attempts.clone(), failures.collect()),
             publication: publication.clone(),
         })
@@ -101,31 +101,55 @@ fn chain(events: Vec<Event>, attempts: Vec<Attempt>, failures: Vec<Failure>) -> 
 }
 
 /// What a publication waits for.
-fn waits(publication: &Publication, job: Option<&Job>, now: DateTime<Utc>) -> Option<Decision> {
+async fn waits(
+    engine: &Engine,
+    publication: &Publication,
+    job: Option<&Job>,
+    now: DateTime<Utc>,
+) -> Result<Option<Decision>> {
     use PublicationState as P;
     let run_at = job
         .filter(|job| job.state == JobState::Waiting)
         .map(|job| job.run_at);
     let running = job.is_some_and(|job| job.state == JobState::Leased);
     let last_error = publication.error.as_ref().map(|error| error.kind);
+    let blocked = last_error.and_then(blocked_by);
     let (rule, until) = match publication.state {
         P::Draft => ("draft", None),
         P::AwaitingApproval => ("approval", publication.expiry()),
-        _ if publication.state.is_terminal() => return None,
+        _ if publication.state.is_terminal() => return Ok(None),
         _ if running => ("running", None),
-        P::Accepted => ("accepted.poll", run_at),
-        P::Blocked => ("account.blocked", run_at),
-        P::Publishing if last_error == Some(ErrorKind::Unauthorized) => ("account.blocked", run_at),
-        P::Publishing => ("retry.reconcile", run_at),
+        P::Blocked => (blocked.unwrap_or("account.blocked"), run_at),
+        P::Accepted => (blocked.unwrap_or("accepted.poll"), run_at),
+        P::Publishing => (blocked.unwrap_or("retry.reconcile"), run_at),
         P::Scheduled if now < publication.due => ("due", Some(publication.due)),
         P::Scheduled if last_error.is_some() => ("retry", run_at),
-        P::Scheduled if run_at.is_some_and(|at| at > now) => ("outage.paced", run_at),
+        P::Scheduled if run_at.is_some_and(|at| at > now) => {
+            (put_off(engine, publication, now).await?, run_at)
+        }
         _ => ("worker", run_at),
     };
-    Some(Decision {
+    Ok(Some(Decision {
         rule: rule.to_owned(),
         until,
-    })
+    }))
+}
+
+/// Why what is due and met no error waits for a later time.
+async fn put_off(
+    engine: &Engine,
+    publication: &Publication,
+    now: DateTime<Utc>,
+) -> Result<&'static str> {
+    Ok(
+        if !engine.closed_gates(publication, now).await?.is_empty() {
+            CLOSED
+        } else if now - publication.due > OUTAGE {
+            "outage.paced"
+        } else {
+            "retry"
+        },
+    )
 }
 
 /// What a rule means, for people.
@@ -139,6 +163,8 @@ fn meaning(rule: &str) -> &str {
         "outage.paced" => "an outage held it up, and it waits its turn",
         "accepted.poll" => "the platform took it and is asked again",
         "account.blocked" => "its account has to be connected again",
+        "api.retired" => "the platform takes newer versions of its API alone: update the library",
+        "gate.closed" => "the platform is left alone: its limit is used up, or it fails",
         "retry" | "retry.backoff" => "it surely did not happen and is tried again",
         "retry.reconcile" => "it may have happened: it is looked up before anything is sent",
         "platform.wait" => "the platform asked to wait",

@@ -11,8 +11,8 @@
 //! | `publication.published` | publication | it is out; `comment_error` says that its comment is not, `thread_error` that its thread stops before the end |
 //! | `publication.rejected` | publication | it is out nowhere, and `error` says why |
 //! | `publication.unknown` | publication | whether it is out cannot be told |
-//! | `publication.missed` | publication | it was not sent in time |
-//! | `publication.blocked` | publication | it waits for its account |
+//! | `publication.missed` | publication | it was not sent in time; `gates` names those that kept it from that |
+//! | `publication.blocked` | publication | it waits for its account, or for a newer version of this library |
 //! | `publication.rerouted` | publication | it goes by the fallback account; `state` says whether it awaits approval first |
 //! | `publication.approved` | publication | somebody said yes |
 //! | `publication.released` | publication | a draft was handed over |

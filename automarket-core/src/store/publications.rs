@@ -136,7 +136,7 @@ pub enum PublicationState {
     Missed,
     /// Called off.
     Cancelled,
-    /// Waits for its account to be reconnected.
+    /// Waits for its account to be reconnected, or for a newer version of the library.
     Blocked,
     /// It was taken by the platform, and taken down again.
     Deleted,

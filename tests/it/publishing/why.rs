@@ -5,7 +5,7 @@ use automarket::{
     core::{Context, Handle as CoreHandle, Intent, Metrics, Profile, Publisher, async_trait},
     http::Call,
     publishing::Link,
-    store::{AttemptOutcome, Operation},
+    store::{AttemptOutcome, Operation, Signal},
 };
 
 /// A publisher that speaks to a wire.
@@ -193,5 +193,124 @@ async fn what_goes_on_waiting_as_before_is_told_once() {
         assert_eq!(world.publisher.polls(), 5);
         assert_eq!((world.kinds().await.len(), tried().await), (told, attempts));
         assert_eq!(world.only(blocked).await.state, PublicationState::Blocked);
+    }
+}
+
+/// What a publication waits for, by its rule.
+async fn rule(world: &World, post: PostId) -> Option<String> {
+    let id = world.only(post).await.id;
+    let why = world.tenant.why(id).await.unwrap();
+    why.waits.map(|waits| waits.rule)
+}
+
+/// Closes a gate of the world's account for so long.
+async fn close(world: &World, gate: &str, hours: u64) {
+    let wait = Signal::Limited(Duration::from_secs(hours * 3600));
+    let store = world.market().store();
+    let told = store.tell_gate(world.tenant.id(), world.account.id, gate, wait);
+    told.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_closed_gate_holds_back_says_so_and_so_does_what_is_missed_by_it() {
+    for world in worlds().await {
+        close(&world, "rate", 2).await;
+        let posts = [
+            world.publish(When::Now).await,
+            world.publish(When::Now).await,
+        ];
+        for post in posts {
+            world.turn(post).await;
+            assert_eq!(rule(&world, post).await.as_deref(), Some("gate.closed"));
+        }
+        world.clock.advance(chrono::Duration::minutes(30));
+        assert_eq!(rule(&world, posts[0]).await.as_deref(), Some("gate.closed"));
+        for (post, minutes) in posts.into_iter().zip([31, 90]) {
+            // Whoever comes when the gate's time is over says the same.
+            world.clock.advance(chrono::Duration::minutes(minutes));
+            assert_eq!(rule(&world, post).await.as_deref(), Some("worker"));
+            let (missed, _) = world.turn(post).await;
+            assert_eq!(missed.state, PublicationState::Missed);
+            let why = world.tenant.why(missed.id).await.unwrap();
+            assert!(why.to_string().contains(r#""name":"rate""#), "{why}");
+            let Some(Link::Event(told)) = why.chain.last() else {
+                panic!("{why}");
+            };
+            let gates = &told.event.data["gates"];
+            assert_eq!(gates[0]["name"], "rate");
+            assert_eq!(gates.as_array().unwrap().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_took_in_time_was_missed_by_no_gate() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        // The gate of other calls holds no post back, and one that closed since did not.
+        close(&world, "rate:metrics", 6).await;
+        world.clock.advance(chrono::Duration::hours(2));
+        close(&world, "rate", 2).await;
+        let (missed, _) = world.turn(post).await;
+        assert_eq!(missed.state, PublicationState::Missed);
+        let why = world.tenant.why(missed.id).await.unwrap().to_string();
+        assert!(!why.contains("gates"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_outage_held_up_waits_its_turn_whatever_other_calls_may_not() {
+    for world in worlds().await {
+        let first = world.publish(When::Now).await;
+        let second = world.publish(When::Now).await;
+        close(&world, "rate:metrics", 6).await;
+        world.clock.advance(chrono::Duration::minutes(20));
+        for post in [first, second] {
+            assert_eq!(rule(&world, post).await.as_deref(), Some("worker"));
+            world.turn(post).await;
+            assert_eq!(rule(&world, post).await.as_deref(), Some("outage.paced"));
+        }
+        close(&world, "rate", 6).await;
+        assert_eq!(rule(&world, first).await.as_deref(), Some("gate.closed"));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_newer_program_needs_no_other_account() {
+    for world in worlds().await {
+        let retired = || Error::new(ErrorKind::ApiVersionRetired, "v1 is gone");
+        world.publisher.answer(Err(retired()));
+        let late = PublishOptions::new().however_late();
+        let blocked = world.publish_with(When::Now, late).await;
+        assert_eq!(world.turn(blocked).await.0.state, PublicationState::Blocked);
+        let begun = world.publish_with(When::Now, PublishOptions::new().however_late());
+        let begun = begun.await;
+        world.publisher.answer(Err(unknown()));
+        world.turn(begun).await;
+        world.publisher.find_answer(Err(retired()));
+        world.clock.advance(chrono::Duration::minutes(2));
+        assert_eq!(
+            world.turn(begun).await.0.state,
+            PublicationState::Publishing
+        );
+        for post in [blocked, begun] {
+            assert_eq!(rule(&world, post).await.as_deref(), Some("api.retired"));
+            let store = world.market().store();
+            let id = world.only(post).await.id;
+            let attempts = store.attempts(world.tenant.id(), id).await.unwrap();
+            assert_eq!(attempts.last().unwrap().decision.rule, "api.retired");
+        }
+        // So does what the platform has: it cannot be asked.
+        world.takes();
+        let taken = world.publish(When::Now).await;
+        world.turn(taken).await;
+        assert_eq!(rule(&world, taken).await.as_deref(), Some("accepted.poll"));
+        for (kind, waits) in [
+            (ErrorKind::ApiVersionRetired, "api.retired"),
+            (ErrorKind::Unauthorized, "account.blocked"),
+        ] {
+            world.polled(taken, Error::new(kind, "no")).await;
+            assert_eq!(rule(&world, taken).await.as_deref(), Some(waits));
+        }
     }
 }
