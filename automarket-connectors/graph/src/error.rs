@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use automarket_core::{
     Error, ErrorKind, Retry,
     chrono::{DateTime, Utc},
@@ -5,6 +7,9 @@ use automarket_core::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+
+/// How long until a call is made again that lacked the app's proof.
+const UNPROVEN: Duration = Duration::from_secs(60);
 
 /// What the Graph API says of a refusal.
 #[derive(Debug, Default, Deserialize)]
@@ -16,6 +21,8 @@ pub struct Fault {
     pub error_subcode: i64,
     /// Whether waiting helps.
     pub is_transient: bool,
+    /// What is said in words, mostly a text.
+    pub message: Value,
     /// What else is said: the offsets of an upload.
     pub error_data: Value,
 }
@@ -39,6 +46,7 @@ impl Fault {
     /// Its kind, where its codes are known: subcodes first, since they are finer.
     fn kind(&self) -> Option<ErrorKind> {
         Some(match (self.code, self.error_subcode) {
+            _ if self.is_unproven() => ErrorKind::Config,
             (190 | 102, _) => ErrorKind::Unauthorized,
             (100, 33) | (803, _) => ErrorKind::NotFound,
             (506, _) | (_, 1_366_051) => ErrorKind::Duplicate,
@@ -64,8 +72,18 @@ impl Fault {
         matches!(self.code, 4 | 341)
     }
 
+    /// Whether it is for the app's proof, which was missing or of another secret: nothing is wrong with the account or
+    /// with what was sent. Meta has no code of its own for it.
+    fn is_unproven(&self) -> bool {
+        let said = self.message.as_str().unwrap_or_default();
+        (self.code, self.error_subcode) == (100, 0) && said.contains("appsecret_proof")
+    }
+
     fn remedy(&self) -> Option<&'static str> {
         Some(match (self.code, self.error_subcode) {
+            _ if self.is_unproven() => {
+                "give the app's present secret with `Builder::oauth`, `put_app` or `with_app_secret`"
+            }
             // Waiting helps, and nothing else.
             (_, 1_390_008) => return None,
             (190 | 102, _) => "connect the account again",
@@ -99,6 +117,8 @@ pub fn classify(reply: &Reply, now: DateTime<Utc>, refine: Refine) -> Option<Err
                 (ErrorKind::Unavailable | ErrorKind::RateLimited, _) => {
                     Retry::After(reply.retry_after(now))
                 }
+                // It was not done, and another process may have the secret.
+                (ErrorKind::Config, _) => Retry::After(Some(UNPROVEN)),
                 _ => Retry::Never,
             };
             base.with_kind(kind).with_retry(retry)
@@ -180,6 +200,26 @@ mod tests {
             assert!(error.remedy().is_none() || subcode != 1_390_008, "{name}");
             assert_eq!(error.is_app_limit(), matches!(code, 4 | 341), "{name}");
         }
+    }
+
+    #[test]
+    fn a_proof_that_is_missing_or_of_another_secret_is_no_fault_of_what_is_sent() {
+        for said in [
+            "Invalid appsecret_proof provided in the API argument",
+            "API calls from the server require an appsecret_proof argument",
+        ] {
+            let body =
+                json!({"error": {"message": said, "type": "GraphMethodException", "code": 100}});
+            let error = classified(400, &body.to_string(), Effect::Write, HeaderMap::new());
+            let error = error.unwrap();
+            let wait = Retry::After(Some(UNPROVEN));
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Config, wait));
+            assert!(error.remedy().unwrap().contains("secret"));
+        }
+        // Words that are none say nothing.
+        let body = r#"{"error":{"message":null,"code":100}}"#;
+        let error = classified(400, body, Effect::Write, HeaderMap::new()).unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::{
 };
 
 use automarket_core::{
-    Bytes, Url,
+    Bytes, Secret, Url,
     http_types::{HeaderValue, Method, Request, Response, header},
     testing::{form_parts, json_reply},
 };
 use serde_json::{Value, json};
+
+use crate::appsecret_proof;
 
 /// A request taken apart. Parameters may stand in the query, in JSON or in a form; it is all the same to Meta.
 #[derive(Clone, Debug)]
@@ -192,6 +194,26 @@ pub fn missing(id: &str) -> Refusal {
          permissions, or does not support this operation"
     );
     refusal(400, 100, 33, &message)
+}
+
+/// Meta's demand of an app's proof: which call comes without it, or with that of another secret.
+///
+/// # Errors
+/// Meta's refusals of both.
+pub fn proven(asked: &Asked, app_secret: Option<&str>) -> std::result::Result<(), Refusal> {
+    let Some(secret) = app_secret else {
+        return Ok(());
+    };
+    let proof = appsecret_proof(&Secret::new(&asked.token), &Secret::new(secret));
+    match asked.param("appsecret_proof") {
+        Some(said) if said == proof.expose() => Ok(()),
+        Some(_) => Err(invalid(
+            "Invalid appsecret_proof provided in the API argument",
+        )),
+        None => Err(invalid(
+            "API calls from the server require an appsecret_proof argument",
+        )),
+    }
 }
 
 /// The answer with the headers that each of Meta's has: the version that answered and what is used.

@@ -8,14 +8,11 @@ mod videos;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use automarket_connector_graph::{
-    appsecret_proof,
-    testing::{
-        Answer, Asked, Refusal, invalid, missing, page, permissions, refusal, signed, token,
-    },
+use automarket_connector_graph::testing::{
+    Answer, Asked, Refusal, invalid, missing, page, permissions, proven, refusal, signed, token,
 };
 use automarket_core::{
-    Bytes, Error, Platform, Result, Secret,
+    Bytes, Error, Platform, Result,
     chrono::{DateTime, Utc},
     http_types::{Method, Request, Response},
     testing::{Fake, json_reply},
@@ -228,17 +225,7 @@ fn answered(state: &mut State, asked: &Asked, now: DateTime<Utc>) -> Answer {
             ));
         }
     };
-    if let Some(secret) = &state.app_secret {
-        let proof = appsecret_proof(&Secret::new(&asked.token), &Secret::new(secret));
-        if asked.param("appsecret_proof") != Some(proof.expose()) {
-            return Err(refusal(
-                400,
-                100,
-                0,
-                "API calls from the server require an appsecret_proof argument",
-            ));
-        }
-    }
+    proven(asked, state.app_secret.as_deref())?;
     if state.usage.0 >= 100 {
         return Err(refusal(
             400,

@@ -1,8 +1,10 @@
 //! Pages, their tokens, the proof and the version.
 
+use std::time::Duration;
+
 use automarket_connector_facebook::{Facebook, FacebookConfig, oauth, testing};
 use automarket_core::{
-    Credential, ErrorKind, Publisher, Secret,
+    Credential, ErrorKind, Handle, Publisher, Retry, Secret,
     oauth::{App, Refresh, TokenSet, refresh_call, revoke_call},
     testing::{Fault, FaultRule, Script},
 };
@@ -112,13 +114,33 @@ async fn no_error_holds_the_list_of_tokens() {
 #[tokio::test]
 async fn an_app_can_demand_the_proof_of_every_call() {
     let world = World::new();
+    let of = |secret| Facebook::new(FacebookConfig::default()).with_app_secret(Secret::new(secret));
+    let before = done(world.facebook.publish(&world.cx(), &hello()).await.unwrap());
     world.fake.require_proof("app-secret-canary");
-    let error = world.facebook.identify(&world.cx()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    let facebook =
-        Facebook::new(FacebookConfig::default()).with_app_secret(Secret::new("app-secret-canary"));
-    assert!(!format!("{facebook:?}").contains("canary"));
     let cx = world.cx();
+    // A process that lacks the secret, or has the one of before, waits: nothing is wrong with the post.
+    for facebook in [world.facebook.clone(), of("old")] {
+        let look = Handle {
+            remote_id: before.remote_id.clone(),
+            due: None,
+            data: json!({}),
+        };
+        for error in [
+            facebook.identify(&cx).await.unwrap_err(),
+            facebook.publish(&world.cx(), &hello()).await.unwrap_err(),
+            facebook.poll(&cx, &look).await.unwrap_err(),
+            facebook.measure(&cx, &before).await.unwrap_err(),
+            facebook.delete(&cx, &before).await.unwrap_err(),
+        ] {
+            let wait = Retry::After(Some(Duration::from_secs(60)));
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Config, wait));
+            assert!(error.remedy().unwrap().contains("Builder::oauth"));
+        }
+    }
+    assert_eq!(world.effects().len(), 1);
+    let facebook = of("app-secret-canary");
+    facebook.delete(&cx, &before).await.unwrap();
+    assert!(!format!("{facebook:?}").contains("canary"));
     facebook.identify(&cx).await.unwrap();
     let photo = automarket_core::Media::image(&b"\xFF\xD8\xFF\xE0"[..], "image/jpeg").alt("A dot");
     let mut post = hello().media(photo);

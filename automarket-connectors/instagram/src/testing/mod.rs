@@ -8,14 +8,11 @@ mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use automarket_connector_graph::{
-    appsecret_proof,
-    testing::{
-        Answer, Asked, Refusal, invalid, missing, page, permissions, refusal, signed, token,
-    },
+use automarket_connector_graph::testing::{
+    Answer, Asked, Refusal, invalid, missing, page, permissions, proven, refusal, signed, token,
 };
 use automarket_core::{
-    Bytes, Error, Platform, Result, Secret,
+    Bytes, Error, Platform, Result,
     chrono::{DateTime, Utc},
     http_types::{Method, Request, Response},
     testing::{Fake, LocalMediaHost, json_reply},
@@ -229,14 +226,7 @@ impl FakeInstagram {
                 return Err(refusal(400, 190, 463, message));
             }
         };
-        if let Some(secret) = &state.app_secret {
-            let proof = appsecret_proof(&Secret::new(&asked.token), &Secret::new(secret));
-            if asked.param("appsecret_proof") != Some(proof.expose()) {
-                return Err(invalid(
-                    "API calls from the server require an appsecret_proof argument",
-                ));
-            }
-        }
+        proven(asked, state.app_secret.as_deref())?;
         let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
         let Some(account) = account else {
             return users(state, asked, &path);

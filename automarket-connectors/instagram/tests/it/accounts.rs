@@ -1,5 +1,7 @@
 //! Accounts of both logins, the proof and the version.
 
+use std::time::Duration;
+
 use automarket_connector_instagram::{
     Instagram, InstagramConfig, Login, PLATFORM, oauth, oauth_facebook, testing,
 };
@@ -100,10 +102,22 @@ async fn an_app_can_demand_the_proof_of_every_call() {
         let world = World::of_login(login);
         world.fake.set_processing(0);
         world.fake.require_proof("app-secret-canary");
-        let error = world.instagram.identify(&world.cx()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        let instagram = Instagram::new(InstagramConfig::of(login))
-            .with_app_secret(Secret::new("app-secret-canary"));
+        let of = |secret| {
+            Instagram::new(InstagramConfig::of(login)).with_app_secret(Secret::new(secret))
+        };
+        let cx = world.cx();
+        // A process that lacks the secret, or has the one of before, waits: nothing is wrong with the post.
+        for instagram in [world.instagram.clone(), of("old")] {
+            for error in [
+                instagram.identify(&cx).await.unwrap_err(),
+                instagram.publish(&cx, &hello()).await.unwrap_err(),
+            ] {
+                let wait = Retry::After(Some(Duration::from_secs(60)));
+                assert_eq!((error.kind(), error.retry()), (ErrorKind::Config, wait));
+                assert!(error.remedy().unwrap().contains("Builder::oauth"));
+            }
+        }
+        let instagram = of("app-secret-canary");
         assert!(!format!("{instagram:?}").contains("canary"));
         let cx = world.cx();
         instagram.identify(&cx).await.unwrap();
