@@ -20,8 +20,13 @@ pub const LOGIN_CODES: &[(&str, Meaning)] = &[
     ("101", Meaning::Client),
     ("191", Meaning::RedirectUri),
     ("4", Meaning::Wait),
+    // It has the code of what passes.
+    ("1: Error validating client secret", Meaning::Client),
     ("1", Meaning::Failing),
     ("2", Meaning::Failing),
+    // Instagram's own login says it so.
+    ("400: Invalid Client", Meaning::Client),
+    ("400: Invalid platform app", Meaning::Client),
 ];
 
 /// A user's token for one of about 60 days.
@@ -137,8 +142,41 @@ struct Permission {
 
 #[cfg(test)]
 mod tests {
+    use automarket_core::{
+        chrono::Utc,
+        http::{Effect, Reply},
+        http_types::{HeaderMap, StatusCode},
+        oauth::{read_token_reply, rule},
+    };
+
     use super::*;
     use crate::VERSION;
+
+    #[test]
+    fn a_wrong_secret_is_no_outage() {
+        let login = facebook_login(Platform::FACEBOOK, &[]);
+        let own = |said: &str| {
+            format!(r#"{{"error_type":"OAuthException","code":400,"error_message":"{said}"}}"#)
+        };
+        let secret = r#"{"error":{"message":"Error validating client secret.","type":"OAuthException","code":1}}"#;
+        let failing =
+            r#"{"error":{"message":"An unknown error occurred","type":"OAuthException","code":1}}"#;
+        for (body, expected) in [
+            (secret.to_owned(), rule::CLIENT),
+            (failing.to_owned(), rule::FAILING),
+            (own("Invalid Client Secret"), rule::CLIENT),
+            (own("Invalid platform app"), rule::CLIENT),
+            (
+                own("No matching code found or was already used"),
+                rule::REFUSED,
+            ),
+        ] {
+            let (status, headers) = (StatusCode::BAD_REQUEST, HeaderMap::new());
+            let reply = Reply::recorded("oauth.exchange", Effect::Write, status, headers, body);
+            let error = read_token_reply(&login, &reply, Utc::now()).unwrap_err();
+            assert_eq!(error.rule(), Some(expected), "{error:?}");
+        }
+    }
 
     #[test]
     fn the_addresses_name_the_version() {

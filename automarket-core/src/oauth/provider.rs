@@ -70,7 +70,7 @@ pub struct Provider {
     /// How long a refresh token lives, in seconds, where replies do not say.
     pub refresh_token_seconds: Option<i64>,
     /// The platform's own error codes, beside the standard ones. `code: words` is that code only where the
-    /// `error_description` begins with these words; of several that fit the first counts.
+    /// `error_description`, or Meta's message, begins with these words; of several that fit the first counts.
     pub codes: &'static [(&'static str, Meaning)],
 }
 

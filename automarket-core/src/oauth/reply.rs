@@ -198,7 +198,7 @@ fn refused(
         return None;
     }
     let codes = body.map(codes).unwrap_or_default();
-    let described = body.and_then(|body| body.get("error_description")?.as_str());
+    let described = body.and_then(words);
     let known = codes.iter().find_map(|code| {
         let is = |name: &str| match name.split_once(": ") {
             Some((of, words)) => of == code && described.is_some_and(|d| d.starts_with(words)),
@@ -311,6 +311,13 @@ fn codes(body: &Value) -> Vec<String> {
     let is_ok = |code: &String| matches!(code.as_str(), "ok" | "success" | "0" | "200");
     let places = PLACES.iter().filter_map(|place| told(body.pointer(place)?));
     places.filter(|code| !is_ok(code)).collect()
+}
+
+/// What a body says in words: the standard's, and Meta's.
+fn words(body: &Value) -> Option<&str> {
+    const PLACES: [&str; 3] = ["/error_description", "/error/message", "/error_message"];
+    let mut places = PLACES.iter();
+    places.find_map(|place| body.pointer(place)?.as_str())
 }
 
 /// The codes of RFC 6749, 5.2 and their usual variants.

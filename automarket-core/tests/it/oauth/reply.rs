@@ -282,6 +282,9 @@ fn a_platforms_own_codes_come_first() {
             ("4", Meaning::Wait),
             ("Access Denied", Meaning::Wait),
             ("invalid_request: The token", Meaning::GrantDead),
+            ("1: Error validating client secret", Meaning::Client),
+            ("1", Meaning::Failing),
+            ("400: Invalid Client Secret", Meaning::Client),
         ],
         ..provider()
     };
@@ -300,6 +303,24 @@ fn a_platforms_own_codes_come_first() {
     assert_eq!(rule_of(400, &meta(5).to_string()).0, rule::REFUSED);
     let zoho = "{\"error\":\"Access Denied\",\"status\":\"failure\"}";
     assert_eq!(rule_of(200, zoho).0, rule::WAIT);
+    // Meta says of a wrong secret what it says when it fails, and its words stand elsewhere.
+    let message = |code: i64, said: &str| json!({"error": {"message": said, "code": code}});
+    let secret = "Error validating client secret.";
+    for (body, rule) in [
+        (message(1, secret), rule::CLIENT),
+        (message(1, "An unknown error occurred"), rule::FAILING),
+        (message(2, secret), rule::REFUSED),
+        (
+            json!({"error_type": "OAuthException", "code": 400, "error_message": "Invalid Client Secret"}),
+            rule::CLIENT,
+        ),
+        (
+            json!({"error_type": "OAuthException", "code": 400, "error_message": "No matching code"}),
+            rule::REFUSED,
+        ),
+    ] {
+        assert_eq!(rule_of(400, &body.to_string()).0, rule, "{body}");
+    }
     // X says of dead tokens what it says of wrong requests; only the words differ.
     let told = |code: &str, words: &str| {
         let body = json!({"error": code, "error_description": words});

@@ -81,13 +81,14 @@ const META_CODES: &[(&str, Meaning)] = &[
     ("101", Meaning::Client),
     ("191", Meaning::RedirectUri),
     ("4", Meaning::Wait),
+    ("1: Error validating client secret", Meaning::Client),
     ("1", Meaning::Failing),
     ("2", Meaning::Failing),
 ];
 
 fn meta_error(code: &str) -> Response<Bytes> {
     let (code, subcode, message) = match code {
-        "invalid_client" => (101, 0, "Error validating client secret."),
+        "invalid_client" => (1, 0, "Error validating client secret."),
         "invalid_grant" => (100, 36009, "This authorization code has been used."),
         _ => (100, 0, "Invalid parameter"),
     };
