@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, own_comment, page_credential, unless_listed};
+use automarket_connector_graph::{Graph, Within, own_comment, page_credential, unless_listed};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -176,12 +176,10 @@ impl Facebook {
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     let public = *place == Place::Posts;
-                    let made = kind.made(id, cx.now(), delivery);
-                    return Ok(Lookup::Found(match made {
-                        Outcome::Accepted(handle) if public => {
-                            Outcome::Done(kind.receipt(handle.remote_id, None))
-                        }
-                        made => made,
+                    let (at, now) = (intent.at, cx.now());
+                    return Ok(Lookup::Found(match public {
+                        true => Outcome::Done(kind.receipt(id, None, Some(at))),
+                        false => kind.made(id, at, now, delivery),
                     }));
                 }
                 Err(error) if error.kind() == ErrorKind::CannotTell => {
@@ -217,7 +215,10 @@ impl Facebook {
         let id = &handle.remote_id;
         match listed(cx, &api, id, &handle.data).await? {
             None => Err(missing),
-            Some(Place::Posts) => Ok(Outcome::Done(Kind::Post.receipt(id.clone(), None))),
+            Some(Place::Posts) => {
+                let receipt = Kind::Post.receipt(id.clone(), None, since(&handle.data));
+                Ok(Outcome::Done(receipt))
+            }
             Some(Place::Scheduled) => Ok(Outcome::Accepted(handle.clone())),
             // Whether it is processed the list does not say.
             Some(Place::Videos | Place::Reels) => unseen(missing, LATER),
@@ -232,7 +233,7 @@ impl Facebook {
             let call = api.post(&handle.remote_id)?;
             let post: wire::Post = api.graph.ask(cx, call).await?;
             return Ok(if post.is_published {
-                Outcome::Done(kind.receipt(post.id, post.permalink_url))
+                Outcome::Done(kind.receipt(post.id, post.permalink_url, since(&handle.data)))
             } else {
                 accepted()
             });
@@ -243,7 +244,8 @@ impl Facebook {
         let public = video.published || video.status.publishing_phase.publish_status == "published";
         let ready = video.status.video_status == "ready";
         Ok(if public && ready {
-            Outcome::Done(kind.receipt(handle.remote_id.clone(), video.permalink_url))
+            let id = handle.remote_id.clone();
+            Outcome::Done(kind.receipt(id, video.permalink_url, since(&handle.data)))
         } else {
             accepted()
         })
@@ -361,7 +363,7 @@ impl Draft<'_> {
         let look = || async { Ok(self.look().await?.map(made)) };
         let send = || async { self.send(&photos).await.map(made) };
         let (id, at) = cx.once("facebook.post", look, send).await?;
-        let outcome = Kind::Post.made(id.clone(), at, self.delivery);
+        let outcome = Kind::Post.made(id.clone(), self.begun, at, self.delivery);
         let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.content.first_comment)
         else {
             return Ok(outcome);
@@ -482,8 +484,13 @@ impl Draft<'_> {
         };
         let at = cx.once("facebook.video.finish", look, finish).await?;
         let kind = if reel { Kind::Reel } else { Kind::Video };
-        Ok(kind.made(uploaded.video, at, self.delivery))
+        Ok(kind.made(uploaded.video, self.begun, at, self.delivery))
     }
+}
+
+/// When the sending of what is of this data was begun.
+fn since(data: &Value) -> Option<DateTime<Utc>> {
+    Within::of(data).map(|within| within.since)
 }
 
 /// Which list holds what Facebook does not show by its id; `None` when it is gone.
@@ -492,7 +499,7 @@ impl Draft<'_> {
 /// `CannotTell` for what may be there and in no list, and when there is more than is searched.
 async fn listed(cx: &Context, api: &Api<'_>, id: &str, data: &Value) -> Result<Option<Place>> {
     for place in Kind::of(data).lists() {
-        if holds(cx, api, *place, id).await? {
+        if holds(cx, api, *place, Within::of(data), id).await? {
             return Ok(Some(*place));
         }
     }

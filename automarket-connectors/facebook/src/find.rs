@@ -1,5 +1,6 @@
 //! Looking for what was sent among the page's own posts, videos and reels.
 
+use automarket_connector_graph::Within;
 use automarket_core::{
     Context, Delivery, Result,
     chrono::{DateTime, TimeDelta, Utc},
@@ -76,14 +77,22 @@ pub(crate) async fn find(
     Ok(found.map(|post| post.id))
 }
 
-/// Whether what is of this id is there.
+/// Whether what is of this id is there. Meta describes no bounds in time of scheduled posts and of videos, which are
+/// read from the newest on; and none by an end of posts, whose last change was seen to count there.
 ///
 /// # Errors
 /// `CannotTell` when there is more than is searched; `Unauthorized` when the token does not see it.
-pub(crate) async fn holds(cx: &Context, api: &Api<'_>, place: Place, id: &str) -> Result<bool> {
+pub(crate) async fn holds(
+    cx: &Context,
+    api: &Api<'_>,
+    place: Place,
+    within: Option<Within>,
+    id: &str,
+) -> Result<bool> {
     let (edge, operation, _) = place.named();
     let path = [api.page, edge];
-    api.graph.holds(cx, operation, &path, id).await
+    let within = within.filter(|_| matches!(place, Place::Posts | Place::Reels));
+    api.graph.holds(cx, operation, &path, within, id).await
 }
 
 /// Whether two texts are the same but for white space, which Facebook tidies.

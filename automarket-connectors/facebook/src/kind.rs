@@ -40,9 +40,16 @@ impl Kind {
     }
 
     /// A post is public at once unless it has a time or is a draft; videos are processed first.
-    pub(crate) fn made(self, id: String, at: DateTime<Utc>, delivery: Delivery) -> Outcome {
+    /// `begun` is when its sending was, and `at` when it was known to be made.
+    pub(crate) fn made(
+        self,
+        id: String,
+        begun: DateTime<Utc>,
+        at: DateTime<Utc>,
+        delivery: Delivery,
+    ) -> Outcome {
         if self == Self::Post && delivery == Delivery::Now {
-            return Outcome::Done(self.receipt(id, None));
+            return Outcome::Done(self.receipt(id, None, Some(begun)));
         }
         Outcome::Accepted(Handle {
             remote_id: id,
@@ -51,12 +58,18 @@ impl Kind {
                 _ => None,
             },
             // Drafts are in no list, and videos are perhaps in none until they are public.
-            data: json!({"kind": self, "at": at,
+            data: json!({"kind": self, "since": begun, "at": at,
                 "listed": self == Self::Post && delivery != Delivery::Draft}),
         })
     }
 
-    pub(crate) fn receipt(self, id: String, url: Option<String>) -> Receipt {
+    /// `since` is when its sending was begun; what versions before made does not say it.
+    pub(crate) fn receipt(
+        self,
+        id: String,
+        url: Option<String>,
+        since: Option<DateTime<Utc>>,
+    ) -> Receipt {
         let url = match url {
             Some(path) if path.starts_with('/') => format!("https://www.facebook.com{path}"),
             Some(url) => url,
@@ -64,7 +77,7 @@ impl Kind {
         };
         Receipt {
             url: Some(url),
-            data: json!({"kind": self}),
+            data: json!({"kind": self, "since": since}),
             ..Receipt::new(id)
         }
     }

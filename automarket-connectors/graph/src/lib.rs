@@ -12,5 +12,5 @@ pub mod testing;
 pub use client::{Graph, VERSION, appsecret_proof};
 pub use comments::own_comment;
 pub use error::{Fault, Refine, classify};
-pub use list::unless_listed;
+pub use list::{Within, unless_listed};
 pub use login::{FACEBOOK_URL, LOGIN_CODES, facebook_login, page_credential};

@@ -1,10 +1,48 @@
-use automarket_core::{Context, Error, ErrorKind, Result, Retry};
-use serde::{Deserialize, de::DeserializeOwned};
+use automarket_core::{
+    Context, Error, ErrorKind, Result, Retry,
+    chrono::{DateTime, TimeDelta, Utc},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{Graph, client::Made};
 
 /// Pages of a list that are read at the most.
 const PAGES: u32 = 5;
+/// How much longer a time is looked through: our clock and Meta's differ.
+const MARGIN: TimeDelta = TimeDelta::days(1);
+
+/// When a thing was made, as handles and receipts remember it: of a list that can be asked for a time only this is read,
+/// however many entries there are. A thing of which that is not known is looked for in the whole list.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Within {
+    /// Not before this.
+    pub since: DateTime<Utc>,
+    /// Nor after this; `None` while it may yet be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Within {
+    /// What data of a handle or receipt remembers, as far as it does.
+    #[must_use]
+    pub fn of(data: &Value) -> Option<Self> {
+        Self::deserialize(data).ok()
+    }
+
+    fn query(self, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
+        // What began in the future did so before our clock was set back.
+        let since = self.since.min(now).checked_sub_signed(MARGIN);
+        let until = self.until.and_then(|at| at.checked_add_signed(MARGIN));
+        let bounds = [("since", since), ("until", until)];
+        let known = bounds
+            .into_iter()
+            .filter_map(|(name, at)| Some((name, at?)));
+        known
+            .map(|(name, at)| (name, at.timestamp().to_string()))
+            .collect()
+    }
+}
 
 #[derive(Deserialize)]
 struct Page<T> {
@@ -43,7 +81,8 @@ impl Graph<'_> {
     }
 
     /// Whether a list holds the thing of this id. Meta said for days of each single thing that it is not there
-    /// (100/33), while the lists held it: nothing is gone that is in one of those where it would be.
+    /// (100/33), while the lists held it: nothing is gone that is in one of those where it would be. `within` is for lists
+    /// that can be asked for a time.
     ///
     /// # Errors
     /// As [`list`](Self::list); `Unauthorized` when the list itself is not to be seen.
@@ -52,9 +91,14 @@ impl Graph<'_> {
         cx: &Context,
         operation: &'static str,
         path: &[&str],
+        within: Option<Within>,
         id: &str,
     ) -> Result<bool> {
-        let (query, it) = ([("fields", "id")], |one: &Made| one.id == id);
+        let it = |one: &Made| one.id == id;
+        let bounds = within.map(|within| within.query(cx.now()));
+        let bounds = bounds.unwrap_or_default();
+        let mut query = vec![("fields", "id")];
+        query.extend(bounds.iter().map(|(name, at)| (*name, at.as_str())));
         let listed = self.list_to(cx, operation, path, &query, it).await;
         match listed {
             Ok(all) => Ok(all.iter().any(it)),
@@ -125,7 +169,7 @@ pub async fn unless_listed(error: Error, listed: impl Future<Output = Result<boo
 #[cfg(test)]
 mod tests {
     use automarket_core::{Platform, Secret, testing::Script};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -155,10 +199,33 @@ mod tests {
             }
             let token = Secret::new("t");
             let (graph, cx) = (graph(&token), wire.context());
-            let held = graph.holds(&cx, "list", &["me", "feed"], id).await;
+            let held = graph.holds(&cx, "list", &["me", "feed"], None, id).await;
             assert_eq!(held.unwrap(), there);
             wire.finished();
         }
+    }
+
+    #[test]
+    fn a_time_is_looked_through_with_a_day_around_it() {
+        let day = |day: u32| format!("2026-11-{day:02}T12:00:00Z");
+        let now: DateTime<Utc> = day(20).parse().unwrap();
+        let seconds = |text: String| {
+            text.parse::<DateTime<Utc>>()
+                .unwrap()
+                .timestamp()
+                .to_string()
+        };
+        let asked = |data: Value| Within::of(&data).map(|within| within.query(now));
+        assert_eq!(asked(json!({"kind": "post", "since": null})), None);
+        assert_eq!(asked(Value::Null), None);
+        let open = asked(json!({"kind": "post", "since": day(10)}));
+        assert_eq!(open.unwrap(), [("since", seconds(day(9)))]);
+        let closed = asked(json!({"since": day(10), "until": day(11)}));
+        let both = [("since", seconds(day(9))), ("until", seconds(day(12)))];
+        assert_eq!(closed.unwrap(), both);
+        // The clock was set back.
+        let ahead = asked(json!({"since": day(25)}));
+        assert_eq!(ahead.unwrap(), [("since", seconds(day(19)))]);
     }
 
     #[tokio::test]

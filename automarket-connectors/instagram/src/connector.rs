@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, own_comment, page_credential, unless_listed};
+use automarket_connector_graph::{Graph, Within, own_comment, page_credential, unless_listed};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -152,6 +152,7 @@ impl Instagram {
                 }
                 Ok(Sent::Media(id)) => {
                     let mut receipt = Receipt::new(&*id);
+                    receipt.data = made(begun, cx.now());
                     if let Some(text) = &content.first_comment {
                         receipt = receipt.commented(comment(cx, &api, &id, text).await)?;
                     }
@@ -200,6 +201,7 @@ impl Instagram {
             (None, _) => Lookup::Absent,
             (Some(media), true) => Lookup::Found(Outcome::Done(Receipt {
                 url: media.permalink,
+                data: made(intent.at, cx.now()),
                 ..Receipt::new(media.id)
             })),
             (Some(_), false) => return cannot_tell("several posts since have this caption"),
@@ -213,7 +215,10 @@ impl Instagram {
         let media = api.graph.ask(cx, api.counts(id)?).await;
         let media: wire::Media = match media {
             Ok(media) => media,
-            Err(error) => return Err(unless_listed(error, holds(cx, &api, id)).await),
+            Err(error) => {
+                let look = holds(cx, &api, Within::of(&receipt.data), id);
+                return Err(unless_listed(error, look).await);
+            }
         };
         let kind = media.media_product_type.as_deref().unwrap_or_default();
         let names = insights(kind);
@@ -320,7 +325,7 @@ impl Publisher for Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
         let id = listed(receipt)?;
-        let look = holds(cx, &api, id);
+        let look = holds(cx, &api, Within::of(&receipt.data), id);
         api.graph.remove(cx, "media.delete", id, look).await
     }
 }
@@ -474,6 +479,12 @@ impl Block {
 
 fn content(cx: &Context, post: &Post) -> Content {
     post.content_for(&PLATFORM, cx.account().map(|account| account.id))
+}
+
+/// The data of a receipt of what was made between these.
+fn made(since: DateTime<Utc>, now: DateTime<Utc>) -> Value {
+    let until = Some(now);
+    json!(Within { since, until })
 }
 
 /// Which media it is, where that could be told.

@@ -1,5 +1,6 @@
 //! Looking for what was published among the account's own media.
 
+use automarket_connector_graph::Within;
 use automarket_core::{
     Context, Result,
     chrono::{DateTime, TimeDelta, Utc},
@@ -36,14 +37,20 @@ pub(crate) async fn find(
         .collect())
 }
 
-/// Whether the account's lists hold the media of this id.
+/// Whether the account's lists hold the media of this id. Stories, which are there for a day, have no bounds in time.
 ///
 /// # Errors
 /// `CannotTell` when there is more than is searched; `Unauthorized` when the token does not see them.
-pub(crate) async fn holds(cx: &Context, api: &Api<'_>, id: &str) -> Result<bool> {
-    for edge in ["stories", "media"] {
+pub(crate) async fn holds(
+    cx: &Context,
+    api: &Api<'_>,
+    within: Option<Within>,
+    id: &str,
+) -> Result<bool> {
+    for (edge, within) in [("stories", None), ("media", within)] {
         let path = [api.account, edge];
-        if api.graph.holds(cx, "media.list", &path, id).await? {
+        let held = api.graph.holds(cx, "media.list", &path, within, id);
+        if held.await? {
             return Ok(true);
         }
     }

@@ -146,6 +146,11 @@ impl FakeFacebook {
         self.lock().seed(PAGE, message, now)
     }
 
+    /// A video, or reel, that the first page made elsewhere.
+    pub fn seed_video(&self, reel: bool, now: DateTime<Utc>) -> String {
+        videos::seed(&mut self.lock(), PAGE, reel, now)
+    }
+
     /// What it knows of a photo or video: `{bytes, alt, temporary, chunks}`.
     #[must_use]
     pub fn media(&self, id: &str) -> Option<Value> {

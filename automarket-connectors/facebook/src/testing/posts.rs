@@ -128,9 +128,12 @@ pub(super) fn list(
 ) -> Answer {
     let since = asked.param("since").and_then(|text| text.parse().ok());
     let since = since.unwrap_or(0_i64);
-    if edge == "videos" || edge == "video_reels" {
-        let all = videos::listed(state, page, edge == "video_reels", since);
-        return Ok(paged(asked, &all));
+    // Of videos Meta describes no such parameter, and what it does not know it passes over.
+    if edge == "videos" {
+        return Ok(paged(asked, &videos::listed(state, page, false, 0)));
+    }
+    if edge == "video_reels" {
+        return Ok(paged(asked, &videos::listed(state, page, true, since)));
     }
     let public = match edge {
         "published_posts" => true,

@@ -264,6 +264,14 @@ fn status(video: &Video, now: DateTime<Utc>) -> Value {
     status
 }
 
+pub(super) fn seed(state: &mut State, page: &str, reel: bool, now: DateTime<Utc>) -> String {
+    let id = state.id();
+    let mut video = begun(page, reel, 1, String::new());
+    (video.bytes, video.finished) = (1, Some(now));
+    state.videos.insert(id.clone(), video);
+    id
+}
+
 pub(super) fn listed(state: &State, page: &str, reels: bool, since: i64) -> Vec<Value> {
     let all = state.videos.iter().rev().filter_map(|(id, video)| {
         let at = video.finished?;

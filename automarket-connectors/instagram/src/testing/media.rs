@@ -74,13 +74,16 @@ pub(super) fn list(
     stories: bool,
     now: DateTime<Utc>,
 ) -> Response<Bytes> {
-    let since = asked.param("since").and_then(|text| text.parse().ok());
-    let since = since.unwrap_or(0_i64);
+    // Of stories Meta describes no such parameters, and what it does not know it passes over.
+    let said = |name: &str| asked.param(name).filter(|_| !stories)?.parse::<i64>().ok();
+    let (since, until) = (said("since"), said("until"));
+    let within =
+        |at: i64| since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
     let listed = |media: &Media| (now - media.at).num_seconds() >= state.unlisted;
     let newest = state.media.iter().rev().filter(|media| {
         let own = media.account == account && (media.kind == Kind::Story) == stories;
         let over = stories && now - media.at >= TimeDelta::hours(24);
-        own && !over && media.at.timestamp() >= since && listed(media)
+        own && !over && within(media.at.timestamp()) && listed(media)
     });
     let all: Vec<Value> = newest.map(|media| view(media, asked)).collect();
     page(asked, &all)

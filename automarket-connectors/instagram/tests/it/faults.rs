@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use automarket_connector_instagram::{Login, testing};
 use automarket_core::{
-    Credential, ErrorKind, Post, Publisher, Retry,
+    Credential, ErrorKind, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
     http_types::Method,
     testing::{
@@ -334,6 +334,37 @@ async fn what_a_list_holds_is_not_gone() {
             (ErrorKind::CannotTell, Retry::Never)
         );
     }
+}
+
+/// Of an account that has made more posts than are searched only those of its time are looked through.
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_is_known_however_many_posts_there_are() {
+    let world = World::of_login(Login::Facebook);
+    let busy = || {
+        for n in 0..600 {
+            world.fake.seed(&format!("Busy {n}"), world.cx().now());
+        }
+        world.clock.advance(TimeDelta::days(30));
+    };
+    busy();
+    let cx = world.cx();
+    let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
+    world.clock.advance(TimeDelta::days(30));
+    busy();
+    // It is there, and only the lists say so.
+    world.fake.hide_objects(true);
+    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    // It is gone.
+    world.fake.hide_objects(false);
+    world.instagram.delete(&cx, &receipt).await.unwrap();
+    world.instagram.delete(&cx, &receipt).await.unwrap();
+    let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    // The version before did not say when it was made.
+    let before = Receipt::new(receipt.remote_id);
+    let error = world.instagram.delete(&cx, &before).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
 }
 
 #[tokio::test(start_paused = true)]
