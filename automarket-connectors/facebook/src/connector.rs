@@ -331,7 +331,7 @@ impl Publisher for Facebook {
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
         let id = &receipt.remote_id;
-        let look = async { Ok(listed(cx, &api, id, &receipt.data).await?.is_some()) };
+        let look = || async { Ok(listed(cx, &api, id, &receipt.data).await?.is_some()) };
         api.graph.remove(cx, "posts.delete", id, look).await
     }
 }

@@ -170,41 +170,57 @@ impl Graph<'_> {
     }
 
     /// Deletes a thing. What is already gone is fine; what is not to be found is gone when no list holds it
-    /// ([`holds`](Self::holds)), since Meta says the same of what a token may not see or delete.
+    /// ([`holds`](Self::holds)), since Meta says the same of what a token may not see or delete. Where the lists cannot
+    /// tell, it is gone when an answer to our own deletion was lost.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask) and of `listed`; `UnexpectedReply` when Meta says that it did not do it, `Forbidden` when
-    /// it is there and said not to be.
-    pub async fn remove(
+    /// As [`ask`](Self::ask), of the steps and of `listed`; `UnexpectedReply` when Meta says that it did not do it,
+    /// `Forbidden` when it is there and said not to be.
+    pub async fn remove<F>(
         &self,
         cx: &Context,
         operation: &'static str,
         id: &str,
-        listed: impl Future<Output = Result<bool>>,
-    ) -> Result<()> {
-        let refusal = match self.did(cx, self.delete(operation, &[id])?).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => {
-                let why = "Meta says that it was not deleted";
-                return Err(Error::new(ErrorKind::UnexpectedReply, why)
-                    .with_platform(&self.platform)
-                    .with_operation(operation));
+        listed: impl Fn() -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<bool>>,
+    {
+        let there = || async {
+            let one = self.get("delete.look", &[id], &[("fields", "id")])?;
+            match self.send(cx, one).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => listed().await,
+                one => one.map(|_| true),
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => error,
-            Err(error) => return Err(error),
         };
-        let one = self.get("delete.look", &[id], &[("fields", "id")])?;
-        let there = match self.send(cx, one).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => listed.await,
-            one => one.map(|_| true),
+        let look = || async {
+            match there().await {
+                Err(error) if error.kind() == ErrorKind::CannotTell => Ok(Some(())),
+                there => Ok((!there?).then_some(())),
+            }
         };
-        match there {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(refusal.with_kind(ErrorKind::Forbidden).with_remedy(
-                "delete it there, or connect the account again and grant all permissions",
-            )),
-            Err(error) => Err(error),
-        }
+        let delete = || async {
+            // A lost answer is in doubt: the next one may say that there is nothing to delete.
+            let call = self.delete(operation, &[id])?.unrepeatable();
+            let refusal = match self.did(cx, call).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    let why = "Meta says that it was not deleted";
+                    return Err(Error::new(ErrorKind::UnexpectedReply, why)
+                        .with_platform(&self.platform)
+                        .with_operation(operation));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => error,
+                Err(error) => return Err(error),
+            };
+            match there().await? {
+                false => Ok(()),
+                true => Err(refusal.with_kind(ErrorKind::Forbidden).with_remedy(
+                    "delete it there, or connect the account again and grant all permissions",
+                )),
+            }
+        };
+        cx.once(&format!("graph.delete.{id}"), look, delete).await
     }
 
     /// Makes the call; an answer that is no success is its error, and so is one that only says so in its body.

@@ -325,7 +325,7 @@ impl Publisher for Instagram {
             return Err(undeclared(&self.profile, "media.delete"));
         }
         let id = listed(receipt)?;
-        let look = holds(cx, &api, Within::of(&receipt.data), id);
+        let look = || holds(cx, &api, Within::of(&receipt.data), id);
         api.graph.remove(cx, "media.delete", id, look).await
     }
 }

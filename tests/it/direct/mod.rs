@@ -335,6 +335,64 @@ async fn calls_are_proven_with_the_secret_of_the_app_that_the_tokens_are_of() {
 }
 
 #[tokio::test]
+async fn what_is_due_while_a_secret_is_changed_waits_for_who_has_the_new_one() {
+    let world = Meta::new().await;
+    let mut tokens = TokenSet::new(Secret::new(facebook::testing::TOKEN));
+    tokens.app = "own/mine".to_owned();
+    let credential = Credential::oauth(tokens);
+    let page = world.account(facebook::PLATFORM, facebook::testing::PAGE, credential);
+    let post = Post::text("Whose secret?");
+    let post = world.tenant.publish(post, [page.await.id], When::Now);
+    let post = post.await.unwrap();
+    world.page.require_proof("new-secret");
+    // No secret, then that of before, then the new one.
+    for app in [None, Some("old-secret"), Some("new-secret")] {
+        if let Some(secret) = app {
+            let app = App::new("own-id", secret).named("mine");
+            let put = world.tenant.put_app(&facebook::PLATFORM, &app).await;
+            put.unwrap();
+        }
+        let [due] = world.work(post).await.try_into().unwrap();
+        if app == Some("new-secret") {
+            assert_eq!(due.state, PublicationState::Published, "{due:?}");
+        } else {
+            assert_eq!(due.state, PublicationState::Scheduled, "{due:?}");
+            assert_eq!(due.error.unwrap().kind, ErrorKind::Config);
+            assert!(world.page.effects().is_empty());
+        }
+        world.clock.advance(TimeDelta::minutes(2));
+    }
+    assert_eq!(world.page.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_of_a_draft_whose_answer_gets_lost_is_one() {
+    let world = Meta::new().await;
+    let token = Credential::token(facebook::testing::TOKEN);
+    let page = world.account(facebook::PLATFORM, facebook::testing::PAGE, token);
+    let post = Post::text("Not this one").delivery(Delivery::Draft);
+    let post = world.tenant.publish(post, [page.await.id], When::Now);
+    let post = post.await.unwrap();
+    let [draft] = world.work(post).await.try_into().unwrap();
+    let rule = FaultRule::on("/v26.0/", Fault::CutAfter).method("DELETE".parse().unwrap());
+    world.sandbox.faults().add(rule);
+    let job = world.tenant.delete(draft.id).await.unwrap();
+    for state in [PublicationState::Accepted, PublicationState::Deleted] {
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        let [now] = world
+            .tenant
+            .publications(post)
+            .await
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!(now.state, state, "{now:?}");
+        world.clock.advance(TimeDelta::hours(1));
+    }
+    assert!(world.page.effects().is_empty());
+}
+
+#[tokio::test]
 async fn a_draft_at_the_platform_is_public_once_somebody_publishes_it_there() {
     let world = Meta::new().await;
     let token = Credential::token(facebook::testing::TOKEN);

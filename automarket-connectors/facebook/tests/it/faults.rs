@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use automarket_connector_facebook::testing;
 use automarket_core::{
-    Credential, Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Receipt, Retry,
+    Credential, Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
     http_types::Method,
     testing::{
@@ -14,8 +14,7 @@ use automarket_core::{
 };
 
 use crate::conformance::fresh;
-use crate::media::{film, reel};
-use crate::world::{World, accepted, done, hello, with_options};
+use crate::world::{World, accepted, done, hello};
 
 fn commented() -> Post {
     let mut post = hello();
@@ -248,7 +247,7 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     assert_eq!(world.effects().len(), 1);
     // It is measured and taken down like any other.
     world.facebook.measure(&cx, &receipt).await.unwrap();
-    world.facebook.delete(&cx, &receipt).await.unwrap();
+    world.facebook.delete(&world.cx(), &receipt).await.unwrap();
     assert!(world.effects().is_empty());
 }
 
@@ -382,7 +381,11 @@ async fn what_a_list_holds_is_not_gone() {
         (error.kind(), error.retry()),
         (ErrorKind::Unavailable, Retry::After(None))
     );
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.kind(), error.retry()),
         (ErrorKind::Forbidden, Retry::Never)
@@ -400,7 +403,7 @@ async fn what_a_list_holds_is_not_gone() {
 
     // What no list holds is gone.
     world.fake.delete_by_hand(&receipt.remote_id);
-    world.facebook.delete(&cx, &receipt).await.unwrap();
+    world.facebook.delete(&world.cx(), &receipt).await.unwrap();
     for error in [
         world.facebook.poll(&cx, handle).await.unwrap_err(),
         world.facebook.measure(&cx, &receipt).await.unwrap_err(),
@@ -414,91 +417,15 @@ async fn what_a_list_holds_is_not_gone() {
     }
     let error = world.facebook.poll(&cx, handle).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.kind(), error.retry()),
         (ErrorKind::CannotTell, Retry::Never)
     );
-}
-
-/// Of a page that has made more posts than are searched only those since are looked through.
-#[tokio::test]
-async fn what_is_gone_is_known_however_many_posts_there_are() {
-    let world = World::new();
-    for n in 0..600 {
-        let at = world.cx().now();
-        world.fake.seed(&format!("Busy {n}"), at);
-    }
-    for _ in 0..600 {
-        world.fake.seed_video(true, world.cx().now());
-    }
-    world.clock.advance(TimeDelta::days(30));
-    let due = world.cx().now() + TimeDelta::hours(4);
-    let (_file, film) = film(1000);
-    for post in [
-        hello(),
-        hello().delivery(Delivery::At(due)),
-        with_options(hello().media(film), &reel()),
-    ] {
-        let cx = world.cx();
-        let outcome = world.facebook.publish(&cx, &post).await.unwrap();
-        world.clock.advance(TimeDelta::hours(1));
-        let handle = match &outcome {
-            Outcome::Accepted(handle) if handle.due.is_some() => Some(handle.clone()),
-            _ => None,
-        };
-        let receipt = match &handle {
-            // As the engine deletes what was accepted.
-            Some(handle) => Receipt {
-                data: handle.data.clone(),
-                ..Receipt::new(handle.remote_id.clone())
-            },
-            None => world.public(&cx, outcome).await,
-        };
-        // It is there, and only the lists say so.
-        world.fake.hide_objects(true);
-        let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Forbidden);
-        // It is gone.
-        world.fake.hide_objects(false);
-        world.fake.delete_by_hand(&receipt.remote_id);
-        world.facebook.delete(&cx, &receipt).await.unwrap();
-        let error = world.facebook.measure(&cx, &receipt).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        if let Some(handle) = handle {
-            let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-        }
-        // The version before did not say when it was made.
-        let mut before = receipt.clone();
-        before.data.as_object_mut().unwrap().remove("since");
-        let error = world.facebook.delete(&cx, &before).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CannotTell);
-    }
-}
-
-#[tokio::test]
-async fn what_was_lost_is_looked_for_from_when_it_was_sent() {
-    let world = World::new();
-    let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
-    world.facebook.publish(&cx, &hello()).await.unwrap_err();
-    world.clock.advance(TimeDelta::days(3));
-    let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());
-    world.fake.hide_objects(true);
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
-    let intent = Intent {
-        key: "key".into(),
-        post: hello(),
-        at: cx.now() - TimeDelta::days(3),
-    };
-    let Lookup::Found(Outcome::Done(receipt)) = world.facebook.find(&cx, &intent).await.unwrap()
-    else {
-        panic!("it is there")
-    };
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
 }
 
 #[tokio::test]
@@ -520,7 +447,11 @@ async fn what_is_in_no_list_may_be_there() {
     // As the engine deletes what was accepted.
     let mut receipt = Receipt::new(handle.remote_id.clone());
     receipt.data = handle.data.clone();
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
     assert_eq!(world.effects().len(), 1);
     // Somebody made it public.
@@ -550,7 +481,11 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     let blinded =
         |method: Method| FaultRule::on(id.clone(), Fault::Reply(400, blind)).method(method);
     world.sandbox.faults().add(blinded(Method::DELETE));
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(error.remedy().is_some());
     // Nothing may be read any more.
@@ -558,18 +493,26 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     world.sandbox.faults().add(blinded(Method::GET));
     let body = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
     world.fault("/published_posts", Fault::Reply(403, body));
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
     // Not even the list: that is the account's trouble, and waits for it.
     world.sandbox.faults().add(blinded(Method::DELETE));
     world.sandbox.faults().add(blinded(Method::GET));
     world.fault("/scheduled_posts", Fault::Reply(400, blind));
-    let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .facebook
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(world.effects().len(), 1);
     for _ in 0..2 {
-        world.facebook.delete(&cx, &receipt).await.unwrap();
+        world.facebook.delete(&world.cx(), &receipt).await.unwrap();
         assert!(world.effects().is_empty());
     }
 }

@@ -7,6 +7,7 @@
 
 mod conformance;
 mod faults;
+mod gone;
 mod media;
 mod pages;
 mod posts;

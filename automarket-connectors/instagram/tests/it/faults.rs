@@ -206,7 +206,7 @@ async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     assert!(why.message.contains("the first comment"), "{}", why.message);
     assert_eq!(world.effects().len(), 1);
     world.instagram.measure(&cx, &receipt).await.unwrap();
-    world.instagram.delete(&cx, &receipt).await.unwrap();
+    world.instagram.delete(&world.cx(), &receipt).await.unwrap();
     assert!(world.effects().is_empty());
 }
 
@@ -281,18 +281,26 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     let blind = r#"{"error":{"message":"Object does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
     let rule = FaultRule::on(receipt.remote_id.clone(), Fault::Reply(400, blind));
     world.sandbox.faults().add(rule.method(Method::DELETE));
-    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .instagram
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
     // Not even the list: that is the account's trouble, and waits for it.
     world.fault(&receipt.remote_id, Fault::Reply(400, blind));
     world.fault(&receipt.remote_id, Fault::Reply(400, blind));
     world.fault("/media", Fault::Reply(400, blind));
-    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .instagram
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(world.effects().len(), 1);
     for _ in 0..2 {
-        world.instagram.delete(&cx, &receipt).await.unwrap();
+        world.instagram.delete(&world.cx(), &receipt).await.unwrap();
         assert!(world.effects().is_empty());
     }
 }
@@ -305,7 +313,11 @@ async fn what_a_list_holds_is_not_gone() {
         let cx = world.cx();
         let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
         world.fake.hide_objects(true);
-        let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+        let error = world
+            .instagram
+            .delete(&world.cx(), &receipt)
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.kind(), error.retry()),
             (ErrorKind::Forbidden, Retry::Never)
@@ -319,16 +331,20 @@ async fn what_a_list_holds_is_not_gone() {
         assert_eq!(world.effects().len(), 1);
         // What no list holds is gone.
         world.fake.hide_objects(false);
-        world.instagram.delete(&cx, &receipt).await.unwrap();
+        world.instagram.delete(&world.cx(), &receipt).await.unwrap();
         world.fake.hide_objects(true);
-        world.instagram.delete(&cx, &receipt).await.unwrap();
+        world.instagram.delete(&world.cx(), &receipt).await.unwrap();
         let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         // Unless there is more than is searched.
         for n in 0..501 {
             world.fake.seed(&format!("Busy {n}"), cx.now());
         }
-        let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+        let error = world
+            .instagram
+            .delete(&world.cx(), &receipt)
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.kind(), error.retry()),
             (ErrorKind::CannotTell, Retry::Never)
@@ -353,17 +369,25 @@ async fn what_is_gone_is_known_however_many_posts_there_are() {
     busy();
     // It is there, and only the lists say so.
     world.fake.hide_objects(true);
-    let error = world.instagram.delete(&cx, &receipt).await.unwrap_err();
+    let error = world
+        .instagram
+        .delete(&world.cx(), &receipt)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     // It is gone.
     world.fake.hide_objects(false);
-    world.instagram.delete(&cx, &receipt).await.unwrap();
-    world.instagram.delete(&cx, &receipt).await.unwrap();
+    world.instagram.delete(&world.cx(), &receipt).await.unwrap();
+    world.instagram.delete(&world.cx(), &receipt).await.unwrap();
     let error = world.instagram.measure(&cx, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     // The version before did not say when it was made.
     let before = Receipt::new(receipt.remote_id);
-    let error = world.instagram.delete(&cx, &before).await.unwrap_err();
+    let error = world
+        .instagram
+        .delete(&world.cx(), &before)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
 }
 
