@@ -1,4 +1,4 @@
-//! The least that a durable queue on SQLite does: one table, one writer that groups commits.
+//! The least that a durable queue on SQLite does: one table, one writer that groups commits and works by sets.
 
 use std::{path::Path, sync::mpsc, thread::JoinHandle};
 
@@ -18,17 +18,20 @@ const TABLE: &str = "
         state INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, finished_at INTEGER
     );
     CREATE INDEX ready ON jobs (run_at, id) WHERE state = 0;";
-const PUT: &str = "INSERT INTO jobs (kind, payload, run_at) VALUES ('work', ?1, ?2)";
+const PUT: &str = "INSERT INTO jobs (run_at, kind, payload) VALUES ";
 const CLAIM: &str = "
     UPDATE jobs SET state = 1, attempts = attempts + 1 WHERE id IN (
         SELECT id FROM jobs WHERE state = 0 AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
     RETURNING id, payload";
-const DELETE: &str = "DELETE FROM jobs WHERE id = ?1 AND state = 1";
-const KEEP: &str =
-    "UPDATE jobs SET state = 2, finished_at = unixepoch() WHERE id = ?1 AND state = 1";
+const DELETE: &str = "DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(?1)) AND state = 1";
+const KEEP: &str = "
+    UPDATE jobs SET state = 2, finished_at = unixepoch()
+    WHERE id IN (SELECT value FROM json_each(?1)) AND state = 1";
 
 /// So many calls share a commit at the most, as in our store.
 const GROUP: usize = 512;
+/// So many jobs go in with one statement, as many as possible.
+const MANY: [usize; 4] = [100, 32, 8, 1];
 
 enum Call {
     Put(Vec<String>, oneshot::Sender<()>),
@@ -92,45 +95,67 @@ fn write(db: &Connection, waiting: &mpsc::Receiver<Call>, complete: &str) -> Res
             flushed = flush;
         }
         let mut answers: Vec<Box<dyn FnOnce()>> = Vec::new();
+        let mut payloads = Vec::new();
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for call in group {
-            answers.push(run(db, call, complete)?);
+            answers.push(run(db, call, &mut payloads, complete)?);
         }
+        put(db, &payloads)?;
         db.prepare_cached("COMMIT")?.execute([])?;
         answers.into_iter().for_each(|answer| answer());
     }
     Ok(())
 }
 
-/// Does it; how to answer once it is committed.
-fn run(db: &Connection, call: Call, complete: &str) -> Result<Box<dyn FnOnce()>> {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_micros() as i64;
+/// Does it, but leaves what is put in to be put in with the others'; how to answer once it is committed.
+fn run(
+    db: &Connection,
+    call: Call,
+    put: &mut Vec<String>,
+    complete: &str,
+) -> Result<Box<dyn FnOnce()>> {
     Ok(match call {
         Call::Put(payloads, reply) => {
-            let mut put = db.prepare_cached(PUT)?;
-            for payload in payloads {
-                put.execute(params![payload, now])?;
-            }
+            put.extend(payloads);
             Box::new(move || _ = reply.send(()))
         }
         Call::Claim(limit, reply) => {
             let mut claim = db.prepare_cached(CLAIM)?;
-            let rows = claim.query_map(params![now, limit as i64], |row| {
+            let rows = claim.query_map(params![now()?, limit as i64], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
             let rows = rows.collect::<rusqlite::Result<_>>()?;
             Box::new(move || _ = reply.send(rows))
         }
         Call::Complete(ids, reply) => {
-            let mut complete = db.prepare_cached(complete)?;
-            for id in ids {
-                complete.execute([id])?;
-            }
+            let ids = serde_json::to_string(&ids)?;
+            db.prepare_cached(complete)?.execute([ids])?;
             Box::new(move || _ = reply.send(()))
         }
     })
+}
+
+fn put(db: &Connection, mut payloads: &[String]) -> Result<()> {
+    let now = now()?;
+    while !payloads.is_empty() {
+        let many = MANY.into_iter().find(|many| *many <= payloads.len());
+        let (some, rest) = payloads.split_at(many.unwrap_or(1));
+        let rows = (0..some.len()).map(|n| format!("(?1, 'work', ?{})", n + 2));
+        let rows = rows.collect::<Vec<_>>().join(",");
+        let mut put = db.prepare_cached(&format!("{PUT}{rows}"))?;
+        put.raw_bind_parameter(1, now)?;
+        for (n, payload) in some.iter().enumerate() {
+            put.raw_bind_parameter(n + 2, payload)?;
+        }
+        put.raw_execute()?;
+        payloads = rest;
+    }
+    Ok(())
+}
+
+fn now() -> Result<i64> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(now.as_micros() as i64)
 }
 
 #[async_trait]

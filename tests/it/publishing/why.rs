@@ -207,7 +207,7 @@ async fn rule(world: &World, post: PostId) -> Option<String> {
 async fn close(world: &World, gate: &str, hours: u64) {
     let wait = Signal::Limited(Duration::from_secs(hours * 3600));
     let store = world.market().store();
-    let told = store.tell_gate(world.tenant.id(), world.account.id, gate, wait);
+    let told = store.tell_gate(world.tenant.id(), world.account.id, gate, wait, false);
     told.await.unwrap();
 }
 
