@@ -3,8 +3,10 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Future,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -28,21 +30,45 @@ pub(super) struct Held {
 
 struct Holding {
     kind: String,
+    tie: Arc<Tie>,
+}
+
+/// What a lease and the work under it have in common.
+struct Tie {
+    lease: Duration,
     /// When the lease was last known to be ours.
-    known: Instant,
-    stop: Arc<Notify>,
+    known: Mutex<Instant>,
+    stop: Notify,
+}
+
+impl Tie {
+    fn known_at(&self, at: Instant) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// How long the lease is surely ours.
+    fn left(&self) -> Duration {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lease.saturating_sub(known.elapsed())
+    }
 }
 
 /// Ends the work on one job when it is to stop.
-pub(super) struct Stop(Arc<Notify>);
+pub(super) struct Stop(Arc<Tie>);
 
 impl Stop {
-    /// The end of `work`; `None` when it was stopped, dropped at its next await.
+    /// The end of `work`; `None` when it was stopped, dropped at its next await. Work whose lease may be another's by
+    /// now does not go on, though nobody has noticed yet: a process that stood still wakes at any point.
     pub(super) async fn or<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let held = poll_fn(|cx| match self.0.left() {
+            Duration::ZERO => Poll::Ready(None),
+            _ => work.as_mut().poll(cx).map(Some),
+        });
         tokio::select! {
             biased;
-            () = self.0.notified() => None,
-            end = work => Some(end),
+            () = self.0.stop.notified() => None,
+            end = held => end,
         }
     }
 }
@@ -67,17 +93,20 @@ impl Held {
 
     /// Holds a lease that was claimed at or after `since`.
     pub(super) fn hold(&self, lease: &Lease, since: Instant) -> Stop {
-        let stop = Arc::new(Notify::new());
+        let tie = Arc::new(Tie {
+            lease: self.lease,
+            known: Mutex::new(since),
+            stop: Notify::new(),
+        });
         let holding = Holding {
             kind: lease.job.kind.clone(),
-            known: since,
-            stop: stop.clone(),
+            tie: tie.clone(),
         };
         self.lock().insert(lease.token, holding);
         if since.elapsed() > self.lease / 3 {
             self.soon.notify_one();
         }
-        Stop(stop)
+        Stop(tie)
     }
 
     pub(super) fn let_go(&self, tokens: impl IntoIterator<Item = LeaseToken>) {
@@ -99,7 +128,7 @@ impl Held {
     /// Stops all work; the leases are still held.
     pub(super) fn stop_all(&self) {
         for holding in self.lock().values() {
-            holding.stop.notify_one();
+            holding.tie.stop.notify_one();
         }
     }
 
@@ -123,8 +152,8 @@ impl Held {
                     let kept = tokens.iter().filter(|token| !lost.contains(token));
                     let mut leases = self.lock();
                     for token in kept {
-                        if let Some(holding) = leases.get_mut(token) {
-                            holding.known = asked;
+                        if let Some(holding) = leases.get(token) {
+                            holding.tie.known_at(asked);
                         }
                     }
                     lost.iter()
@@ -136,8 +165,8 @@ impl Held {
             }
             let mut leases = self.lock();
             for token in tokens {
-                let known = leases.get(&token).map(|holding| holding.known);
-                if known.is_some_and(|known| known.elapsed() >= self.lease) {
+                let left = leases.get(&token).map(|holding| holding.tie.left());
+                if left == Some(Duration::ZERO) {
                     lose(&mut leases, token, "the store was away for longer than it");
                 }
             }
@@ -147,9 +176,7 @@ impl Held {
     /// How long the lease of which was heard least is surely ours.
     fn left(&self) -> Duration {
         let leases = self.lock();
-        let left = leases
-            .values()
-            .map(|holding| self.lease.saturating_sub(holding.known.elapsed()));
+        let left = leases.values().map(|holding| holding.tie.left());
         left.min().unwrap_or(self.lease)
     }
 
@@ -182,12 +209,12 @@ impl Drop for HandBack {
 fn lose(leases: &mut HashMap<LeaseToken, Holding>, token: LeaseToken, why: &str) {
     if let Some(holding) = leases.remove(&token) {
         // Its work has ended, and its verdict may be what ended the lease.
-        if Arc::strong_count(&holding.stop) == 1 {
+        if Arc::strong_count(&holding.tie) == 1 {
             return;
         }
         tracing::warn!(job = %token.job, kind = %holding.kind, why, "a lease was lost");
         metrics::lease_lost(&holding.kind);
-        holding.stop.notify_one();
+        holding.tie.stop.notify_one();
     }
 }
 
@@ -234,6 +261,19 @@ mod tests {
                 end = stop.or(pending::<()>()) => end,
             };
             assert_eq!((end, since.elapsed()), (None, LEASE));
+        }
+    }
+
+    /// The process stood still, and nobody has beaten yet.
+    #[tokio::test(start_paused = true)]
+    async fn work_does_not_go_on_once_its_lease_may_be_anothers() {
+        let (_, lease) = leased().await;
+        for (still, goes_on) in [(LEASE - Duration::from_secs(1), true), (LEASE, false)] {
+            let held = Held::new(LEASE);
+            let stop = held.hold(&lease, Instant::now());
+            tokio::time::advance(still).await;
+            let end = stop.or(async { "sent" }).await;
+            assert_eq!(end.is_some(), goes_on, "{still:?}");
         }
     }
 
