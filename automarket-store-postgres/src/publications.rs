@@ -1,7 +1,10 @@
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
-    store::{NewPublishing, Publication, PublicationStore, PublishingChange, Routing, RoutingPart},
+    store::{
+        NewPublishing, Publication, PublicationState, PublicationStore, PublishingChange, Routing,
+        RoutingPart,
+    },
 };
 
 use crate::{
@@ -73,11 +76,15 @@ impl PublicationStore for PostgresStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>> {
         let sql = "SELECT body::text FROM automarket.publications
-            WHERE live AND tenant = $1 AND route = $2 ORDER BY due, id LIMIT $3";
-        let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &sql_limit(limit)];
+            WHERE live AND tenant = $1 AND route = $2 AND (cardinality($3) = 0 OR state = ANY ($3))
+            ORDER BY due, id LIMIT $4";
+        let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+        let limit = sql_limit(limit);
+        let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &states, &limit];
         let rows = self.inner.db.rows(sql, params).await;
         decode(rows, |row| row.json("body"))
     }

@@ -2,8 +2,8 @@ use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
     content::Post,
     store::{
-        NewPublishing, Publication, PublicationStore, PublishingChange, Routing, RoutingPart,
-        not_there, post_moved, rows::NewRow,
+        NewPublishing, Publication, PublicationState, PublicationStore, PublishingChange, Routing,
+        RoutingPart, not_there, post_moved, rows::NewRow,
     },
 };
 use rusqlite::{OptionalExtension, params};
@@ -91,16 +91,19 @@ impl PublicationStore for SqliteStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>> {
-        let tenant = tenant.clone();
+        let (tenant, states) = (tenant.clone(), to_json(&states)?);
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
                 "SELECT body FROM automarket_publications
-                 WHERE live = 1 AND tenant = ?1 AND route = ?2 ORDER BY due, id LIMIT ?3",
+                 WHERE live = 1 AND tenant = ?1 AND route = ?2
+                    AND (?3 = '[]' OR state IN (SELECT value FROM json_each(?3)))
+                 ORDER BY due, id LIMIT ?4",
             )?
             .query_and_then(
-                params![tenant.as_str(), blob(account), sql_limit(limit)],
+                params![tenant.as_str(), blob(account), states, sql_limit(limit)],
                 |row| row.json("body"),
             )?
             .collect()

@@ -100,7 +100,8 @@ fn waits(publication: &Publication) -> bool {
 
 impl Tenant {
     /// Calls off what still waits: drafts, what awaits approval, what is scheduled or blocked. Of a post, what
-    /// is out already stays as it is. Of a thread that a failure interrupted, the parts that are out stay.
+    /// is out already stays as it is. Of a publication that a failure interrupted, what is out, or may be, stays: the rest of
+    /// the thread, or the comment, is given up, and it ends [`Unknown`](PublicationState::Unknown).
     ///
     /// Returns the publications as they stand then, those of other states unchanged.
     ///
@@ -111,8 +112,12 @@ impl Tenant {
             if !waits(&p) {
                 return Ok(None);
             }
-            p.state = PublicationState::Cancelled;
-            Ok(Some(Move::new(p, "cancelled", Value::Null)))
+            p.state = match nothing_out(self.engine(), &p).await? {
+                true => PublicationState::Cancelled,
+                false => PublicationState::Unknown,
+            };
+            let kind = p.state.as_str();
+            Ok(Some(Move::new(p, kind, json!({ "cancelled": true }))))
         })
         .await
     }
@@ -465,7 +470,7 @@ impl Tenant {
                 _ => json!({ "state": p.state }),
             };
             change.events.push(told(p, revision, made.kind, facts));
-            ends.push(made.kind == "cancelled" || made.kind == "missed");
+            ends.push(matches!(made.kind, "cancelled" | "missed" | "unknown"));
             change.publications.push(made.publication);
         }
         let changed = store.change_publishing(&change).await?;

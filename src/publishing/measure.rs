@@ -123,9 +123,10 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
     };
     match error.kind() {
         ErrorKind::Storage | ErrorKind::LeaseLost => return Err(error),
-        ErrorKind::NotFound | ErrorKind::Unsupported => return Ok(ended(&error)),
         // An account may be connected again before the next point.
         ErrorKind::Unauthorized => {}
+        ErrorKind::NotFound if is_gone(engine, &publication).await? => {}
+        ErrorKind::NotFound | ErrorKind::Unsupported => return Ok(ended(&error)),
         _ if error.retry() == Retry::Never => return Ok(then),
         _ => {}
     }
@@ -140,6 +141,12 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
     };
     tracing::debug!(publication = %publication.id, error = %error.report(), "not measured");
     Ok(End::Snooze(next.map_or(again, |next| again.min(next))))
+}
+
+/// Whether the account by which it went is not the tenant's any more.
+async fn is_gone(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let (tenant, account) = (&publication.tenant, publication.route().account);
+    Ok(engine.store.account(tenant, account).await?.is_none())
 }
 
 /// The end of a series: the post is gone, or nobody can tell any more.

@@ -1,6 +1,9 @@
 //! What waited for an account goes on when the account is usable again.
 
-use automarket_core::{AccountId, Result, TenantId};
+use automarket_core::{
+    AccountId, Result, TenantId,
+    store::PublicationState::{Accepted, Blocked, Publishing, Scheduled},
+};
 
 use super::{send::blocked_by, timing::PACE};
 use crate::market::Engine;
@@ -15,9 +18,11 @@ pub(crate) async fn release_blocked(
     tenant: &TenantId,
     account: AccountId,
 ) -> Result<usize> {
+    // Drafts wait for people.
+    let states = [Scheduled, Blocked, Publishing, Accepted];
     let live = engine
         .store
-        .live_publications(tenant, account, MOST)
+        .live_publications(tenant, account, &states, MOST)
         .await?;
     let waiting = live.iter().filter(|p| {
         let error = p.error.as_ref();

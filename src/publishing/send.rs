@@ -111,6 +111,8 @@ async fn send(
             return ended(engine, carries, &account, publication, attempt, Err(error)).await;
         }
     };
+    let post = engine.store.post(&job.tenant, publication.post).await?;
+    let post = routed(post.ok_or_else(missing)?, &publication);
     let bucket = publisher.profile().bucket;
     let bucket = bucket.filter(|_| operation != Operation::Poll);
     let (context, passed) = match engine.passing_in(account.clone(), bucket).await {
@@ -136,8 +138,6 @@ async fn send(
         return ended(engine, carries, &account, publication, attempt, polled).await;
     }
 
-    let post = engine.store.post(&job.tenant, publication.post).await?;
-    let post = routed(post.ok_or_else(missing)?, &publication);
     let checked = match unchanged(&post, &publication) {
         Ok(()) => verify(engine, &post, &publication, &account, publisher, &context).await,
         changed => changed,
@@ -459,13 +459,18 @@ async fn settle(
     if publication.state.is_terminal() || publication.job != job.id {
         return Ok(());
     }
+    let mut error = error.clone();
+    // Nobody asked the platform, as when the account is not there any more.
+    if publication.state == PublicationState::Accepted && is_last_word(error.kind) {
+        error.kind = ErrorKind::Internal;
+    }
     let sent = publication.sent_at.is_some() && error.retry == Retry::Reconcile;
     publication.state = match publication.state {
         PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
         _ if sent => PublicationState::Unknown,
         _ => refused(engine, &publication, carries).await?,
     };
-    publication.error = Some(error.clone());
+    publication.error = Some(error);
     save(engine, told::change(publication)).await.map(drop)
 }
 

@@ -75,7 +75,9 @@ impl Tenant {
                     .with_remedy("set them with Tenant::set_slots, or name a time"),
             );
         }
-        let live = store.live_publications(&self.id, account, SLOTS).await?;
+        let live = store
+            .live_publications(&self.id, account, &[], SLOTS)
+            .await?;
         let taken: Vec<_> = live.iter().filter_map(|p| p.held_slot()).collect();
         let mut slot = now;
         for _ in 0..SLOTS {

@@ -94,10 +94,11 @@ async fn turn(
     now: DateTime<Utc>,
 ) -> Result<Option<End>> {
     let (tenant, account) = (&publication.tenant, publication.route().account);
-    let line = engine.store.live_publications(tenant, account, LINE);
-    let held_up = |p: &&Publication| {
-        p.state == Scheduled && now - p.due > OUTAGE && p.error.is_none() && p.id != publication.id
-    };
+    let line = engine
+        .store
+        .live_publications(tenant, account, &[Scheduled], LINE);
+    let held_up =
+        |p: &&Publication| now - p.due > OUTAGE && p.error.is_none() && p.id != publication.id;
     let line = line.await?;
     let others: Vec<_> = line.iter().filter(held_up).collect();
     if others.is_empty() {

@@ -10,7 +10,7 @@
 //! | `publication.accepted` | publication | the platform took it and is at work on it |
 //! | `publication.published` | publication | it is out; `comment_error` says that its comment is not, `thread_error` that its thread stops before the end |
 //! | `publication.rejected` | publication | it is out nowhere, and `error` says why |
-//! | `publication.unknown` | publication | whether it is out cannot be told |
+//! | `publication.unknown` | publication | whether it is out cannot be told, or a part of it is out; `cancelled` says that the rest was called off |
 //! | `publication.missed` | publication | it was not sent in time; `gates` names those that kept it from that |
 //! | `publication.blocked` | publication | it waits for its account, or for a newer version of this library |
 //! | `publication.rerouted` | publication | it goes by the fallback account; `state` says whether it awaits approval first |

@@ -439,12 +439,13 @@ pub trait PublicationStore: Send + Sync {
     /// publication now goes, too ([`Publication::doubles`]; [`REVISION`]), or whose slot is taken ([`SLOT`]), or a job's id of another tenant; `NotFound` when the post or a publication is not there;
     /// `InvalidInput` as [`PublishingChange::check`].
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>>;
-    /// The account's publications that have not ended, by the way they go now, in the order of `due`, at most
-    /// `limit`.
+    /// The account's publications that have not ended, in these states (empty is any), by the way they go now, in the
+    /// order of `due`, at most `limit`.
     async fn live_publications(
         &self,
         tenant: &TenantId,
         account: AccountId,
+        states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>>;
     /// Replaces one half of how an account publishes, and leaves the other as it is stored.

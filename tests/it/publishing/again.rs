@@ -143,6 +143,29 @@ async fn what_was_taken_and_could_not_be_asked_for_is_asked_for_again() {
     }
 }
 
+#[tokio::test]
+async fn an_account_that_was_away_is_no_word_of_the_platform() {
+    for world in worlds().await {
+        let post = world.accepted().await;
+        let account = world.account.clone();
+        assert!(world.tenant.remove_account(account.id).await.unwrap());
+        world.clock.advance(chrono::Duration::hours(7));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Unknown);
+        let back = world
+            .tenant
+            .add_account(account, Credential::token("t"))
+            .await;
+        back.unwrap();
+        let resent = world.tenant.resend_unknown(lost.id, "it is back").await;
+        resent.unwrap();
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::hours(7));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
 /// A publisher that brings media first.
 #[derive(Clone)]
 struct Bringing {

@@ -1,6 +1,9 @@
 //! What an outage met half-way: surely not out, it is missed; out in part, or perhaps, it is not.
 
-use automarket::store::PublishingChange;
+use automarket::{
+    store::PublishingChange,
+    testing::{FaultStore, StoreFault, StoreRule},
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -258,5 +261,87 @@ async fn an_edit_may_change_until_when_it_may_be_handed_over() {
         world.clock.advance(chrono::Duration::hours(2));
         assert_eq!(world.turn(theirs).await.0.state, PublicationState::Missed);
         assert_eq!(world.turn(ours).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_in_part_is_given_up_and_not_called_off() {
+    for world in worlds().await {
+        let id = gone(&world, "thread.0", json!({ "done": 1 })).await;
+        world.publisher.answer(limited(600));
+        world.clock.advance(chrono::Duration::minutes(1));
+        assert_eq!(world.turn(id).await.0.state, PublicationState::Scheduled);
+        let given_up = world.tenant.cancel(id).await.unwrap().remove(0);
+        assert_eq!(given_up.state, PublicationState::Unknown);
+        assert_eq!(world.kinds().await.last().unwrap(), "unknown");
+        assert!(world.tenant.edit(id, Post::text("New")).await.is_err());
+
+        // So nothing goes there once more because it cannot go elsewhere.
+        let other = world.another_account("2").await;
+        let set = world.tenant.set_fallback(other.id, Some(world.account.id));
+        set.await.unwrap();
+        let post = world.market().store().post(world.tenant.id(), id).await;
+        let post = post.unwrap().unwrap();
+        let more = world.tenant.publish(post, [other.id], When::Now);
+        more.await.unwrap();
+        let forbidden = Error::new(ErrorKind::Forbidden, "no");
+        world.publisher.answer(Err(forbidden));
+        for publication in world.tenant.publications(id).await.unwrap() {
+            world.tenant.work_on(publication.job, LEASE).await.unwrap();
+        }
+        let all = world.tenant.publications(id).await.unwrap();
+        assert!(all.iter().all(|p| p.via.is_none()), "{all:?}");
+        assert_eq!(world.publisher.texts().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn drafts_are_no_part_of_what_an_outage_held_up() {
+    for world in worlds().await {
+        for _ in 0..200 {
+            let draft = world
+                .tenant
+                .save_draft(Post::text("Perhaps"), [world.account.id]);
+            draft.await.unwrap();
+        }
+        let mut posts = Vec::new();
+        for _ in 0..3 {
+            posts.push(world.publish(When::Now).await);
+        }
+        world.clock.advance(chrono::Duration::minutes(20));
+        let mut out = 0;
+        for post in posts {
+            let (publication, _) = world.turn(post).await;
+            out += usize::from(publication.state == PublicationState::Published);
+        }
+        assert!(out < 3, "all of them at once");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_before_the_intent_keeps_nobody_from_the_probe() {
+    for world in worlds().await {
+        world.publisher.answer(limited(600));
+        let first = world.publish(When::Now).await;
+        world.turn(first).await;
+        let second = world.publish(When::Now).await;
+        world.clock.advance(chrono::Duration::minutes(11));
+        let store = FaultStore::new(world.market().store().clone());
+        store
+            .faults()
+            .add(StoreRule::on("post", StoreFault::FailBefore));
+        let market = Automarket::shared(Arc::new(store))
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(world.publisher.clone());
+        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let job = world.only(first).await.job;
+        tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.publisher.texts().len(), 1);
+        assert_eq!(
+            world.turn(second).await.0.state,
+            PublicationState::Published
+        );
     }
 }

@@ -259,3 +259,21 @@ async fn a_store_that_refuses_ends_no_series_and_three_crashes_do() {
         assert_eq!(world.measure(publication.id).await.state, JobState::Dead);
     }
 }
+
+#[tokio::test]
+async fn an_account_that_is_connected_again_is_measured_on() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        world.until_due(publication.id).await;
+        let account = world.account.clone();
+        assert!(world.tenant.remove_account(account.id).await.unwrap());
+        assert_eq!(world.measure(publication.id).await.state, JobState::Waiting);
+        let back = world.tenant.add_account(account, Credential::token("t"));
+        back.await.unwrap();
+        world.until_due(publication.id).await;
+        world.publisher.measure_answer(Ok(likes(5)));
+        world.measure(publication.id).await;
+        assert_eq!(world.series(&publication).await.len(), 1);
+    }
+}

@@ -8,8 +8,8 @@ use crate::{
     AccountId, PostId, PublicationId, Result, TenantId,
     content::Post,
     store::{
-        Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationStore,
-        PublishingChange, Routing, RoutingPart, not_there, post_moved,
+        Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationState,
+        PublicationStore, PublishingChange, Routing, RoutingPart, not_there, post_moved,
     },
 };
 
@@ -101,11 +101,15 @@ impl PublicationStore for MemoryStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>> {
         let (state, _) = self.lock();
         let live = |p: &&Publication| {
-            p.tenant == *tenant && p.route().account == account && !p.state.is_terminal()
+            p.tenant == *tenant
+                && p.route().account == account
+                && !p.state.is_terminal()
+                && (states.is_empty() || states.contains(&p.state))
         };
         let mut live: Vec<_> = state.publications.values().filter(live).cloned().collect();
         live.sort_by_key(|p| (p.due, p.id));

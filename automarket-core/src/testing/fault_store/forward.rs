@@ -15,9 +15,9 @@ use crate::{
         CampaignStore, Claim, CredentialStore, Enqueued, Event, EventStore, Flow, FlowStore, Gate,
         GateStore, Job, JobState, JobStore, KeyUse, Lease, LeaseToken, Measurement,
         MeasurementStore, NewAudit, NewCredential, NewEvent, NewJob, NewPublishing, Overdue, Pass,
-        Publication, PublicationStore, PublishingChange, QueueRates, QueueStats, Routing,
-        RoutingPart, Schedule, ScheduleStore, SealedCredential, Settled, Signal, UpkeepStore,
-        Verdict, Woken, WorkerBeat, WorkerRecord,
+        Publication, PublicationState, PublicationStore, PublishingChange, QueueRates, QueueStats,
+        Routing, RoutingPart, Schedule, ScheduleStore, SealedCredential, Settled, Signal,
+        UpkeepStore, Verdict, Woken, WorkerBeat, WorkerRecord,
     },
 };
 
@@ -185,9 +185,10 @@ impl PublicationStore for FaultStore {
         &self,
         tenant: &TenantId,
         account: AccountId,
+        states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>> {
-        let live = self.inner.live_publications(tenant, account, limit);
+        let live = self.inner.live_publications(tenant, account, states, limit);
         self.pass("live_publications", live).await
     }
     async fn put_routing(

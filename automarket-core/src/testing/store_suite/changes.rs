@@ -293,8 +293,12 @@ async fn live(s: &StoreUnderTest) {
     };
     let via = first.route().account;
     let read = async |account, limit| {
-        let live = s.store.live_publications(&a, account, limit).await.unwrap();
-        live.into_iter().map(|p| p.id).collect::<Vec<_>>()
+        let live = s.store.live_publications(&a, account, &[], limit);
+        live.await
+            .unwrap()
+            .into_iter()
+            .map(|p| p.id)
+            .collect::<Vec<_>>()
     };
     assert_eq!(read(via, 10).await, [third.id, second.id, first.id]);
     assert_eq!(read(via, 2).await, [third.id, second.id]);
@@ -314,6 +318,15 @@ async fn live(s: &StoreUnderTest) {
     s.store.change_publishing(&change).await.unwrap();
     assert_eq!(read(via, 10).await, [second.id]);
     assert_eq!(read(first.target.account, 10).await, [first.id]);
+    let waits = s.store.publication(&a, second.id).await.unwrap().unwrap();
+    let other = match waits.state {
+        PublicationState::Draft => PublicationState::Scheduled,
+        _ => PublicationState::Draft,
+    };
+    for (states, count) in [(vec![other], 0), (vec![other, waits.state], 1)] {
+        let live = s.store.live_publications(&a, via, &states, 10).await;
+        assert_eq!(live.unwrap().len(), count, "{states:?}");
+    }
 }
 
 async fn slots(s: &StoreUnderTest) {

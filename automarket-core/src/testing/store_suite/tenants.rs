@@ -80,7 +80,7 @@ async fn publications(s: &StoreUnderTest) {
         let refused = s.store.change_publishing(&change).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NotFound);
         let account = publication.route().account;
-        let live = s.store.live_publications(&other, account, 10).await;
+        let live = s.store.live_publications(&other, account, &[], 10).await;
         assert_eq!(live.unwrap(), []);
         assert_eq!(s.store.attempts(&other, id).await.unwrap(), []);
     }
