@@ -1,7 +1,10 @@
 //! B1: a process ends at every point of publishing, around each call to the store, around each request, and at
 //! each named point; whoever comes after leaves exactly one effect.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque, os::unix::process::ExitStatusExt as _, process::ExitStatus,
+    time::Duration,
+};
 
 use automarket::{JobId, Tenant, When, publishing::PublishOptions};
 
@@ -34,6 +37,8 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 const PACE: Duration = Duration::from_secs(900);
 /// How far time is moved again and again for what is put off.
 const STEP: Duration = Duration::from_secs(30);
+/// The signal by which a process ends itself.
+const SIGABRT: i32 = 6;
 
 /// What is published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,7 +113,7 @@ impl Play {
             world.random.shuffle(&mut points);
         }
         let mut points = VecDeque::from(points);
-        let mut hits = 0;
+        let (mut hits, mut missed) = (0, Vec::new());
         while let Some(crash) = points.pop_front() {
             if kills > 0 && hits == kills {
                 break;
@@ -120,10 +125,24 @@ impl Play {
             let mut config = self.config(world, job);
             config.crash = Some(crash.clone());
             let mut worker = world.worker(&config)?;
-            let clean = finish(world, &mut worker, &mark).await?;
-            if clean {
+            let status = finish(world, &mut worker, &mark).await?;
+            if status.success() {
+                // Work that is dropped at the wrong moment passes it by once; a point that is none, always.
+                if reached(&crash, calls(&mut worker)?) {
+                    match missed.contains(&crash) {
+                        true => findings.void(format!("{name}, {kind:?}: {crash:?} does not hit")),
+                        false => {
+                            points.push_front(crash.clone());
+                            missed.push(crash);
+                        }
+                    }
+                }
                 continue;
             }
+            findings.must(
+                status.signal() == Some(SIGABRT),
+                format!("{name}, {kind:?}: at {crash:?} it ended with {status}"),
+            );
             // One run is not as long as the next: only one that passes was beyond the last point.
             if kills == 0
                 && let Some(further) = crash.next()
@@ -139,9 +158,11 @@ impl Play {
                 .await?;
             config.crash = None;
             let mut next = world.worker(&config)?;
-            if !finish(world, &mut next, &mark).await? {
-                findings.broken(format!("{crash:?}: who came after crashed too"));
-            }
+            let status = finish(world, &mut next, &mark).await?;
+            findings.must(
+                status.success(),
+                format!("{crash:?}: who came after ended with {status}"),
+            );
             let effects = fake
                 .log
                 .entries()
@@ -189,14 +210,10 @@ impl Play {
     async fn count_points(&mut self, world: &mut World, kind: Kind) -> Result<Vec<Crash>> {
         let (mark, job) = self.publish(world, kind).await?;
         let mut worker = world.worker(&self.config(world, job))?;
-        if !finish(world, &mut worker, &mark).await? {
+        if !finish(world, &mut worker, &mark).await?.success() {
             return Err(Stuck("a run without a crash did not end well".into()).into());
         }
-        let calls = worker.line()?;
-        let mut calls = calls.split(' ').map(str::parse::<u32>);
-        let (Some(Ok(store)), Some(Ok(requests))) = (calls.next(), calls.next()) else {
-            return Err("the worker did not say its calls".into());
-        };
+        let (store, requests) = calls(&mut worker)?;
         let mut points = Vec::new();
         for after in [false, true] {
             points.extend((1..=store).map(|nth| Crash::Store { nth, after }));
@@ -211,12 +228,31 @@ impl Play {
     }
 }
 
-/// Waits for the end of a worker, moving time while its post waits for something. Whether it ended well.
-async fn finish(world: &mut World, worker: &mut Child, mark: &str) -> Result<bool> {
+/// How many calls to the store and how many requests a worker made that ended well.
+fn calls(worker: &mut Child) -> Result<(u32, u32)> {
+    let calls = worker.line()?;
+    let mut calls = calls.split(' ').map(str::parse::<u32>);
+    match (calls.next(), calls.next()) {
+        (Some(Ok(store)), Some(Ok(requests))) => Ok((store, requests)),
+        _ => Err("the worker did not say its calls".into()),
+    }
+}
+
+/// Whether a run of so many calls to the store and requests came by this point. A named one lies on every way.
+fn reached(crash: &Crash, (store, requests): (u32, u32)) -> bool {
+    match *crash {
+        Crash::Store { nth, .. } => nth <= store,
+        Crash::Request { nth, .. } => nth <= requests,
+        Crash::Point(_) => true,
+    }
+}
+
+/// Waits for the end of a worker, moving time while its post waits for something. How it ended.
+async fn finish(world: &mut World, worker: &mut Child, mark: &str) -> Result<ExitStatus> {
     let mut wait = world.wait();
     loop {
         if let Some(status) = worker.ended(Duration::from_millis(50)).await? {
-            return Ok(status.success());
+            return Ok(status);
         }
         let leases = "SELECT count(*) FROM @queue WHERE leased";
         if rows::count(&world.place, leases).await? == 0 {
