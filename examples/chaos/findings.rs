@@ -96,6 +96,12 @@ impl Findings {
             }
         }
         self.count(times.values());
+        let late = log.iter().filter(|entry| entry.list == "late").count();
+        if late > 0 {
+            self.note(format!(
+                "{late} effects came after another run had looked, and were refused"
+            ));
+        }
         for id in times.keys() {
             self.must(
                 rows.contains_key(id),

@@ -80,13 +80,18 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         );
     }
     let entries = fake.entries();
-    let late = entries
-        .iter()
-        .filter(|e| e.list == "effects" && e.by.contains("zombie"))
-        .count();
+    let of_zombie = |list| {
+        let those = entries.iter().filter(|e| e.list == list);
+        those.filter(|e| e.by.contains("zombie")).count()
+    };
+    let (early, late) = (of_zombie("effects"), of_zombie("late"));
     findings.note(format!(
-        "{late} effects were the zombie's, before it was stopped"
+        "{early} effects were the zombie's, before it was stopped"
     ));
+    findings.must(
+        late == 0,
+        format!("the zombie asked for {late} effects of jobs that others had"),
+    );
     findings.jobs_done_once(&acks, &rows, &entries);
     Ok(())
 }
