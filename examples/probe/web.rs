@@ -50,9 +50,13 @@ pub(crate) fn ip(request: &Value) -> Result<Reply> {
         ip: String,
     }
     let input: Input = input(request)?;
-    let text = input.ip.trim_start_matches('[').trim_end_matches(']');
-    // A spelling that is no address is not connected to.
-    match text.parse::<IpAddr>() {
+    // A spelling that is no address is not connected to. In a URL, an address of IPv6 alone stands in brackets.
+    let bare = input.ip.strip_prefix('[').and_then(|s| s.strip_suffix(']'));
+    let parsed = match bare {
+        Some(bare) => bare.parse().map(IpAddr::V6),
+        None => input.ip.parse(),
+    };
+    match parsed {
         Ok(ip) => verdict(Guard::default().ip(ip)),
         Err(_) => reply(json!({"allowed": false, "reason": "not an IP address"})),
     }

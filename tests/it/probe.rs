@@ -456,3 +456,25 @@ fn half_a_character_is_read_as_the_replacement_character() {
     assert!(id.starts_with(r#"{"id":"\ud800","#), "{id}");
     assert_eq!(of(r#"{"id":1,"text":"\ud8"#)["error"]["code"], "not_json");
 }
+
+#[test]
+fn ip_takes_brackets_round_an_address_of_ipv6_alone() {
+    let allowed = |ips: &[&str]| -> Vec<Value> {
+        let requests = ips.iter().map(|ip| json!({ "ip": ip }));
+        let replies = ask_all("ip", requests);
+        replies.iter().map(|r| r["allowed"].clone()).collect()
+    };
+    let no_address = [
+        "[8.8.8.8",
+        "8.8.8.8]",
+        "[8.8.8.8]",
+        "[[8.8.8.8]]",
+        "[[2001:4860:4860::8888]]",
+        "[]",
+        "",
+    ];
+    assert_eq!(allowed(&no_address), vec![json!(false); no_address.len()]);
+    let public = ["8.8.8.8", "2001:4860:4860::8888", "[2001:4860:4860::8888]"];
+    assert_eq!(allowed(&public), vec![json!(true); public.len()]);
+    assert_eq!(allowed(&["[::1]", "127.0.0.1"]), [false, false]);
+}
