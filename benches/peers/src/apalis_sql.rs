@@ -81,13 +81,16 @@ impl OnSqlite {
 }
 
 impl OnPostgres {
-    pub async fn new(url: &str, _: usize) -> crate::Result<Self> {
+    pub async fn new(url: &str, connections: usize) -> crate::Result<Self> {
         let (admin, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
         admin
             .batch_execute("DROP SCHEMA IF EXISTS apalis CASCADE; DROP TABLE IF EXISTS _sqlx_migrations; CHECKPOINT")
             .await?;
-        let pool = PgPool::connect(url).await?;
+        let connections = u32::try_from(connections)?;
+        // By way of a pool, since its sqlx is not the one of this program.
+        let options = PgPool::connect_lazy(url)?.options().clone();
+        let pool = options.max_connections(connections).connect(url).await?;
         PostgresStorage::setup(&pool).await?;
         Ok(Self(pool))
     }
