@@ -57,7 +57,7 @@ impl Tenant {
             let revision = p.revision + 1;
             let payload = json!(PublishJob::new(p.id));
             let mut job = NewJob::new(self.id.clone(), DELETE_JOB, payload).unending();
-            job.id = JobId::derived(&format!("delete {} {revision}", p.id));
+            job.id = job_id(p.id, revision);
             let id = job.id;
             let change = PublishingChange {
                 jobs: vec![job],
@@ -74,8 +74,13 @@ impl Tenant {
     }
 }
 
+/// The job's id follows from the publication and the revision that it came with.
+pub(super) fn job_id(publication: PublicationId, revision: i64) -> JobId {
+    JobId::derived(&format!("delete {publication} {revision}"))
+}
+
 /// Whether it is with the platform.
-fn out(publication: &Publication) -> bool {
+pub(super) fn out(publication: &Publication) -> bool {
     matches!(
         publication.state,
         PublicationState::Published | PublicationState::Accepted

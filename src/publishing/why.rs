@@ -3,14 +3,20 @@
 use std::fmt;
 
 use automarket_core::{
-    PublicationId, Result,
+    JobId, PublicationId, Result,
     chrono::{DateTime, SecondsFormat, Utc},
     http::Exchange,
     store::{Attempt, Decision, Event, Failure, Job, JobState, Publication, PublicationState},
 };
 use serde::Serialize;
 
-use super::{changes::Selection, send::blocked_by, timing::OUTAGE};
+use super::{
+    changes::Selection,
+    delete::{self, DELETE_JOB},
+    job::nothing_out,
+    send::blocked_by,
+    timing::OUTAGE,
+};
 use crate::{Tenant, market::Engine, worker::CLOSED};
 
 /// Why a publication stands where it stands.
@@ -64,7 +70,20 @@ impl Tenant {
         let events = store.events_about(&self.id, &subject).await?;
         let attempts = store.attempts(&self.id, publication.id).await?;
         let job = store.job(&self.id, publication.job).await?;
+        let deletion = match deletion(publication, &events) {
+            Some(id) => store.job(&self.id, id).await?,
+            None => None,
+        };
+        let live = |job: &Job| matches!(job.state, JobState::Waiting | JobState::Leased);
+        let deletion = deletion.filter(live);
         let now = store.now().await?;
+        let waits = waits(
+            self.engine(),
+            publication,
+            deletion.as_ref().or(job.as_ref()),
+            now,
+        );
+        let waits = waits.await?;
         let failures = job.iter().flat_map(|job| job.failures.clone());
         // An attempt's own failure is told with the attempt.
         let failures = failures.filter(|failure| {
@@ -72,11 +91,24 @@ impl Tenant {
             !attempts.iter().any(|a| same(&a))
         });
         Ok(Why {
-            waits: waits(self.engine(), publication, job.as_ref(), now).await?,
+            waits,
             chain: chain(events, attempts.clone(), failures.collect()),
             publication: publication.clone(),
         })
     }
+}
+
+/// The job of the last call to take it down, while it is out.
+fn deletion(publication: &Publication, events: &[Event]) -> Option<JobId> {
+    if !delete::out(publication) {
+        return None;
+    }
+    let mut newest_first = events.iter().rev().map(|event| &event.event);
+    let told = newest_first.find(|event| event.kind == "publication.deleting")?;
+    Some(delete::job_id(
+        publication.id,
+        told.data.get("revision")?.as_i64()?,
+    ))
 }
 
 /// Events in their own order, each attempt before the event of the change it made, failures by their time.
@@ -100,7 +132,7 @@ fn chain(events: Vec<Event>, attempts: Vec<Attempt>, failures: Vec<Failure>) -> 
     links
 }
 
-/// What a publication waits for.
+/// What a publication waits for, with the job that takes it further: its own, or that of its deletion.
 async fn waits(
     engine: &Engine,
     publication: &Publication,
@@ -108,26 +140,31 @@ async fn waits(
     now: DateTime<Utc>,
 ) -> Result<Option<Decision>> {
     use PublicationState as P;
-    let run_at = job
-        .filter(|job| job.state == JobState::Waiting)
-        .map(|job| job.run_at);
+    let waiting = job.filter(|job| job.state == JobState::Waiting);
+    let later = waiting.map(|job| job.run_at).filter(|at| *at > now);
     let running = job.is_some_and(|job| job.state == JobState::Leased);
-    let last_error = publication.error.as_ref().map(|error| error.kind);
-    let blocked = last_error.and_then(blocked_by);
+    let deleting = job.is_some_and(|job| job.kind == DELETE_JOB);
+    let last_error = publication.error.as_ref();
+    let blocked = last_error.and_then(|error| blocked_by(error.kind));
     let (rule, until) = match publication.state {
         P::Draft => ("draft", None),
         P::AwaitingApproval => ("approval", publication.expiry()),
-        _ if publication.state.is_terminal() => return Ok(None),
+        state if state.is_terminal() && !deleting => return Ok(None),
         _ if running => ("running", None),
-        P::Blocked => (blocked.unwrap_or("account.blocked"), run_at),
-        P::Accepted => (blocked.unwrap_or("accepted.poll"), run_at),
-        P::Publishing => (blocked.unwrap_or("retry.reconcile"), run_at),
         P::Scheduled if now < publication.due => ("due", Some(publication.due)),
-        P::Scheduled if last_error.is_some() => ("retry", run_at),
-        P::Scheduled if run_at.is_some_and(|at| at > now) => {
-            (put_off(engine, publication, now).await?, run_at)
+        _ if later.is_none() => ("worker", None),
+        _ if deleting => ("delete", later),
+        P::Blocked => match blocked {
+            Some("api.retired") => ("api.retired", later),
+            _ if is_connected(engine, publication).await? => ("account.connected", later),
+            _ => ("account.blocked", later),
+        },
+        P::Accepted => (blocked.unwrap_or("accepted.poll"), later),
+        P::Publishing if last_error.is_some() || !nothing_out(engine, publication).await? => {
+            (blocked.unwrap_or("retry.reconcile"), later)
         }
-        _ => ("worker", run_at),
+        _ if last_error.is_some() => ("retry", later),
+        _ => (put_off(engine, publication, job, now).await?, later),
     };
     Ok(Some(Decision {
         rule: rule.to_owned(),
@@ -135,16 +172,27 @@ async fn waits(
     }))
 }
 
-/// Why what is due and met no error waits for a later time.
+/// Whether its account was connected since it was blocked: a credential that is refused is marked so.
+async fn is_connected(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let (tenant, account) = (&publication.tenant, publication.route().account);
+    let credential = engine.store.credential(tenant, account).await?;
+    Ok(credential.is_some_and(|credential| !credential.needs_reauth))
+}
+
+/// Why what is due and met no error of its platform waits for a later time.
 async fn put_off(
     engine: &Engine,
     publication: &Publication,
+    job: Option<&Job>,
     now: DateTime<Utc>,
 ) -> Result<&'static str> {
+    let is_late =
+        publication.state == PublicationState::Scheduled && now - publication.due > OUTAGE;
+    let failed = job.is_some_and(|job| job.attempts > 0);
     Ok(
         if !engine.closed_gates(publication, now).await?.is_empty() {
             CLOSED
-        } else if now - publication.due > OUTAGE {
+        } else if is_late && !failed {
             "outage.paced"
         } else {
             "retry"
@@ -163,6 +211,8 @@ fn meaning(rule: &str) -> &str {
         "outage.paced" => "an outage held it up, and it waits its turn",
         "accepted.poll" => "the platform took it and is asked again",
         "account.blocked" => "its account has to be connected again",
+        "account.connected" => "its account is connected again, and it waits its turn",
+        "delete" => "it is to be taken down, and that is tried again",
         "api.retired" => "the platform takes newer versions of its API alone: update the library",
         "gate.closed" => "the platform is left alone: its limit is used up, or it fails",
         "retry" | "retry.backoff" => "it surely did not happen and is tried again",

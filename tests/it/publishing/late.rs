@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A process that committed the intent in time, remembered this step, and was gone.
-async fn gone(world: &World, step: &str, value: Value) -> PostId {
+pub(super) async fn gone(world: &World, step: &str, value: Value) -> PostId {
     let store = world.market().store();
     let due = store.now().await.unwrap() + chrono::Duration::hours(1);
     let post = world.publish(When::At(due)).await;

@@ -1,8 +1,13 @@
 //! Why something stands where it stands.
 
-use super::*;
+use serde_json::json;
+
+use super::{late::gone, *};
 use automarket::{
-    core::{Context, Handle as CoreHandle, Intent, Metrics, Profile, Publisher, async_trait},
+    core::{
+        Context, ErrorRecord, Handle as CoreHandle, Intent, Metrics, Profile, Publisher,
+        async_trait,
+    },
     http::Call,
     publishing::Link,
     store::{AttemptOutcome, Operation, Signal},
@@ -312,5 +317,113 @@ async fn what_waits_for_a_newer_program_needs_no_other_account() {
             world.polled(taken, Error::new(kind, "no")).await;
             assert_eq!(rule(&world, taken).await.as_deref(), Some(waits));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_may_go_on_waits_for_a_worker_alone_whatever_it_waited_for() {
+    for world in worlds().await {
+        let late = || PublishOptions::new().however_late();
+        for (answer, waits) in [
+            (
+                Error::new(ErrorKind::ApiVersionRetired, "no"),
+                "api.retired",
+            ),
+            (
+                Error::new(ErrorKind::Unavailable, "away")
+                    .with_retry(Retry::After(Some(Duration::from_secs(60)))),
+                "retry",
+            ),
+            (unknown(), "retry.reconcile"),
+            (Error::new(ErrorKind::Unauthorized, "no"), "account.blocked"),
+        ] {
+            world.publisher.answer(Err(answer));
+            let post = world.publish_with(When::Now, late()).await;
+            assert_eq!(rule(&world, post).await.as_deref(), Some("worker"));
+            world.turn(post).await;
+            assert_eq!(rule(&world, post).await.as_deref(), Some(waits));
+            world.clock.advance(chrono::Duration::hours(2));
+            let why = world.tenant.why(world.only(post).await.id).await.unwrap();
+            let waits = why.waits.unwrap();
+            assert_eq!((waits.rule.as_str(), waits.until), ("worker", None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_waits_its_turn_on_an_account_that_is_connected_again_needs_no_connecting() {
+    for world in worlds().await {
+        let late = || PublishOptions::new().however_late();
+        let mut posts = Vec::new();
+        for _ in 0..3 {
+            let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+            world.publisher.answer(Err(revoked));
+            let post = world.publish_with(When::Now, late()).await;
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Blocked);
+            assert_eq!(rule(&world, post).await.as_deref(), Some("account.blocked"));
+            posts.push(post);
+        }
+        let (account, again) = (world.account.clone(), Credential::token("another"));
+        world.tenant.add_account(account, again).await.unwrap();
+        let mut rules = Vec::new();
+        for post in posts {
+            rules.extend(rule(&world, post).await);
+        }
+        rules.sort();
+        let turn = "account.connected";
+        assert_eq!(rules, [turn, turn, "worker"]);
+    }
+}
+
+#[tokio::test]
+async fn what_trouble_of_our_own_put_off_is_no_outage_that_is_paced() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let store = world.market().store();
+        let mut at = store.now().await.unwrap();
+        for minutes in [1, 10, 10] {
+            let claim = Claim::new("ours", 1).only(world.only(post).await.job);
+            let lease = store.claim(&claim.lease(LEASE)).await.unwrap().remove(0);
+            at += chrono::Duration::minutes(minutes);
+            let error = ErrorRecord::from(&Error::new(ErrorKind::Storage, "away"));
+            let verdict = Verdict::Retry { at, error };
+            store.settle(&[(lease.token, verdict)]).await.unwrap();
+            assert_eq!(rule(&world, post).await.as_deref(), Some("retry"));
+            world.clock.advance(chrono::Duration::minutes(minutes));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_begun_and_is_surely_not_out_is_not_looked_up() {
+    for world in worlds().await {
+        let post = gone(&world, "media", json!({ "kept": "m1" })).await;
+        world.clock.advance(chrono::Duration::minutes(6));
+        close(&world, "rate", 2).await;
+        let (begun, _) = world.turn(post).await;
+        assert_eq!(begun.state, PublicationState::Publishing);
+        assert_eq!(rule(&world, post).await.as_deref(), Some("gate.closed"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_taken_down_waits_for_that() {
+    for world in worlds().await {
+        let post = world.publish(When::Now).await;
+        let (published, _) = world.turn(post).await;
+        assert_eq!(rule(&world, post).await, None);
+        let job = world.tenant.delete(published.id).await.unwrap();
+        assert_eq!(rule(&world, post).await.as_deref(), Some("worker"));
+        let away = Error::new(ErrorKind::Unavailable, "away").with_retry(Retry::After(None));
+        world.publisher.delete_answer(Err(away));
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(rule(&world, post).await.as_deref(), Some("delete"));
+        world.clock.advance(chrono::Duration::hours(2));
+        let no = Error::new(ErrorKind::Forbidden, "no");
+        world.publisher.delete_answer(Err(no));
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(rule(&world, post).await, None);
+        world.tenant.delete(published.id).await.unwrap();
+        assert_eq!(rule(&world, post).await.as_deref(), Some("worker"));
     }
 }
