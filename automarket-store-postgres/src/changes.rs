@@ -17,7 +17,7 @@ use crate::{
     events::EventRows,
     jobs::{JobColumns, payloads_of, with_payloads},
     together::{Together, Waiting},
-    value::{Columns, damaged, to_json},
+    value::{Columns, damaged, from_json, to_json, to_plain_json},
 };
 
 /// So many changes go together at the most.
@@ -198,13 +198,13 @@ async fn write(
     mut publications: Vec<Publication>,
 ) -> Outcome<Vec<Publication>> {
     let post = change.post.as_ref().map(to_json).transpose()?;
-    let mut ordered: Vec<&Publication> = publications.iter().collect();
+    let mut ordered: Vec<&mut Publication> = publications.iter_mut().collect();
     ordered.sort_by_key(|publication| publication.id);
     let heads = ordered.into_iter().map(up_to_update);
     let heads: Vec<String> = heads.collect::<Result<_>>()?;
     let payloads = payloads_of(&change.jobs)?;
     let jobs = JobColumns::new(with_payloads(&change.jobs, &payloads));
-    let attempts = to_json(&change.attempts)?;
+    let (attempts, _) = to_plain_json(&change.attempts)?;
     let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
     let latencies: Vec<i32> = latencies.collect();
     let events = EventRows::new(&change.events)?;
@@ -231,9 +231,13 @@ async fn write(
     Ok(publications)
 }
 
-/// A publication as JSON, up to its last field, which the database sets.
-fn up_to_update(publication: &Publication) -> Result<String> {
-    let mut json = to_json(publication)?;
+/// A publication as JSON, up to its last field, which the database sets. It is as it will be stored then: what became of a
+/// post is not lost for a character that the platform said.
+fn up_to_update(publication: &mut Publication) -> Result<String> {
+    let (mut json, is_another) = to_plain_json(publication)?;
+    if is_another {
+        *publication = from_json(&json)?;
+    }
     let end = json.rfind(",\"updated_at\":");
     json.truncate(end.ok_or_else(|| damaged("a publication"))?);
     Ok(json)

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 pub(crate) use automarket_core::store::rows::{
-    damaged, failure, from_json, limit, payload, to_json,
+    damaged, failure, from_json, limit, payload, to_json, to_plain_json,
 };
 use automarket_core::{
     Id, TenantId,

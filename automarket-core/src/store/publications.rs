@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, NewEvent, NewJob, Routing, RoutingPart};
+use super::{Attempt, NewEvent, NewJob, Routing, RoutingPart, rows::has_nul};
 use crate::{
     AccountId, Error, ErrorKind, ErrorRecord, Handle, JobId, Platform, PostId, PublicationId,
     Receipt, Result, TenantId, content::Post,
@@ -193,12 +193,13 @@ pub struct NewPublishing {
 }
 
 impl NewPublishing {
-    /// Whether all of it is of its tenant and post; stores call this first.
+    /// Whether all of it is of its tenant and post, and every store can hold the post; stores call this first.
     ///
     /// # Errors
     /// `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
-    /// post.
+    /// post, and for U+0000 anywhere in the post (`post`, rule `text.control`).
     pub fn check(&self) -> Result<()> {
+        check_post(&self.post)?;
         if self.publications.iter().any(|p| p.post != self.post.id) {
             return Err(Error::invalid(
                 "publications",
@@ -265,11 +266,13 @@ impl PublishingChange {
         }
     }
 
-    /// Whether all of it is of its tenant and each publication is there once; stores call this first.
+    /// Whether all of it is of its tenant, each publication is there once, and every store can hold the post; stores call
+    /// this first.
     ///
     /// # Errors
-    /// `InvalidInput`.
+    /// `InvalidInput`; of the post as [`NewPublishing::check`].
     pub fn check(&self) -> Result<()> {
+        self.post.as_ref().map_or(Ok(()), check_post)?;
         let mut ids: Vec<PublicationId> = self.publications.iter().map(|p| p.id).collect();
         ids.sort_unstable();
         if ids.windows(2).any(|two| two[0] == two[1]) {
@@ -407,6 +410,17 @@ fn check_tenant<'a>(
     Ok(())
 }
 
+/// Its options and names of files, too, which no check of its texts looks at: PostgreSQL takes the document apart.
+fn check_post(post: &Post) -> Result<()> {
+    if !has_nul(post) {
+        return Ok(());
+    }
+    let rule = "a post has no U+0000, in its options and names of files neither";
+    Err(Error::invalid("post", rule)
+        .with_rule("text.control")
+        .with_remedy("remove it"))
+}
+
 /// Posts and publications.
 #[async_trait]
 pub trait PublicationStore: Send + Sync {
@@ -417,7 +431,7 @@ pub trait PublicationStore: Send + Sync {
     /// # Errors
     /// `Conflict` ([`REVISION`]) when the post is there and says something else, only some of the publications are there, or
     /// another one of the post goes by a new one's account ([`NewPublishing::is_new`]); `Conflict` ([`SLOT`]) when the slot of a new publication is taken. `InvalidInput` when a publication, job or event is of another tenant, or a publication of another
-    /// post; those of [`JobStore::enqueue`](super::JobStore::enqueue).
+    /// post, or the post has U+0000 ([`NewPublishing::check`]); those of [`JobStore::enqueue`](super::JobStore::enqueue).
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool>;
     /// The post with this id.
     async fn post(&self, tenant: &TenantId, id: PostId) -> Result<Option<Post>>;
@@ -432,7 +446,8 @@ pub trait PublicationStore: Send + Sync {
     /// Changes several publications of a tenant at once, with a post's body, jobs, events and attempts: all of
     /// it or nothing. A post gets a new body only while it has as many publications as the change says. Each publication is replaced (but not its `post` and `created_at`) if its stored revision
     /// is the one it names. Returns them as stored, in the order given, revisions counted up and `updated_at`
-    /// set. A job whose id is there already is left as it is.
+    /// set. A job whose id is there already is left as it is. A store may write U+FFFD for U+0000 in publications and attempts,
+    /// whose texts are platforms': it refuses none for it, since what became of a post would be lost.
     ///
     /// # Errors
     /// `Conflict` naming the publication whose revision is another, or the post that has more, or goes already where a

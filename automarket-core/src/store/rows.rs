@@ -1,9 +1,13 @@
 //! What stores on SQL share: records as JSON text, new jobs as rows, limits as SQL counts, the state of a job in two
 //! columns.
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::io;
 
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{
+    Serializer, Value,
+    ser::{CharEscape, CompactFormatter, Formatter},
+};
 
 use super::{JobState, NewJob};
 use crate::{Error, ErrorKind, ErrorRecord, Result};
@@ -13,9 +17,47 @@ use crate::{Error, ErrorKind, ErrorRecord, Result};
 /// # Errors
 /// `InvalidInput` (`json`) when it cannot be written as JSON.
 pub fn to_json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| {
-        Error::invalid("json", "the record cannot be written as JSON").with_source(error)
-    })
+    serde_json::to_string(value).map_err(not_json)
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::invalid("json", "the record cannot be written as JSON").with_source(error)
+}
+
+/// A record as JSON text with U+FFFD for U+0000, which PostgreSQL refuses wherever it takes a document apart; whether there
+/// was any.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_plain_json<T: Serialize>(value: &T) -> Result<(String, bool)> {
+    let mut json = Vec::with_capacity(256);
+    let had_any = write_plain(value, &mut json).map_err(not_json)?;
+    let json = String::from_utf8(json).map_err(|error| damaged("JSON").with_source(error))?;
+    Ok((json, had_any))
+}
+
+/// Whether U+0000 stands in one of its texts.
+pub(crate) fn has_nul<T: Serialize>(value: &T) -> bool {
+    write_plain(value, io::sink()).unwrap_or(false)
+}
+
+fn write_plain<T: Serialize>(value: &T, to: impl io::Write) -> serde_json::Result<bool> {
+    struct Plain<'a>(&'a mut bool);
+    impl Formatter for Plain<'_> {
+        fn write_char_escape<W>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()>
+        where
+            W: ?Sized + io::Write,
+        {
+            if !matches!(escape, CharEscape::AsciiControl(0)) {
+                return CompactFormatter.write_char_escape(writer, escape);
+            }
+            *self.0 = true;
+            writer.write_all("\u{FFFD}".as_bytes())
+        }
+    }
+    let mut had_any = false;
+    value.serialize(&mut Serializer::with_formatter(to, Plain(&mut had_any)))?;
+    Ok(had_any)
 }
 
 /// A record from its JSON text.
@@ -136,5 +178,15 @@ mod tests {
         let text = r#"{"kind":"novel","message":"m","retry":"never"}"#;
         assert_eq!(failure(text).kind, ErrorKind::Internal);
         assert_eq!(payload("1e999"), Value::String("1e999".into()));
+    }
+
+    #[test]
+    fn u_0000_alone_is_another_character_in_plain_json() {
+        let none = serde_json::json!({"a\\u0000": ["\u{1}\n\"\\", 1.5, null, "ç"]});
+        assert_eq!(to_plain_json(&none).unwrap(), (none.to_string(), false));
+        let some = serde_json::json!({"a\0": "\\\0\\u0000\0"});
+        let plain = "{\"a\u{FFFD}\":\"\\\\\u{FFFD}\\\\u0000\u{FFFD}\"}";
+        assert_eq!(to_plain_json(&some).unwrap(), (plain.to_owned(), true));
+        assert!(has_nul(&some) && !has_nul(&none));
     }
 }

@@ -1,11 +1,13 @@
 use chrono::TimeDelta;
+use serde_json::json;
 
 use super::{
     StoreCase, StoreUnderTest,
-    samples::{event, job, publishing, tenant},
+    samples::{attempt, error, event, job, publishing, tenant},
 };
 use crate::{
-    ErrorKind, PublicationId, Result,
+    ErrorKind, Handle, Platform, PublicationId, Receipt, Result,
+    content::Post,
     store::{
         JobState, NewEvent, NewJob, NewPublishing, Publication, PublicationState, PublishingChange,
         REVISION,
@@ -26,6 +28,13 @@ pub(super) fn cases() -> Vec<StoreCase> {
         }),
         StoreCase::new("numbers in a post come back as they went", |s| {
             Box::pin(numbers(s))
+        }),
+        StoreCase::new(
+            "a post with U+0000 is refused, whatever field has it",
+            |s| Box::pin(post_with_nul(s)),
+        ),
+        StoreCase::new("a verdict is written with whatever a platform said", |s| {
+            Box::pin(verdict_with_nul(s))
         }),
         StoreCase::new("a publishing is written wholly or not at all", |s| {
             Box::pin(all_or_nothing(s))
@@ -180,6 +189,100 @@ async fn numbers(s: &StoreUnderTest) {
     s.store.put_publishing(&new).await.unwrap();
     let post = s.store.post(&tenant("a"), new.post.id).await.unwrap();
     assert_eq!(post, Some(new.post));
+}
+
+async fn post_with_nul(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let mut good = publishing("a", s.now().await);
+    // Written out it looks alike, and has none.
+    good.post.base.text = Some("a\\u0000b".to_owned());
+    assert!(s.store.put_publishing(&good).await.unwrap());
+    let edit = PublishingChange {
+        post: Some(good.post.clone()),
+        accounts: 1,
+        ..PublishingChange::new(a.clone())
+    };
+    let mut text = good.post.clone();
+    text.base.text = Some("a\0b".to_owned());
+    let mut option = good.post.clone();
+    let title = json!({ "title\0": 1 });
+    option.base.options.insert(Platform::LINKEDIN, title);
+    let mut media = good.post.clone();
+    media.networks.entry(Platform::X).and_modify(|variant| {
+        variant.media.as_mut().unwrap()[0].name = Some("\0.png".to_owned());
+    });
+    for bad in [text, option, media] {
+        let mut edit = edit.clone();
+        edit.post = Some(bad.clone());
+        let mut new = publishing("a", s.now().await);
+        new.post = Post {
+            id: new.post.id,
+            ..bad
+        };
+        let edited = s.store.change_publishing(&edit).await.unwrap_err();
+        let put = s.store.put_publishing(&new).await.unwrap_err();
+        for refused in [edited, put] {
+            assert_eq!(
+                (refused.kind(), refused.field(), refused.rule()),
+                (ErrorKind::InvalidInput, Some("post"), Some("text.control"))
+            );
+        }
+        assert_eq!(s.store.post(&a, new.post.id).await.unwrap(), None);
+    }
+    let stored = s.store.post(&a, good.post.id).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(&good.post));
+    s.store.change_publishing(&edit).await.unwrap();
+}
+
+async fn verdict_with_nul(s: &StoreUnderTest) {
+    let (_, publication) = put(s).await;
+    let said = "a\0b\\u0000";
+    let receipt = Receipt {
+        url: Some(said.to_owned()),
+        data: json!({ "raw": [said], "k\0": "\0\0" }),
+        ..Receipt::new(said)
+    };
+    let new = Publication {
+        state: PublicationState::Published,
+        receipt: Some(receipt.clone()),
+        handle: Some(Handle {
+            remote_id: said.to_owned(),
+            due: None,
+            data: json!(said),
+        }),
+        error: Some(error(said)),
+        ..publication.clone()
+    };
+    let mut tried = attempt(&publication, s.now().await, 1);
+    tried.error = Some(error(said));
+    let told = NewEvent {
+        data: json!({ "error": error(said) }),
+        ..event("a", "publication.published", &publication.id.to_string())
+    };
+    let published = PublishingChange {
+        attempts: vec![tried],
+        ..of(&new, &[told])
+    };
+    let mut changed = s.store.change_publishing(&published).await.unwrap();
+    let changed = changed.remove(0);
+    assert_eq!(stored(s, publication.id).await, changed);
+    assert_eq!(changed.state, PublicationState::Published);
+    // In whose place another character may stand; nothing else is touched.
+    let as_said = |text: &str| text.replace('\u{FFFD}', "\0");
+    let kept = changed.receipt.unwrap();
+    assert_eq!(as_said(&kept.remote_id), said);
+    assert_eq!(as_said(kept.data["raw"][0].as_str().unwrap()), said);
+    assert_eq!(as_said(&changed.error.unwrap().message), said);
+    let attempts = s.store.attempts(&tenant("a"), publication.id).await;
+    let why = attempts.unwrap()[0].error.clone().unwrap();
+    assert_eq!(as_said(&why.message), said);
+    assert_eq!(count(s).await.1, 2);
+    // What was written is read by later changes.
+    let removed = Publication {
+        state: PublicationState::Deleted,
+        ..stored(s, publication.id).await
+    };
+    change(s, &removed, &[]).await.unwrap();
 }
 
 async fn all_or_nothing(s: &StoreUnderTest) {
