@@ -79,7 +79,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                     while weighs < most
                         && let Ok(next) = waiting.try_recv()
                     {
-                        weighs += weight(&next.call);
+                        weighs = weighs.saturating_add(weight(&next.call));
                         group.push(next);
                         came = Instant::now();
                     }
@@ -180,6 +180,28 @@ mod tests {
         let turn = together.turn.acquire().await.unwrap();
         drop(turn);
         assert!(together.alone().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_without_limit_has_company_and_ends_nothing() {
+        let together = Together::start(
+            1,
+            usize::MAX,
+            |weight: &usize| *weight,
+            |group: Vec<Waiting<usize, ()>>| async move {
+                for waiting in group {
+                    let _ = waiting.answer(Ok(()));
+                }
+            },
+        );
+        let turn = together.alone().unwrap();
+        let calls = async { tokio::join!(together.call(1), together.call(usize::MAX)) };
+        let mut calls = std::pin::pin!(calls);
+        assert!(futures_now(calls.as_mut()).await.is_none());
+        drop(turn);
+        let (one, all) = calls.await;
+        one.and(all).unwrap();
+        together.call(1).await.unwrap();
     }
 
     #[tokio::test]
