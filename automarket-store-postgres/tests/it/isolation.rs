@@ -48,6 +48,58 @@ async fn a_repeat_in_a_transaction_older_than_the_end_of_its_job_does_not_revive
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_job_of_a_batch_is_answered_for_itself() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let mut host = client(cluster.url()).await;
+    let sql = format!("SELECT * FROM {}.put_jobs($1::text::json)", test.schema());
+    for level in [ReadCommitted, RepeatableRead, Serializable] {
+        let ended = [job(), job().unique("ended")];
+        test.store.enqueue(&ended).await.unwrap();
+        for lease in test.store.claim(&Claim::new("worker", 9)).await.unwrap() {
+            let done = (lease.token, Verdict::Complete(1.into()));
+            test.store.settle(&[done]).await.unwrap();
+        }
+        let live = [job(), job().unique("live")];
+        test.store.enqueue(&live).await.unwrap();
+        let new = [job(), job().unique("z"), job().unique("a"), job()];
+        let batch = [
+            (&new[0], new[0].id, true),
+            (&ended[0], ended[0].id, false),
+            (&new[1], new[1].id, true),
+            (&job().unique("z"), new[1].id, false),
+            (&live[0], live[0].id, false),
+            (&new[2], new[2].id, true),
+            (&job().unique("live"), live[1].id, false),
+            (&ended[1], ended[1].id, false),
+            (&new[3], new[3].id, true),
+            (&new[3], new[3].id, false),
+        ];
+        let jobs: Vec<_> = batch.iter().map(|(job, ..)| job).collect();
+        let tx = host.build_transaction().isolation_level(level);
+        let tx = tx.start().await.unwrap();
+        let jobs = serde_json::to_string(&jobs).unwrap();
+        let answers = tx.query(&sql, &[&jobs]).await.unwrap();
+        assert_eq!(answers.len(), batch.len());
+        for answer in answers {
+            let place = usize::try_from(answer.get::<_, i64>("n")).unwrap() - 1;
+            let given = (answer.get("job"), answer.get("is_new"));
+            assert_eq!(given, (batch[place].1.uuid(), batch[place].2), "{place}");
+        }
+        tx.commit().await.unwrap();
+        let leases = test.store.claim(&Claim::new("worker", 99)).await.unwrap();
+        assert_eq!(leases.len(), live.len() + new.len());
+        for lease in leases {
+            let done = (lease.token, Verdict::Complete(1.into()));
+            test.store.settle(&[done]).await.unwrap();
+        }
+    }
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_reads_of_one_moment_puts_new_jobs_in_as_all_do() {
     let Some(cluster) = cluster().await else {
         return;
