@@ -139,19 +139,32 @@ impl SqliteStoreBuilder {
             let message = format!("there is no directory {}", directory.display());
             return Err(Error::new(ErrorKind::Config, message));
         }
-        let db = self.settings.connect(&self.path, true)?;
+        let path = from_the_root(self.path)?;
+        let db = self.settings.connect(&path, true)?;
         let lock = Lock::new(&db, self.settings.busy_timeout)?;
         migrations::run(&db, &lock, self.clock.now())?;
         let writer = Writer::start(db, lock, self.clock.clone(), self.settings.synchronous)?;
         Ok(SqliteStore {
             inner: Arc::new(Inner {
-                readers: Readers::new(self.path.clone(), self.settings, READERS),
-                claimed: Readers::open(self.path, self.settings, READERS_OF_CLAIMED)?,
+                readers: Readers::new(path.clone(), self.settings, READERS),
+                claimed: Readers::open(path, self.settings, READERS_OF_CLAIMED)?,
                 writer,
                 clock: self.clock,
             }),
         })
     }
+}
+
+/// The path, whatever directory the process goes to: connections are opened later, too. What SQLite reads as an address
+/// stays one.
+fn from_the_root(path: PathBuf) -> Result<PathBuf> {
+    if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+        return Ok(path);
+    }
+    std::path::absolute(&path).map_err(|error| {
+        let message = "the path of the SQLite store has no beginning";
+        Error::new(ErrorKind::Config, message).with_source(error)
+    })
 }
 
 impl fmt::Debug for SqliteStoreBuilder {
@@ -187,6 +200,11 @@ impl Settings {
             Synchronous::Normal => "NORMAL",
         };
         db.pragma_update(None, "synchronous", synchronous)?;
+        if self.synchronous == Synchronous::Full {
+            // On macOS a disk answers before it has written, unless it is asked for that.
+            db.pragma_update(None, "fullfsync", true)?;
+            db.pragma_update(None, "checkpoint_fullfsync", true)?;
+        }
         // Our statements keep the references; a look-up for each row that is written would cost a fifth.
         db.pragma_update(None, "foreign_keys", false)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;

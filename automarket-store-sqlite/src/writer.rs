@@ -403,6 +403,25 @@ mod tests {
         assert_eq!(writer.call(synchronous).await.unwrap(), normal);
     }
 
+    #[tokio::test]
+    async fn macs_too_write_to_the_disk_what_outlives_the_machine() {
+        for (synchronous, flushes) in [(Synchronous::Full, 1), (Synchronous::Normal, 0)] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = SqliteStore::builder(directory.path().join("a.db"));
+            let store = store.synchronous(synchronous).build().await.unwrap();
+            for pragma in ["fullfsync", "checkpoint_fullfsync"] {
+                let read = move |tx: &mut Tx<'_>| {
+                    let set = tx
+                        .db
+                        .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+                    Ok(set?)
+                };
+                let set = store.inner.writer.call(read).await.unwrap();
+                assert_eq!(set, flushes, "{pragma}");
+            }
+        }
+    }
+
     /// Fails, alone or beside one that does not, after it has changed what is known of the lines.
     #[tokio::test]
     async fn what_a_call_that_failed_knew_of_the_lines_is_forgotten() {

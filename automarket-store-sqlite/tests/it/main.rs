@@ -7,6 +7,7 @@
 
 mod bad_rows;
 mod contract;
+mod elsewhere;
 mod faults;
 mod flood;
 mod kill;
