@@ -1,13 +1,16 @@
 //! Changes of publications.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
     store::{Publication, PublishingChange, not_there, post_moved},
 };
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -32,41 +35,84 @@ const EDIT: &str = "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9,
 
 /// Changes, those of one tenant that wait at the same time in one transaction: each holds the lock on the tenant's
 /// events to its commit, so by themselves they would queue for it, each with a commit of its own.
-pub(crate) struct Changes(Together<PublishingChange, Vec<Publication>>);
+pub(crate) struct Changes {
+    /// The tenants with changes under way: one that waits for somebody's transaction holds no other up.
+    tenants: Mutex<HashMap<TenantId, Busy>>,
+    db: Arc<Database>,
+    /// Of whoever opened the store, and not of a caller, which may end.
+    runtime: Handle,
+}
 
+type Line = Together<PublishingChange, Vec<Publication>>;
 type Group = Vec<Waiting<PublishingChange, Vec<Publication>>>;
+
+struct Busy {
+    line: Arc<Line>,
+    callers: usize,
+}
+
+/// One call of a tenant; with its last one the tenant's line ends.
+struct Caller<'a> {
+    changes: &'a Changes,
+    tenant: &'a TenantId,
+}
 
 impl Changes {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(
-            1,
-            GROUP,
-            |_| 1,
-            move |group: Group| {
-                let mut tenants: HashMap<TenantId, Group> = HashMap::new();
-                for waiting in group {
-                    let tenant = waiting.call.tenant.clone();
-                    tenants.entry(tenant).or_default().push(waiting);
-                }
-                let mut all = JoinSet::new();
-                for group in tenants.into_values() {
-                    let db = db.clone();
-                    all.spawn(async move { change_all(&db, group).await });
-                }
-                async move { while all.join_next().await.is_some() {} }
-            },
-        ))
+        Self {
+            tenants: Mutex::default(),
+            db,
+            runtime: Handle::current(),
+        }
     }
 
-    pub(crate) async fn change(
-        &self,
-        db: &Database,
-        wanted: &PublishingChange,
-    ) -> Result<Vec<Publication>> {
-        if let Some(_turn) = self.0.alone() {
-            return change(db, wanted).await;
+    pub(crate) async fn change(&self, wanted: &PublishingChange) -> Result<Vec<Publication>> {
+        let (line, _caller) = self.line_of(&wanted.tenant);
+        if let Some(_turn) = line.alone() {
+            return change(&self.db, wanted).await;
         }
-        self.0.call(wanted.clone()).await
+        line.call(wanted.clone()).await
+    }
+
+    fn line_of<'a>(&'a self, tenant: &'a TenantId) -> (Arc<Line>, Caller<'a>) {
+        let mut tenants = self.tenants();
+        let busy = tenants.entry(tenant.clone()).or_insert_with(|| Busy {
+            line: Arc::new(self.line()),
+            callers: 0,
+        });
+        busy.callers += 1;
+        let caller = Caller {
+            changes: self,
+            tenant,
+        };
+        (busy.line.clone(), caller)
+    }
+
+    fn line(&self) -> Line {
+        let _in_it = self.runtime.enter();
+        let db = self.db.clone();
+        let send = move |group: Group| {
+            let db = db.clone();
+            async move { change_all(&db, group).await }
+        };
+        Together::start(1, GROUP, |_| 1, send)
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, HashMap<TenantId, Busy>> {
+        let tenants = self.tenants.lock();
+        tenants.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        let mut tenants = self.changes.tenants();
+        if let Some(busy) = tenants.get_mut(self.tenant) {
+            busy.callers -= 1;
+            if busy.callers == 0 {
+                tenants.remove(self.tenant);
+            }
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl PublicationStore for PostgresStore {
 
     async fn change_publishing(&self, change: &PublishingChange) -> Result<Vec<Publication>> {
         change.check()?;
-        let changed = self.inner.changes.change(&self.inner.db, change).await?;
+        let changed = self.inner.changes.change(change).await?;
         if !change.jobs.is_empty() {
             self.inner.bell.pull();
         }

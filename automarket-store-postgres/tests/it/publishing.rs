@@ -28,10 +28,10 @@ async fn publishing(test: &TestStore) -> NewPublishing {
 }
 
 fn told(new: &NewPublishing) -> PublishingChange {
-    let mut change = PublishingChange::new(acme());
+    let mut change = PublishingChange::new(new.tenant.clone());
     change.publications = new.publications.clone();
     change.events.push(NewEvent {
-        tenant: acme(),
+        tenant: new.tenant.clone(),
         kind: "publication.moved".to_owned(),
         subject: new.post.id.to_string(),
         data: 1.into(),
@@ -178,11 +178,17 @@ async fn a_hosts_open_transaction_holds_up_its_tenant_alone_and_not_for_good() {
         test.schema()
     );
     open.execute(&lock, &[]).await.unwrap();
+    let other = sample_publishing("other", test.store.now().await.unwrap());
+    test.store.put_publishing(&other).await.unwrap();
     let mut changes = JoinSet::new();
-    for new in &news {
+    for (n, new) in news.iter().enumerate() {
         let (store, change) = (test.store.clone(), told(new));
         changes.spawn(async move { store.change_publishing(&change).await });
         without_company().await;
+        if n == 8 {
+            test.store.change_publishing(&told(&other)).await.unwrap();
+            assert!(changes.try_join_next().is_none(), "it waited for none");
+        }
     }
     let other = NewJob::new(TenantId::new("other").unwrap(), "work", 1.into());
     let put = timeout(DEADLINE, test.store.enqueue(&[other])).await;
