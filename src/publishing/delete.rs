@@ -80,11 +80,22 @@ pub(super) fn job_id(publication: PublicationId, revision: i64) -> JobId {
 }
 
 /// Whether it is with the platform.
-pub(super) fn out(publication: &Publication) -> bool {
+fn out(publication: &Publication) -> bool {
     matches!(
         publication.state,
         PublicationState::Published | PublicationState::Accepted
     )
+}
+
+/// Whether what is to be taken down may still stand there: who asks what became of a thing may have ended it meanwhile,
+/// and says so even of what was taken down by us.
+pub(super) fn may_stand(publication: &Publication) -> bool {
+    let known = publication.receipt.is_some() || publication.handle.is_some();
+    let ended = matches!(
+        publication.state,
+        PublicationState::Unknown | PublicationState::Rejected
+    );
+    out(publication) || ended && known
 }
 
 /// The job's run. Deleting what is gone is no failure, so it is simply done again until it is sure; its steps say what
@@ -109,7 +120,12 @@ async fn delete(
     let Some(mut p) = engine.store.publication(&job.tenant, id).await? else {
         return Ok(End::done());
     };
-    if !out(&p) {
+    if !may_stand(&p) {
+        if p.state != PublicationState::Deleted {
+            let error = ErrorRecord::from(&TooLate { state: p.state }.into_error());
+            let event = told(&p, p.revision, "delete_failed", json!({ "error": error }));
+            engine.store.append_events(&[event]).await?;
+        }
         return Ok(End::done());
     }
     let now = engine.store.now().await?;

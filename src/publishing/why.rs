@@ -98,9 +98,9 @@ impl Tenant {
     }
 }
 
-/// The job of the last call to take it down, while it is out.
+/// The job of the last call to take it down, while it may stand there.
 fn deletion(publication: &Publication, events: &[Event]) -> Option<JobId> {
-    if !delete::out(publication) {
+    if !delete::may_stand(publication) {
         return None;
     }
     let mut newest_first = events.iter().rev().map(|event| &event.event);

@@ -208,6 +208,38 @@ async fn what_is_out_is_taken_down_and_stays_published_until_it_is() {
     }
 }
 
+/// Who asks what became of a thing finds what is being taken down gone, or cannot tell.
+#[tokio::test]
+async fn what_ended_meanwhile_is_taken_down_all_the_same() {
+    for kind in [ErrorKind::NotFound, ErrorKind::CannotTell] {
+        for world in worlds().await {
+            let post = world.accepted().await;
+            let id = world.only(post).await.id;
+            let job = world.tenant.delete(id).await.unwrap();
+            let late = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
+            world.publisher.delete_answer(Err(late));
+            world.tenant.work_on(job, LEASE).await.unwrap();
+            let ended = world.polled(post, Error::new(kind, "gone")).await;
+            assert!(ended.is_terminal(), "{ended:?}");
+            world.tenant.work_on(job, LEASE).await.unwrap();
+            assert_eq!(world.publisher.deleted(), ["c1", "c1"]);
+            assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+        }
+    }
+    for world in worlds().await {
+        // Nobody takes down what is on its way again, and says so.
+        let post = world.accepted().await;
+        let id = world.only(post).await.id;
+        let job = world.tenant.delete(id).await.unwrap();
+        let gone = Error::new(ErrorKind::NotFound, "gone");
+        assert_eq!(world.polled(post, gone).await, PublicationState::Rejected);
+        world.tenant.retry(post).await.unwrap();
+        world.tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.publisher.deleted().len(), 0);
+        assert_eq!(world.kinds().await.last().unwrap(), "delete_failed");
+    }
+}
+
 #[tokio::test]
 async fn a_deletion_waits_until_its_account_is_usable_again() {
     for world in worlds().await {
