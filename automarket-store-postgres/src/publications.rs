@@ -80,7 +80,7 @@ impl PublicationStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Publication>> {
         let sql = "SELECT body::text FROM automarket.publications
-            WHERE live AND tenant = $1 AND route = $2 AND (cardinality($3) = 0 OR state = ANY ($3))
+            WHERE live AND tenant = $1 AND route = $2 AND (cardinality($3::text[]) = 0 OR state = ANY ($3::text[]))
             ORDER BY due, id LIMIT $4";
         let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
         let limit = sql_limit(limit);

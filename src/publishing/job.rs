@@ -197,14 +197,20 @@ pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Resu
 }
 
 /// When what is in doubt of the publication may be looked for: so long after it was last heard of, as a sending may
-/// take long before its public write begins. `None` when nothing is in doubt.
+/// take long before its public write begins. `None` when nothing is in doubt. Counted from the last crash too: a clock
+/// that was set ahead under way would make a minute of a moment.
 pub(crate) async fn look_at(
     engine: &Engine,
+    job: &Job,
     publication: &Publication,
 ) -> Result<Option<DateTime<Utc>>> {
     let known = PublishJob::remembered(engine, publication).await?;
+    let mut crashes = job.failures.iter().rev();
+    let crash = crashes.find(|failure| failure.error.kind == ErrorKind::LeaseLost);
     Ok(known.and_then(|known| {
-        let begun = steps::begun_at(known.steps.values()).max(Some(publication.updated_at));
+        let heard = [Some(publication.updated_at), crash.map(|crash| crash.at)];
+        let begun = steps::begun_at(known.steps.values());
+        let begun = heard.into_iter().fold(begun, Option::max);
         let begun = begun.filter(|_| steps::in_doubt(known.steps.values()));
         begun.map(|at| at + engine.look_after)
     }))

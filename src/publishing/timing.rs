@@ -38,7 +38,7 @@ pub(super) async fn not_now(
     match publication.state {
         Draft => return Ok(Some(End::done())),
         Publishing => {
-            let look = look_at(engine, publication).await?;
+            let look = look_at(engine, job, publication).await?;
             if let Some(look) = look.filter(|look| now < *look) {
                 return Ok(Some(End::Snooze(look)));
             }

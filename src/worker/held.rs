@@ -30,26 +30,36 @@ pub(super) struct Held {
 
 struct Holding {
     kind: String,
+    /// When the lease was last known to be ours.
+    known: Instant,
     tie: Arc<Tie>,
 }
 
 /// What a lease and the work under it have in common.
 struct Tie {
-    lease: Duration,
-    /// When the lease was last known to be ours.
-    known: Mutex<Instant>,
     stop: Notify,
+    /// Until when the lease is surely ours, by the machine's clock whatever a runtime's is in a test.
+    until: Mutex<std::time::Instant>,
 }
 
 impl Tie {
-    fn known_at(&self, at: Instant) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    fn new(left: Duration) -> Self {
+        Self {
+            stop: Notify::new(),
+            until: Mutex::new(std::time::Instant::now() + left),
+        }
     }
 
-    /// How long the lease is surely ours.
-    fn left(&self) -> Duration {
-        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        self.lease.saturating_sub(known.elapsed())
+    fn lasts(&self, left: Duration) {
+        *self.until() = std::time::Instant::now() + left;
+    }
+
+    fn is_over(&self) -> bool {
+        *self.until() <= std::time::Instant::now()
+    }
+
+    fn until(&self) -> MutexGuard<'_, std::time::Instant> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,9 +71,9 @@ impl Stop {
     /// now does not go on, though nobody has noticed yet: a process that stood still wakes at any point.
     pub(super) async fn or<T>(self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        let held = poll_fn(|cx| match self.0.left() {
-            Duration::ZERO => Poll::Ready(None),
-            _ => work.as_mut().poll(cx).map(Some),
+        let held = poll_fn(|cx| match self.0.is_over() {
+            true => Poll::Ready(None),
+            false => work.as_mut().poll(cx).map(Some),
         });
         tokio::select! {
             biased;
@@ -93,13 +103,10 @@ impl Held {
 
     /// Holds a lease that was claimed at or after `since`.
     pub(super) fn hold(&self, lease: &Lease, since: Instant) -> Stop {
-        let tie = Arc::new(Tie {
-            lease: self.lease,
-            known: Mutex::new(since),
-            stop: Notify::new(),
-        });
+        let tie = Arc::new(Tie::new(self.lease.saturating_sub(since.elapsed())));
         let holding = Holding {
             kind: lease.job.kind.clone(),
+            known: since,
             tie: tie.clone(),
         };
         self.lock().insert(lease.token, holding);
@@ -152,8 +159,10 @@ impl Held {
                     let kept = tokens.iter().filter(|token| !lost.contains(token));
                     let mut leases = self.lock();
                     for token in kept {
-                        if let Some(holding) = leases.get(token) {
-                            holding.tie.known_at(asked);
+                        if let Some(holding) = leases.get_mut(token) {
+                            holding.known = asked;
+                            let left = self.lease.saturating_sub(asked.elapsed());
+                            holding.tie.lasts(left);
                         }
                     }
                     lost.iter()
@@ -165,8 +174,8 @@ impl Held {
             }
             let mut leases = self.lock();
             for token in tokens {
-                let left = leases.get(&token).map(|holding| holding.tie.left());
-                if left == Some(Duration::ZERO) {
+                let known = leases.get(&token).map(|holding| holding.known);
+                if known.is_some_and(|known| known.elapsed() >= self.lease) {
                     lose(&mut leases, token, "the store was away for longer than it");
                 }
             }
@@ -176,7 +185,9 @@ impl Held {
     /// How long the lease of which was heard least is surely ours.
     fn left(&self) -> Duration {
         let leases = self.lock();
-        let left = leases.values().map(|holding| holding.tie.left());
+        let left = leases
+            .values()
+            .map(|holding| self.lease.saturating_sub(holding.known.elapsed()));
         left.min().unwrap_or(self.lease)
     }
 
@@ -265,15 +276,14 @@ mod tests {
     }
 
     /// The process stood still, and nobody has beaten yet.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn work_does_not_go_on_once_its_lease_may_be_anothers() {
         let (_, lease) = leased().await;
-        for (still, goes_on) in [(LEASE - Duration::from_secs(1), true), (LEASE, false)] {
-            let held = Held::new(LEASE);
+        for (time, goes_on) in [(LEASE, true), (Duration::ZERO, false)] {
+            let held = Held::new(time);
             let stop = held.hold(&lease, Instant::now());
-            tokio::time::advance(still).await;
             let end = stop.or(async { "sent" }).await;
-            assert_eq!(end.is_some(), goes_on, "{still:?}");
+            assert_eq!(end.is_some(), goes_on, "{time:?}");
         }
     }
 

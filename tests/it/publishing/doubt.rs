@@ -347,9 +347,24 @@ async fn nobody_looks_at_once_after_a_crash_either() {
         let post = cut_off(&world, chrono::Duration::zero(), "begun", true).await;
         world.turn(post).await;
         assert!(world.publisher.texts().is_empty());
-        world.clock.advance(chrono::Duration::seconds(50));
+        world.clock.advance(chrono::Duration::seconds(61));
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_makes_no_minute_of_a_moment() {
+    for world in worlds().await {
+        let post = cut_off(&world, chrono::Duration::zero(), "begun_at", true).await;
+        world.clock.advance(chrono::Duration::minutes(10));
+        world.turn(post).await;
+        assert!(
+            world.publisher.texts().is_empty(),
+            "it was looked for at once"
+        );
+        world.clock.advance(chrono::Duration::seconds(61));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
     }
 }
 
