@@ -1,6 +1,7 @@
 use automarket_core::{
     Context, Error, PageSource, Result, Url, async_trait,
     chrono::{DateTime, Utc},
+    html,
     http::Guard,
     profile::Markup,
     source::{Page, capped},
@@ -113,7 +114,8 @@ impl PageSource for Firecrawl {
 fn page(asked: &Url, data: Data) -> Page {
     let meta = &data.metadata;
     let (markdown, cut) = capped(data.markdown.unwrap_or_default());
-    let (text, text_cut) = capped(text::render(&markdown, Markup::Plain));
+    // What a reader sees: plain text of Markdown itself shows where links and pictures lead to.
+    let (text, text_cut) = capped(html::to_text(&text::render(&markdown, Markup::Html)));
     let url = first(meta, &["url", "sourceURL"]).and_then(|text| Url::parse(&text).ok());
     let base = url.unwrap_or_else(|| asked.clone());
     let address = |names: &[&str]| first(meta, names).and_then(|text| base.join(&text).ok());

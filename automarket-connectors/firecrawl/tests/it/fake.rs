@@ -6,8 +6,12 @@ use automarket_connector_firecrawl::{
 };
 use automarket_core::{
     Context, Credential, ErrorKind, PageSource as _, Retry,
+    ai::{Generator as _, TemplateGenerator},
     http::Guard,
-    testing::{Fake as _, Fault, FaultRule, Sandbox, conformance::source::SourceUnderTest},
+    testing::{
+        Fake as _, Fault, FaultRule, Sandbox,
+        conformance::{generator::brief, source::SourceUnderTest},
+    },
 };
 use serde_json::json;
 
@@ -68,6 +72,38 @@ async fn a_page_comes_with_text_metadata_and_branding() {
     assert_eq!(page.colors, ["#ff6b35"]);
     assert_eq!(page.markdown, "# Launch\n\nWe **shipped** it.");
     assert!(page.text.contains("We shipped it."), "{}", page.text);
+}
+
+#[tokio::test]
+async fn its_text_is_what_a_reader_sees() {
+    let picture = "![Acme logo](https://cdn.acme.example/wp-content/uploads/2025/03/l.png)\n\n";
+    let markdown = format!(
+        "{}# Acme Cloud 2\n\nAcme Cloud 2 halves build times for [large teams](https://acme.example/teams) and\n\
+         needs **no new hardware** at all.\n\n- [Start now](https://acme.example/start)\n- From \\$9 a month",
+        picture.repeat(6)
+    );
+    let page = FakePage {
+        markdown,
+        metadata: json!({"title": "Acme Cloud 2", "language": "en"}),
+        branding: Some(json!({})),
+        status: 0,
+    };
+    let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
+    let cx = Context::new(Sandbox::new().with(fake));
+    let cx = cx.with_credential(Credential::token(KEY));
+    let page = Firecrawl::new().read(&cx, PAGE).await.unwrap();
+    assert_eq!(
+        page.text,
+        "Acme Cloud 2\n\nAcme Cloud 2 halves build times for large teams and needs no new hardware at all.\n\n\
+         Start now\nFrom $9 a month"
+    );
+    assert_eq!(page.excerpt.as_ref(), Some(&page.text));
+    let drafts = TemplateGenerator.generate(&cx, &brief(page)).await.unwrap();
+    for draft in drafts.texts {
+        assert!(draft.text.contains("large teams and needs"), "{draft:?}");
+        assert!(!draft.text.contains("acme.example"), "{draft:?}");
+        assert!(!draft.text.contains("#Uploads"), "{draft:?}");
+    }
 }
 
 #[tokio::test]
