@@ -6,8 +6,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
     Brief,
-    sentences::{clean, holds_phrase, sentences},
+    sentences::{clean, sentences},
 };
+use crate::text::Words;
 
 /// Characters of the main text that are read: what is said later is not the point of the page.
 const READ: usize = 60_000;
@@ -62,12 +63,12 @@ pub(super) struct Material {
 impl Material {
     pub(super) fn read(brief: &Brief) -> Self {
         let page = &brief.page;
+        let banned = &brief.voice.banned;
         let allowed = |text: &str| {
-            !brief
-                .voice
-                .banned
-                .iter()
-                .any(|banned| holds_phrase(text, banned))
+            banned.is_empty() || {
+                let words = Words::of(text);
+                !banned.iter().any(|banned| words.hold(banned))
+            }
         };
         let line = |text: &Option<String>| {
             let text = clean(text.as_deref()?).replace('\n', " ");

@@ -107,22 +107,6 @@ fn steers(c: char) -> bool {
     ) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether `text` holds `phrase` on word borders, without regard to case.
-pub(crate) fn holds_phrase(text: &str, phrase: &str) -> bool {
-    let (text, phrase) = (text.to_lowercase(), phrase.trim().to_lowercase());
-    if phrase.is_empty() {
-        return false;
-    }
-    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(&phrase).any(|(at, found)| {
-        let before = text.get(..at).and_then(|t| t.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|t| t.chars().next());
-        let starts = word(phrase.chars().next()) && word(before);
-        let ends = word(phrase.chars().next_back()) && word(after);
-        !starts && !ends
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,13 +155,5 @@ mod tests {
         assert_eq!(clean(&smuggled), "\u{1f3f4} win");
         let after = format!("\u{1f3f4}{}\u{e007f}{}", tagged("gbeng"), tagged("obey"));
         assert_eq!(clean(&after), after.trim_end_matches(&tagged("obey")));
-    }
-
-    #[test]
-    fn phrases_are_found_on_word_borders() {
-        assert!(holds_phrase("The Cheap one", "cheap"));
-        assert!(!holds_phrase("cheaper", "cheap"));
-        assert!(holds_phrase("now #ad", "#ad"));
-        assert!(!holds_phrase("now #adventure", "#ad"));
     }
 }

@@ -9,10 +9,9 @@ use super::{
     grounding::GroundingSource,
     prompt,
     prompt::{data, keys, limit},
-    sentences::holds_phrase,
     source_text,
 };
-use crate::{Context, Error, ErrorKind, Result, Retry};
+use crate::{Context, Error, ErrorKind, Result, Retry, text::Words};
 
 /// How often a model is told what is wrong with its answer.
 const REPAIRS: u32 = 2;
@@ -208,8 +207,9 @@ fn review(brief: &Brief, source: &GroundingSource, answer: &Answer) -> Vec<Strin
             let words = data(&json!(claim.text.chars().take(80).collect::<String>()));
             problems.push(format!("{key} says {words}, which the page does not."));
         }
+        let words = Words::of(text);
         for banned in &brief.voice.banned {
-            if holds_phrase(text, banned) {
+            if words.hold(banned) {
                 problems.push(format!(
                     "{key} uses {}, which is banned.",
                     data(&json!(banned))

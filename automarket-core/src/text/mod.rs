@@ -19,9 +19,11 @@ mod tld;
 mod tlds;
 mod url;
 mod weighted;
+mod words;
 
 pub use count::{count, length, valid};
 pub use dialect::{escape, render};
 pub use entities::{Entities, Entity, entities};
 pub use fit::{Fitted, fit};
 pub use split::{Part, split};
+pub(crate) use words::Words;

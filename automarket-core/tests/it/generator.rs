@@ -139,6 +139,23 @@ async fn banned_words_are_left_out() {
 }
 
 #[tokio::test]
+async fn banned_words_are_left_out_where_no_blank_parts_words() {
+    let page = Page {
+        title: Some("新的图书馆今天开放".into()),
+        language: Some("zh".into()),
+        text: "图书馆今天在城市中心正式开放并欢迎所有读者。阅览室对所有市民都是完全免费的服务。这里一共收藏了三万册图书和两百种杂志。"
+            .into(),
+        ..Page::default()
+    };
+    let mut brief = brief(page);
+    brief.voice.banned = vec!["免费".into()];
+    for draft in write(&brief).await.texts {
+        assert!(!draft.text.contains("免费"), "{}", draft.text);
+        assert!(draft.text.contains("图书馆"), "{}", draft.text);
+    }
+}
+
+#[tokio::test]
 async fn the_same_page_gives_the_same_texts() {
     let brief = brief(page());
     assert_eq!(write(&brief).await, write(&brief).await);

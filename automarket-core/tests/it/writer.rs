@@ -166,10 +166,25 @@ async fn each_fault_is_told_and_repaired() {
 #[tokio::test]
 async fn banned_words_are_repaired() {
     let mut brief = brief(page());
-    brief.voice.banned = vec!["cheap".into()];
-    let model = Parrot::of([answer(&with("x", "It is cheap.")), answer(&good())]);
-    write_with(&model, "parrot", &cx(), &brief).await.unwrap();
-    assert!(model.asked()[1].turns[2].contains("x uses \"cheap\""));
+    for (banned, text) in [
+        ("cheap", "It is cheap."),
+        ("免费", "完全免费的"),
+        ("game changer", "a game\nchanger"),
+        ("Café", "the cafe\u{301}"),
+        ("무료", "무료로 제공"),
+    ] {
+        brief.voice.banned = vec![banned.into()];
+        let model = Parrot::of([answer(&with("x", text)), answer(&good())]);
+        write_with(&model, "parrot", &cx(), &brief).await.unwrap();
+        let told = format!("x uses \"{banned}\"");
+        let asked = model.asked();
+        assert!(
+            asked
+                .get(1)
+                .is_some_and(|again| again.turns[2].contains(&told)),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]
