@@ -1,7 +1,7 @@
 //! Reading pages: the trait and its words.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -42,8 +42,8 @@ pub struct Page {
     pub direction: Option<String>,
     /// The beginning of the main text.
     pub excerpt: Option<String>,
-    /// When it was published.
-    pub published: Option<DateTime<Utc>>,
+    /// When it was published, by the clock of the page: its day is the one that the page writes.
+    pub published: Option<DateTime<FixedOffset>>,
     /// Its picture for sharing.
     pub image: Option<Url>,
     /// Its icon.

@@ -24,7 +24,7 @@ pub(crate) fn extract(request: &Value) -> Result<Reply> {
     )?;
     reply(json!({
         "title": page.title, "byline": page.byline, "lang": page.language, "dir": page.direction,
-        "site_name": page.site_name, "excerpt": page.excerpt, "published": page.published,
+        "site_name": page.site_name, "excerpt": page.excerpt, "published": page.published.map(|at| at.to_utc()),
         "text": page.text, "markdown": page.markdown,
     }))
 }

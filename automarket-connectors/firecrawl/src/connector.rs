@@ -1,6 +1,6 @@
 use automarket_core::{
     Context, Error, PageSource, Result, Url, async_trait,
-    chrono::{DateTime, Utc},
+    chrono::DateTime,
     html,
     http::Guard,
     profile::Markup,
@@ -130,7 +130,7 @@ fn page(asked: &Url, data: Data) -> Page {
         excerpt: Some(text.chars().take(EXCERPT).collect::<String>())
             .filter(|text| !text.is_empty()),
         published: first(meta, &["publishedTime", "article:published_time"])
-            .and_then(|text| instant(&text)),
+            .and_then(|text| DateTime::parse_from_rfc3339(&text).ok()),
         image: address(&["ogImage", "og:image"]).or_else(|| image(&branding, &base, "ogImage")),
         icon: address(&["favicon"]).or_else(|| image(&branding, &base, "favicon")),
         colors: colors(&branding),
@@ -151,12 +151,6 @@ fn first(meta: &Map<String, Value>, names: &[&str]) -> Option<String> {
             .trim();
         (!text.is_empty()).then(|| text.to_owned())
     })
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|at| at.to_utc())
 }
 
 fn image(branding: &Branding, base: &Url, name: &str) -> Option<Url> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime};
 use url::Url;
 
 use super::{
@@ -287,7 +287,7 @@ impl Metadata {
         self.direction.clone()
     }
 
-    pub(super) fn published(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn published(&self) -> Option<DateTime<FixedOffset>> {
         let tags = [
             "article:published_time",
             "og:published_time",
@@ -416,11 +416,11 @@ fn squeezed(name: &str) -> String {
         .collect()
 }
 
-/// The forms in which pages write instants; a date alone is its midnight in UTC.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+/// The forms in which pages write instants, each by its own clock; a date alone is its midnight in UTC.
+fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
     let text = text.trim();
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Some(instant.to_utc());
+        return Some(instant);
     }
     for form in [
         "%Y-%m-%dT%H:%M:%S%.f%z",
@@ -428,11 +428,11 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
         "%Y-%m-%dT%H:%M%z",
     ] {
         if let Ok(instant) = DateTime::parse_from_str(text, form) {
-            return Some(instant.to_utc());
+            return Some(instant);
         }
     }
     if let Ok(instant) = DateTime::parse_from_rfc2822(text) {
-        return Some(instant.to_utc());
+        return Some(instant);
     }
     for form in [
         "%Y-%m-%dT%H:%M:%S%.f",
@@ -441,14 +441,14 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
         "%Y-%m-%d %H:%M",
     ] {
         if let Ok(local) = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), form) {
-            return Some(local.and_utc());
+            return Some(local.and_utc().fixed_offset());
         }
     }
     ["%Y-%m-%d", "%Y/%m/%d"]
         .iter()
         .find_map(|form| NaiveDate::parse_from_str(text, form).ok())
         .and_then(|date| date.and_hms_opt(0, 0, 0))
-        .map(|local| local.and_utc())
+        .map(|local| local.and_utc().fixed_offset())
 }
 
 /// `#rgb` and `#rrggbb` (alpha left out) as `#rrggbb`.
@@ -520,7 +520,7 @@ mod tests {
             "2026-03-04 05:06:07",
             "Wed, 04 Mar 2026 05:06:07 GMT",
         ] {
-            let found = instant(text).map(|at| at.to_rfc3339());
+            let found = instant(text).map(|at| at.to_utc().to_rfc3339());
             assert_eq!(
                 found.as_deref(),
                 Some("2026-03-04T05:06:07+00:00"),

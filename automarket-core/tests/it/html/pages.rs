@@ -1,6 +1,11 @@
 //! Pages as people write them: what they say, and what they declare.
 
-use automarket_core::{Url, html, source::Page};
+use automarket_core::{
+    Url,
+    ai::{source_text, ungrounded},
+    html,
+    source::Page,
+};
 
 fn page(bytes: &[u8], url: &str) -> Page {
     let url: Url = url.parse().unwrap();
@@ -124,7 +129,7 @@ fn a_news_article_described_in_json_ld() {
     assert_eq!(page.site_name.as_deref(), Some("Harbour Times"));
     assert_eq!(
         page.published.unwrap().to_rfc3339(),
-        "2026-05-04T04:30:00+00:00"
+        "2026-05-04T06:30:00+02:00"
     );
     assert_eq!(
         page.description.as_deref(),
@@ -239,6 +244,16 @@ fn a_drawing_hides_nothing_but_itself() {
         text("<math><mi>x</mi><mspace/><mo>+</mo></math> is"),
         "x+ is"
     );
+}
+
+#[test]
+fn a_pages_day_is_the_one_that_it_writes() {
+    let html = b"<meta property=article:published_time content='2025-03-12T07:00:00+09:00'><p>a";
+    let page = page(html, "https://acme.example/");
+    let at = page.published.unwrap().to_utc();
+    assert_eq!(at.to_rfc3339(), "2025-03-11T22:00:00+00:00");
+    assert!(source_text(&page).contains("2025-03-12"));
+    assert_eq!(ungrounded(&source_text(&page), "Out since 2025-03-12."), []);
 }
 
 #[test]
