@@ -64,11 +64,13 @@ impl Styles {
             return;
         }
         let hiding = hides(declarations);
+        let fading = fades_in(declarations);
         for selector in selector.split(',').map(str::trim) {
             let name = selector.get(1..).unwrap_or_default();
             let plain =
                 selector.starts_with(['.', '#']) && !name.is_empty() && name.chars().all(is_name);
-            if hiding && plain && always {
+            let fading = fading && selector.starts_with('.');
+            if hiding && plain && always && !fading {
                 self.hidden.insert(selector.to_owned());
             } else if !hiding && shows(declarations) {
                 let names = selector.split_inclusive(|c: char| !is_name(c));
@@ -196,6 +198,18 @@ fn hides(style: &str) -> bool {
         }
     }
     (absolute && (outside || clipped)) || (overflow && (empty[0] || empty[1]))
+}
+
+/// Whether declarations say nothing but how something comes into sight: pages that fade their content in begin with
+/// such a class, and a script takes it off. Menus and dialogs have a place of their own in the same rule.
+fn fades_in(declarations: &str) -> bool {
+    declarations.split(';').all(|declaration| {
+        let name = declaration.split(':').next().unwrap_or_default();
+        let name = name.trim().to_ascii_lowercase();
+        matches!(&*name, "" | "visibility" | "opacity" | "transform")
+            || name.starts_with("transition")
+            || name.starts_with("animation")
+    })
 }
 
 fn size_is_zero(name: &str, value: &str) -> bool {

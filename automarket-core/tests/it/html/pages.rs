@@ -257,6 +257,29 @@ fn a_pages_day_is_the_one_that_it_writes() {
 }
 
 #[test]
+fn what_fades_in_is_content() {
+    for (sheet, hides) in [
+        (".late{visibility:hidden}", false),
+        (
+            ".late { opacity: 0; visibility: hidden !important; }",
+            false,
+        ),
+        (".late{visibility:hidden;position:fixed}", true),
+        (".late{visibility:hidden;display:none}", true),
+        (".late{display:none} .late{visibility:hidden}", true),
+        ("#late{visibility:hidden}", true),
+    ] {
+        let html = format!(
+            "<style>{sheet}</style><p>One.</p><section class=late id=late><p>Two.</p></section>"
+        );
+        assert_eq!(!text(&html).contains("Two."), hides, "{sheet}");
+        assert!(text(&html).contains("One."));
+    }
+    let html = "<p>One.</p><p class=late style='visibility:hidden'>Two.</p>";
+    assert_eq!(text(html), "One.");
+}
+
+#[test]
 fn a_style_sheet_for_some_media_hides_nothing() {
     for (media, hides) in [
         ("print", false),
