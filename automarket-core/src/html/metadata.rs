@@ -385,22 +385,24 @@ fn without_site(
             })
     };
     // A logo is often a heading too, so the heading counts as the longer part only.
-    let is_heading = |part: &str, rest: &str| {
+    let is_heading = |heading: Option<&str>, part: &str, rest: &str| {
         part.chars().count() > rest.chars().count()
             && heading.is_some_and(|heading| same(heading, part))
     };
+    // Without blanks, as in Japanese and Chinese titles, only a name that is known is one.
     for separator in [
-        " | ", " — ", " – ", " - ", " · ", " • ", " :: ", " » ", " « ", " / ",
+        " | ", " — ", " – ", " - ", " · ", " • ", " :: ", " » ", " « ", " / ", "｜", "|",
     ] {
+        let heading = heading.filter(|_| separator.starts_with(' '));
         if let Some((head, tail)) = title.rsplit_once(separator)
             && !head.trim().is_empty()
-            && (is_site(tail) || is_heading(head, tail))
+            && (is_site(tail) || is_heading(heading, head, tail))
         {
             return head.trim().to_owned();
         }
         if let Some((head, tail)) = title.split_once(separator)
             && !tail.trim().is_empty()
-            && (is_site(head) || is_heading(tail, head))
+            && (is_site(head) || is_heading(heading, tail, head))
         {
             return tail.trim().to_owned();
         }
@@ -509,6 +511,16 @@ mod tests {
             "Spider-Man | Review"
         );
         assert_eq!(title("Acme", Some("Acme"), None), "Acme");
+        let said = "新製品を発表しました";
+        for whole in [
+            "新製品を発表しました|アクメ",
+            "新製品を発表しました｜アクメ",
+            "アクメ ｜ 新製品を発表しました",
+        ] {
+            assert_eq!(title(whole, Some("アクメ"), None), said);
+            assert_eq!(title(whole, None, Some(said)), whole);
+        }
+        assert_eq!(title("A|B", None, None), "A|B");
     }
 
     #[test]
