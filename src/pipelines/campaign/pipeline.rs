@@ -113,7 +113,9 @@ impl Campaigning<'_> {
         self.store("store", &composed).await?;
         let targets = self.schedule(&composed).await?;
         composed.campaign.status = status(request.mode, &targets);
-        self.store("status", &composed).await?;
+        // Of a later run too: a CRM that was away until then is told how it stands by now.
+        let step = format!("status {:?}", composed.campaign.status);
+        self.store(&step, &composed).await?;
         // A CRM that is away holds up no notice.
         let crm = self.crm(&composed, &targets).await;
         let notice = self.notify(&composed, &targets).await;

@@ -62,6 +62,25 @@ async fn a_crm_that_is_away_holds_up_no_notice_and_is_told_later() {
     assert_eq!(world.counts()[1..], [4, 9, 1]);
 }
 
+#[tokio::test]
+async fn the_stored_campaign_stands_as_the_crm_is_told() {
+    let mut world = World::new().await;
+    world.request.mode = Mode::Immediate;
+    let away = FaultRule::on("/metadata", Fault::StatusBefore(503));
+    world.sandbox.faults().add(away);
+    let busy = FaultRule::on("/posts", Fault::StatusBefore(503)).method(Method::POST);
+    world.sandbox.faults().add(busy.times(4));
+    world.campaign().await.unwrap_err();
+    assert_eq!(world.stored().await[0].status, CampaignStatus::Scheduled);
+    // The workers publish; the CRM is told of it in the next run.
+    world.clock.advance(chrono::Duration::hours(1));
+    finish_publications(&world).await;
+    world.clock.advance(chrono::Duration::hours(1));
+    world.campaign().await.unwrap();
+    assert_eq!(recorded(&world).0, "ACTIVE");
+    assert_eq!(world.stored().await[0].status, CampaignStatus::Active);
+}
+
 /// The campaign's status, and its posts with their times, as the CRM has them.
 fn recorded(world: &World) -> (Value, Vec<(Value, Value)>) {
     let records = world.sandbox.effects(&twenty::PLATFORM);
