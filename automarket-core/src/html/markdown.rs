@@ -478,6 +478,8 @@ fn escape_start(line: &str) -> String {
     if digits > 0
         && let Some((number, rest)) = line.split_at_checked(digits)
         && rest.starts_with(['.', ')'])
+        // `49.50` begins no list.
+        && matches!(rest.as_bytes().get(1), None | Some(b' ' | b'\t'))
     {
         return format!("{number}\\{rest}");
     }

@@ -22,6 +22,7 @@ mod weighted;
 mod words;
 
 pub use count::{count, length, valid};
+pub(crate) use dialect::said;
 pub use dialect::{escape, render};
 pub use entities::{Entities, Entity, entities};
 pub use fit::{Fitted, fit};

@@ -10,6 +10,12 @@ pub(super) struct Address {
     text: String,
 }
 
+impl Address {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// The addresses of a text, in order: all with a scheme or `www.`, bare domains, e-mail.
 pub(super) fn find(text: &str) -> Vec<Address> {
     let mut found: Vec<Address> = Vec::new();

@@ -133,7 +133,12 @@ pub fn source_text(page: &Page) -> String {
     }
     all.push_str(&page.text);
     all.push_str("\n\n");
-    all.push_str(&page.markdown);
+    // As its reader sees it: to what is written, an escape or a mark (`49\.50`, `**49**.50`) is an end of a number.
+    all.push_str(&crate::text::said(&page.markdown));
+    for address in addresses::find(&page.markdown) {
+        all.push_str("\n\n");
+        all.push_str(address.text());
+    }
     all
 }
 

@@ -12,6 +12,7 @@ mod markdown;
 mod markdown_v2;
 mod mrkdwn;
 mod plain;
+mod said;
 mod spelling;
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, TextMergeStream};
@@ -57,6 +58,14 @@ pub fn render(markdown: &str, markup: Markup) -> String {
             little_text::escape(&flow::write(events, &plain::Plain { mentions: true }))
         }
     }
+}
+
+/// What a document says, without marks and addresses; nothing of one that [`render`] does not read.
+pub(crate) fn said(markdown: &str) -> String {
+    if !bounds::are_kept(markdown) {
+        return String::new();
+    }
+    flow::write(events(markdown).map(said::words), &said::Said)
 }
 
 /// Plain text, escaped so that a platform shows it as it is.

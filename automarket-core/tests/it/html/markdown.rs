@@ -46,6 +46,11 @@ fn text_cannot_fake_structure() {
     let cases = [
         ("<p># a", "\\# a"),
         ("<p>1. a", "1\\. a"),
+        ("<p>12) a", "12\\) a"),
+        ("<p>1.", "1\\."),
+        // No list without a blank behind its mark.
+        ("<p>49.50 USD", "49.50 USD"),
+        ("<ul><li>1.299 €</ul>", "- 1.299 €"),
         ("<p>- a<br>- b", "\\- a\\\n\\- b"),
         ("<p>[a](javascript:x)", "\\[a\\](javascript:x)"),
         ("<p>&lt;script&gt; &amp;lt;", "\\<script\\> \\&lt;"),
@@ -248,4 +253,54 @@ fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
     let ungrounded = |text| automarket_core::ai::ungrounded(&source, text);
     assert_eq!(ungrounded("Now from $99 a month"), []);
     assert_ne!(ungrounded("Now from $991 a month"), []);
+}
+
+#[test]
+fn a_page_says_no_part_of_its_figures() {
+    let page = "<title>Acme</title><main><ul><li>19.99 € im Monat</li><li>49.50 € im Monat</li>\
+        <li><b>1</b>.299 €</li><li><a href=/plan>79</a>.80 € <a href='/2019/plan'>mehr</a></li></ul>\
+        <h2>7. Schneller</h2><p>3.5 Millionen Menschen nutzen es. 1_000 Teams.</p><p>12. März: es geht los.</p>\
+        <p>Ein <img src=/i.png alt='41.5 % mehr'> Bild.</p><ol start=6><li>eins</ol></main>";
+    let base: Url = "https://acme.example/".parse().unwrap();
+    let page = automarket_core::html::extract(page.as_bytes(), Some(&base), None).unwrap();
+    let source = automarket_core::ai::source_text(&page);
+    for text in [
+        "Jetzt für 50 € im Monat",
+        "für 99 €",
+        "5 Millionen Menschen nutzen es",
+        "Nur 299 €",
+        "für 80 €",
+        "seit 2019",
+        "5 % mehr",
+        "6 Schritte",
+    ] {
+        assert_ne!(automarket_core::ai::ungrounded(&source, text), [], "{text}");
+    }
+    for text in [
+        "Jetzt für 49,50 € im Monat",
+        "für 19.99 €",
+        "3,5 Millionen Menschen nutzen es",
+        "Nur 1.299 €",
+        "für 79,80 €",
+        "1000 Teams",
+        "41,5 % mehr",
+        "am 12. März",
+        "die 7 Punkte",
+        "https://acme.example/2019/plan",
+    ] {
+        assert_eq!(automarket_core::ai::ungrounded(&source, text), [], "{text}");
+    }
+    // A page that others turned into Markdown brings their escapes and marks.
+    let markdown = r"49\.50 € or **1**.299 €, 20\-30 users, [Acme](https://acme.example/a_b), from $99[1](#one), ~~69~~59 €, 5![000 teams](/i.png)";
+    let page = automarket_core::source::Page {
+        markdown: markdown.to_owned(),
+        ..Default::default()
+    };
+    let source = automarket_core::ai::source_text(&page);
+    let found = |text| automarket_core::ai::ungrounded(&source, text).len();
+    assert_eq!(found("50 € or 299 €, $991, 6959 €, 5000 teams"), 5);
+    assert_eq!(
+        found("49.50 € or 1299 € for 20 users, $99, 59 €: https://acme.example/a_b"),
+        0
+    );
 }
