@@ -154,6 +154,105 @@ fn figures_are_read_as_germans_write_them() {
     }
 }
 
+/// Texts that their sources hold, and such with a figure that theirs does not.
+#[track_caller]
+fn judge(held: &[(&str, &str)], missing: &[(&str, &str, &[&str])]) {
+    for (source, text) in held {
+        assert_eq!(ungrounded(source, text), [], "{source} / {text}");
+    }
+    for (source, text, figures) in missing {
+        let claims = ungrounded(source, text);
+        let words: Vec<&str> = claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!(words, *figures, "{source} / {text}");
+    }
+}
+
+#[test]
+fn one_date_is_one_however_it_is_written() {
+    judge(
+        &[
+            (
+                "Am 12.03.2025 in Berlin",
+                "Wir sind am 12. März 2025 in Berlin.",
+            ),
+            ("Am 12.3.2025 in Berlin", "Wir sind am 12. März in Berlin."),
+            ("Am 12.03.2025 in Berlin", "am 12.3.2025"),
+            ("Am 12.03.2025 in Berlin", "on 2025-03-12"),
+            ("Am 12.03.2025 in Berlin", "on March 12, 2025"),
+            ("Am 12.03.2025 in Berlin", "on 12 March 2025, on March 12th"),
+            ("Am 12.03.2025 in Berlin", "in March 2025"),
+            ("Am 12. März 2025 in Berlin", "am 12.03.2025"),
+            ("12. März 2025", "am 12.03.2025"),
+            ("12 marca 2025", "12.03.2025"),
+            ("12 марта 2025", "12.03.2025"),
+            ("12 Mart 2025", "12.03.2025"),
+            ("on March 12th, 2025", "am 12.03.2025"),
+            ("2025-03-12", "am 12.03.2025"),
+            ("12. Dezember 2025: Start", "12. Dezember 2025: Start"),
+        ],
+        &[
+            ("am 12.03.2025", "am 12.03.2024", &["12.03.2024"]),
+            ("am 12.03.2025", "am 03.12.2025", &["03.12.2025"]),
+            ("am 12.03.2025", "am 12. April 2025", &["12"]),
+            ("am 12.03.2025", "am 12. April", &["12"]),
+            ("am 12.03.2025", "am 13. März 2025", &["13"]),
+            ("am 12.03.2025", "am 12. März 2024", &["12", "2024"]),
+            ("am 12.03.2025", "on 2025-03-13", &["13"]),
+            ("am 12.03.2025", "12 teams, 3 clouds", &["12", "3"]),
+            ("am 12. März 2025", "am 12.04.2025", &["12.04.2025"]),
+            // Each part stands there, of two dates.
+            (
+                "12. März 2025, 15. April 2025",
+                "am 12.04.2025",
+                &["12.04.2025"],
+            ),
+            ("2025-03-12, 2025-04-15", "am 15.03.2025", &["15.03.2025"]),
+            ("12.03.2025, 15.04.2025", "am 15. März 2025", &["15"]),
+            // A line that a day begins is no list.
+            ("am 12. März 2025", "13. März 2025: Start", &["13"]),
+            // No dates: a version, thirteen months, an address of a network.
+            ("v1.2.3", "2 clouds", &["2"]),
+            ("12.13.2025", "2025", &["2025"]),
+            ("10.12.2025.1", "2025", &["2025"]),
+            ("v12.03.2025", "2025", &["2025"]),
+            ("up to 12. March 2025 began", "12.03.2025", &["12.03.2025"]),
+            ("lot 2025-03-1234", "12.03.2025", &["12.03.2025"]),
+            ("3 mai multe", "It came in May.", &["May"]),
+            ("12. listopada 2025", "12.11.2025", &["12.11.2025"]),
+        ],
+    );
+}
+
+#[test]
+fn the_first_of_a_range_has_the_unit_of_the_last() {
+    judge(
+        &[
+            ("19–49 €", "ab 19 €"),
+            ("19-49 €", "bis zu 49 €"),
+            ("20–30 %", "bis zu 30 %, ab 20 %"),
+            ("2-3x faster", "2x faster"),
+            ("3–5 Mio. €", "ab 3 Mio. €"),
+            ("1.000–1.500 €", "ab 1000 Euro"),
+        ],
+        &[
+            ("19–49 €", "ab 29 €", &["29 €"]),
+            ("19–49 €", "ab 19 %", &["19 %"]),
+            ("3–5 Mio. €", "ab 3 €", &["3 €"]),
+            // A name and its price, a date, a score.
+            ("Paket 5 – 19 €", "5 €", &["5 €"]),
+            ("2025-03-12 % x", "3 %", &["3 %"]),
+            ("7-2 % x", "7 %", &["7 %"]),
+            ("GPT-4-20 €", "4 €", &["4 €"]),
+            ("1/2-50 %", "2 %", &["2 %"]),
+            ("5–$20 vouchers", "$5", &["$5"]),
+            ("500–1.5 million €", "500 €", &["500 €"]),
+            ("Seiten 3–5", "3 %", &["3 %"]),
+            // Of a text each number is looked at with the unit it has.
+            ("20 €, 30 €", "19–30 €", &["19"]),
+        ],
+    );
+}
+
 #[test]
 fn months_are_dates_not_names() {
     grounded("It came in November.");

@@ -2,22 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{Claim, UngroundedKind};
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+use super::{
+    Claim, UngroundedKind,
+    dates::{self, Date},
+    digits,
+};
 
 /// Currencies with the ways they are written.
 const CURRENCIES: [(&str, &str); 6] = [
@@ -48,46 +37,6 @@ const MAGNITUDES: [(i32, &str); 9] = [
     (12, "trillion trillions 兆"),
 ];
 
-/// English number words, which in a source cover the figure.
-const SPELLED: [(&str, &str); 31] = [
-    ("one", "1"),
-    ("two", "2"),
-    ("three", "3"),
-    ("four", "4"),
-    ("five", "5"),
-    ("six", "6"),
-    ("seven", "7"),
-    ("eight", "8"),
-    ("nine", "9"),
-    ("ten", "10"),
-    ("eleven", "11"),
-    ("twelve", "12"),
-    ("thirteen", "13"),
-    ("fourteen", "14"),
-    ("fifteen", "15"),
-    ("sixteen", "16"),
-    ("seventeen", "17"),
-    ("eighteen", "18"),
-    ("nineteen", "19"),
-    ("twenty", "20"),
-    ("thirty", "30"),
-    ("forty", "40"),
-    ("fifty", "50"),
-    ("sixty", "60"),
-    ("seventy", "70"),
-    ("eighty", "80"),
-    ("ninety", "90"),
-    ("half", "50%"),
-    ("twice", "2x"),
-    ("double", "2x"),
-    ("triple", "3x"),
-];
-
-/// The first digits of the decimal scripts in use beside ASCII.
-const ZEROS: [u32; 12] = [
-    0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xff10,
-];
-
 /// A number as digits without outer zeros, and the power of ten they are multiplied by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Value {
@@ -108,6 +57,8 @@ struct Figure {
     end: usize,
     value: Value,
     unit: Unit,
+    /// The power of ten of the word behind the number.
+    power: i32,
     /// The groups of a number whose thousands are parted by plain blanks: it may be several numbers.
     parts: Vec<Value>,
 }
@@ -118,6 +69,8 @@ pub(super) struct Source {
     with_unit: HashSet<(Value, Unit)>,
     values: HashSet<Value>,
     months: HashSet<usize>,
+    /// Day, month and year.
+    dates: HashSet<(usize, usize, usize)>,
 }
 
 impl Source {
@@ -126,18 +79,34 @@ impl Source {
             with_unit: HashSet::new(),
             values: HashSet::new(),
             months: HashSet::new(),
+            dates: HashSet::new(),
         };
-        let text = digits_for_words(source);
-        for figure in scan(&text) {
+        let text = digits::for_words(source);
+        let dates = dates::find(&text);
+        let figures = scan(&text, &dates);
+        for pair in figures.windows(2) {
+            if let [first, last] = pair {
+                let range = range_start(&text, first, last);
+                found
+                    .with_unit
+                    .extend(range.map(|value| (value, last.unit)));
+            }
+        }
+        for figure in figures {
             found.values.extend(figure.parts);
             found.values.insert(figure.value.clone());
             found.with_unit.insert((figure.value, figure.unit));
         }
-        for date in iso_dates(&text) {
-            found.months.insert(date.month);
+        for date in dates {
+            // Without a year a word behind a number may be none: `3 mai` is Romanian for three more.
+            if let Some(year) = date.year {
+                found.months.insert(date.month);
+                found.values.insert(Value::new(&year.to_string(), 0));
+                found.dates.insert((date.day, date.month, year));
+            }
         }
         let words = text.split(|c: char| !c.is_alphabetic());
-        found.months.extend(words.filter_map(month));
+        found.months.extend(words.filter_map(dates::month));
         found
     }
 
@@ -154,17 +123,28 @@ impl Source {
 
     /// Whether a month, by its name, is in the source by name or in a date.
     pub(super) fn holds_month(&self, word: &str) -> Option<bool> {
-        month(word).map(|month| self.months.contains(&month))
+        dates::month(word).map(|month| self.months.contains(&month))
+    }
+
+    /// Whether the source says this date, in whatever spelling; without its year, if the text leaves that out.
+    fn holds_date(&self, date: &Date) -> bool {
+        match date.year {
+            Some(year) => self.dates.contains(&(date.day, date.month, year)),
+            None => self
+                .dates
+                .iter()
+                .any(|(day, month, _)| (*day, *month) == (date.day, date.month)),
+        }
     }
 }
 
 /// The figures that the source does not hold, and the text with its figures blanked out
 /// where they are words of their own.
 pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
-    let dates = iso_dates(text);
+    let dates = dates::find(text);
     let mut masked = text.to_owned();
     let mut claims = Vec::new();
-    for figure in scan(text) {
+    for figure in scan(text, &dates) {
         let span = figure.start..figure.end;
         // Inside a longer word it stays, for that word is judged whole.
         let joins = |c: char| c.is_alphanumeric() || "-'’\u{2011}_&".contains(c);
@@ -174,7 +154,7 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         if alone {
             masked.replace_range(span.clone(), &" ".repeat(span.len()));
         }
-        if !is_known_month(source, &dates, &figure) && !source.holds(&figure) {
+        if !is_of_a_date(source, &dates, &figure) && !source.holds(&figure) {
             claims.push(Claim {
                 start: figure.start,
                 text: text.get(span).unwrap_or_default().to_owned(),
@@ -185,83 +165,38 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
     (claims, masked)
 }
 
-/// The month inside an ISO date is held against the months of the source, not against its numbers.
-fn is_known_month(source: &Source, dates: &[IsoDate], figure: &Figure) -> bool {
-    dates
-        .iter()
-        .any(|date| date.start + 5 == figure.start && source.months.contains(&date.month))
+/// Whether the figure is of a date that the source says. The month of an ISO date is held against the months of the
+/// source, not against its numbers.
+fn is_of_a_date(source: &Source, dates: &[Date], figure: &Figure) -> bool {
+    dates.iter().any(|date| {
+        let within = date.span.start <= figure.start && figure.end <= date.span.end;
+        (within && source.holds_date(date))
+            || (date.month_at == Some(figure.start) && source.months.contains(&date.month))
+    })
 }
 
-struct IsoDate {
-    start: usize,
-    month: usize,
-}
-
-fn iso_dates(text: &str) -> Vec<IsoDate> {
-    let bytes = text.as_bytes();
-    let shape = |at: usize, c: u8| {
-        if matches!(at, 4 | 7) {
-            c == b'-'
-        } else {
-            c.is_ascii_digit()
-        }
-    };
-    bytes
-        .windows(10)
-        .enumerate()
-        .filter(|(_, window)| window.iter().enumerate().all(|(at, c)| shape(at, *c)))
-        .filter_map(|(start, _)| {
-            let month = text.get(start + 5..start + 7)?.parse().ok()?;
-            Some(IsoDate { start, month })
-        })
-        .collect()
-}
-
-fn month(word: &str) -> Option<usize> {
-    let lower = word.to_lowercase();
-    // "May" and "March" are words too; in lower case they are taken for the words.
-    if !word.starts_with(char::is_uppercase) || lower.len() < 3 {
+/// The first number of `19–49 €`, as one with the unit of the last. With blanks between it may be a name and its
+/// price (`Pro 5 – 19 €`).
+fn range_start(text: &str, first: &Figure, last: &Figure) -> Option<Value> {
+    let between = text.get(first.end..last.start)?;
+    let plain = first.unit == Unit::Plain && first.power == 0 && last.unit != Unit::Plain;
+    let before = text.get(..first.start)?.chars().next_back();
+    let joins = |c: char| (c.is_alphanumeric() && !unspaced(c)) || "-–—/:.,".contains(c);
+    let alone = !before.is_some_and(joins);
+    // `5–$20 vouchers` are five.
+    let bare = text
+        .get(last.start..)?
+        .starts_with(|c: char| c.is_ascii_digit());
+    if !plain || !alone || !bare || !matches!(between, "-" | "–" | "—") {
         return None;
     }
-    let short = lower.len() == 3 || lower == "sept";
-    MONTHS
-        .iter()
-        .position(|name| *name == lower || (short && name.starts_with(&lower)))
-        .map(|at| at + 1)
+    let mut value = first.value.clone();
+    value.exponent = value.exponent.saturating_add(last.power);
+    let number = |value: &Value| format!("{}e{}", value.digits, value.exponent).parse::<f64>();
+    (number(&value).ok()? < number(&last.value).ok()?).then_some(value)
 }
 
-/// Digits of every script as ASCII.
-pub(super) fn ascii_digits(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '٬' => ',',
-            '٫' => '.',
-            '٪' | '％' => '%',
-            _ => ZEROS
-                .iter()
-                .find_map(|zero| (c as u32).checked_sub(*zero).filter(|digit| *digit < 10))
-                .and_then(|digit| char::from_digit(digit, 10))
-                .unwrap_or(c),
-        })
-        .collect()
-}
-
-fn digits_for_words(text: &str) -> String {
-    text.split_inclusive(|c: char| !c.is_alphabetic())
-        .map(|piece| {
-            let word = piece.trim_end_matches(|c: char| !c.is_alphabetic());
-            let lower = word.to_lowercase();
-            match SPELLED.iter().find(|(name, _)| *name == lower) {
-                Some((_, digits)) => {
-                    format!("{digits}{}", piece.get(word.len()..).unwrap_or_default())
-                }
-                None => piece.to_owned(),
-            }
-        })
-        .collect()
-}
-
-fn scan(text: &str) -> Vec<Figure> {
+fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(offset) = text
@@ -273,7 +208,12 @@ fn scan(text: &str) -> Vec<Figure> {
         at = number.end;
         let before = text.get(..start).unwrap_or_default();
         let after = text.get(number.end..).unwrap_or_default();
-        if !part_of_a_name(before) && !is_bullet(before, after, &number) {
+        // `12. März 2025` at the beginning of a line is no item.
+        let date = dates.partition_point(|date| date.span.start < start);
+        let date = dates.get(date).filter(|date| date.span.start == start);
+        let dated = date.is_some_and(|date| date.year.is_some());
+        let item = is_bullet(before, after, &number) && !dated;
+        if !part_of_a_name(before) && !item {
             found.push(number.figure(before, after));
         }
     }
@@ -396,11 +336,13 @@ impl<'a> Number<'a> {
         let mut unit = Unit::Plain;
         let mut rest = after;
         let mut abbreviated = false;
+        let mut power = 0;
         let money = last_word(before)
             .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
         if let Some((word, length)) = next_word(rest)
-            && let Some(power) = magnitude(word, length == word.len(), money.is_some())
+            && let Some(of_word) = magnitude(word, length == word.len(), money.is_some())
         {
+            power = of_word;
             value.exponent = value.exponent.saturating_add(power);
             end += length;
             rest = rest.get(length..).unwrap_or_default();
@@ -431,6 +373,7 @@ impl<'a> Number<'a> {
             end,
             value,
             unit,
+            power,
             parts,
         }
     }

@@ -1,6 +1,8 @@
 //! Whether a text says only what its source says.
 
 mod addresses;
+mod dates;
+mod digits;
 mod figures;
 mod names;
 
@@ -38,6 +40,9 @@ pub enum UngroundedKind {
 /// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
 ///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
 ///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures.
+///   `19–49 €` in the source covers `19 €`.
+/// - A date covers itself in other spellings, with and without its year: `2025-03-12`, `12.03.2025`, `12. März 2025`,
+///   `March 12, 2025`. The year of one with full stops may stand alone, its day and month may not.
 /// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
 ///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
@@ -105,7 +110,7 @@ impl GroundingSource {
 }
 
 fn read(text: &str) -> String {
-    figures::ascii_digits(&text.nfc().collect::<String>())
+    digits::ascii(&text.nfc().collect::<String>())
 }
 
 /// All that a page says, as the source that texts about it are held against: title, summary, names,

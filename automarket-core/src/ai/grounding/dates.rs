@@ -1,0 +1,241 @@
+//! Dates: `2025-03-12`, `12.03.2025`, `12. März 2025`, `March 12, 2025`.
+
+use std::ops::Range;
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// The months where dates are written with full stops, as they stand behind a day: German, Danish, Norwegian, Swedish,
+/// French, Italian, Polish, Czech, Finnish, Russian, Turkish. `listopada` is November to Poles and October to Croats.
+const BEHIND_A_DAY: [&str; 12] = [
+    "januar januari jänner janvier gennaio stycznia ledna tammikuuta января ocak",
+    "februar februari février febbraio lutego února helmikuuta февраля şubat",
+    "märz marts mars marzo marca března maaliskuuta марта mart",
+    "april avril aprile kwietnia dubna huhtikuuta апреля nisan",
+    "mai maj maggio maja května toukokuuta мая mayıs",
+    "juni juin giugno czerwca června kesäkuuta июня haziran",
+    "juli juillet luglio lipca července heinäkuuta июля temmuz",
+    "august augusti août agosto sierpnia srpna elokuuta августа ağustos",
+    "september septembre settembre września září syyskuuta сентября eylül",
+    "oktober octobre ottobre października října lokakuuta октября ekim",
+    "november novembre listopadu marraskuuta ноября kasım",
+    "dezember december desember décembre dicembre grudnia prosince joulukuuta декабря aralık",
+];
+
+/// A date and where it stands.
+#[derive(Debug)]
+pub(super) struct Date {
+    pub(super) span: Range<usize>,
+    pub(super) day: usize,
+    pub(super) month: usize,
+    pub(super) year: Option<usize>,
+    /// Where the month stands as a number of its own.
+    pub(super) month_at: Option<usize>,
+}
+
+/// The dates of a text, in order. Two groups and a year with slashes are none: it is not to be told which is the month.
+pub(super) fn find(text: &str) -> Vec<Date> {
+    let mut found = Vec::new();
+    let mut before = None;
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_digit() {
+            if !before.is_some_and(|c: char| c.is_ascii_digit()) {
+                let date = iso(text, at).or_else(|| dotted(text, at));
+                found.extend(date.or_else(|| day_first(text, at)));
+            }
+        } else if c.is_ascii_uppercase() && !before.is_some_and(char::is_alphanumeric) {
+            found.extend(month_first(text, at));
+        }
+        before = Some(c);
+    }
+    found
+}
+
+/// The month of an English name.
+pub(super) fn month(word: &str) -> Option<usize> {
+    let lower = word.to_lowercase();
+    // "May" and "March" are words too; in lower case they are taken for the words.
+    if !word.starts_with(char::is_uppercase) || lower.len() < 3 {
+        return None;
+    }
+    let short = lower.len() == 3 || lower == "sept";
+    MONTHS
+        .iter()
+        .position(|name| *name == lower || (short && name.starts_with(&lower)))
+        .map(|at| at + 1)
+}
+
+fn iso(text: &str, start: usize) -> Option<Date> {
+    let span = start..start + 10;
+    let window = text.get(span.clone())?;
+    let shape = |(at, c): (usize, u8)| {
+        if matches!(at, 4 | 7) {
+            c == b'-'
+        } else {
+            c.is_ascii_digit()
+        }
+    };
+    let more = text
+        .get(span.end..)?
+        .starts_with(|c: char| c.is_ascii_digit());
+    if more || !window.bytes().enumerate().all(shape) {
+        return None;
+    }
+    Some(Date {
+        span,
+        day: window.get(8..)?.parse().ok()?,
+        month: window.get(5..7)?.parse().ok()?,
+        year: window.get(..4)?.parse().ok(),
+        month_at: Some(start + 5),
+    })
+}
+
+fn dotted(text: &str, start: usize) -> Option<Date> {
+    if is_begun(text.get(..start)?) {
+        return None;
+    }
+    let mut reader = Reader { text, at: start };
+    let day = reader.number(2)?;
+    reader.skip(".")?;
+    let month = reader.number(2)?;
+    reader.skip(".")?;
+    let year = reader.year()?;
+    let rest = reader.rest();
+    // `10.12.2025.1` is none.
+    let more = rest
+        .strip_prefix(['.', ','])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    reader.date(start, day, month, Some(year)).filter(|_| !more)
+}
+
+/// Whether what follows is the rest of something: of `1.12.03.2025`, of `v12.03.2025`.
+fn is_begun(before: &str) -> bool {
+    let group = before
+        .strip_suffix(['.', ','])
+        .is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()));
+    group || before.ends_with(char::is_alphabetic)
+}
+
+/// `12. März 2025`, `12th of March`, `12 marca 2025`.
+fn day_first(text: &str, start: usize) -> Option<Date> {
+    if is_begun(text.get(..start)?) {
+        return None;
+    }
+    let mut reader = Reader { text, at: start };
+    let day = reader.number(2)?;
+    let _ = reader.ordinal();
+    // `It grew to 12. March 2025 began well.`: no full stop in English.
+    let stop = reader.skip(".").is_some();
+    let _ = reader.blank();
+    if reader.skip("of").is_some() {
+        reader.blank()?;
+    }
+    let word = reader.word();
+    let english = if stop { None } else { month(word) };
+    let month = english.or_else(|| {
+        let lower = word.to_lowercase();
+        let named = |names: &&str| names.split_whitespace().any(|one| one == lower);
+        BEHIND_A_DAY.iter().position(named).map(|at| at + 1)
+    })?;
+    reader.at += word.len();
+    let year = reader.year_behind();
+    reader.date(start, day, month, year)
+}
+
+/// `March 12, 2025`.
+fn month_first(text: &str, start: usize) -> Option<Date> {
+    let mut reader = Reader { text, at: start };
+    let word = reader.word();
+    let month = month(word)?;
+    reader.at += word.len();
+    let _ = reader.skip(".");
+    reader.blank()?;
+    let day = reader.number(2)?;
+    let _ = reader.ordinal();
+    let year = reader.year_behind();
+    reader.date(start, day, month, year)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn skip(&mut self, what: &str) -> Option<()> {
+        self.rest().strip_prefix(what)?;
+        self.at += what.len();
+        Some(())
+    }
+
+    fn blank(&mut self) -> Option<()> {
+        let blank = self.rest().chars().next()?;
+        matches!(blank, ' ' | '\u{a0}' | '\u{202f}').then(|| self.at += blank.len_utf8())
+    }
+
+    /// The letters that follow.
+    fn word(&self) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c: char| !c.is_alphabetic());
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+    }
+
+    /// A number of at most so many digits.
+    fn number(&mut self, most: usize) -> Option<usize> {
+        let rest = self.rest();
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number = rest
+            .get(..length)
+            .filter(|_| length <= most)?
+            .parse()
+            .ok()?;
+        self.at += length;
+        Some(number)
+    }
+
+    fn year(&mut self) -> Option<usize> {
+        self.number(4).filter(|year| *year >= 1000)
+    }
+
+    fn year_behind(&mut self) -> Option<usize> {
+        let before = self.at;
+        let _ = self.skip(",").or_else(|| self.skip("."));
+        let year = self.blank().and_then(|()| self.year());
+        if year.is_none() {
+            self.at = before;
+        }
+        year
+    }
+
+    fn ordinal(&mut self) -> Option<()> {
+        let word = self.word();
+        matches!(word, "st" | "nd" | "rd" | "th").then(|| self.at += word.len())
+    }
+
+    fn date(&self, start: usize, day: usize, month: usize, year: Option<usize>) -> Option<Date> {
+        let real = (1..=31).contains(&day) && (1..=12).contains(&month);
+        real.then_some(Date {
+            span: start..self.at,
+            day,
+            month,
+            year,
+            month_at: None,
+        })
+    }
+}

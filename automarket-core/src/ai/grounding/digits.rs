@@ -1,0 +1,73 @@
+//! Digits of every script, and number words.
+
+/// English number words, which in a source cover the figure.
+const SPELLED: [(&str, &str); 31] = [
+    ("one", "1"),
+    ("two", "2"),
+    ("three", "3"),
+    ("four", "4"),
+    ("five", "5"),
+    ("six", "6"),
+    ("seven", "7"),
+    ("eight", "8"),
+    ("nine", "9"),
+    ("ten", "10"),
+    ("eleven", "11"),
+    ("twelve", "12"),
+    ("thirteen", "13"),
+    ("fourteen", "14"),
+    ("fifteen", "15"),
+    ("sixteen", "16"),
+    ("seventeen", "17"),
+    ("eighteen", "18"),
+    ("nineteen", "19"),
+    ("twenty", "20"),
+    ("thirty", "30"),
+    ("forty", "40"),
+    ("fifty", "50"),
+    ("sixty", "60"),
+    ("seventy", "70"),
+    ("eighty", "80"),
+    ("ninety", "90"),
+    ("half", "50%"),
+    ("twice", "2x"),
+    ("double", "2x"),
+    ("triple", "3x"),
+];
+
+/// The first digits of the decimal scripts in use beside ASCII.
+const ZEROS: [u32; 12] = [
+    0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xff10,
+];
+
+/// Digits of every script as ASCII.
+pub(super) fn ascii(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '٬' => ',',
+            '٫' => '.',
+            '٪' | '％' => '%',
+            _ => ZEROS
+                .iter()
+                .find_map(|zero| (c as u32).checked_sub(*zero).filter(|digit| *digit < 10))
+                .and_then(|digit| char::from_digit(digit, 10))
+                .unwrap_or(c),
+        })
+        .collect()
+}
+
+/// English number words as digits.
+pub(super) fn for_words(text: &str) -> String {
+    text.split_inclusive(|c: char| !c.is_alphabetic())
+        .map(|piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_alphabetic());
+            let lower = word.to_lowercase();
+            match SPELLED.iter().find(|(name, _)| *name == lower) {
+                Some((_, digits)) => {
+                    format!("{digits}{}", piece.get(word.len()..).unwrap_or_default())
+                }
+                None => piece.to_owned(),
+            }
+        })
+        .collect()
+}
