@@ -168,6 +168,34 @@ fn judge(held: &[(&str, &str)], missing: &[(&str, &str, &[&str])]) {
 }
 
 #[test]
+fn raised_cents_belong_to_their_price() {
+    judge(
+        &[
+            ("Only $49⁹⁹", "Only $49.99"),
+            ("Only $49.99", "Only $49⁹⁹"),
+            ("1.299⁰⁰ €", "1.299 €"),
+            ("1.299⁰⁰ €", "1.299,00 €"),
+            ("49⁹⁵ €", "49,95 Euro"),
+            // Footnotes.
+            ("From $99¹ a month", "$99"),
+            ("From $99¹² a month", "$99"),
+            ("2,000³⁵ teams", "2000 teams"),
+            ("$99.50⁹⁹", "$99.50"),
+            ("$49¹⁹⁹", "$49"),
+        ],
+        &[
+            ("Only $49⁹⁹", "Only $49", &["$49"]),
+            ("Only $49⁹⁹", "Only $99", &["$99"]),
+            ("Only $49⁹⁹", "Only 49.99 €", &["49.99 €"]),
+            ("1.299⁰⁰ €", "299 €", &["299 €"]),
+            ("From $99¹ a month", "$99.10", &["$99.10"]),
+            ("From $99¹² a month", "$99.12", &["$99.12"]),
+            ("2,000³⁵ teams", "2000.35 teams", &["2000.35"]),
+        ],
+    );
+}
+
+#[test]
 fn one_date_is_one_however_it_is_written() {
     judge(
         &[

@@ -37,6 +37,9 @@ const MAGNITUDES: [(i32, &str); 9] = [
     (12, "trillion trillions 兆"),
 ];
 
+/// Raised digits, as pages set cents and footnotes.
+const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+
 /// A number as digits without outer zeros, and the power of ten they are multiplied by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Value {
@@ -329,6 +332,27 @@ impl<'a> Number<'a> {
         }
     }
 
+    /// A whole number with its two raised digits as cents, and their length: `49⁹⁹`. 01 to 29 are taken for the mark
+    /// of a footnote, so that no figure is made of one.
+    fn raised_cents(&self, after: &str) -> Option<(Value, usize)> {
+        let whole = self.groups.concat();
+        let mut digits = Vec::new();
+        let mut length = 0;
+        for c in after.chars() {
+            let Some(digit) = RAISED.iter().position(|raised| *raised == c) else {
+                break;
+            };
+            digits.push(digit);
+            length += c.len_utf8();
+        }
+        let [tens @ (0 | 3..), ones] = digits[..] else {
+            return None;
+        };
+        let footnote = tens == 0 && ones != 0;
+        (!footnote && self.value() == Value::new(&whole, 0))
+            .then(|| (Value::new(&format!("{whole}{tens}{ones}"), -2), length))
+    }
+
     fn figure(&self, before: &str, after: &str) -> Figure {
         let mut value = self.value();
         let mut end = self.end;
@@ -339,6 +363,15 @@ impl<'a> Number<'a> {
         let mut power = 0;
         let money = last_word(before)
             .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
+        if let Some((priced, length)) = self.raised_cents(rest) {
+            let behind = rest.get(length..).unwrap_or_default();
+            let currency = unit_after(behind).map(|(unit, _)| unit);
+            if money.is_some() || matches!(currency, Some(Unit::Currency(_))) {
+                value = priced;
+                end += length;
+                rest = behind;
+            }
+        }
         if let Some((word, length)) = next_word(rest)
             && let Some(of_word) = magnitude(word, length == word.len(), money.is_some())
         {
