@@ -95,7 +95,8 @@ impl Changes {
             let db = db.clone();
             async move { change_all(&db, group).await }
         };
-        Together::start(1, GROUP, |_| 1, send)
+        // Another group of the tenant would only wait beside the first.
+        Together::start(1, 0, GROUP, |_| 1, send)
     }
 
     fn tenants(&self) -> MutexGuard<'_, HashMap<TenantId, Busy>> {

@@ -19,8 +19,8 @@ use tokio::{
 /// After so long the next group goes, though the one before it has not come back: one that waits for somebody's
 /// transaction does not hold the others up for good.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// So many at a time have gone so. The next ones gather: each has a connection, and some are left for other calls.
-const WITHOUT_TURN: usize = 2;
+/// So many at a time may have gone so. The next ones gather: each has a connection, and some are left for other calls.
+pub(crate) const WITHOUT_TURN: usize = 2;
 /// A group is held open for those who were just answered, as long as they come back one soon after the other, at most so
 /// long. Else callers fall into two parts, each waiting for the other's commit.
 const GAP: Duration = Duration::from_micros(50);
@@ -43,10 +43,11 @@ pub(crate) struct Waiting<C, A> {
 }
 
 impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
-    /// Starts the task that sends the groups, so many at a time, each of calls that weigh `most` together; it ends
-    /// with the store.
+    /// Starts the task that sends the groups, so many at a time and so many more once one does not come back, each of
+    /// calls that weigh `most` together; it ends with the store.
     pub(crate) fn start<F>(
         groups: usize,
+        more: usize,
         most: usize,
         weight: impl Fn(&C) -> usize + Send + 'static,
         send: impl Fn(Vec<Waiting<C, A>>) -> F + Send + 'static,
@@ -57,7 +58,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
         let (calls, mut waiting) = mpsc::unbounded_channel::<Waiting<C, A>>();
         let turn = Arc::new(Semaphore::new(groups));
         let turns = turn.clone();
-        let others = Arc::new(Semaphore::new(WITHOUT_TURN));
+        let others = Arc::new(Semaphore::new(more));
         let crowd = Arc::<AtomicBool>::default();
         let seen = crowd.clone();
         tokio::spawn(async move {
@@ -147,6 +148,7 @@ mod tests {
         let seen = groups.clone();
         let together = Together::start(
             1,
+            WITHOUT_TURN,
             4,
             |_| 1,
             move |group: Vec<Waiting<u32, u32>>| {
@@ -186,6 +188,7 @@ mod tests {
     async fn one_without_limit_has_company_and_ends_nothing() {
         let together = Together::start(
             1,
+            WITHOUT_TURN,
             usize::MAX,
             |weight: &usize| *weight,
             |group: Vec<Waiting<usize, ()>>| async move {
@@ -210,6 +213,7 @@ mod tests {
         let seen = whole.clone();
         let together = Together::start(
             1,
+            WITHOUT_TURN,
             10,
             |_| 1,
             move |group: Vec<Waiting<(), ()>>| {

@@ -163,7 +163,6 @@ async fn waits(
         P::Publishing if last_error.is_some() || !nothing_out(engine, publication).await? => {
             (blocked.unwrap_or("retry.reconcile"), later)
         }
-        _ if last_error.is_some() => ("retry", later),
         _ => (put_off(engine, publication, job, now).await?, later),
     };
     Ok(Some(Decision {
@@ -179,7 +178,7 @@ async fn is_connected(engine: &Engine, publication: &Publication) -> Result<bool
     Ok(credential.is_some_and(|credential| !credential.needs_reauth))
 }
 
-/// Why what is due and met no error of its platform waits for a later time.
+/// Why what is due and surely not out waits for a later time.
 async fn put_off(
     engine: &Engine,
     publication: &Publication,
@@ -188,7 +187,7 @@ async fn put_off(
 ) -> Result<&'static str> {
     let is_late =
         publication.state == PublicationState::Scheduled && now - publication.due > OUTAGE;
-    let failed = job.is_some_and(|job| job.attempts > 0);
+    let failed = publication.error.is_some() || job.is_some_and(|job| job.attempts > 0);
     Ok(
         if !engine.closed_gates(publication, now).await?.is_empty() {
             CLOSED

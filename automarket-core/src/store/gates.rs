@@ -155,7 +155,7 @@ impl Gate {
                 }
             }
             Signal::Limited(wait) => {
-                if self.probing {
+                if self.probing && of_probe {
                     // That was its own time, and nobody's word.
                     self.closed_until = None;
                 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     db::{Database, Tx},
     error::{Fault, Outcome},
-    together::{Together, Waiting},
+    together::{Together, WITHOUT_TURN, Waiting},
     value::{Columns, failure, from_json, payload},
 };
 
@@ -99,6 +99,7 @@ impl Claims {
         let known = lines.clone();
         let together = Together::start(
             2,
+            WITHOUT_TURN,
             GROUP,
             |claim: &Claim| claim.limit,
             move |group| {

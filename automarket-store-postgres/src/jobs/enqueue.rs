@@ -17,7 +17,7 @@ use super::lines::LineNumbers;
 use crate::{
     db::{Database, Params, Tx},
     error::Outcome,
-    together::{Together, Waiting},
+    together::{Together, WITHOUT_TURN, Waiting},
     value::{Columns as _, damaged},
 };
 
@@ -208,7 +208,7 @@ impl Writer {
         });
         let company = {
             let inserts = inserts.clone();
-            Together::start(1, GROUP, Vec::len, move |group| {
+            Together::start(1, WITHOUT_TURN, GROUP, Vec::len, move |group| {
                 let inserts = inserts.clone();
                 async move { write(&inserts, group).await }
             })

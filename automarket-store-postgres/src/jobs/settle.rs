@@ -17,7 +17,7 @@ use super::{claim::micros, read::ended_state};
 use crate::{
     db::{Connection, Database, Params, Tx},
     error::Outcome,
-    together::{Together, Waiting},
+    together::{Together, WITHOUT_TURN, Waiting},
     value::{Columns, limit as sql_limit, to_json},
 };
 
@@ -35,10 +35,16 @@ pub(crate) struct Settler(Together<Given, Vec<Settled>>);
 
 impl Settler {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self(Together::start(2, GROUP, Vec::len, move |group| {
-            let db = db.clone();
-            async move { complete_all(&db, group).await }
-        }))
+        Self(Together::start(
+            2,
+            WITHOUT_TURN,
+            GROUP,
+            Vec::len,
+            move |group| {
+                let db = db.clone();
+                async move { complete_all(&db, group).await }
+            },
+        ))
     }
 
     pub(super) async fn settle(

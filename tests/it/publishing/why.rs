@@ -281,6 +281,21 @@ async fn what_an_outage_held_up_waits_its_turn_whatever_other_calls_may_not() {
 }
 
 #[tokio::test]
+async fn what_met_the_limit_itself_is_held_back_by_it_too() {
+    for world in worlds().await {
+        let wait = Retry::After(Some(Duration::from_secs(60)));
+        let limited = Error::new(ErrorKind::RateLimited, "slow").with_retry(wait);
+        world.publisher.answer(Err(limited));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        close(&world, "rate", 2).await;
+        world.clock.advance(chrono::Duration::minutes(2));
+        world.turn(post).await;
+        assert_eq!(rule(&world, post).await.as_deref(), Some("gate.closed"));
+    }
+}
+
+#[tokio::test]
 async fn what_waits_for_a_newer_program_needs_no_other_account() {
     for world in worlds().await {
         let retired = || Error::new(ErrorKind::ApiVersionRetired, "v1 is gone");

@@ -168,6 +168,8 @@ async fn others_than_the_probe(s: &StoreUnderTest) {
     tell(s, "host:x", Signal::Limited(MINUTE)).await;
     s.wait(61).await;
     assert_eq!(pass(s).await, Pass::Probe);
+    tell_by(s, "host:x", Signal::Limited(Duration::ZERO), false).await;
+    assert!(matches!(pass(s).await, Pass::Closed(_)));
     tell_by(s, "host:x", Signal::Limited(MINUTE * 60), false).await;
     s.wait(3500).await;
     assert!(matches!(pass(s).await, Pass::Closed(_)));
