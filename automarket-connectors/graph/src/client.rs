@@ -171,7 +171,7 @@ impl Graph<'_> {
 
     /// Deletes a thing. What is already gone is fine; what is not to be found is gone when no list holds it
     /// ([`holds`](Self::holds)), since Meta says the same of what a token may not see or delete. Where the lists cannot
-    /// tell, it is gone when an answer to our own deletion was lost.
+    /// tell, it is gone when an answer to our own deletion was lost, unless it was seen to be there after that.
     ///
     /// # Errors
     /// As [`ask`](Self::ask), of the steps and of `listed`; `UnexpectedReply` when Meta says that it did not do it,
@@ -193,10 +193,21 @@ impl Graph<'_> {
                 one => one.map(|_| true),
             }
         };
+        let seen = format!("graph.delete.{id}.seen");
         let look = || async {
             match there().await {
-                Err(error) if error.kind() == ErrorKind::CannotTell => Ok(Some(())),
-                there => Ok((!there?).then_some(())),
+                // What was lost had not done it: that it is not shown any more is not our doing.
+                Err(error) if error.kind() == ErrorKind::CannotTell => {
+                    match cx.ended::<()>(&seen).await? {
+                        Some(()) => Err(error),
+                        None => Ok(Some(())),
+                    }
+                }
+                Ok(true) => {
+                    cx.step(&seen, || async { Ok(()) }).await?;
+                    Ok(None)
+                }
+                there => there.map(|_| Some(())),
             }
         };
         let delete = || async {

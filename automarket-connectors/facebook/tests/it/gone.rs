@@ -152,6 +152,24 @@ async fn a_deletion_of_ours_whose_answer_is_lost_is_one() {
     let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
 
+    // What was seen to be there still, and refused then, is not ours either.
+    let world = World::new();
+    let receipt = draft(&world).await;
+    let cx = world.cx();
+    for fault in [Fault::StatusBefore(503), Fault::Reply(403, refusal)] {
+        world.sandbox.faults().add(deletion(fault));
+        world.facebook.delete(&cx, &receipt).await.unwrap_err();
+    }
+    world.fake.hide_objects(true);
+    for _ in 0..2 {
+        let error = world.facebook.delete(&cx, &receipt).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CannotTell);
+        assert_eq!(world.effects().len(), 1);
+    }
+    world.fake.hide_objects(false);
+    world.facebook.delete(&cx, &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+
     // What a list holds is there, whatever was lost.
     let world = World::new();
     let cx = world.cx();
