@@ -281,7 +281,7 @@ impl Slack {
         Ok(None)
     }
 
-    /// Slack says yes to files that it then never shares: each is looked for, where the bot may look.
+    /// Slack says yes to files that it then shares late, or never: each is looked for, where the bot may look.
     async fn seen(
         &self,
         cx: &Context,
@@ -298,10 +298,17 @@ impl Slack {
                 Ok(Some(())) => {}
                 Ok(None) => {
                     let message = "Slack said yes, and one is not seen in the channel";
-                    return Err(Error::new(ErrorKind::CannotTell, message)
-                        .with_platform(&PLATFORM)
-                        .with_retry(Retry::Never)
-                        .with_remedy("look in the channel, and share it by hand"));
+                    let error = Error::new(ErrorKind::CannotTell, message).with_platform(&PLATFORM);
+                    // It looks through them first: large ones come late. What is remembered is not done again.
+                    let first_look: DateTime<Utc> = cx
+                        .step("slack.seen.looked", || async { Ok(cx.now()) })
+                        .await?;
+                    return Err(match cx.now() - first_look < UNSHARED {
+                        true => error,
+                        false => error
+                            .with_retry(Retry::Never)
+                            .with_remedy("look in the channel, and share it by hand"),
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
                 Err(error) => return Err(error),

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{State, refused};
 
 pub(super) const UPLOADS: &str = "https://files.slack.com/upload/v1/";
-/// Slack says yes at once, and shares the files a moment later.
-const SHARING: TimeDelta = TimeDelta::seconds(5);
+/// Slack says yes at once, and shares the files so many seconds later.
+const SHARING: u32 = 5;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct File {
@@ -98,10 +98,11 @@ impl State {
         if let Some(refusal) = self.is_no_member(channel) {
             return refusal;
         }
+        let at = now + TimeDelta::seconds(self.shares_after.unwrap_or(SHARING).into());
         let mut shared = Vec::new();
         for file in self.files.iter_mut().filter(|file| ids.contains(&file.id)) {
             if !self.drops_files && !file.is_lost() {
-                file.shared = Some((channel.to_owned(), now + SHARING));
+                file.shared = Some((channel.to_owned(), at));
                 shared.push(file.id.clone());
             }
         }

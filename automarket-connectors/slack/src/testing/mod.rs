@@ -40,6 +40,7 @@ struct State {
     files: Vec<File>,
     revoked: bool,
     drops_files: bool,
+    shares_after: Option<u32>,
     /// Scopes that were not granted.
     missing: Vec<String>,
 }
@@ -81,6 +82,11 @@ impl FakeSlack {
     /// From now on it says yes to sharing files, and shares none.
     pub fn drop_files(&self) {
         self.lock().drops_files = true;
+    }
+
+    /// From now on it shares files so many seconds after its yes, as when it still looks through large ones.
+    pub fn share_after(&self, seconds: u32) {
+        self.lock().shares_after = Some(seconds);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

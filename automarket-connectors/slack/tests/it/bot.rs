@@ -12,7 +12,7 @@ use automarket_connector_slack::{
 };
 use automarket_core::{
     Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Outcome, Receipt,
-    TenantId,
+    Result, TenantId,
     chrono::TimeDelta,
     content::{MediaKind, MediaSource},
     store::Account,
@@ -140,16 +140,20 @@ async fn files_are_shared_under_the_message_once() {
 }
 
 /// What becomes of it while the clock goes on by itself.
-async fn in_time(cx: &Context, clock: &ManualClock, notice: &Notice) -> Receipt {
+async fn told(cx: &Context, clock: &ManualClock, notice: &Notice) -> Result<Receipt> {
     let (slack, cx) = (Slack::new(), cx.clone().with_clock(Arc::new(clock.clone())));
     let later = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         clock.advance(TimeDelta::seconds(10));
     };
-    match tokio::join!(slack.notify(&cx, notice), later).0 {
-        Ok(Outcome::Done(receipt)) => receipt,
+    match tokio::join!(slack.notify(&cx, notice), later).0? {
+        Outcome::Done(receipt) => Ok(receipt),
         other => panic!("{other:?}"),
     }
+}
+
+async fn in_time(cx: &Context, clock: &ManualClock, notice: &Notice) -> Receipt {
+    told(cx, clock, notice).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,6 +173,12 @@ async fn files_that_slack_says_yes_to_and_never_shares_are_told_of() {
     let cx = context(&sandbox, CHANNEL, "k");
     fake.drop_files();
     for _ in 0..2 {
+        let waits = told(&cx, &clock, &notice).await.unwrap_err();
+        assert!(waits.is_unknown());
+        clock.advance(TimeDelta::minutes(2));
+    }
+    clock.advance(TimeDelta::minutes(1));
+    for _ in 0..2 {
         let sent = in_time(&cx, &clock, &notice).await;
         let why = sent.files_error().unwrap();
         assert!(why.message.contains("not seen"), "{why:?}");
@@ -178,6 +188,34 @@ async fn files_that_slack_says_yes_to_and_never_shares_are_told_of() {
     fake.take_scope("files:read");
     let sent = in_time(&cx, &clock, &notice).await;
     assert_eq!(sent.files_error(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_slack_shares_late_are_waited_for() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k");
+    fake.share_after(30);
+    let waits = told(&cx, &clock, &notice).await.unwrap_err();
+    assert!(waits.is_unknown());
+    clock.advance(TimeDelta::seconds(21));
+    let sent = in_time(&cx, &clock, &notice).await;
+    assert_eq!((sent.files_error(), fake.effects().len()), (None, 2));
+
+    // So are those that are shared for the second time.
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k");
+    fake.share_after(30);
+    let lost = FaultRule::on("completeUploadExternal", Fault::CutBefore);
+    sandbox.faults().add(lost);
+    for _ in 0..2 {
+        told(&cx, &clock, &notice).await.unwrap_err();
+    }
+    clock.advance(TimeDelta::minutes(5));
+    let waits = told(&cx, &clock, &notice).await.unwrap_err();
+    assert!(waits.is_unknown());
+    clock.advance(TimeDelta::seconds(21));
+    let sent = in_time(&cx, &clock, &notice).await;
+    assert_eq!((sent.files_error(), fake.effects().len()), (None, 2));
 }
 
 #[tokio::test]
