@@ -92,7 +92,7 @@ async fn the_whole_chain_is_told_in_order_without_secrets() {
         world.clock.advance(chrono::Duration::minutes(61));
         let job = async || world.only(id).await.job;
         tenant.work_on(job().await, LEASE).await.unwrap();
-        assert_eq!(rule().await.as_deref(), Some("retry"));
+        assert_eq!(rule().await.as_deref(), Some("gate.closed"));
         world.clock.advance(chrono::Duration::seconds(61));
         tenant.work_on(job().await, LEASE).await.unwrap();
 
