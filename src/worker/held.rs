@@ -38,28 +38,29 @@ struct Holding {
 /// What a lease and the work under it have in common.
 struct Tie {
     stop: Notify,
-    /// Until when the lease is surely ours, by the machine's clock whatever a runtime's is in a test.
-    until: Mutex<std::time::Instant>,
+    /// From when and how long the lease is surely ours, by the machine's clock whatever a runtime's is in a test.
+    ours: Mutex<(std::time::Instant, Duration)>,
 }
 
 impl Tie {
     fn new(left: Duration) -> Self {
         Self {
             stop: Notify::new(),
-            until: Mutex::new(std::time::Instant::now() + left),
+            ours: Mutex::new((std::time::Instant::now(), left)),
         }
     }
 
     fn lasts(&self, left: Duration) {
-        *self.until() = std::time::Instant::now() + left;
+        *self.ours() = (std::time::Instant::now(), left);
     }
 
     fn is_over(&self) -> bool {
-        *self.until() <= std::time::Instant::now()
+        let (from, left) = *self.ours();
+        from.elapsed() >= left
     }
 
-    fn until(&self) -> MutexGuard<'_, std::time::Instant> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ours(&self) -> MutexGuard<'_, (std::time::Instant, Duration)> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
