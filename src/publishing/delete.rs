@@ -8,6 +8,7 @@ use automarket_core::{
     steps::Steps,
     store::{Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     anew::anew,
     attempt::Try,
     changes::{Selection, not_found},
-    job::{PublishJob, used_up},
+    job::used_up,
     send::{BLOCKED, blocked_by},
     told::{event, told},
 };
@@ -30,10 +31,34 @@ use crate::{
 /// The kind of the jobs that take publications down.
 pub(crate) const DELETE_JOB: &str = "publish-delete";
 
+/// What such a job carries.
+#[derive(Serialize, Deserialize)]
+struct DeleteJob {
+    publication: PublicationId,
+    /// The intent whose end is to be taken down, and not what is sent after it.
+    key: Option<String>,
+}
+
+impl DeleteJob {
+    fn of(job: &Job) -> Result<Self> {
+        serde_json::from_value(job.payload.clone()).map_err(|error| {
+            Error::invalid("payload", "not what jobs that delete carry")
+                .with_source(error)
+                .with_retry(Retry::After(None))
+        })
+    }
+
+    /// Whether what it is to take down may still stand there: who asks what became of a thing may have ended it
+    /// meanwhile, and says so even of what was taken down by us.
+    fn may_act(&self, publication: &Publication) -> bool {
+        may_stand(publication) && self.key.as_ref().is_none_or(|key| *key == publication.key)
+    }
+}
+
 impl Tenant {
     /// Takes down what is published, or accepted by the platform: a worker does it, and the state stays what
-    /// it is until the platform has said yes; then it is `deleted`. A refusal is told as
-    /// `publication.delete_failed`. While the account has no usable credential it waits, and looks for one every
+    /// it is until the platform has said yes; then it is `deleted`, also where a poll has ended what was accepted
+    /// meanwhile. A refusal is told as `publication.delete_failed`, and so is that it was sent again before. While the account has no usable credential it waits, and looks for one every
     /// quarter of an hour. Returns the job.
     ///
     /// # Errors
@@ -55,7 +80,10 @@ impl Tenant {
                 return Err(undeclared(&profile, "delete"));
             }
             let revision = p.revision + 1;
-            let payload = json!(PublishJob::new(p.id));
+            let payload = json!(DeleteJob {
+                publication: p.id,
+                key: Some(p.key.clone()),
+            });
             let mut job = NewJob::new(self.id.clone(), DELETE_JOB, payload).unending();
             job.id = job_id(p.id, revision);
             let id = job.id;
@@ -87,8 +115,7 @@ fn out(publication: &Publication) -> bool {
     )
 }
 
-/// Whether what is to be taken down may still stand there: who asks what became of a thing may have ended it meanwhile,
-/// and says so even of what was taken down by us.
+/// Whether something of it may stand there.
 pub(super) fn may_stand(publication: &Publication) -> bool {
     let known = publication.receipt.is_some() || publication.handle.is_some();
     let ended = matches!(
@@ -102,25 +129,25 @@ pub(super) fn may_stand(publication: &Publication) -> bool {
 /// an earlier attempt began.
 pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
     let used_up = used_up(job);
-    let carries = match PublishJob::of(job) {
+    let carries = match DeleteJob::of(job) {
         Err(error) if used_up.is_some() => return Ok(End::Dead(error)),
         carries => carries?,
     };
-    let id = carries.publication;
-    anew(|| delete(engine, job, id, used_up.clone(), steps.clone())).await
+    anew(|| delete(engine, job, &carries, used_up.clone(), steps.clone())).await
 }
 
 async fn delete(
     engine: &Engine,
     job: &Job,
-    id: PublicationId,
+    carries: &DeleteJob,
     used_up: Option<ErrorRecord>,
     steps: Arc<dyn Steps>,
 ) -> Result<End> {
-    let Some(mut p) = engine.store.publication(&job.tenant, id).await? else {
+    let found = engine.store.publication(&job.tenant, carries.publication);
+    let Some(mut p) = found.await? else {
         return Ok(End::done());
     };
-    if !may_stand(&p) {
+    if !carries.may_act(&p) {
         if p.state != PublicationState::Deleted {
             let error = ErrorRecord::from(&TooLate { state: p.state }.into_error());
             let event = told(&p, p.revision, "delete_failed", json!({ "error": error }));

@@ -67,7 +67,7 @@ impl Material {
         let allowed = |text: &str| {
             banned.is_empty() || {
                 let words = Words::of(text);
-                !banned.iter().any(|banned| words.hold(banned))
+                !banned.iter().any(|banned| words.say(banned))
             }
         };
         let line = |text: &Option<String>| {

@@ -209,7 +209,7 @@ fn review(brief: &Brief, source: &GroundingSource, answer: &Answer) -> Vec<Strin
         }
         let words = Words::of(text);
         for banned in &brief.voice.banned {
-            if words.hold(banned) {
+            if words.say(banned) {
                 problems.push(format!(
                     "{key} uses {}, which is banned.",
                     data(&json!(banned))

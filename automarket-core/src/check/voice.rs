@@ -19,7 +19,7 @@ pub(super) fn check(content: &Content, text: &str, voice: &Voice, findings: &mut
         texts.push(("the first comment".to_owned(), Words::of(comment)));
     }
     for phrase in &voice.banned {
-        for (what, _) in texts.iter().filter(|(_, words)| words.hold(phrase)) {
+        for (what, _) in texts.iter().filter(|(_, words)| words.say(phrase)) {
             findings.push(Finding::blocker(
                 "voice.banned",
                 format!("{what} says \"{phrase}\", which the brand never does"),

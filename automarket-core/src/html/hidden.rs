@@ -69,7 +69,7 @@ impl Styles {
             let name = selector.get(1..).unwrap_or_default();
             let plain =
                 selector.starts_with(['.', '#']) && !name.is_empty() && name.chars().all(is_name);
-            let fading = fading && selector.starts_with('.');
+            let fading = fading && selector.starts_with('.') && !HIDDEN.contains(&name);
             if hiding && plain && always && !fading {
                 self.hidden.insert(selector.to_owned());
             } else if !hiding && shows(declarations) {
@@ -199,6 +199,15 @@ fn hides(style: &str) -> bool {
     }
     (absolute && (outside || clipped)) || (overflow && (empty[0] || empty[1]))
 }
+
+/// Classes whose names say that what bears them is not seen.
+const HIDDEN: &[&str] = &[
+    "hidden",
+    "invisible",
+    "is-hidden",
+    "is-invisible",
+    "v-hidden",
+];
 
 /// Whether declarations say nothing but how something comes into sight: pages that fade their content in begin with
 /// such a class, and a script takes it off. Menus and dialogs have a place of their own in the same rule.

@@ -114,7 +114,7 @@ impl Campaigning<'_> {
         let targets = self.schedule(&composed).await?;
         composed.campaign.status = status(request.mode, &targets);
         // Of a later run too: a CRM that was away until then is told how it stands by now.
-        let step = format!("status {:?}", composed.campaign.status);
+        let step = format!("status {:?} {}", composed.campaign.status, run.attempt);
         self.store(&step, &composed).await?;
         // A CRM that is away holds up no notice.
         let crm = self.crm(&composed, &targets).await;

@@ -234,8 +234,10 @@ async fn what_ended_meanwhile_is_taken_down_all_the_same() {
         let gone = Error::new(ErrorKind::NotFound, "gone");
         assert_eq!(world.polled(post, gone).await, PublicationState::Rejected);
         world.tenant.retry(post).await.unwrap();
+        world.turn(post).await;
         world.tenant.work_on(job, LEASE).await.unwrap();
         assert_eq!(world.publisher.deleted().len(), 0);
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
         assert_eq!(world.kinds().await.last().unwrap(), "delete_failed");
     }
 }

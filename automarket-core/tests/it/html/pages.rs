@@ -265,12 +265,13 @@ fn what_fades_in_is_content() {
             false,
         ),
         (".late{visibility:hidden;position:fixed}", true),
+        (".invisible{visibility:hidden}", true),
         (".late{visibility:hidden;display:none}", true),
         (".late{display:none} .late{visibility:hidden}", true),
         ("#late{visibility:hidden}", true),
     ] {
         let html = format!(
-            "<style>{sheet}</style><p>One.</p><section class=late id=late><p>Two.</p></section>"
+            "<style>{sheet}</style><p>One.</p><section class='late invisible' id=late><p>Two.</p></section>"
         );
         assert_eq!(!text(&html).contains("Two."), hides, "{sheet}");
         assert!(text(&html).contains("One."));
