@@ -180,6 +180,11 @@ fn raised_cents_belong_to_their_price() {
             ("From $99¹ a month", "$99"),
             ("From $99¹² a month", "$99"),
             ("2,000³⁵ teams", "2000 teams"),
+            ("$3¹² million", "$3 million"),
+            // Cents, though they may be a footnote's.
+            ("nur 1²⁹ €", "nur 1,29 €"),
+            ("Milk $3¹⁹", "Milk $3.19"),
+            ("Milk $3.05", "Milk $3⁰⁵"),
             ("$99.50⁹⁹", "$99.50"),
             ("$49¹⁹⁹", "$49"),
         ],
@@ -189,7 +194,11 @@ fn raised_cents_belong_to_their_price() {
             ("Only $49⁹⁹", "Only 49.99 €", &["49.99 €"]),
             ("1.299⁰⁰ €", "299 €", &["299 €"]),
             ("From $99¹ a month", "$99.10", &["$99.10"]),
-            ("From $99¹² a month", "$99.12", &["$99.12"]),
+            ("Milk $3¹⁹", "$19", &["$19"]),
+            ("Milk $3¹⁹", "3.19 €", &["3.19 €"]),
+            // Behind a footnote of the number there would be no sign.
+            ("nur 1²⁹ €", "nur 1 €", &["1 €"]),
+            ("$3¹² million", "$3.12 million", &["$3.12 million"]),
             ("2,000³⁵ teams", "2000.35 teams", &["2000.35"]),
         ],
     );

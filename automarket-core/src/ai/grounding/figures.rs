@@ -64,6 +64,8 @@ struct Figure {
     power: i32,
     /// The groups of a number whose thousands are parted by plain blanks: it may be several numbers.
     parts: Vec<Value>,
+    /// The price, if its cents (`$3¹⁹`) are a footnote's number.
+    noted: Option<Value>,
 }
 
 /// The figures and months of a source.
@@ -97,6 +99,8 @@ impl Source {
         }
         for figure in figures {
             found.values.extend(figure.parts);
+            let noted = figure.noted.map(|value| (value, figure.unit));
+            found.with_unit.extend(noted);
             found.values.insert(figure.value.clone());
             found.with_unit.insert((figure.value, figure.unit));
         }
@@ -332,9 +336,9 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// A whole number with its two raised digits as cents, and their length: `49⁹⁹`. 01 to 29 are taken for the mark
-    /// of a footnote, so that no figure is made of one.
-    fn raised_cents(&self, after: &str) -> Option<(Value, usize)> {
+    /// A whole number with its two raised digits as cents, their length, and whether they may be the mark of a
+    /// footnote (01 to 29): `49⁹⁹`.
+    fn raised_cents(&self, after: &str) -> Option<(Value, usize, bool)> {
         let whole = self.groups.concat();
         let mut digits = Vec::new();
         let mut length = 0;
@@ -345,12 +349,12 @@ impl<'a> Number<'a> {
             digits.push(digit);
             length += c.len_utf8();
         }
-        let [tens @ (0 | 3..), ones] = digits[..] else {
+        let [tens, ones] = digits[..] else {
             return None;
         };
-        let footnote = tens == 0 && ones != 0;
-        (!footnote && self.value() == Value::new(&whole, 0))
-            .then(|| (Value::new(&format!("{whole}{tens}{ones}"), -2), length))
+        let mark = tens < 3 && (tens, ones) != (0, 0);
+        let cents = || Value::new(&format!("{whole}{tens}{ones}"), -2);
+        (self.value() == Value::new(&whole, 0)).then(|| (cents(), length, mark))
     }
 
     fn figure(&self, before: &str, after: &str) -> Figure {
@@ -363,10 +367,14 @@ impl<'a> Number<'a> {
         let mut power = 0;
         let money = last_word(before)
             .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
-        if let Some((priced, length)) = self.raised_cents(rest) {
+        let mut noted = None;
+        if let Some((priced, length, mark)) = self.raised_cents(rest) {
             let behind = rest.get(length..).unwrap_or_default();
             let currency = unit_after(behind).map(|(unit, _)| unit);
-            if money.is_some() || matches!(currency, Some(Unit::Currency(_))) {
+            // A footnote's mark stands behind the sign: `1²⁹ €` are cents.
+            let signed = matches!(currency, Some(Unit::Currency(_)));
+            if money.is_some() || signed {
+                noted = (mark && !signed).then(|| value.clone());
                 value = priced;
                 end += length;
                 rest = behind;
@@ -375,6 +383,8 @@ impl<'a> Number<'a> {
         if let Some((word, length)) = next_word(rest)
             && let Some(of_word) = magnitude(word, length == word.len(), money.is_some())
         {
+            // No cents stand before a million.
+            value = noted.take().unwrap_or(value);
             power = of_word;
             value.exponent = value.exponent.saturating_add(power);
             end += length;
@@ -408,6 +418,7 @@ impl<'a> Number<'a> {
             unit,
             power,
             parts,
+            noted,
         }
     }
 }
