@@ -62,7 +62,8 @@ struct Figure {
     unit: Unit,
     /// The power of ten of the word behind the number.
     power: i32,
-    /// The groups of a number whose thousands are parted by plain blanks: it may be several numbers.
+    /// What stands there as bare numbers: the groups of a number whose thousands are parted by plain blanks, the 3 of
+    /// `$3–5 million`.
     parts: Vec<Value>,
     /// The price, if its cents (`$3¹⁹`) are a footnote's number.
     noted: Option<Value>,
@@ -95,6 +96,9 @@ impl Source {
                 found
                     .with_unit
                     .extend(range.map(|value| (value, last.unit)));
+                if is_signed_range(&text, first, last) && less(&first.value, &last.value) {
+                    found.with_unit.insert((last.value.clone(), first.unit));
+                }
             }
         }
         for figure in figures {
@@ -199,8 +203,50 @@ fn range_start(text: &str, first: &Figure, last: &Figure) -> Option<Value> {
     }
     let mut value = first.value.clone();
     value.exponent = value.exponent.saturating_add(last.power);
+    less(&value, &last.value).then_some(value)
+}
+
+/// `$19–49`: the sign of the first is the last's too. No long dash: `at $5—10 million teams` are two clauses.
+fn is_signed_range(text: &str, first: &Figure, last: &Figure) -> bool {
+    let sign = text.get(first.start..first.end).unwrap_or_default();
+    let signed =
+        matches!(first.unit, Unit::Currency(_)) && !sign.starts_with(|c: char| c.is_ascii_digit());
+    let between = text.get(first.end..last.start).unwrap_or_default();
+    // `$5-10GB`, `$5-10-12`, `$5-10/12`.
+    let mut after = text.get(last.end..).unwrap_or_default().chars();
+    let goes_on = match after.next() {
+        Some('-' | '–' | '—') => true,
+        Some('/' | ':') => after.next().is_some_and(|c| c.is_ascii_digit()),
+        Some(c) => c.is_alphanumeric() && !unspaced(c),
+        None => false,
+    };
+    signed && last.unit == Unit::Plain && matches!(between, "-" | "–") && !goes_on
+}
+
+fn less(one: &Value, other: &Value) -> bool {
     let number = |value: &Value| format!("{}e{}", value.digits, value.exponent).parse::<f64>();
-    (number(&value).ok()? < number(&last.value).ok()?).then_some(value)
+    matches!((number(one), number(other)), (Ok(one), Ok(other)) if one < other)
+}
+
+/// The 3 of `$3–5 million` are millions.
+fn share_powers(text: &str, figures: &mut [Figure]) {
+    for at in 1..figures.len() {
+        let Some([first, last]) = figures.get_mut(at - 1..=at) else {
+            continue;
+        };
+        let mut value = first.value.clone();
+        value.exponent = value.exponent.saturating_add(last.power);
+        let shared = first.power == 0
+            && last.power != 0
+            && is_signed_range(text, first, last)
+            && less(&value, &last.value);
+        if shared {
+            let bare = std::mem::replace(&mut first.value, value);
+            first.parts.push(bare);
+            first.power = last.power;
+            first.noted = None;
+        }
+    }
 }
 
 fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
@@ -224,6 +270,7 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
             found.push(number.figure(before, after));
         }
     }
+    share_powers(text, &mut found);
     found
 }
 

@@ -40,7 +40,7 @@ pub enum UngroundedKind {
 /// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
 ///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
 ///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures.
-///   `19–49 €` in the source covers `19 €`; two raised digits are a price's cents (`$49⁹⁹`). Where a
+///   `19–49 €` in the source covers `19 €`, and `$19–49` covers `$49`; two raised digits are a price's cents (`$49⁹⁹`). Where a
 ///   footnote may be meant (`$99¹²`: 01 to 29, with the sign before the number), a source covers the price without
 ///   them too.
 /// - A date covers itself in other spellings, with and without its year: `2025-03-12`, `12.03.2025`, `12. März 2025`,
