@@ -1,4 +1,4 @@
-//! Dates: `2025-03-12`, `12.03.2025`, `12. März 2025`, `March 12, 2025`.
+//! Dates: `2025-03-12`, `2025.03.12`, `2025年3月12日`, `12.03.2025`, `12. März 2025`, `March 12, 2025`.
 
 use std::ops::Range;
 
@@ -43,16 +43,28 @@ pub(super) struct Date {
     pub(super) year: Option<usize>,
     /// Where the month stands as a number of its own.
     pub(super) month_at: Option<usize>,
+    /// Whether it can be nothing else: it has a year, or `am` stands before it.
+    pub(super) sure: bool,
 }
+
+/// What stands before a day: `am 12.03.`, `on March 12`.
+const BEFORE_A_DAY: [&str; 6] = ["am", "vom", "zum", "dem", "den", "on"];
+
+/// What stands behind year, month and day.
+const YEAR_FIRST: [[&str; 3]; 3] = [["년", "월", "일"], ["年", "月", "日"], [".", ".", ""]];
 
 /// The dates of a text, in order. Two groups and a year with slashes are none: it is not to be told which is the month.
 pub(super) fn find(text: &str) -> Vec<Date> {
-    let mut found = Vec::new();
+    let mut found: Vec<Date> = Vec::new();
     let mut before = None;
     for (at, c) in text.char_indices() {
         if c.is_ascii_digit() {
-            if !before.is_some_and(|c: char| c.is_ascii_digit()) {
-                let date = iso(text, at).or_else(|| dotted(text, at));
+            // The rest of `2025. 3. 12.` and the next year are no date.
+            let within = found.last().is_some_and(|date| at < date.span.end);
+            if !within && !before.is_some_and(|c: char| c.is_ascii_digit()) {
+                let date = iso(text, at).or_else(|| year_first(text, at));
+                let date = date.or_else(|| dotted(text, at));
+                let date = date.or_else(|| dotted_day(text, at));
                 found.extend(date.or_else(|| day_first(text, at)));
             }
         } else if c.is_ascii_uppercase() && !before.is_some_and(char::is_alphanumeric) {
@@ -99,10 +111,62 @@ fn iso(text: &str, start: usize) -> Option<Date> {
         month: window.get(5..7)?.parse().ok()?,
         year: window.get(..4)?.parse().ok(),
         month_at: Some(start + 5),
+        sure: true,
     })
 }
 
+/// `2025.03.12`, `2025. 3. 12.`, `2025年3月12日`. `2025.3.12` is a version as well.
+fn year_first(text: &str, start: usize) -> Option<Date> {
+    if is_begun(text.get(..start)?) {
+        return None;
+    }
+    YEAR_FIRST
+        .iter()
+        .find_map(|[year_mark, month_mark, day_mark]| {
+            let mut reader = Reader { text, at: start };
+            let year = reader.year()?;
+            reader.skip(year_mark)?;
+            let blank = reader.blank().is_some();
+            let month_at = reader.at;
+            let month = reader.number(2)?;
+            let two = reader.at == month_at + 2;
+            reader.skip(month_mark)?;
+            let even = reader.blank().is_some() == blank;
+            let day_at = reader.at;
+            let day = reader.number(2)?;
+            let two = two && reader.at == day_at + 2;
+            reader.skip(day_mark)?;
+            let full_stops = day_mark.is_empty();
+            if full_stops && !(even && (blank || two) && !reader.number_goes_on()) {
+                return None;
+            }
+            let date = reader.date(start, day, month, Some(year))?;
+            let month_at = Some(month_at);
+            Some(Date { month_at, ..date })
+        })
+}
+
+/// `12.03.2025`, `12. 3. 2025`.
 fn dotted(text: &str, start: usize) -> Option<Date> {
+    if is_begun(text.get(..start)?) {
+        return None;
+    }
+    let mut reader = Reader { text, at: start };
+    let day = reader.number(2)?;
+    reader.skip(".")?;
+    let blank = reader.blank().is_some();
+    let month = reader.number(2)?;
+    reader.skip(".")?;
+    let even = reader.blank().is_some() == blank;
+    let year = reader.year()?;
+    // `10.12.2025.1` is none.
+    (even && !reader.number_goes_on())
+        .then(|| reader.date(start, day, month, Some(year)))
+        .flatten()
+}
+
+/// `am 12.03.`, `12.03.–14.03.2025`: elsewhere it may be a decimal at the end of a sentence.
+fn dotted_day(text: &str, start: usize) -> Option<Date> {
     if is_begun(text.get(..start)?) {
         return None;
     }
@@ -111,13 +175,24 @@ fn dotted(text: &str, start: usize) -> Option<Date> {
     reader.skip(".")?;
     let month = reader.number(2)?;
     reader.skip(".")?;
-    let year = reader.year()?;
-    let rest = reader.rest();
-    // `10.12.2025.1` is none.
-    let more = rest
-        .strip_prefix(['.', ','])
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    reader.date(start, day, month, Some(year)).filter(|_| !more)
+    if reader.rest().starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let date = reader.date(start, day, month, None)?;
+    let last = reader.rest().strip_prefix(['-', '–']);
+    let of_range = last.is_some_and(|last| dotted(text, text.len() - last.len()).is_some());
+    let sure = of_range || (date.sure && !before_word(text, start).eq_ignore_ascii_case("on"));
+    sure.then_some(Date { sure, ..date })
+}
+
+/// The word before a place, a blank between.
+fn before_word(text: &str, at: usize) -> &str {
+    let before = text.get(..at).unwrap_or_default();
+    let Some(before) = before.strip_suffix([' ', '\u{a0}', '\u{202f}']) else {
+        return "";
+    };
+    let rest = before.trim_end_matches(char::is_alphabetic);
+    before.get(rest.len()..).unwrap_or_default()
 }
 
 /// Whether what follows is the rest of something: of `1.12.03.2025`, of `v12.03.2025`.
@@ -228,7 +303,14 @@ impl<'a> Reader<'a> {
         matches!(word, "st" | "nd" | "rd" | "th").then(|| self.at += word.len())
     }
 
+    /// Whether a full stop or a comma and a digit follow.
+    fn number_goes_on(&self) -> bool {
+        let rest = self.rest().strip_prefix(['.', ',']);
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    }
+
     fn date(&self, start: usize, day: usize, month: usize, year: Option<usize>) -> Option<Date> {
+        let word = before_word(self.text, start).to_lowercase();
         let real = (1..=31).contains(&day) && (1..=12).contains(&month);
         real.then_some(Date {
             span: start..self.at,
@@ -236,6 +318,7 @@ impl<'a> Reader<'a> {
             month,
             year,
             month_at: None,
+            sure: year.is_some() || BEFORE_A_DAY.contains(&&*word),
         })
     }
 }

@@ -75,8 +75,8 @@ pub(super) struct Source {
     with_unit: HashSet<(Value, Unit)>,
     values: HashSet<Value>,
     months: HashSet<usize>,
-    /// Day, month and year.
-    dates: HashSet<(usize, usize, usize)>,
+    /// Day, month and year; each without its year too.
+    dates: HashSet<(usize, usize, Option<usize>)>,
 }
 
 impl Source {
@@ -110,10 +110,13 @@ impl Source {
         }
         for date in dates {
             // Without a year a word behind a number may be none: `3 mai` is Romanian for three more.
-            if let Some(year) = date.year {
+            if date.sure {
                 found.months.insert(date.month);
+                found.dates.insert((date.day, date.month, None));
+            }
+            if let Some(year) = date.year {
                 found.values.insert(Value::new(&year.to_string(), 0));
-                found.dates.insert((date.day, date.month, year));
+                found.dates.insert((date.day, date.month, Some(year)));
             }
         }
         let words = text.split(|c: char| !c.is_alphabetic());
@@ -139,13 +142,7 @@ impl Source {
 
     /// Whether the source says this date, in whatever spelling; without its year, if the text leaves that out.
     fn holds_date(&self, date: &Date) -> bool {
-        match date.year {
-            Some(year) => self.dates.contains(&(date.day, date.month, year)),
-            None => self
-                .dates
-                .iter()
-                .any(|(day, month, _)| (*day, *month) == (date.day, date.month)),
-        }
+        self.dates.contains(&(date.day, date.month, date.year))
     }
 }
 
@@ -176,7 +173,7 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
     (claims, masked)
 }
 
-/// Whether the figure is of a date that the source says. The month of an ISO date is held against the months of the
+/// Whether the figure is of a date that the source says. The month of a date with the year first is held against the months of the
 /// source, not against its numbers.
 fn is_of_a_date(source: &Source, dates: &[Date], figure: &Figure) -> bool {
     dates.iter().any(|date| {

@@ -43,8 +43,10 @@ pub enum UngroundedKind {
 ///   `19–49 €` in the source covers `19 €`, and `$19–49` covers `$49`; two raised digits are a price's cents (`$49⁹⁹`). Where a
 ///   footnote may be meant (`$99¹²`: 01 to 29, with the sign before the number), a source covers the price without
 ///   them too.
-/// - A date covers itself in other spellings, with and without its year: `2025-03-12`, `12.03.2025`, `12. März 2025`,
-///   `March 12, 2025`. The year of one with full stops may stand alone, its day and month may not.
+/// - A date covers itself in other spellings, with and without its year: `2025-03-12`, `2025.03.12`, `2025. 3. 12.`,
+///   `2025年3月12日` (and Korean), `12.03.2025`, `12. 3. 2025`, `12. März 2025`, `March 12, 2025`. One without a year is
+///   a date behind `am`, `vom`, `zum`, `dem`, `den` (`am 12.03.`) and, with the month's name, `on`. Years of two
+///   digits and slashes are none. The year of one with full stops may stand alone, its day and month may not.
 /// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
 ///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
