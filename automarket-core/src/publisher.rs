@@ -398,6 +398,17 @@ pub fn is_last_word(kind: ErrorKind) -> bool {
     matches!(kind, ContentRefused | InvalidInput | NotFound)
 }
 
+/// What a question about a post ended in: that it is not found is a word on the post only where the platform knows that
+/// it is gone, since an address that leads nowhere says so too. Else it is `UnexpectedReply`, and not the
+/// [last word](is_last_word).
+#[must_use]
+pub fn about_post(error: Error, is_gone: bool) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound if !is_gone => error.with_kind(ErrorKind::UnexpectedReply),
+        _ => error,
+    }
+}
+
 /// What stands against a content: what the [checks](check()) find by these rules, and what the connector does that it
 /// goes through, where there is one.
 #[must_use]

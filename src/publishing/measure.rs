@@ -125,7 +125,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
         ErrorKind::Storage | ErrorKind::LeaseLost => return Err(error),
         // An account may be connected again before the next point.
         ErrorKind::Unauthorized => {}
-        ErrorKind::NotFound if is_gone(engine, &publication).await? => {}
+        ErrorKind::NotFound if lacks_account(engine, &publication).await? => {}
         ErrorKind::NotFound | ErrorKind::Unsupported => return Ok(ended(&error)),
         _ if error.retry() == Retry::Never => return Ok(then),
         _ => {}
@@ -144,7 +144,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
 }
 
 /// Whether the account by which it went is not the tenant's any more.
-async fn is_gone(engine: &Engine, publication: &Publication) -> Result<bool> {
+async fn lacks_account(engine: &Engine, publication: &Publication) -> Result<bool> {
     let (tenant, account) = (&publication.tenant, publication.route().account);
     Ok(engine.store.account(tenant, account).await?.is_none())
 }

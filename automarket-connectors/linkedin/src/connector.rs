@@ -2,8 +2,10 @@ use std::sync::atomic::AtomicBool;
 
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
-    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait, check::Finding,
-    publisher::undeclared, store::Account,
+    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
+    check::Finding,
+    publisher::{about_post, undeclared},
+    store::Account,
 };
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use crate::{
     LinkedInConfig, LinkedInOptions, PLATFORM,
     api::Api,
     author::{Author, is_member},
-    error::{about_post, ask, is_gone, send},
+    error::{ask, is_gone, send},
     find::{cannot_tell, find_post},
     identify::identities,
     measure::metrics,
@@ -208,7 +210,7 @@ impl Publisher for LinkedIn {
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome> {
         let api = self.api(cx)?;
         let asked = ask::<wire::Post>(cx, api.post(&handle.remote_id)?).await;
-        let post = asked.map_err(about_post)?;
+        let post = asked.map_err(word)?;
         if post.has_failed() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -243,7 +245,7 @@ impl Publisher for LinkedIn {
         let api = self.api(cx)?;
         let author = Author::of(cx, &api).await?;
         let numbers = metrics(cx, &api, &author, &receipt.remote_id).await;
-        numbers.map_err(about_post)
+        numbers.map_err(word)
     }
 
     /// The post with the comments under it.
@@ -258,6 +260,12 @@ impl Publisher for LinkedIn {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What LinkedIn says of a post that it was asked about.
+fn word(error: Error) -> Error {
+    let gone = is_gone(&error);
+    about_post(error, gone)
 }
 
 fn content(cx: &Context, post: &Post) -> Content {

@@ -56,14 +56,6 @@ pub(crate) fn is_gone(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.platform_code() == Some("NOT_FOUND")
 }
 
-/// A question about a post was answered so: not being found is a word on the post only where LinkedIn knows that it is gone.
-pub(crate) fn about_post(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound if !is_gone(&error) => error.with_kind(ErrorKind::UnexpectedReply),
-        _ => error,
-    }
-}
-
 /// The post that LinkedIn says it has already.
 pub(crate) fn original(duplicate: &Error) -> Option<String> {
     let (_, rest) = duplicate.body()?.split_once("duplicate of ")?;

@@ -8,7 +8,7 @@ use automarket_core::{
     Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
-    publisher::undeclared,
+    publisher::{about_post, undeclared},
     steps::REPEATED,
     store::Account,
 };
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     PLATFORM, XConfig, XOptions,
     api::{Api, Part},
-    error::{about_post, answer, ask, is_gone, told},
+    error::{answer, ask, is_gone, told},
     find::{Wanted, pick, posts_since},
     media, rules,
     wire::{self, Created, Deleted, User},
@@ -227,7 +227,10 @@ impl Publisher for X {
     /// The numbers of the first part.
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {
         let numbers = self.numbers(cx, &receipt.remote_id).await;
-        numbers.map_err(|error| about_post(error.with_platform(&PLATFORM)))
+        numbers.map_err(|error| {
+            let gone = is_gone(&error);
+            about_post(error.with_platform(&PLATFORM), gone)
+        })
     }
 
     /// Every part of a thread, the last first.

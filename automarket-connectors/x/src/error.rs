@@ -51,14 +51,6 @@ pub(crate) fn is_gone(error: &Error) -> bool {
     named && error.kind() == ErrorKind::NotFound
 }
 
-/// A question about a post was answered so: not being found is a word on the post only where X knows that it is gone.
-pub(crate) fn about_post(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound if !is_gone(&error) => error.with_kind(ErrorKind::UnexpectedReply),
-        _ => error,
-    }
-}
-
 /// An error that stands in an answer of success instead of its data.
 pub(crate) fn told(reply: &Reply, problem: &Problem) -> Error {
     let kind = match slug(&problem.kind) {

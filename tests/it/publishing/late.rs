@@ -312,6 +312,8 @@ async fn drafts_are_no_part_of_what_an_outage_held_up() {
                 .save_draft(Post::text("Perhaps"), [world.account.id]);
             draft.await.unwrap();
         }
+        // They stand before all that comes later.
+        world.clock.advance(chrono::Duration::minutes(1));
         let mut posts = Vec::new();
         for _ in 0..3 {
             posts.push(world.publish(When::Now).await);

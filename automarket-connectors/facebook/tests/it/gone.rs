@@ -10,6 +10,12 @@ use automarket_core::{
 use crate::media::{film, reel};
 use crate::world::{World, accepted, done, hello, with_options};
 
+/// Why it cannot be deleted.
+async fn refusal(world: &World, receipt: &Receipt) -> ErrorKind {
+    let deleted = world.facebook.delete(&world.cx(), receipt).await;
+    deleted.unwrap_err().kind()
+}
+
 /// Of a page that has made more posts than are searched only those since are looked through.
 #[tokio::test]
 async fn what_is_gone_is_known_however_many_posts_there_are() {
@@ -46,12 +52,7 @@ async fn what_is_gone_is_known_however_many_posts_there_are() {
         };
         // It is there, and only the lists say so.
         world.fake.hide_objects(true);
-        let error = world
-            .facebook
-            .delete(&world.cx(), &receipt)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        assert_eq!(refusal(&world, &receipt).await, ErrorKind::Forbidden);
         // It is gone.
         world.fake.hide_objects(false);
         world.fake.delete_by_hand(&receipt.remote_id);
@@ -65,12 +66,7 @@ async fn what_is_gone_is_known_however_many_posts_there_are() {
         // The version before did not say when it was made.
         let mut before = receipt.clone();
         before.data.as_object_mut().unwrap().remove("since");
-        let error = world
-            .facebook
-            .delete(&world.cx(), &before)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CannotTell);
+        assert_eq!(refusal(&world, &before).await, ErrorKind::CannotTell);
     }
 }
 
@@ -83,12 +79,7 @@ async fn what_was_lost_is_looked_for_from_when_it_was_sent() {
     world.clock.advance(TimeDelta::days(3));
     let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());
     world.fake.hide_objects(true);
-    let error = world
-        .facebook
-        .delete(&world.cx(), &receipt)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(refusal(&world, &receipt).await, ErrorKind::Forbidden);
     let intent = Intent {
         key: "key".into(),
         post: hello(),
@@ -98,12 +89,7 @@ async fn what_was_lost_is_looked_for_from_when_it_was_sent() {
     else {
         panic!("it is there")
     };
-    let error = world
-        .facebook
-        .delete(&world.cx(), &receipt)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(refusal(&world, &receipt).await, ErrorKind::Forbidden);
 }
 
 /// Drafts are in no list: only our own deletion tells.

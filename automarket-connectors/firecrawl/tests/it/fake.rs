@@ -47,6 +47,13 @@ fn world() -> (Sandbox, Arc<FakeFirecrawl>, Context) {
     (sandbox, fake, cx)
 }
 
+/// A context in which this page is there to be read.
+fn with_page(page: FakePage) -> Context {
+    let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
+    let cx = Context::new(Sandbox::new().with(fake));
+    cx.with_credential(Credential::token(KEY))
+}
+
 #[tokio::test]
 async fn keeps_the_page_source_contract() {
     let (sandbox, _, cx) = world();
@@ -88,9 +95,7 @@ async fn its_text_is_what_a_reader_sees() {
         branding: Some(json!({})),
         status: 0,
     };
-    let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
-    let cx = Context::new(Sandbox::new().with(fake));
-    let cx = cx.with_credential(Credential::token(KEY));
+    let cx = with_page(page);
     let page = Firecrawl::new().read(&cx, PAGE).await.unwrap();
     assert_eq!(
         page.text,
@@ -116,9 +121,7 @@ async fn of_a_page_without_end_the_beginning_is_kept() {
             branding: Some(json!({})),
             status: 0,
         };
-        let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
-        let cx = Context::new(Sandbox::new().with(fake));
-        let cx = cx.with_credential(Credential::token(KEY));
+        let cx = with_page(page);
         let page = Firecrawl::new().read(&cx, PAGE).await.unwrap();
         assert!(page.truncated);
         assert!(page.text.chars().count() <= 200_000);
@@ -144,9 +147,7 @@ async fn a_page_that_could_not_be_read_is_no_empty_one() {
         (of("", ""), None),
         (of("Some of it", "a picture is missing"), None),
     ] {
-        let fake = Arc::new(FakeFirecrawl::new().with_page(PAGE, page));
-        let cx = Context::new(Sandbox::new().with(fake));
-        let cx = cx.with_credential(Credential::token(KEY));
+        let cx = with_page(page);
         let read = Firecrawl::new().read(&cx, PAGE).await;
         let error = read.err();
         assert_eq!(error.as_ref().map(|error| error.kind()), kind);

@@ -58,12 +58,6 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("attempts are counted by sort, time and tenant", |s| {
             Box::pin(counted(s))
         }),
-        StoreCase::new("a waiting job gets another time, any other not", |s| {
-            Box::pin(rescheduled(s))
-        }),
-        StoreCase::new("an unending job outlives its crashes", |s| {
-            Box::pin(unending(s))
-        }),
     ]
 }
 
@@ -575,35 +569,4 @@ async fn counted(s: &StoreUnderTest) {
     assert_eq!(all, stats);
     let other = s.store.attempt_stats(Some(&tenant("b")), since).await;
     assert_eq!(other.unwrap(), []);
-}
-
-async fn rescheduled(s: &StoreUnderTest) {
-    let a = tenant("a");
-    let id = s.put(job("a").run_at(s.in_seconds(3600).await)).await;
-    let (soon, now) = (s.in_seconds(60).await, s.now().await);
-    assert!(s.store.reschedule_job(&a, id, soon).await.unwrap());
-    assert_eq!(s.job(id).await.run_at, soon);
-    assert_eq!(s.claim(1).await, []);
-    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
-    assert_eq!(s.store.next_ready(&[]).await.unwrap(), Some(now));
-    let later = s.in_seconds(120).await;
-    assert!(s.store.reschedule_job(&a, id, later).await.unwrap());
-    assert_eq!(s.claim(1).await, [], "a ready job may be put off");
-    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
-    let lease = s.claim_one().await;
-    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
-    s.settle(lease.token, crate::store::Verdict::Complete(1.into()))
-        .await;
-    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
-    let nobody = s.store.reschedule_job(&a, JobId::new(), now).await;
-    assert!(!nobody.unwrap());
-}
-
-async fn unending(s: &StoreUnderTest) {
-    let id = s.put(job("a").unending()).await;
-    for crash in 0..25 {
-        let lease = s.claim_one().await;
-        assert_eq!((lease.job.id, lease.job.crashes), (id, crash));
-        s.wait(31).await;
-    }
 }

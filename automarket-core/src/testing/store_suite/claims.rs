@@ -50,6 +50,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("the lease carries the job, a fence and its end", |s| {
             Box::pin(lease_carries(s))
         }),
+        StoreCase::new("a waiting job gets another time, any other not", |s| {
+            Box::pin(rescheduled(s))
+        }),
     ]
 }
 
@@ -232,4 +235,25 @@ async fn lease_carries(s: &StoreUnderTest) {
     s.settle(first.token, Verdict::Release).await;
     let second = s.claim_one().await;
     assert!(second.token.fence > first.token.fence);
+}
+
+async fn rescheduled(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let id = s.put(job("a").run_at(s.in_seconds(3600).await)).await;
+    let (soon, now) = (s.in_seconds(60).await, s.now().await);
+    assert!(s.store.reschedule_job(&a, id, soon).await.unwrap());
+    assert_eq!(s.job(id).await.run_at, soon);
+    assert_eq!(s.claim(1).await, []);
+    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
+    assert_eq!(s.store.next_ready(&[]).await.unwrap(), Some(now));
+    let later = s.in_seconds(120).await;
+    assert!(s.store.reschedule_job(&a, id, later).await.unwrap());
+    assert_eq!(s.claim(1).await, [], "a ready job may be put off");
+    assert!(s.store.reschedule_job(&a, id, now).await.unwrap());
+    let lease = s.claim_one().await;
+    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
+    s.settle(lease.token, Verdict::Complete(1.into())).await;
+    assert!(!s.store.reschedule_job(&a, id, now).await.unwrap());
+    let nobody = s.store.reschedule_job(&a, JobId::new(), now).await;
+    assert!(!nobody.unwrap());
 }

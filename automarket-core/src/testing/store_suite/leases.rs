@@ -46,6 +46,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new("a late claim racing a late verdict has one winner", |s| {
             Box::pin(rescue_race(s))
         }),
+        StoreCase::new("an unending job outlives its crashes", |s| {
+            Box::pin(unending(s))
+        }),
     ]
 }
 
@@ -325,5 +328,14 @@ async fn rescue_race(s: &StoreUnderTest) {
             other => panic!("two winners or none: {other:?}"),
         }
         assert_eq!(s.job(id).await.state, JobState::Completed);
+    }
+}
+
+async fn unending(s: &StoreUnderTest) {
+    let id = s.put(job("a").unending()).await;
+    for crash in 0..25 {
+        let lease = s.claim_one().await;
+        assert_eq!((lease.job.id, lease.job.crashes), (id, crash));
+        s.wait(31).await;
     }
 }
