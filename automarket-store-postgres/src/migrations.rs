@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0019_keys.sql"),
     include_str!("../migrations/0020_bounds.sql"),
     include_str!("../migrations/0021_places.sql"),
+    include_str!("../migrations/0022_claim_looks.sql"),
 ];
 
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right

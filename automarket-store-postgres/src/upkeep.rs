@@ -154,13 +154,15 @@ impl UpkeepStore for PostgresStore {
                     AND NOT EXISTS (SELECT FROM automarket.queue q WHERE q.tenant = e.tenant
                         AND q.kind = e.kind AND q.unique_key = e.unique_key)
                 ORDER BY e.place LIMIT $3 FOR UPDATE OF e SKIP LOCKED
+            ), late AS ( -- Repeats that no claim has met yet.
+                DELETE FROM automarket.queue q USING dead WHERE q.id = dead.id RETURNING q.id
             ), back AS (
                 INSERT INTO automarket.queue
                     (id, place, line, run_at, created_at, max_attempts, fence, priority, kind, tenant, unique_key,
                     payload)
                 SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
                     max_attempts, fence, priority, kind, tenant, unique_key, payload
-                FROM dead, automarket.bounded()
+                FROM dead, automarket.bounded(), (SELECT count(*) FROM late) late
                 ON CONFLICT DO NOTHING RETURNING id)
             DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
         let mut back = 0;
@@ -202,6 +204,8 @@ async fn forget(tx: &Tx<'_>, ids: &[Uuid]) -> Outcome<()> {
     for sql in [
         "DELETE FROM automarket.steps WHERE job = ANY ($1)",
         "DELETE FROM automarket.failures WHERE job = ANY ($1)",
+        // Late repeats that no claim has met yet: from now on nothing would tell that they are such.
+        "DELETE FROM automarket.queue WHERE id = ANY ($1)",
         "DELETE FROM automarket.ended WHERE id = ANY ($1)",
     ] {
         tx.execute(sql, &[&ids]).await?;

@@ -13,7 +13,7 @@ use automarket_core::{
 use tokio_postgres::{Row, types::ToSql};
 use uuid::{Uuid, Version};
 
-use super::lines::LineNumbers;
+use super::{fresh::Highest, lines::LineNumbers};
 use crate::{
     db::{Database, Params, Tx},
     error::Outcome,
@@ -21,7 +21,18 @@ use crate::{
     value::{Columns as _, damaged},
 };
 
-const PUT_ONE: &str = "SELECT automarket.put_one($1, $2, $3, $4, $5, $6, $7)";
+// Jobs of one line that are due now and that nobody can have put in before: not looked for among the ended ones, which a
+// claim does, and in no function, whose way costs a lone job as much. How long they wait is what put_alike is set to.
+const PUT_ONE: &str = "INSERT INTO automarket.queue
+        (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
+    SELECT $1, first.place << 20, $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, $7::text::json
+    FROM (SELECT nextval('automarket.places') AS place, set_config('lock_timeout', '3s', true)) first";
+const PUT_SEVERAL: &str = "INSERT INTO automarket.queue
+        (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
+    SELECT g.id, (first.place << 20) + g.n, $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, g.payload::json
+    FROM (SELECT nextval('automarket.places') AS place, set_config('lock_timeout', '3s', true)) first,
+        (SELECT unnest($1::uuid[]) AS id, unnest($7::text[]) AS payload,
+            generate_series(1, cardinality($1)) AS n) g";
 const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9) AS line";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -130,6 +141,7 @@ pub(crate) async fn enqueue(tx: &Tx<'_>, jobs: &[NewJob]) -> Outcome<Vec<Enqueue
 struct Inserts {
     db: Arc<Database>,
     lines: LineNumbers,
+    highest: Highest,
 }
 
 impl Inserts {
@@ -152,11 +164,14 @@ impl Inserts {
     /// Puts jobs in of which none is known; if one is, they are refused.
     async fn put_new(&self, rows: &[Written<'_>]) -> Outcome<()> {
         let ids: Vec<Uuid> = rows.iter().map(|(job, _)| job.id.uuid()).collect();
-        let (lowest, highest) = (ids.iter().min(), ids.iter().max());
+        let (Some(&lowest), Some(&highest)) = (ids.iter().min(), ids.iter().max()) else {
+            return Ok(());
+        };
+        let fresh = self.highest.rises(lowest, highest);
         let alike = rows
             .first()
             .filter(|(first, _)| rows.iter().all(|(job, _)| are_alike(job, first)));
-        let Some((job, payload)) = alike else {
+        let Some((job, _)) = alike else {
             let columns = JobColumns::new(rows.iter().copied());
             let [new @ .., _keys] = columns.params();
             let ends: [&(dyn ToSql + Sync); 2] = [&lowest, &highest];
@@ -165,16 +180,26 @@ impl Inserts {
                 .await?;
             return Ok(());
         };
+        let payloads: Vec<&str> = rows.iter().map(|(_, payload)| *payload).collect();
         let (tenant, kind, priority) = (job.tenant.as_str(), &job.kind, job.priority);
         let attempts = i64::from(job.max_attempts);
-        let lone = rows.len() == 1 && job.run_at.is_none();
-        if lone && let Some(line) = self.lines.of(job) {
-            let params: Params<'_> =
-                &[&lowest, &tenant, kind, payload, &priority, &attempts, &line];
-            self.db.rows(PUT_ONE, params).await?;
+        let line = job.run_at.is_none().then(|| self.lines.of(job)).flatten();
+        if fresh && let Some(line) = line {
+            let [line, attempts, priority, kind, tenant]: [&(dyn ToSql + Sync); 5] =
+                [&line, &attempts, &priority, kind, &tenant];
+            match (&ids[..], &payloads[..]) {
+                ([id], [payload]) => {
+                    let params: Params<'_> = &[id, line, attempts, priority, kind, tenant, payload];
+                    self.db.execute(PUT_ONE, params).await?
+                }
+                _ => {
+                    let params: Params<'_> =
+                        &[&ids, line, attempts, priority, kind, tenant, &payloads];
+                    self.db.execute(PUT_SEVERAL, params).await?
+                }
+            };
             return Ok(());
         }
-        let payloads: Vec<&str> = rows.iter().map(|(_, payload)| *payload).collect();
         let params: Params<'_> = &[
             &ids,
             &payloads,
@@ -187,7 +212,9 @@ impl Inserts {
             &highest,
         ];
         let told = self.db.row(PUT_ALIKE, params).await?;
-        if lone && let Some(told) = told {
+        if job.run_at.is_none()
+            && let Some(told) = told
+        {
             self.lines.note(job, told.column("line")?);
         }
         Ok(())
@@ -205,6 +232,7 @@ impl Writer {
         let inserts = Arc::new(Inserts {
             db: db.clone(),
             lines: LineNumbers::default(),
+            highest: Highest::default(),
         });
         let company = {
             let inserts = inserts.clone();

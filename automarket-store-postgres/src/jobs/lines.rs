@@ -11,7 +11,7 @@ use automarket_core::{TenantId, store::NewJob};
 const MOST: usize = 10_000;
 
 /// The lines of jobs that are due, as the database told them: to reckon one is a tenth of what it does for a lone job.
-/// A migration that gives lines other numbers gives `put_one` other parameters.
+/// A migration that gives lines other numbers gives their column another name: a process of before must not use its own.
 #[derive(Default)]
 pub(super) struct LineNumbers(Mutex<HashMap<Line, i64>>);
 

@@ -4,6 +4,7 @@
 mod admission;
 mod claim;
 mod enqueue;
+mod fresh;
 mod heads;
 mod lines;
 mod read;

@@ -26,7 +26,8 @@ macro_rules! select {
     };
 }
 
-pub(super) const BY_ID: &str = select!("WHERE j.id = $1 AND j.tenant = $2");
+pub(super) const BY_ID: &str =
+    select!("WHERE j.id = $1 AND j.tenant = $2 ORDER BY j.finished_at LIMIT 1");
 pub(super) const BY_KEY: &str = select!(
     "WHERE j.tenant = $1 AND j.kind = $2 AND j.unique_key = $3 ORDER BY j.place DESC LIMIT 1"
 );

@@ -355,7 +355,8 @@ pub(super) async fn cancel(db: &Database, tenant: &TenantId, id: JobId) -> Outco
             (id, place, run_at, finished_at, fence, attempts, crashes, tenant, state, kind, priority,
             max_attempts, unique_key, created_at, payload)
         SELECT id, place, run_at, automarket.clock(), coalesce(fence, 0), coalesce(attempts, 0), coalesce(crashes, 0),
-            tenant, 'cancelled', kind, priority, max_attempts, unique_key, created_at, payload FROM gone";
+            tenant, 'cancelled', kind, priority, max_attempts, unique_key, created_at, payload FROM gone
+        ON CONFLICT DO NOTHING"; // What was gone already was a late repeat.
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)
 }
 
@@ -364,12 +365,14 @@ pub(super) async fn redrive(db: &Database, tenant: &TenantId, id: JobId) -> Outc
     let sql = "WITH dead AS (
             SELECT e.* FROM automarket.ended e
             WHERE e.id = $1 AND e.tenant = $2 AND e.state = 'dead' FOR UPDATE
+        ), late AS ( -- A repeat that no claim has met yet.
+            DELETE FROM automarket.queue q USING dead WHERE q.id = dead.id RETURNING q.id
         ), back AS (
             INSERT INTO automarket.queue
                 (id, place, line, run_at, created_at, max_attempts, fence, priority, kind, tenant, unique_key, payload)
             SELECT id, place, automarket.line(kind, priority, tenant, true), automarket.clock(), created_at,
                 max_attempts, fence, priority, kind, tenant, unique_key, payload
-            FROM dead, automarket.bounded()
+            FROM dead, automarket.bounded(), (SELECT count(*) FROM late) late
             ON CONFLICT DO NOTHING RETURNING id)
         DELETE FROM automarket.ended e USING back b WHERE e.id = b.id";
     Ok(db.execute(sql, &[&id.uuid(), &tenant.as_str()]).await? > 0)

@@ -14,6 +14,7 @@ mod faults;
 mod heart;
 mod isolation;
 mod kill;
+mod late;
 mod left;
 mod numbers;
 mod publishing;
