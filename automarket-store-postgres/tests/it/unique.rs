@@ -102,8 +102,8 @@ async fn a_repeat_that_waits_for_the_end_of_its_job_does_not_revive_it() {
 async fn waiting_puts(admin: &Client, schema: &str) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0";
-    let put = format!("{schema}.put_");
-    admin.query_one(sql, &[&put]).await.unwrap().get(0)
+    let ours = format!("{schema}.");
+    admin.query_one(sql, &[&ours]).await.unwrap().get(0)
 }
 
 /// Takes the key `held` in a host's transaction.
@@ -143,12 +143,14 @@ async fn an_id_that_an_open_transaction_holds_holds_up_no_other_job() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let held = job();
+    let admin = client(cluster.url()).await;
     let mut host = client(cluster.url()).await;
+    // What comes after it is put in as a job that nobody knows.
+    test.store.enqueue(&[job()]).await.unwrap();
+    let held = job();
     let tx = host.transaction().await.unwrap();
     let put = with_tokio_postgres::enqueue_in(&test.store, &tx, &held);
     put.await.unwrap();
-    let admin = client(cluster.url()).await;
     let mut repeats = Vec::new();
     for waiting in 1..4_i64 {
         let (store, held) = (test.store.clone(), held.clone());
@@ -176,7 +178,11 @@ async fn an_id_that_an_open_transaction_holds_holds_up_no_other_job() {
     let batch = test.store.enqueue(&batch).await.unwrap_err();
     assert_eq!(batch.rule(), Some("postgres.timeout"));
     for repeat in repeats {
-        let refused = repeat.await.unwrap().unwrap_err();
+        let refused = tokio::time::timeout(Duration::from_secs(60), repeat).await;
+        let refused = refused
+            .expect("nobody waits for good")
+            .unwrap()
+            .unwrap_err();
         assert_eq!(refused.rule(), Some("postgres.timeout"));
     }
     tx.commit().await.unwrap();
