@@ -1,17 +1,28 @@
-use automarket_core::oauth::{Pkce, Place, Provider, Refresh, Registration};
+use automarket_core::oauth::{
+    Method, Pkce, Place, Provider, Refresh, Registration, Revocation, RevokeBy,
+};
 
-/// Twenty's OAuth 2.0: authorization code with PKCE, and client credentials. Each instance gives apps by call
-/// (`Connect::register`); which instance it is says [`App::place`](automarket_core::oauth::App::place)
-/// `("instance", ..)`, the cloud unless said otherwise. An access token lives for an hour.
+/// Twenty's OAuth 2.0: authorization code with PKCE, and client credentials for apps with a secret. Each instance
+/// gives apps by call (`Connect::register`); which instance it is says
+/// [`App::place`](automarket_core::oauth::App::place) `("instance", ..)`, the cloud unless said otherwise: the
+/// address at which people use it, for the page where they agree is the front end's.
 #[must_use]
 pub fn oauth() -> Provider {
     Provider {
+        revoke: Some(Revocation {
+            url: "{instance}/oauth/revoke",
+            method: Method::Post,
+            by: RevokeBy::Client,
+            // An access token lives to its end whatever is said of it.
+            refresh_token: true,
+        }),
         pkce: Pkce::S256,
         scopes: &["api"],
         service_scopes: &["api"],
         places: &[Place {
             name: "instance",
-            default: Some("https://api.twenty.com"),
+            // Pages and API are both there. At `api.twenty.com` there are no pages.
+            default: Some("https://app.twenty.com"),
             callback: None,
         }],
         registration: Some(Registration {
@@ -23,7 +34,7 @@ pub fn oauth() -> Provider {
         refresh: Refresh::Token { rotates: true },
         ..Provider::new(
             crate::PLATFORM,
-            "{instance}/oauth/authorize",
+            "{instance}/authorize",
             "{instance}/oauth/token",
         )
     }

@@ -27,6 +27,8 @@ pub struct AuthRules {
     pub revoke: Option<(Method, &'static str)>,
     /// Path where apps are registered.
     pub register: Option<&'static str>,
+    /// Whether an app that is registered by call is a public one, without secret.
+    pub registers_public: bool,
     /// Where one access token is traded for another.
     pub trades: &'static [TradeRule],
     /// The app that it knows.
@@ -55,6 +57,8 @@ pub struct AuthRules {
     pub access_seconds: i64,
     /// Whether it gives refresh tokens.
     pub refresh_token: bool,
+    /// The life of a refresh token in seconds; 0 is for ever.
+    pub refresh_seconds: i64,
     /// Whether each refresh gives a new refresh token and kills the old. Using a killed one revokes the whole
     /// family.
     pub rotates: bool,
@@ -80,6 +84,7 @@ impl AuthRules {
             token_method: Method::Post,
             revoke: None,
             register: None,
+            registers_public: false,
             trades: &[],
             client_id: "app".to_owned(),
             client_secret: "app-secret".to_owned(),
@@ -94,6 +99,7 @@ impl AuthRules {
             code_seconds: 60,
             access_seconds: 3600,
             refresh_token: true,
+            refresh_seconds: 0,
             rotates: false,
             reply: standard_reply,
             error: standard_error,

@@ -42,7 +42,7 @@ struct World {
     user: UserSays,
     codes: BTreeMap<String, Code>,
     families: Vec<Family>,
-    /// Apps that were registered by call: id, secret and redirect address.
+    /// Apps that were registered by call: id, secret (empty for a public one) and redirect address.
     apps: Vec<(String, String, String)>,
     log: Vec<Value>,
 }
@@ -62,6 +62,9 @@ struct Family {
     scopes: Vec<String>,
     access: Vec<(String, Option<DateTime<Utc>>)>,
     refresh: Option<String>,
+    /// When the refresh token was given.
+    #[serde(default)]
+    refresh_given: Option<DateTime<Utc>>,
     used: Vec<String>,
     revoked: bool,
     given: usize,
@@ -191,7 +194,9 @@ impl AuthServer {
         let param = |name: &str| params.get(name).map(String::as_str);
         let in_body = || {
             let app = param(rules.client_id_param).and_then(|id| self.app(world, id));
-            app.is_some_and(|(_, secret, _)| param("client_secret") == Some(&secret))
+            // A public app has none.
+            let given = param("client_secret").unwrap_or_default();
+            app.is_some_and(|(_, secret, _)| given == secret)
         };
         let in_header = || {
             let pair = format!("{}:{}", rules.client_id, rules.client_secret);
@@ -292,7 +297,13 @@ impl AuthServer {
                     family.revoked = true;
                     return Err("invalid_grant");
                 }
-                let by_token = |f: &Family| !f.revoked && f.refresh.as_ref() == Some(&token);
+                let life = Duration::seconds(rules.refresh_seconds);
+                let lives = |given| rules.refresh_seconds == 0 || now < given + life;
+                let by_token = |f: &Family| {
+                    !f.revoked
+                        && f.refresh.as_ref() == Some(&token)
+                        && f.refresh_given.is_none_or(lives)
+                };
                 let family = world.families.iter().position(by_token);
                 let family = family.ok_or("invalid_grant")?;
                 let refresh = rules.rotates.then(|| {
@@ -376,11 +387,20 @@ impl AuthServer {
             return self.error("invalid_redirect_uri");
         };
         let n = world.apps.len() + 1;
-        let (id, secret) = (format!("app-{n}"), format!("app-secret-{n}"));
-        let reply =
-            json!({"client_id": id, "client_secret": secret, "client_secret_expires_at": 0});
+        let id = format!("app-{n}");
+        let mut reply = json!({"client_id": id, "redirect_uris": [redirect_uri]});
+        let secret = match self.rules.registers_public {
+            true => String::new(),
+            false => format!("app-secret-{n}"),
+        };
+        if secret.is_empty() {
+            reply["token_endpoint_auth_method"] = "none".into();
+        } else {
+            reply["client_secret"] = secret.clone().into();
+            reply["client_secret_expires_at"] = 0.into();
+        }
         world.apps.push((id, secret, redirect_uri));
-        json_reply(200, &reply)
+        json_reply(201, &reply)
     }
 
     /// Who the token speaks for.
@@ -406,6 +426,7 @@ impl World {
             scopes,
             access: Vec::new(),
             refresh: None,
+            refresh_given: None,
             used: Vec::new(),
             revoked: false,
             given: 0,
@@ -428,6 +449,7 @@ impl World {
         family.access.push((access_token.clone(), dies));
         if refresh_token.is_some() {
             family.refresh.clone_from(&refresh_token);
+            family.refresh_given = Some(now);
         }
         Issued {
             access_token,
