@@ -35,7 +35,7 @@ impl Accounts {
         credential: &Credential,
         put: DateTime<Utc>,
     ) -> Result<Option<NewJob>> {
-        let Some(end) = self.dies_unused(account, credential) else {
+        let Some(end) = self.dies_unused(account, credential, put) else {
             return Ok(None);
         };
         let payload = serde_json::to_value(Payload {
@@ -105,22 +105,34 @@ impl Accounts {
             // The host has not registered the app here. That is no reason to let the token die.
             return Ok(Some(self.store.now().await? + AGAIN));
         }
-        let end = self.dies_unused(account, &credential);
+        let end = self.dies_unused(account, &credential, row.updated_at);
         Ok(end.map(|end| due(row.updated_at, end)))
     }
 
-    /// When it can no longer be renewed, if that is known and renewing helps: an access token that is traded
-    /// for its successor while it lives (Threads, Instagram), a refresh token with an end (LinkedIn).
-    fn dies_unused(&self, account: &Account, credential: &Credential) -> Option<DateTime<Utc>> {
+    /// When what was put at this instant can no longer be renewed, if that is known and renewing helps: an access
+    /// token that is traded for its successor while it lives (Threads, Instagram), a refresh token with an end, which
+    /// the reply said (LinkedIn) or the platform's data say (X, Twenty).
+    fn dies_unused(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        put: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let Credential::OAuth(tokens) = credential else {
             return None;
         };
         let provider = self.apps.provider(&account.platform, &tokens.app)?;
         match (&tokens.grant, &provider.refresh) {
             (Grant::Code, Refresh::Trade(_)) => tokens.expires_at,
-            (Grant::Code, Refresh::Token { .. }) => tokens
-                .refresh_expires_at
-                .filter(|_| tokens.refresh_token.is_some()),
+            (Grant::Code, Refresh::Token { .. }) => {
+                // Tokens from before the life was known here, or that a host brought, do not say it.
+                let life = || {
+                    let life = TimeDelta::try_seconds(provider.refresh_token_seconds?)?;
+                    put.checked_add_signed(life)
+                };
+                tokens.refresh_token.as_ref()?;
+                tokens.refresh_expires_at.or_else(life)
+            }
             _ => None,
         }
     }

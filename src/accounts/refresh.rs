@@ -364,6 +364,9 @@ impl Accounts {
             }
         };
         fault_point("credential.renewed", "after");
+        if let Err(error) = self.stay_alive(account, credential, row.updated_at).await {
+            tracing::warn!(error = %error.report(), "a renewed token has no job that keeps it alive");
+        }
         let noted = self.note(
             account,
             AuditAction::Refresh,
@@ -376,6 +379,19 @@ impl Accounts {
         }
         let read = self.read(account, &row, read_at).await;
         read.map(|(opened, _)| opened)
+    }
+
+    /// Puts the job that keeps it alive where there is none: the account may be from before its end was known.
+    async fn stay_alive(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        put: DateTime<Utc>,
+    ) -> Result<()> {
+        if let Some(job) = self.keep_alive_job(account, credential, put)? {
+            self.store.enqueue(&[job]).await?;
+        }
+        Ok(())
     }
 
     /// After the platform refused a credential: another one to try once. `None` when there is none, and the

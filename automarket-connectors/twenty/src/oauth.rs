@@ -32,6 +32,8 @@ pub fn oauth() -> Provider {
         }),
         // It does not say whether the old one stays good.
         refresh: Refresh::Token { rotates: true },
+        // `APPLICATION_REFRESH_TOKEN_EXPIRES_IN`, unless an instance sets another.
+        refresh_token_seconds: Some(60 * 86_400),
         ..Provider::new(
             crate::PLATFORM,
             "{instance}/authorize",

@@ -37,6 +37,8 @@ pub fn oauth() -> Provider {
         ],
         client: ClientAuth::Basic,
         refresh: Refresh::Token { rotates: true },
+        // Half a year, as is said; X documents none. To renew too early harms nothing.
+        refresh_token_seconds: Some(180 * 86_400),
         codes: CODES,
         ..Provider::new(
             crate::PLATFORM,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use automarket::{
     ErrorKind, Post, Retry, When,
     core::http_types::StatusCode,
-    store::{JobState, JobStore as _},
+    store::{Job, JobState, JobStore as _},
     testing::{FaultStore, RecordingPublisher, StoreFault, StoreRule, TokioClock},
 };
 use tokio::time::sleep;
@@ -450,6 +450,61 @@ async fn a_workers_clock_that_is_wrong_renews_nothing_too_often() {
             tenant.context(world.account.id).await.unwrap();
         }
         assert_eq!(world.issuer.token_requests(), round + 1);
+    }
+}
+
+/// A process that knows how long the platform's refresh tokens live, though no reply says so.
+fn knowing(world: &World) -> Tenant {
+    let provider = Provider {
+        refresh_token_seconds: Some(60 * 86_400),
+        ..provider()
+    };
+    let market = market(world.store.clone(), world.issuer.clone())
+        .oauth(provider, App::new("client", "client-secret"))
+        .clock(Arc::new(world.clock.clone()))
+        .build()
+        .unwrap();
+    market.tenant("acme").unwrap()
+}
+
+async fn keep_alive_job(world: &World) -> Option<Job> {
+    let id = world.account.id.to_string();
+    let job = world
+        .store
+        .job_by_key(world.tenant.id(), "credential-keep-alive", &id);
+    job.await.unwrap()
+}
+
+#[tokio::test]
+async fn tokens_that_a_host_brings_are_kept_alive_as_long_as_the_platforms_are() {
+    let world = World::new().await;
+    let tenant = knowing(&world);
+    let (access, refresh) = world.issuer.grant();
+    let end = issuer::later(&world.clock, 3600);
+    let account = world.account.clone();
+    let brought = tenant.add_account(account, tokens(&access, &refresh, end));
+    brought.await.unwrap();
+    let job = keep_alive_job(&world).await.expect("there is a job");
+    for (days, requests) in [(39, 0), (2, 1), (38, 1), (3, 2)] {
+        world.pass(days * 86_400);
+        tenant.work_on(job.id, LEASE).await.unwrap();
+        assert_eq!(world.issuer.token_requests(), requests, "after {days} d");
+    }
+}
+
+#[tokio::test]
+async fn an_account_from_before_the_life_was_known_is_kept_alive_from_its_next_renewal_on() {
+    let world = World::new().await;
+    assert!(keep_alive_job(&world).await.is_none());
+    world.pass(3600);
+    let tenant = knowing(&world);
+    tenant.context(world.account.id).await.unwrap();
+    assert_eq!(world.issuer.token_requests(), 1);
+    let job = keep_alive_job(&world).await.expect("there is a job");
+    for (days, requests) in [(39, 1), (2, 2), (41, 3)] {
+        world.pass(days * 86_400);
+        tenant.work_on(job.id, LEASE).await.unwrap();
+        assert_eq!(world.issuer.token_requests(), requests, "after {days} d");
     }
 }
 

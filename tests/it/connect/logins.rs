@@ -503,6 +503,15 @@ async fn an_x_login_is_one_account_that_renews_itself() {
         .pick(&offered.handle, "session", [&only.remote_id])
         .await;
     let id = accounts.unwrap()[0].id;
+    let store = backend.tenant.market().store();
+    let kept = store
+        .job_by_key(
+            backend.tenant.id(),
+            "credential-keep-alive",
+            &id.to_string(),
+        )
+        .await;
+    assert!(kept.unwrap().is_some(), "X gives up idle logins, too");
     for text in ["We shipped!", "And again", "And again and again"] {
         assert_eq!(
             backend.publish(id, Post::text(text)).await,
@@ -584,4 +593,21 @@ async fn a_twenty_instance_gives_an_app_and_its_accounts_live_there() {
         let now = automarket::Clock::now(&backend.clock);
         assert!(!backend.whole.auth.works("at-0-2", now));
     }
+}
+
+#[tokio::test]
+async fn an_idle_twenty_login_does_not_die() {
+    let backend = twenty_at("app.twenty.com");
+    let account = connect_twenty(&backend, App::public("")).await;
+    let key = account.id.to_string();
+    let store = backend.tenant.market().store();
+    let job = store
+        .job_by_key(backend.tenant.id(), "credential-keep-alive", &key)
+        .await;
+    let job = job.unwrap().expect("an idle token is kept alive");
+    for _ in 0..2 {
+        backend.clock.advance(TimeDelta::days(41));
+        backend.tenant.work_on(job.id, LEASE).await.unwrap();
+    }
+    ask_twenty(&backend, &account).await;
 }
