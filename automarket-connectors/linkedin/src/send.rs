@@ -23,7 +23,7 @@ use crate::{
     wire::{Comment, Page, Post},
 };
 
-/// What LinkedIn does not show everywhere yet is tried again so often, after this time.
+/// A file that LinkedIn does not know everywhere yet is tried again so often, after this time.
 const UNSEEN: (u32, Duration) = (3, Duration::from_secs(3));
 /// How long after its beginning a post may be sent again where only LinkedIn's refusal of repeats protects it.
 const TRUSTED: TimeDelta = TimeDelta::hours(12);
@@ -234,24 +234,15 @@ impl Commenting<'_> {
         Err(cannot_tell("the post has more comments than are searched"))
     }
 
+    /// The post was made a moment ago, and may not be seen yet.
     pub(crate) async fn send(&self) -> Result<String> {
-        let (tries, pause) = UNSEEN;
-        let mut tried = 1;
-        loop {
+        let write = || async {
             let call = self.api.comment(self.author, self.post, self.text.trim())?;
-            match send(self.cx, call).await {
-                Ok(reply) => {
-                    let comment = reply.json::<Comment>().ok();
-                    let named = comment.and_then(|comment| comment.comment_urn.or(comment.id));
-                    return named.map_or_else(|| created(&reply), Ok);
-                }
-                // The post was made a moment ago.
-                Err(error) if error.kind() == ErrorKind::NotFound && tried < tries => {
-                    tokio::time::sleep(pause).await;
-                    tried += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+            let reply = send(self.cx, call).await?;
+            let comment = reply.json::<Comment>().ok();
+            let named = comment.and_then(|comment| comment.comment_urn.or(comment.id));
+            named.map_or_else(|| created(&reply), Ok)
+        };
+        self.cx.until_seen("linkedin.comment.unseen", write).await
     }
 }

@@ -310,10 +310,25 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
     let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
     done(outcome.unwrap());
     one_of_each(&world.effects(), "hidden twice");
+    // Longer than an attempt lasts, of an organisation and of a member.
+    for member in [false, true] {
+        let world = World::new();
+        let cx = if member { world.anna() } else { world.cx() };
+        world.fake.hide_from_comments(4);
+        let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+        let later = Retry::After(Some(Duration::from_secs(30)));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, later));
+        let outcome = world.linkedin.publish(&cx, &commented()).await;
+        assert_eq!(done(outcome.unwrap()).comment_error(), None);
+        one_of_each(&world.effects(), "hidden four times");
+    }
     // Not for ever.
     let world = World::new();
     world.fake.hide_from_comments(9);
-    let outcome = world.linkedin.publish(&world.cx(), &commented()).await;
+    let cx = world.cx();
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    world.clock.advance(TimeDelta::minutes(11));
+    let outcome = world.linkedin.publish(&cx, &commented()).await;
     let why = done(outcome.unwrap()).comment_error().unwrap();
     assert_eq!(why.kind, ErrorKind::NotFound);
     assert_eq!(world.effects().len(), 1);
