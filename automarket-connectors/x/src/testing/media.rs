@@ -183,7 +183,7 @@ pub(super) fn metadata(state: &mut State, call: &Incoming<'_>) -> Response<Bytes
 
 fn own<'a>(state: &'a mut State, call: &Incoming<'_>, id: &str) -> Option<&'a mut Upload> {
     let upload = state.uploads.get_mut(id)?;
-    (upload.user == call.user).then_some(upload)
+    (upload.user == call.user && call.now < upload.until).then_some(upload)
 }
 
 fn missing() -> Response<Bytes> {

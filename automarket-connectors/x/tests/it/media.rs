@@ -157,6 +157,30 @@ async fn uploads_that_ran_out_are_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn uploads_that_ran_out_before_they_were_ready_are_made_again() {
+    let world = World::new();
+    let (_file, film) = film(2048);
+    let picture = Media::image(PNG, "image/png").alt("A dot");
+    world.fault("/2/media/metadata", Fault::StatusBefore(401));
+    world.fake.set_processing(40);
+    for (text, media, kind) in [
+        ("A picture", picture, ErrorKind::Unauthorized),
+        ("A film", film, ErrorKind::Unavailable),
+    ] {
+        let post = Post::text(text).media(media);
+        let cx = world.cx();
+        let error = world.x.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        // The account is connected again; the workers are back.
+        world.clock.advance(TimeDelta::hours(30));
+        world.fake.set_processing(2);
+        done(world.x.publish(&cx, &post).await.unwrap());
+        world.fake.set_processing(40);
+    }
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn media_of_a_part_that_is_out_is_not_brought_again() {
     let world = World::new();
     let (file, media) = film(2048);
