@@ -244,26 +244,28 @@ impl Publisher for X {
         if ids.is_empty() {
             ids.push(receipt.remote_id.clone());
         }
+        // Each is a step: what is gone counts as a deletion, and of these X allows fewer than a thread may have parts.
         for id in ids.iter().rev() {
-            match ask::<Deleted>(cx, api.delete(id)?).await {
-                Ok(answer) if answer.deleted => {}
-                Ok(_) => {
-                    return Err(Error::new(
-                        ErrorKind::UnexpectedReply,
-                        "X says that the post was not deleted",
-                    )
-                    .with_platform(&PLATFORM));
-                }
-                Err(error) if is_gone(&error) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(error.with_remedy(
-                        "look on X whether it is still there, and whether base_url is right, then delete it again",
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
+            cx.step(&format!("x.delete.{id}"), || remove(cx, &api, id))
+                .await?;
         }
         Ok(())
+    }
+}
+
+async fn remove(cx: &Context, api: &Api<'_>, id: &str) -> Result<()> {
+    match ask::<Deleted>(cx, api.delete(id)?).await {
+        Ok(answer) if answer.deleted => Ok(()),
+        Ok(_) => Err(Error::new(
+            ErrorKind::UnexpectedReply,
+            "X says that the post was not deleted",
+        )
+        .with_platform(&PLATFORM)),
+        Err(error) if is_gone(&error) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_remedy(
+            "look on X whether it is still there, and whether base_url is right, then delete it again",
+        )),
+        Err(error) => Err(error),
     }
 }
 

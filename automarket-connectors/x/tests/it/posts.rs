@@ -4,6 +4,7 @@ use automarket_connector_x::{Poll, Replies, XConfig, XOptions, testing};
 use automarket_core::{
     Content, Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Receipt,
     check::{Severity, check},
+    chrono::TimeDelta,
     content::Voice,
     store::Account,
     testing::Fault,
@@ -28,6 +29,23 @@ async fn a_thread_is_a_chain_and_its_comment_answers_its_beginning() {
     assert_eq!(receipt.url, Some(url));
     // Deleting takes all of it away.
     world.x.delete(&world.cx(), &receipt).await.unwrap();
+    assert!(world.effects().is_empty());
+}
+
+#[tokio::test]
+async fn a_long_thread_is_deleted_over_the_limit_of_deletions() {
+    let world = World::new();
+    let mut post = Post::text("Part 0");
+    post.base.thread = Some((1..60).map(|n| format!("Part {n}")).collect());
+    let receipt = done(world.x.publish(&world.cx(), &post).await.unwrap());
+    assert_eq!(world.effects().len(), 60);
+    // 50 in 15 minutes, and what is gone counts as well.
+    let cx = world.cx();
+    let error = world.x.delete(&cx, &receipt).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(world.effects().len(), 10);
+    world.clock.advance(TimeDelta::minutes(15));
+    world.x.delete(&cx, &receipt).await.unwrap();
     assert!(world.effects().is_empty());
 }
 
