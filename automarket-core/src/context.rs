@@ -6,7 +6,6 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::Url;
@@ -19,7 +18,7 @@ use crate::{
     oauth::TokenSet,
     purpose::Purposes,
     steps::{self, MemorySteps, Steps},
-    store::Account,
+    store::{Account, configured},
 };
 
 /// What was just sent a platform may not list yet: so many looks, so far apart.
@@ -273,20 +272,8 @@ impl Context {
     /// # Errors
     /// `Config` when the account's settings are not of the connector's shape.
     pub fn config<C: Serialize + DeserializeOwned>(&self, base: &C) -> Result<C> {
-        let wrong = |error: serde_json::Error| {
-            Error::new(
-                ErrorKind::Config,
-                "the account's settings are not this connector's",
-            )
-            .with_source(error)
-        };
-        let mut config = serde_json::to_value(base).map_err(wrong)?;
-        if let (Value::Object(config), Some(Value::Object(settings))) =
-            (&mut config, self.account().map(|a| &a.settings))
-        {
-            config.extend(settings.clone());
-        }
-        serde_json::from_value(config).map_err(wrong)
+        let settings = self.account().map(|account| &account.settings);
+        configured(base, settings)
     }
 
     /// Says what a call is for, before its first step: else another post or notice by the same context would be

@@ -49,6 +49,12 @@ impl X {
         Self { config, profile }
     }
 
+    /// What holds for an account. Settings that are none of X's are refused when they are used.
+    fn config_of(&self, account: Option<&Account>) -> XConfig {
+        let own = account.and_then(|account| account.config(&self.config).ok());
+        own.unwrap_or_else(|| self.config.clone())
+    }
+
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
         if post.delivery != Delivery::Now {
             return Err(undeclared(&self.profile, "posts.create"));
@@ -180,15 +186,11 @@ impl Publisher for X {
     }
 
     fn profile_for(&self, account: &Account) -> Profile {
-        let long = account.settings["long_posts"].as_bool();
-        rules::profile(&XConfig {
-            long_posts: long.unwrap_or(self.config.long_posts),
-            ..self.config.clone()
-        })
+        rules::profile(&self.config_of(Some(account)))
     }
 
-    fn check(&self, content: &Content, _: Delivery, _: Option<&Account>) -> Vec<Finding> {
-        rules::findings(content, &self.config)
+    fn check(&self, content: &Content, _: Delivery, account: Option<&Account>) -> Vec<Finding> {
+        rules::findings(content, &self.config_of(account))
     }
 
     async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {

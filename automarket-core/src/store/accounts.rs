@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{AccountId, Platform, Result, TenantId};
+use crate::{AccountId, Error, ErrorKind, Platform, Result, TenantId};
 
 /// One tenant's connection to one platform. Its credential is not part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,34 @@ impl Account {
         self.settings = settings;
         self
     }
+
+    /// A connector's configuration with the settings laid over it, as [`Context::config`](crate::Context::config)
+    /// makes it for calls.
+    ///
+    /// # Errors
+    /// `Config` when the settings are not of the connector's shape.
+    pub fn config<C: Serialize + DeserializeOwned>(&self, base: &C) -> Result<C> {
+        configured(base, Some(&self.settings))
+    }
+}
+
+/// A connector's configuration with an account's settings laid over it.
+pub(crate) fn configured<C: Serialize + DeserializeOwned>(
+    base: &C,
+    settings: Option<&Value>,
+) -> Result<C> {
+    let wrong = |error: serde_json::Error| {
+        Error::new(
+            ErrorKind::Config,
+            "the account's settings are not this connector's",
+        )
+        .with_source(error)
+    };
+    let mut config = serde_json::to_value(base).map_err(wrong)?;
+    if let (Value::Object(config), Some(Value::Object(settings))) = (&mut config, settings) {
+        config.extend(settings.clone());
+    }
+    serde_json::from_value(config).map_err(wrong)
 }
 
 /// Accounts.

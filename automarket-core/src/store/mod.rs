@@ -18,6 +18,7 @@ mod rules;
 mod schedules;
 mod upkeep;
 
+pub(crate) use accounts::configured;
 pub use accounts::{Account, AccountStore};
 pub use attempts::{
     Attempt, AttemptOutcome, AttemptSort, AttemptStats, AttemptStore, Decision, Latency, Operation,

@@ -1,6 +1,6 @@
 //! What posts become on X.
 
-use automarket_connector_x::{Poll, Replies, XConfig, XOptions, testing};
+use automarket_connector_x::{Poll, Replies, X, XConfig, XOptions, testing};
 use automarket_core::{
     Content, Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher, Receipt,
     check::{Severity, check},
@@ -47,6 +47,45 @@ async fn a_long_thread_is_deleted_over_the_limit_of_deletions() {
     world.clock.advance(TimeDelta::minutes(15));
     world.x.delete(&cx, &receipt).await.unwrap();
     assert!(world.effects().is_empty());
+}
+
+#[tokio::test]
+async fn an_account_of_another_app_is_judged_by_its_own_settings() {
+    let account = |settings| {
+        let tenant = automarket_core::TenantId::new("acme").unwrap();
+        Account::new(tenant, automarket_connector_x::PLATFORM, testing::USER)
+            .with_settings(settings)
+    };
+    let options = XOptions {
+        quote: Some("1".into()),
+        ..XOptions::default()
+    };
+    let quote = with_options("So true", &options);
+    let quote = quote.content_for(&automarket_connector_x::PLATFORM, None);
+    for self_serve in [true, false] {
+        let x = X::new(XConfig {
+            self_serve,
+            ..XConfig::default()
+        });
+        for (settings, refused) in [
+            (json!(null), self_serve),
+            (json!({"username": "acme"}), self_serve),
+            (json!({"self_serve": true}), true),
+            (json!({"self_serve": false}), false),
+        ] {
+            let account = account(settings);
+            let found = x.check(&quote, Delivery::Now, Some(&account));
+            let rules: Vec<_> = found.iter().map(|finding| &*finding.rule).collect();
+            let wanted: &[&str] = if refused {
+                &["x.quote_restricted"]
+            } else {
+                &[]
+            };
+            assert_eq!(rules, wanted, "{account:?}");
+            let cashtags = x.profile_for(&account).text.max_cashtags;
+            assert_eq!(cashtags.is_some(), refused, "{account:?}");
+        }
+    }
 }
 
 #[tokio::test]
