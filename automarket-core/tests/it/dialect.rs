@@ -110,6 +110,29 @@ fn headings_and_paragraphs() {
 }
 
 #[test]
+fn a_break_of_html_breaks_the_line() {
+    for tag in ["<br>", "<BR/>", "<br />"] {
+        renders(
+            &format!("one{tag}two"),
+            &[
+                (Plain, "one\ntwo"),
+                (Html, "<p>one<br />\ntwo</p>\n"),
+                (Markdown, "one\\\ntwo"),
+                (Mrkdwn, "one\ntwo"),
+            ],
+        );
+    }
+    renders(
+        "| a |\n| --- |\n| one<br>two |",
+        &[
+            (Plain, "a\none two"),
+            (Markdown, "| a |\n| --- |\n| one two |"),
+        ],
+    );
+    renders("`<br>` a<b>b", &[(Plain, "<br> a<b>b")]);
+}
+
+#[test]
 fn lists() {
     renders(
         "- one\n- two\n  1. in\n  2. side\n- three\n\n* other",

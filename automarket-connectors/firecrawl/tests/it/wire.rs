@@ -82,3 +82,26 @@ async fn recorded_refusals_map_to_kinds() {
         assert_eq!(error.kind(), kind, "{status} {body}");
     }
 }
+
+/// How its converter breaks a line in a table's cell.
+#[tokio::test]
+async fn a_line_break_in_a_cell_is_no_text() {
+    let markdown = "| a | b |\n| --- | --- |\n| Pro | Up to 5 users.<br>Write `<br>` for more. |";
+    let wire = Script::new()
+        .expect("POST", "https://api.firecrawl.dev/v2/scrape")
+        .reply(
+            200,
+            json!({"success": true, "data": {"markdown": markdown, "metadata": {"statusCode": 200}}})
+                .to_string(),
+        );
+    let page = Firecrawl::new()
+        .read(&wire.context(), "https://example.com/")
+        .await
+        .unwrap();
+    assert!(
+        page.text.contains("Up to 5 users.\nWrite <br> for more."),
+        "{}",
+        page.text
+    );
+    assert_eq!(page.markdown, markdown);
+}

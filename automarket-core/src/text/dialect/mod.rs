@@ -1,7 +1,8 @@
 //! Formatted text in the spelling of each platform.
 //!
 //! Markdown is read once (CommonMark with tables and strikethrough); each file here is one dialect. Raw HTML
-//! in Markdown is literal text in every dialect, and only http, https and mailto links stay links.
+//! in Markdown is literal text in every dialect, but `<br>` within a line, which ends it; only http, https and mailto
+//! links stay links.
 
 mod bounds;
 mod flow;
@@ -30,6 +31,8 @@ use crate::profile::Markup;
 /// | `MarkdownV2` | Telegram's: headings bold, everything reserved escaped |
 /// | `Mrkdwn` | Slack's: `*bold*`, `<address\|text>`, `&`, `<` and `>` escaped |
 /// | `LittleText` | plain, escaped for LinkedIn; hashtags and `@[Name](urn:li:person:1)` stay alive |
+///
+/// Raw HTML is literal text, but `<br>` within a line, which ends it.
 ///
 /// Text of more than 512 KiB or nested more than 32 deep is not read as Markdown: it comes out as the literal text.
 ///
@@ -90,10 +93,17 @@ pub fn escape(text: &str, markup: Markup) -> String {
     }
 }
 
-/// The parsed document; raw HTML has become text.
+/// The parsed document; raw HTML has become text, but for what a table's cell has no other way to say.
 fn events(markdown: &str) -> impl Iterator<Item = Event<'_>> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let events = Parser::new_ext(markdown, options).map(|event| match event {
+    let breaks = |html: &str| {
+        let name = html
+            .trim_start_matches('<')
+            .trim_end_matches(['>', '/', ' ']);
+        name.eq_ignore_ascii_case("br")
+    };
+    let events = Parser::new_ext(markdown, options).map(move |event| match event {
+        Event::InlineHtml(html) if breaks(&html) => Event::HardBreak,
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         event => event,
     });
