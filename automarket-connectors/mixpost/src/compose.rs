@@ -16,6 +16,8 @@ use crate::{MixpostContent, MixpostOptions, MixpostPostInput, MixpostVersion};
 pub(crate) const BODY_LIMIT: usize = 5000;
 /// The most characters of a video's title (YouTube Data API, `snippet.title`).
 const YOUTUBE_TITLE: usize = 100;
+/// Of a text that YouTube takes as no description.
+const DESCRIPTION: &str = "mixpost.youtube_description";
 /// The most characters of an alternative text (docs.mixpost.app, remote upload).
 const ALT_LIMIT: usize = 255;
 
@@ -62,45 +64,63 @@ pub(crate) fn findings(
         message: error.message().to_owned(),
         remedy: error.remedy().unwrap_or_default().to_owned(),
     });
-    let of_options = account.and_then(|rules| missing(content, delivery, rules));
-    options.into_iter().chain(of_options).chain(lost).collect()
+    let refused = account.map(|rules| refused_when_due(content, &text, delivery, rules));
+    let refused = refused.into_iter().flatten();
+    options.into_iter().chain(refused).chain(lost).collect()
 }
 
-/// What a network wants of its options. A draft may still get it from whoever finishes it in Mixpost.
-fn missing(content: &Content, delivery: Delivery, rules: &Profile) -> Option<Finding> {
-    let options = content.options::<MixpostOptions>().ok()?;
+/// What a network refuses of options and text once they are due. A draft may still be mended by whoever finishes it in
+/// Mixpost.
+fn refused_when_due(
+    content: &Content,
+    text: &str,
+    delivery: Delivery,
+    rules: &Profile,
+) -> Vec<Finding> {
+    let Ok(options) = content.options::<MixpostOptions>() else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
     match rules.platform.as_str() {
-        // Mixpost sends an empty title where there is none; YouTube refuses it (invalidTitle).
         "youtube" => {
-            let title = options.youtube.unwrap_or_default().title;
-            let count = title.chars().count();
-            let fits =
-                !title.trim().is_empty() && count <= YOUTUBE_TITLE && !title.contains(['<', '>']);
             let finding = match delivery {
                 Delivery::Draft => Finding::advice,
                 _ => Finding::blocker,
             };
-            (!fits).then(|| {
-                finding(
+            let angle = ['<', '>'];
+            // Mixpost sends an empty title where there is none; YouTube refuses it (invalidTitle).
+            let title = options.youtube.unwrap_or_default().title;
+            let count = title.chars().count();
+            if title.trim().is_empty() || count > YOUTUBE_TITLE || title.contains(angle) {
+                findings.push(finding(
                     "mixpost.youtube_title",
                     "a video needs a title of 1 to 100 characters without `<` and `>`",
                     "set YouTubeOptions::title",
-                )
-            })
+                ));
+            }
+            // invalidDescription.
+            if text.contains(angle) {
+                findings.push(finding(
+                    DESCRIPTION,
+                    "a video's description has no `<` and `>`",
+                    "say them in words",
+                ));
+            }
         }
         // Mixpost sends no board then; that Pinterest refuses it always is not known.
         "pinterest" => {
             let board = options.pinterest.unwrap_or_default().board;
-            board.is_none_or(|board| board.trim().is_empty()).then(|| {
-                Finding::advice(
+            if board.is_none_or(|board| board.trim().is_empty()) {
+                findings.push(Finding::advice(
                     "mixpost.pinterest_board",
                     "a pin without a board may be refused once it is due",
                     "set PinterestOptions::board",
-                )
-            })
+                ));
+            }
         }
-        _ => None,
+        _ => {}
     }
+    findings
 }
 
 /// The post without its media and tag, or what is wrong with it. `rules` are those of its account ([`rules`]).
@@ -112,7 +132,7 @@ pub(crate) fn compose(
 ) -> Result<MixpostPostInput> {
     let text = content.final_text(rules);
     refuse_what_mixpost_cannot(content, &text)?;
-    refuse_what_the_network_will(content, rules, delivery)?;
+    refuse_what_the_network_will(content, &text, rules, delivery)?;
     // A link that the network shows beside the text goes where Mixpost attaches links, once.
     let attached = content
         .link
@@ -169,6 +189,7 @@ fn refuse_what_mixpost_cannot(content: &Content, text: &str) -> Result<()> {
 /// Mixpost looks at the network's rules only when it publishes, which may be days later.
 fn refuse_what_the_network_will(
     content: &Content,
+    text: &str,
     rules: &Profile,
     delivery: Delivery,
 ) -> Result<()> {
@@ -176,13 +197,14 @@ fn refuse_what_the_network_will(
     let blocker = report
         .findings
         .into_iter()
-        .chain(missing(content, delivery, rules))
+        .chain(refused_when_due(content, text, delivery, rules))
         .find(|finding| finding.severity == Severity::Blocker);
     match blocker {
         None => Ok(()),
         Some(finding) => {
             let field = match finding.rule.split('.').next() {
-                // Ours are of the options.
+                _ if finding.rule == DESCRIPTION => "text".to_owned(),
+                // Our others are of the options.
                 Some("mixpost") | None => "options".to_owned(),
                 Some(field) => field.to_owned(),
             };

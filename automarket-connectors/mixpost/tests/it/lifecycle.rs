@@ -242,6 +242,43 @@ async fn what_a_network_wants_of_its_options_is_told_before_it_is_due() {
 }
 
 #[tokio::test]
+async fn what_youtube_takes_in_no_description_is_told_before_it_is_due() {
+    let world = World::new();
+    let rule = "mixpost.youtube_description";
+    let told = |text: &str, network: Platform, delivery| {
+        let film = Media::new(MediaKind::Video, MediaSource::Bytes(vec![7].into()));
+        let mut post = Post::text(text).media(film).delivery(delivery);
+        let options = MixpostOptions {
+            youtube: Some(YouTubeOptions {
+                title: "Demo".into(),
+                ..YouTubeOptions::default()
+            }),
+            ..MixpostOptions::default()
+        };
+        post.base.options = Variant::default().with_options(&options).unwrap().options;
+        let account = account_on(1, network.clone());
+        let content = post.content_for(&network, None);
+        let findings = world.mixpost.check(&content, delivery, Some(&account));
+        let found = findings.into_iter().map(|one| (one.severity, one.rule));
+        (found.collect::<Vec<_>>(), post)
+    };
+    for text in ["Go to Settings > Account", "A -> B", "1 < 2"] {
+        let (findings, post) = told(text, Platform::YOUTUBE, Delivery::Now);
+        assert_eq!(findings, [(Severity::Blocker, rule.to_owned())], "{text}");
+        let any = FaultRule::on("", Fault::NotSent);
+        world.sandbox.faults().add(any);
+        let cx = world.context(1, Platform::YOUTUBE, "k");
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        assert_eq!((error.rule(), error.field()), (Some(rule), Some("text")));
+        assert!(world.sandbox.faults().hits().is_empty());
+        let (findings, _) = told(text, Platform::YOUTUBE, Delivery::Draft);
+        assert_eq!(findings, [(Severity::Advice, rule.to_owned())], "{text}");
+        assert_eq!(told(text, Platform::FACEBOOK, Delivery::Now).0, []);
+    }
+    assert_eq!(told("A to B", Platform::YOUTUBE, Delivery::Now).0, []);
+}
+
+#[tokio::test]
 async fn accounts_are_numbers_of_this_workspace() {
     let world = World::new();
     let error = world
