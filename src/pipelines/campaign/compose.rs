@@ -22,8 +22,6 @@ pub(super) struct Composed {
     pub(super) campaign: Campaign,
     /// In the order of the request.
     pub(super) texts: Vec<Text>,
-    /// When the posts are to appear; `None` for drafts, and for what is to appear once it is handed over.
-    pub(super) due: Option<DateTime<Utc>>,
 }
 
 /// What one network says.
@@ -83,16 +81,13 @@ pub(super) fn compose(
             .filter(|l| l.route.account().is_some())
             .all(|l| able(&l.rules))
     };
-    let due = match request.mode {
-        Mode::Review => Some(at + REVIEW_TIME),
-        Mode::Immediate | Mode::Draft => None,
-    };
-    let delivery = match (request.mode, due) {
-        (Mode::Review, Some(due)) if native(|profile| profile.abilities.schedule) => {
-            Delivery::At(due)
+    let delivery = match request.mode {
+        // For now: the hour follows when the posts are handed over.
+        Mode::Review if native(|profile| profile.abilities.schedule) => {
+            Delivery::At(at + REVIEW_TIME)
         }
-        (Mode::Draft, _) => Delivery::Draft,
-        _ => Delivery::Now,
+        Mode::Draft => Delivery::Draft,
+        Mode::Review | Mode::Immediate => Delivery::Now,
     };
     let mut post = Post::text("").delivery(delivery);
     post.id = post_id(run);
@@ -124,11 +119,7 @@ pub(super) fn compose(
         status: CampaignStatus::Draft,
         created_at: at,
     };
-    Composed {
-        campaign,
-        texts,
-        due,
-    }
+    Composed { campaign, texts }
 }
 
 /// What one network says: the draft with disclosure, link and picture, shortened where it must be. The disclosure is

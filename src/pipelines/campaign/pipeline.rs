@@ -11,7 +11,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Part, Route, TargetReport, Tool,
+    ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, REVIEW_TIME, Route,
+    TargetReport, Tool,
     compose::{Composed, brief, compose},
     lanes::lanes,
     told::{crm_record, findings, notice, status},
@@ -110,12 +111,16 @@ impl Campaigning<'_> {
                 Ok(compose(request, run.id, at, &page, &drafts, &lanes))
             })
             .await?;
-        self.store("store", &composed).await?;
         let targets = self.schedule(&composed).await?;
-        composed.campaign.status = status(request.mode, &targets);
+        let campaign = &mut composed.campaign;
+        campaign.status = status(request.mode, &targets);
+        if let Some(handed_over) = engine.store.post(&run.tenant, campaign.post.id).await? {
+            campaign.post.delivery = handed_over.delivery;
+        }
         // Of a later run too: a CRM that was away until then is told how it stands by now.
-        let step = format!("status {:?} {}", composed.campaign.status, run.attempt);
-        self.store(&step, &composed).await?;
+        let step = format!("status {:?} {}", campaign.status, run.attempt);
+        run.step(&step, || engine.store.put_campaign(&run.tenant, campaign))
+            .await?;
         // A CRM that is away holds up no notice.
         let crm = self.crm(&composed, &targets).await;
         let notice = self.notify(&composed, &targets).await;
@@ -161,13 +166,7 @@ impl Campaigning<'_> {
         passed.call(engine, cx, call).await
     }
 
-    async fn store(&self, step: &str, composed: &Composed) -> Result<()> {
-        let store = &self.tenant.engine().store;
-        let put = || store.put_campaign(&self.run.tenant, &composed.campaign);
-        self.run.step(step, put).await
-    }
-
-    /// Hands every text that passed to its account, and sees each of them on its way.
+    /// Stores the campaign, hands every text that passed to its account, and sees each of them on its way.
     async fn schedule(&self, composed: &Composed) -> Result<Vec<TargetReport>> {
         let post = &composed.campaign.post;
         let sent = composed.texts.iter();
@@ -175,8 +174,6 @@ impl Campaigning<'_> {
         let accounts: Vec<_> = sent.filter_map(|text| text.route.account()).collect();
         self.run
             .step("schedule", || async {
-                let ours = post.delivery == Delivery::Now;
-                let when = composed.due.filter(|_| ours).map_or(When::Now, When::At);
                 // What was handed over in a run before this one is told of as it stands, whatever became of it.
                 let store = &self.tenant.engine().store;
                 let known = store.publications(&self.run.tenant, post.id).await?;
@@ -187,7 +184,21 @@ impl Campaigning<'_> {
                 if accounts.iter().all(is_known) {
                     return Ok(());
                 }
-                let published = self.tenant.publish(post.clone(), accounts, when);
+                // However long it was held up until now, people have their time to look.
+                let hour = store.now().await? + REVIEW_TIME;
+                let mut campaign = composed.campaign.clone();
+                let (review, delivery) = (self.request.mode == Mode::Review, post.delivery);
+                if let Delivery::At(_) = delivery {
+                    let stored = store.post(&self.run.tenant, post.id).await?;
+                    let delivery = stored.map_or(Delivery::At(hour), |post| post.delivery);
+                    campaign.post.delivery = delivery;
+                }
+                let when = match delivery {
+                    Delivery::Now if review => When::At(hour),
+                    _ => When::Now,
+                };
+                store.put_campaign(&self.run.tenant, &campaign).await?;
+                let published = self.tenant.publish(campaign.post, accounts, when);
                 published.await.map(drop)
             })
             .await?;
@@ -218,9 +229,11 @@ impl Campaigning<'_> {
                 }
                 _ if text.kept_here => target.status = "draft".into(),
                 (Route::Account(account), None) => {
-                    target.scheduled_at = composed.due;
                     let publication = publication_id(post.id, *account);
-                    target.stands(&self.publish(&text.network, publication).await?);
+                    let publication = self.publish(&text.network, publication).await?;
+                    target.scheduled_at = (self.request.mode != Mode::Draft)
+                        .then(|| publication.public_at.unwrap_or(publication.due));
+                    target.stands(&publication);
                     // The step is of an earlier run, perhaps: since then people may have moved or edited it.
                     self.tenant.follow(&mut target).await?;
                 }

@@ -2,6 +2,7 @@
 
 use automarket::{
     Retry,
+    pipelines::campaign::REVIEW_TIME,
     store::{Claim, Verdict},
 };
 use tokio::sync::Notify;
@@ -167,6 +168,47 @@ async fn an_immediate_campaign_that_was_held_up_for_hours_goes_out_when_it_goes_
         assert!(due.starts_with("2027-01-11T11:00:0"), "{due}");
     }
     assert_eq!(world.counts(), [1, 4, 9, 1]);
+}
+
+/// People have 24 hours to look, by the network's timetable or ours, however long the campaign was held up before.
+#[tokio::test]
+async fn a_campaign_for_review_that_was_held_up_leaves_24_hours_when_it_goes_on() {
+    for (ours, lost) in [(false, "put_campaign"), (false, "put_publishing")]
+        .into_iter()
+        .chain([(true, "put_campaign"), (true, "put_publishing")])
+    {
+        let mut world = World::new().await;
+        if ours {
+            world = parts::without_a_timetable().await;
+        }
+        world
+            .store
+            .faults()
+            .add(StoreRule::on(lost, StoreFault::FailBefore));
+        world.campaign().await.unwrap_err();
+        world.clock.advance(chrono::Duration::hours(26));
+        let hour = world.store().now().await.unwrap() + REVIEW_TIME;
+        // Nor is it moved by what happens after.
+        let rule = StoreRule::on("put_publishing", StoreFault::FailAfter);
+        world.store.faults().add(rule);
+        world.campaign().await.unwrap_err();
+        let [stored] = world.stored().await.try_into().unwrap();
+        world.clock.advance(chrono::Duration::minutes(5));
+        let report = world.campaign().await.unwrap();
+        let status = if ours { "scheduled" } else { "accepted" };
+        for target in &report.targets {
+            assert_eq!(target.status, status, "{lost}: {target:?}");
+            assert_eq!(target.scheduled_at, Some(hour), "{lost}");
+        }
+        let told = world.stored().await[0].post.delivery;
+        let post = world.store().post(world.tenant.id(), stored.post.id);
+        let handed = post.await.unwrap().unwrap().delivery;
+        assert_eq!([told, stored.post.delivery], [handed; 2]);
+        assert_eq!(handed.at(), (!ours).then_some(hour));
+        if !ours {
+            assert_eq!(world.counts(), [1, 4, 9, 1]);
+        }
+    }
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn a_target_whose_account_changes_after_its_post_is_out_stands_as_it_was_s
 }
 
 /// A world in which all posts wait here, as X keeps no timetable.
-async fn without_a_timetable() -> World {
+pub(super) async fn without_a_timetable() -> World {
     let mut world = World::new().await;
     let tenant = world.tenant.id().clone();
     let x = Account::new(tenant, Platform::X, "1");
