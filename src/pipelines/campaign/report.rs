@@ -1,15 +1,14 @@
 use automarket_core::{
     CampaignId, Delivery, ErrorRecord, JobId, Platform, Profile, PublicationId, Result,
     ai::Usage,
-    check::Finding,
+    check::{Finding, check},
     chrono::{DateTime, Utc},
-    content::Brand,
+    content::{Brand, Voice},
     crm::CampaignRecorded,
     networks,
     profile::TextUnit,
     publisher::rules_for,
     store::{Publication, PublicationState, Target},
-    text,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -67,9 +66,9 @@ pub struct TargetReport {
     pub platform: Platform,
     /// The text as sent, or as it is to be.
     pub text: String,
-    /// Its length as the network counts it.
+    /// Its length as the network that it goes to counts it.
     pub length: usize,
-    /// The network's limit.
+    /// That network's limit.
     pub limit: Option<usize>,
     /// In which unit.
     pub unit: TextUnit,
@@ -88,7 +87,7 @@ pub struct TargetReport {
 }
 
 impl Tenant {
-    /// Brings a target up to what is stored of its publication now: where it stands, for when it is, and what it says.
+    /// Brings a target up to what is stored of its publication now: where it stands, for when it is, and what it says where.
     /// What is not stored any more stays as it was told.
     pub(super) async fn follow(&self, target: &mut TargetReport) -> Result<()> {
         let store = &self.engine().store;
@@ -113,11 +112,13 @@ impl Tenant {
             return Ok(());
         };
         let content = routed(post, &publication).content_for(&route.network, Some(route.account));
-        let words = content.final_text(&rules);
-        if words != target.text {
-            target.length = text::length(&words, &rules.text);
-            target.text = words;
+        // As composed it was counted by its account's rules, which may be gone by now.
+        if content.final_text(&rules) != target.text || route.network != target.platform {
+            let now = check(&content, &rules, &Voice::default());
+            (target.text, target.length) = (now.text, now.length);
+            (target.limit, target.unit) = (now.limit, now.unit);
         }
+        target.link = content.link;
         Ok(())
     }
 

@@ -191,6 +191,7 @@ async fn what_is_moved_and_edited_is_told_of_as_it_stands() {
         let (id, mut edited) = (campaign.post.id, campaign.post);
         for variant in edited.networks.values_mut() {
             variant.text = Some("Acme Cloud 2 is out.".into());
+            variant.link = "https://acme.example/other".parse().ok();
         }
         let next_week = world.clock.now() + chrono::Duration::days(7);
         world.tenant.edit(id, edited).await.unwrap();
@@ -209,8 +210,11 @@ async fn what_is_moved_and_edited_is_told_of_as_it_stands() {
             );
             assert_eq!(target.length, target.text.len());
         }
-        let (x, link) = (&report.targets[1], report.targets[1].link.as_ref().unwrap());
-        assert_eq!(x.text, format!("Acme Cloud 2 is out.\n\n{link}"));
+        let other = "https://acme.example/other";
+        let link = |target: &TargetReport| target.link.as_ref().map(ToString::to_string);
+        assert!(report.targets.iter().all(|t| link(t).unwrap() == other));
+        let x = &report.targets[1];
+        assert_eq!(x.text, format!("Acme Cloud 2 is out.\n\n{other}"));
         if away {
             let records = world.sandbox.effects(&twenty::PLATFORM);
             let posts = records.iter().filter(|r| r["characterCount"].is_number());
@@ -218,6 +222,8 @@ async fn what_is_moved_and_edited_is_told_of_as_it_stands() {
                 assert_eq!(post["content"], target.text);
                 assert_eq!(post["characterCount"], target.length);
             }
+            let mut links = records.iter().filter(|r| r["href"].is_string());
+            assert!(links.all(|r| r["href"] == other), "{records:?}");
             let (_, posts) = recorded(&world);
             assert_eq!(posts.len(), 4);
             let hour = json!(next_week);
