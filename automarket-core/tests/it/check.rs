@@ -362,6 +362,20 @@ fn the_brands_voice() {
         &voice,
     );
     assert!(kept.passes());
+    let label = Voice {
+        disclosure: Some("Ad".into()),
+        ..Voice::default()
+    };
+    for (text, says) in [
+        ("Acme Cloud is ad-free.", false),
+        ("Non\u{2011}ad content", false),
+        ("Acme is ad-free. Ad", true),
+        ("Ad - Acme Cloud", true),
+        ("Acme Cloud (-ad-)", true),
+    ] {
+        let report = check(&Content::text(text), &network(&Platform::X), &label);
+        assert_eq!(report.passes(), says, "{text}");
+    }
     let silent = Voice {
         disclosure: Some("  ".into()),
         ..Voice::default()

@@ -150,9 +150,10 @@ fn write(
         };
         let alone = says(draft.to_owned());
         let lacks = |finding: &Finding| finding.rule == "voice.disclosure";
-        match judge(&alone).findings.iter().any(lacks) {
-            true => says(format!("{draft}{tail}")),
-            false => alone,
+        let held = !judge(&alone).findings.iter().any(lacks);
+        match held && is_labelled(draft, tail.trim()) {
+            true => alone,
+            false => says(format!("{draft}{tail}")),
         }
     };
     let length =
@@ -181,6 +182,13 @@ fn disclosure_tail(request: &CampaignRequest) -> String {
         None | Some("") => String::new(),
         Some(words) => format!("\n\n{words}"),
     }
+}
+
+/// Whether a draft that holds the disclosure has it as a tag or as lines of its own. Within a sentence it may say the
+/// opposite (`without any advertising`); a second label does no harm.
+fn is_labelled(draft: &str, words: &str) -> bool {
+    let lines = |text: &str| format!("\n{text}\n");
+    words.is_empty() || words.starts_with('#') || lines(draft).contains(&lines(words))
 }
 
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.

@@ -92,6 +92,7 @@ impl World {
             .notifier(Slack::new())
             .generator(texts::WORDY, texts::WORDS)
             .generator(texts::LOVING, texts::LOVE)
+            .generator(texts::ODD, texts::ODDLY)
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();

@@ -16,6 +16,15 @@ pub(super) struct Says(pub(super) fn(&Platform) -> String);
 pub(super) const WORDY: Platform = Platform::from_static("wordy");
 pub(super) const WORDS: Says = Says(|_| "Acme Cloud deploys in seconds. ".repeat(30));
 
+/// Says what it was not asked: for each network, or what breaks on one.
+pub(super) const ODD: Platform = Platform::from_static("odd");
+pub(super) const ODDLY: Says = Says(|network| match network.as_str() {
+    "linkedin" => "Acme Cloud is ad-free.".into(),
+    "x" => format!("Acme Cloud is {}$3.5 million.", "fast and ".repeat(26)),
+    "bluesky" => "👨‍👩‍👧‍👦".repeat(130),
+    _ => "Acme\0 Cloud".into(),
+});
+
 /// Says on X what Mixpost would take for markup.
 pub(super) const LOVING: Platform = Platform::from_static("loving");
 pub(super) const LOVE: Says = Says(|network| match *network == Platform::X {
@@ -91,4 +100,21 @@ async fn a_text_that_its_connector_would_refuse_stops_its_network_alone() {
         assert_eq!(target.reason.is_some(), on_x, "{target:?}");
     }
     assert_eq!(world.count(&mixpost::PLATFORM), 3);
+}
+
+#[tokio::test]
+async fn a_word_of_the_text_is_no_disclosure() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(ODD);
+    world.request.targets.truncate(1);
+    for words in ["Ad", "Acme Cloud is"] {
+        world.request.again = true;
+        world.request.voice.disclosure = Some(words.into());
+        let text = &world.campaign().await.unwrap().targets[0].text;
+        assert_eq!(*text, format!("Acme Cloud is ad-free.\n\n{words}"));
+    }
+    // What is labelled is not labelled twice.
+    world.request.voice.disclosure = Some("Acme Cloud is ad-free.".into());
+    let text = &world.campaign().await.unwrap().targets[0].text;
+    assert_eq!(text, "Acme Cloud is ad-free.");
 }
