@@ -135,8 +135,8 @@ fn write(
     let (draft, rules) = (draft.trim(), &lane.rules.text);
     let tail = disclosure_tail(request);
     let image = page.image.clone().filter(|_| lane.rules.media.required);
-    let title = page.title.as_deref().unwrap_or_default();
-    let alt = text::fit(title, &TextRules::default(), lane.rules.media.alt_limit).text;
+    let title = storable(page.title.as_deref().unwrap_or_default());
+    let alt = text::fit(&title, &TextRules::default(), lane.rules.media.alt_limit).text;
     let beside = Variant {
         link: link(page, utm, lane),
         media: image.map(|url| vec![Media::address(MediaKind::Image, url).alt(alt)]),
@@ -171,9 +171,15 @@ fn write(
             "read it again before it goes out",
         )]);
     }
-    let said = variant.text.as_deref().unwrap_or_default();
-    report.add(unsupported(source, said));
+    let said = variant.text.unwrap_or_default();
+    report.add(unsupported(source, &said));
+    variant.text = Some(storable(&said));
     (variant, report)
+}
+
+/// No store holds a post with U+0000. A text with it is refused, yet stands in the post of the others.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
 }
 
 /// What stands under a text for the brand's disclosure; nothing without one.

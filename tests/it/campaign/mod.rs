@@ -31,6 +31,8 @@ use serde_json::json;
 
 const LEASE: Duration = Duration::from_secs(10);
 const PAGE: &str = "https://acme.example/blog/cloud-2";
+/// A page that speaks of money.
+const RAISED: &str = "https://acme.example/raised";
 /// Pages whose certificates are over.
 const EXPIRED: [&str; 5] = [
     "https://expired.example/1",
@@ -66,7 +68,12 @@ impl World {
                              "language": "en", "ogImage": "https://acme.example/cloud.png"}),
             ..FakePage::default()
         };
-        let mut site = FakeFirecrawl::new().with_page(PAGE, page);
+        let raised = FakePage {
+            markdown: "Acme Cloud raised $3.5 million.".into(),
+            ..page.clone()
+        };
+        let site = FakeFirecrawl::new().with_page(PAGE, page);
+        let mut site = site.with_page(RAISED, raised);
         for page in EXPIRED {
             site = site.with_unreadable(page, "SCRAPE_SSL_ERROR");
         }

@@ -118,3 +118,20 @@ async fn a_word_of_the_text_is_no_disclosure() {
     let text = &world.campaign().await.unwrap().targets[0].text;
     assert_eq!(text, "Acme Cloud is ad-free.");
 }
+
+/// No store can hold it.
+#[tokio::test]
+async fn a_text_with_u_0000_stops_its_network_alone() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(ODD);
+    world.request.page = RAISED.into();
+    let report = world.campaign().await.unwrap();
+    let status = |t: &TargetReport| t.status.clone();
+    assert_eq!(
+        report.targets.iter().map(status).collect::<Vec<_>>(),
+        ["accepted", "accepted", "refused", "refused"]
+    );
+    let reason = report.targets[2].reason.as_deref().unwrap();
+    assert!(reason.contains("U+0000"), "{reason}");
+    assert_eq!(world.counts()[1..], [2, 5, 1]);
+}
