@@ -2,7 +2,7 @@
 
 use automarket_core::{
     CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
-    ai::{Brief, Drafts, GroundingSource, UngroundedKind, source_text},
+    ai::{Brief, Drafts, GroundingSource, Ungrounded, UngroundedKind, source_text},
     check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
     content::{Campaign, CampaignStatus, MediaKind, Utm},
@@ -156,14 +156,24 @@ fn write(
             false => says(format!("{draft}{tail}")),
         }
     };
-    let length =
-        |variant: &Variant| text::length(variant.text.as_deref().unwrap_or_default(), rules);
     let mut variant = disclosed(draft);
     let mut report = judge(&variant);
-    if let Some(limit) = rules.limit.filter(|limit| report.length > *limit) {
-        let link = report.length.saturating_sub(length(&variant));
-        let room = limit.saturating_sub(link + text::length(&tail, rules));
-        variant = disclosed(&text::fit(draft, rules, Some(room)).text);
+    let over = |finding: &Finding| matches!(&*finding.rule, "text.too_long" | "text.also_too_long");
+    if report.findings.iter().any(over) {
+        let said = variant.text.as_deref().unwrap_or_default();
+        // What stands there beside the draft: the link, and the disclosure.
+        let beside = |length: &dyn Fn(&str) -> usize| {
+            length(&report.text).saturating_sub(length(said)) + length(&tail)
+        };
+        let link = beside(&|text| text::length(text, rules));
+        let room = report.limit.map(|limit| limit.saturating_sub(link));
+        let also = rules.also.map(|(unit, limit)| {
+            let link = beside(&|text| text::count(text, unit, None));
+            (unit, limit.saturating_sub(link))
+        });
+        let mut left = rules.clone();
+        left.also = also;
+        variant = disclosed(&shortened(draft, &left, room));
         report = judge(&variant);
         report.add([Finding::advice(
             "text.shortened",
@@ -175,6 +185,21 @@ fn write(
     report.add(unsupported(source, &said));
     variant.text = Some(storable(&said));
     (variant, report)
+}
+
+/// The draft cut to its room, where need be before a figure that it has not as such: `$3.5` of `$3.5 million`.
+fn shortened(draft: &str, rules: &TextRules, room: Option<usize>) -> String {
+    let whole = GroundingSource::new(draft);
+    let mut cut = text::fit(draft, rules, room);
+    let is_figure = |claim: &Ungrounded| claim.kind == UngroundedKind::Figure;
+    while let Some(figure) = whole.ungrounded(&cut.text).into_iter().find(is_figure) {
+        let head = cut.text.rfind(&figure.text);
+        let head = head.and_then(|at| cut.text.get(..at)).unwrap_or_default();
+        // Less each time.
+        let room = text::length(head, rules).min(cut.length.saturating_sub(1));
+        cut = text::fit(draft, rules, Some(room));
+    }
+    cut.text
 }
 
 /// No store holds a post with U+0000. A text with it is refused, yet stands in the post of the others.
@@ -199,7 +224,7 @@ fn is_labelled(draft: &str, words: &str) -> bool {
 
 /// Claims that the page does not make. Figures and addresses stop a text; a name may be a false alarm.
 fn unsupported(source: &GroundingSource, text: &str) -> Vec<Finding> {
-    let finding = |claim: automarket_core::ai::Ungrounded| {
+    let finding = |claim: Ungrounded| {
         let (severity, rule, what) = match claim.kind {
             UngroundedKind::Figure => (Severity::Blocker, "grounding.figure", "figure"),
             UngroundedKind::Url => (Severity::Blocker, "grounding.url", "address"),

@@ -135,3 +135,34 @@ async fn a_text_with_u_0000_stops_its_network_alone() {
     assert!(reason.contains("U+0000"), "{reason}");
     assert_eq!(world.counts()[1..], [2, 5, 1]);
 }
+
+#[tokio::test]
+async fn what_is_cut_is_not_refused_for_the_cut() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(ODD);
+    world.request.page = RAISED.into();
+    let network = Platform::BLUESKY;
+    let id = mixpost::testing::MASTODON_ACCOUNT.to_string();
+    let account = Account::new(world.tenant.id().clone(), mixpost::PLATFORM, id);
+    let account = account.on_network(network.clone());
+    let token = Credential::token(mixpost::testing::TOKEN);
+    let account = world.tenant.add_account(account, token).await.unwrap();
+    let route = Route::Account(account.id);
+    world
+        .request
+        .targets
+        .push(CampaignTarget { network, route });
+    world.request.voice.disclosure = Some("Anzeige".into());
+    let report = world.campaign().await.unwrap();
+    let texts = [(1, "fast and…\n\nAnzeige"), (4, "👨‍👩‍👧‍👦…\n\nAnzeige")];
+    for (at, end) in texts {
+        let target = &report.targets[at];
+        assert_eq!(target.status, "accepted", "{target:?}");
+        assert!(target.text.contains(end), "{target:?}");
+        let cut =
+            |f: &TargetFinding| f.finding.rule == "text.shortened" && f.platform == target.platform;
+        assert!(report.findings.iter().any(cut));
+    }
+    let bytes = report.targets[4].text.len();
+    assert!((2_970..=3_000).contains(&bytes), "{bytes}");
+}
