@@ -41,7 +41,7 @@ impl Tenant {
                 };
                 let stop = held.hold(&claimed, since);
                 let worked = async {
-                    let ended = run::run(engine, claimed, stop).await;
+                    let ended = run::run(engine, claimed, lease, stop).await;
                     judge(engine, &[ended], lease).await
                 };
                 let judged = tokio::select! {

@@ -440,9 +440,9 @@ impl Shift {
         }));
         for lease in taken.leases {
             let stop = self.held.hold(&lease, taken.since);
-            let engine = engine.clone();
+            let (engine, time) = (engine.clone(), self.worker.lease);
             self.running
-                .spawn(async move { run::run(&engine, lease, stop).await });
+                .spawn(async move { run::run(&engine, lease, time, stop).await });
         }
     }
 

@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// Runs the job to its end. Stopped before that, its work is dropped at its next await and it ends in
-/// `Release`, which has no power over a lease that was lost.
-pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ended {
+/// `Release`, which has no power over a lease that was lost. It was claimed for `time`.
+pub(super) async fn run(engine: &SharedEngine, lease: Lease, time: Duration, stop: Stop) -> Ended {
     let job = &lease.job;
     let span = tracing::info_span!(
         "job",
@@ -42,7 +42,7 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ende
         attempt = job.attempts,
     );
     let began = Instant::now();
-    let work = AssertUnwindSafe(handle(engine, &lease).instrument(span)).catch_unwind();
+    let work = AssertUnwindSafe(handle(engine, &lease, time).instrument(span)).catch_unwind();
     let end = match stop.or(work).await {
         None => Ok(End::Release),
         Some(Ok(end)) => end,
@@ -55,9 +55,9 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, stop: Stop) -> Ende
     }
 }
 
-async fn handle(engine: &SharedEngine, lease: &Lease) -> Result<End> {
+async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<End> {
     let job = &lease.job;
-    let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine, lease));
+    let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine, lease, time));
     if job.kind == PUBLISH_JOB {
         return send::run(engine, job, steps).await;
     }
@@ -115,8 +115,8 @@ struct JobSteps {
 }
 
 impl JobSteps {
-    fn new(engine: &SharedEngine, lease: &Lease) -> Self {
-        let first = lease.token.fence == 1;
+    fn new(engine: &SharedEngine, lease: &Lease, time: Duration) -> Self {
+        let first = lease.is_first(time);
         Self {
             store: engine.store.clone(),
             look_after: engine.look_after,

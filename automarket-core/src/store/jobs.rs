@@ -1,7 +1,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -252,7 +252,8 @@ pub fn last_chance(max_crashes: u32) -> u32 {
 pub struct LeaseToken {
     /// The job.
     pub job: JobId,
-    /// The fencing token: higher with every lease of the job.
+    /// The fencing token: higher with every lease of the job, also when its id was removed and put in again; see
+    /// [`next_fence`](super::next_fence).
     pub fence: i64,
 }
 
@@ -269,6 +270,16 @@ pub struct Lease {
     /// claim was for work [among others](Claim::among_others), any of which may end the process. When such a lease
     /// runs out, neither crash nor attempt is counted.
     pub in_trust: bool,
+}
+
+impl Lease {
+    /// Whether this, as it was claimed for so long, is surely its job's first lease: its fence is the time of the claim.
+    #[must_use]
+    pub fn is_first(&self, lease: Duration) -> bool {
+        let lease = TimeDelta::from_std(lease).ok();
+        let claimed_at = lease.and_then(|lease| self.expires_at.checked_sub_signed(lease));
+        claimed_at.is_some() && claimed_at == DateTime::from_timestamp_micros(self.token.fence)
+    }
 }
 
 /// What became of a claimed job.

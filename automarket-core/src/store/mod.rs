@@ -40,7 +40,7 @@ pub use publications::{
     PublishingChange, REVISION, SLOT, Target, not_there, post_moved,
 };
 pub use routing::{Routing, RoutingPart, Slots};
-pub use rules::{Crash, FAILURES_KEPT, Resolution, id_taken, lease_end};
+pub use rules::{Crash, FAILURES_KEPT, Resolution, id_taken, lease_end, next_fence};
 pub use schedules::{Schedule, ScheduleStore};
 pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
 

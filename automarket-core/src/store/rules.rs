@@ -132,6 +132,19 @@ pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
         .trunc_subsecs(6)
 }
 
+/// The fence of a lease taken now, by the store's clock in microseconds: after `last` of the same job, or its first, where
+/// that is 0. A first one is the time, so that none comes again when a removed id is put in again; a later one never is, so
+/// that the first is known ([`Lease::is_first`](super::Lease::is_first)).
+#[must_use]
+pub fn next_fence(last: i64, now_micros: i64) -> i64 {
+    let next = last.saturating_add(1);
+    match last {
+        0 => now_micros.max(1),
+        _ if next == now_micros => next.saturating_add(1),
+        _ => next,
+    }
+}
+
 impl LeaseToken {
     /// The error of a write under a lease that passed on or ended.
     #[must_use]

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use automarket_core::{
     ErrorRecord, Result,
     chrono::{DateTime, Utc},
-    store::{Claim, Crash, JobState, Lease, lease_end},
+    store::{Claim, Crash, JobState, Lease, lease_end, next_fence},
 };
 use rusqlite::{params, types::Value};
 
@@ -157,13 +157,17 @@ impl Taking<'_> {
             tenant,
             last.run_at,
             last.place,
-            micros(self.expires_at)
+            micros(self.expires_at),
+            next_fence(0, tx.now)
         ];
         tx.db
             .prepare_cached(
                 // Without a word on conflicts SQLite would keep a copy of each page. There are none, but for odd rows.
+                // The fence is that of `next_fence`.
                 "INSERT OR IGNORE INTO automarket_leases (place, tenant, kind, ends_at, fence, attempts, crashes)
-                 SELECT place, tenant, kind, ?6, min(CAST(fence AS INTEGER), 9223372036854775806) + 1,
+                 SELECT place, tenant, kind, ?6,
+                    CASE CAST(fence AS INTEGER) WHEN 0 THEN ?7 WHEN ?7 - 1 THEN ?7 + 1
+                        ELSE min(CAST(fence AS INTEGER), 9223372036854775806) + 1 END,
                     min(attempts + 1, 4294967295), crashes
                  FROM automarket_waiting
                  WHERE later = 0 AND priority = ?1 AND kind = ?2 AND tenant = ?3 AND (run_at, place) <= (?4, ?5)
@@ -180,7 +184,7 @@ impl Taking<'_> {
             if job.leased {
                 self.orphan(tx, job.place)?;
             } else {
-                self.note(tx, job.place, job.past.leased())?;
+                self.note(tx, job.place, job.past.leased(tx.now))?;
             }
         }
         Ok(())
@@ -216,7 +220,7 @@ impl Taking<'_> {
                     return Ok(());
                 };
                 standing::stop_waiting(tx, place)?;
-                self.lease(tx, place, past.leased())
+                self.lease(tx, place, past.leased(tx.now))
             }
             _ => Ok(()),
         }
@@ -264,11 +268,11 @@ impl Taking<'_> {
         // To be given back is no attempt.
         let attempts = match in_trust {
             true => past.attempts,
-            false => past.leased().attempts,
+            false => past.leased(tx.now).attempts,
         };
         let past = Past {
             attempts,
-            ..past.leased()
+            ..past.leased(tx.now)
         };
         self.lease(tx, place, past)
     }
@@ -300,6 +304,7 @@ impl Taking<'_> {
         self.taken.push(Taken {
             place,
             past,
+            first: past.fence == next_fence(0, tx.now),
             in_trust,
             expires_at: self.expires_at,
         });
@@ -314,7 +319,7 @@ mod tests {
     use automarket_core::{
         TenantId,
         chrono::TimeDelta,
-        store::{JobStore, NewJob},
+        store::{JobStore, NewJob, Verdict},
         testing::ManualClock,
     };
 
@@ -339,14 +344,15 @@ mod tests {
         // It is not read before another worker has the job.
         clock.advance(TimeDelta::seconds(6));
         let other = store.claim(&Claim::new("other", 1)).await.unwrap();
-        assert_eq!(other[0].token.fence, 2);
+        assert_eq!(other[0].token.fence, slow[0].past.fence + 1);
         let all = slow.clone();
         let read = store.inner.claimed.read(move |db| taken::read(db, all));
         assert!(read.await.unwrap().is_empty());
         let back = writer.call(move |tx| settle::give_back(tx, &slow));
         back.await.unwrap();
         let stands = store.job(&tenant, job.id).await.unwrap().unwrap();
-        assert_eq!((stands.state, stands.fence), (JobState::Leased, 2));
+        let fence = other[0].token.fence;
+        assert_eq!((stands.state, stands.fence), (JobState::Leased, fence));
     }
 
     #[tokio::test]
@@ -373,6 +379,28 @@ mod tests {
             );
         }
         assert_eq!(store.claim(&Claim::new("w", 9)).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn no_later_lease_is_taken_for_a_first_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::parse("2027-01-01T00:00:00.123456Z");
+        let store =
+            SqliteStore::builder(directory.path().join("a.db")).clock(Arc::new(clock.clone()));
+        let store = store.build().await.unwrap();
+        let job = NewJob::new(TenantId::new("a").unwrap(), "work", 1.into());
+        let id = job.id;
+        store.enqueue(&[job]).await.unwrap();
+        let time = Duration::from_secs(30);
+        let line = Claim::new("w", 1).lease(time);
+        let one = line.clone().only(id);
+        for (claim, first) in [(&line, true), (&line, false), (&one, false), (&line, false)] {
+            let lease = store.claim(claim).await.unwrap().remove(0);
+            assert_eq!(lease.is_first(time), first);
+            let back = (lease.token, Verdict::Release);
+            store.settle(&[back]).await.unwrap();
+            clock.advance(TimeDelta::microseconds(1));
+        }
     }
 
     #[tokio::test]

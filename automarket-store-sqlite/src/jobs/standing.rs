@@ -1,6 +1,6 @@
 //! Where a live job stands, and its ways from one table to the next.
 
-use automarket_core::store::JobState;
+use automarket_core::store::{JobState, next_fence};
 use rusqlite::{Row, params};
 
 use super::{
@@ -33,9 +33,9 @@ impl Past {
     }
 
     /// With one lease more.
-    pub(super) fn leased(self) -> Self {
+    pub(super) fn leased(self, now: i64) -> Self {
         Self {
-            fence: self.fence.saturating_add(1),
+            fence: next_fence(self.fence, now),
             attempts: self.attempts.saturating_add(1),
             ..self
         }

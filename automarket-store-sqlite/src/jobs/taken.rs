@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Taken {
     pub(super) place: i64,
     pub(super) past: Past,
+    /// It was never leased before.
+    pub(super) first: bool,
     pub(super) in_trust: bool,
     pub(super) expires_at: DateTime<Utc>,
 }
@@ -74,7 +76,7 @@ fn lease(db: &Connection, taken: &Taken, mut job: Job) -> Outcome<Result<Lease>>
     job.attempts = taken.past.attempts;
     job.crashes = taken.past.crashes;
     // Only a job that was leased before has a history.
-    if job.fence > 1 {
+    if !taken.first {
         job.failures = match read::decode_failures(read::failures(db, taken.place)?) {
             Ok(failures) => failures,
             Err(error) => return Ok(Err(error)),

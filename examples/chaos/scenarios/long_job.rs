@@ -50,10 +50,10 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let rows = rows::jobs(&world.place).await?;
     for row in &rows {
         findings.must(
-            row.fence == 1 && row.crashes == 0,
+            row.attempts == 1 && row.crashes == 0,
             format!(
-                "job {} had {} leases and {} crashes",
-                row.id, row.fence, row.crashes
+                "job {} had {} attempts and {} crashes",
+                row.id, row.attempts, row.crashes
             ),
         );
     }

@@ -67,16 +67,19 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
         ));
     }
     let rows = rows::jobs(&world.place).await?;
-    findings.hits = rows.iter().filter(|row| row.fence > 1).count() as u64;
+    findings.hits = rows.iter().filter(|row| row.crashes > 0).count() as u64;
     for row in &rows {
         let by = row.result.as_deref().unwrap_or_default();
         findings.must(
-            row.fence == 1 || by.contains("other"),
+            row.crashes == 0 || by.contains("other"),
             format!("job {} was taken over, and its result is {by}", row.id),
         );
         findings.must(
-            row.crashes == row.fence - 1,
-            format!("job {} has {} crashes", row.id, row.crashes),
+            row.attempts == row.crashes + 1,
+            format!(
+                "job {} has {} crashes and {} attempts",
+                row.id, row.crashes, row.attempts
+            ),
         );
     }
     let entries = fake.entries();
@@ -100,7 +103,11 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
 async fn taken_over(world: &World) -> Result<()> {
     let mut wait = world.wait();
     loop {
-        let left = rows::count(&world.place, "SELECT count(*) FROM @queue WHERE fence < 2").await?;
+        let left = rows::count(
+            &world.place,
+            "SELECT count(*) FROM @queue WHERE crashes = 0",
+        )
+        .await?;
         if left == 0 {
             return Ok(());
         }

@@ -76,7 +76,7 @@ async fn work_whose_lease_passed_on_is_dropped_and_writes_nothing() {
     worker.run_until(other).await.unwrap();
     let done = job(&tenant, id).await;
     assert_eq!(done.result, Some("the other's".into()));
-    assert_eq!((done.fence, done.failures.len()), (2, 1));
+    assert_eq!((done.crashes, done.failures.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_job_that_blocks_the_runtime_for_longer_than_its_lease_keeps_it() {
     worker.run_until(ended(&tenant, &[id])).await.unwrap();
     let done = job(&tenant, id).await;
     assert_eq!(done.result, Some(json!(0)), "nobody else could take it");
-    assert_eq!((done.crashes, done.fence), (0, 1));
+    assert_eq!((done.crashes, done.attempts), (0, 1));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     ErrorRecord, JobId, Result, TenantId,
     store::{
         Claim, Crash, Enqueued, FAILURES_KEPT, Failure, Job, JobState, JobStore, Lease, LeaseToken,
-        NewJob, QueueStats, Settled, Verdict, Woken, id_taken, lease_end,
+        NewJob, QueueStats, Settled, Verdict, Woken, id_taken, lease_end, next_fence,
     },
 };
 
@@ -210,7 +210,7 @@ impl Queue {
         }
         let expires_at = lease_end(now, claim.lease);
         row.job.state = JobState::Leased;
-        row.job.fence += 1;
+        row.job.fence = next_fence(row.job.fence, now.timestamp_micros());
         row.job.attempts += 1;
         row.lease_until = Some(expires_at);
         row.in_trust = claim.lends(row.job.crashes);

@@ -232,9 +232,15 @@ async fn lease_carries(s: &StoreUnderTest) {
     assert!(first.token.fence > 0);
     let held = (first.expires_at - now).num_milliseconds();
     assert!((30_000..31_000).contains(&held), "{held} ms");
+    assert!(first.is_first(LEASE));
     s.settle(first.token, Verdict::Release).await;
     let second = s.claim_one().await;
     assert!(second.token.fence > first.token.fence);
+    assert!(!second.is_first(LEASE));
+    s.wait(31).await;
+    let third = s.claim_one().await;
+    assert!(third.token.fence > second.token.fence);
+    assert!(!third.is_first(LEASE));
 }
 
 async fn rescheduled(s: &StoreUnderTest) {

@@ -43,6 +43,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             |s| Box::pin(late_verdicts(s)),
         ),
         StoreCase::new("an old fence changes nothing", |s| Box::pin(fenced(s))),
+        StoreCase::new(
+            "an id that is put in again has no fence of the job that was removed",
+            |s| Box::pin(put_in_again(s)),
+        ),
         StoreCase::new("a late claim racing a late verdict has one winner", |s| {
             Box::pin(rescue_race(s))
         }),
@@ -304,6 +308,35 @@ async fn fenced(s: &StoreUnderTest) {
     }
     let ended = s.store.job(&tenant("a"), id).await.unwrap();
     assert_eq!(ended.and_then(|job| job.result), Some(json!("done")));
+}
+
+async fn put_in_again(s: &StoreUnderTest) {
+    let new = job("a");
+    s.put(new.clone()).await;
+    let first = s.claim_one().await.token;
+    s.wait(31).await;
+    let second = s.claim_one().await.token;
+    s.settle(second, Verdict::Complete(json!("old"))).await;
+    s.wait(1).await;
+    let removed = s.store.remove_ended(s.now().await, 10).await.unwrap();
+    assert_eq!((removed, s.put(new.clone()).await), (1, new.id));
+    let held = s.claim_one().await;
+    assert!(held.token.fence > second.fence);
+    for old in [first, second] {
+        assert_eq!(s.store.heartbeat(&[old], LEASE).await.unwrap(), [old]);
+        let step = s.store.put_step(old, "sent", &json!(1)).await;
+        assert_eq!(step.unwrap_err().kind(), ErrorKind::LeaseLost);
+        let verdicts = [
+            Verdict::Complete(json!("zombie")),
+            Verdict::Release,
+            Verdict::Bury(error("zombie")),
+        ];
+        for verdict in verdicts {
+            assert_eq!(s.settle(old, verdict).await, Settled::LeaseLost);
+        }
+    }
+    assert_eq!(s.job(new.id).await, held.job);
+    assert_eq!(s.store.steps(&tenant("a"), new.id).await.unwrap(), []);
 }
 
 async fn rescue_race(s: &StoreUnderTest) {
