@@ -111,9 +111,10 @@ impl UpkeepStore for PostgresStore {
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by.
         let sql = "DELETE FROM automarket.events WHERE sequence = ANY (ARRAY(
-                SELECT e.sequence FROM (SELECT sequence, at FROM automarket.events
-                    WHERE at < $1 OR at <= (SELECT automarket.clock())
-                    ORDER BY sequence LIMIT $2) e WHERE e.at < $1))";
+                SELECT sequence FROM automarket.events WHERE at < $1 AND sequence = ANY (ARRAY(
+                    SELECT sequence FROM automarket.events
+                    WHERE at < $1 OR at <= (SELECT automarket.clock()) ORDER BY sequence LIMIT $2))
+                FOR UPDATE SKIP LOCKED))";
         let params: Params<'_> = &[&before, &sql_limit(limit)];
         let removed = self.inner.db.execute(sql, params).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))

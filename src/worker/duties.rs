@@ -185,13 +185,9 @@ impl Duties {
     /// Removes a batch of what is old, and says how long not to look again: while there is more, half of the time.
     async fn clean(&self) -> Duration {
         let began = Instant::now();
-        match in_time(PATIENCE, clean(&self.engine)).await {
-            Ok(removed) if removed >= BATCH => began.elapsed(),
-            Ok(_) => usual(),
-            Err(error) => {
-                metrics::store_error("retention", &error);
-                usual()
-            }
+        match clean(&self.engine).await {
+            removed if removed >= BATCH => began.elapsed(),
+            _ => usual(),
         }
     }
 }
@@ -201,28 +197,43 @@ fn usual() -> Duration {
     USUAL.mul_f64(0.5 + fastrand::f64())
 }
 
-/// Removes at most a batch of each; the largest number removed.
-async fn clean(engine: &crate::market::Engine) -> Result<usize> {
-    let now = engine.store.now().await?;
+/// Removes at most a batch of each, whatever becomes of the others; the largest number removed.
+async fn clean(engine: &crate::market::Engine) -> usize {
+    let (store, keep) = (&engine.store, &engine.retention);
+    let now = match in_time(PATIENCE, store.now()).await {
+        Ok(now) => now,
+        Err(error) => {
+            metrics::store_error("retention", &error);
+            return 0;
+        }
+    };
     let before = |kept: Duration| -> Option<DateTime<Utc>> {
         now.checked_sub_signed(chrono::Duration::from_std(kept).ok()?)
     };
-    let mut most = 0;
-    if let Some(before) = engine.retention.ended.and_then(before) {
-        most = most.max(engine.store.remove_ended(before, BATCH).await?);
+    let mut removals = Vec::new();
+    if let Some(before) = keep.ended.and_then(before) {
+        removals.push(store.remove_ended(before, BATCH));
     }
-    if let Some(before) = engine.retention.events.and_then(before) {
-        most = most.max(engine.store.remove_events(before, BATCH).await?);
+    if let Some(before) = keep.events.and_then(before) {
+        removals.push(store.remove_events(before, BATCH));
     }
-    if let Some(before) = engine.retention.measurements.and_then(before) {
-        most = most.max(engine.store.remove_measurements(before, BATCH).await?);
+    if let Some(before) = keep.measurements.and_then(before) {
+        removals.push(store.remove_measurements(before, BATCH));
     }
-    if let Some(before) = engine.retention.attempts.and_then(before) {
-        most = most.max(engine.store.remove_attempts(before, BATCH).await?);
+    if let Some(before) = keep.attempts.and_then(before) {
+        removals.push(store.remove_attempts(before, BATCH));
     }
-    if let Some(before) = engine.retention.audit.and_then(before) {
-        most = most.max(engine.store.remove_audit(before, BATCH).await?);
+    if let Some(before) = keep.audit.and_then(before) {
+        removals.push(store.remove_audit(before, BATCH));
     }
     // They say themselves when they are over, and hold tokens.
-    Ok(most.max(engine.store.remove_flows(BATCH).await?))
+    removals.push(store.remove_flows(BATCH));
+    let mut most = 0;
+    for removal in removals {
+        match in_time(PATIENCE, removal).await {
+            Ok(removed) => most = most.max(removed),
+            Err(error) => metrics::store_error("retention", &error),
+        }
+    }
+    most
 }

@@ -20,6 +20,7 @@ mod numbers;
 mod publishing;
 mod read_only;
 mod refused;
+mod removal;
 mod restart;
 mod schema;
 mod silence;

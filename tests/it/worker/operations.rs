@@ -162,6 +162,37 @@ async fn workers_remove_what_is_old_a_batch_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_removal_that_fails_or_hangs_keeps_no_other_from_being_made() {
+    let day = Some(Duration::from_secs(24 * 3600));
+    let all = [
+        "remove_ended",
+        "remove_events",
+        "remove_measurements",
+        "remove_attempts",
+        "remove_audit",
+        "remove_flows",
+    ];
+    for bad in all {
+        for fault in [StoreFault::Refuse(ErrorKind::Internal), StoreFault::Hang] {
+            let (_, store) = start();
+            let keep = Retention::default().audit(day);
+            let tenant = on(store.clone(), |b| b.retention(keep));
+            let rule = StoreRule::on(bad, fault);
+            store.faults().add(rule.times(u32::MAX));
+            let others = all.into_iter().filter(|other| *other != bad);
+            let made = async {
+                for other in others {
+                    let made = store.faults().until(other, 2);
+                    let made = tokio::time::timeout(Duration::from_secs(3600), made).await;
+                    assert!(made.is_ok(), "{bad} kept {other} from being made");
+                }
+            };
+            tenant.market().worker().run_until(made).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn however_many_nobody_takes_in_time_each_is_told_of() {
     let (clock, store) = start();
     let tenant = on(store.clone(), |b| {
