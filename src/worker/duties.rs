@@ -6,11 +6,16 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use automarket_core::{
     Result,
     chrono::{self, DateTime, Utc},
-    store::{Overdue, WorkerBeat},
+    store::WorkerBeat,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{SharedEngine, held::Held, in_time, overdue};
+use super::{
+    SharedEngine,
+    held::Held,
+    in_time,
+    overdue::{self, Told},
+};
 use crate::report::metrics;
 
 /// How often a worker says that it lives.
@@ -134,7 +139,7 @@ impl Duties {
 
     async fn keep_order(&self) -> Infallible {
         let (mut tell_at, mut clean_at) = (Instant::now(), Instant::now());
-        let mut told = None;
+        let mut told = Told::nothing();
         loop {
             if tell_at <= Instant::now() {
                 let wait = self.tell(&mut told).await;
@@ -170,7 +175,7 @@ impl Duties {
     }
 
     /// Tells of a page of what is overdue, and says how long not to look again.
-    async fn tell(&self, told: &mut Option<Overdue>) -> Duration {
+    async fn tell(&self, told: &mut Told) -> Duration {
         let began = Instant::now();
         match in_time(PATIENCE, overdue::tell(&self.engine, told)).await {
             Ok(true) => SOON.max(began.elapsed() * REST),

@@ -1,11 +1,14 @@
 //! Says of what nobody comes back to in time that it is overdue, once.
 
+use std::time::Duration;
+
 use automarket_core::{
     ErrorKind, Result,
     store::{NewEvent, Overdue},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     market::Engine,
@@ -18,20 +21,38 @@ use crate::{
 const MOST: usize = 1000;
 const TOGETHER: usize = 100;
 const QUESTIONS: usize = 4;
+/// So long after a flood it is begun anew though more comes all the time.
+const ANEW: Duration = Duration::from_secs(3600);
+
+/// How far those were told of that wait for longest.
+pub(super) struct Told {
+    last: Option<Overdue>,
+    anew_at: Instant,
+}
+
+impl Told {
+    pub(super) fn nothing() -> Self {
+        Self {
+            last: None,
+            anew_at: Instant::now() + ANEW,
+        }
+    }
+}
 
 /// Tells of each job that is ready for longer than the grace of [`HealthLimits`] and that nobody takes: as
 /// `publication.overdue` where it is a publication's, else as `job.overdue`. An instant is told of once, but
 /// twice where two workers look in the same moment.
 ///
 /// Those that wait for longest come first, from behind `told` on, which moves with those that are told of. `true`
-/// when there may be more. It begins anew where one look sees all of them; else only once nothing is behind, so that
-/// those of a flood are not asked for again and again.
-pub(super) async fn tell(engine: &Engine, told: &mut Option<Overdue>) -> Result<bool> {
+/// when there may be more. It begins anew where one look sees all of them; else only once nothing is behind, or
+/// an hour later, so that those of a flood are not asked for again and again.
+pub(super) async fn tell(engine: &Engine, told: &mut Told) -> Result<bool> {
     let store = &engine.store;
     let grace = HealthLimits::default().grace;
-    let page = store.overdue(grace, told.as_ref(), MOST).await?;
+    let page = store.overdue(grace, told.last.as_ref(), MOST).await?;
     let more = page.len() == MOST;
-    let anew = page.is_empty() || told.is_none() && !more;
+    let is_time = told.last.is_none() || told.anew_at <= Instant::now();
+    let anew = page.is_empty() || is_time && !more;
     for late in page.chunks(TOGETHER) {
         let news = stream::iter(late.to_vec()).map(|late| news(engine, late));
         let news: Vec<_> = news.buffered(QUESTIONS).try_collect().await?;
@@ -46,10 +67,10 @@ pub(super) async fn tell(engine: &Engine, told: &mut Option<Overdue>) -> Result<
                 metrics::store_result("overdue", store.append_events(news).await);
             }
         }
-        *told = late.last().cloned();
+        told.last = late.last().cloned();
     }
     if anew {
-        *told = None;
+        *told = Told::nothing();
     }
     Ok(more)
 }

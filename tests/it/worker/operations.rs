@@ -247,6 +247,40 @@ async fn a_flood_is_told_of_together_in_a_tenth_of_the_time() {
     assert!(calls("append_events").len() <= 26);
 }
 
+#[tokio::test(start_paused = true)]
+async fn after_a_flood_what_is_overdue_for_longer_is_told_of_though_more_comes_all_the_time() {
+    let (clock, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("never", |_: Value, _| pending::<Result<()>>())
+    });
+    // The first holds the worker's only place.
+    for n in 0..=1_001 {
+        put(&tenant, "never", json!(n)).await;
+    }
+    clock.advance(chrono::Duration::minutes(6));
+    let overdue = async |time| {
+        let job = tenant.new_job("never", &Value::Null).unwrap();
+        let job = job.run_at(clock.now() - time);
+        tenant.enqueue(job).await.unwrap().id()
+    };
+    let told = async |job: JobId| {
+        let events = tenant.events(0, usize::MAX).await.unwrap();
+        events.iter().any(|e| e.event.subject == job.to_string())
+    };
+    let worked = async {
+        store.faults().until("overdue", 2).await;
+        let longer = overdue(chrono::Duration::days(1)).await;
+        for looks in 3..=60 {
+            overdue(chrono::Duration::seconds(330)).await;
+            store.faults().until("overdue", looks).await;
+        }
+        assert!(told(longer).await);
+    };
+    let worker = tenant.market().worker().concurrency(1);
+    let worker = worker.grace(Duration::ZERO);
+    worker.run_until(worked).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_publication_that_cannot_be_read_keeps_nobody_behind_it_from_being_told_of() {
     let (clock, store) = start();
