@@ -7,7 +7,7 @@ use automarket_core::{
 use tokio::time::Instant;
 
 use super::{
-    SharedEngine, cannot_be_written,
+    LONGEST, SHORTEST, SharedEngine, cannot_be_written,
     held::{HandBack, Held},
     order::claim_in_time,
     run,
@@ -17,23 +17,28 @@ use crate::{Tenant, report::metrics};
 
 /// How long until a verdict that the store did not take is put again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How soon a job that somebody has is looked at again.
+const SOON: Duration = Duration::from_millis(20);
 
 impl Tenant {
     /// Runs one job here, now, without a worker: until it has ended, or waits for a later time. A job that
     /// another process holds is waited for until it is free or ended. When the returned future is dropped, its work is
-    /// dropped with it, and the job handed back uncounted.
+    /// dropped with it, and the job handed back uncounted. The lease is 1 s at the least and a year at the most.
     ///
     /// # Errors
     /// `NotFound`; those of the store.
     pub async fn work_on(&self, job: JobId, lease: Duration) -> Result<Job> {
         let engine = &self.market.engine;
+        let lease = lease.clamp(SHORTEST, LONGEST);
         // Before it is claimed: a claim by id asks for no tenant.
         self.job(job).await?;
         let claim = Claim::new("inline", 1).only(job).lease(lease);
         let held = Held::new(lease);
         loop {
             let since = Instant::now();
-            for claimed in claim_in_time(engine, &claim, lease).await? {
+            let claimed = claim_in_time(engine, &claim, lease).await?;
+            let is_free = !claimed.is_empty();
+            for claimed in claimed {
                 let token = claimed.token;
                 let mut back = HandBack {
                     store: engine.store.clone(),
@@ -55,11 +60,14 @@ impl Tenant {
             }
             let found = self.job(job).await?;
             match found.state {
-                JobState::Waiting if found.run_at <= engine.store.now().await? => {}
-                // Another process holds it: look again soon.
-                JobState::Leased => {
-                    tokio::time::sleep((lease / 10).max(Duration::from_millis(20))).await;
+                JobState::Waiting if found.run_at <= engine.store.now().await? => {
+                    // Somebody's transaction has its row.
+                    if !is_free {
+                        tokio::time::sleep(SOON).await;
+                    }
                 }
+                // Another process holds it: look again soon.
+                JobState::Leased => tokio::time::sleep((lease / 10).max(SOON)).await,
                 _ => return Ok(found),
             }
         }

@@ -52,6 +52,10 @@ pub(crate) use settle::End;
 /// What all runs of jobs share.
 pub(crate) type SharedEngine = Arc<crate::market::Engine>;
 
+/// No lease is shorter: its heartbeats have to come in time.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// The least pause between two looks at an empty queue.
+const PAUSE: Duration = Duration::from_millis(1);
 /// What is longer is as good as for ever; unlike that, it can be added to an instant.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often a worker looks for jobs of kinds that it does not know. The others it leaves to those that know them.
@@ -109,15 +113,15 @@ impl Worker {
     /// least and a year at the most. Heartbeats go out three times as often, one for all jobs of the worker.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.clamp(Duration::from_secs(1), LONGEST);
+        self.lease = lease.clamp(SHORTEST, LONGEST);
         self
     }
 
-    /// How often the queue is looked at when nothing wakes the worker; 5 s unless said otherwise, a year
-    /// at the most.
+    /// How often the queue is looked at when nothing wakes the worker; 5 s unless said otherwise, 1 ms at the
+    /// least and a year at the most.
     #[must_use]
     pub fn poll(mut self, poll: Duration) -> Self {
-        self.poll = poll.min(LONGEST);
+        self.poll = poll.clamp(PAUSE, LONGEST);
         self
     }
 

@@ -364,6 +364,33 @@ async fn a_step_that_the_store_refuses_for_now_is_done_again() {
     }
 }
 
+/// The deadline only ends a test that fails.
+#[tokio::test]
+async fn a_lease_of_nothing_is_long_enough_to_work_under() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| {
+        b.job("quick", |_: Value, _| async { Ok(()) })
+    });
+    let id = put(&tenant, "quick", Value::Null).await;
+    let worked = tenant.work_on(id, Duration::ZERO);
+    let worked = tokio::time::timeout(Duration::from_secs(5), worked).await;
+    let done = worked.expect("it ends").unwrap();
+    assert_eq!(done.state, JobState::Completed);
+    assert_eq!(store.faults().answered("claim").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_poll_is_nothing_looks_with_pauses() {
+    let store = watched(Arc::new(SystemClock));
+    let tenant = on(store.clone(), |b| b);
+    let began = tokio::time::Instant::now();
+    let looked = store.faults().until("claim", 100);
+    let worker = tenant.market().worker().poll(Duration::ZERO);
+    worker.run_until(looked).await.unwrap();
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(90), "{took:?}");
+}
+
 #[tokio::test]
 async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
     let store = watched(Arc::new(SystemClock));
