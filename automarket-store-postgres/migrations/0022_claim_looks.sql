@@ -14,6 +14,9 @@
 -- behind a head meanwhile is found when heads_at is 100 ms old, or when there is room left.
 -- lends: from so many crashes on a job is leased in trust.
 --
+-- A first fence is the time, in microseconds, so that none comes again when a removed id is put in again; a later one
+-- never is.
+--
 -- A job that has ended is not leased again: what a late repeat put in nevertheless is thrown away.
 CREATE OR REPLACE FUNCTION automarket.claim(
     wanted text[], only_job uuid, room integer, lease_micros bigint, turn_tenants bigint[], turn_priorities smallint[],
@@ -27,6 +30,7 @@ CREATE OR REPLACE FUNCTION automarket.claim(
 #variable_conflict use_column
 DECLARE
     at timestamptz := automarket.clock();
+    first_fence bigint := greatest(extract(epoch FROM at) * 1000000, 1);
     kinds text[]; -- NULL: all, whatever they are called.
     numbers bigint[];
     -- Where lines of the priority begin, counted from where those of their kinds do.
@@ -141,13 +145,15 @@ BEGIN
         END IF;
         RETURN QUERY
             UPDATE automarket.queue q SET leased_until = at + lease_micros * interval '1 microsecond',
-                fence = coalesce(q.fence, 0) + 1, attempts = coalesce(q.attempts, 0) + 1,
+                fence = CASE WHEN coalesce(q.fence, 0) = 0 THEN first_fence
+                    WHEN q.fence + 1 = first_fence THEN first_fence + 1 ELSE q.fence + 1 END,
+                attempts = coalesce(q.attempts, 0) + 1,
                 in_trust = coalesce(coalesce(q.crashes, 0) >= lends, false)
             WHERE q.ctid = ANY (picked) AND q.leased_until IS NULL
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,
                 q.unique_key::text, q.created_at, q.run_at, q.fence, q.attempts, coalesce(q.crashes, 0),
-                q.leased_until, CASE WHEN q.fence > 1 THEN automarket.failures_of(q.id) END, q.in_trust, false, q.line,
-                q.line & 8388607;
+                q.leased_until, CASE WHEN q.fence <> first_fence THEN automarket.failures_of(q.id) END, q.in_trust, false,
+                q.line, q.line & 8388607;
         EXIT WHEN only_job IS NOT NULL;
         room := room - coalesce(cardinality(picked), 0);
     END LOOP;
