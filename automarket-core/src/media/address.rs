@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     MediaFile, ReadRange,
-    file::{blocking, changed},
+    file::{changed, keeping},
 };
 use crate::{
     Context, Error, ErrorKind, Result,
@@ -190,7 +190,7 @@ async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
     let version = unchanged(response.headers()).map(|(_, version)| version);
     let body = response.into_body();
     let copying = async {
-        let mut file = blocking(tempfile::tempfile).await?;
+        let mut file = keeping(tempfile::tempfile).await?;
         let mut size: u64 = 0;
         let mut pieces = body.into_stream();
         while let Some(piece) = tokio::time::timeout(PIECE, pieces.next())
@@ -202,9 +202,9 @@ async fn copy(response: Response<Body>, most: u64) -> Result<MediaFile> {
             if size > most {
                 return Err(too_large(most));
             }
-            file = blocking(move || append(file, &piece)).await?;
+            file = keeping(move || append(file, &piece)).await?;
         }
-        let (file, facts) = blocking(move || file.metadata().map(|facts| (file, facts))).await?;
+        let (file, facts) = keeping(move || file.metadata().map(|facts| (file, facts))).await?;
         Ok(MediaFile::open(file, &facts).with_version(version.as_deref()))
     };
     tokio::time::timeout(COPY, copying)

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     fs::{File, Metadata},
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -142,8 +142,8 @@ impl Media {
     /// guard; a server that sends no ranges is read once into an unnamed temporary file of at most 2 GiB.
     ///
     /// # Errors
-    /// `InvalidInput` (`media`) when the file or address cannot be read; `Config` for a key without
-    /// [`MediaHost`](super::MediaHost); those of the host and of [`Context::open`].
+    /// `InvalidInput` (`media`) when the file or address cannot be read; `Storage` when that is this machine's
+    /// doing (a full disk); `Config` for a key without [`MediaHost`](super::MediaHost); those of the host and of [`Context::open`].
     pub async fn open(&self, cx: &Context) -> Result<MediaFile> {
         self.open_within(cx, address::LARGEST).await
     }
@@ -286,15 +286,45 @@ impl ReadRange for OpenFile {
     }
 }
 
-/// Work on a file, on a thread of its own.
+/// Work on a file, on a thread of its own. Only what says something of the file is the post's doing.
 pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    let unreadable = || Error::invalid("media", "the file cannot be read");
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| unreadable().with_source(error)),
-        Err(error) => Err(unreadable().with_source(error)),
-    }
+    let done = on_disk(work).await?;
+    done.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::UnexpectedEof => {
+            Error::invalid("media", "the file cannot be read").with_source(error)
+        }
+        _ => no_disk(error),
+    })
+}
+
+/// Work on a file of our own.
+pub(super) async fn keeping<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    on_disk(work).await?.map_err(no_disk)
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<io::Result<T>> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(no_disk)
+}
+
+/// A full disk, too many open files: it passes, or another machine has none of it.
+fn no_disk(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let message = "this machine could not read or keep the file";
+    Error::new(ErrorKind::Storage, message)
+        .with_retry(Retry::After(None))
+        .with_source(error)
 }
 
 /// Read from its beginning it may be one again.
@@ -304,4 +334,35 @@ pub(super) fn changed() -> Error {
 
 fn shorter() -> Error {
     Error::invalid("media", "it has fewer bytes than it should have")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as IoError, ErrorKind as Io};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_says_something_of_the_file_is_the_posts_and_the_rest_this_machines() {
+        for (kind, retry) in [
+            (Io::NotFound, Retry::Never),
+            (Io::PermissionDenied, Retry::Never),
+            (Io::IsADirectory, Retry::Never),
+            (Io::NotADirectory, Retry::Never),
+            (Io::InvalidFilename, Retry::Never),
+            (Io::InvalidInput, Retry::Never),
+            (Io::UnexpectedEof, Retry::Never),
+            (Io::StorageFull, Retry::After(None)),
+            (Io::ReadOnlyFilesystem, Retry::After(None)),
+            (Io::StaleNetworkFileHandle, Retry::After(None)),
+            (Io::Other, Retry::After(None)),
+        ] {
+            let done = blocking(move || Err::<(), _>(IoError::from(kind))).await;
+            assert_eq!(done.unwrap_err().retry(), retry, "{kind}");
+        }
+        // Too many open files.
+        let done = blocking(|| Err::<(), _>(IoError::from_raw_os_error(24))).await;
+        let error = done.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage);
+    }
 }

@@ -366,6 +366,30 @@ async fn what_cannot_be_had_from_an_address_is_said() {
     }
 }
 
+#[tokio::test]
+async fn a_disk_that_keeps_nothing_is_no_fault_of_the_media() {
+    // Nothing lies below it: no file can be made there.
+    let nowhere = [("TMPDIR", "/dev/null"), ("TMP", "nul"), ("TEMP", "nul")];
+    alone::run("media::address::no_disk_alone", &nowhere).await;
+}
+
+#[tokio::test]
+#[ignore = "run by a_disk_that_keeps_nothing_is_no_fault_of_the_media"]
+async fn no_disk_alone() {
+    let web = Web {
+        bytes: vec![0; 100].into(),
+        ranges: false,
+        asked: Arc::default(),
+    };
+    let url = "https://acme.dev/file".parse().unwrap();
+    let media = Media::address(MediaKind::Image, url);
+    let error = media.open(&Context::new(web)).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::Storage, Retry::After(None))
+    );
+}
+
 #[test]
 fn an_address_does_not_show_what_opens_it() {
     let source = MediaSource::Address("https://b.example/a.png?sig=s3cret".parse().unwrap());
