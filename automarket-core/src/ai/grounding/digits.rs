@@ -40,13 +40,17 @@ const ZEROS: [u32; 12] = [
     0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xff10,
 ];
 
-/// Digits of every script as ASCII.
+/// Digits of every script and the signs beside them as ASCII, or as they are in Latin script.
 pub(super) fn ascii(text: &str) -> String {
-    text.chars()
+    thousands(text)
+        .chars()
         .map(|c| match c {
             '٬' => ',',
             '٫' => '.',
             '٪' | '％' => '%',
+            '￥' => '¥',
+            '＄' => '$',
+            '￡' => '£',
             _ => ZEROS
                 .iter()
                 .find_map(|zero| (c as u32).checked_sub(*zero).filter(|digit| *digit < 10))
@@ -54,6 +58,26 @@ pub(super) fn ascii(text: &str) -> String {
                 .unwrap_or(c),
         })
         .collect()
+}
+
+/// `１，９８０` with a comma. Elsewhere the full-width one parts numbers (`10，200，300`).
+fn thousands(text: &str) -> String {
+    let wide = |c: char| ('０'..='９').contains(&c);
+    let pieces: Vec<&str> = text.split('，').collect();
+    let behind = |piece: &str| piece.chars().take_while(|c| wide(*c)).count();
+    let before = |piece: &str| piece.chars().rev().take_while(|c| wide(*c)).count();
+    // Of several groups it is not to be told whether they are one number.
+    let whole = |piece: &str| piece.chars().all(wide);
+    let mut out = String::with_capacity(text.len());
+    for (at, piece) in pieces.iter().enumerate() {
+        if let Some(last) = at.checked_sub(1).and_then(|last| pieces.get(last)) {
+            let alone = (at == 1 || !whole(last)) && (at + 1 == pieces.len() || !whole(piece));
+            let joins = alone && (1..=3).contains(&before(last)) && behind(piece) == 3;
+            out.push(if joins { ',' } else { '，' });
+        }
+        out.push_str(piece);
+    }
+    out
 }
 
 /// English number words as digits.
