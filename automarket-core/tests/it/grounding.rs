@@ -450,6 +450,49 @@ fn addresses_compare_without_what_does_not_tell_them_apart() {
 }
 
 #[test]
+fn addresses_end_where_another_script_begins() {
+    judge(
+        &[
+            ("メール：info@acme.jp", "info@acme.jp"),
+            ("E-Mail:info@acme.de", "an info@acme.de schreiben"),
+            ("[Write us](mailto:info@acme.de)", "Mail info@acme.de!"),
+            ("[Us](mailto:info@acme.de?subject=Hi)", "info@acme.de"),
+            ("info@acme.jp", "お問い合わせはinfo@acme.jpまで。"),
+            ("お問い合わせはinfo@acme.jpまで。", "info@acme.jp"),
+            ("info@acme.kr", "info@acme.kr로"),
+            ("https://acme.kr/event", "https://acme.kr/event에서"),
+            ("https://acme.jp/a", "https://acme.jp/aをご覧ください。"),
+            ("https://acme.jp/ブログ", "https://acme.jp/ブログ"),
+            ("info@acme.jp", "メールはinfo@acme.jp. Up."),
+            ("müller@firma.de", "müller@firma.de"),
+            ("info@例え.jp", "info@例え.jp"),
+        ],
+        &[
+            ("info@other.jp", "info@acme.jp", &["info@acme.jp"]),
+            ("info@other.jp", "はinfo@acme.jpまで", &["info@acme.jp"]),
+            (
+                "info@acme.com",
+                "info@acme.com.日本",
+                &["info@acme.com.日本"],
+            ),
+            // Another page of the site.
+            (
+                "https://acme.jp/ https://acme.jp/ブログ",
+                "https://acme.jp/求人",
+                &["https://acme.jp/求人"],
+            ),
+            (
+                "https://acme.jp/a",
+                "https://acme.jp/bをご覧",
+                &["https://acme.jp/bをご覧"],
+            ),
+            // What stands behind it is judged.
+            ("https://acme.jp/a", "https://acme.jp/aで50%", &["50%"]),
+        ],
+    );
+}
+
+#[test]
 fn numbers_within_an_address_of_the_source_are_no_figures() {
     let logo = "It ships. ![logo](https://acme.dev/_next/image?url=%2Fl.png&w=1200&q=75)";
     let post = "[Read](https://acme.dev/blog/2019/11/5-reasons)";

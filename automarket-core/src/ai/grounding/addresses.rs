@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::{Claim, UngroundedKind};
+use super::{Claim, UngroundedKind, figures::unspaced};
 
 /// An address and where it stands.
 pub(super) struct Address {
@@ -31,10 +31,15 @@ pub(super) fn find(text: &str) -> Vec<Address> {
             .min();
         let begin = match at {
             Some(at) => at,
-            None if is_email(trimmed(word.trim_start_matches(opening))) => {
-                word.len() - word.trim_start_matches(opening).len()
+            None => {
+                if let Some(span) = email(word) {
+                    found.push(Address {
+                        text: word.get(span.clone()).unwrap_or_default().to_owned(),
+                        span: start + span.start..start + span.end,
+                    });
+                }
+                continue;
             }
-            None => continue,
         };
         let address = trimmed(word.get(begin..).unwrap_or_default());
         found.push(Address {
@@ -45,6 +50,58 @@ pub(super) fn find(text: &str) -> Vec<Address> {
     bare(text, &mut found);
     found.sort_by_key(|address| address.span.start);
     found
+}
+
+/// E-mail in a word: behind a colon (`mailto:`), before a question, and as ASCII beside a script without blanks.
+fn email(word: &str) -> Option<Range<usize>> {
+    let (user, _) = word.split_once('@')?;
+    let begin = word.len() - word.trim_start_matches(opening).len();
+    let begin = user.rfind(':').map_or(begin, |colon| colon + 1);
+    let whole = word.get(begin..)?.split('?').next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    let ascii = user.trim_end_matches(plain).len().max(begin);
+    let host = word.get(user.len() + 1..)?;
+    let end = user.len() + 1 + host.find(|c| !plain(c)).unwrap_or(host.len());
+    let narrow = word.get(ascii..end)?;
+    let before = word.get(begin..ascii)?.chars().next_back();
+    let after = word
+        .get(end..)?
+        .chars()
+        .next()
+        .filter(|c| c.is_alphanumeric());
+    let beside = (before.is_some() || after.is_some())
+        && before.is_none_or(unspaced)
+        && after.is_none_or(unspaced);
+    // `info@acme.日本` goes on.
+    let narrow = match after {
+        Some(_) if !narrow.ends_with(|c: char| c.is_ascii_alphanumeric()) => "",
+        Some(_) => narrow,
+        None => trimmed(narrow),
+    };
+    let (begin, address) = if beside && is_email(narrow) {
+        (ascii, narrow)
+    } else {
+        (begin, trimmed(whole))
+    };
+    is_email(address).then(|| begin..begin + address.len())
+}
+
+/// Ends each address of a text that the source has not where Kana, Han or Hangul begin, if the source has that.
+pub(super) fn cut(known: &HashSet<String>, addresses: &mut [Address]) {
+    for address in addresses {
+        let Some(end) = address.text.find(unspaced) else {
+            continue;
+        };
+        let Some(head) = address.text.get(..end) else {
+            continue;
+        };
+        // Behind a slash it is the name of another page.
+        let ends = head.ends_with(|c: char| c.is_ascii_alphanumeric());
+        if ends && !known.contains(&normal(&address.text)) && known.contains(&normal(head)) {
+            address.text.truncate(end);
+            address.span.end = address.span.start + end;
+        }
+    }
 }
 
 /// Addresses without a scheme, as platforms link them.
@@ -104,7 +161,7 @@ pub(super) fn missing(known: &HashSet<String>, addresses: Vec<Address>) -> Vec<C
 
 fn breaks(c: char) -> bool {
     // Brackets of Markdown links end an address; so do quotes and CJK punctuation.
-    c.is_whitespace() || "<>\"“”„«»「」『』。，、！？（）[]|`".contains(c)
+    c.is_whitespace() || "<>\"“”„«»「」『』。，、！？：；（）[]|`".contains(c)
 }
 
 fn opening(c: char) -> bool {
@@ -150,7 +207,7 @@ fn is_email(word: &str) -> bool {
 /// What two spellings of one address have in common.
 fn normal(address: &str) -> String {
     let lower = address.to_ascii_lowercase();
-    let scheme = ["https://", "http://", "mailto:"]
+    let scheme = ["https://", "http://"]
         .iter()
         .find(|scheme| lower.starts_with(**scheme))
         .map_or(0, |scheme| scheme.len());

@@ -283,7 +283,7 @@ fn part_of_a_name(before: &str) -> bool {
 }
 
 /// Letters of scripts that put no blank between a word and a number.
-fn unspaced(c: char) -> bool {
+pub(super) fn unspaced(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
 

@@ -52,7 +52,8 @@ pub enum UngroundedKind {
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
 ///   German nouns are not taken for names, nor is anything outside the Latin script.
 /// - A hashtag with capitals is judged by its words: each has to be in the source.
-/// - Addresses compare without scheme, `www.`, closing slash, fragment and `utm_` parameters.
+/// - Addresses compare without scheme, `www.`, closing slash, fragment and `utm_` parameters. Of `https://acme.kr/event에서` the
+///   particle is no part, if the source has the address without it.
 ///
 /// ```
 /// use automarket_core::ai::{UngroundedKind, ungrounded};
@@ -92,7 +93,8 @@ impl GroundingSource {
     #[must_use]
     pub fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
         let text = read(text);
-        let addresses = addresses::find(&text);
+        let mut addresses = addresses::find(&text);
+        addresses::cut(&self.addresses, &mut addresses);
         let rest = addresses::masked(&text, &addresses);
         let (mut found, rest) = figures::missing(&self.figures, &rest);
         found.extend(addresses::missing(&self.addresses, addresses));
