@@ -292,6 +292,57 @@ fn one_date_is_one_however_it_is_written() {
 }
 
 #[test]
+fn one_time_of_day_is_one_however_it_is_written() {
+    judge(
+        &[
+            ("Beginn 19.30 Uhr", "Beginn 19:30 Uhr"),
+            ("Beginn 19:30 Uhr", "Beginn 19.30 Uhr"),
+            ("ab 18.00 Uhr", "ab 18:00 Uhr"),
+            ("ab 18 Uhr", "ab 18:00 Uhr, ab 18.00 Uhr"),
+            ("Mo–Fr 9–18 Uhr", "9:00–18:00 Uhr"),
+            ("10.00–18.30 Uhr", "von 10:00 bis 18:30 Uhr"),
+            ("at 6 pm", "at 6:00 pm"),
+            ("at 6 p.m.", "at 6:00 pm, 18:00"),
+            ("at 6 o'clock", "at 6:00"),
+            ("at 9am", "at 9:00 am"),
+            ("at 7.30pm", "at 7:30pm, 7:30 pm, 19:30"),
+            ("at 7:30 pm", "7.30pm, 19h30"),
+            ("à 19h30", "um 19:30 Uhr"),
+            ("um 19:30", "à 19h30"),
+            ("at six pm", "at 6:00 pm"),
+        ],
+        &[
+            ("um 19:30 Uhr", "um 19:45 Uhr", &["45"]),
+            ("um 19.30 Uhr", "um 19.45 Uhr", &["19.45"]),
+            ("um 19.30 Uhr", "um 19 Uhr", &["19"]),
+            ("um 18 Uhr", "um 18:30 Uhr", &["30"]),
+            ("à 19h30", "à 20:30", &["20", "30"]),
+            ("at 7:30 pm", "um 7.30 Uhr", &["7.30"]),
+            ("at 6 pm", "at 5:00 pm", &["5", "00"]),
+            ("at 6 pm", "um 6.30 Uhr", &["6.30"]),
+            // Prices, hours that something lasts, clocks to buy.
+            ("nur 19.30 am Montag", "um 19:30 Uhr", &["19", "30"]),
+            ("it costs 19.30", "at 19:30", &["19", "30"]),
+            ("starts 19:30", "it costs 19.30", &["19.30"]),
+            ("starts 19:30", "€19.30pm", &["€19.30"]),
+            ("for €19.30pm", "at 19:30", &["19", "30"]),
+            ("open 24h", "at 24:00", &["00"]),
+            ("12 am Tag", "um 12:00 Uhr", &["00"]),
+            ("3 Uhren", "um 3:00 Uhr", &["00"]),
+            ("18 teams", "um 18:00 Uhr", &["00"]),
+            // Another minute is meant.
+            ("halb 8 Uhr", "8:00 Uhr", &["00"]),
+            ("half past six pm", "6:00 pm", &["00"]),
+            ("starts 4:30", "GPT-4:30", &["GPT-4", "30"]),
+            ("18 Uhr 30", "18:00 Uhr", &["00"]),
+            ("12:30:45", "um 12.30 Uhr", &["12.30"]),
+            ("2h30m", "at 2:30", &["30"]),
+            ("at 25:10", "um 25.10 Uhr", &["25.10"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[

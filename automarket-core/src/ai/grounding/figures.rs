@@ -6,6 +6,7 @@ use super::{
     Claim, UngroundedKind,
     dates::{self, Date},
     digits,
+    times::{self, Time},
 };
 
 /// Currencies with the ways they are written.
@@ -77,6 +78,8 @@ pub(super) struct Source {
     months: HashSet<usize>,
     /// Day, month and year; each without its year too.
     dates: HashSet<(usize, usize, Option<usize>)>,
+    /// Times of day, in minutes.
+    times: HashSet<usize>,
 }
 
 impl Source {
@@ -86,8 +89,12 @@ impl Source {
             values: HashSet::new(),
             months: HashSet::new(),
             dates: HashSet::new(),
+            times: HashSet::new(),
         };
         let text = digits::for_words(source);
+        found
+            .times
+            .extend(times::find(&text).map(|time| time.minute));
         let dates = dates::find(&text);
         let figures = scan(&text, &dates);
         for pair in figures.windows(2) {
@@ -150,7 +157,14 @@ impl Source {
 /// where they are words of their own.
 pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
     let dates = dates::find(text);
+    let times: Vec<Time> = times::find(text)
+        .filter(|time| source.times.contains(&time.minute))
+        .collect();
     let mut masked = text.to_owned();
+    // `19h30` is no name either.
+    for time in &times {
+        masked.replace_range(time.span.clone(), &" ".repeat(time.span.len()));
+    }
     let mut claims = Vec::new();
     for figure in scan(text, &dates) {
         let span = figure.start..figure.end;
@@ -162,7 +176,10 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         if alone {
             masked.replace_range(span.clone(), &" ".repeat(span.len()));
         }
-        if !is_of_a_date(source, &dates, &figure) && !source.holds(&figure) {
+        let timed = times
+            .iter()
+            .any(|time| time.span.start <= figure.start && figure.end <= time.span.end);
+        if !timed && !is_of_a_date(source, &dates, &figure) && !source.holds(&figure) {
             claims.push(Claim {
                 start: figure.start,
                 text: text.get(span).unwrap_or_default().to_owned(),

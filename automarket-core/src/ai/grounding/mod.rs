@@ -5,6 +5,7 @@ mod dates;
 mod digits;
 mod figures;
 mod names;
+mod times;
 
 use std::collections::HashSet;
 
@@ -47,6 +48,8 @@ pub enum UngroundedKind {
 ///   `2025年3月12日` (and Korean), `12.03.2025`, `12. 3. 2025`, `12. März 2025`, `March 12, 2025`. One without a year is
 ///   a date behind `am`, `vom`, `zum`, `dem`, `den` (`am 12.03.`) and, with the month's name, `on`. Years of two
 ///   digits and slashes are none. The year of one with full stops may stand alone, its day and month may not.
+/// - A time of day covers itself in other spellings: `19:30`, `19.30 Uhr`, `7.30pm`, `19h30`; `18 Uhr` and `6 pm` cover
+///   `18:00`. A number with a full stop is one only with `Uhr`, `pm` or such behind it; a lone ` am` is German, too.
 /// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
 ///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
