@@ -54,6 +54,9 @@ fn leads_on(mut chars: impl Iterator<Item = char>) -> bool {
 
 fn plain(text: &str) -> String {
     let text: String = text.nfc().flat_map(char::to_lowercase).collect();
+    // `İ` is an i with its dot apart; the capitals of `ı` and `ς` are those of `i` and `σ`.
+    let text = text.replace("i\u{307}", "i").replace('ı', "i");
+    let text = text.replace('ς', "σ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -78,6 +81,10 @@ mod tests {
             ("An #adventure", "#ad", false),
             ("anything", "", false),
             ("ÜBER alles", "über", true),
+            ("İndirim başladı.", "indirim", true),
+            ("İNDİRİM", "İndirim", true),
+            ("ISPANAK", "ıspanak", true),
+            ("ΔΩΡΕΆΣ", "δωρεάς", true),
         ] {
             let words = Words::of(text);
             assert_eq!(words.say(phrase), said, "{phrase:?} in {text:?}");
