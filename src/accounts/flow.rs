@@ -152,7 +152,7 @@ impl Tenant {
 
 impl Accounts {
     async fn seal_flow(&self, tenant: &Tenant, id: &str, waiting: &Waiting) -> Result<Vec<u8>> {
-        let ring = self.vault.ring().await?;
+        let ring = self.vault.sealing().await?;
         let plain = serde_json::to_string(waiting)
             .map(Secret::new)
             .map_err(|_| Error::new(ErrorKind::Internal, "a flow cannot be written as JSON"))?;

@@ -10,7 +10,7 @@ use automarket_core::{
     store::{Account, KeyUse, NewCredential, SealedCredential},
     vault::{Place, Zeroizing, credential_from_bytes, credential_to_bytes},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::trouble::waits;
 
@@ -18,6 +18,10 @@ use crate::trouble::waits;
 const FIELD: &str = "credential";
 /// How often a key provider is asked again because a row names a key that is not there.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// A process that only seals meets no row that names a newer key: it asks when what it knows is older than this,
+const SEALS_FOR: Duration = Duration::from_secs(60);
+/// and seals as before when there is no answer within this.
+const ANSWER: Duration = Duration::from_secs(5);
 /// What cannot be opened now, for want of a key, is tried again after this.
 const KEY_WAIT: Duration = Duration::from_secs(60);
 /// A key of which so many credentials do not open is a wrong one, whatever the rest is.
@@ -31,6 +35,8 @@ pub(super) struct Vault {
     /// Filled once the keys were tried on what is stored.
     ring: RwLock<Option<Keyring>>,
     asked: Mutex<Option<Instant>>,
+    /// When it was last asked which key is the current one.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Vault {
@@ -40,6 +46,7 @@ impl Vault {
             store,
             ring: RwLock::new(None),
             asked: Mutex::new(None),
+            heard: Mutex::new(None),
         }
     }
 
@@ -57,9 +64,36 @@ impl Vault {
         }
     }
 
+    /// The keyring to seal with. Whatever goes wrong with asking, what is to be sealed is not given up for it.
+    pub(super) async fn sealing(&self) -> Result<Keyring> {
+        let known = self.ring().await?;
+        if !due(&self.heard, SEALS_FOR) {
+            return Ok(known);
+        }
+        let newer = async {
+            let ring = self.ask().await?;
+            // The known one has counted.
+            match ring.ids().eq(known.ids()) {
+                true => Ok(known.clone()),
+                false => self.tried(ring).await,
+            }
+        };
+        let trouble = match timeout(ANSWER, newer).await {
+            Ok(Ok(ring)) => return Ok(ring),
+            Ok(Err(error)) => error.report(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(error = %trouble, "the keys could not be asked for anew");
+        Ok(known)
+    }
+
     /// The keys as they are now, for a rotation: those that are missing fail with their rows.
     pub(super) async fn refreshed(&self) -> Result<Keyring> {
-        let ring = self.ask().await?;
+        self.tried(self.ask().await?).await
+    }
+
+    /// The ring, whose current key opens what is under it, from now on.
+    async fn tried(&self, ring: Keyring) -> Result<Keyring> {
         let uses = self.store.key_uses().await?;
         let current = uses.iter().find(|key| key.key_id == ring.current_id());
         if let Some(key) = current.filter(|key| key.credentials > 0)
@@ -104,7 +138,7 @@ impl Vault {
         account: &Account,
         credential: &Credential,
     ) -> Result<NewCredential> {
-        let ring = self.ring().await?;
+        let ring = self.sealing().await?;
         let plain = credential_to_bytes(credential)?;
         let id = account.id.to_string();
         let place = place(account.tenant.as_str(), &id);
@@ -148,7 +182,7 @@ impl Vault {
         let mut opened = ring.open(place, sealed);
         if let Err(error) = &opened
             && error.rule() == Some("vault.missing_key")
-            && self.may_ask_again()
+            && due(&self.asked, ASK_AGAIN)
         {
             // Another process may seal under a newer key already.
             let ring = self.ask().await?;
@@ -180,15 +214,6 @@ impl Vault {
         Ok(rows.is_empty() || rows.iter().any(|row| unseal(ring, row).is_ok()))
     }
 
-    fn may_ask_again(&self) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN);
-        if may {
-            *asked = Some(Instant::now());
-        }
-        may
-    }
-
     fn known(&self) -> Option<Keyring> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         ring.clone()
@@ -197,6 +222,16 @@ impl Vault {
     fn set(&self, ring: Keyring) {
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring);
     }
+}
+
+/// Whether it was so long ago, for one who does it now.
+fn due(last: &Mutex<Option<Instant>>, after: Duration) -> bool {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = last.is_none_or(|last| last.elapsed() >= after);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
 }
 
 fn place<'a>(tenant: &'a str, account: &'a str) -> Place<'a> {

@@ -198,7 +198,7 @@ impl fmt::Debug for Keyring {
 }
 
 /// Where the keyring comes from: a KMS, say, that unwraps data keys. Asked at the start, when a row names a
-/// key that is not on the ring, and before a rotation.
+/// key that is not on the ring, before a rotation, and before something is sealed, at most once a minute.
 #[async_trait]
 pub trait KeyProvider: Send + Sync {
     /// The keys as they are now.

@@ -2,7 +2,7 @@
 
 use automarket::{
     core::async_trait,
-    store::{CredentialStore as _, KeyUse},
+    store::{CredentialStore as _, FlowStore as _, KeyUse},
     testing::{FaultStore, StoreFault, StoreRule},
 };
 
@@ -128,7 +128,7 @@ async fn a_connection_that_meets_a_process_with_older_keys_is_not_lost() {
 
 #[tokio::test]
 async fn a_connection_that_is_damaged_holds_up_no_rotation() {
-    use automarket::store::{Flow, FlowStore as _};
+    use automarket::store::Flow;
     let (store, tenant, _) = many().await;
     let flow = Flow {
         tenant: tenant.id().clone(),
@@ -324,4 +324,42 @@ async fn a_key_that_came_later_is_asked_for() {
     world.pass(3600);
     let context = reader.context(world.account.id).await.unwrap();
     assert_eq!(token_of(context.credential()), "t");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_only_connects_seals_under_the_new_key_before_the_old_one_goes() {
+    let both = format!("{NEW},{OLD}");
+    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
+    let store = Arc::new(MemoryStore::new());
+    let reader = market(store.clone(), Issuer::new()).keyring(kms);
+    let reader = reader.build().unwrap().tenant("acme").unwrap();
+    let connected = async |id: &str| {
+        let account = Account::new(reader.id().clone(), PLATFORM, id);
+        let added = reader.add_account(account, Credential::token(id)).await;
+        let account = added.unwrap().id;
+        let row = store.credential(reader.id(), account).await.unwrap();
+        row.unwrap().key_id
+    };
+    assert_eq!(connected("1").await, "old");
+
+    *kms.0.lock().unwrap() = keyring(&both);
+    tokio::time::advance(std::time::Duration::from_secs(120)).await;
+    let rotated = on(store.clone(), &both).market().rotate(|_| {}).await;
+    assert_eq!(rotated.unwrap().retired, ["old"]);
+    assert_eq!(connected("2").await, "new");
+    begun(&reader).await;
+    let flows = store.flows(None, 10).await.unwrap();
+    let key = automarket::core::vault::key_id_of(&flows[0].sealed).unwrap();
+    assert_eq!(key, "new");
+
+    // A wrong key is not taken, and nobody is turned away for it.
+    let wrong = "new:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    *kms.0.lock().unwrap() = keyring(wrong);
+    tokio::time::advance(std::time::Duration::from_secs(120)).await;
+    assert_eq!(connected("3").await, "new");
+    let later = on(store.clone(), NEW);
+    later.market().check_keyring().await.unwrap();
+    for row in store.credentials(later.id()).await.unwrap() {
+        assert!(later.context(row.account).await.is_ok());
+    }
 }
