@@ -71,7 +71,6 @@ const LAST: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Worker {
     market: Automarket,
-    name: String,
     concurrency: usize,
     limits: BTreeMap<String, usize>,
     lease: Duration,
@@ -84,7 +83,6 @@ impl Worker {
     pub(crate) fn new(market: Automarket) -> Self {
         Self {
             market,
-            name: format!("worker-{}", JobId::new()),
             concurrency: 16,
             limits: BTreeMap::new(),
             lease: Duration::from_secs(30),
@@ -164,7 +162,8 @@ impl Worker {
         }
         let engine = self.market.engine.clone();
         let held = Arc::new(Held::new(self.lease));
-        let name = self.name.clone();
+        // Of each run: a clone is another worker.
+        let name = format!("worker-{}", JobId::new());
         // Both end with this future.
         let _heart = Heart::start(held.clone(), engine.store.clone())?;
         let mut duties = JoinSet::new();
@@ -178,6 +177,7 @@ impl Worker {
         duties.spawn(work.run());
         let mut shift = Shift {
             worker: self,
+            name: name.clone(),
             held,
             running: JoinSet::new(),
             ended: Vec::new(),
@@ -199,6 +199,7 @@ impl Worker {
 /// A worker at work.
 struct Shift {
     worker: Worker,
+    name: String,
     held: Arc<Held>,
     running: JoinSet<Ended>,
     /// Jobs whose verdicts are not written yet.
@@ -384,7 +385,7 @@ impl Shift {
             kinds,
             max_crashes: self.worker.max_crashes,
             among_others: true,
-            ..Claim::new(self.worker.name.clone(), limit).lease(self.worker.lease)
+            ..Claim::new(self.name.clone(), limit).lease(self.worker.lease)
         };
         // By its id, so that it waits for no tenant's turn.
         let mut suspects = self.suspects.iter();

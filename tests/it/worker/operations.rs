@@ -60,6 +60,22 @@ async fn health_tells_of_silence_overdue_and_dead_jobs_and_a_store_that_is_away(
 }
 
 #[tokio::test]
+async fn a_worker_that_ends_takes_no_other_worker_with_it() {
+    let (_, store) = start();
+    let tenant = on(store.clone(), |b| b);
+    let worker = tenant.market().worker();
+    let both_seen = store.faults().until("put_worker", 2);
+    let one_gone = async {
+        store.faults().until("remove_worker", 1).await;
+        let problems = tenant.market().health().await.problems;
+        assert!(problems.is_empty(), "{problems:?}");
+    };
+    let first = worker.clone().run_until(both_seen);
+    let (first, second) = tokio::join!(first, worker.run_until(one_gone));
+    first.and(second).unwrap();
+}
+
+#[tokio::test]
 async fn a_silent_worker_is_told_of() {
     let (clock, store) = start();
     let tenant = on(store.clone(), |b| b);
