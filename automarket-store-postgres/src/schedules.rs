@@ -1,7 +1,7 @@
 use automarket_core::{
     Result, TenantId, Timetable, async_trait,
     chrono::{DateTime, Utc},
-    store::{Schedule, ScheduleStore},
+    store::{Schedule, ScheduleStore, rows::unreadable_schedule},
 };
 use tokio_postgres::Row;
 
@@ -13,14 +13,23 @@ use crate::{
     value::{Columns, limit as sql_limit, to_json},
 };
 
+const ONE: &str = "SELECT *, job::text AS template FROM automarket.schedules
+    WHERE tenant = $1 AND name = $2";
+
 #[async_trait]
 impl ScheduleStore for PostgresStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
+        let damaged = match schedule.revision {
+            0 => self.damaged(schedule).await?,
+            _ => None,
+        };
+        let schedule = damaged.as_ref().unwrap_or(schedule);
         let sql = match schedule.revision {
             0 => {
                 "INSERT INTO automarket.schedules
                     (tenant, name, rule, zone, job, paused, next_at, revision)
-                VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8::bigint + 1)
+                VALUES ($1, $2, $3, $4, $5::text::json, $6, $7,
+                    $8::bigint + (extract(epoch FROM automarket.clock()) * 1000000)::bigint)
                 ON CONFLICT (tenant, name) DO NOTHING
                 RETURNING *, job::text AS template"
             }
@@ -54,16 +63,18 @@ impl ScheduleStore for PostgresStore {
     }
 
     async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>> {
-        let sql = "SELECT *, job::text AS template FROM automarket.schedules
-            WHERE tenant = $1 AND name = $2";
-        let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &name]).await;
+        let rows = self.inner.db.rows(ONE, &[&tenant.as_str(), &name]).await;
         Ok(decode(rows, read)?.pop())
     }
 
-    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>> {
         let sql = "SELECT *, job::text AS template FROM automarket.schedules
             WHERE tenant = $1 ORDER BY name";
-        decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, read)
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str()]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| read(row).map_err(Into::into))
+            .collect())
     }
 
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {
@@ -112,11 +123,26 @@ impl ScheduleStore for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// The schedule in place of the stored one, if there is one that cannot be read.
+    async fn damaged(&self, schedule: &Schedule) -> Outcome<Option<Schedule>> {
+        let key: crate::db::Params<'_> = &[&schedule.tenant.as_str(), &schedule.name];
+        let row = self.inner.db.row(ONE, key).await?;
+        let Some(row) = row.filter(|row| read(row).is_err()) else {
+            return Ok(None);
+        };
+        let (revision, paused) = (row.column("revision")?, row.column("paused")?);
+        Ok(Some(schedule.in_place_of(revision, paused)))
+    }
+}
+
 fn read(row: &Row) -> Outcome<Schedule> {
+    let name: String = row.column("name")?;
+    let timetable = Timetable::parse(row.column("rule")?, row.column("zone")?);
     Ok(Schedule {
         tenant: row.tenant()?,
-        name: row.column("name")?,
-        timetable: Timetable::parse(row.column("rule")?, row.column("zone")?)?,
+        timetable: timetable.map_err(|e| unreadable_schedule(&name, e))?,
+        name,
         job: row.json("template")?,
         paused: row.column("paused")?,
         next_at: row.column("next_at")?,

@@ -1,7 +1,10 @@
 use automarket_core::{
     Result, TenantId, Timetable, async_trait,
     chrono::{DateTime, Utc},
-    store::{Schedule, ScheduleStore, rows::NewRow},
+    store::{
+        Schedule, ScheduleStore,
+        rows::{NewRow, unreadable_schedule},
+    },
 };
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -10,6 +13,7 @@ use crate::{
     error::Outcome,
     jobs::enqueue,
     value::{Columns, instant, limit as sql_limit, micros, to_json},
+    writer::Tx,
 };
 
 #[async_trait]
@@ -17,18 +21,25 @@ impl ScheduleStore for SqliteStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
         let (schedule, job) = (schedule.clone(), to_json(&schedule.job)?);
         let call = self.inner.writer.call(move |tx| {
-            let sql = match schedule.revision {
-                0 => {
+            let damaged = match schedule.revision {
+                0 => damaged(tx, &schedule)?,
+                _ => None,
+            };
+            let schedule = damaged.as_ref().unwrap_or(&schedule);
+            let (sql, revision) = match schedule.revision {
+                0 => (
                     "INSERT INTO automarket_schedules
                         (tenant, name, rule, zone, job, paused, next_at, revision)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1)
-                     ON CONFLICT (tenant, name) DO NOTHING RETURNING *"
-                }
-                _ => {
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ON CONFLICT (tenant, name) DO NOTHING RETURNING *",
+                    tx.now,
+                ),
+                read => (
                     "UPDATE automarket_schedules
                      SET rule = ?3, zone = ?4, job = ?5, paused = ?6, next_at = ?7, revision = ?8 + 1
-                     WHERE tenant = ?1 AND name = ?2 AND revision = ?8 RETURNING *"
-                }
+                     WHERE tenant = ?1 AND name = ?2 AND revision = ?8 RETURNING *",
+                    read,
+                ),
             };
             tx.db
                 .prepare_cached(sql)?
@@ -41,7 +52,7 @@ impl ScheduleStore for SqliteStore {
                         job,
                         schedule.paused,
                         schedule.next_at.map(micros),
-                        schedule.revision
+                        revision
                     ],
                     |row| Ok(decode(row)),
                 )
@@ -62,11 +73,13 @@ impl ScheduleStore for SqliteStore {
         read.await
     }
 
-    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>> {
         let tenant = tenant.clone();
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached("SELECT * FROM automarket_schedules WHERE tenant = ?1 ORDER BY name")?
-                .query_and_then([tenant.as_str()], decode)?
+                .query_and_then([tenant.as_str()], |row| -> Outcome<_> {
+                    Ok(decode(row).map_err(Into::into))
+                })?
                 .collect()
         });
         read.await
@@ -130,15 +143,33 @@ impl ScheduleStore for SqliteStore {
     }
 }
 
+/// The schedule in place of the stored one, if there is one that cannot be read.
+fn damaged(tx: &Tx<'_>, schedule: &Schedule) -> Outcome<Option<Schedule>> {
+    tx.db
+        .prepare_cached("SELECT * FROM automarket_schedules WHERE tenant = ?1 AND name = ?2")?
+        .query_row(params![schedule.tenant.as_str(), schedule.name], |row| {
+            if decode(row).is_ok() {
+                return Ok(None);
+            }
+            let (revision, paused) = (row.get("revision")?, row.get("paused")?);
+            Ok(Some(schedule.in_place_of(revision, paused)))
+        })
+        .optional()
+        .map(Option::flatten)
+        .map_err(Into::into)
+}
+
 fn decode(row: &Row<'_>) -> Outcome<Schedule> {
+    let name: String = row.column("name")?;
     let (rule, zone): (String, String) = (row.column("rule")?, row.column("zone")?);
+    let timetable = Timetable::parse(&rule, &zone).map_err(|e| unreadable_schedule(&name, e))?;
     let at = |name| -> Outcome<Option<DateTime<Utc>>> {
         row.column::<Option<i64>>(name)?.map(instant).transpose()
     };
     Ok(Schedule {
         tenant: row.tenant()?,
-        name: row.column("name")?,
-        timetable: Timetable::parse(&rule, &zone)?,
+        name,
+        timetable,
         job: row.json("job")?,
         paused: row.column("paused")?,
         next_at: at("next_at")?,

@@ -56,15 +56,25 @@ impl Tenant {
         }
         may_put(self, &job)?;
         let made = self.change_schedule(name, |old, now| {
-            let first = timetable.after(now);
-            if first.is_none() {
+            // The store puts this one in the place of one that cannot be read.
+            let old = match old {
+                Err(error) if error.kind() == ErrorKind::Internal => None,
+                old => old?,
+            };
+            let Some(mut first) = timetable.after(now) else {
                 return Err(Error::invalid("timetable", "it has no time to come"));
-            }
+            };
             let paused = old.as_ref().is_some_and(|old| old.paused);
             let revision = old.as_ref().map_or(0, |old| old.revision);
             let kept = old.filter(|old| old.timetable == timetable);
+            let last = kept.as_ref().and_then(|old| old.last_at);
+            // The day had its run already, before new rules of its zone moved it.
+            if last.is_some_and(|at| at <= now && moved(&timetable, at) == Some(first)) {
+                first = timetable.after(first).unwrap_or(first);
+            }
             // One that is later than the first was reckoned by a clock that ran ahead.
-            let next = kept.and_then(|old| old.next_at).min(first).or(first);
+            let kept = kept.and_then(|old| old.next_at);
+            let next = Some(kept.map_or(first, |at| at.min(first)));
             Ok(Some(Schedule {
                 tenant: self.id.clone(),
                 name: name.to_owned(),
@@ -80,12 +90,18 @@ impl Tenant {
         made.ok_or_else(|| Error::new(ErrorKind::Internal, "no schedule was made"))
     }
 
-    /// The schedules, by name.
+    /// The schedules, by name. One that this program cannot read (another version of it knows more zones) is left out,
+    /// with a warning in the log: it stays, and is replaced when it is declared again.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn schedules(&self) -> Result<Vec<Schedule>> {
-        self.engine().store.schedules(&self.id).await
+        let found = self.engine().store.schedules(&self.id).await?;
+        let read = |one: Result<Schedule>| {
+            let told = |error: &Error| metrics::store_error("schedules", error);
+            one.inspect_err(told).ok()
+        };
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     /// Removes a schedule; jobs that it has put in stay. `false` when there was none.
@@ -103,6 +119,7 @@ impl Tenant {
     pub async fn pause_schedule(&self, name: &str, paused: bool) -> Result<bool> {
         let mut is_there = false;
         let changed = self.change_schedule(name, |old, now| {
+            let old = old?;
             is_there = old.is_some();
             let old = old.filter(|old| old.paused != paused);
             Ok(old.map(|old| Schedule {
@@ -119,12 +136,12 @@ impl Tenant {
     async fn change_schedule(
         &self,
         name: &str,
-        mut make: impl FnMut(Option<Schedule>, DateTime<Utc>) -> Result<Option<Schedule>>,
+        mut make: impl FnMut(Result<Option<Schedule>>, DateTime<Utc>) -> Result<Option<Schedule>>,
     ) -> Result<Option<Schedule>> {
         let store = &self.engine().store;
         let mut tries = 0;
         loop {
-            let old = store.schedule(&self.id, name).await?;
+            let old = store.schedule(&self.id, name).await;
             let Some(new) = make(old, store.now().await?)? else {
                 return Ok(None);
             };
@@ -146,15 +163,15 @@ impl Engine {
     pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
         // Those that cannot be read or run stay where they are, so it looks behind them.
         let mut stuck = 0;
-        let mut refused = HashSet::new();
+        let (mut passed_by, mut held) = (HashSet::new(), HashSet::new());
         loop {
-            let (mut ran, mut failed) = (false, false);
+            let mut ran = false;
             let limit = BATCH + stuck;
             let mut next = Vec::new();
             stuck = 0;
             for schedule in self.store.next_schedules(limit).await? {
                 match schedule {
-                    Ok(schedule) if refused.contains(&key_of(&schedule)) => stuck += 1,
+                    Ok(schedule) if passed_by.contains(&key_of(&schedule)) => stuck += 1,
                     Ok(schedule) => next.push(schedule),
                     // The others run all the same.
                     Err(error) => {
@@ -171,6 +188,11 @@ impl Engine {
                 let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
                     break;
                 };
+                if held.contains(&schedule.tenant) {
+                    passed_by.insert(key_of(schedule));
+                    stuck += 1;
+                    continue;
+                }
                 let run = match moved(&schedule.timetable, at) {
                     Some(later) => self.move_schedule(schedule, later).await,
                     None => {
@@ -183,11 +205,11 @@ impl Engine {
                     // The others are put in all the same.
                     Err(error) => {
                         metrics::store_error("run_schedule", &error);
-                        if error.retry() == Retry::Never {
-                            refused.insert(key_of(schedule));
-                            stuck += 1;
-                        } else {
-                            failed = true;
+                        passed_by.insert(key_of(schedule));
+                        stuck += 1;
+                        // What was waited for may hold the tenant's others up as well: a later look has them.
+                        if error.retry() != Retry::Never {
+                            held.insert(schedule.tenant.clone());
                         }
                     }
                 }
@@ -201,8 +223,7 @@ impl Engine {
                 .find(|at| *at > now)
             {
                 Some(at) => return Ok(Some((at - now).to_std().unwrap_or_default())),
-                None if failed => return Ok(None),
-                // All of them were due: others may be, and these have a next time now.
+                // All of them were due: others may be, and these have a next time now or are passed by.
                 None => continue,
             }
         }

@@ -154,6 +154,12 @@ pub fn damaged(what: &str) -> Error {
     )
 }
 
+/// The error for a schedule whose timetable this program cannot read, though another version of it could: as [`damaged`].
+#[must_use]
+pub fn unreadable_schedule(name: &str, error: Error) -> Error {
+    damaged(&format!("the timetable of the schedule {name}")).with_source(error)
+}
+
 /// The state of a job: live ones know whether they are leased, ended ones how they ended.
 ///
 /// # Errors

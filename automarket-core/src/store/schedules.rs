@@ -22,7 +22,8 @@ pub struct Schedule {
     pub next_at: Option<DateTime<Utc>>,
     /// The run that was put in last: the instant it was for.
     pub last_at: Option<DateTime<Utc>>,
-    /// Counts every change: what was made of an older one is refused. 0 is one that is not stored yet.
+    /// Grows by one with every change: what was made of an older one is refused. The first is the store's time in
+    /// microseconds: none comes again after a removal. 0 is one that is not stored yet.
     pub revision: i64,
 }
 
@@ -40,6 +41,17 @@ impl Schedule {
         })
     }
 
+    /// This one in place of a stored one that cannot be read, of which these are known: it stays paused if that was.
+    #[must_use]
+    pub fn in_place_of(&self, revision: i64, paused: bool) -> Self {
+        Self {
+            paused: self.paused || paused,
+            next_at: self.next_at.filter(|_| !paused),
+            revision,
+            ..self.clone()
+        }
+    }
+
     /// What a store says to one that was made of another revision than it has.
     #[must_use]
     pub fn changed(&self) -> Error {
@@ -53,16 +65,20 @@ impl Schedule {
 /// Schedules.
 #[async_trait]
 pub trait ScheduleStore: Send + Sync {
-    /// Creates the schedule, or replaces everything but `last_at`, against the revision that it was read at;
-    /// that is counted up by the store.
+    /// Creates the schedule (0), or replaces everything but `last_at`, against the revision that it was read at;
+    /// that is counted up by the store. One that is created replaces a row that cannot be read
+    /// ([`Schedule::in_place_of`]).
     ///
     /// # Errors
     /// `Conflict` ([`Schedule::changed`]) when it is at another revision, is there already (0), or is gone.
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule>;
     /// The schedule with this name.
+    ///
+    /// # Errors
+    /// `Internal` ([`rows::damaged`](super::rows::damaged)) when its row cannot be read.
     async fn schedule(&self, tenant: &TenantId, name: &str) -> Result<Option<Schedule>>;
-    /// The tenant's schedules, by name.
-    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>>;
+    /// The tenant's schedules, by name. One whose row cannot be read is an error in its place.
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>>;
     /// Removes the schedule; what it has put in stays. `false` when there was none.
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool>;
     /// Those of all tenants that run next, earliest first, due or not, at most `limit`. One whose row cannot be

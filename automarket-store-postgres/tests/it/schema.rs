@@ -84,7 +84,27 @@ async fn a_schedule_that_cannot_be_read_keeps_no_other_from_running() {
     let next = store.next_schedules(9).await.unwrap();
     let (read, failed): (Vec<_>, Vec<_>) = next.into_iter().partition(Result::is_ok);
     assert_eq!((read.len(), failed.len()), (1, 1));
-    assert_eq!(read[0].as_ref().unwrap().name, "whole");
+    let whole = read[0].as_ref().unwrap();
+    assert_eq!(whole.name, "whole");
+
+    // One that is made anew takes its place, and stays paused.
+    host.execute("UPDATE damaged_schedule.schedules SET paused = true", &[])
+        .await
+        .unwrap();
+    let (name, revision) = ("damaged".to_owned(), 0);
+    let new = Schedule {
+        name,
+        revision,
+        ..whole.clone()
+    };
+    let unread = store.schedule(&new.tenant, &new.name).await.unwrap_err();
+    assert_eq!(unread.kind(), ErrorKind::Internal);
+    let put = store.put_schedule(&new).await.unwrap();
+    assert_eq!((put.paused, put.next_at), (true, None));
+    let again = store.put_schedule(&new).await.unwrap_err();
+    assert_eq!(again.rule(), Some("schedule.revision"));
+    let all = store.schedules(&acme()).await.unwrap();
+    assert!(all.len() == 2 && all.iter().all(Result::is_ok), "{all:?}");
     host.batch_execute("DROP SCHEMA damaged_schedule CASCADE")
         .await
         .unwrap();

@@ -287,6 +287,82 @@ async fn a_day_has_one_run_though_its_zone_has_other_rules_than_when_that_was_re
 }
 
 #[tokio::test]
+async fn declared_again_after_its_zone_got_other_rules_a_day_that_had_its_run_has_no_other() {
+    let (tenant, clock, store) = ticking("2026-12-01T07:58:00Z");
+    let (rule, zone) = ("0 9 * * *", "Africa/Casablanca");
+    schedule(&tenant, rule, zone).await;
+    let made = tenant.schedules().await.unwrap().remove(0);
+    // As it ran where the zone was still thought to be an hour ahead of UTC.
+    let day = |day| format!("2026-12-0{day}T08:00:00Z").parse().unwrap();
+    let next_at = Some(day(1));
+    let stored = Schedule { next_at, ..made };
+    let stored = store.put_schedule(&stored).await.unwrap();
+    clock.advance(TimeDelta::minutes(2));
+    assert!(store.run_schedule(&stored, Some(day(2))).await.unwrap());
+    let worker = || tenant.market().worker().poll(Duration::from_millis(1));
+    for _ in 0..2 {
+        clock.advance(TimeDelta::minutes(30));
+        schedule(&tenant, rule, zone).await;
+        worker().run_until(looked(&store)).await.unwrap();
+        assert_eq!(runs(&tenant).await, [day(1)]);
+    }
+    // The next one has its own, at the right time.
+    clock.advance(TimeDelta::days(1));
+    for _ in 0..2 {
+        worker().run_until(looked(&store)).await.unwrap();
+    }
+    let right = "2026-12-02T09:00:00Z".parse().unwrap();
+    assert_eq!(runs(&tenant).await, [day(1), right]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_one_tenants_runs_back_keeps_no_other_tenants_waiting() {
+    let Some(cluster) = Cluster::start().await.unwrap() else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let store = Arc::new(FaultStore::new(Arc::new(test.store.clone())));
+    let tenant = on(store.clone(), |b| {
+        b.job("tick", |_: Value, _| async { Ok(()) })
+    });
+    let other = tenant.market().tenant("other").unwrap();
+    let now: DateTime<Utc> = "2027-03-01T08:00:00Z".parse().unwrap();
+    test.clock().advance(now - Utc::now()).await;
+    let past = |minutes| Some(now - TimeDelta::minutes(minutes));
+    // More than are looked at in one go, all of them due before the other's.
+    for n in 0..120 {
+        let name = format!("{n}");
+        let timetable = Timetable::parse("* * * * *", "UTC").unwrap();
+        let job = tenant.new_job("tick", &Value::Null).unwrap().unique("one");
+        let made = tenant.schedule(&name, timetable, job).await.unwrap();
+        let next_at = past(600 - n);
+        let due = Schedule { next_at, ..made };
+        store.put_schedule(&due).await.unwrap();
+    }
+    schedule(&other, "* * * * *", "UTC").await;
+    let made = other.schedules().await.unwrap().remove(0);
+    let next_at = past(60);
+    let due = Schedule { next_at, ..made };
+    store.put_schedule(&due).await.unwrap();
+    let connected = tokio_postgres::connect(cluster.url(), tokio_postgres::NoTls);
+    let (mut host, connection) = connected.await.unwrap();
+    tokio::spawn(connection);
+    let held = host.transaction().await.unwrap();
+    let put = format!(
+        "SELECT {}.enqueue('acme', 'tick', 'null', unique_key => 'one')",
+        test.schema()
+    );
+    held.query_one(&put, &[]).await.unwrap();
+
+    // One that is held, and then the other's.
+    let tried = store.faults().until("run_schedule", 2);
+    tenant.market().worker().run_until(tried).await.unwrap();
+    assert!(!runs(&other).await.is_empty());
+    held.rollback().await.unwrap();
+    test.remove().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_paused_schedule_rests_and_a_removed_one_is_gone() {
     let (tenant, clock, store) = ticking("2027-01-11T08:59:00Z");
     let rule = "0 * * * *";
@@ -399,4 +475,39 @@ async fn behind_those_that_stay(zone: &str, job: &str) {
     let ran = tokio::time::timeout(Duration::from_secs(30), ran.notified());
     let until = async { ran.await.expect("it ran") };
     worker.run_until(until).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_be_read_is_replaced_when_it_is_declared_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("market.db");
+    let store = automarket::store::sqlite::SqliteStore::builder(&path)
+        .clock(Arc::new(ManualClock::parse("2027-03-01T08:00:00Z")))
+        .build();
+    let tenant = on(Arc::new(store.await.unwrap()), |b| {
+        b.job("tick", |_: Value, _| async { Ok(()) })
+    });
+    for rule in ["0 1 * * *", "0 2 * * *", "0 3 * * *"] {
+        schedule(&tenant, rule, "UTC").await;
+    }
+    assert!(tenant.pause_schedule("0 2 * * *", true).await.unwrap());
+    let whole = tenant.schedules().await.unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let damage = "UPDATE automarket_schedules SET zone = 'Mars/Base' WHERE name <> '0 3 * * *'";
+    assert_eq!(db.execute(damage, []).unwrap(), 2);
+    // The others are seen all the same, and it is the row that is wrong, not what the caller gives.
+    assert_eq!(tenant.schedules().await.unwrap(), whole[2..]);
+    let unread = tenant.pause_schedule("0 1 * * *", true).await.unwrap_err();
+    assert_eq!(unread.kind(), ErrorKind::Internal, "{unread:?}");
+    assert!(unread.to_string().contains("0 1 * * *"), "{unread}");
+
+    for rule in ["0 1 * * *", "0 2 * * *"] {
+        schedule(&tenant, rule, "UTC").await;
+    }
+    let told = |all: Vec<Schedule>| -> Vec<_> {
+        let told = |one: Schedule| (one.name, one.timetable, one.paused, one.next_at);
+        all.into_iter().map(told).collect()
+    };
+    let again = tenant.schedules().await.unwrap();
+    assert_eq!(told(again), told(whole), "one that is paused stays so");
 }

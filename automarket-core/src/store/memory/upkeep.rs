@@ -29,7 +29,7 @@ fn ago(now: DateTime<Utc>, span: Duration) -> DateTime<Utc> {
 #[async_trait]
 impl ScheduleStore for MemoryStore {
     async fn put_schedule(&self, schedule: &Schedule) -> Result<Schedule> {
-        let (mut state, _) = self.lock();
+        let (mut state, now) = self.lock();
         let schedules = &mut state.upkeep.schedules;
         let key = (schedule.tenant.clone(), schedule.name.clone());
         let old = schedules.get(&key);
@@ -38,7 +38,7 @@ impl ScheduleStore for MemoryStore {
         }
         let new = Schedule {
             last_at: old.and_then(|old| old.last_at),
-            revision: schedule.revision + 1,
+            revision: old.map_or(now.timestamp_micros(), |old| old.revision + 1),
             ..schedule.clone()
         };
         schedules.insert(key, new.clone());
@@ -51,10 +51,11 @@ impl ScheduleStore for MemoryStore {
         Ok(state.upkeep.schedules.get(&key).cloned())
     }
 
-    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>> {
         let (state, _) = self.lock();
         let all = state.upkeep.schedules.values();
-        Ok(all.filter(|s| s.tenant == *tenant).cloned().collect())
+        let own = all.filter(|s| s.tenant == *tenant);
+        Ok(own.cloned().map(Ok).collect())
     }
 
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {

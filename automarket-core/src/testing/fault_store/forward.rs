@@ -314,7 +314,7 @@ impl ScheduleStore for FaultStore {
         self.pass("schedule", self.inner.schedule(tenant, name))
             .await
     }
-    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Schedule>> {
+    async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>> {
         self.pass("schedules", self.inner.schedules(tenant)).await
     }
     async fn remove_schedule(&self, tenant: &TenantId, name: &str) -> Result<bool> {

@@ -34,6 +34,9 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "a schedule changed or removed meanwhile does not run",
             |s| Box::pin(changed_meanwhile(s)),
         ),
+        StoreCase::new("a schedule that is made anew is another one", |s| {
+            Box::pin(made_anew(s))
+        }),
         StoreCase::new("a run whose unique key is held is passed over", |s| {
             Box::pin(key_held(s))
         }),
@@ -64,6 +67,13 @@ fn schedule(tenant_name: &str, name: &str, next_at: Option<DateTime<Utc>>) -> Sc
     }
 }
 
+impl StoreUnderTest {
+    async fn schedules(&self, tenant_name: &str) -> Vec<Schedule> {
+        let read = self.store.schedules(&tenant(tenant_name)).await.unwrap();
+        read.into_iter().map(Result::unwrap).collect()
+    }
+}
+
 async fn comes_back_whole(s: &StoreUnderTest) {
     for (name, paused) in [(TEXT, false), ("b", true)] {
         let new = Schedule {
@@ -71,11 +81,12 @@ async fn comes_back_whole(s: &StoreUnderTest) {
             ..schedule("a", name, Some(s.now().await))
         };
         let put = s.store.put_schedule(&new).await.unwrap();
-        assert_eq!(put, Schedule { revision: 1, ..new });
+        let revision = put.revision;
+        assert_eq!(put, Schedule { revision, ..new });
         let read = s.store.schedule(&tenant("a"), name).await.unwrap();
         assert_eq!(read, Some(put));
     }
-    let names = s.store.schedules(&tenant("a")).await.unwrap();
+    let names = s.schedules("a").await;
     let names: Vec<&str> = names.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, [TEXT, "b"]);
     assert_eq!(s.store.schedule(&tenant("a"), "c").await.unwrap(), None);
@@ -92,13 +103,13 @@ async fn replaced(s: &StoreUnderTest) {
         paused: true,
         next_at: None,
         // As the run left it.
-        revision: 2,
+        revision: put.revision + 1,
         ..put
     };
     let new = s.store.put_schedule(&new).await.unwrap();
-    assert_eq!((new.revision, new.last_at), (3, Some(at)));
+    assert_eq!((new.revision, new.last_at), (put.revision + 2, Some(at)));
     assert_eq!(new.timetable.rule(), "@daily");
-    assert_eq!(s.store.schedules(&tenant("a")).await.unwrap(), [new]);
+    assert_eq!(s.schedules("a").await, [new]);
     assert!(s.store.next_schedules(9).await.unwrap().is_empty());
 }
 
@@ -119,7 +130,7 @@ async fn against_revision(s: &StoreUnderTest) {
         ..one.clone()
     };
     let two = s.store.put_schedule(&paused).await.unwrap();
-    assert_eq!(two.revision, 2);
+    assert_eq!(two.revision, one.revision + 1);
     refused(&one).await;
     let read = s.store.schedule(&one.tenant, "x").await.unwrap();
     assert_eq!(read, Some(two.clone()), "it stays paused");
@@ -188,6 +199,27 @@ async fn changed_meanwhile(s: &StoreUnderTest) {
     assert_eq!(s.claim(10).await, []);
 }
 
+async fn made_anew(s: &StoreUnderTest) {
+    let (now, later) = (s.now().await, s.in_seconds(60).await);
+    let old = schedule("a", "x", Some(now));
+    let old = s.store.put_schedule(&old).await.unwrap();
+    assert!(s.store.remove_schedule(&old.tenant, "x").await.unwrap());
+    s.wait(1).await;
+    let new = Schedule {
+        timetable: Timetable::parse("@daily", "UTC").unwrap(),
+        job: NewJob::new(tenant("a"), "other", json!(1)),
+        ..schedule("a", "x", Some(later))
+    };
+    let new = s.store.put_schedule(&new).await.unwrap();
+    // Whoever still runs or changes what was removed comes too late.
+    assert!(!s.store.run_schedule(&old, None).await.unwrap());
+    let late = s.store.put_schedule(&old).await.unwrap_err();
+    assert_eq!(late.rule(), Some("schedule.revision"));
+    let read = s.store.schedule(&tenant("a"), "x").await.unwrap();
+    assert_eq!(read, Some(new));
+    assert_eq!(s.claim(10).await, []);
+}
+
 async fn key_held(s: &StoreUnderTest) {
     let (at, next) = (s.in_seconds(-60).await, s.now().await);
     let mut due = schedule("a", "x", Some(at));
@@ -223,10 +255,10 @@ async fn own_tenant(s: &StoreUnderTest) {
     let b = s.store.put_schedule(&schedule("b", "x", at)).await.unwrap();
     assert_ne!(a.due_job().unwrap().id, b.due_job().unwrap().id);
     for other in [tenant("A"), tenant("a ")] {
-        assert_eq!(s.store.schedules(&other).await.unwrap(), []);
+        assert_eq!(s.schedules(other.as_str()).await, []);
         assert_eq!(s.store.schedule(&other, "x").await.unwrap(), None);
         assert!(!s.store.remove_schedule(&other, "x").await.unwrap());
     }
     assert!(s.store.remove_schedule(&tenant("b"), "x").await.unwrap());
-    assert_eq!(s.store.schedules(&tenant("a")).await.unwrap(), [a]);
+    assert_eq!(s.schedules("a").await, [a]);
 }
