@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
-    Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock,
+    Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock, Taken,
     content::MediaSource,
     http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
     media::MediaHost,
@@ -52,6 +52,7 @@ pub struct Context {
     purposes: Option<Arc<Purposes>>,
     exchanges: Option<Exchanges>,
     media_host: Option<Arc<dyn MediaHost>>,
+    pub(crate) taken: Option<Arc<dyn Taken>>,
 }
 
 impl Context {
@@ -76,6 +77,7 @@ impl Context {
             purposes: Some(Arc::default()),
             exchanges: None,
             media_host: None,
+            taken: None,
         }
     }
 
@@ -158,6 +160,7 @@ impl Context {
             steps: Arc::new(MemorySteps::default()),
             purposes: Some(Arc::default()),
             key: None,
+            taken: None,
             ..self.clone()
         }
     }

@@ -1,5 +1,6 @@
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     content::Post,
     store::{
         NewPublishing, Publication, PublicationState, PublicationStore, PublishingChange, Routing,
@@ -85,6 +86,19 @@ impl PublicationStore for PostgresStore {
         let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
         let limit = sql_limit(limit);
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &states, &limit];
+        let rows = self.inner.db.rows(sql, params).await;
+        decode(rows, |row| row.json("body"))
+    }
+
+    async fn sent_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Publication>> {
+        let sql = "SELECT body::text FROM automarket.publications
+            WHERE tenant = $1 AND route = $2 AND (body ->> 'sent_at')::timestamptz >= $3";
+        let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &since];
         let rows = self.inner.db.rows(sql, params).await;
         decode(rows, |row| row.json("body"))
     }

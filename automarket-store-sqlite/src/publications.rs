@@ -1,5 +1,6 @@
 use automarket_core::{
     AccountId, PostId, PublicationId, Result, TenantId, async_trait,
+    chrono::{DateTime, Utc},
     content::Post,
     store::{
         NewPublishing, Publication, PublicationState, PublicationStore, PublishingChange, Routing,
@@ -109,6 +110,32 @@ impl PublicationStore for SqliteStore {
             .collect()
         });
         read.await
+    }
+
+    async fn sent_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Publication>> {
+        let tenant = tenant.clone();
+        let read = self.inner.readers.read(move |db| {
+            let sent = db
+                .prepare_cached(
+                    "SELECT body FROM automarket_publications WHERE tenant = ?1 AND route = ?2
+                        AND unixepoch(json_extract(body, '$.sent_at')) >= ?3",
+                )?
+                .query_and_then(
+                    params![tenant.as_str(), blob(account), since.timestamp()],
+                    |row| row.json("body"),
+                )?
+                .collect::<Outcome<Vec<Publication>>>();
+            sent
+        });
+        let mut sent = read.await?;
+        // SQLite compares whole seconds.
+        sent.retain(|publication| publication.sent_at.is_some_and(|at| at >= since));
+        Ok(sent)
     }
 
     async fn put_routing(

@@ -8,6 +8,7 @@ mod fallback;
 mod job;
 pub(crate) mod measure;
 mod options;
+mod others;
 mod plan;
 mod release;
 pub(crate) mod send;

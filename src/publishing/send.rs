@@ -24,7 +24,9 @@ use super::{
         ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, nothing_out,
         tries, used_up,
     },
-    measure, routed, rules_for, said_by,
+    measure,
+    others::Others,
+    routed, rules_for, said_by,
     timing::{in_time, not_now},
     told,
 };
@@ -159,8 +161,20 @@ async fn send(
     };
     fault_point("publish.intent", "after");
     let post = &post;
+    let profile = publisher.profile_for(&account);
+    let others = Others::of(engine.store.clone(), &publication, post, &profile, now);
+    let others = Arc::new(others);
+    let context = context.with_taken(others.clone());
     let call = |cx| async move { publisher.publish(&cx, post).await };
-    let sent = passed.call(engine, context, call).await;
+    let mut sent = passed.call(engine, context, call).await;
+    if operation == Operation::Reconcile
+        && let Ok(found) = sent
+    {
+        sent = match others.believed(found).await {
+            Err(error) if error.kind() != ErrorKind::CannotTell => return Err(error),
+            believed => believed,
+        };
+    }
     ended(engine, carries, &account, publication, attempt, sent).await
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct World {
     rows: Arc<MemoryStore>,
     pub(crate) store: FaultStore,
     sandbox: Sandbox,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
     pub(crate) tenant: Tenant,
     account: Account,
 }
@@ -85,6 +85,10 @@ impl World {
         self.sandbox.faults().add(rule);
     }
 
+    pub(crate) fn account(&self) -> automarket::AccountId {
+        self.account.id
+    }
+
     pub(crate) async fn publish(&self, post: Post) -> PostId {
         let accounts = [self.account.id];
         let options = PublishOptions::new().however_late();
@@ -119,7 +123,7 @@ impl World {
     }
 
     /// Works until the publication has ended, or waits for somebody.
-    async fn end(&self, post: PostId, name: &impl fmt::Debug) -> Publication {
+    pub(crate) async fn end(&self, post: PostId, name: &impl fmt::Debug) -> Publication {
         for _ in 0..TURNS {
             let publication = self.turn(post).await;
             if publication.state.is_terminal() || publication.state == PublicationState::Blocked {
@@ -137,7 +141,12 @@ impl World {
         assert_eq!(left.unwrap(), [""; 0], "{name:?}");
     }
 
-    fn posts(&self) -> usize {
+    pub(crate) fn shows(&self, id: &str) -> bool {
+        let mut fakes = self.sandbox.fakes().iter();
+        fakes.any(|fake| fake.effects().iter().any(|effect| effect["id"] == id))
+    }
+
+    pub(crate) fn posts(&self) -> usize {
         let fakes = self.sandbox.fakes().iter();
         fakes.map(|fake| fake.effects().len()).sum()
     }

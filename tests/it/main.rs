@@ -23,6 +23,7 @@ mod media;
 mod probe;
 mod publishing;
 mod quickstart;
+mod same_words;
 mod telemetry;
 mod tenants;
 mod worker;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     FacebookConfig, FacebookOptions, PLATFORM,
     api::Api,
-    find::{Place, find, holds, same},
+    find::{Place, Sent, find, holds, same},
     kind::Kind,
     media, rules,
     wire::{self, Comment, Page},
@@ -171,8 +171,13 @@ impl Facebook {
             (true, false) => Kind::Video,
             (true, true) => Kind::Reel,
         };
+        let sent = Sent {
+            text: &text,
+            link: content.link.as_ref().map(|link| link.as_str()),
+            photos: content.media.is_empty().then_some(&[]),
+        };
         for place in kind.places(delivery) {
-            match find(cx, &api, *place, &text, intent.at, delivery).await {
+            match find(cx, &api, *place, sent, intent.at, delivery).await {
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     let public = *place == Place::Posts;
@@ -360,7 +365,7 @@ impl Draft<'_> {
         };
         // It may not be seen everywhere for a while from now on, however long ago it was begun.
         let made = |id: String| (id, cx.now());
-        let look = || async { Ok(self.look().await?.map(made)) };
+        let look = || async { Ok(self.look(&photos).await?.map(made)) };
         let send = || async { self.send(&photos).await.map(made) };
         let (id, at) = cx.once("facebook.post", look, send).await?;
         let outcome = Kind::Post.made(id.clone(), self.begun, at, self.delivery);
@@ -376,9 +381,14 @@ impl Draft<'_> {
         Ok(Outcome::Done(receipt.clone().commented(sent)?))
     }
 
-    async fn send(&self, photos: &[String]) -> Result<String> {
+    /// The link that is sent; photos take its place.
+    fn link(&self, photos: &[String]) -> Option<&str> {
         let link = self.content.link.as_ref().map(|link| link.as_str());
-        let link = link.filter(|_| photos.is_empty());
+        link.filter(|_| photos.is_empty())
+    }
+
+    async fn send(&self, photos: &[String]) -> Result<String> {
+        let link = self.link(photos);
         let call = self
             .api
             .feed(&self.text, link, photos, self.options, self.delivery)?;
@@ -388,7 +398,7 @@ impl Draft<'_> {
             Err(error)
                 if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
             {
-                let found = self.look().await.ok().flatten();
+                let found = self.look(photos).await.ok().flatten();
                 found.ok_or_else(|| error.with_rule(REPEATED))
             }
             Err(error) => Err(error),
@@ -396,7 +406,7 @@ impl Draft<'_> {
     }
 
     /// Looks for what an earlier attempt may have left.
-    async fn look(&self) -> Result<Option<String>> {
+    async fn look(&self, photos: &[String]) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
         if self.text.trim().is_empty() {
             return Err(Error::new(
@@ -404,7 +414,7 @@ impl Draft<'_> {
                 "a post without text cannot be told from others",
             ));
         }
-        match self.cx.look_late(|| self.listed()).await? {
+        match self.cx.look_late(|| self.listed(photos)).await? {
             None if self.delivery == Delivery::Draft => {
                 Err(Error::new(ErrorKind::CannotTell, UNLISTED))
             }
@@ -412,10 +422,15 @@ impl Draft<'_> {
         }
     }
 
-    async fn listed(&self) -> Result<Option<String>> {
-        let (text, begun, delivery) = (&self.text, self.begun, self.delivery);
+    async fn listed(&self, photos: &[String]) -> Result<Option<String>> {
+        let (begun, delivery) = (self.begun, self.delivery);
+        let sent = Sent {
+            text: &self.text,
+            link: self.link(photos),
+            photos: Some(photos),
+        };
         for place in Kind::Post.places(delivery) {
-            let found = find(self.cx, self.api, *place, text, begun, delivery);
+            let found = find(self.cx, self.api, *place, sent, begun, delivery);
             if let Some(id) = found.await? {
                 return Ok(Some(id));
             }

@@ -2,18 +2,25 @@
 
 use automarket_connector_graph::Within;
 use automarket_core::{
-    Context, Delivery, Result,
-    chrono::{DateTime, TimeDelta, Utc},
+    Alike, Context, Delivery, Result, Url,
+    chrono::{DateTime, Utc},
+    text::entities,
 };
 use serde_json::Value;
 
 use crate::{
     api::Api,
-    wire::{Listed, time},
+    wire::{Attachment, Listed, time},
 };
 
-/// How far our clock and Facebook's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
+/// What a post said when it was sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) link: Option<&'a str>,
+    /// Its uploaded photos; `None` where it has files whose ids are not known.
+    pub(crate) photos: Option<&'a [String]>,
+}
 
 /// Where a post would be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +34,8 @@ pub(crate) enum Place {
 impl Place {
     /// The edge, the operation, and the fields.
     fn named(self) -> (&'static str, &'static str, &'static str) {
-        let posts = "id,message,created_time,scheduled_publish_time";
+        let posts = "id,message,created_time,scheduled_publish_time,\
+            attachments{unshimmed_url,target{id},subattachments{target{id}}}";
         let videos = "id,description,created_time,scheduled_publish_time";
         match self {
             Self::Posts => ("published_posts", "posts.published", posts),
@@ -38,20 +46,19 @@ impl Place {
     }
 }
 
-/// The id of what says this text and was made since; of what is scheduled, for this time.
+/// The id of what was sent, and begun at this instant; of what is scheduled, for this time.
 ///
 /// # Errors
-/// `CannotTell` when the page made more since than is searched.
+/// `CannotTell` when the page made more since than is searched, or what may be another post of these words.
 pub(crate) async fn find(
     cx: &Context,
     api: &Api<'_>,
     place: Place,
-    text: &str,
-    since: DateTime<Utc>,
+    sent: Sent<'_>,
+    begun: DateTime<Utc>,
     delivery: Delivery,
 ) -> Result<Option<String>> {
-    // What began in the future did so before our clock was set back.
-    let since = since.min(cx.now()) - SKEW;
+    let since = cx.since(begun);
     let seconds = since.timestamp().to_string();
     let (edge, operation, fields) = place.named();
     let mut query = vec![("fields", fields)];
@@ -62,19 +69,59 @@ pub(crate) async fn find(
     let path = [api.page, edge];
     let listed = api.graph.list(cx, operation, &path, &query);
     let all: Vec<Listed> = listed.await?;
-    let found = all.into_iter().find(|post| {
+    let alike = all.into_iter().filter_map(|post| {
         let created = time(&Value::from(post.created_time.as_str()));
         // What was scheduled may have been made before its time.
-        let fits = match (place, delivery) {
+        let made = match (place, delivery) {
             (Place::Scheduled, Delivery::At(due)) => {
                 let said = post.scheduled_publish_time.as_ref().and_then(time);
-                said.is_none_or(|said| said.timestamp() == due.timestamp())
+                let fits = said.is_none_or(|said| said.timestamp() == due.timestamp());
+                fits.then(|| created.unwrap_or(cx.now()))
             }
-            _ => created.is_some_and(|created| created >= since),
+            _ => created,
         };
-        fits && same(&post.message, text)
+        let made = made.filter(|made| *made >= since)?;
+        same(&post.message, sent.text).then(|| sent.fits(post, made))
     });
-    Ok(found.map(|post| post.id))
+    cx.ours(begun, alike.collect()).await
+}
+
+impl Sent<'_> {
+    /// Whether what Facebook shows beside the text is ours, as far as that can be told. Of a link it may show the address
+    /// that the page gives itself, so another one is no proof.
+    fn fits(self, post: Listed, made: DateTime<Utc>) -> Alike {
+        let shown: Vec<&Attachment> = post.attachments.data.iter().collect();
+        let parts = shown.iter().flat_map(|one| &one.subattachments.data);
+        let targets = shown.iter().copied().chain(parts);
+        let files: Vec<&String> = targets.filter_map(|one| one.target.id.as_ref()).collect();
+        let link = shown.iter().find_map(|one| one.unshimmed_url.as_deref());
+        let alike = Alike::new(post.id.as_str(), Some(made));
+        let differs = match (self.photos, self.link) {
+            (None, _) => false,
+            (Some([]), Some(sent)) => link.is_some_and(|link| bare(link) != bare(sent)),
+            // Facebook may show an address of the text.
+            (Some([]), None) => !shown.is_empty() && entities(self.text).urls.is_empty(),
+            (Some(photos), _) if files.iter().any(|id| photos.contains(id)) => {
+                return alike.certain();
+            }
+            (Some(_), _) => !shown.is_empty(),
+        };
+        match differs {
+            true => alike.doubtful(),
+            false => alike,
+        }
+    }
+}
+
+/// An address without what makes no difference.
+fn bare(address: &str) -> String {
+    let Ok(url) = Url::parse(address) else {
+        return address.to_owned();
+    };
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches("www.");
+    let path = url.path().trim_end_matches('/');
+    format!("{host}{path}?{}", url.query().unwrap_or_default())
 }
 
 /// Whether what is of this id is there. Meta describes no bounds in time of scheduled posts and of videos, which are

@@ -25,6 +25,31 @@ pub(crate) struct Listed {
     #[serde(default)]
     pub(crate) created_time: String,
     pub(crate) scheduled_publish_time: Option<Value>,
+    #[serde(default)]
+    pub(crate) attachments: Attachments,
+}
+
+/// What a post shows beside its text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attachments {
+    pub(crate) data: Vec<Attachment>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attachment {
+    /// The address of a link, as it is.
+    pub(crate) unshimmed_url: Option<String>,
+    pub(crate) target: Target,
+    /// Each of several photos.
+    pub(crate) subattachments: Attachments,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Target {
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -190,21 +190,20 @@ impl Instagram {
         if options.story || caption.is_empty() {
             return cannot_tell("a story, or what has no caption, cannot be told from others");
         }
-        let mut found = match find(cx, &api, caption, intent.at).await {
+        let found = match find(cx, &api, caption, intent.at).await {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::CannotTell => {
                 return cannot_tell(error.message());
             }
             Err(error) => return Err(error),
         };
-        Ok(match (found.pop(), found.is_empty()) {
-            (None, _) => Lookup::Absent,
-            (Some(media), true) => Lookup::Found(Outcome::Done(Receipt {
+        Ok(match found {
+            None => Lookup::Absent,
+            Some(media) => Lookup::Found(Outcome::Done(Receipt {
                 url: media.permalink,
                 data: made(intent.at, cx.now()),
                 ..Receipt::new(media.id)
             })),
-            (Some(_), false) => return cannot_tell("several posts since have this caption"),
         })
     }
 
@@ -431,18 +430,11 @@ impl Sending<'_> {
         if self.story || self.caption.is_empty() {
             return Ok(Sent::Unlisted);
         }
-        let look = || async {
-            let found = find(self.cx, self.api, self.caption, self.begun).await?;
-            Ok((!found.is_empty()).then_some(found))
-        };
-        let mut found = match self.cx.look_late(look).await {
-            Err(error) if error.kind() == ErrorKind::CannotTell => return Ok(Sent::Unlisted),
-            found => found?.unwrap_or_default(),
-        };
-        Ok(match (found.pop(), found.is_empty()) {
-            (Some(media), true) => Sent::Media(media.id),
-            _ => Sent::Unlisted,
-        })
+        let look = || find(self.cx, self.api, self.caption, self.begun);
+        match self.cx.look_late(look).await {
+            Err(error) if error.kind() == ErrorKind::CannotTell => Ok(Sent::Unlisted),
+            found => Ok(found?.map_or(Sent::Unlisted, |media| Sent::Media(media.id))),
+        }
     }
 }
 

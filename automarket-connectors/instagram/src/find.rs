@@ -2,27 +2,23 @@
 
 use automarket_connector_graph::Within;
 use automarket_core::{
-    Context, Result,
-    chrono::{DateTime, TimeDelta, Utc},
+    Alike, Context, Result,
+    chrono::{DateTime, Utc},
 };
 
 use crate::{api::Api, wire::Media};
 
-/// How far our clock and Instagram's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
-
-/// The media of this caption since an instant: more than one when the account posted the same elsewhere.
+/// The media of this caption that was begun at this instant.
 ///
 /// # Errors
-/// `CannotTell` when the account posted more since than is searched.
+/// `CannotTell` when the account posted more since than is searched, or what may be another one of this caption.
 pub(crate) async fn find(
     cx: &Context,
     api: &Api<'_>,
     caption: &str,
-    since: DateTime<Utc>,
-) -> Result<Vec<Media>> {
-    // What began in the future did so before our clock was set back.
-    let since = since.min(cx.now()) - SKEW;
+    begun: DateTime<Utc>,
+) -> Result<Option<Media>> {
+    let since = cx.since(begun);
     let seconds = since.timestamp().to_string();
     let path = [api.account, "media"];
     let query = [
@@ -31,10 +27,15 @@ pub(crate) async fn find(
     ];
     let all: Vec<Media> = api.graph.list(cx, "media.list", &path, &query).await?;
     let young = |media: &Media| media.at().is_some_and(|at| at >= since);
-    Ok(all
+    let said = |media: &Media| young(media) && same(&media.caption, caption);
+    let said: Vec<Media> = all.into_iter().filter(said).collect();
+    let alike = said
+        .iter()
+        .map(|media| Alike::new(media.id.as_str(), media.at()));
+    let ours = cx.ours(begun, alike.collect()).await?;
+    Ok(said
         .into_iter()
-        .filter(|media| young(media) && same(&media.caption, caption))
-        .collect())
+        .find(|media| Some(&media.id) == ours.as_ref()))
 }
 
 /// Whether the account's lists hold the media of this id. Stories, which are there for a day, have no bounds in time.

@@ -14,7 +14,7 @@ use crate::{
     api::Api,
     author::{Author, is_member},
     error::{ask, is_gone, send},
-    find::{cannot_tell, find_post},
+    find::{Sent, cannot_tell, find_post},
     identify::identities,
     measure::metrics,
     media::{self, Brought},
@@ -135,7 +135,14 @@ impl LinkedIn {
         let author = Author::of(cx, &api).await?;
         let content = content(cx, &intent.post);
         let text = content.final_text(&self.profile);
-        let post = match find_post(cx, &api, &author, &text, intent.at).await {
+        let options: LinkedInOptions = content.options()?;
+        let attached = attached(&content, &options, &Brought::default());
+        let sent = Sent {
+            text: &text,
+            content: attached.as_ref(),
+            unknown_files: !content.media.is_empty(),
+        };
+        let post = match find_post(cx, &api, &author, sent, intent.at).await {
             Err(error) if error.kind() == ErrorKind::Forbidden => {
                 return Err(cannot_tell(UNLISTED));
             }

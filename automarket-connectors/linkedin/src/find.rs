@@ -1,11 +1,12 @@
 //! Looking for what was sent among an author's own posts.
 
 use automarket_core::{
-    Context, Error, ErrorKind, Result,
-    chrono::{DateTime, TimeDelta, Utc},
+    Alike, Context, Error, ErrorKind, Result, Url,
+    chrono::{DateTime, Utc},
     profile::Markup,
     text::escape,
 };
+use serde_json::Value;
 
 use crate::{
     PLATFORM,
@@ -17,34 +18,41 @@ use crate::{
 
 /// Pages that are read at the most.
 pub(crate) const PAGES: usize = 5;
-/// How far our clock and LinkedIn's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// The author's post of this text since an instant, public or to be so: one that LinkedIn failed is nowhere.
+/// What a post said when it was sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) content: Option<&'a Value>,
+    /// Whether it has files whose URNs are not known.
+    pub(crate) unknown_files: bool,
+}
+
+/// The author's post that was sent, and begun at this instant, public or to be so: one that LinkedIn failed is nowhere.
 ///
 /// # Errors
 /// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
-/// than are read, or no text by which to know it, or several that may be it.
+/// than are read, or no text by which to know it, or what may be another post of these words.
 pub(crate) async fn find_post(
     cx: &Context,
     api: &Api<'_>,
     author: &Author,
-    text: &str,
-    since: DateTime<Utc>,
+    sent: Sent<'_>,
+    begun: DateTime<Utc>,
 ) -> Result<Option<Post>> {
-    let wanted = plain(&escape(text, Markup::LittleText));
+    let wanted = plain(&escape(sent.text, Markup::LittleText));
     if wanted.is_empty() {
         return Err(cannot_tell(
             "a post without text cannot be told from the author's other ones",
         ));
     }
-    let begun = since.timestamp_millis();
-    let since = earliest(cx, since);
+    let since = cx.since(begun);
+    let mut posts_alike = Vec::new();
     let mut alike = Vec::new();
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
         let posts = listed.elements;
-        let old = |post: &Post| post.made().is_some_and(|made| made < since);
+        let old = |post: &Post| post.at().is_some_and(|made| made < since);
         // That the newest come first is what is seen, not what is promised.
         let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
         let last = posts.len() < PAGE || newest_first && posts.last().is_some_and(old);
@@ -53,23 +61,64 @@ pub(crate) async fn find_post(
                 continue;
             }
             let said = plain(&post.commentary);
-            if said == wanted {
-                return Ok(Some(post));
-            }
-            if shortened(&said, &wanted) {
-                // One that may be of before, though clocks differ, may say the same of another link.
-                let ours = post.made().is_some_and(|made| made >= begun);
-                alike.push(ours.then_some(post));
+            if said == wanted || shortened(&said, &wanted) {
+                alike.extend(sent.fits(&post));
+                posts_alike.push(post);
             }
         }
         if last {
-            return only(alike);
+            let ours = cx.ours(begun, alike).await?;
+            let is_it = |post: &Post| Some(&post.id) == ours.as_ref();
+            return Ok(posts_alike.into_iter().find(is_it));
         }
     }
     Err(cannot_tell("the author posted more since than is searched"))
 }
 
-/// The one of those that are like what was sent but for [shortened] links, where it is the only one and known to be ours.
+impl Sent<'_> {
+    /// A post of this text, unless it shows another link: LinkedIn keeps that of a card as it was given. Files are known by
+    /// their URNs, of which only ours has these.
+    pub(crate) fn fits(self, post: &Post) -> Option<Alike> {
+        let alike = Alike::new(post.id.as_str(), post.at());
+        if self.unknown_files {
+            return Some(alike);
+        }
+        let (sent, listed) = (self.content, post.content.as_ref());
+        let sent_files = sent.map(urns).unwrap_or_default();
+        let listed_files = listed.map(urns).unwrap_or_default();
+        if listed_files.iter().any(|urn| sent_files.contains(urn)) {
+            return Some(alike.certain());
+        }
+        if let (Some(one), Some(other)) = (sent.and_then(card), listed.and_then(card)) {
+            return (one == other).then_some(alike);
+        }
+        // Of polls it is not known how they are listed.
+        let plain = sent.is_none() || sent.and_then(card).is_some();
+        Some(
+            match listed.is_some() && plain || !listed_files.is_empty() {
+                true => alike.doubtful(),
+                false => alike,
+            },
+        )
+    }
+}
+
+/// The files that a post shows.
+fn urns(content: &Value) -> Vec<&str> {
+    let images = content["multiImage"]["images"].as_array();
+    let images = images.into_iter().flatten();
+    std::iter::once(&content["media"])
+        .chain(images)
+        .filter_map(|one| one["id"].as_str())
+        .collect()
+}
+
+/// The link of a post's card.
+fn card(content: &Value) -> Option<Url> {
+    Url::parse(content["article"]["source"].as_str()?).ok()
+}
+
+/// The one of these comments that is like what was sent but for [shortened] links, where it is the only one.
 pub(crate) fn only<T>(mut alike: Vec<Option<T>>) -> Result<Option<T>> {
     match (alike.pop(), alike.len()) {
         (None, _) => Ok(None),
@@ -79,12 +128,6 @@ pub(crate) fn only<T>(mut alike: Vec<Option<T>>) -> Result<Option<T>> {
              then send it again or leave it",
         )),
     }
-}
-
-/// Since when what was begun at this instant may have been made, in milliseconds.
-pub(crate) fn earliest(cx: &Context, begun: DateTime<Utc>) -> i64 {
-    // What began in the future did so before our clock was set back.
-    (begun.min(cx.now()) - SKEW).timestamp_millis()
 }
 
 pub(crate) fn cannot_tell(why: &str) -> Error {

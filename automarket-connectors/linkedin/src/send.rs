@@ -6,7 +6,7 @@ use std::{
 };
 
 use automarket_core::{
-    Context, Error, ErrorKind, Result, Retry,
+    Alike, Context, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     profile::Markup,
     steps::OVER,
@@ -19,7 +19,7 @@ use crate::{
     api::{Api, PAGE},
     author::Author,
     error::{ask, created, original, send},
-    find::{PAGES, cannot_tell, earliest, find_post, only, shortened},
+    find::{PAGES, Sent, cannot_tell, find_post, only, shortened},
     wire::{Comment, Page, Post},
 };
 
@@ -52,7 +52,7 @@ impl Posting<'_> {
     /// Looks for what an earlier attempt may have left.
     pub(crate) async fn look(&self) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
-        let look = || find_post(self.cx, self.api, self.author, self.text, self.begun);
+        let look = || find_post(self.cx, self.api, self.author, self.sent(), self.begun);
         match self.cx.look_late(look).await {
             Err(error) if error.kind() == ErrorKind::Forbidden => {
                 // LinkedIn knows the text again, but not with files that it has not seen before.
@@ -66,6 +66,14 @@ impl Posting<'_> {
             }
             Ok(None) if self.draft => Err(cannot_tell(UNLISTED_DRAFT)),
             found => Ok(found?.map(|post| post.id)),
+        }
+    }
+
+    fn sent(&self) -> Sent<'_> {
+        Sent {
+            text: self.text,
+            content: self.content,
+            unknown_files: false,
         }
     }
 
@@ -122,23 +130,47 @@ impl Posting<'_> {
         let Some(urn) = original(&duplicate) else {
             return Err(duplicate.with_retry(Retry::Reconcile));
         };
-        let young =
-            |made: Option<i64>| made.is_some_and(|made| made >= earliest(self.cx, self.begun));
         match ask::<Post>(self.cx, self.api.post(&urn)?).await {
             // Ours, or a failed one before it: what else there is LinkedIn does not say.
             Ok(post) if post.has_failed() => Err(cannot_tell(&format!("{FAILED} {urn}"))),
-            Ok(post) if young(post.made()) => Ok(urn),
-            // It repeats what stood there before.
-            Ok(_) => Err(duplicate),
-            Err(error) if error.kind() == ErrorKind::Forbidden => match young(numbered(&urn)) {
-                true => Ok(urn),
-                false => Err(cannot_tell(&format!("{OLDER} {urn}"))),
-            },
+            Ok(post) => {
+                self.is_ours(self.sent().fits(&post), post.at(), duplicate)
+                    .await
+            }
+            Err(error) if error.kind() == ErrorKind::Forbidden => {
+                let made = numbered(&urn);
+                let ours = self
+                    .cx
+                    .ours(self.begun, vec![Alike::new(urn.clone(), made)]);
+                match ours.await {
+                    Ok(Some(ours)) => Ok(ours),
+                    Ok(None) => Err(duplicate),
+                    Err(error) if error.kind() == ErrorKind::CannotTell => {
+                        Err(cannot_tell(&format!("{OLDER} {urn}")))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(duplicate.with_retry(Retry::Reconcile))
             }
             Err(error) => Err(error.with_retry(Retry::Reconcile)),
         }
+    }
+
+    /// The post that it repeats, if that is ours.
+    async fn is_ours(
+        &self,
+        alike: Option<Alike>,
+        made: Option<DateTime<Utc>>,
+        duplicate: Error,
+    ) -> Result<String> {
+        // It repeats what stood there before.
+        if made.is_none_or(|made| made < self.cx.since(self.begun)) {
+            return Err(duplicate);
+        }
+        let ours = self.cx.ours(self.begun, alike.into_iter().collect());
+        ours.await?.ok_or(duplicate)
     }
 
     /// Whether what LinkedIn took is public: it goes on with media, and may fail the post then. Only of organisations'
@@ -167,10 +199,10 @@ impl Posting<'_> {
     }
 }
 
-/// When a post was made, by its number, in milliseconds. LinkedIn does not promise this, so it only makes doubt.
-fn numbered(urn: &str) -> Option<i64> {
+/// When a post was made, by its number. LinkedIn does not promise this, so it only makes doubt.
+fn numbered(urn: &str) -> Option<DateTime<Utc>> {
     let number: i64 = urn.rsplit(':').next()?.parse().ok()?;
-    Some(number >> 22)
+    DateTime::from_timestamp_millis(number >> 22)
 }
 
 /// Why a post that cannot be read is not taken for the lost one.

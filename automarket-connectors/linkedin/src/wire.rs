@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use automarket_core::chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -100,6 +101,8 @@ pub(crate) struct Post {
     pub(crate) created_at: Option<i64>,
     pub(crate) published_at: Option<i64>,
     pub(crate) reshare_context: Option<Value>,
+    /// What stands beside the text.
+    pub(crate) content: Option<Value>,
     #[serde(default)]
     pub(crate) lifecycle_state: String,
 }
@@ -122,6 +125,11 @@ impl Post {
     /// When it was made, in milliseconds.
     pub(crate) fn made(&self) -> Option<i64> {
         self.created_at.or(self.published_at)
+    }
+
+    /// When it was made.
+    pub(crate) fn at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_millis(self.made()?)
     }
 }
 

@@ -23,7 +23,7 @@ const SEGMENTS: u64 = 1000;
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// What a listing says of each post.
-const LISTED: &str = "entities,note_tweet,referenced_tweets";
+const LISTED: &str = "attachments,created_at,entities,note_tweet,referenced_tweets";
 
 /// The operation that makes a post, and so its bucket.
 pub(crate) const CREATE: &str = "posts.create";

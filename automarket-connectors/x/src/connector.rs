@@ -137,9 +137,16 @@ impl X {
                 text,
                 reply_to: parent(&content, &options, &ids),
                 quote: options.quote.as_deref().filter(|_| index == 0),
+                media: (index > 0 || content.media.is_empty()).then_some(&[]),
             };
-            match pick(&posts, wanted) {
-                Some(post) => ids.push(post.id.clone()),
+            let found = match pick(cx, &posts, wanted, intent.at).await {
+                Err(error) if error.kind() == ErrorKind::CannotTell => {
+                    return Ok(Lookup::CannotTell(error.message().to_owned()));
+                }
+                found => found?,
+            };
+            match found {
+                Some(id) => ids.push(id),
                 None if index == 0 => return Ok(Lookup::Absent),
                 None => {
                     return Ok(Lookup::CannotTell(format!(
@@ -342,8 +349,9 @@ impl Attempt<'_> {
             text: self.part.text,
             reply_to: self.part.reply_to,
             quote: options.and_then(|options| options.quote.as_deref()),
+            media: Some(self.part.media),
         };
-        Ok(pick(&posts, wanted).map(|post| post.id.clone()))
+        pick(self.cx, &posts, wanted, self.begun).await
     }
 
     async fn send(&self) -> Result<String> {

@@ -1,21 +1,22 @@
 //! Looking for what was sent among the account's own posts.
 
 use automarket_core::{
-    Context, Error, ErrorKind, Result,
+    Alike, Context, Error, ErrorKind, Result,
     chrono::{DateTime, TimeDelta, Utc},
+    text::entities,
 };
 
 use crate::{
     PLATFORM,
     api::Api,
     compare::same,
-    error::{answer, ask},
+    error::{answer, ask, told},
     wire::{Post, User},
 };
 
 /// Pages of 100 that are read at the most.
 const PAGES: u32 = 5;
-/// How far our clock and X's may differ.
+/// How far our clock and X's may differ. Further back each post that is listed costs money, and X takes no text twice.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// What a part looked like when it was sent.
@@ -24,25 +25,35 @@ pub(crate) struct Wanted<'a> {
     pub(crate) text: &'a str,
     pub(crate) reply_to: Option<&'a str>,
     pub(crate) quote: Option<&'a str>,
+    /// Its uploaded files; `None` where it has some whose ids are not known.
+    pub(crate) media: Option<&'a [String]>,
 }
 
-/// The account's posts since an instant.
+/// The account's posts since what was begun at this instant.
 ///
 /// # Errors
-/// `CannotTell` when there are more than are read.
+/// `CannotTell` when there are more than are read; what X says instead of a list.
 pub(crate) async fn posts_since(
     cx: &Context,
     api: &Api<'_>,
-    since: DateTime<Utc>,
+    begun: DateTime<Utc>,
 ) -> Result<Vec<Post>> {
+    // What began in the future did so before our clock was set back.
+    let since = begun.min(cx.now()) - SKEW;
     let user = user_id(cx, api).await?;
     let mut posts = Vec::new();
     let mut page: Option<String> = None;
     for _ in 0..PAGES {
-        let call = api.timeline(&user, since - SKEW, page.as_deref())?;
-        let (_, listed) = answer::<Vec<Post>>(cx, call).await?;
-        posts.extend(listed.data.unwrap_or_default());
-        page = listed.meta.next_token;
+        let call = api.timeline(&user, since, page.as_deref())?;
+        let (reply, listed) = answer::<Vec<Post>>(cx, call).await?;
+        // Errors instead of a list are no empty one, on which a second sending would hang.
+        match (listed.data, listed.errors.first(), &listed.meta) {
+            (Some(data), ..) => posts.extend(data),
+            (None, Some(problem), _) => return Err(told(&reply, problem)),
+            (None, None, Some(_)) => {}
+            (None, None, None) => return Err(reply.unexpected("an answer without a list")),
+        }
+        page = listed.meta.and_then(|meta| meta.next_token);
         if page.is_none() {
             return Ok(posts);
         }
@@ -54,9 +65,17 @@ pub(crate) async fn posts_since(
     .with_platform(&PLATFORM))
 }
 
-/// The post that was sent, among these.
-pub(crate) fn pick<'a>(posts: &'a [Post], wanted: Wanted<'_>) -> Option<&'a Post> {
-    posts.iter().find(|post| {
+/// The post that was sent, and begun at this instant, among these.
+///
+/// # Errors
+/// `CannotTell` when it may be another post of these words.
+pub(crate) async fn pick(
+    cx: &Context,
+    posts: &[Post],
+    wanted: Wanted<'_>,
+    begun: DateTime<Utc>,
+) -> Result<Option<String>> {
+    let alike = posts.iter().filter(|post| {
         let answers = post
             .referenced_tweets
             .iter()
@@ -64,7 +83,30 @@ pub(crate) fn pick<'a>(posts: &'a [Post], wanted: Wanted<'_>) -> Option<&'a Post
             .map(|reference| reference.id.as_str());
         answers == wanted.reply_to
             && same(post, wanted.text, wanted.quote, wanted.reply_to.is_some())
-    })
+    });
+    let alike = alike.map(|post| wanted.fits(post)).collect();
+    let ours = cx.ours(begun, alike).await;
+    ours.map_err(|error| error.with_platform(&PLATFORM))
+}
+
+impl Wanted<'_> {
+    /// Whether the files that X shows are ours: their keys end in the ids of the uploads.
+    fn fits(self, post: &Post) -> Alike {
+        let alike = Alike::new(post.id.as_str(), post.created_at);
+        let Some(media) = self.media else {
+            return alike;
+        };
+        let keys = &post.attachments.media_keys;
+        let id = |key: &String| key.rsplit('_').next().unwrap_or_default().to_owned();
+        if keys.iter().any(|key| media.contains(&id(key))) {
+            return alike.certain();
+        }
+        // A video may be another post's, whose address the text holds.
+        match keys.is_empty() || media.is_empty() && !entities(self.text).urls.is_empty() {
+            true => alike,
+            false => alike.doubtful(),
+        }
+    }
 }
 
 /// Whose posts these are: the context's account, or whoever the token belongs to.

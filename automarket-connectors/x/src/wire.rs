@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use automarket_core::chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,8 +15,7 @@ pub(crate) struct Answer<T> {
     pub(crate) includes: Includes,
     #[serde(default)]
     pub(crate) errors: Vec<Problem>,
-    #[serde(default)]
-    pub(crate) meta: Meta,
+    pub(crate) meta: Option<Meta>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,12 +77,22 @@ pub(crate) struct Post {
     pub(crate) entities: Entities,
     #[serde(default, alias = "referenced_posts")]
     pub(crate) referenced_tweets: Vec<Reference>,
+    pub(crate) created_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) attachments: Attachments,
     #[serde(alias = "note_post")]
     pub(crate) note_tweet: Option<Note>,
     #[serde(default)]
     pub(crate) public_metrics: BTreeMap<String, Value>,
     #[serde(default)]
     pub(crate) non_public_metrics: BTreeMap<String, Value>,
+}
+
+/// The files of a post.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attachments {
+    pub(crate) media_keys: Vec<String>,
 }
 
 /// The whole text of a long post.

@@ -463,6 +463,14 @@ pub trait PublicationStore: Send + Sync {
         states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>>;
+    /// The account's publications whose sending began at this instant or later, whatever became of them, by the way they go
+    /// now. Asked seldom: once a lost post was found.
+    async fn sent_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Publication>>;
     /// Replaces one half of how an account publishes, and leaves the other as it is stored.
     async fn put_routing(
         &self,

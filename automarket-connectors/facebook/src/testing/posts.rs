@@ -199,6 +199,7 @@ fn view(post: &Post, asked: &Asked, now: DateTime<Utc>) -> Value {
             "scheduled_publish_time",
             post.scheduled.map(|due| json!(due.timestamp())),
         ),
+        ("attachments", attachments(post)),
         ("shares", Some(json!({"count": 3}))),
         (
             "reactions",
@@ -215,6 +216,21 @@ fn view(post: &Post, asked: &Asked, now: DateTime<Utc>) -> Value {
         }
     }
     view
+}
+
+/// The photos of a post, or the card of its link.
+fn attachments(post: &Post) -> Option<Value> {
+    let photo = |id: &String| json!({"target": {"id": id}});
+    let one = match (&post.photos[..], &post.link) {
+        ([], None) => return None,
+        ([], Some(link)) => json!({"unshimmed_url": link, "target": {}}),
+        ([id], _) => photo(id),
+        (photos, _) => {
+            let parts: Vec<Value> = photos.iter().map(photo).collect();
+            json!({"target": {"id": post.id}, "subattachments": {"data": parts}})
+        }
+    };
+    Some(json!({"data": [one]}))
 }
 
 pub(super) fn time(at: DateTime<Utc>) -> String {

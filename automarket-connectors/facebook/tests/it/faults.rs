@@ -525,7 +525,7 @@ async fn a_lost_post_is_found_whatever_our_clock_shows() {
         let world = World::new();
         world.fake.set_takes_repeats(true);
         world.fault("/feed", Fault::CutAfter);
-        let cx = world.cx();
+        let cx = world.cx().with_taken(Arc::new(Vec::new()));
         let ahead = |seconds| {
             let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));
             cx.clone().with_clock(Arc::new(clock))
@@ -538,4 +538,37 @@ async fn a_lost_post_is_found_whatever_our_clock_shows() {
         assert_eq!(world.effects().len(), 1, "{sent} {looked}");
         assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
     }
+}
+
+/// Two articles that are announced in the same words, of which the second never arrived.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_not_another_one_of_the_same_words() {
+    let world = World::new();
+    let with = |path: &str| {
+        let link = format!("https://acme.example/{path}");
+        Post::text("New on the blog").link(&link).unwrap()
+    };
+    let first = done(
+        world
+            .facebook
+            .publish(&world.cx(), &with("1"))
+            .await
+            .unwrap(),
+    );
+    world.clock.advance(TimeDelta::seconds(10));
+    world.fault("/feed", Fault::CutBefore);
+    let cx = world.cx();
+    let lost = world.facebook.publish(&cx, &with("2")).await;
+    assert!(lost.unwrap_err().is_unknown());
+    world.clock.advance(TimeDelta::seconds(60));
+    let error = world.facebook.publish(&cx, &with("2")).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_unknown()),
+        (ErrorKind::CannotTell, true)
+    );
+    // Who knows whose the first is sends the second.
+    let cx = cx.with_taken(Arc::new(vec![first.remote_id.clone()]));
+    let second = done(world.facebook.publish(&cx, &with("2")).await.unwrap());
+    assert_ne!(first.remote_id, second.remote_id);
+    assert_eq!(world.effects().len(), 2);
 }

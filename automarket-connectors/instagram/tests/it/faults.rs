@@ -479,7 +479,7 @@ async fn which_media_it_became_is_found_whatever_our_clock_shows() {
     for (sent, looked) in [(90, 90), (3600, 0)] {
         let world = World::new();
         world.fault("/media_publish", Fault::CutAfter);
-        let cx = world.cx();
+        let cx = world.cx().with_taken(Arc::new(Vec::new()));
         let ahead = |seconds| {
             let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));
             cx.clone().with_clock(Arc::new(clock))

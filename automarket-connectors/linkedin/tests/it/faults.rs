@@ -452,7 +452,8 @@ async fn a_lost_post_is_found_though_our_clock_was_set_back() {
     world.fake.set_takes_repeats(true);
     let rule = FaultRule::on("/rest/posts", Fault::CutAfter).method(Method::POST);
     world.sandbox.faults().add(rule);
-    let (cx, post) = (world.cx(), Post::text("Hello from Acme"));
+    let cx = world.cx().with_taken(Arc::new(Vec::new()));
+    let post = Post::text("Hello from Acme");
     let ahead = ManualClock::at(cx.now() + TimeDelta::hours(1));
     let ahead = cx.clone().with_clock(Arc::new(ahead));
     let error = world.linkedin.publish(&ahead, &post).await.unwrap_err();

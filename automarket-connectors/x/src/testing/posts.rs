@@ -331,6 +331,10 @@ fn listed(state: &State, call: &Incoming<'_>, post: &Post) -> Value {
         view["text"] = json!(format!("{head}… https://t.co/more"));
         view["note_tweet"] = json!({"text": escaped, "entities": {"urls": urls}});
     }
+    if call.has("tweet.fields", "attachments") && !post.media.is_empty() {
+        let keys = post.media.iter().map(|id| format!("3_{id}"));
+        view["attachments"] = json!({"media_keys": keys.collect::<Vec<_>>()});
+    }
     if call.has("tweet.fields", "created_at") {
         view["created_at"] = json!(post.at.to_rfc3339_opts(SecondsFormat::Millis, true));
     }

@@ -9,7 +9,7 @@ use automarket_core::{
     http_types::Method,
     steps::{MemorySteps, Steps as _},
     testing::{
-        Fault, FaultRule,
+        Fault, FaultRule, ManualClock,
         conformance::publisher::{self, PublisherUnderTest},
     },
 };
@@ -394,4 +394,42 @@ async fn a_404_that_is_not_of_the_post_deletes_nothing() {
     let no_status = r#"{"errors":[{"message":"No status found with that ID.","code":144}]}"#;
     world.fault("/2/tweets/", Fault::Reply(404, no_status));
     world.x.delete(&cx, &receipt).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_instead_of_a_list_are_no_empty_list() {
+    let refused = r#"{"errors":[{"title":"Authorization Error","type":"https://api.x.com/2/problems/not-authorized-for-resource"}]}"#;
+    for answer in [refused, "{}"] {
+        let world = World::new();
+        world.fake.set_takes_repeats(true);
+        let lost = FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST);
+        world.sandbox.faults().add(lost);
+        let rule = FaultRule::on("/users/", Fault::Reply(200, answer)).times(3);
+        world.sandbox.faults().add(rule);
+        let cx = world.cx();
+        for _ in 0..4 {
+            let error = world.x.publish(&cx, &hello()).await.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            assert_eq!(world.effects().len(), 1);
+        }
+        done(world.x.publish(&cx, &hello()).await.unwrap());
+        assert_eq!(world.effects().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_found_though_our_clock_was_set_back() {
+    let world = World::new();
+    world.fake.set_takes_repeats(true);
+    let rule = FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(rule);
+    let cx = world.cx().with_taken(Arc::new(Vec::new()));
+    let ahead = ManualClock::at(cx.now() + TimeDelta::hours(1));
+    let ahead = cx.clone().with_clock(Arc::new(ahead));
+    let error = world.x.publish(&ahead, &hello()).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    world.clock.advance(TimeDelta::seconds(60));
+    let receipt = done(world.x.publish(&cx, &hello()).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+    assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }

@@ -117,6 +117,21 @@ impl PublicationStore for MemoryStore {
         Ok(live)
     }
 
+    async fn sent_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Publication>> {
+        let (state, _) = self.lock();
+        let sent = |p: &&Publication| {
+            p.tenant == *tenant
+                && p.route().account == account
+                && p.sent_at.is_some_and(|at| at >= since)
+        };
+        Ok(state.publications.values().filter(sent).cloned().collect())
+    }
+
     async fn put_routing(
         &self,
         tenant: &TenantId,

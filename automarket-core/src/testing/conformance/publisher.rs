@@ -14,6 +14,7 @@
 
 mod faults;
 mod harness;
+mod same_words;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -31,6 +32,7 @@ pub use faults::{
 };
 pub use harness::PublisherUnderTest;
 use harness::{err, ok};
+pub use same_words::a_lost_post_is_no_other_of_the_same_words;
 
 /// Runs every case, each in a fresh world.
 ///
@@ -49,6 +51,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     faults_end_as_they_should(&fresh).await;
     a_crash_at_any_request_leaves_one_effect(&fresh).await;
     a_lost_answer_is_settled_a_day_later(&fresh).await;
+    a_lost_post_is_no_other_of_the_same_words(&fresh).await;
     polling_never_publishes(&fresh()).await;
     a_scheduled_post_becomes_public(&fresh()).await;
     find_picks_the_right_one(&fresh()).await;

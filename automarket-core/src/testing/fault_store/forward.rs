@@ -191,6 +191,15 @@ impl PublicationStore for FaultStore {
         let live = self.inner.live_publications(tenant, account, states, limit);
         self.pass("live_publications", live).await
     }
+    async fn sent_publications(
+        &self,
+        tenant: &TenantId,
+        account: AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Publication>> {
+        let sent = self.inner.sent_publications(tenant, account, since);
+        self.pass("sent_publications", sent).await
+    }
     async fn put_routing(
         &self,
         tenant: &TenantId,

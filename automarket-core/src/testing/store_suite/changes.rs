@@ -40,6 +40,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "live publications of an account come by due, by their route",
             |s| Box::pin(live(s)),
         ),
+        StoreCase::new(
+            "what was sent of an account since an instant, whatever became of it",
+            |s| Box::pin(sent(s)),
+        ),
         StoreCase::new("a slot is held once, until its holder ends", |s| {
             Box::pin(slots(s))
         }),
@@ -321,6 +325,44 @@ async fn live(s: &StoreUnderTest) {
         let live = s.store.live_publications(&a, via, &states, 10).await;
         assert_eq!(live.unwrap().len(), count, "{states:?}");
     }
+}
+
+async fn sent(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let new = three(s).await;
+    let now = s.now().await;
+    let [first, second, third] = &new.publications[..] else {
+        panic!("three")
+    };
+    let via = first.route().account;
+    let sent = |publication: &Publication, state, seconds| Publication {
+        sent_at: Some(now + TimeDelta::seconds(seconds)),
+        ..in_state(publication, state)
+    };
+    let change = PublishingChange {
+        publications: vec![
+            sent(first, PublicationState::Published, 0),
+            sent(second, PublicationState::Unknown, -60),
+        ],
+        ..PublishingChange::new(a.clone())
+    };
+    s.store.change_publishing(&change).await.unwrap();
+    let read = async |tenant, account, since| {
+        let sent = s.store.sent_publications(&tenant, account, since).await;
+        let mut ids: Vec<_> = sent.unwrap().into_iter().map(|p| p.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut both = [first.id, second.id];
+    both.sort_unstable();
+    let minute = now - TimeDelta::seconds(60);
+    assert_eq!(read(a.clone(), via, minute).await, both);
+    assert_eq!(read(a.clone(), via, now).await, [first.id]);
+    let later = now + TimeDelta::microseconds(1);
+    assert_eq!(read(a.clone(), via, later).await, []);
+    assert_eq!(read(a, first.target.account, minute).await, []);
+    assert_eq!(read(tenant("b"), via, minute).await, []);
+    assert!(third.sent_at.is_none());
 }
 
 async fn slots(s: &StoreUnderTest) {

@@ -1,0 +1,189 @@
+//! Which of what a platform lists is the post that was lost: platforms have no keys, and two posts may say the same.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+
+use crate::{Context, Error, ErrorKind, Result};
+
+/// How far our clock and the platform's may differ.
+const SKEW: TimeDelta = TimeDelta::minutes(5);
+/// How far back is looked where it is known what else the account published: our clock may have been set back since.
+const REACH: TimeDelta = TimeDelta::days(1);
+
+/// Who knows which of an account's posts are other publications'. The engine gives one to each sending
+/// ([`Context::with_taken`]); a list of ids is one, too.
+#[async_trait]
+pub trait Taken: Send + Sync {
+    /// Those of these ids that another publication of the account holds.
+    ///
+    /// # Errors
+    /// `CannotTell` when one of the rest may be another publication's, of which nobody knows what became; retryable when
+    /// that is about to be known.
+    async fn taken(&self, ids: &[String]) -> Result<Vec<String>>;
+}
+
+#[async_trait]
+impl Taken for Vec<String> {
+    async fn taken(&self, ids: &[String]) -> Result<Vec<String>> {
+        let held = ids.iter().filter(|id| self.contains(id));
+        Ok(held.cloned().collect())
+    }
+}
+
+/// A listed post that may be the one that was lost: it says the same, and nothing that is shown beside it contradicts.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    id: String,
+    made: Option<DateTime<Utc>>,
+    fit: Fit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fit {
+    Certain,
+    Possible,
+    Doubtful,
+}
+
+impl Alike {
+    /// One with this id, made at this instant by the platform's clock.
+    #[must_use]
+    pub fn new(id: impl Into<String>, made: Option<DateTime<Utc>>) -> Self {
+        Self {
+            id: id.into(),
+            made,
+            fit: Fit::Possible,
+        }
+    }
+
+    /// It shows what only ours can: files that were uploaded for this sending.
+    #[must_use]
+    pub fn certain(mut self) -> Self {
+        self.fit = Fit::Certain;
+        self
+    }
+
+    /// It shows another link or other media than was sent, which the platform may have made of it.
+    #[must_use]
+    pub fn doubtful(mut self) -> Self {
+        self.fit = Fit::Doubtful;
+        self
+    }
+}
+
+impl Context {
+    /// Sets who knows which posts are other publications', so that none is taken for a lost one.
+    #[must_use]
+    pub fn with_taken(mut self, taken: Arc<dyn Taken>) -> Self {
+        self.taken = Some(taken);
+        self
+    }
+
+    /// Since when a platform is to be searched for what was begun at this instant: five minutes before, or a day where it
+    /// is known which posts are other publications'. What began in the future did so before our clock was set back.
+    #[must_use]
+    pub fn since(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
+        let reach = match self.taken {
+            Some(_) => REACH,
+            None => SKEW,
+        };
+        begun.min(self.now()) - reach
+    }
+
+    /// The one of these that is what was begun at this instant and lost; `None` when all are other publications'. For the
+    /// end of a look.
+    ///
+    /// It is the only one, and made since: where it is not known what other publications hold, since the beginning, else
+    /// as far as clocks may differ.
+    ///
+    /// # Errors
+    /// `CannotTell` when there are several, or one that may be of before, or doubtful; those of [`Taken::taken`].
+    pub async fn ours(
+        &self,
+        begun: DateTime<Utc>,
+        mut alike: Vec<Alike>,
+    ) -> Result<Option<String>> {
+        if let Some(ours) = alike.iter().find(|one| one.fit == Fit::Certain) {
+            return Ok(Some(ours.id.clone()));
+        }
+        let mut since = begun.min(self.now());
+        if let Some(taken) = self.taken.as_ref().filter(|_| !alike.is_empty()) {
+            let ids: Vec<String> = alike.iter().map(|one| one.id.clone()).collect();
+            let held = taken.taken(&ids).await?;
+            alike.retain(|one| !held.contains(&one.id));
+            since -= SKEW;
+        }
+        // Platforms tell times in whole seconds.
+        let since = since.duration_trunc(TimeDelta::seconds(1)).unwrap_or(since);
+        let sure =
+            |one: &Alike| one.fit == Fit::Possible && one.made.is_some_and(|made| made >= since);
+        match &alike[..] {
+            [] => Ok(None),
+            [one] if sure(one) => Ok(Some(one.id.clone())),
+            _ => Err(Error::new(
+                ErrorKind::CannotTell,
+                "the account has what may be this post, or another one that says the same",
+            )
+            .with_remedy("look there, then send it again or leave it")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ManualClock, Script};
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    async fn picked(taken: Option<&[&str]>, alike: &[Alike]) -> Option<Option<String>> {
+        let clock = ManualClock::at(at(60));
+        let mut cx = Context::new(Script::new()).with_clock(Arc::new(clock));
+        if let Some(ids) = taken {
+            let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+            cx = cx.with_taken(Arc::new(ids));
+        }
+        let begun = at(0) + TimeDelta::milliseconds(900);
+        match cx.ours(begun, alike.to_vec()).await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::CannotTell);
+                None
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_can_be_nobody_elses_is_ours() {
+        let one = |id: &str, second| Alike::new(id, Some(at(second)));
+        let found = |id: &str| Some(Some(id.to_owned()));
+        for (taken, alike, picks) in [
+            (None, vec![], Some(None)),
+            // Of the second in which it was begun.
+            (None, vec![one("a", 0)], found("a")),
+            (None, vec![one("a", -10)], None),
+            (None, vec![Alike::new("a", None)], None),
+            (None, vec![one("a", 1).doubtful()], None),
+            (None, vec![one("a", 1), one("b", 1)], None),
+            (None, vec![one("a", -10), one("b", 1)], None),
+            (
+                None,
+                vec![one("a", -10), one("b", -10).certain()],
+                found("b"),
+            ),
+            (Some(&["a"][..]), vec![one("a", 1)], Some(None)),
+            (Some(&["a"]), vec![one("a", 1), one("b", 1)], found("b")),
+            // Clocks differ.
+            (Some(&["a"]), vec![one("b", -10)], found("b")),
+            (Some(&["a"]), vec![one("b", -1000)], None),
+            (Some(&["a"]), vec![one("b", -10), one("c", 1)], None),
+            (Some(&["a"]), vec![one("a", 1).doubtful()], Some(None)),
+        ] {
+            assert_eq!(picked(taken, &alike).await, picks, "{taken:?}: {alike:?}");
+        }
+    }
+}

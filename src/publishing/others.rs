@@ -1,0 +1,130 @@
+//! What the account's other publications have, so that no lost post is taken for one of theirs.
+
+use std::sync::Arc;
+
+use automarket_core::{
+    Error, ErrorKind, Outcome, Post, Profile, Result, Retry, Store, Taken, async_trait,
+    chrono::{DateTime, Duration, Utc},
+    store::{Publication, PublicationState},
+};
+
+use super::routed;
+
+/// Further back than any look goes.
+const REACH: Duration = Duration::days(2);
+/// How far clocks may differ.
+const SKEW: Duration = Duration::minutes(5);
+
+/// The publications beside one, on the account that it goes by.
+pub(super) struct Others {
+    store: Arc<dyn Store>,
+    publication: Publication,
+    /// When its sending began.
+    sent_at: DateTime<Utc>,
+    text: String,
+    profile: Profile,
+}
+
+impl Others {
+    /// The others of a publication whose sending begins now, or began.
+    pub(super) fn of(
+        store: Arc<dyn Store>,
+        publication: &Publication,
+        post: &Post,
+        profile: &Profile,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            store,
+            text: said(post, publication, profile),
+            sent_at: publication.sent_at.unwrap_or(now),
+            publication: publication.clone(),
+            profile: profile.clone(),
+        }
+    }
+
+    async fn all(&self) -> Result<Vec<Publication>> {
+        let (tenant, account) = (&self.publication.tenant, self.publication.route().account);
+        let since = self.sent_at.min(self.store.now().await?) - REACH;
+        let mut sent = self.store.sent_publications(tenant, account, since).await?;
+        sent.retain(|other| other.id != self.publication.id);
+        Ok(sent)
+    }
+
+    /// What a look ended in, unless that is another publication's: connectors skip those, and this holds for them all.
+    ///
+    /// # Errors
+    /// `CannotTell`; those of the store.
+    pub(super) async fn believed(&self, found: Outcome) -> Result<Outcome> {
+        let others = self.all().await?;
+        if !others.iter().any(|other| has(other, found.remote_id())) {
+            return Ok(found);
+        }
+        let message = "what was found is another publication's post of the same words";
+        Err(Error::new(ErrorKind::CannotTell, message)
+            .with_remedy("look on the platform, then publish it as a new post or leave it"))
+    }
+
+    /// Whether this other one may be what was found: its own end is not known, and it says the same.
+    async fn is_rival(&self, other: &Publication) -> Result<bool> {
+        if other.receipt.is_some() || other.handle.is_some() {
+            return Ok(false);
+        }
+        let at_once = match other.state {
+            // Of two that wait for each other the first goes on.
+            PublicationState::Publishing => {
+                (other.sent_at, other.id) < (Some(self.sent_at), self.publication.id)
+            }
+            PublicationState::Unknown => other.updated_at >= self.sent_at - SKEW,
+            _ => false,
+        };
+        if !at_once {
+            return Ok(false);
+        }
+        let post = self.store.post(&other.tenant, other.post).await?;
+        Ok(post.is_some_and(|post| said(&post, other, &self.profile) == self.text))
+    }
+}
+
+#[async_trait]
+impl Taken for Others {
+    async fn taken(&self, ids: &[String]) -> Result<Vec<String>> {
+        let others = self.all().await?;
+        let is_held = |id: &&String| others.iter().any(|other| has(other, id));
+        let held: Vec<String> = ids.iter().filter(is_held).cloned().collect();
+        if held.len() == ids.len() {
+            return Ok(held);
+        }
+        for other in &others {
+            if !self.is_rival(other).await? {
+                continue;
+            }
+            let message = format!(
+                "it may be the publication {}, which says the same",
+                other.id
+            );
+            let kind = match other.state {
+                PublicationState::Unknown => ErrorKind::CannotTell,
+                _ => ErrorKind::Unavailable,
+            };
+            return Err(Error::new(kind, message).with_retry(Retry::Reconcile));
+        }
+        Ok(held)
+    }
+}
+
+fn has(publication: &Publication, id: &str) -> bool {
+    let receipt = publication.receipt.as_ref().map(|one| &one.remote_id);
+    let handle = publication.handle.as_ref().map(|one| &one.remote_id);
+    receipt.is_some_and(|one| one == id) || handle.is_some_and(|one| one == id)
+}
+
+/// The words of a publication, every space alike.
+fn said(post: &Post, publication: &Publication, profile: &Profile) -> String {
+    let route = publication.route();
+    let post = routed(post.clone(), publication);
+    let content = post.content_for(&route.network, Some(route.account));
+    let text = content.final_text(profile);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}

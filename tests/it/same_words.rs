@@ -1,0 +1,116 @@
+//! Posts of one account that say the same: a lost one is never taken for another.
+
+use std::{sync::Arc, time::Duration};
+
+use automarket::{
+    Automarket, Keyring, Post, When,
+    connectors::facebook::{self, Facebook, FacebookConfig},
+    core::{chrono::TimeDelta, http_types::Method},
+    publishing::PublishOptions,
+    store::{Account, PublicationState, sqlite::SqliteStore},
+    testing::{Fault, FaultRule, ManualClock, Sandbox},
+};
+
+use crate::{connectors::ALL, faults::World};
+
+#[tokio::test(start_paused = true)]
+async fn what_never_arrived_is_sent_and_its_deletion_leaves_the_other() {
+    for connector in ALL {
+        for path in ["1", "2"] {
+            let world = World::new(connector).await;
+            let name = (connector.name, path);
+            let post = |path: &str| {
+                let link = format!("https://acme.example/blog/{path}");
+                (connector.post)("New on the blog").link(&link).unwrap()
+            };
+            let plan = world.tenant.plan(&post("1"), [world.account()]).await;
+            if plan.unwrap().blockers().next().is_some() {
+                continue;
+            }
+            let first = world.publish(post("1")).await;
+            let first = world.end(first, &name).await;
+            assert_eq!(first.state, PublicationState::Published, "{name:?}");
+            world.clock.advance(TimeDelta::seconds(10));
+            world.fault(Fault::CutBefore, 0);
+            let second = world.publish(post(path)).await;
+            let end = world.end(second, &name).await;
+            let ids = [&first, &end].map(|one| one.receipt.as_ref().map(|one| &one.remote_id));
+            assert_ne!(ids[0], ids[1], "{name:?}");
+            if end.state != PublicationState::Published {
+                // These take no text twice.
+                assert!(["x", "linkedin"].contains(&connector.name), "{end:?}");
+                assert_eq!(path, "1", "{end:?}");
+                assert_eq!(world.posts(), 1, "{name:?}");
+                continue;
+            }
+            assert_eq!(world.posts(), 2, "{name:?}: {end:?}");
+            if ["facebook", "linkedin"].contains(&connector.name) {
+                let job = world.tenant.delete(end.id).await.unwrap();
+                let lease = Duration::from_secs(60);
+                world.tenant.work_on(job, lease).await.unwrap();
+                assert_eq!(world.posts(), 1, "{name:?}");
+                let kept = first.receipt.as_ref().unwrap();
+                assert!(world.shows(&kept.remote_id), "{name:?}");
+            }
+        }
+    }
+}
+
+/// The store's clock is an hour ahead when a post is lost, and is set right then; Facebook's is right all the time.
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_before_the_clock_was_set_back_is_not_sent_again() {
+    let start = "2027-01-11T09:00:00Z";
+    let (clock, right) = (ManualClock::parse(start), ManualClock::parse(start));
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::builder(dir.path().join("market.db"))
+        .clock(Arc::new(clock.clone()))
+        .build()
+        .await
+        .unwrap();
+    let fake = Arc::new(facebook::testing::FakeFacebook::new());
+    let sandbox = Sandbox::new()
+        .with(fake)
+        .with_clock(Arc::new(right.clone()));
+    let market = Automarket::builder(store)
+        .clock(Arc::new(clock.clone()))
+        .keyring(Keyring::random())
+        .transport(sandbox.clone())
+        .publisher(Facebook::new(FacebookConfig::default()))
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let page = facebook::testing::PAGE;
+    let account = Account::new(tenant.id().clone(), facebook::PLATFORM, page);
+    let credential = automarket::Credential::token(facebook::testing::TOKEN);
+    let account = tenant.add_account(account, credential).await.unwrap();
+    let lost = FaultRule::on("/feed", Fault::CutAfter).method(Method::POST);
+    sandbox.faults().add(lost);
+
+    clock.advance(TimeDelta::hours(1));
+    let options = PublishOptions::new().however_late();
+    let post = Post::text("We shipped!");
+    let post = tenant.publish_with(post, [account.id], When::Now, options);
+    let post = post.await.unwrap();
+    let turn = async || {
+        let [now] = tenant.publications(post).await.unwrap().try_into().unwrap();
+        tenant
+            .work_on(now.job, Duration::from_secs(60))
+            .await
+            .unwrap();
+        let [now] = tenant.publications(post).await.unwrap().try_into().unwrap();
+        now
+    };
+    assert_eq!(turn().await.state, PublicationState::Publishing);
+    clock.advance(TimeDelta::minutes(-59));
+    right.advance(TimeDelta::minutes(1));
+    for _ in 0..10 {
+        turn().await;
+        for clock in [&clock, &right] {
+            clock.advance(TimeDelta::minutes(62));
+        }
+    }
+    let end = turn().await;
+    assert!(end.state.is_terminal(), "{end:?}");
+    let effects = sandbox.effects(&facebook::PLATFORM);
+    assert_eq!(effects.len(), 1, "{effects:?}");
+}
