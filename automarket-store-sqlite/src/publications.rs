@@ -120,17 +120,15 @@ impl PublicationStore for SqliteStore {
     ) -> Result<Vec<Publication>> {
         let tenant = tenant.clone();
         let read = self.inner.readers.read(move |db| {
-            let sent = db
-                .prepare_cached(
-                    "SELECT body FROM automarket_publications WHERE tenant = ?1 AND route = ?2
-                        AND unixepoch(json_extract(body, '$.sent_at')) >= ?3",
-                )?
-                .query_and_then(
-                    params![tenant.as_str(), blob(account), since.timestamp()],
-                    |row| row.json("body"),
-                )?
-                .collect::<Outcome<Vec<Publication>>>();
-            sent
+            db.prepare_cached(
+                "SELECT body FROM automarket_publications WHERE tenant = ?1 AND route = ?2
+                    AND unixepoch(json_extract(body, '$.sent_at')) >= ?3",
+            )?
+            .query_and_then(
+                params![tenant.as_str(), blob(account), since.timestamp()],
+                |row| row.json("body"),
+            )?
+            .collect::<Outcome<Vec<Publication>>>()
         });
         let mut sent = read.await?;
         // SQLite compares whole seconds.
