@@ -52,8 +52,9 @@ impl AuditStore for PostgresStore {
         let sql = "DELETE FROM automarket.audit WHERE sequence = ANY (ARRAY(
                 SELECT sequence FROM automarket.audit WHERE at < $1 AND sequence = ANY (ARRAY(
                     SELECT sequence FROM automarket.audit
-                    WHERE at < $1 OR at <= (SELECT automarket.clock()) ORDER BY sequence LIMIT $2))
-                FOR UPDATE SKIP LOCKED))";
+                    WHERE at < $1 OR at <= (SELECT automarket.clock())
+                    ORDER BY sequence LIMIT least($2::bigint, 1000000) * 2))
+                ORDER BY sequence LIMIT $2 FOR UPDATE SKIP LOCKED))";
         let params: Params<'_> = &[&before, &sql_limit(limit)];
         let removed = self.inner.db.execute(sql, params).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))

@@ -109,12 +109,14 @@ impl UpkeepStore for PostgresStore {
     }
 
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
-        // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by.
+        // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by, and
+        // what others hold, of which there may be as much as is removed.
         let sql = "DELETE FROM automarket.events WHERE sequence = ANY (ARRAY(
                 SELECT sequence FROM automarket.events WHERE at < $1 AND sequence = ANY (ARRAY(
                     SELECT sequence FROM automarket.events
-                    WHERE at < $1 OR at <= (SELECT automarket.clock()) ORDER BY sequence LIMIT $2))
-                FOR UPDATE SKIP LOCKED))";
+                    WHERE at < $1 OR at <= (SELECT automarket.clock())
+                    ORDER BY sequence LIMIT least($2::bigint, 1000000) * 2))
+                ORDER BY sequence LIMIT $2 FOR UPDATE SKIP LOCKED))";
         let params: Params<'_> = &[&before, &sql_limit(limit)];
         let removed = self.inner.db.execute(sql, params).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))

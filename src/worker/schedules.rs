@@ -1,6 +1,9 @@
 //! Jobs that come again and again, by timetables.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use automarket_core::{
     Error, ErrorKind, Result, Retry, TenantId, Timetable,
@@ -13,6 +16,8 @@ use crate::{Tenant, market::Engine, report::metrics};
 
 /// So many schedules are looked at together.
 const BATCH: usize = 100;
+/// So many runs of one tenant that fail, and may do so by what holds up its others too, are tried in one look.
+const IN_VAIN: u32 = 3;
 /// So much later at the most is a time that new rules of its zone have moved.
 const MOVED: TimeDelta = TimeDelta::hours(3);
 /// How often a change is made anew because somebody else's came first.
@@ -163,10 +168,11 @@ impl Engine {
     pub(crate) async fn run_schedules(&self) -> Result<Option<Duration>> {
         // Those that cannot be read or run stay where they are, so it looks behind them.
         let mut stuck = 0;
-        let (mut passed_by, mut held) = (HashSet::new(), HashSet::new());
+        let (mut passed_by, mut keys) = (HashSet::new(), HashSet::new());
+        let mut held: HashMap<TenantId, u32> = HashMap::new();
         loop {
             let mut ran = false;
-            let limit = BATCH + stuck;
+            let limit = BATCH + 2 * stuck;
             let mut next = Vec::new();
             stuck = 0;
             for schedule in self.store.next_schedules(limit).await? {
@@ -188,7 +194,11 @@ impl Engine {
                 let Some(at) = schedule.next_at.filter(|at| *at <= now) else {
                     break;
                 };
-                if held.contains(&schedule.tenant) {
+                let job = &schedule.job;
+                let key = job.unique_key.clone();
+                let key = key.map(|key| (schedule.tenant.clone(), job.kind.clone(), key));
+                let is_held = held.get(&schedule.tenant).is_some_and(|n| *n >= IN_VAIN);
+                if is_held || key.as_ref().is_some_and(|key| keys.contains(key)) {
                     passed_by.insert(key_of(schedule));
                     stuck += 1;
                     continue;
@@ -207,15 +217,20 @@ impl Engine {
                         metrics::store_error("run_schedule", &error);
                         passed_by.insert(key_of(schedule));
                         stuck += 1;
-                        // What was waited for may hold the tenant's others up as well: a later look has them.
+                        // What was waited for holds up whatever has the same key, and may the tenant's others.
                         if error.retry() != Retry::Never {
-                            held.insert(schedule.tenant.clone());
+                            *held.entry(schedule.tenant.clone()).or_default() += 1;
+                            keys.extend(key);
                         }
                     }
                 }
             }
             if ran {
                 self.wake.notify_waiters();
+            }
+            // It is the store that is in trouble, and not a tenant.
+            if held.len() >= BATCH {
+                return Ok(None);
             }
             match next
                 .iter()

@@ -10,13 +10,13 @@ use uuid::{Builder, Uuid};
 /// In milliseconds. An id that is older may have come from elsewhere, or have been kept over a restart.
 const JUST_NOW: u64 = 100;
 
-/// The highest id that this process has put in.
+/// The highest id that this store has put in.
 #[derive(Default)]
 pub(super) struct Highest(Mutex<Uuid>);
 
 impl Highest {
-    /// Whether these ids (version 7), of which the ends are given, were made just now and after all that this process
-    /// has put in. They are noted.
+    /// Whether these ids (version 7), of which the ends are given, were made just now and after all that this store has
+    /// put in. They are noted.
     pub(super) fn rises(&self, lowest: Uuid, highest: Uuid) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let millis = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));

@@ -344,6 +344,13 @@ async fn what_holds_one_tenants_runs_back_keeps_no_other_tenants_waiting() {
     let next_at = past(60);
     let due = Schedule { next_at, ..made };
     store.put_schedule(&due).await.unwrap();
+    // And one of the tenant's own that nothing holds.
+    let timetable = Timetable::parse("* * * * *", "UTC").unwrap();
+    let job = tenant.new_job("tick", &Value::Null).unwrap();
+    let made = tenant.schedule("free", timetable, job).await.unwrap();
+    let next_at = past(30);
+    let due = Schedule { next_at, ..made };
+    store.put_schedule(&due).await.unwrap();
     let connected = tokio_postgres::connect(cluster.url(), tokio_postgres::NoTls);
     let (mut host, connection) = connected.await.unwrap();
     tokio::spawn(connection);
@@ -354,10 +361,11 @@ async fn what_holds_one_tenants_runs_back_keeps_no_other_tenants_waiting() {
     );
     held.query_one(&put, &[]).await.unwrap();
 
-    // One that is held, and then the other's.
-    let tried = store.faults().until("run_schedule", 2);
+    // One that is held, and then those that are not.
+    let tried = store.faults().until("run_schedule", 3);
     tenant.market().worker().run_until(tried).await.unwrap();
     assert!(!runs(&other).await.is_empty());
+    assert!(!runs(&tenant).await.is_empty());
     held.rollback().await.unwrap();
     test.remove().await.unwrap();
 }
