@@ -365,7 +365,8 @@ impl Context {
 
     /// Does what needs something of ours that was made a moment ago: platforms do not see that everywhere at once, and
     /// say `NotFound` though it is there. So three times over six seconds. What is not found then is to be tried again half
-    /// a minute later; ten minutes after the first time, which `step` remembers, that is the last word.
+    /// a minute later, and then after ever longer, for each try may count against a limit; ten minutes after the first time,
+    /// which `step` remembers, that is the last word.
     ///
     /// # Errors
     /// Those of `act` and of the steps.
@@ -388,10 +389,12 @@ impl Context {
             return end;
         }
         let since = self.step(step, || async { Ok(self.now()) }).await?;
-        match self.now() - since < PATIENCE {
-            true => end.map_err(|error| error.with_retry(Retry::After(Some(LATER)))),
-            false => end,
+        let waited = self.now() - since;
+        if waited >= PATIENCE {
+            return end;
         }
+        let next = waited.min(PATIENCE - waited).to_std().unwrap_or_default();
+        end.map_err(|error| error.with_retry(Retry::After(Some(next.max(LATER)))))
     }
 
     /// Makes the call and reads the whole answer, of whatever status, within the call's time and size. Of
