@@ -62,7 +62,7 @@ pub(crate) async fn find_post(
             }
             let said = plain(&post.commentary);
             if said == wanted || shortened(&said, &wanted) {
-                alike.extend(sent.fits(&post));
+                alike.push(sent.fits(&post));
                 posts_alike.push(post);
             }
         }
@@ -76,30 +76,30 @@ pub(crate) async fn find_post(
 }
 
 impl Sent<'_> {
-    /// A post of this text, unless it shows another link: LinkedIn keeps that of a card as it was given. Files are known by
-    /// their URNs, of which only ours has these.
-    pub(crate) fn fits(self, post: &Post) -> Option<Alike> {
+    /// A post of this text. Another link makes doubt: how LinkedIn lists that of a card it does not promise. Files are
+    /// known by their URNs, of which only ours has these.
+    pub(crate) fn fits(self, post: &Post) -> Alike {
         let alike = Alike::new(post.id.as_str(), post.at());
         if self.unknown_files {
-            return Some(alike);
+            return alike;
         }
         let (sent, listed) = (self.content, post.content.as_ref());
         let sent_files = sent.map(urns).unwrap_or_default();
         let listed_files = listed.map(urns).unwrap_or_default();
         if listed_files.iter().any(|urn| sent_files.contains(urn)) {
-            return Some(alike.certain());
+            return alike.certain();
         }
-        if let (Some(one), Some(other)) = (sent.and_then(card), listed.and_then(card)) {
-            return (one == other).then_some(alike);
+        let differs = match (sent.and_then(card), listed.and_then(card)) {
+            (Some(one), Some(other)) => one != other,
+            // Of polls it is not known how they are listed.
+            (one, _) => {
+                listed.is_some() && (sent.is_none() || one.is_some()) || !listed_files.is_empty()
+            }
+        };
+        match differs {
+            true => alike.doubtful(),
+            false => alike,
         }
-        // Of polls it is not known how they are listed.
-        let plain = sent.is_none() || sent.and_then(card).is_some();
-        Some(
-            match listed.is_some() && plain || !listed_files.is_empty() {
-                true => alike.doubtful(),
-                false => alike,
-            },
-        )
     }
 }
 

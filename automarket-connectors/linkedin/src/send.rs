@@ -161,7 +161,7 @@ impl Posting<'_> {
     /// The post that it repeats, if that is ours.
     async fn is_ours(
         &self,
-        alike: Option<Alike>,
+        alike: Alike,
         made: Option<DateTime<Utc>>,
         duplicate: Error,
     ) -> Result<String> {
@@ -169,7 +169,7 @@ impl Posting<'_> {
         if made.is_none_or(|made| made < self.cx.since(self.begun)) {
             return Err(duplicate);
         }
-        let ours = self.cx.ours(self.begun, alike.into_iter().collect());
+        let ours = self.cx.ours(self.begun, vec![alike]);
         ours.await?.ok_or(duplicate)
     }
 

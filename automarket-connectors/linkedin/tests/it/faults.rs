@@ -463,3 +463,27 @@ async fn a_lost_post_is_found_though_our_clock_was_set_back() {
     assert_eq!(world.effects().len(), 1);
     assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }
+
+/// How LinkedIn lists the link of a card it does not promise: with another one it may be ours all the same.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_whose_card_is_listed_with_another_link_is_not_sent_again() {
+    const LISTED: &str = r#"{"elements":[{"id":"urn:li:share:7","author":"urn:li:organization:5515715",
+        "commentary":"New on the blog","lifecycleState":"PUBLISHED","createdAt":1795165200000,
+        "content":{"article":{"source":"https://acme.dev/a?trk=1","title":"A"}}}],"paging":{}}"#;
+    let world = World::new();
+    world.fake.set_takes_repeats(true);
+    let post = Post::text("New on the blog");
+    let post = post.link("https://acme.dev/a").unwrap();
+    let cx = world.cx();
+    let lost = FaultRule::on("/rest/posts", Fault::CutAfter).method(Method::POST);
+    world.sandbox.faults().add(lost);
+    world.linkedin.publish(&cx, &post).await.unwrap_err();
+    let changed = FaultRule::on("/rest/posts", Fault::Reply(200, LISTED));
+    world
+        .sandbox
+        .faults()
+        .add(changed.method(Method::GET).times(9));
+    let again = world.linkedin.publish(&cx, &post).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::CannotTell);
+    assert_eq!(world.effects().len(), 1);
+}
