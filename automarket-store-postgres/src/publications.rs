@@ -97,7 +97,8 @@ impl PublicationStore for PostgresStore {
         since: DateTime<Utc>,
     ) -> Result<Vec<Publication>> {
         let sql = "SELECT body::text FROM automarket.publications
-            WHERE tenant = $1 AND route = $2 AND (body ->> 'sent_at')::timestamptz >= $3";
+            WHERE tenant = $1 AND route = $2 AND body ->> 'sent_at' IS NOT NULL
+                AND (live OR (body ->> 'updated_at')::timestamptz >= $3)";
         let params: Params<'_> = &[&tenant.as_str(), &account.uuid(), &since];
         let rows = self.inner.db.rows(sql, params).await;
         decode(rows, |row| row.json("body"))

@@ -122,7 +122,8 @@ impl PublicationStore for SqliteStore {
         let read = self.inner.readers.read(move |db| {
             db.prepare_cached(
                 "SELECT body FROM automarket_publications WHERE tenant = ?1 AND route = ?2
-                    AND unixepoch(json_extract(body, '$.sent_at')) >= ?3",
+                    AND json_extract(body, '$.sent_at') IS NOT NULL
+                    AND (live = 1 OR unixepoch(json_extract(body, '$.updated_at')) >= ?3)",
             )?
             .query_and_then(
                 params![tenant.as_str(), blob(account), since.timestamp()],
@@ -132,7 +133,7 @@ impl PublicationStore for SqliteStore {
         });
         let mut sent = read.await?;
         // SQLite compares whole seconds.
-        sent.retain(|publication| publication.sent_at.is_some_and(|at| at >= since));
+        sent.retain(|p| p.updated_at >= since || !p.state.is_terminal());
         Ok(sent)
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Keyring, Post, PostId, When,
+    Automarket, Clock as _, Delivery, Keyring, Post, PostId, When,
     connectors::facebook::{self, Facebook, FacebookConfig},
     core::{chrono::TimeDelta, http_types::Method},
     publishing::PublishOptions,
@@ -11,7 +11,25 @@ use automarket::{
     testing::{Fault, FaultRule, ManualClock, Sandbox},
 };
 
-use crate::{connectors::ALL, faults::World};
+use crate::{
+    connectors::{ALL, Connector},
+    faults::World,
+};
+
+fn of_facebook() -> &'static Connector {
+    let mut all = ALL.iter();
+    all.find(|one| one.name == "facebook").unwrap()
+}
+
+/// Two publications are two posts.
+fn are_two(world: &World, all: [&Publication; 2]) {
+    for one in all {
+        assert_eq!(one.state, PublicationState::Published, "{one:?}");
+    }
+    let ids = all.map(|one| one.receipt.as_ref().map(|one| &one.remote_id));
+    assert_ne!(ids[0], ids[1], "{all:?}");
+    assert_eq!(world.posts(), 2);
+}
 
 #[tokio::test(start_paused = true)]
 async fn what_never_arrived_is_sent_and_its_deletion_leaves_the_other() {
@@ -54,6 +72,22 @@ async fn what_never_arrived_is_sent_and_its_deletion_leaves_the_other() {
             }
         }
     }
+}
+
+/// The platform published it long after it was sent.
+#[tokio::test(start_paused = true)]
+async fn what_became_public_at_its_time_is_not_taken_for_a_lost_one() {
+    let world = World::new(of_facebook()).await;
+    let due = Delivery::At(world.clock.now() + TimeDelta::days(3));
+    let first = world.publish(Post::text("We open").delivery(due)).await;
+    let kept = world.turn(first).await;
+    assert_eq!(kept.state, PublicationState::Accepted, "{kept:?}");
+    world.clock.advance(TimeDelta::days(3));
+    let public = world.end(first, &"at its time").await;
+    world.fault(Fault::CutBefore, 0);
+    let second = world.publish(Post::text("We open")).await;
+    let end = ended(&world, second).await;
+    are_two(&world, [&public, &end]);
 }
 
 /// As `World::end`, with the jobs that measure the first post left alone.

@@ -463,8 +463,9 @@ pub trait PublicationStore: Send + Sync {
         states: &[PublicationState],
         limit: usize,
     ) -> Result<Vec<Publication>>;
-    /// The account's publications whose sending began at this instant or later, whatever became of them, by the way they go
-    /// now. Asked seldom: once a lost post was found.
+    /// The account's publications whose sending began and of which something may have become public at this instant or
+    /// later, by the way they go now: all that have not ended, and those changed since. Asked seldom: once a lost post was
+    /// found.
     async fn sent_publications(
         &self,
         tenant: &TenantId,

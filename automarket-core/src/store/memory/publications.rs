@@ -127,7 +127,8 @@ impl PublicationStore for MemoryStore {
         let sent = |p: &&Publication| {
             p.tenant == *tenant
                 && p.route().account == account
-                && p.sent_at.is_some_and(|at| at >= since)
+                && p.sent_at.is_some()
+                && (p.updated_at >= since || !p.state.is_terminal())
         };
         Ok(state.publications.values().filter(sent).cloned().collect())
     }
