@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, Outcome, Post, Profile, Result, Retry, Store, Taken, async_trait,
+    Error, ErrorKind, Outcome, Post, Profile, Result, Retry, Taken, async_trait,
     chrono::{DateTime, Duration, Utc},
-    store::{Publication, PublicationState},
+    store::{JobState, Publication, PublicationState},
 };
 
-use super::routed;
+use super::{
+    job::{in_doubt, nothing_out},
+    routed,
+};
+use crate::market::Engine;
 
 /// Further back than any look goes.
 const REACH: Duration = Duration::days(2);
@@ -17,7 +21,7 @@ const SKEW: Duration = Duration::minutes(5);
 
 /// The publications beside one, on the account that it goes by.
 pub(super) struct Others {
-    store: Arc<dyn Store>,
+    engine: Arc<Engine>,
     publication: Publication,
     /// When its sending began.
     sent_at: DateTime<Utc>,
@@ -28,14 +32,14 @@ pub(super) struct Others {
 impl Others {
     /// The others of a publication whose sending begins now, or began.
     pub(super) fn of(
-        store: Arc<dyn Store>,
+        engine: Arc<Engine>,
         publication: &Publication,
         post: &Post,
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Self {
         Self {
-            store,
+            engine,
             text: said(post, publication, profile),
             sent_at: publication.sent_at.unwrap_or(now),
             publication: publication.clone(),
@@ -45,8 +49,9 @@ impl Others {
 
     async fn all(&self) -> Result<Vec<Publication>> {
         let (tenant, account) = (&self.publication.tenant, self.publication.route().account);
-        let since = self.sent_at.min(self.store.now().await?) - REACH;
-        let mut sent = self.store.sent_publications(tenant, account, since).await?;
+        let store = &self.engine.store;
+        let since = self.sent_at.min(store.now().await?) - REACH;
+        let mut sent = store.sent_publications(tenant, account, since).await?;
         sent.retain(|other| other.id != self.publication.id);
         Ok(sent)
     }
@@ -65,24 +70,33 @@ impl Others {
             .with_remedy("look on the platform, then publish it as a new post or leave it"))
     }
 
-    /// Whether this other one may be what was found: its own end is not known, and it says the same.
+    /// Whether this other one may be what was found: it says the same, and no id of it is written down. Its steps tell
+    /// whether anything of it is out.
     async fn is_rival(&self, other: &Publication) -> Result<bool> {
+        let engine = &*self.engine;
         if other.receipt.is_some() || other.handle.is_some() {
             return Ok(false);
         }
-        let at_once = match other.state {
-            // Of two that wait for each other the first goes on.
-            PublicationState::Publishing => {
-                (other.sent_at, other.id) < (Some(self.sent_at), self.publication.id)
-            }
-            PublicationState::Unknown => other.updated_at >= self.sent_at - SKEW,
-            _ => false,
-        };
-        if !at_once {
+        let post = engine.store.post(&other.tenant, other.post).await?;
+        if post.is_none_or(|post| said(&post, other, &self.profile) != self.text) {
             return Ok(false);
         }
-        let post = self.store.post(&other.tenant, other.post).await?;
-        Ok(post.is_some_and(|post| said(&post, other, &self.profile) == self.text))
+        if other.state.is_terminal() {
+            return Ok(
+                other.state == PublicationState::Unknown && other.updated_at >= self.sent_at - SKEW
+            );
+        }
+        if nothing_out(engine, other).await? {
+            return Ok(false);
+        }
+        if !in_doubt(engine, other).await? {
+            // It is out: its receipt comes.
+            return Ok(true);
+        }
+        // Under way, its end is near. Of two that wait for each other the first goes on.
+        let job = engine.store.job(&other.tenant, other.job).await?;
+        Ok(job.is_some_and(|job| job.state == JobState::Leased)
+            || (other.sent_at, other.id) < (Some(self.sent_at), self.publication.id))
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) const BLOCKED: Duration = Duration::minutes(15);
 pub const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
-pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
+pub(crate) async fn run(engine: &Arc<Engine>, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
     let used_up = used_up(job);
     let carries = match PublishJob::of(job) {
         Ok(carries) => carries,
@@ -69,7 +69,7 @@ pub(crate) async fn run(engine: &Engine, job: &Job, steps: Arc<dyn Steps>) -> Re
 }
 
 async fn send(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     job: &Job,
     carries: &PublishJob,
     steps: Arc<dyn Steps>,
@@ -98,6 +98,8 @@ async fn send(
         PublicationState::Publishing => Operation::Reconcile,
         _ => Operation::Publish,
     };
+    // An id that its steps knew before is its own.
+    let looks = operation == Operation::Reconcile && in_doubt(engine, &publication).await?;
     let over = operation != Operation::Poll
         && publication.expiry().is_some_and(|expiry| expiry <= now)
         && hangs_on_a_look(engine, &publication).await?;
@@ -162,14 +164,12 @@ async fn send(
     fault_point("publish.intent", "after");
     let post = &post;
     let profile = publisher.profile_for(&account);
-    let others = Others::of(engine.store.clone(), &publication, post, &profile, now);
+    let others = Others::of(engine.clone(), &publication, post, &profile, now);
     let others = Arc::new(others);
     let context = context.with_taken(others.clone());
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let mut sent = passed.call(engine, context, call).await;
-    if operation == Operation::Reconcile
-        && let Ok(found) = sent
-    {
+    if looks && let Ok(found) = sent {
         sent = match others.believed(found).await {
             Err(error) if error.kind() != ErrorKind::CannotTell => return Err(error),
             believed => believed,

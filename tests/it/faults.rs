@@ -85,6 +85,12 @@ impl World {
         self.sandbox.faults().add(rule);
     }
 
+    /// Has the fault hit that many requests of this path.
+    pub(crate) fn fault_at(&self, path: &str, fault: Fault, times: u32) {
+        let rule = FaultRule::on(path, fault).times(times);
+        self.sandbox.faults().add(rule);
+    }
+
     pub(crate) fn account(&self) -> automarket::AccountId {
         self.account.id
     }

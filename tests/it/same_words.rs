@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Clock as _, Delivery, Keyring, Post, PostId, When,
+    Automarket, Clock as _, Delivery, ErrorKind, Keyring, Post, PostId, When,
     connectors::facebook::{self, Facebook, FacebookConfig},
     core::{chrono::TimeDelta, http_types::Method},
     publishing::PublishOptions,
     store::{Account, MemoryStore, Publication, PublicationState},
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{Fault, FaultRule, ManualClock, Sandbox, StoreFault, StoreRule},
 };
 
 use crate::{
@@ -22,13 +22,13 @@ fn of_facebook() -> &'static Connector {
 }
 
 /// Two publications are two posts.
-fn are_two(world: &World, all: [&Publication; 2]) {
+fn are_two(world: &World, all: [&Publication; 2], comments: usize) {
     for one in all {
         assert_eq!(one.state, PublicationState::Published, "{one:?}");
     }
     let ids = all.map(|one| one.receipt.as_ref().map(|one| &one.remote_id));
     assert_ne!(ids[0], ids[1], "{all:?}");
-    assert_eq!(world.posts(), 2);
+    assert_eq!(world.posts(), 2 + comments);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,78 @@ async fn what_became_public_at_its_time_is_not_taken_for_a_lost_one() {
     world.fault(Fault::CutBefore, 0);
     let second = world.publish(Post::text("We open")).await;
     let end = ended(&world, second).await;
-    are_two(&world, [&public, &end]);
+    are_two(&world, [&public, &end], 0);
+}
+
+/// Meta does not know the post yet that it took.
+const NOT_YET: &str = r#"{"error":{"message":"Unsupported post request. Object with ID '1' does not exist","type":"GraphMethodException","code":100,"error_subcode":33}}"#;
+
+/// What is out and waits for its comment has no receipt yet.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_comment_is_not_taken_for_a_lost_one() {
+    let world = World::new(of_facebook()).await;
+    let mut commented = Post::text("We open");
+    commented.base.first_comment = Some("More soon".to_owned());
+    world.fault_at("/comments", Fault::Reply(400, NOT_YET), 3);
+    let first = world.publish(commented).await;
+    let waits = world.turn(first).await;
+    assert_eq!(waits.state, PublicationState::Scheduled, "{waits:?}");
+    assert_eq!((&waits.receipt, world.posts()), (&None, 1));
+    world.clock.advance(TimeDelta::seconds(10));
+    world.fault(Fault::CutBefore, 0);
+    let second = world.publish(Post::text("We open")).await;
+    world.turn(second).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    world.turn(second).await;
+    let first = ended(&world, first).await;
+    let second = ended(&world, second).await;
+    are_two(&world, [&first, &second], 1);
+}
+
+/// The later of two is being sent as the earlier one looks.
+#[tokio::test(start_paused = true)]
+async fn what_is_being_sent_is_not_taken_for_a_lost_one() {
+    let world = World::new(of_facebook()).await;
+    world.fault(Fault::CutBefore, 0);
+    let first = world.publish(Post::text("We open")).await;
+    world.turn(first).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    world.fault(Fault::Slow(Duration::from_secs(9)), 0);
+    let second = world.publish(Post::text("We open")).await;
+    let looks = async {
+        while world.posts() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.turn(first).await
+    };
+    let (looked, sent) = tokio::join!(looks, world.turn(second));
+    assert_eq!(looked.receipt, None, "{looked:?}");
+    assert_eq!(sent.state, PublicationState::Published, "{sent:?}");
+    let first = ended(&world, first).await;
+    are_two(&world, [&first, &sent], 0);
+}
+
+/// Its step holds the id, and nobody could write the receipt.
+#[tokio::test(start_paused = true)]
+async fn what_a_step_knows_and_no_receipt_is_its_own() {
+    let world = World::new(of_facebook()).await;
+    world.fault(Fault::CutBefore, 0);
+    let lost = world.publish(Post::text("We open")).await;
+    world.turn(lost).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    let sent = world.publish(Post::text("We open")).await;
+    let refuse = StoreFault::Refuse(ErrorKind::Config);
+    let verdict = StoreRule::on("change_publishing", refuse).after(1);
+    world.store.faults().add(verdict.times(u32::MAX));
+    let unwritten = world.turn(sent).await;
+    assert_eq!(unwritten.state, PublicationState::Publishing);
+    assert_eq!(world.posts(), 1);
+    world.store.faults().clear();
+    let looked = world.turn(lost).await;
+    assert_eq!(looked.receipt, None, "{looked:?}");
+    let sent = ended(&world, sent).await;
+    let lost = ended(&world, lost).await;
+    are_two(&world, [&sent, &lost], 0);
 }
 
 /// As `World::end`, with the jobs that measure the first post left alone.
