@@ -539,6 +539,32 @@ fn addresses_end_where_another_script_begins() {
             ),
             // What stands behind it is judged.
             ("https://acme.jp/a", "https://acme.jp/aで50%", &["50%"]),
+            // What stands behind it is an address, too, or more of this one.
+            (
+                "https://acme.jp",
+                "https://acme.jpやhttps://evil.com/xも",
+                &["https://acme.jpやhttps://evil.com/xも"],
+            ),
+            (
+                "https://acme.kr",
+                "https://acme.kr와https://evil.kr에서",
+                &["https://acme.kr와https://evil.kr에서"],
+            ),
+            (
+                "https://acme.jp",
+                "https://acme.jpやevil.com/xも",
+                &["https://acme.jpやevil.com/xも"],
+            ),
+            (
+                "https://acme.jp",
+                "https://acme.jp株式会社.com/login",
+                &["https://acme.jp株式会社.com/login"],
+            ),
+            (
+                "https://acme.jp/a",
+                "https://acme.jp/aブログ/post",
+                &["https://acme.jp/aブログ/post"],
+            ),
         ],
     );
 }

@@ -97,7 +97,11 @@ pub(super) fn cut(known: &HashSet<String>, addresses: &mut [Address]) {
         };
         // Behind a slash it is the name of another page.
         let ends = head.ends_with(|c: char| c.is_ascii_alphanumeric());
-        if ends && !known.contains(&normal(&address.text)) && known.contains(&normal(head)) {
+        // With signs of an address in it, what follows is one, too: `https://acme.jpやevil.com/x`.
+        let tail = address.text.get(end..).unwrap_or_default();
+        let goes_on = tail.contains(['.', '．', '｡', '/', '@', '?', '&', '=']);
+        let whole = known.contains(&normal(&address.text));
+        if ends && !goes_on && !whole && known.contains(&normal(head)) {
             address.text.truncate(end);
             address.span.end = address.span.start + end;
         }
