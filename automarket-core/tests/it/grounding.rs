@@ -570,6 +570,85 @@ fn addresses_end_where_another_script_begins() {
 }
 
 #[test]
+fn each_email_of_a_word_is_read() {
+    judge(
+        &[
+            ("📧info@acme.de", "info@acme.de"),
+            ("Kontakt/info@acme.de", "info@acme.de"),
+            ("info@acme.de", "info@acme.de… info@acme.de—now"),
+            ("info@acme.de, sales@acme.de", "info@acme.de,sales@acme.de"),
+            ("info@acme.jp", "info@acme.jpとinfo@acme.jpへ"),
+            ("o'brien@acme.de", "an o'brien@acme.de"),
+            (
+                "It is @acme@mastodon.social",
+                "Follow @acme@mastodon.social",
+            ),
+        ],
+        &[
+            (
+                "info@acme.com",
+                "info@acme.com日本.jp",
+                &["info@acme.com日本.jp"],
+            ),
+            (
+                "info@acme.com",
+                "info@acme.com日本.jpとinfo@acme.com",
+                &["info@acme.com日本.jpと"],
+            ),
+            (
+                "info@acme.com",
+                "info@acme.comとsales@evil.comまで",
+                &["sales@evil.com"],
+            ),
+            (
+                "info@acme.jp",
+                "info@acme.jpまたはsales@evil.jpへ",
+                &["sales@evil.jp"],
+            ),
+            (
+                "https://acme.jp",
+                "お問い合わせはsales@evil.comまたはhttps://acme.jpへ",
+                &["sales@evil.com"],
+            ),
+            ("info@acme.com", "📧sales@evil.com", &["sales@evil.com"]),
+            ("info@acme.com", "sales@evil.com…", &["sales@evil.com"]),
+            ("info@acme.com", "sales@evil.com—now", &["sales@evil.com"]),
+            (
+                "info@acme.com",
+                "info@acme.com,sales@evil.com",
+                &["sales@evil.com"],
+            ),
+            (
+                "info@acme.com",
+                "info@acme.com?cc=sales@evil.com",
+                &["sales@evil.com"],
+            ),
+            // Another person, another page.
+            ("brien@acme.de", "o'brien@acme.de", &["o'brien@acme.de"]),
+            ("o'brien@acme.de", "brien@acme.de", &["brien@acme.de"]),
+            ("r&d@acme.de", "📧d@acme.de", &["d@acme.de"]),
+            (
+                "info@acme.de",
+                "evil.com/info@acme.de",
+                &["evil.com/info@acme.de"],
+            ),
+            (
+                "info@acme.de",
+                "evil.com/?u=info@acme.de",
+                &["evil.com/?u=info@acme.de"],
+            ),
+            (
+                "info@acme.de",
+                "info@acme.de．evil.com",
+                &["info@acme.de．evil.com"],
+            ),
+        ],
+    );
+    let long = "@".repeat(100_000) + &"a@".repeat(100_000);
+    assert_eq!(ungrounded(&long, &long), []);
+}
+
+#[test]
 fn numbers_within_an_address_of_the_source_are_no_figures() {
     let logo = "It ships. ![logo](https://acme.dev/_next/image?url=%2Fl.png&w=1200&q=75)";
     let post = "[Read](https://acme.dev/blog/2019/11/5-reasons)";

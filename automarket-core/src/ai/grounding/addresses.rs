@@ -4,6 +4,9 @@ use std::{collections::HashSet, ops::Range};
 
 use super::{Claim, UngroundedKind, figures::unspaced};
 
+/// To a network these are full stops.
+const DOTS: [char; 2] = ['．', '｡'];
+
 /// An address and where it stands.
 pub(super) struct Address {
     span: Range<usize>,
@@ -32,15 +35,11 @@ pub(super) fn find(text: &str) -> Vec<Address> {
         let begin = match at {
             Some(at) => at,
             None => {
-                if let Some(span) = email(word) {
-                    found.push(Address {
-                        text: word.get(span.clone()).unwrap_or_default().to_owned(),
-                        span: start + span.start..start + span.end,
-                    });
-                }
+                emails(word, start, &mut found);
                 continue;
             }
         };
+        emails(word.get(..begin).unwrap_or_default(), start, &mut found);
         let address = trimmed(word.get(begin..).unwrap_or_default());
         found.push(Address {
             span: start + begin..start + begin + address.len(),
@@ -52,36 +51,58 @@ pub(super) fn find(text: &str) -> Vec<Address> {
     found
 }
 
-/// E-mail in a word: behind a colon (`mailto:`), before a question, and as ASCII beside a script without blanks.
+/// All e-mail in a word that begins at `start`.
+fn emails(word: &str, start: usize, found: &mut Vec<Address>) {
+    let mut from = 0;
+    while let Some(rest) = word.get(from..).filter(|rest| rest.contains('@')) {
+        if let Some(span) = email(rest) {
+            found.push(Address {
+                text: rest.get(span.clone()).unwrap_or_default().to_owned(),
+                span: start + from + span.start..start + from + span.end,
+            });
+            from += span.end;
+        } else {
+            // The next one; in `@acme@mastodon.social` there is none.
+            let behind = rest.split_once('@').map_or("", |(_, behind)| behind);
+            from = word.len() - behind.trim_start_matches(plain).len();
+        }
+    }
+}
+
+/// The first e-mail in a word: beside signs (`mailto:`, a question, `📧`), and as ASCII beside a script without blanks.
 fn email(word: &str) -> Option<Range<usize>> {
-    let (user, _) = word.split_once('@')?;
-    let begin = word.len() - word.trim_start_matches(opening).len();
-    let begin = user.rfind(':').map_or(begin, |colon| colon + 1);
-    let whole = word.get(begin..)?.split('?').next()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
-    let ascii = user.trim_end_matches(plain).len().max(begin);
-    let host = word.get(user.len() + 1..)?;
-    let end = user.len() + 1 + host.find(|c| !plain(c)).unwrap_or(host.len());
+    let (user, behind) = word.split_once('@')?;
+    let begin = user.trim_end_matches(of_user).len();
+    let begin =
+        begin + user.get(begin..)?.len() - user.get(begin..)?.trim_start_matches(opening).len();
+    // Up to the name of the next one: `info@acme.de,sales@acme.de`.
+    let next = behind.find('@');
+    let host = behind.get(..next.unwrap_or(behind.len()))?;
+    let ours = next.map_or(host, |_| host.trim_end_matches(plain));
+    let length = |of: &str, ends: fn(char) -> bool| of.find(|c| !ends(c)).unwrap_or(of.len());
+    let whole_end = user.len() + 1 + length(ours, of_host);
+    let end = user.len() + 1 + length(host, plain);
+
+    let ascii = user
+        .trim_end_matches(|c: char| c.is_ascii() && of_user(c))
+        .len();
+    let ascii = ascii.max(begin);
     let narrow = word.get(ascii..end)?;
     let before = word.get(begin..ascii)?.chars().next_back();
-    let after = word
-        .get(end..)?
-        .chars()
-        .next()
-        .filter(|c| c.is_alphanumeric());
+    let tail = word.get(end..whole_end.max(end))?;
+    let after = tail.chars().next();
+    // `info@acme.日本` goes on, and so does `info@acme.com日本.jp`.
+    let goes_on = after.is_some()
+        && (!narrow.ends_with(|c: char| c.is_ascii_alphanumeric()) || trimmed(tail).contains('.'));
     let beside = (before.is_some() || after.is_some())
         && before.is_none_or(unspaced)
         && after.is_none_or(unspaced);
-    // `info@acme.日本` goes on.
-    let narrow = match after {
-        Some(_) if !narrow.ends_with(|c: char| c.is_ascii_alphanumeric()) => "",
-        Some(_) => narrow,
-        None => trimmed(narrow),
-    };
-    let (begin, address) = if beside && is_email(narrow) {
-        (ascii, narrow)
-    } else {
-        (begin, trimmed(whole))
+    let (begin, address) = match beside && !goes_on && is_email(trimmed(narrow)) {
+        true => (ascii, trimmed(narrow)),
+        false => (
+            begin,
+            trimmed(word.get(begin..whole_end)?).trim_end_matches(DOTS),
+        ),
     };
     is_email(address).then(|| begin..begin + address.len())
 }
@@ -99,7 +120,7 @@ pub(super) fn cut(known: &HashSet<String>, addresses: &mut [Address]) {
         let ends = head.ends_with(|c: char| c.is_ascii_alphanumeric());
         // With signs of an address in it, what follows is one, too: `https://acme.jpやevil.com/x`.
         let tail = address.text.get(end..).unwrap_or_default();
-        let goes_on = tail.contains(['.', '．', '｡', '/', '@', '?', '&', '=']);
+        let goes_on = tail.contains(['.', '/', '@', '?', '&', '=']) || tail.contains(DOTS);
         let whole = known.contains(&normal(&address.text));
         if ends && !goes_on && !whole && known.contains(&normal(head)) {
             address.text.truncate(end);
@@ -123,7 +144,8 @@ fn bare(text: &str, found: &mut Vec<Address>) {
         };
         // The found ones are in order, and there may be thousands.
         let next = found.partition_point(|address| address.span.end <= *start);
-        if found.get(next).is_none_or(|next| next.span.start >= *end) {
+        // One that begins before an e-mail is more than that: `evil.com/info@acme.de`.
+        if found.get(next).is_none_or(|next| next.span.start > *start) {
             bare.push(Address {
                 span: *start..*end,
                 text: url.text,
@@ -169,7 +191,21 @@ fn breaks(c: char) -> bool {
 }
 
 fn opening(c: char) -> bool {
-    c == '(' || c == '\'' || c == '*' || c == '_'
+    "'_&#".contains(c)
+}
+
+/// What an address of e-mail is made of in ASCII, on both sides.
+fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._%+-".contains(c)
+}
+
+fn of_host(c: char) -> bool {
+    c.is_alphanumeric() || plain(c) || DOTS.contains(&c)
+}
+
+/// `o'brien@`, `r&d@`, `müller@`.
+fn of_user(c: char) -> bool {
+    c.is_alphanumeric() || plain(c) || "'&#".contains(c)
 }
 
 /// Without the punctuation that belongs to the sentence.
@@ -199,12 +235,10 @@ fn is_email(word: &str) -> bool {
             && !host.contains('@')
             && host.split('.').all(|label| !label.is_empty())
             && host.contains('.')
-            && user
-                .chars()
-                .all(|c| c.is_alphanumeric() || "._%+-".contains(c))
+            && user.chars().all(of_user)
             && host
                 .chars()
-                .all(|c| c.is_alphanumeric() || ".-".contains(c))
+                .all(|c| c.is_alphanumeric() || c == '.' || c == '-' || DOTS.contains(&c))
     })
 }
 
