@@ -310,6 +310,11 @@ fn one_time_of_day_is_one_however_it_is_written() {
             ("Uhr: à 19h30", "um 19:30 Uhr"),
             ("um 19:30", "à 19h30"),
             ("at six pm", "at 6:00 pm"),
+            ("open 9 am to 6 pm", "9:00 am to 6:00 pm, until 18:00"),
+            ("Doors 7:30 P.M.", "19:30"),
+            ("Doors 7:30pm-9:30pm", "at 19:30"),
+            ("at 12:30am", "at 00:30"),
+            ("at 10:00 AM - 6 PM", "10.00 Uhr"),
         ],
         &[
             ("um 19:30 Uhr", "um 19:45 Uhr", &["45"]),
@@ -320,6 +325,15 @@ fn one_time_of_day_is_one_however_it_is_written() {
             ("Uhr: at 7:30 pm", "um 7.30 Uhr", &["7.30"]),
             ("at 6 pm", "at 5:00 pm", &["5", "00"]),
             ("Uhr: at 6 pm", "um 6.30 Uhr", &["6.30"]),
+            // Half a day apart.
+            ("Uhr: 7:30–9:30 pm", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: 7:30 to 9:30 pm", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: 7:30, 9:30 pm", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: 7:30pm-9:30pm", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: Doors 7:30 P.M.", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: Doors 7:30 Pm", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: a las 7:30 p. m.", "um 7.30 Uhr", &["7.30"]),
+            ("Uhr: at 12:30 am", "um 12.30 Uhr", &["12.30"]),
             // Prices, hours that something lasts, clocks to buy.
             ("Uhr: nur 19.30 am Montag", "um 19:30 Uhr", &["19", "30"]),
             ("it costs 19.30", "at 19:30", &["19", "30"]),

@@ -16,17 +16,17 @@ enum Mark {
     Evening,
 }
 
-/// What stands behind a time, a blank between or none.
+/// What stands behind a time, a blank between or none, large or small.
 const MARKS: [(&str, Mark); 9] = [
-    ("Uhr", Mark::Clock),
+    ("uhr", Mark::Clock),
     ("o'clock", Mark::Clock),
     ("o’clock", Mark::Clock),
     ("am", Mark::Morning),
-    ("AM", Mark::Morning),
     ("a.m.", Mark::Morning),
+    ("a. m.", Mark::Morning),
     ("pm", Mark::Evening),
-    ("PM", Mark::Evening),
     ("p.m.", Mark::Evening),
+    ("p. m.", Mark::Evening),
 ];
 
 /// With these before it a bare hour is another time: `halb 8 Uhr`, `half past 6 pm`.
@@ -87,6 +87,11 @@ fn read(text: &str, start: usize) -> Option<Time> {
         Some(Mark::Evening) => hour % 12 + 12,
         _ => hour,
     };
+    // English or German, half a day apart.
+    let noon = hour == 12 && mark.is_none() && is_am(rest.trim_start());
+    if noon || (hour <= 12 && mark.is_none() && is_of_a_half(rest)) {
+        return None;
+    }
     let real = hour <= 24 && minute < 60;
     (sure && more.is_none() && real).then_some(Time {
         span: start..end,
@@ -114,14 +119,46 @@ fn mark(rest: &str) -> Option<(Mark, &str)> {
     }
 }
 
+/// The first of `7:30–9:30 pm`: of which half of the day is not said.
+fn is_of_a_half(rest: &str) -> bool {
+    let Some((between, last)) = rest
+        .find(|c: char| c.is_ascii_digit())
+        .and_then(|at| rest.split_at_checked(at))
+    else {
+        return false;
+    };
+    let mut words = between
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
+    let near = words.next().is_none_or(|word| !is_am(word)) && words.next().is_none();
+    let behind = last.trim_start_matches(|c: char| c.is_ascii_digit() || ".:".contains(c));
+    let half = marked(behind).is_some_and(|(mark, _)| mark != Mark::Clock);
+    half && near && !between.contains(['.', '\n'])
+}
+
+/// In small letters German, too: `nur 9.30 am Montag`.
+fn is_am(text: &str) -> bool {
+    let behind = text.strip_prefix("am").or_else(|| text.strip_prefix("Am"));
+    behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
+}
+
 fn marked(rest: &str) -> Option<(Mark, &str)> {
     let apart = rest.strip_prefix([' ', '\u{a0}', '\u{202f}']);
     let text = apart.unwrap_or(rest);
-    let (word, mark) = MARKS.iter().find(|(word, _)| text.starts_with(word))?;
+    let (word, mark) = MARKS.iter().find(|(word, _)| {
+        let said = text.get(..word.len());
+        said.is_some_and(|said| said.eq_ignore_ascii_case(word))
+    })?;
     let behind = text.get(word.len()..)?;
-    let goes_on = behind.starts_with(|c: char| c.is_alphanumeric() || c == '-');
-    // `nur 9.30 am Montag`.
-    let german = *word == "am" && apart.is_some();
+    let mut after = behind.chars();
+    let goes_on = match after.next() {
+        // `7pm-9pm`, but no `18 Uhr-Zug`.
+        Some('-') => !after.next().is_some_and(|c| c.is_ascii_digit()),
+        Some(c) => c.is_alphanumeric(),
+        None => false,
+    };
+    let to = behind.strip_prefix(" to ").and_then(number);
+    let german = is_am(text) && apart.is_some() && to.is_none();
     (!goes_on && !german).then_some((*mark, behind))
 }
 
@@ -135,6 +172,9 @@ fn is_moved(before: &str) -> bool {
     let before = before.trim_end();
     let rest = before.trim_end_matches(char::is_alphabetic);
     let word = before.get(rest.len()..).unwrap_or_default().to_lowercase();
+    // `9 am to 6 pm` is a range, `10 to 6 pm` may be none.
+    let rest = rest.trim_end().to_ascii_lowercase();
+    let range = word == "to" && MARKS.iter().any(|(mark, _)| rest.ends_with(mark));
     // A spelled `half` is `50%` in a source.
-    before.ends_with('%') || MOVED.contains(&&*word)
+    before.ends_with('%') || (MOVED.contains(&&*word) && !range)
 }
