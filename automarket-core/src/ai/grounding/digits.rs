@@ -48,7 +48,6 @@ pub(super) fn ascii(text: &str) -> String {
             '٬' => ',',
             '٫' => '.',
             '٪' | '％' => '%',
-            '￥' => '¥',
             '＄' => '$',
             '￡' => '£',
             _ => ZEROS
@@ -58,6 +57,20 @@ pub(super) fn ascii(text: &str) -> String {
                 .unwrap_or(c),
         })
         .collect()
+}
+
+/// The one of `¥` and `￥` that both mean in a source and in texts about it. Chinese keyboards write yuan with the wide one,
+/// so without a word of Japanese that is no yen.
+pub(super) fn yen(source: &str) -> char {
+    let kana = |c: char| ('\u{3040}'..='\u{30ff}').contains(&c);
+    let lower = source.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric());
+    let japanese = source.contains(|c| kana(c) || c == '円' || c == '込')
+        || words.any(|word| matches!(word, "yen" | "jpy"));
+    match source.contains('￥') && !japanese {
+        true => '￥',
+        false => '¥',
+    }
 }
 
 /// `１，９８０` with a comma. Elsewhere the full-width one parts numbers (`10，200，300`).

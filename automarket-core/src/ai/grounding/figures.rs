@@ -10,11 +10,13 @@ use super::{
 };
 
 /// Currencies with the ways they are written.
-const CURRENCIES: [(&str, &str); 6] = [
+const CURRENCIES: [(&str, &str); 7] = [
     ("USD", "$ us$ usd dollar dollars"),
     ("EUR", "€ eur euro euros"),
     ("GBP", "£ gbp pound pounds"),
     ("JPY", "¥ jpy yen 円"),
+    // See `digits::yen`.
+    ("CNY", "￥"),
     ("INR", "₹ inr rupee rupees"),
     ("CHF", "chf franken"),
 ];

@@ -76,26 +76,29 @@ pub struct GroundingSource {
     addresses: HashSet<String>,
     figures: figures::Source,
     names: names::Source,
+    yen: char,
 }
 
 impl GroundingSource {
     /// Reads the source.
     #[must_use]
     pub fn new(source: &str) -> Self {
-        let source = read(source);
+        let yen = digits::yen(source);
+        let source = read(source, yen);
         let addresses = addresses::find(&source);
         Self {
             // A picture's width and an article's date in its address are nothing that the page says.
             figures: figures::Source::new(&addresses::masked(&source, &addresses)),
             addresses: addresses::known(&addresses),
             names: names::Source::new(&source),
+            yen,
         }
     }
 
     /// As [`ungrounded`], of this source.
     #[must_use]
     pub fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
-        let text = read(text);
+        let text = read(text, self.yen);
         let mut addresses = addresses::find(&text);
         addresses::cut(&self.addresses, &mut addresses);
         let rest = addresses::masked(&text, &addresses);
@@ -118,8 +121,9 @@ impl GroundingSource {
     }
 }
 
-fn read(text: &str) -> String {
-    digits::ascii(&text.nfc().collect::<String>())
+fn read(text: &str, yen: char) -> String {
+    let signs = |c| if matches!(c, '¥' | '￥') { yen } else { c };
+    digits::ascii(&text.nfc().map(signs).collect::<String>())
 }
 
 /// All that a page says, as the source that texts about it are held against: title, summary, names,
