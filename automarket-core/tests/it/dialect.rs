@@ -130,6 +130,19 @@ fn a_break_of_html_breaks_the_line() {
         ],
     );
     renders("`<br>` a<b>b", &[(Plain, "<br> a<b>b")]);
+    // At the end of a line it is its end, at that of a block it is none.
+    for (text, markdown, plain) in [
+        ("one<br>\ntwo", "one\\\ntwo", "one\ntwo"),
+        ("one<br><br>\ntwo", "one\\\n\\\ntwo", "one\n\ntwo"),
+        ("one<br><br>\n\ntwo", "one\n\ntwo", "one\n\ntwo"),
+        ("`x`<br>", "`x`", "x"),
+        ("- a<br>\n- b", "- a\n- b", "• a\n• b"),
+        ("- a<br>\n  - b", "- a\n  - b", "• a\n  • b"),
+        ("# a<br>", "# a", "a"),
+        ("| a |\n| --- |\n| b<br> |", "| a |\n| --- |\n| b |", "a\nb"),
+    ] {
+        renders(text, &[(Markdown, markdown), (Plain, plain)]);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod plain;
 mod said;
 mod spelling;
 
-use pulldown_cmark::{Event, LinkType, Options, Parser, TextMergeStream};
+use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream};
 use url::Url;
 
 use crate::profile::Markup;
@@ -107,7 +107,54 @@ fn events(markdown: &str) -> impl Iterator<Item = Event<'_>> {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         event => event,
     });
-    TextMergeStream::new(events)
+    sound_breaks(TextMergeStream::new(events))
+}
+
+/// Breaks only where CommonMark has them: `<br>` before the end of a line is that end, before the end of a block it is none.
+fn sound_breaks<'a>(
+    mut events: impl Iterator<Item = Event<'a>>,
+) -> impl Iterator<Item = Event<'a>> {
+    let mut breaks = 0_usize;
+    let mut held = None;
+    std::iter::from_fn(move || {
+        while held.is_none() {
+            match events.next()? {
+                Event::HardBreak => breaks += 1,
+                Event::SoftBreak if breaks > 0 => {}
+                event => {
+                    if is_edge(&event) {
+                        breaks = 0;
+                    }
+                    held = Some(event);
+                }
+            }
+        }
+        match breaks.checked_sub(1) {
+            Some(less) => {
+                breaks = less;
+                Some(Event::HardBreak)
+            }
+            None => held.take(),
+        }
+    })
+}
+
+/// Whether the lines of a block end here.
+fn is_edge(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::Item | TagEnd::TableCell)
+            | Event::Start(
+                Tag::Paragraph
+                    | Tag::Heading { .. }
+                    | Tag::List(_)
+                    | Tag::BlockQuote(_)
+                    | Tag::CodeBlock(_)
+                    | Tag::HtmlBlock
+                    | Tag::Table(_)
+            )
+            | Event::Rule
+    )
 }
 
 /// Where a link may lead: http, https and mailto as they were written, escaped if they hold what no address holds.
