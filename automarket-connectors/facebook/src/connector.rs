@@ -424,10 +424,11 @@ impl Draft<'_> {
 
     async fn listed(&self, photos: &[String]) -> Result<Option<String>> {
         let (begun, delivery) = (self.begun, self.delivery);
+        let uploaded = media::all_photos(self.cx).await?;
         let sent = Sent {
             text: &self.text,
             link: self.link(photos),
-            photos: Some(photos),
+            photos: Some(&uploaded),
         };
         for place in Kind::Post.places(delivery) {
             let found = find(self.cx, self.api, *place, sent, begun, delivery);

@@ -54,6 +54,22 @@ pub(crate) async fn photos(
     cx.step(&format!("facebook.photos{again}"), bring).await
 }
 
+/// The ids of all photos that were ever uploaded for this post: a lost one has those of its time.
+pub(crate) async fn all_photos(cx: &Context) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    let mut again = String::new();
+    for round in 1.. {
+        let begun = format!("facebook.photos{again}.begun");
+        if cx.ended::<DateTime<Utc>>(&begun).await?.is_none() {
+            break;
+        }
+        let uploaded: Option<Vec<String>> = cx.ended(&format!("facebook.photos{again}")).await?;
+        ids.extend(uploaded.unwrap_or_default());
+        again = format!(".again{round}");
+    }
+    Ok(ids)
+}
+
 async fn upload(
     cx: &Context,
     api: &Api<'_>,

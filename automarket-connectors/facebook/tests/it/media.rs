@@ -421,3 +421,16 @@ async fn the_token_goes_to_the_upload_host_alone() {
         assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{url}");
     }
 }
+
+/// Its photos are uploaded anew by then, and it shows those that it was sent with.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_with_photos_is_found_a_day_later() {
+    let world = World::new();
+    let post = hello().media(photo("A dot"));
+    let cx = world.cx();
+    world.fault("/feed", Fault::CutAfter);
+    world.facebook.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(24));
+    done(world.facebook.publish(&cx, &post).await.unwrap());
+    assert_eq!(world.effects().len(), 1);
+}
