@@ -99,8 +99,10 @@ impl Sent<'_> {
         let differs = match (self.photos, self.link) {
             (None, _) => false,
             (Some([]), Some(sent)) => link.is_some_and(|link| bare(link) != bare(sent)),
-            // Facebook may show an address of the text.
-            (Some([]), None) => !shown.is_empty() && entities(self.text).urls.is_empty(),
+            // Facebook may show an address of the text, which is no file of its own.
+            (Some([]), None) => {
+                !shown.is_empty() && (!files.is_empty() || entities(self.text).urls.is_empty())
+            }
             (Some(photos), _) if files.iter().any(|id| photos.contains(id)) => {
                 return alike.certain();
             }
@@ -145,4 +147,31 @@ pub(crate) async fn holds(
 /// Whether two texts are the same but for white space, which Facebook tidies.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_an_address_makes_doubt_and_its_preview_does_not() {
+        let sent = Sent {
+            text: "Watch https://acme.dev/x",
+            link: None,
+            photos: Some(&[]),
+        };
+        let made = DateTime::UNIX_EPOCH;
+        let fits = |attachment: Value| {
+            let listed = serde_json::json!({"id": "1_2", "attachments": {"data": [attachment]}});
+            sent.fits(serde_json::from_value(listed).unwrap(), made)
+        };
+        let alike = || Alike::new("1_2", Some(made));
+        let preview = serde_json::json!({"unshimmed_url": "https://acme.dev/x"});
+        assert_eq!(format!("{:?}", fits(preview)), format!("{:?}", alike()));
+        let video = serde_json::json!({"target": {"id": "7"}});
+        assert_eq!(
+            format!("{:?}", fits(video)),
+            format!("{:?}", alike().doubtful())
+        );
+    }
 }
