@@ -173,13 +173,22 @@ fn write(
         });
         let mut left = rules.clone();
         left.also = also;
-        variant = disclosed(&shortened(draft, &left, room));
+        let cut = shortened(draft, &left, room);
+        variant = disclosed(&cut);
         report = judge(&variant);
-        report.add([Finding::advice(
-            "text.shortened",
-            "the generated text was too long and was cut",
-            "read it again before it goes out",
-        )]);
+        // The link and the disclosure alone are no post.
+        report.add([match cut.trim_end_matches('…').trim() {
+            "" => Finding::blocker(
+                "text.shortened",
+                "the generated text was too long and nothing of it fits",
+                "write a shorter one",
+            ),
+            _ => Finding::advice(
+                "text.shortened",
+                "the generated text was too long and was cut",
+                "read it again before it goes out",
+            ),
+        }]);
     }
     let said = variant.text.unwrap_or_default();
     report.add(unsupported(source, &said));
@@ -193,10 +202,13 @@ fn shortened(draft: &str, rules: &TextRules, room: Option<usize>) -> String {
     let mut cut = text::fit(draft, rules, room);
     let is_figure = |claim: &Ungrounded| claim.kind == UngroundedKind::Figure;
     while let Some(figure) = whole.ungrounded(&cut.text).into_iter().find(is_figure) {
-        let head = cut.text.rfind(&figure.text);
-        let head = head.and_then(|at| cut.text.get(..at)).unwrap_or_default();
-        // Less each time.
-        let room = text::length(head, rules).min(cut.length.saturating_sub(1));
+        // Less each time. Of `５０００` the claim is `5000`, which is not to be found.
+        let less = cut.length.saturating_sub(1);
+        let head = cut
+            .text
+            .rfind(&figure.text)
+            .and_then(|at| cut.text.get(..at));
+        let room = head.map_or(less, |head| text::length(head, rules).min(less));
         cut = text::fit(draft, rules, Some(room));
     }
     cut.text

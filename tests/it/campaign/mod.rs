@@ -99,6 +99,7 @@ impl World {
             .notifier(Slack::new())
             .generator(texts::WORDY, texts::WORDS)
             .generator(texts::LOVING, texts::LOVE)
+            .generator(texts::WIDE, texts::WIDELY)
             .generator(texts::ODD, texts::ODDLY)
             .build()
             .unwrap();

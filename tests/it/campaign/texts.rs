@@ -32,6 +32,14 @@ pub(super) const LOVE: Says = Says(|network| match *network == Platform::X {
     false => "Acme Cloud deploys in seconds.".into(),
 });
 
+/// Says figures in full-width digits: on X behind words, on Mastodon nothing else.
+pub(super) const WIDE: Platform = Platform::from_static("wide");
+pub(super) const WIDELY: Says = Says(|network| match network.as_str() {
+    "x" => format!("新しいクラウドの登場によって売上は{}円", "５".repeat(300)),
+    "mastodon" => format!("{}円", "５".repeat(600)),
+    _ => "Acme Cloud deploys in seconds.".into(),
+});
+
 #[async_trait]
 impl Generator for Says {
     fn name(&self) -> &str {
@@ -165,4 +173,23 @@ async fn what_is_cut_is_not_refused_for_the_cut() {
     }
     let bytes = report.targets[4].text.len();
     assert!((2_970..=3_000).contains(&bytes), "{bytes}");
+}
+
+/// The link alone is no post.
+#[tokio::test]
+async fn something_of_a_text_stays_when_it_is_cut_within_a_figure() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(WIDE);
+    let report = world.campaign().await.unwrap();
+    let of = |network: &Platform| report.targets.iter().find(|t| t.platform == *network);
+    let x = of(&Platform::X).unwrap();
+    assert_eq!(x.status, "accepted", "{x:?}");
+    assert!(
+        x.text.starts_with("新しいクラウドの登場によって売上は…"),
+        "{x:?}"
+    );
+    let mastodon = of(&Platform::MASTODON).unwrap();
+    assert_eq!(mastodon.status, "refused", "{mastodon:?}");
+    let reason = mastodon.reason.as_deref().unwrap();
+    assert!(reason.contains("nothing of it fits"), "{reason}");
 }
