@@ -196,6 +196,15 @@ pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Resu
     Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values())))
 }
 
+/// Whether a write of the publication surely happened.
+pub(crate) async fn is_out(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(known.is_some_and(|known| {
+        let mut steps = known.steps.values();
+        steps.any(|step| !steps::nothing_out([step]) && !steps::in_doubt([step]))
+    }))
+}
+
 /// When what is in doubt of the publication may be looked for: so long after it was last heard of, as a sending may
 /// take long before its public write begins. `None` when nothing is in doubt. Counted from the last crash too: a clock
 /// that was set ahead under way would make a minute of a moment.

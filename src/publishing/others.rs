@@ -9,7 +9,7 @@ use automarket_core::{
 };
 
 use super::{
-    job::{in_doubt, nothing_out},
+    job::{in_doubt, is_out, nothing_out},
     routed,
 };
 use crate::market::Engine;
@@ -89,8 +89,8 @@ impl Others {
         if nothing_out(engine, other).await? {
             return Ok(false);
         }
-        if !in_doubt(engine, other).await? {
-            // It is out: its receipt comes.
+        if is_out(engine, other).await? || !in_doubt(engine, other).await? {
+            // Its receipt comes, whatever else of it, as a comment, is in doubt.
             return Ok(true);
         }
         // Under way, its end is near. Of two that wait for each other the first goes on.
@@ -107,6 +107,10 @@ impl Taken for Others {
         let is_held = |id: &&String| others.iter().any(|other| has(other, id));
         let held: Vec<String> = ids.iter().filter(is_held).cloned().collect();
         if held.len() == ids.len() {
+            return Ok(held);
+        }
+        if is_out(&self.engine, &self.publication).await? {
+            // What is looked for is a later part or a comment, which its parent tells from all others.
             return Ok(held);
         }
         for other in &others {

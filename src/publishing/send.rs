@@ -21,8 +21,8 @@ use super::{
     attempt::{Tried, Try},
     fallback,
     job::{
-        ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, nothing_out,
-        tries, used_up,
+        ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, is_out,
+        nothing_out, tries, used_up,
     },
     measure,
     others::Others,
@@ -99,7 +99,9 @@ async fn send(
         _ => Operation::Publish,
     };
     // An id that its steps knew before is its own.
-    let looks = operation == Operation::Reconcile && in_doubt(engine, &publication).await?;
+    let looks = operation == Operation::Reconcile
+        && in_doubt(engine, &publication).await?
+        && !is_out(engine, &publication).await?;
     let over = operation != Operation::Poll
         && publication.expiry().is_some_and(|expiry| expiry <= now)
         && hangs_on_a_look(engine, &publication).await?;

@@ -161,6 +161,27 @@ async fn what_a_step_knows_and_no_receipt_is_its_own() {
     are_two(&world, [&sent, &lost], 0);
 }
 
+/// It is out, and the answer to its comment is lost: that is in doubt, the post is not.
+#[tokio::test(start_paused = true)]
+async fn what_has_a_comment_in_doubt_is_not_taken_for_a_lost_one() {
+    let world = World::new(of_facebook()).await;
+    world.fault(Fault::CutBefore, 0);
+    let lost = world.publish(Post::text("We open")).await;
+    world.turn(lost).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    world.fault_at("/comments", Fault::CutAfter, 1);
+    let mut post = Post::text("We open");
+    post.base.first_comment = Some("Come in".into());
+    let sent = world.publish(post).await;
+    let unsaid = world.turn(sent).await;
+    assert_eq!(unsaid.receipt, None, "{unsaid:?}");
+    let looked = world.turn(lost).await;
+    assert_eq!(looked.receipt, None, "{looked:?}");
+    let sent = ended(&world, sent).await;
+    let lost = ended(&world, lost).await;
+    are_two(&world, [&sent, &lost], 1);
+}
+
 /// As `World::end`, with the jobs that measure the first post left alone.
 async fn ended(world: &World, post: PostId) -> Publication {
     for turn in 1..60 {

@@ -202,14 +202,19 @@ fn shortened(draft: &str, rules: &TextRules, room: Option<usize>) -> String {
     let mut cut = text::fit(draft, rules, room);
     let is_figure = |claim: &Ungrounded| claim.kind == UngroundedKind::Figure;
     while let Some(figure) = whole.ungrounded(&cut.text).into_iter().find(is_figure) {
-        // Less each time. Of `５０００` the claim is `5000`, which is not to be found.
+        let head = cut.text.rfind(&figure.text);
+        let room = match head.and_then(|at| cut.text.get(..at)) {
+            Some(head) => text::length(head, rules),
+            // Of `５０００` the claim is `5000`, which is not to be found: it is the last one.
+            None => {
+                let head = cut.text.trim_end_matches(|c: char| !c.is_numeric());
+                let head = head.trim_end_matches(char::is_numeric);
+                text::length(&format!("{head}…"), rules)
+            }
+        };
+        // Less each time.
         let less = cut.length.saturating_sub(1);
-        let head = cut
-            .text
-            .rfind(&figure.text)
-            .and_then(|at| cut.text.get(..at));
-        let room = head.map_or(less, |head| text::length(head, rules).min(less));
-        cut = text::fit(draft, rules, Some(room));
+        cut = text::fit(draft, rules, Some(room.min(less)));
     }
     cut.text
 }

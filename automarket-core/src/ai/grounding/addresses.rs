@@ -92,8 +92,11 @@ fn email(word: &str) -> Option<Range<usize>> {
     let tail = word.get(end..whole_end.max(end))?;
     let after = tail.chars().next();
     // `info@acme.日本` goes on, and so does `info@acme.com日本.jp`.
+    let more = trimmed(tail).trim_end_matches(DOTS);
     let goes_on = after.is_some()
-        && (!narrow.ends_with(|c: char| c.is_ascii_alphanumeric()) || trimmed(tail).contains('.'));
+        && (!narrow.ends_with(|c: char| c.is_ascii_alphanumeric())
+            || more.contains('.')
+            || more.contains(DOTS));
     let beside = (before.is_some() || after.is_some())
         && before.is_none_or(unspaced)
         && after.is_none_or(unspaced);

@@ -62,7 +62,8 @@ pub(super) fn ascii(text: &str) -> String {
 /// The one of `¥` and `￥` that both mean in a source and in texts about it. Chinese keyboards write yuan with the wide one,
 /// so without a word of Japanese that is no yen.
 pub(super) fn yen(source: &str) -> char {
-    let kana = |c: char| ('\u{3040}'..='\u{30ff}').contains(&c);
+    // The dot in the middle is Chinese, too.
+    let kana = |c: char| matches!(c, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}');
     let lower = source.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphanumeric());
     let japanese = source.contains(|c| kana(c) || c == '円' || c == '込')

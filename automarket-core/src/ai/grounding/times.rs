@@ -173,8 +173,13 @@ fn is_moved(before: &str) -> bool {
     let rest = before.trim_end_matches(char::is_alphabetic);
     let word = before.get(rest.len()..).unwrap_or_default().to_lowercase();
     // `9 am to 6 pm` is a range, `10 to 6 pm` may be none.
-    let rest = rest.trim_end().to_ascii_lowercase();
-    let range = word == "to" && MARKS.iter().any(|(mark, _)| rest.ends_with(mark));
+    let rest = rest.trim_end();
+    let ends = |mark: &str| {
+        let at = rest.len().checked_sub(mark.len());
+        let end = at.and_then(|at| rest.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(mark))
+    };
+    let range = word == "to" && MARKS.iter().any(|(mark, _)| ends(mark));
     // A spelled `half` is `50%` in a source.
     before.ends_with('%') || (MOVED.contains(&&*word) && !range)
 }
