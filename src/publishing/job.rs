@@ -92,6 +92,11 @@ impl PublishJob {
         carries.steps.extend(store.steps(tenant, job.id).await?);
         Ok(Some(carries))
     }
+
+    fn is_out(&self) -> bool {
+        let mut steps = self.steps.values();
+        steps.any(|step| !steps::nothing_out([step]) && !steps::in_doubt([step]))
+    }
 }
 
 /// The job's id follows from the publication and the revision that it came with.
@@ -199,10 +204,13 @@ pub(crate) async fn in_doubt(engine: &Engine, publication: &Publication) -> Resu
 /// Whether a write of the publication surely happened.
 pub(crate) async fn is_out(engine: &Engine, publication: &Publication) -> Result<bool> {
     let known = PublishJob::remembered(engine, publication).await?;
-    Ok(known.is_some_and(|known| {
-        let mut steps = known.steps.values();
-        steps.any(|step| !steps::nothing_out([step]) && !steps::in_doubt([step]))
-    }))
+    Ok(known.is_some_and(|known| known.is_out()))
+}
+
+/// Whether a write of the publication may have happened, and none surely did.
+pub(crate) async fn is_unsure(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let known = PublishJob::remembered(engine, publication).await?;
+    Ok(known.is_some_and(|known| steps::in_doubt(known.steps.values()) && !known.is_out()))
 }
 
 /// When what is in doubt of the publication may be looked for: so long after it was last heard of, as a sending may

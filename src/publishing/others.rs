@@ -9,7 +9,7 @@ use automarket_core::{
 };
 
 use super::{
-    job::{in_doubt, is_out, nothing_out},
+    job::{is_out, is_unsure, nothing_out},
     routed,
 };
 use crate::market::Engine;
@@ -25,7 +25,7 @@ pub(super) struct Others {
     publication: Publication,
     /// When its sending began.
     sent_at: DateTime<Utc>,
-    text: String,
+    post: Post,
     profile: Profile,
 }
 
@@ -35,15 +35,15 @@ impl Others {
         engine: Arc<Engine>,
         publication: &Publication,
         post: &Post,
-        profile: &Profile,
+        profile: Profile,
         now: DateTime<Utc>,
     ) -> Self {
         Self {
             engine,
-            text: said(post, publication, profile),
             sent_at: publication.sent_at.unwrap_or(now),
             publication: publication.clone(),
-            profile: profile.clone(),
+            post: post.clone(),
+            profile,
         }
     }
 
@@ -72,13 +72,13 @@ impl Others {
 
     /// Whether this other one may be what was found: it says the same, and no id of it is written down. Its steps tell
     /// whether anything of it is out.
-    async fn is_rival(&self, other: &Publication) -> Result<bool> {
+    async fn is_rival(&self, other: &Publication, words: &str) -> Result<bool> {
         let engine = &*self.engine;
         if other.receipt.is_some() || other.handle.is_some() {
             return Ok(false);
         }
         let post = engine.store.post(&other.tenant, other.post).await?;
-        if post.is_none_or(|post| said(&post, other, &self.profile) != self.text) {
+        if post.is_none_or(|post| said(&post, other, &self.profile) != words) {
             return Ok(false);
         }
         if other.state.is_terminal() {
@@ -89,7 +89,7 @@ impl Others {
         if nothing_out(engine, other).await? {
             return Ok(false);
         }
-        if is_out(engine, other).await? || !in_doubt(engine, other).await? {
+        if !is_unsure(engine, other).await? {
             // Its receipt comes, whatever else of it, as a comment, is in doubt.
             return Ok(true);
         }
@@ -113,8 +113,9 @@ impl Taken for Others {
             // What is looked for is a later part or a comment, which its parent tells from all others.
             return Ok(held);
         }
+        let words = said(&self.post, &self.publication, &self.profile);
         for other in &others {
-            if !self.is_rival(other).await? {
+            if !self.is_rival(other, &words).await? {
                 continue;
             }
             let message = format!(

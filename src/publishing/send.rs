@@ -21,7 +21,7 @@ use super::{
     attempt::{Tried, Try},
     fallback,
     job::{
-        ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, is_out,
+        ATTEMPTS, Continued, PublishJob, arm, hangs_on_a_look, in_doubt, is_one_write, is_unsure,
         nothing_out, tries, used_up,
     },
     measure,
@@ -99,9 +99,7 @@ async fn send(
         _ => Operation::Publish,
     };
     // An id that its steps knew before is its own.
-    let looks = operation == Operation::Reconcile
-        && in_doubt(engine, &publication).await?
-        && !is_out(engine, &publication).await?;
+    let looks = operation == Operation::Reconcile && is_unsure(engine, &publication).await?;
     let over = operation != Operation::Poll
         && publication.expiry().is_some_and(|expiry| expiry <= now)
         && hangs_on_a_look(engine, &publication).await?;
@@ -166,8 +164,7 @@ async fn send(
     fault_point("publish.intent", "after");
     let post = &post;
     let profile = publisher.profile_for(&account);
-    let others = Others::of(engine.clone(), &publication, post, &profile, now);
-    let others = Arc::new(others);
+    let others = Arc::new(Others::of(engine.clone(), &publication, post, profile, now));
     let context = context.with_taken(others.clone());
     let call = |cx| async move { publisher.publish(&cx, post).await };
     let mut sent = passed.call(engine, context, call).await;
