@@ -35,7 +35,7 @@ pub(crate) struct World {
     /// What the faults of `store` do not hit.
     rows: Arc<MemoryStore>,
     pub(crate) store: FaultStore,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     pub(crate) clock: ManualClock,
     pub(crate) tenant: Tenant,
     account: Account,

@@ -5,9 +5,12 @@ use std::{sync::Arc, time::Duration};
 use automarket::{
     Automarket, Clock as _, Delivery, ErrorKind, Keyring, Post, PostId, When,
     connectors::facebook::{self, Facebook, FacebookConfig},
-    core::{chrono::TimeDelta, http_types::Method},
+    core::{Receipt, chrono::TimeDelta, http_types::Method},
     publishing::PublishOptions,
-    store::{Account, MemoryStore, Publication, PublicationState},
+    store::{
+        Account, MemoryStore, Publication, PublicationState, PublicationStore as _,
+        PublishingChange,
+    },
     testing::{Fault, FaultRule, ManualClock, Sandbox, StoreFault, StoreRule},
 };
 
@@ -159,6 +162,31 @@ async fn what_a_step_knows_and_no_receipt_is_its_own() {
     let sent = ended(&world, sent).await;
     let lost = ended(&world, lost).await;
     are_two(&world, [&sent, &lost], 0);
+}
+
+/// Another publication was given its id, as versions of before did: that takes nothing from what its own step knows.
+#[tokio::test(start_paused = true)]
+async fn what_a_step_knows_is_its_own_whoever_else_has_it() {
+    let world = World::new(of_facebook()).await;
+    let other = world.publish(Post::text("We open")).await;
+    world.turn(other).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    let sent = world.publish(Post::text("We open")).await;
+    let refuse = StoreFault::Refuse(ErrorKind::Config);
+    let verdict = StoreRule::on("change_publishing", refuse).after(1);
+    world.store.faults().add(verdict.times(u32::MAX));
+    world.turn(sent).await;
+    world.store.faults().clear();
+    let fake = &world.sandbox.fakes()[0];
+    let id = fake.effects()[1]["id"].as_str().unwrap().to_owned();
+    let mut taker = world.tenant.publications(other).await.unwrap().remove(0);
+    taker.receipt = Some(Receipt::new(id.clone()));
+    let mut change = PublishingChange::new(world.tenant.id().clone());
+    change.publications = vec![taker];
+    world.store.change_publishing(&change).await.unwrap();
+    let sent = ended(&world, sent).await;
+    assert_eq!(sent.state, PublicationState::Published, "{sent:?}");
+    assert_eq!(sent.receipt.unwrap().remote_id, id);
 }
 
 /// It is out, and the answer to its comment is lost: that is in doubt, the post is not.
