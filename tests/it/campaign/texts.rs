@@ -32,10 +32,11 @@ pub(super) const LOVE: Says = Says(|network| match *network == Platform::X {
     false => "Acme Cloud deploys in seconds.".into(),
 });
 
-/// Says a figure in full-width digits behind words on X.
+/// Says a figure in full-width digits behind words on X, and nothing else on Instagram.
 pub(super) const WIDE: Platform = Platform::from_static("wide");
 pub(super) const WIDELY: Says = Says(|network| match network.as_str() {
     "x" => format!("新しいクラウドの登場によって売上は{}円", "５".repeat(300)),
+    "instagram" => format!("{}円", "５".repeat(2_300)),
     _ => "Acme Cloud deploys in seconds.".into(),
 });
 
@@ -187,4 +188,8 @@ async fn something_of_a_text_stays_when_it_is_cut_within_a_figure() {
         x.text.starts_with("新しいクラウドの登場によって売上は…"),
         "{x:?}"
     );
+    let instagram = of(&Platform::INSTAGRAM).unwrap();
+    assert_eq!(instagram.status, "refused", "{instagram:?}");
+    let reason = instagram.reason.as_deref().unwrap();
+    assert!(reason.contains("nothing of it fits"), "{reason}");
 }
