@@ -52,7 +52,7 @@ pub(crate) async fn find_post(
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
         let posts = listed.elements;
-        let old = |post: &Post| post.at().is_some_and(|made| made < since);
+        let old = |post: &Post| post.made().is_some_and(|made| made < since);
         // That the newest come first is what is seen, not what is promised.
         let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
         let last = posts.len() < PAGE || newest_first && posts.last().is_some_and(old);
@@ -79,7 +79,7 @@ impl Sent<'_> {
     /// A post of this text. Another link makes doubt: how LinkedIn lists that of a card it does not promise. Files are
     /// known by their URNs, of which only ours has these.
     pub(crate) fn fits(self, post: &Post) -> Alike {
-        let alike = Alike::new(post.id.as_str(), post.at());
+        let alike = Alike::new(post.id.as_str(), post.made());
         if self.unknown_files {
             return alike;
         }

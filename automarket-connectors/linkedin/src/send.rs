@@ -134,7 +134,7 @@ impl Posting<'_> {
             // Ours, or a failed one before it: what else there is LinkedIn does not say.
             Ok(post) if post.has_failed() => Err(cannot_tell(&format!("{FAILED} {urn}"))),
             Ok(post) => {
-                self.is_ours(self.sent().fits(&post), post.at(), duplicate)
+                self.is_ours(self.sent().fits(&post), post.made(), duplicate)
                     .await
             }
             Err(error) if error.kind() == ErrorKind::Forbidden => {

@@ -122,14 +122,9 @@ impl Post {
         self.lifecycle_state == "PUBLISH_FAILED"
     }
 
-    /// When it was made, in milliseconds.
-    pub(crate) fn made(&self) -> Option<i64> {
-        self.created_at.or(self.published_at)
-    }
-
     /// When it was made.
-    pub(crate) fn at(&self) -> Option<DateTime<Utc>> {
-        DateTime::from_timestamp_millis(self.made()?)
+    pub(crate) fn made(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_millis(self.created_at.or(self.published_at)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::{Claim, UngroundedKind, figures::unspaced};
+use super::{Claim, UngroundedKind, units::unspaced};
 
 /// To a network these are full stops.
 const DOTS: [char; 2] = ['．', '｡'];

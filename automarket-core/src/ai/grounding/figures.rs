@@ -7,38 +7,10 @@ use super::{
     dates::{self, Date},
     digits,
     times::{self, Time},
+    units::{
+        Unit, currency, currency_after, last_word, magnitude, next_word, unit_after, unspaced,
+    },
 };
-
-/// Currencies with the ways they are written.
-const CURRENCIES: [(&str, &str); 7] = [
-    ("USD", "$ us$ usd dollar dollars"),
-    ("EUR", "€ eur euro euros"),
-    ("GBP", "£ gbp pound pounds"),
-    ("JPY", "¥ jpy yen 円"),
-    // See `digits::yen`.
-    ("CNY", "￥"),
-    ("INR", "₹ inr rupee rupees"),
-    ("CHF", "chf franken"),
-];
-
-/// Words for powers of ten.
-const MAGNITUDES: [(i32, &str); 9] = [
-    (2, "hundred hundert"),
-    (3, "k thousand tausend tsd mille mil"),
-    (4, "万 萬 만"),
-    (5, "lakh"),
-    (
-        6,
-        "mn mio million millions millionen millón millones milhões milioni",
-    ),
-    (7, "crore"),
-    (8, "億 亿 억"),
-    (
-        9,
-        "bn mrd billion billions milliarde milliarden milliard milliards",
-    ),
-    (12, "trillion trillions 兆"),
-];
 
 /// Raised digits, as pages set cents and footnotes.
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
@@ -48,14 +20,6 @@ const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷',
 struct Value {
     digits: String,
     exponent: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Unit {
-    Plain,
-    Percent,
-    Times,
-    Currency(&'static str),
 }
 
 struct Figure {
@@ -301,11 +265,6 @@ fn part_of_a_name(before: &str) -> bool {
     }
 }
 
-/// Letters of scripts that put no blank between a word and a number.
-pub(super) fn unspaced(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
-}
-
 /// The number of a list item, or a keycap emoji.
 fn is_bullet(before: &str, after: &str, number: &Number<'_>) -> bool {
     if after.starts_with(['\u{fe0f}', '\u{20e3}']) {
@@ -502,106 +461,4 @@ impl Value {
             exponent: exponent.saturating_add(zeros),
         }
     }
-}
-
-/// The word or sign that follows, with the length up to its end: at once, after one blank or a hyphen.
-fn next_word(rest: &str) -> Option<(&str, usize)> {
-    let gap = rest
-        .chars()
-        .next()
-        .filter(|c| matches!(c, ' ' | '-' | '\u{a0}' | '\u{202f}'))
-        .map_or(0, char::len_utf8);
-    let word = rest.get(gap..)?;
-    let first = word.chars().next()?;
-    let end = if first.is_alphabetic() && !unspaced(first) {
-        word.find(|c: char| !c.is_alphabetic())
-            .unwrap_or(word.len())
-    } else {
-        first.len_utf8()
-    };
-    Some((word.get(..end)?, gap + end))
-}
-
-/// The word or sign before, with its length up to the number.
-fn last_word(before: &str) -> Option<(&str, usize)> {
-    let trimmed = before
-        .strip_suffix([' ', '\u{a0}', '\u{202f}'])
-        .unwrap_or(before);
-    let last = trimmed.chars().next_back()?;
-    let start = if last.is_alphabetic() {
-        trimmed.rfind(|c: char| !c.is_alphabetic()).map_or(0, |at| {
-            at + trimmed
-                .get(at..)
-                .and_then(|t| t.chars().next())
-                .map_or(1, char::len_utf8)
-        })
-    } else {
-        trimmed.len() - last.len_utf8()
-    };
-    Some((trimmed.get(start..)?, before.len() - start))
-}
-
-/// `5m` alone are metres, `£5m` are millions.
-fn magnitude(word: &str, attached: bool, of_money: bool) -> Option<i32> {
-    if attached {
-        match word {
-            "M" => return Some(6),
-            "B" => return Some(9),
-            "m" if of_money => return Some(6),
-            "b" if of_money => return Some(9),
-            _ => {}
-        }
-    } else if word.eq_ignore_ascii_case("k") {
-        return None;
-    }
-    let lower = word.to_lowercase();
-    MAGNITUDES
-        .iter()
-        .find(|(_, words)| words.split_whitespace().any(|one| one == lower))
-        .map(|(power, _)| *power)
-}
-
-/// The unit that follows, with the length up to its end.
-fn unit_after(rest: &str) -> Option<(Unit, usize)> {
-    let (word, length) = next_word(rest)?;
-    if let Some(unit) = unit_of(word, length == word.len()) {
-        return Some((unit, length));
-    }
-    // `per cent`: two words in many languages.
-    let (second, more) = next_word(rest.get(length..)?)?;
-    let words = (word.to_lowercase(), second.to_lowercase());
-    matches!(
-        (words.0.as_str(), words.1.as_str()),
-        ("per" | "pour" | "por", "cent" | "ciento" | "cento")
-    )
-    .then_some((Unit::Percent, length + more))
-}
-
-/// The currency behind what German writes between: `3 Mio. €`, `9,- €`.
-fn currency_after(rest: &str, abbreviated: bool) -> Option<(Unit, usize)> {
-    let dashed = [',', '.'].into_iter().find_map(|mark| {
-        let dashes = rest.strip_prefix(mark)?;
-        let behind = dashes.trim_start_matches(['-', '–', '—']);
-        (behind.len() < dashes.len()).then_some(behind)
-    });
-    let behind = dashed.or_else(|| rest.strip_prefix('.').filter(|_| abbreviated))?;
-    let (unit, length) = unit_after(behind)?;
-    matches!(unit, Unit::Currency(_)).then_some((unit, rest.len() - behind.len() + length))
-}
-
-fn unit_of(word: &str, attached: bool) -> Option<Unit> {
-    match word.to_lowercase().as_str() {
-        "%" | "percent" | "pct" | "prozent" | "procent" => Some(Unit::Percent),
-        "×" | "fold" | "times" | "mal" | "fach" => Some(Unit::Times),
-        "x" if attached => Some(Unit::Times),
-        _ => currency(word).map(Unit::Currency),
-    }
-}
-
-fn currency(word: &str) -> Option<&'static str> {
-    let lower = word.to_lowercase();
-    CURRENCIES
-        .iter()
-        .find(|(_, words)| words.split_whitespace().any(|one| one == lower))
-        .map(|(code, _)| *code)
 }

@@ -6,6 +6,7 @@ mod digits;
 mod figures;
 mod names;
 mod times;
+mod units;
 
 use std::collections::HashSet;
 

@@ -40,10 +40,6 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "live publications of an account come by due, by their route",
             |s| Box::pin(live(s)),
         ),
-        StoreCase::new(
-            "what was sent of an account since an instant, whatever became of it",
-            |s| Box::pin(sent(s)),
-        ),
         StoreCase::new("a slot is held once, until its holder ends", |s| {
             Box::pin(slots(s))
         }),
@@ -66,7 +62,7 @@ pub(super) fn cases() -> Vec<StoreCase> {
 }
 
 /// A post with three publications, which go the same way.
-async fn three(s: &StoreUnderTest) -> NewPublishing {
+pub(super) async fn three(s: &StoreUnderTest) -> NewPublishing {
     let mut new = publishing("a", s.now().await);
     let one = new.publications[0].clone();
     let of = |n: i64| Publication {
@@ -161,7 +157,7 @@ fn at_slot(tenant_name: &str, at: DateTime<Utc>) -> NewPublishing {
     new
 }
 
-fn in_state(publication: &Publication, state: PublicationState) -> Publication {
+pub(super) fn in_state(publication: &Publication, state: PublicationState) -> Publication {
     Publication {
         state,
         ..publication.clone()
@@ -325,49 +321,6 @@ async fn live(s: &StoreUnderTest) {
         let live = s.store.live_publications(&a, via, &states, 10).await;
         assert_eq!(live.unwrap().len(), count, "{states:?}");
     }
-}
-
-async fn sent(s: &StoreUnderTest) {
-    let a = tenant("a");
-    let new = three(s).await;
-    let now = s.now().await;
-    let [first, second, third] = &new.publications[..] else {
-        panic!("three")
-    };
-    let via = first.route().account;
-    // What begins is long before what becomes public, and that is not always written.
-    let long_ago = now - TimeDelta::days(4);
-    let sent = |publication: &Publication, state| Publication {
-        sent_at: Some(long_ago),
-        ..in_state(publication, state)
-    };
-    let change = PublishingChange {
-        publications: vec![
-            sent(first, PublicationState::Published),
-            sent(second, PublicationState::Accepted),
-            Publication {
-                sent_at: None,
-                ..third.clone()
-            },
-        ],
-        ..PublishingChange::new(a.clone())
-    };
-    let changed = s.store.change_publishing(&change).await.unwrap();
-    let read = async |tenant, account, since| {
-        let sent = s.store.sent_publications(&tenant, account, since).await;
-        let mut ids: Vec<_> = sent.unwrap().into_iter().map(|p| p.id).collect();
-        ids.sort_unstable();
-        ids
-    };
-    let mut both = [first.id, second.id];
-    both.sort_unstable();
-    let at = changed[0].updated_at;
-    assert_eq!(read(a.clone(), via, long_ago).await, both);
-    assert_eq!(read(a.clone(), via, at).await, both);
-    let later = at + TimeDelta::microseconds(1);
-    assert_eq!(read(a.clone(), via, later).await, [second.id]);
-    assert_eq!(read(a, first.target.account, long_ago).await, []);
-    assert_eq!(read(tenant("b"), via, long_ago).await, []);
 }
 
 async fn slots(s: &StoreUnderTest) {

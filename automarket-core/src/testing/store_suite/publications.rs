@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::{
     StoreCase, StoreUnderTest,
+    changes::{in_state, three},
     samples::{attempt, error, event, job, publishing, tenant},
 };
 use crate::{
@@ -19,6 +20,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
         StoreCase::new(
             "a publishing comes back whole, with its jobs and events",
             |s| Box::pin(comes_back_whole(s)),
+        ),
+        StoreCase::new(
+            "what was sent of an account since an instant, whatever became of it",
+            |s| Box::pin(sent(s)),
         ),
         StoreCase::new("the same publishing twice is written once", |s| {
             Box::pin(written_once(s))
@@ -411,4 +416,47 @@ async fn update_of_nothing(s: &StoreUnderTest) {
     let refused = change(s, &new.publications[0], &told).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(count(s).await, (0, 0));
+}
+
+async fn sent(s: &StoreUnderTest) {
+    let a = tenant("a");
+    let new = three(s).await;
+    let now = s.now().await;
+    let [first, second, third] = &new.publications[..] else {
+        panic!("three")
+    };
+    let via = first.route().account;
+    // What begins is long before what becomes public, and that is not always written.
+    let long_ago = now - TimeDelta::days(4);
+    let sent = |publication: &Publication, state| Publication {
+        sent_at: Some(long_ago),
+        ..in_state(publication, state)
+    };
+    let change = PublishingChange {
+        publications: vec![
+            sent(first, PublicationState::Published),
+            sent(second, PublicationState::Accepted),
+            Publication {
+                sent_at: None,
+                ..third.clone()
+            },
+        ],
+        ..PublishingChange::new(a.clone())
+    };
+    let changed = s.store.change_publishing(&change).await.unwrap();
+    let read = async |tenant, account, since| {
+        let sent = s.store.sent_publications(&tenant, account, since).await;
+        let mut ids: Vec<_> = sent.unwrap().into_iter().map(|p| p.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut both = [first.id, second.id];
+    both.sort_unstable();
+    let at = changed[0].updated_at;
+    assert_eq!(read(a.clone(), via, long_ago).await, both);
+    assert_eq!(read(a.clone(), via, at).await, both);
+    let later = at + TimeDelta::microseconds(1);
+    assert_eq!(read(a.clone(), via, later).await, [second.id]);
+    assert_eq!(read(a, first.target.account, long_ago).await, []);
+    assert_eq!(read(tenant("b"), via, long_ago).await, []);
 }
