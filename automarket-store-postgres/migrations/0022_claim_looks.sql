@@ -2,6 +2,12 @@
 -- ran and ended. A look among the ended jobs that follows it cost more than the insert; the claim looks instead: what it
 -- sees of such a job it sees after the end of the first.
 
+-- The fence of a lease taken at this microsecond, after the last one of the same job (null or 0: none): the library's
+-- next_fence. A first one is the time, so that none comes again when a removed id is put in again; a later one never is.
+CREATE FUNCTION automarket.next_fence(last bigint, micros bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(last, 0) = 0 THEN micros WHEN last + 1 = micros THEN last + 2 ELSE last + 1 END
+$$;
+
 -- Leases ready jobs. A job whose lease ran out is not leased but shown (expired): what its crash makes of it
 -- is decided by the caller. turns: which tenant's turn was last, by priority; turns go down the tenants' numbers. Rows that
 -- are locked stay where they are, so they are found again by their ctid.
@@ -13,9 +19,6 @@
 -- it stand the leased, and walking past 1,600 of them costs a claim of 100 more than all else. What came back
 -- behind a head meanwhile is found when heads_at is 100 ms old, or when there is room left.
 -- lends: from so many crashes on a job is leased in trust.
---
--- A first fence is the time, in microseconds, so that none comes again when a removed id is put in again; a later one
--- never is.
 --
 -- A job that has ended is not leased again: what a late repeat put in nevertheless is thrown away.
 CREATE OR REPLACE FUNCTION automarket.claim(
@@ -145,9 +148,7 @@ BEGIN
         END IF;
         RETURN QUERY
             UPDATE automarket.queue q SET leased_until = at + lease_micros * interval '1 microsecond',
-                fence = CASE WHEN coalesce(q.fence, 0) = 0 THEN first_fence
-                    WHEN q.fence + 1 = first_fence THEN first_fence + 1 ELSE q.fence + 1 END,
-                attempts = coalesce(q.attempts, 0) + 1,
+                fence = automarket.next_fence(q.fence, first_fence), attempts = coalesce(q.attempts, 0) + 1,
                 in_trust = coalesce(coalesce(q.crashes, 0) >= lends, false)
             WHERE q.ctid = ANY (picked) AND q.leased_until IS NULL
             RETURNING q.id, q.place, q.tenant::text, q.kind::text, q.payload::text, q.priority, q.max_attempts,

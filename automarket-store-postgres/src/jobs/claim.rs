@@ -350,7 +350,7 @@ async fn rescue(
 /// Leases jobs whose lease ran out, counting that as a crash unless they were only lent.
 async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lease)>> {
     let sql = "UPDATE automarket.queue q SET
-            fence = fence + 1 + (fence + 1 = extract(epoch FROM automarket.clock()) * 1000000)::integer,
+            fence = automarket.next_fence(fence, (extract(epoch FROM automarket.clock()) * 1000000)::bigint),
             attempts = attempts + (NOT in_trust)::integer,
             crashes = coalesce(crashes, 0) + (NOT in_trust)::integer,
             in_trust = coalesce(coalesce(crashes, 0) + (NOT in_trust)::integer >= $3, false),

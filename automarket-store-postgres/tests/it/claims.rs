@@ -5,7 +5,7 @@ use std::time::Duration;
 use automarket_core::{
     TenantId,
     chrono::TimeDelta,
-    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob, UpkeepStore as _},
+    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob, UpkeepStore as _, next_fence},
     testing::StoreClock as _,
 };
 use automarket_store_postgres::testing::TestStore;
@@ -177,6 +177,27 @@ async fn a_claim_finds_room_for_all_rows_on_their_pages_and_so_writes_no_index()
         );
         let moved: i64 = host.query_one(&moved, &[]).await.unwrap().get(0);
         assert_eq!(moved, 0, "of rows with {letters} letters");
+    }
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fences_follow_each_other_as_the_library_says() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let host = client(cluster.url()).await;
+    let sql = format!("SELECT {}.next_fence($1, $2)", test.schema());
+    for (last, now) in [
+        (0_i64, 1_000_i64),
+        (1_000, 1_000),
+        (1_000, 1_001),
+        (1_000, 9_000),
+        (9_000, 1_000),
+    ] {
+        let told: i64 = host.query_one(&sql, &[&last, &now]).await.unwrap().get(0);
+        assert_eq!(told, next_fence(last, now), "after {last} at {now}");
     }
     test.remove().await.unwrap();
 }
