@@ -8,6 +8,7 @@ mod kind;
 mod media;
 mod options;
 mod rules;
+mod send;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod wire;

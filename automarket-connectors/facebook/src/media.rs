@@ -41,15 +41,16 @@ pub(crate) async fn photos(
     profile: &Profile,
     delivery: Delivery,
 ) -> Result<Vec<String>> {
-    let mut again = String::new();
-    for round in 1.. {
-        let step = format!("facebook.photos{again}.begun");
+    let mut round = 0;
+    loop {
+        let step = format!("facebook.photos{}.begun", again(round));
         let begun: DateTime<Utc> = cx.step(&step, || async { Ok(cx.now()) }).await?;
         if cx.now() - begun < KEPT {
             break;
         }
-        again = format!(".again{round}");
+        round += 1;
     }
+    let again = again(round);
     let bring = || upload(cx, api, content, profile, delivery, &again);
     cx.step(&format!("facebook.photos{again}"), bring).await
 }
@@ -57,17 +58,24 @@ pub(crate) async fn photos(
 /// The ids of all photos that were ever uploaded for this post: a lost one has those of its time.
 pub(crate) async fn all_photos(cx: &Context) -> Result<Vec<String>> {
     let mut ids = Vec::new();
-    let mut again = String::new();
-    for round in 1.. {
-        let begun = format!("facebook.photos{again}.begun");
-        if cx.ended::<DateTime<Utc>>(&begun).await?.is_none() {
+    for round in 0.. {
+        let step = format!("facebook.photos{}", again(round));
+        let begun: Option<DateTime<Utc>> = cx.ended(&format!("{step}.begun")).await?;
+        if begun.is_none() {
             break;
         }
-        let uploaded: Option<Vec<String>> = cx.ended(&format!("facebook.photos{again}")).await?;
+        let uploaded: Option<Vec<String>> = cx.ended(&step).await?;
         ids.extend(uploaded.unwrap_or_default());
-        again = format!(".again{round}");
     }
     Ok(ids)
+}
+
+/// What the steps of an upload that is not the first have in their names.
+fn again(round: usize) -> String {
+    match round {
+        0 => String::new(),
+        _ => format!(".again{round}"),
+    }
 }
 
 async fn upload(

@@ -139,7 +139,8 @@ impl Gate {
     }
 
     /// What a signal, of its probe or of others, makes of it; stores call this. A gate that is closed is opened by its
-    /// probe alone, and its failure alone closes it for longer: what was under way when it closed says nothing, but that the limit is used up.
+    /// probe alone, and its failure alone closes it for longer: what was under way when it closed says nothing, but that the
+    /// limit is used up.
     pub fn heed(&mut self, signal: Signal, of_probe: bool, now: DateTime<Utc>) {
         self.updated_at = now;
         let counts = self.closed_until.is_none() || self.probing && of_probe;

@@ -1,0 +1,198 @@
+//! Making a post public, once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use automarket_connector_graph::own_comment;
+use automarket_core::{
+    Content, Context, Delivery, Error, ErrorKind, Outcome, Profile, Result, Retry,
+    chrono::{DateTime, Utc},
+    steps::REPEATED,
+};
+
+use crate::{
+    FacebookOptions, PLATFORM,
+    api::Api,
+    find::{Sent, find, same},
+    kind::Kind,
+    media,
+    wire::{self, Comment},
+};
+
+/// Why a draft cannot be looked up.
+pub(crate) const UNLISTED: &str =
+    "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
+/// A post on its way.
+pub(crate) struct Draft<'a> {
+    pub(crate) cx: &'a Context,
+    pub(crate) api: &'a Api<'a>,
+    pub(crate) content: &'a Content,
+    pub(crate) options: &'a FacebookOptions,
+    pub(crate) text: String,
+    pub(crate) begun: DateTime<Utc>,
+    pub(crate) delivery: Delivery,
+    /// Whether it may have been sent before.
+    pub(crate) again: AtomicBool,
+}
+
+impl Draft<'_> {
+    pub(crate) async fn post(&self, profile: &Profile) -> Result<Outcome> {
+        let (cx, delivery) = (self.cx, self.delivery);
+        let ended: Option<(String, DateTime<Utc>)> = cx.ended("facebook.post").await?;
+        let photos = if self.content.media.is_empty() || ended.is_some() {
+            Vec::new()
+        } else {
+            media::photos(cx, self.api, self.content, profile, delivery).await?
+        };
+        // It may not be seen everywhere for a while from now on, however long ago it was begun.
+        let made = |id: String| (id, cx.now());
+        let look = || async { Ok(self.look(&photos).await?.map(made)) };
+        let send = || async { self.send(&photos).await.map(made) };
+        let (id, at) = cx.once("facebook.post", look, send).await?;
+        let outcome = Kind::Post.made(id.clone(), self.begun, at, self.delivery);
+        let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.content.first_comment)
+        else {
+            return Ok(outcome);
+        };
+        let look = || self.look_for_comment(&id, comment);
+        let send = || self.comment(&id, comment);
+        let sent = cx.once("facebook.comment", look, send).await;
+        let sent = sent
+            .map_err(|error| error.about(&format!("the first comment of {id}, which is public")));
+        Ok(Outcome::Done(receipt.clone().commented(sent)?))
+    }
+
+    /// The link that is sent; photos take its place.
+    fn link(&self, photos: &[String]) -> Option<&str> {
+        let link = self.content.link.as_ref().map(|link| link.as_str());
+        link.filter(|_| photos.is_empty())
+    }
+
+    async fn send(&self, photos: &[String]) -> Result<String> {
+        let link = self.link(photos);
+        let call = self
+            .api
+            .feed(&self.text, link, photos, self.options, self.delivery)?;
+        match self.api.graph.make(self.cx, call).await {
+            Ok(id) => Ok(id),
+            // It did go through, and the look did not show it.
+            Err(error)
+                if error.kind() == ErrorKind::Duplicate && self.again.load(Ordering::Relaxed) =>
+            {
+                let found = self.look(photos).await.ok().flatten();
+                found.ok_or_else(|| error.with_rule(REPEATED))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for what an earlier attempt may have left.
+    async fn look(&self, photos: &[String]) -> Result<Option<String>> {
+        self.again.store(true, Ordering::Relaxed);
+        if self.text.trim().is_empty() {
+            return Err(Error::new(
+                ErrorKind::CannotTell,
+                "a post without text cannot be told from others",
+            ));
+        }
+        match self.cx.look_late(|| self.listed(photos)).await? {
+            None if self.delivery == Delivery::Draft => {
+                Err(Error::new(ErrorKind::CannotTell, UNLISTED))
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn listed(&self, photos: &[String]) -> Result<Option<String>> {
+        let (begun, delivery) = (self.begun, self.delivery);
+        let uploaded = media::all_photos(self.cx).await?;
+        let sent = Sent {
+            text: &self.text,
+            link: self.link(photos),
+            photos: Some(&uploaded),
+        };
+        for place in Kind::Post.places(delivery) {
+            let found = find(self.cx, self.api, *place, sent, begun, delivery);
+            if let Some(id) = found.await? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn comment(&self, id: &str, text: &str) -> Result<String> {
+        let make = || async {
+            let call = self.api.comment(id, text)?;
+            self.api.graph.make(self.cx, call).await
+        };
+        self.cx.until_seen("facebook.unseen", make).await
+    }
+
+    /// The page's own comment of this text; others may say the same.
+    async fn look_for_comment(&self, id: &str, text: &str) -> Result<Option<String>> {
+        let (path, query) = ([id, "comments"], [("fields", "id,message,from")]);
+        let graph = &self.api.graph;
+        let listed = graph.list(self.cx, "comments.list", &path, &query);
+        let mut comments: Vec<Comment> = listed.await?;
+        comments.retain(|comment| same(&comment.message, text));
+        // A post's id begins with its page's.
+        let of_post = id.split('_').next();
+        let page = |id: &str| id == self.api.page || Some(id) == of_post;
+        let whose = |comment: &Comment| Some(page(&comment.from.as_ref()?.id));
+        Ok(own_comment(comments, whose)?.map(|ours| ours.id))
+    }
+
+    pub(crate) async fn video(&self, profile: &Profile) -> Result<Outcome> {
+        let (cx, api, reel) = (self.cx, self.api, self.options.reel);
+        let bring = || media::video(cx, api, self.content, profile, reel);
+        let uploaded = cx.step("facebook.video", bring).await?;
+        // One upload makes one video, whatever is asked for twice.
+        let begun = || async {
+            let video: wire::Video = api.graph.ask(cx, api.video(&uploaded.video)?).await?;
+            let phase = video.status.publishing_phase.status;
+            Ok::<_, Error>(!matches!(phase.as_str(), "" | "not_started") || video.published)
+        };
+        let look = || async {
+            self.again.store(true, Ordering::Relaxed);
+            Ok(begun().await?.then(|| cx.now()))
+        };
+        let ask = || async {
+            let call = if reel {
+                api.reel_finish(&uploaded.video, &self.text, self.options, self.delivery)?
+            } else {
+                api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
+            };
+            let done = done(api.graph.did(cx, call).await?, "videos.finish");
+            done.map_err(|error| error.with_retry(Retry::Reconcile))
+        };
+        let finish = || async {
+            match ask().await {
+                // What the look did not show yet may be why it is refused a second time.
+                Err(error)
+                    if error.retry() == Retry::Never && self.again.load(Ordering::Relaxed) =>
+                {
+                    match begun().await {
+                        Ok(true) => Ok(cx.now()),
+                        _ => Err(error.with_retry(Retry::Reconcile)),
+                    }
+                }
+                asked => asked.map(|()| cx.now()),
+            }
+        };
+        let at = cx.once("facebook.video.finish", look, finish).await?;
+        let kind = if reel { Kind::Reel } else { Kind::Video };
+        Ok(kind.made(uploaded.video, self.begun, at, self.delivery))
+    }
+}
+
+/// Whether Facebook says that it did it.
+pub(crate) fn done(did: bool, operation: &'static str) -> Result<()> {
+    if did {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::UnexpectedReply,
+        "Facebook says that it did not do it",
+    )
+    .with_platform(&PLATFORM)
+    .with_operation(operation))
+}
