@@ -61,11 +61,12 @@ pub(crate) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros()).map_or(MOST, |micros| micros.min(MOST))
 }
 
+const CLAIM: &str =
+    "SELECT * FROM automarket.claim($1::text[], $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
 /// Of the kinds that are wanted only those of which there are jobs are gone through, once for each tenant.
-const CLAIM: &str = "SELECT * FROM automarket.claim(
-    CASE WHEN $1::text[] IS NOT NULL THEN ARRAY(
-        SELECT k FROM unnest($1) k WHERE automarket.kind_number(k) IN (SELECT automarket.live_numbers()))
-    END, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
+const CLAIM_SOME: &str = "SELECT * FROM automarket.claim(
+    ARRAY(SELECT k FROM unnest($1::text[]) k WHERE automarket.kind_number(k) IN (SELECT automarket.live_numbers())),
+    $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)";
 /// Whatever else a clock that was set back since let into the line.
 const PUT_BACK: &str = "UPDATE automarket.queue q
     SET line = automarket.line(q.kind, q.priority, q.tenant, false)
@@ -205,7 +206,7 @@ async fn lease_ready(
         let sent = heads.send()?;
         let rows = db
             .rows(
-                CLAIM,
+                if kinds.is_some() { CLAIM_SOME } else { CLAIM },
                 &[
                     &kinds,
                     &only,

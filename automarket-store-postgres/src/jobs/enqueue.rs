@@ -31,8 +31,7 @@ const PUT_SEVERAL: &str = "INSERT INTO automarket.queue
         (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
     SELECT g.id, (first.place << 20) + g.n, $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, g.payload::json
     FROM (SELECT nextval('automarket.places') AS place, set_config('lock_timeout', '3s', true)) first,
-        (SELECT unnest($1::uuid[]) AS id, unnest($7::text[]) AS payload,
-            generate_series(1, cardinality($1)) AS n) g";
+        unnest($1::uuid[], $7::text[]) WITH ORDINALITY AS g (id, payload, n)";
 const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9) AS line";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";

@@ -17,6 +17,7 @@ mod kill;
 mod late;
 mod left;
 mod numbers;
+mod planned;
 mod publishing;
 mod read_only;
 mod refused;
