@@ -164,10 +164,10 @@ impl JobStore for PostgresStore {
     }
 
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
-        // The row of the lease stays locked until the step is in, so that nobody takes it between.
+        // Until the step is in nobody takes the lease: that locks its row FOR UPDATE. A heartbeat does not, and prolongs it.
         let sql = "INSERT INTO automarket.steps (job, name, value)
             SELECT q.id, $3, $4::text::json FROM automarket.queue q
-            WHERE q.id = $1 AND q.fence = $2 AND q.leased_until IS NOT NULL FOR NO KEY UPDATE
+            WHERE q.id = $1 AND q.fence = $2 AND q.leased_until IS NOT NULL FOR KEY SHARE
             ON CONFLICT (job, name) DO UPDATE SET value = excluded.value";
         let params: crate::db::Params<'_> =
             &[&lease.job.uuid(), &lease.fence, &name, &to_json(value)?];

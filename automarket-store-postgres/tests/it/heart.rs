@@ -70,6 +70,46 @@ async fn a_row_that_is_locked_keeps_no_other_lease_from_being_prolonged() {
     test.remove().await.unwrap();
 }
 
+/// And its lease passes to nobody until the step is in.
+#[tokio::test]
+async fn a_step_that_is_being_written_keeps_no_lease_from_being_prolonged() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let (store, schema) = (test.store.clone(), test.schema());
+    let (mut host, admin) = (client(cluster.url()).await, client(cluster.url()).await);
+    store.enqueue(&[job()]).await.unwrap();
+    let leases = store.claim(&Claim::new("worker", 1)).await.unwrap();
+    let (token, id) = (leases[0].token, leases[0].token.job.uuid());
+    // The step waits for one of its name, with the lease's row in its hand.
+    let tx = host.transaction().await.unwrap();
+    let same = format!("INSERT INTO {schema}.steps (job, name, value) VALUES ($1, 's', '1')");
+    tx.execute(&same, &[&id]).await.unwrap();
+    let value = 2.into();
+    let mut put = pin!(store.put_step(token, "s", &value));
+    let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+    let ours = format!("INSERT INTO {schema}.steps%");
+    while admin.query(waits, &[&ours]).await.unwrap().is_empty() {
+        let polled = poll_fn(|cx| Poll::Ready(put.as_mut().poll(cx).is_pending()));
+        assert!(polled.await);
+    }
+
+    let lease = Duration::from_secs(3600);
+    let lost = answered(store.heartbeat(&[token], lease)).await;
+    assert_eq!(lost.unwrap(), []);
+    let left = format!(
+        "SELECT leased_until > now() + interval '30 minutes' FROM {schema}.queue WHERE id = $1"
+    );
+    let prolonged = admin.query_one(&left, &[&id]).await.unwrap();
+    assert!(prolonged.get::<_, bool>(0));
+    let free = format!("SELECT FROM {schema}.queue WHERE id = $1 FOR UPDATE SKIP LOCKED");
+    assert!(admin.query(&free, &[&id]).await.unwrap().is_empty());
+    tx.rollback().await.unwrap();
+    put.await.unwrap();
+    test.remove().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_verdict_that_stands_still_keeps_its_row_locked_for_some_seconds() {
     let Some(cluster) = cluster().await else {
