@@ -2,7 +2,9 @@
 //! blocked by jobs answers no query, and the leases of these very jobs would run out.
 
 use std::{
-    sync::{Arc, OnceLock},
+    io,
+    sync::{Arc, OnceLock, mpsc},
+    thread,
     time::Duration,
 };
 
@@ -45,7 +47,10 @@ impl Heart {
         lease: Duration,
     ) -> Result<Vec<LeaseToken>> {
         let beat = beat(self.db.clone(), leases.to_vec(), lease);
-        let Some(thread) = self.thread.get_or_init(|| Thread::start().ok()) else {
+        let Some(thread) = self
+            .thread
+            .get_or_init(|| Thread::start(thread::Builder::new()).ok())
+        else {
             return beat.await;
         };
         let joined = thread.runtime.spawn(beat).await;
@@ -72,19 +77,34 @@ async fn beat(
 }
 
 impl Thread {
-    fn start() -> std::io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    /// The runtime is made on the thread: were there none, to drop it here would be a panic.
+    fn start(thread: thread::Builder) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
-        let handle = runtime.handle().clone();
-        std::thread::Builder::new()
-            .name("automarket-beats".to_owned())
-            .spawn(move || {
-                // Both ends of this are a stop.
-                let _ = runtime.block_on(stopped);
-            })?;
+        let (made, runtime) = mpsc::channel();
+        thread.name("automarket-beats".to_owned()).spawn(
+            move || match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => {
+                    let _ = made.send(Ok(runtime.handle().clone()));
+                    // Both ends of this are a stop.
+                    let _ = runtime.block_on(stopped);
+                }
+                Err(error) => drop(made.send(Err(error))),
+            },
+        )?;
         Ok(Self {
-            runtime: handle,
+            runtime: runtime.recv().map_err(io::Error::other)??,
             _stop: stop,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_the_system_gives_no_thread_that_is_told() {
+        let too_large = thread::Builder::new().stack_size(1 << 60);
+        assert!(Thread::start(too_large).is_err());
     }
 }
