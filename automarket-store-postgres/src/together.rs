@@ -55,6 +55,20 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        Self::holding_open((GAP, HELD_OPEN), groups, more, most, weight, send)
+    }
+
+    fn holding_open<F>(
+        (gap, held_open): (Duration, Duration),
+        groups: usize,
+        more: usize,
+        most: usize,
+        weight: impl Fn(&C) -> usize + Send + 'static,
+        send: impl Fn(Vec<Waiting<C, A>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (calls, mut waiting) = mpsc::unbounded_channel::<Waiting<C, A>>();
         let turn = Arc::new(Semaphore::new(groups));
         let turns = turn.clone();
@@ -85,7 +99,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                         came = Instant::now();
                     }
                     let whole = weighs >= most || group.len() >= last;
-                    if whole || came.elapsed() > GAP || opened.elapsed() > HELD_OPEN {
+                    if whole || came.elapsed() > gap || opened.elapsed() > held_open {
                         break;
                     }
                 }
@@ -211,7 +225,10 @@ mod tests {
     async fn a_group_is_held_open_for_those_who_were_just_answered() {
         let whole = Arc::<Mutex<usize>>::default();
         let seen = whole.clone();
-        let together = Together::start(
+        // The time only ends a test that fails.
+        let minute = Duration::from_secs(60);
+        let together = Together::holding_open(
+            (minute, minute),
             1,
             WITHOUT_TURN,
             10,
@@ -239,8 +256,7 @@ mod tests {
         assert!(futures_now(callers.as_mut()).await.is_none());
         drop(turn);
         callers.await;
-        let whole = *whole.lock().unwrap();
-        assert!(whole > 50, "{whole} of 100 groups were whole");
+        assert_eq!(*whole.lock().unwrap(), 100, "all groups were whole");
     }
 
     /// The end of a future, if it has come.
