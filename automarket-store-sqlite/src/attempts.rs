@@ -3,13 +3,13 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{Attempt, AttemptStats, AttemptStore},
 };
-use rusqlite::{Row, params};
+use rusqlite::{Row, params, types::Value};
 
 use crate::{
     SqliteStore,
     error::{Fault, Outcome},
     value::{Columns, blob, from_json, micros, to_json},
-    writer::Tx,
+    writer::{BATCH, Tx},
 };
 
 /// An attempt whose record is written out already, so that the writer need not.
@@ -94,19 +94,54 @@ impl AttemptStore for SqliteStore {
     }
 
     async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
-        let (tenant, account) = (tenant.clone(), account.to_string());
-        let call = self.inner.writer.call(move |tx| {
-            let erased = tx
-                .db
-                .prepare_cached(
-                    "DELETE FROM automarket_attempts
-                     WHERE tenant = ?1 AND json_extract(body, '$.route.account') = ?2",
-                )?
-                .execute(params![tenant.as_str(), account])?;
-            Ok(erased as u64)
-        });
-        call.await
+        let mut erased = 0;
+        // Before all of them: an integer comes before a blob.
+        let mut after = Some((Value::Integer(i64::MIN), i64::MIN));
+        while let Some(from) = after {
+            let (tenant, account) = (tenant.clone(), account.to_string());
+            let call = self
+                .inner
+                .writer
+                .call(move |tx| erase(tx, &tenant, &account, &from));
+            let (some, next) = call.await?;
+            erased += some;
+            after = next;
+        }
+        Ok(erased)
     }
+}
+
+/// Where an attempt stands among its tenant's.
+type Place = (Value, i64);
+
+/// Erases those of an account among the next attempts behind this place: how many, and from where on to go on.
+fn erase(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    account: &str,
+    (publication, number): &Place,
+) -> Outcome<(u64, Option<Place>)> {
+    let mut next = tx.db.prepare_cached(
+        "SELECT publication, number, json_extract(body, '$.route.account') IS ?2
+         FROM automarket_attempts WHERE tenant = ?1 AND (publication, number) > (?3, ?4)
+         ORDER BY publication, number LIMIT ?5",
+    )?;
+    let from = params![tenant.as_str(), account, publication, number, BATCH as i64];
+    let next = next
+        .query_map(from, |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get::<_, bool>(2)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut erased = 0;
+    for ((_, number), _) in next.iter().filter(|(_, theirs)| *theirs) {
+        tx.db
+            .prepare_cached("DELETE FROM automarket_attempts WHERE number = ?1")?
+            .execute([number])?;
+        erased += 1;
+    }
+    let more = next.len() == BATCH;
+    let last = next.into_iter().next_back().filter(|_| more);
+    Ok((erased, last.map(|(place, _)| place)))
 }
 
 fn counts(row: &Row<'_>) -> Outcome<(automarket_core::store::AttemptSort, u16, u64)> {

@@ -12,7 +12,7 @@ use crate::{
     error::Outcome,
     jobs,
     value::{Columns, blob, limit as sql_limit, micros, to_json},
-    writer::Tx,
+    writer::{BATCH, Tx},
 };
 
 const MINUTE: i64 = 60_000_000;
@@ -175,12 +175,8 @@ impl UpkeepStore for SqliteStore {
         kind: Option<&str>,
         limit: usize,
     ) -> Result<usize> {
-        let (tenant, kind) = (tenant.clone(), kind.map(str::to_owned));
-        let call = self.inner.writer.call(move |tx| {
-            let dead = dead(tx, &tenant, kind.as_deref(), limit)?;
-            remove(tx, &dead)
-        });
-        call.await
+        let remove = |tx: &Tx<'_>, place| Ok(remove(tx, &[place])? > 0);
+        self.each_dead(tenant, kind, limit, remove).await
     }
 
     async fn redrive_dead(
@@ -189,18 +185,38 @@ impl UpkeepStore for SqliteStore {
         kind: Option<&str>,
         limit: usize,
     ) -> Result<usize> {
-        let (tenant, kind) = (tenant.clone(), kind.map(str::to_owned));
-        let call = self.inner.writer.call(move |tx| {
-            let mut back = 0;
-            for place in dead(tx, &tenant, kind.as_deref(), usize::MAX)? {
-                if back == limit {
-                    break;
+        self.each_dead(tenant, kind, limit, jobs::revive).await
+    }
+}
+
+impl SqliteStore {
+    /// Does this to the dead jobs of a tenant, the oldest first, until it was done to so many.
+    async fn each_dead(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        limit: usize,
+        each: fn(&Tx<'_>, i64) -> Outcome<bool>,
+    ) -> Result<usize> {
+        let (mut done, mut after) = (0, Some(i64::MIN));
+        while let Some(from) = after.filter(|_| done < limit) {
+            let (tenant, kind) = (tenant.clone(), kind.map(str::to_owned));
+            let call = self.inner.writer.call(move |tx| {
+                let (mut some, next) = (0, dead(tx, &tenant, kind.as_deref(), from)?);
+                for (place, _) in next.iter().filter(|(_, wanted)| *wanted) {
+                    if done + some == limit {
+                        break;
+                    }
+                    some += usize::from(each(tx, *place)?);
                 }
-                back += usize::from(jobs::revive(tx, place)?);
-            }
-            Ok(back)
-        });
-        call.await
+                let last = next.last().filter(|_| next.len() == BATCH);
+                Ok((some, last.map(|(place, _)| *place)))
+            });
+            let (some, next) = call.await?;
+            done += some;
+            after = next;
+        }
+        Ok(done)
     }
 }
 
@@ -210,15 +226,21 @@ fn places(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Outcome<Vec<
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The dead jobs of a tenant, the oldest first.
-fn dead(tx: &Tx<'_>, tenant: &TenantId, kind: Option<&str>, limit: usize) -> Outcome<Vec<i64>> {
-    places(
-        tx,
-        "SELECT e.place FROM automarket_ended e JOIN automarket_jobs j USING (place)
-         WHERE e.tenant = ?1 AND e.state = 'dead' AND (?2 IS NULL OR j.kind = ?2)
-         ORDER BY e.place LIMIT ?3",
-        params![tenant.as_str(), kind, sql_limit(limit)],
-    )
+/// The next dead jobs of a tenant behind a place, the oldest first, and whether each is of the kind.
+fn dead(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    kind: Option<&str>,
+    after: i64,
+) -> Outcome<Vec<(i64, bool)>> {
+    let mut next = tx.db.prepare_cached(
+        "SELECT e.place, ?2 IS NULL OR j.kind IS ?2
+         FROM automarket_ended e JOIN automarket_jobs j USING (place)
+         WHERE e.tenant = ?1 AND e.state = 'dead' AND e.place > ?3 ORDER BY e.place LIMIT ?4",
+    )?;
+    let from = params![tenant.as_str(), kind, after, BATCH as i64];
+    let next = next.query_map(from, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(next.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Removes ended jobs wholly.

@@ -25,6 +25,8 @@ use crate::{
 
 /// So many calls share a transaction at the most, so that the first does not wait for ever.
 const GROUP: usize = 512;
+/// Of very many rows one call looks at so many, and the next one goes on behind them: others have their turn between.
+pub(crate) const BATCH: usize = 500;
 /// A group is held open for those who were just answered, as long as they come back one soon after the other, at most so
 /// long. Else callers fall into two parts, each waiting for the other's commit.
 const GAP: Duration = Duration::from_micros(50);

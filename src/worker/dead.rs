@@ -31,19 +31,20 @@ impl Tenant {
     }
 
     /// As [`Tenant::redrive`] for the dead jobs of one kind or of all, the oldest first, at most `limit`; how
-    /// many went back.
+    /// many went back. Calling it again goes on where a call failed.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn redrive_dead(&self, kind: Option<&str>, limit: usize) -> Result<usize> {
         let store = &self.engine().store;
-        let back = store.redrive_dead(&self.id, kind, limit).await?;
+        let back = store.redrive_dead(&self.id, kind, limit).await;
+        // Some may be back though it failed.
         self.engine().wake.notify_waiters();
-        Ok(back)
+        back
     }
 
     /// Removes dead jobs of one kind or of all with their history, the oldest first, at most `limit`; how many
-    /// were removed.
+    /// were removed. Calling it again goes on where a call failed.
     ///
     /// # Errors
     /// Those of the store.

@@ -227,6 +227,6 @@ pub trait AttemptStore: Send + Sync {
         since: DateTime<Utc>,
     ) -> Result<Vec<AttemptStats>>;
     /// Takes out the tenant's attempts by way of one account, with what went over the wire; how many. Reads all
-    /// attempts of the tenant.
+    /// attempts of the tenant, maybe in several transactions: another call goes on where one failed.
     async fn erase_attempts_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64>;
 }

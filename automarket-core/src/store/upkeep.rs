@@ -72,7 +72,8 @@ pub const WORKERS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// What operators ask and do: workers, what is overdue, what is old.
 ///
 /// Whatever removes takes the oldest first, at most `limit` in one short transaction, and never waits for rows
-/// that others hold: call it again while it returns `limit`.
+/// that others hold: call it again while it returns `limit`. Dead jobs may go in several, so that very many hold up
+/// nobody: a call that failed may have done a part, and another goes on there.
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
     /// Writes down what a worker says of itself, and forgets those not heard of for [`WORKERS_KEPT`].

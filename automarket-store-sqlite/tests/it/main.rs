@@ -13,3 +13,4 @@ mod flood;
 mod kill;
 mod schema;
 mod transaction;
+mod turns;
