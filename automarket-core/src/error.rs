@@ -269,7 +269,8 @@ impl Error {
     }
 
     /// Says that the platform is well, whatever status it gave: what failed is somebody else's, such as a page that it
-    /// was to read. Its circuit breaker is told of an answer.
+    /// was to read, or a network that a scheduler lost. Its circuit breaker is told of an answer, and `Unauthorized` is
+    /// no word on the credential: what waits for it goes on by itself.
     #[must_use]
     pub fn with_elsewhere(mut self) -> Self {
         self.0.elsewhere = true;
@@ -482,6 +483,9 @@ pub struct ErrorRecord {
     /// The masked, bounded excerpt of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Whether what failed is somebody else's than the platform's ([`Error::with_elsewhere`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 impl From<&Error> for ErrorRecord {
@@ -493,6 +497,7 @@ impl From<&Error> for ErrorRecord {
             rule: error.rule().map(str::to_owned),
             remedy: error.remedy().map(str::to_owned),
             body: error.body().map(str::to_owned),
+            elsewhere: error.is_elsewhere(),
         }
     }
 }
@@ -503,6 +508,7 @@ impl From<ErrorRecord> for Error {
         error.0.rule = record.rule;
         error.0.remedy = record.remedy;
         error.0.body = record.body;
+        error.0.elsewhere = record.elsewhere;
         error
     }
 }

@@ -135,7 +135,7 @@ impl Accounts {
         F: Future<Output = Result<T>>,
     {
         let refusal = match call(context.clone()).await {
-            Err(error) if error.kind() == ErrorKind::Unauthorized => error,
+            Err(error) if is_of_credential(&error) => error,
             end => return end,
         };
         let renewed = if is_refusal(&refusal) {
@@ -278,9 +278,14 @@ fn key_of(account: &Account) -> Key {
     (account.tenant.clone(), account.id)
 }
 
+/// Whether it is about the credential: another one helps nothing that is to be mended elsewhere.
+fn is_of_credential(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unauthorized && !error.is_elsewhere()
+}
+
 /// Whether the platform said no to the credential, for sure.
 fn is_refusal(error: &Error) -> bool {
-    error.kind() == ErrorKind::Unauthorized && !error.is_unknown()
+    is_of_credential(error) && !error.is_unknown()
 }
 
 fn missing(account: &Account) -> Error {

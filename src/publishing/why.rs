@@ -156,6 +156,7 @@ async fn waits(
         _ if deleting => ("delete", later),
         P::Blocked => match blocked {
             Some("api.retired") => ("api.retired", later),
+            _ if last_error.is_some_and(|error| error.elsewhere) => ("account.blocked", later),
             _ if is_connected(engine, publication).await? => ("account.connected", later),
             _ => ("account.blocked", later),
         },

@@ -270,16 +270,18 @@ pub(crate) fn disconnected(account: &MixpostAccount, cx: &Context) -> Error {
         format!("Mixpost lost its connection to {name}"),
     )
     .with_platform(&PLATFORM)
+    .with_elsewhere()
     .with_remedy("reconnect the account in Mixpost under Social Accounts")
 }
 
-/// Not being allowed to ask says nothing of the post: it waits for another token.
+/// Not being allowed to ask says nothing of the post: it waits for the role that the token's owner had.
 fn about_the_question(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Forbidden => {
             Error::new(ErrorKind::Unauthorized, "the token may not read the post")
                 .with_platform(&PLATFORM)
                 .with_operation("posts.get")
+                .with_elsewhere()
                 .with_source(error)
         }
         _ => error,

@@ -313,3 +313,51 @@ async fn what_mixpost_is_bound_to_refuse_is_said_by_the_plan() {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput, "{rule}");
     }
 }
+
+#[tokio::test]
+async fn a_network_that_mixpost_lost_is_waited_for_and_its_token_is_not_to_blame() {
+    let world = Wired::new().await;
+    let authorized = |is| world.fake.set_authorized(testing::X_ACCOUNT, is);
+    let turn = async |publication: &Publication| {
+        let job = world.tenant.work_on(publication.job, LEASE).await;
+        job.unwrap();
+        let mut all = world.tenant.publications(publication.post).await.unwrap();
+        all.remove(0)
+    };
+    let taken = turn(&world.publish("Taken before").await).await;
+    assert_eq!(taken.state, PublicationState::Accepted);
+    let out = world.finish(&world.publish("Out before").await).await;
+    assert_eq!(out.state, PublicationState::Published);
+
+    authorized(false);
+    let blocked = turn(&world.publish("We shipped!").await).await;
+    assert_eq!(blocked.state, PublicationState::Blocked);
+    let said = blocked.error.clone().unwrap();
+    assert!(said.message.contains("lost its connection"), "{said:?}");
+    let why = world.tenant.why(blocked.id).await.unwrap();
+    assert_eq!(why.waits.unwrap().rule, "account.blocked");
+    let deletion = world.tenant.delete(out.id).await.unwrap();
+    world.tenant.work_on(deletion, LEASE).await.unwrap();
+    // Mixpost itself goes on answering.
+    world.clock.advance(chrono::Duration::hours(7));
+    assert_eq!(turn(&taken).await.state, PublicationState::Published);
+    world.tenant.measure_now(out.id).await.unwrap();
+    assert_eq!(turn(&blocked).await.state, PublicationState::Blocked);
+    world.tenant.work_on(deletion, LEASE).await.unwrap();
+
+    authorized(true);
+    world.clock.advance(chrono::Duration::minutes(16));
+    assert_eq!(turn(&blocked).await.state, PublicationState::Accepted);
+    for _ in 0..3 {
+        world.tenant.work_on(deletion, LEASE).await.unwrap();
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    let left = world.tenant.publications(out.post).await.unwrap();
+    assert_eq!(left[0].state, PublicationState::Deleted);
+    let events = world.tenant.events(0, 1000).await.unwrap();
+    let told = events.iter().map(|event| event.event.kind.as_str());
+    assert_eq!(
+        told.filter(|kind| *kind == "account.needs_reauth").count(),
+        0
+    );
+}

@@ -92,6 +92,7 @@ async fn a_lost_connection_of_the_account_is_noticed_before_sending() {
     let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.remedy().unwrap().contains("reconnect"));
+    assert!(error.is_elsewhere(), "the token is well");
     assert!(world.effects().is_empty());
     let identities = world.mixpost.identify(&cx).await.unwrap();
     let needy: Vec<_> = identities.iter().filter(|i| i.needs_reauth).collect();
