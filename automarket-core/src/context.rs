@@ -200,13 +200,14 @@ impl Context {
     /// The host's own place for media.
     ///
     /// # Errors
-    /// `Config` when the context brings none.
+    /// `Config` when the context brings none. To be tried again: another process may have one.
     pub fn media_host(&self) -> Result<&dyn MediaHost> {
         self.media_host.as_deref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
                 "the media needs a place of the host's, and there is none",
             )
+            .with_retry(Retry::After(None))
             .with_remedy("give the builder or the context a MediaHost")
         })
     }

@@ -3,6 +3,7 @@
 use automarket::{
     Media,
     content::{MediaKind, MediaSource},
+    core::{Bytes, Context, Identity, Intent, Metrics, Profile, Publisher, async_trait},
     testing::LocalMediaHost,
 };
 
@@ -122,35 +123,77 @@ async fn a_deletion_is_tried_as_often_after_it() {
     }
 }
 
+/// A publisher of a platform that fetches media.
+struct Fetching(RecordingPublisher);
+
+#[async_trait]
+impl Publisher for Fetching {
+    fn profile(&self) -> &Profile {
+        self.0.profile()
+    }
+    async fn identify(&self, cx: &Context) -> automarket::Result<Vec<Identity>> {
+        self.0.identify(cx).await
+    }
+    async fn publish(&self, cx: &Context, post: &Post) -> automarket::Result<Outcome> {
+        for media in post.base.media.iter().flatten() {
+            let address = cx.public_address(media).await;
+            address.map_err(|error| error.with_platform(&Platform::X))?;
+        }
+        self.0.publish(cx, post).await
+    }
+    async fn poll(&self, cx: &Context, handle: &Handle) -> automarket::Result<Outcome> {
+        self.0.poll(cx, handle).await
+    }
+    async fn find(&self, cx: &Context, intent: &Intent) -> automarket::Result<Lookup> {
+        self.0.find(cx, intent).await
+    }
+    async fn measure(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<Metrics> {
+        self.0.measure(cx, receipt).await
+    }
+    async fn delete(&self, cx: &Context, receipt: &Receipt) -> automarket::Result<()> {
+        self.0.delete(cx, receipt).await
+    }
+}
+
 #[tokio::test]
 async fn media_waits_for_a_worker_that_has_a_place_for_it() {
-    for world in worlds().await {
-        let host = LocalMediaHost::new();
-        let web = Automarket::shared(world.market().store().clone())
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(world.publisher.clone())
-            .media_host(host.clone())
-            .build()
-            .unwrap();
-        let tenant = web.tenant("acme").unwrap();
-        host.put(tenant.id(), "crab", &b"\xFF\xD8\xFF\xE0\0\x10JFIF"[..]);
-        let account = Account::new(tenant.id().clone(), Platform::X, "2");
-        // The rules of a network that takes images.
-        let account = account.on_network(Platform::LINKEDIN);
-        let account = tenant.add_account(account, Credential::token("t")).await;
-        let crab = Media::new(MediaKind::Image, MediaSource::Host("crab".into()));
-        let post = Post::text("A crab").media(crab.alt("A crab"));
-        let post = tenant.publish(post, [account.unwrap().id], When::Now);
-        let post = post.await.unwrap();
-        let (waits, job) = world.turn(post).await;
-        assert_eq!(waits.state, PublicationState::Scheduled, "{waits:?}");
-        assert_eq!(waits.error.unwrap().kind, ErrorKind::Config);
-        assert_eq!(job, JobState::Waiting);
-        world.clock.advance(chrono::Duration::minutes(10));
-        tenant.work_on(waits.job, LEASE).await.unwrap();
-        assert_eq!(world.only(post).await.state, PublicationState::Published);
+    let image = &b"\xFF\xD8\xFF\xE0\0\x10JFIF"[..];
+    for source in [
+        MediaSource::Host("crab".into()),
+        MediaSource::Bytes(Bytes::from_static(image)),
+    ] {
+        for world in worlds().await {
+            let process = || {
+                Automarket::shared(world.market().store().clone())
+                    .clock(Arc::new(world.clock.clone()))
+                    .transport(Script::new())
+                    .keyring(keyring())
+                    .publisher(Fetching(world.publisher.clone()))
+            };
+            let bare = process().build().unwrap();
+            let host = LocalMediaHost::new();
+            let web = process().media_host(host.clone()).build().unwrap();
+            let tenant = web.tenant("acme").unwrap();
+            host.put(tenant.id(), "crab", image);
+            let account = Account::new(tenant.id().clone(), Platform::X, "2");
+            // The rules of a network that takes images.
+            let account = account.on_network(Platform::LINKEDIN);
+            let account = tenant.add_account(account, Credential::token("t")).await;
+            let crab = Media::new(MediaKind::Image, source.clone());
+            let post = Post::text("A crab").media(crab.alt("A crab"));
+            let post = tenant.publish(post, [account.unwrap().id], When::Now);
+            let post = post.await.unwrap();
+            let job = world.only(post).await.job;
+            let elsewhere = bare.tenant("acme").unwrap();
+            let job = elsewhere.work_on(job, LEASE).await.unwrap();
+            let waits = world.only(post).await;
+            assert_eq!(waits.state, PublicationState::Scheduled, "{waits:?}");
+            assert_eq!(waits.error.unwrap().kind, ErrorKind::Config);
+            assert_eq!(job.state, JobState::Waiting);
+            world.clock.advance(chrono::Duration::minutes(10));
+            tenant.work_on(waits.job, LEASE).await.unwrap();
+            assert_eq!(world.only(post).await.state, PublicationState::Published);
+        }
     }
 }
 
