@@ -46,6 +46,11 @@ impl Try {
         }
     }
 
+    /// Which of its job's attempts it is.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// This instant by the store's clock.
     pub(super) fn ended(&self) -> DateTime<Utc> {
         let micros = i64::try_from(self.since.elapsed().as_micros()).unwrap_or(i64::MAX);

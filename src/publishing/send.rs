@@ -45,6 +45,10 @@ pub(super) const BLOCKED: Duration = Duration::minutes(15);
 /// So long after a sending whose end is not known it is looked for, unless the host says otherwise
 /// ([`Builder::look_after`](crate::Builder::look_after)).
 pub const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+/// So many attempts a platform's `Config`, such as a workspace that is gone, may keep from asking what became of
+/// something before that is counted: each comes within an hour, so who has to mend it is given three days.
+const MENDING: u32 = 150;
+
 /// Takes the publication of a job one move further; called as often as that takes. A job that dies has settled
 /// its publication before.
 pub(crate) async fn run(engine: &Arc<Engine>, job: &Job, steps: Arc<dyn Steps>) -> Result<End> {
@@ -300,6 +304,12 @@ async fn ended(
         }
         result => result,
     };
+    let result = match result {
+        Err(error) if was_accepted || error.retry() == Retry::Reconcile => {
+            Err(lasting(error, &attempt))
+        }
+        result => result,
+    };
     let attempt = attempt.of(&publication, &result);
     publication.error = result.as_ref().err().map(ErrorRecord::from);
     if rerouted(engine, &publication, &attempt, &result, now).await? {
@@ -415,6 +425,18 @@ pub(super) fn blocked_by(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::ApiVersionRetired => Some("api.retired"),
         _ => None,
     }
+}
+
+/// The error of a question about what was accepted, or is in doubt. A platform's `Config` that nobody mended in time
+/// becomes one that is counted, so that its end is unknown at last; one that names its wait is missing in this process.
+fn lasting(error: Error, attempt: &Try) -> Error {
+    let of_platform = error.kind() == ErrorKind::Config && error.platform().is_some();
+    if !of_platform || error.wait().is_some() || attempt.number() <= MENDING {
+        return error;
+    }
+    let retry = error.retry();
+    let counted = error.with_kind(ErrorKind::UnexpectedReply);
+    counted.with_retry(retry)
 }
 
 /// Where a publication stands whose sending was refused for good. Of a second sending that says nothing of the

@@ -526,3 +526,57 @@ async fn the_platforms_word_on_what_it_accepted_is_final() {
         }
     }
 }
+
+/// A workspace that was deleted, or an instance in whose place pages answer.
+#[tokio::test]
+async fn what_nobody_mends_at_the_platform_is_unknown_at_last() {
+    let moved = || Error::new(ErrorKind::Config, "moved").with_platform(&Platform::X);
+    for mended in [true, false] {
+        for world in worlds().await {
+            let taken = world.accepted().await;
+            world.publisher.answer(Err(unknown()));
+            let lost = world.publish(When::Now).await;
+            world.turn(lost).await;
+            let wrong = async || {
+                let mut states = [PublicationState::Draft; 2];
+                world.clock.advance(chrono::Duration::hours(2));
+                for (post, state) in [taken, lost].into_iter().zip(&mut states) {
+                    let before = world.only(post).await.state;
+                    match before {
+                        PublicationState::Accepted => world.publisher.poll_answer(Err(moved())),
+                        PublicationState::Publishing => world.publisher.find_answer(Err(moved())),
+                        _ => {}
+                    }
+                    *state = world.turn(post).await.0.state;
+                }
+                states
+            };
+            // Whoever has to mend it is given days.
+            for _ in 0..140 {
+                let waits = [PublicationState::Accepted, PublicationState::Publishing];
+                assert_eq!(wrong().await, waits);
+            }
+            if mended {
+                let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
+                world.publisher.find_answer(Ok(found));
+                world.clock.advance(chrono::Duration::hours(7));
+                for post in [taken, lost] {
+                    assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+                }
+            } else {
+                for _ in 0..40 {
+                    wrong().await;
+                }
+                assert_eq!(wrong().await, [PublicationState::Unknown; 2]);
+                // What was taken is asked for once more when it is mended after that.
+                let id = world.only(taken).await.id;
+                world.tenant.resend_unknown(id, "mended").await.unwrap();
+                world.turn(taken).await;
+                world.clock.advance(chrono::Duration::hours(7));
+                let (end, _) = world.turn(taken).await;
+                assert_eq!(end.state, PublicationState::Published);
+            }
+            assert_eq!(world.publisher.texts().len(), 2);
+        }
+    }
+}
