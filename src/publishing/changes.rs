@@ -15,7 +15,7 @@ use super::{
     PublishOptions, TooLate,
     anew::anew,
     job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
-    said_by,
+    routed, said_by,
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
@@ -259,10 +259,11 @@ impl Tenant {
             let accounts = publications.len();
             let says_same = |p: &Publication| said_by(&post, p) == p.content_hash;
             let (same, other): (Vec<_>, Vec<_>) = publications.into_iter().partition(says_same);
-            let checked = other.iter().filter(|p| p.state != PublicationState::Draft);
-            let checked: Vec<_> = checked.map(|p| p.target.account).collect();
-            let voice = Voice::default();
-            self.checked(&post, checked, &voice).await?.check()?;
+            for p in other.iter().filter(|p| p.state != PublicationState::Draft) {
+                let (post, account) = (routed(post.clone(), p), p.route().account);
+                let plan = self.checked(&post, [account], &Voice::default()).await?;
+                plan.check()?;
+            }
             let mut change = PublishingChange {
                 post: Some(post.clone()),
                 accounts,

@@ -260,3 +260,40 @@ async fn a_yes_goes_along_with_its_words_and_with_no_others() {
         assert_eq!(publisher.texts().last().unwrap(), "50 % off everything");
     }
 }
+
+#[tokio::test]
+async fn an_edit_is_checked_for_the_account_that_it_goes_by() {
+    for world in worlds().await {
+        // A network with fewer characters.
+        let second = Account::new(world.tenant.id().clone(), Platform::X, "2");
+        let second = second.on_network(Platform::BLUESKY);
+        let second = world.tenant.add_account(second, Credential::token("t"));
+        let second = second.await.unwrap().id;
+        let set = world.tenant.set_fallback(world.account.id, Some(second));
+        set.await.unwrap();
+        let revoked = Error::new(ErrorKind::Unauthorized, "revoked");
+        world.publisher.answer(Err(revoked));
+        let post = world.publish(When::Now).await;
+        assert_eq!(world.turn(post).await.0.route().account, second);
+
+        let too_long = world.tenant.edit(post, Post::text("a".repeat(400)));
+        let error = too_long.await.unwrap_err();
+        assert_eq!(error.rule(), Some("text.too_long"), "{error:?}");
+        // Its own words go the other way too.
+        let mut own = Post::text("We shipped!");
+        let words = Variant {
+            text: Some("a".repeat(400)),
+            ..Variant::default()
+        };
+        own.accounts.insert(world.account.id, words);
+        let error = world.tenant.edit(post, own).await.unwrap_err();
+        assert_eq!(error.rule(), Some("text.too_long"), "{error:?}");
+        // The first account is no matter any more.
+        assert!(world.tenant.remove_account(world.account.id).await.unwrap());
+        let edited = world.tenant.edit(post, Post::text("We shipped it!"));
+        edited.await.unwrap();
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        let texts = world.publisher.texts();
+        assert_eq!(texts.last().map(String::as_str), Some("We shipped it!"));
+    }
+}
