@@ -178,6 +178,20 @@ impl Receipt {
         }
     }
 
+    /// One of what is public while the platform does not say which of the account's posts it is: the id is another thing's,
+    /// and the post is not known by it.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.data[UNLISTED] = true.into();
+        self
+    }
+
+    /// Whether it names none of the account's posts.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.data[UNLISTED] == true
+    }
+
     /// With the end of its first comment: its id as `comment` in the data. One that the platform refused for good
     /// is [`comment_error`](Self::comment_error), since the post is public all the same.
     ///
@@ -246,6 +260,8 @@ impl Receipt {
     }
 }
 
+/// Where a receipt's data says that it names no post.
+const UNLISTED: &str = "unlisted";
 /// Where a receipt's data says why there is no comment, why the thread is short, and why there are no files.
 const COMMENT_ERROR: &str = "comment_error";
 const FILES_ERROR: &str = "files_error";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, Outcome, Post, Profile, Result, Retry, Taken, async_trait,
+    Error, ErrorKind, Outcome, Post, Profile, Receipt, Result, Retry, Taken, async_trait,
     chrono::{DateTime, Duration, Utc},
     store::{JobState, Publication, PublicationState},
 };
@@ -74,7 +74,8 @@ impl Others {
     /// whether anything of it is out.
     async fn is_rival(&self, other: &Publication, words: &str) -> Result<bool> {
         let engine = &*self.engine;
-        if other.receipt.is_some() || other.handle.is_some() {
+        let named = |receipt: &Receipt| !receipt.is_unlisted();
+        if other.receipt.as_ref().is_some_and(named) || other.handle.is_some() {
             return Ok(false);
         }
         let post = engine.store.post(&other.tenant, other.post).await?;
@@ -82,9 +83,8 @@ impl Others {
             return Ok(false);
         }
         if other.state.is_terminal() {
-            return Ok(
-                other.state == PublicationState::Unknown && other.updated_at >= self.sent_at - SKEW
-            );
+            let unsure = other.receipt.is_some() || other.state == PublicationState::Unknown;
+            return Ok(unsure && other.updated_at >= self.sent_at - SKEW);
         }
         if nothing_out(engine, other).await? {
             return Ok(false);
@@ -122,9 +122,9 @@ impl Taken for Others {
                 "it may be the publication {}, which says the same",
                 other.id
             );
-            let kind = match other.state {
-                PublicationState::Unknown => ErrorKind::CannotTell,
-                _ => ErrorKind::Unavailable,
+            let kind = match other.state.is_terminal() {
+                true => ErrorKind::CannotTell,
+                false => ErrorKind::Unavailable,
             };
             return Err(Error::new(kind, message).with_retry(Retry::Reconcile));
         }

@@ -189,6 +189,26 @@ async fn what_a_step_knows_is_its_own_whoever_else_has_it() {
     assert_eq!(sent.receipt.unwrap().remote_id, id);
 }
 
+/// It is public, and its platform could not tell which post it is: the one that is listed may be this.
+#[tokio::test(start_paused = true)]
+async fn what_is_public_and_has_no_id_is_not_taken_for_a_lost_one() {
+    let world = World::new(of_facebook()).await;
+    let other = world.publish(Post::text("We open")).await;
+    let mut taker = world.turn(other).await;
+    taker.receipt = Some(Receipt::new("container").unlisted());
+    let mut change = PublishingChange::new(world.tenant.id().clone());
+    change.publications = vec![taker];
+    world.store.change_publishing(&change).await.unwrap();
+    world.clock.advance(TimeDelta::minutes(2));
+    world.fault(Fault::CutBefore, 0);
+    let lost = world.publish(Post::text("We open")).await;
+    world.turn(lost).await;
+    world.clock.advance(TimeDelta::minutes(2));
+    let looked = world.turn(lost).await;
+    assert_eq!(looked.receipt, None, "{looked:?}");
+    assert_eq!(looked.state, PublicationState::Unknown);
+}
+
 /// It is out, and the answer to its comment is lost: that is in doubt, the post is not.
 #[tokio::test(start_paused = true)]
 async fn what_has_a_comment_in_doubt_is_not_taken_for_a_lost_one() {

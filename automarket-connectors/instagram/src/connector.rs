@@ -142,9 +142,7 @@ impl Instagram {
                 }
                 Err(error) => return Err(error),
                 Ok(Sent::Unlisted) => {
-                    let data = json!({"container": container});
-                    let mut receipt = Receipt::new(container);
-                    receipt.data = data;
+                    let mut receipt = Receipt::new(container).unlisted();
                     if content.first_comment.is_some() {
                         receipt = receipt.commented(Err(unlisted().about("the first comment")))?;
                     }
@@ -481,10 +479,10 @@ fn made(since: DateTime<Utc>, now: DateTime<Utc>) -> Value {
 
 /// Which media it is, where that could be told.
 fn listed(receipt: &Receipt) -> Result<&str> {
-    if receipt.data["container"].is_null() {
-        return Ok(&receipt.remote_id);
+    match receipt.is_unlisted() {
+        true => Err(unlisted()),
+        false => Ok(&receipt.remote_id),
     }
-    Err(unlisted())
 }
 
 fn unlisted() -> Error {
