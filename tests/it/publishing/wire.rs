@@ -338,7 +338,15 @@ async fn a_network_that_mixpost_lost_is_waited_for_and_its_token_is_not_to_blame
     assert_eq!(why.waits.unwrap().rule, "account.blocked");
     let deletion = world.tenant.delete(out.id).await.unwrap();
     world.tenant.work_on(deletion, LEASE).await.unwrap();
-    // Mixpost itself goes on answering.
+    // Whose token it is may not read posts for a while.
+    let forbidden = Fault::Reply(403, r#"{"message":"Access forbidden."}"#);
+    let role = FaultRule::on("/posts", forbidden).method(Method::GET);
+    world.wire.sandbox.faults().add(role);
+    world.clock.advance(chrono::Duration::hours(7));
+    let asked = turn(&taken).await;
+    assert_eq!(asked.state, PublicationState::Accepted);
+    assert_eq!(asked.error.unwrap().kind, ErrorKind::Unauthorized);
+    // Else Mixpost itself goes on answering.
     world.clock.advance(chrono::Duration::hours(7));
     assert_eq!(turn(&taken).await.state, PublicationState::Published);
     world.tenant.measure_now(out.id).await.unwrap();
