@@ -106,7 +106,8 @@ impl Sent<'_> {
             (Some(photos), _) if files.iter().any(|id| photos.contains(id)) => {
                 return alike.certain();
             }
-            (Some(_), _) => !shown.is_empty(),
+            // What has photos shows them, and these are not ours, or none.
+            (Some(_), _) => true,
         };
         match differs {
             true => alike.doubtful(),

@@ -77,17 +77,21 @@ pub(crate) async fn find_post(
 
 impl Sent<'_> {
     /// A post of this text. Another link makes doubt: how LinkedIn lists that of a card it does not promise. Files are
-    /// known by their URNs, of which only ours has these.
+    /// known by their URNs, of which only ours has these; a post without any makes doubt, too.
     pub(crate) fn fits(self, post: &Post) -> Alike {
         let alike = Alike::new(post.id.as_str(), post.made());
-        if self.unknown_files {
-            return alike;
-        }
         let (sent, listed) = (self.content, post.content.as_ref());
         let sent_files = sent.map(urns).unwrap_or_default();
         let listed_files = listed.map(urns).unwrap_or_default();
         if listed_files.iter().any(|urn| sent_files.contains(urn)) {
             return alike.certain();
+        }
+        // What has files shows them; a card is none.
+        if listed_files.is_empty() && (self.unknown_files || !sent_files.is_empty()) {
+            return alike.doubtful();
+        }
+        if self.unknown_files {
+            return alike;
         }
         let differs = match (sent.and_then(card), listed.and_then(card)) {
             (Some(one), Some(other)) => one != other,

@@ -93,16 +93,20 @@ impl Wanted<'_> {
     /// Whether the files that X shows are ours: their keys end in the ids of the uploads.
     fn fits(self, post: &Post) -> Alike {
         let alike = Alike::new(post.id.as_str(), post.created_at);
-        let Some(media) = self.media else {
-            return alike;
-        };
         let keys = &post.attachments.media_keys;
         let id = |key: &String| key.rsplit('_').next().unwrap_or_default().to_owned();
-        if keys.iter().any(|key| media.contains(&id(key))) {
+        let is_ours = |media: &[String]| keys.iter().any(|key| media.contains(&id(key)));
+        if self.media.is_some_and(is_ours) {
             return alike.certain();
         }
-        // A video may be another post's, whose address the text holds.
-        match keys.is_empty() || media.is_empty() && !entities(self.text).urls.is_empty() {
+        let fits = match self.media {
+            // What has files shows them.
+            sent if keys.is_empty() => sent.is_some_and(<[_]>::is_empty),
+            // A video may be another post's, whose address the text holds.
+            Some(sent) => sent.is_empty() && !entities(self.text).urls.is_empty(),
+            None => true,
+        };
+        match fits {
             true => alike,
             false => alike.doubtful(),
         }
