@@ -9,6 +9,7 @@ use super::Media;
 use crate::{
     AccountId, CampaignId, Error, Platform, PostId, Result,
     profile::{LinkPlace, Profile},
+    text::entities,
 };
 
 /// What is to be said, once, and how single networks or accounts say it differently.
@@ -270,13 +271,15 @@ impl Content {
     }
 }
 
-/// Whether `text` holds `link`, be it without its last slash or with punctuation after it.
+/// Whether `text` holds `link`, be it without its last slash, with punctuation after it, or amid words of a script that
+/// puts no spaces between them.
 fn holds(text: &str, link: &Url) -> bool {
     let bare = |url: &str| url.trim_end_matches('/').to_owned();
     let link = bare(link.as_str());
+    let is_it = |word: &str| Url::parse(word).is_ok_and(|found| bare(found.as_str()) == link);
     // No spelling of it is longer: a text of nothing but addresses shall not cost more than its length.
     let longest = link.len() + 64;
-    text.match_indices("http").any(|(at, _)| {
+    let is_word = text.match_indices("http").any(|(at, _)| {
         let rest = text.get(at..).unwrap_or_default();
         let end = rest
             .char_indices()
@@ -285,9 +288,7 @@ fn holds(text: &str, link: &Url) -> bool {
         let end = end.map_or_else(|| rest.len().min(longest), |(end, _)| end);
         let word = rest.get(..end).unwrap_or_default();
         let trimmed = word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
-        [word, trimmed]
-            .iter()
-            .filter_map(|word| Url::parse(word).ok())
-            .any(|found| bare(found.as_str()) == link)
-    })
+        is_it(word) || is_it(trimmed)
+    });
+    is_word || entities(text).urls.iter().any(|url| is_it(&url.text))
 }

@@ -106,6 +106,11 @@ fn the_link_stands_in_the_text_once() {
         ("See https://acme.dev/p/.", "https://acme.dev/p"),
         ("(https://acme.dev/p)", "https://acme.dev/p/"),
         ("看https://acme.dev/p。", "https://acme.dev/p"),
+        (
+            "詳細はhttps://acme.dev/pをご覧ください",
+            "https://acme.dev/p",
+        ),
+        ("详情见https://acme.dev/p，欢迎", "https://acme.dev/p"),
         ("https://ACME.dev/p", "https://acme.dev/p"),
         ("https://münchen.de!", "https://münchen.de"),
         (
@@ -118,6 +123,7 @@ fn the_link_stands_in_the_text_once() {
     for (text, link) in [
         ("See https://acme.dev/pricing", "https://acme.dev/p"),
         ("See https://acme.dev/p?x=1", "https://acme.dev/p"),
+        ("See https://acme.dev/café", "https://acme.dev/caf"),
         ("See acme.dev/p", "https://acme.dev/p"),
         ("http", "https://acme.dev/p"),
     ] {
