@@ -203,12 +203,16 @@ pub async fn an_empty_post_is_refused_before_any_request(test: &PublisherUnderTe
 /// When one says yes and the other no.
 pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> PublisherUnderTest) {
     type Change = fn(&mut Variant);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
         ("nothing", |_| ()),
         ("a comment", |base| {
             base.first_comment = Some("And more.".to_owned());
         }),
         ("no text", |base| base.text = Some(String::new())),
+        ("a link alone", |base| {
+            base.text = Some(String::new());
+            base.link = "https://acme.example/blog".parse().ok();
+        }),
         ("a long text", |base| base.text = Some("é".repeat(70_000))),
         ("a control character", |base| {
             base.text = Some("bell\u{7}".to_owned());
