@@ -236,7 +236,8 @@ impl Slack {
                     let upload: wire::Upload = self.ask(cx, call).await?;
                     let reply = cx
                         .call(api::upload(&upload.upload_url, file_bytes)?)
-                        .await?;
+                        .await
+                        .map_err(|error| error.with_platform(&PLATFORM))?;
                     if !reply.ok() {
                         return Err(automarket_core::http::classify(&reply, cx.now())
                             .with_platform(&PLATFORM));

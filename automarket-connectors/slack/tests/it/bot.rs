@@ -236,6 +236,18 @@ async fn a_file_that_is_not_taken_keeps_the_message_back() {
 }
 
 #[tokio::test]
+async fn an_upload_that_breaks_is_slacks_trouble() {
+    let (sandbox, fake, clock, notice) = report();
+    let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock));
+    let broken = FaultRule::on("/upload/v1/", Fault::NotSent);
+    sandbox.faults().add(broken);
+    let error = Slack::new().notify(&cx, &notice).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+    assert_eq!(error.platform(), Some(&PLATFORM));
+    assert!(fake.effects().is_empty());
+}
+
+#[tokio::test]
 async fn files_that_are_refused_under_the_message_are_told_of() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, FOREIGN_CHANNEL, "k").with_clock(Arc::new(clock));
