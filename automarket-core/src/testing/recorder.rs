@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -6,11 +6,13 @@ use http::{Request, Response};
 
 use crate::http::{Body, Transport, TransportError};
 
-/// A transport that writes down every request on its way to another. Clones share their memory.
+type Seen = Vec<(Request<Bytes>, Option<Response<Bytes>>)>;
+
+/// A transport that writes down every exchange on its way to another. Clones share their memory.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<dyn Transport>,
-    seen: Arc<Mutex<Vec<Request<Bytes>>>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Recorder {
@@ -26,20 +28,38 @@ impl Recorder {
     /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Request<Bytes>> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let seen = self.seen();
+        seen.iter().map(|(request, _)| request.clone()).collect()
+    }
+
+    /// The requests so far that were answered, each with its answer. One that is still arriving passes by unread.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<(Request<Bytes>, Response<Bytes>)> {
+        let seen = self.seen();
+        let answered = seen
+            .iter()
+            .filter_map(|(request, reply)| Some((request.clone(), reply.clone()?)));
+        answered.collect()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Transport for Recorder {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(request.clone());
-        self.inner.send(request).await
+        let place = {
+            let mut seen = self.seen();
+            seen.push((request.clone(), None));
+            seen.len() - 1
+        };
+        let (parts, body) = self.inner.send(request).await?.into_parts();
+        if let Body::Full(bytes) = &body {
+            let reply = Response::from_parts(parts.clone(), bytes.clone());
+            self.seen()[place].1 = Some(reply);
+        }
+        Ok(Response::from_parts(parts, body))
     }
 }

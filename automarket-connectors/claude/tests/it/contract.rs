@@ -9,9 +9,8 @@ use automarket_connector_claude::{
 use automarket_core::{
     Context, Credential,
     ai::{Generator as _, LanguageModel as _, ModelRequest},
-    chrono::Utc,
     testing::{
-        Description, Fake as _, Recorder, Sandbox,
+        Description, Recorder, Sandbox,
         conformance::generator::{brief, page, question},
     },
 };
@@ -25,9 +24,8 @@ async fn requests_and_the_fakes_answers_follow_the_description() {
     let fake = FakeClaude::new();
     fake.next(Mood::Invent);
     fake.next(Mood::Prose);
-    let fake = Arc::new(fake);
 
-    let wire = Recorder::new(Sandbox::new().with(fake.clone()));
+    let wire = Recorder::new(Sandbox::new().with(Arc::new(fake)));
     let cx = Context::new(wire.clone()).with_credential(Credential::token(FakeClaude::KEY));
     let claude = Claude::default();
     claude.identify(&cx).await.unwrap();
@@ -40,17 +38,16 @@ async fn requests_and_the_fakes_answers_follow_the_description() {
     };
     bare.complete(&cx, &hi).await.unwrap();
 
-    let requests = wire.requests();
+    let exchanges = wire.exchanges();
     assert_eq!(
-        requests.len(),
+        exchanges.len(),
         6,
         "models, three turns, a stream, a bare question"
     );
-    for request in &requests {
+    for (request, reply) in &exchanges {
         assert_eq!(description.request_faults(request), [""; 0], "{request:?}");
-        let reply = fake.handle(request, Utc::now());
         assert_eq!(
-            description.reply_faults(request, &reply),
+            description.reply_faults(request, reply),
             [""; 0],
             "{request:?}"
         );

@@ -1,15 +1,13 @@
 //! The requests as they leave, and both sides held against Meta's own description.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use automarket_connector_facebook::{Facebook, FacebookConfig, FacebookOptions};
 use automarket_connector_graph::testing::{Asked, Nodes};
 use automarket_core::{
-    Bytes, Context, Credential, Delivery, ErrorKind, Intent, Post, Publisher, async_trait,
+    Context, Credential, Delivery, ErrorKind, Intent, Post, Publisher,
     chrono::TimeDelta,
-    http::{Body, Transport, TransportError},
-    http_types::{Request, Response},
-    testing::{Fault, Sandbox, Script},
+    testing::{Fault, Recorder, Script},
 };
 use serde_json::json;
 
@@ -75,27 +73,6 @@ async fn another_host_and_version_can_be_named() {
     wire.finished();
 }
 
-type Exchange = (Request<Bytes>, Response<Bytes>);
-
-/// The sandbox, with both sides of every exchange written down.
-#[derive(Clone)]
-struct Tap {
-    sandbox: Sandbox,
-    seen: Arc<Mutex<Vec<Exchange>>>,
-}
-
-#[async_trait]
-impl Transport for Tap {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let (parts, body) = self.sandbox.send(request.clone()).await?.into_parts();
-        let body = body.collect(1 << 20).await?;
-        let reply = Response::from_parts(parts, body.clone());
-        let copy = Response::from_parts(reply.clone().into_parts().0, body);
-        self.seen.lock().unwrap().push((request, reply));
-        Ok(copy.map(Body::Full))
-    }
-}
-
 /// Which node a path means, and which edge of it.
 fn node(path: &[String]) -> Option<(&'static str, Option<&str>)> {
     let first = path.first()?.as_str();
@@ -114,13 +91,10 @@ fn node(path: &[String]) -> Option<(&'static str, Option<&str>)> {
 #[tokio::test]
 async fn every_request_follows_the_description() {
     let world = World::new();
-    let tap = Tap {
-        sandbox: world.sandbox.clone(),
-        seen: Arc::default(),
-    };
+    let wire = Recorder::new(world.sandbox.clone());
     let cx = || {
         let own = world.cx();
-        Context::new(tap.clone())
+        Context::new(wire.clone())
             .with_clock(Arc::new(world.clock.clone()))
             .with_credential(own.credential().clone())
             .with_account(own.account().unwrap().clone())
@@ -174,7 +148,7 @@ async fn every_request_follows_the_description() {
     }
     let nodes = Nodes::load("facebook");
     let mut edges: Vec<String> = Vec::new();
-    for (request, reply) in tap.seen.lock().unwrap().iter() {
+    for (request, reply) in &wire.exchanges() {
         if request.uri().host() == Some("rupload.facebook.com") {
             continue;
         }

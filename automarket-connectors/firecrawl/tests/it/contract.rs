@@ -8,8 +8,7 @@ use automarket_connector_firecrawl::{
 };
 use automarket_core::{
     Context, Credential, PageSource as _,
-    chrono::Utc,
-    testing::{Description, Fake as _, Recorder, Sandbox},
+    testing::{Description, Recorder, Sandbox},
 };
 use serde_json::json;
 
@@ -24,8 +23,8 @@ async fn requests_and_the_fakes_answers_follow_the_description() {
         branding: Some(json!({"colors": {"primary": "#ff6b35"}})),
         status: 0,
     };
-    let fake = Arc::new(FakeFirecrawl::new().with_page("https://acme.example/", page));
-    let wire = Recorder::new(Sandbox::new().with(fake.clone()));
+    let fake = FakeFirecrawl::new().with_page("https://acme.example/", page);
+    let wire = Recorder::new(Sandbox::new().with(Arc::new(fake)));
     let cx = Context::new(wire.clone()).with_credential(Credential::token(KEY));
     Firecrawl::new()
         .read(&cx, "https://acme.example/")
@@ -33,13 +32,12 @@ async fn requests_and_the_fakes_answers_follow_the_description() {
         .unwrap();
     Firecrawl::new().credits(&cx).await.unwrap();
 
-    let requests = wire.requests();
-    assert_eq!(requests.len(), 2);
-    for request in &requests {
+    let exchanges = wire.exchanges();
+    assert_eq!(exchanges.len(), 2);
+    for (request, reply) in &exchanges {
         assert_eq!(description.request_faults(request), [""; 0], "{request:?}");
-        let reply = fake.handle(request, Utc::now());
         assert_eq!(
-            description.reply_faults(request, &reply),
+            description.reply_faults(request, reply),
             [""; 0],
             "{request:?}"
         );

@@ -1,17 +1,16 @@
 //! The requests as they leave, and both sides held against Meta's own description.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use automarket_connector_graph::testing::{Asked, Nodes};
 use automarket_connector_instagram::{
     Instagram, InstagramConfig, InstagramOptions, Login, UserTag, testing,
 };
 use automarket_core::{
-    Bytes, Context, Credential, ErrorKind, Intent, Media, Post, Publisher, async_trait,
+    Bytes, Context, Credential, ErrorKind, Intent, Media, Post, Publisher,
     content::MediaKind,
-    http::{Body, Transport, TransportError},
-    http_types::{Request, Response},
-    testing::{Fault, Sandbox, Script},
+    http_types::Response,
+    testing::{Fault, Recorder, Script},
 };
 use serde_json::json;
 
@@ -100,27 +99,6 @@ async fn a_refusal_is_this_answer() {
     assert_eq!(error.operation(), Some("media.delete"));
 }
 
-type Exchange = (Request<Bytes>, Response<Bytes>);
-
-/// The sandbox, with both sides of every exchange written down.
-#[derive(Clone)]
-struct Tap {
-    sandbox: Sandbox,
-    seen: Arc<Mutex<Vec<Exchange>>>,
-}
-
-#[async_trait]
-impl Transport for Tap {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let (parts, body) = self.sandbox.send(request.clone()).await?.into_parts();
-        let body = body.collect(1 << 20).await?;
-        let reply = Response::from_parts(parts, body.clone());
-        let copy = Response::from_parts(reply.clone().into_parts().0, body);
-        self.seen.lock().unwrap().push((request, reply));
-        Ok(copy.map(Body::Full))
-    }
-}
-
 /// Which node a path means, and which edge of it. The two logins have nodes of their own.
 fn node<'a>(asked: &'a Asked, reply: &Response<Bytes>) -> Option<(String, Option<&'a str>)> {
     let own = asked.host == "graph.instagram.com";
@@ -150,13 +128,10 @@ async fn every_request_follows_the_description() {
 
 async fn every_request(login: Login) {
     let world = World::of_login(login);
-    let tap = Tap {
-        sandbox: world.sandbox.clone(),
-        seen: Arc::default(),
-    };
+    let wire = Recorder::new(world.sandbox.clone());
     let cx = || {
         let own = world.cx();
-        Context::new(tap.clone())
+        Context::new(wire.clone())
             .with_clock(Arc::new(world.clock.clone()))
             .with_credential(own.credential().clone())
             .with_account(own.account().unwrap().clone())
@@ -211,7 +186,7 @@ async fn every_request(login: Login) {
     }
     let nodes = Nodes::load("instagram");
     let mut edges: Vec<String> = Vec::new();
-    for (request, reply) in tap.seen.lock().unwrap().iter() {
+    for (request, reply) in &wire.exchanges() {
         let asked = Asked::of(request);
         if asked.host == "media.example" {
             continue;

@@ -1,14 +1,13 @@
 //! The requests as they leave, and both sides held against X's own description.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use automarket_connector_x::{Poll, Replies, XConfig, XOptions};
 use automarket_core::{
-    Bytes, Context, Credential, Intent, Media, Post, Publisher, async_trait,
+    Bytes, Context, Credential, Intent, Media, Post, Publisher,
     content::{MediaKind, Variant},
-    http::{Body, Transport, TransportError},
-    http_types::{Request, Response},
-    testing::{Description, Sandbox, Script},
+    http_types::Request,
+    testing::{Description, Recorder, Script},
 };
 use serde_json::json;
 
@@ -55,27 +54,6 @@ async fn a_post_is_this_request() {
     wire.finished();
 }
 
-type Exchange = (Request<Bytes>, Response<Bytes>);
-
-/// The sandbox, with both sides of every exchange written down.
-#[derive(Clone)]
-struct Tap {
-    sandbox: Sandbox,
-    seen: Arc<Mutex<Vec<Exchange>>>,
-}
-
-#[async_trait]
-impl Transport for Tap {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        let (parts, body) = self.sandbox.send(request.clone()).await?.into_parts();
-        let body = body.collect(1 << 20).await?;
-        let reply = Response::from_parts(parts, body.clone());
-        let copy = Response::from_parts(reply.clone().into_parts().0, body);
-        self.seen.lock().unwrap().push((request, reply));
-        Ok(copy.map(Body::Full))
-    }
-}
-
 /// The description of August 2026 has new names for what documentation and clients still send.
 fn renamed(request: &Request<Bytes>) -> Request<Bytes> {
     let mut request = request.clone();
@@ -93,13 +71,10 @@ async fn every_request_and_answer_follows_the_description() {
         self_serve: false,
         ..XConfig::default()
     });
-    let tap = Tap {
-        sandbox: world.sandbox.clone(),
-        seen: Arc::default(),
-    };
+    let wire = Recorder::new(world.sandbox.clone());
     let account = world.cx().account().unwrap().clone();
     let cx = || {
-        Context::new(tap.clone())
+        Context::new(wire.clone())
             .with_clock(Arc::new(world.clock.clone()))
             .with_credential(world.cx().credential().clone())
             .with_account(account.clone())
@@ -148,10 +123,10 @@ async fn every_request_and_answer_follows_the_description() {
         world.x.delete(&cx(), &receipt).await.unwrap();
         world.x.measure(&cx(), &receipt).await.unwrap_err();
     }
-    let seen = tap.seen.lock().unwrap();
+    let seen = wire.exchanges();
     let mut operations: Vec<&str> = Vec::new();
     let description = Description::load("x", "");
-    for (request, reply) in seen.iter() {
+    for (request, reply) in &seen {
         operations.push(request.uri().path());
         assert!(reply.headers().contains_key("x-rate-limit-remaining"));
         let Some(description) = &description else {
