@@ -30,7 +30,8 @@ pub use fault_transport::FaultTransport;
 pub use form::{FormPart, form_parts};
 pub use media_host::LocalMediaHost;
 pub use oauth::{
-    AuthRules, AuthServer, Issued, TradeRule, UserSays, standard_error, standard_reply,
+    AuthRules, AuthServer, Issued, LoginUnderTest, TradeRule, UserSays, standard_error,
+    standard_reply,
 };
 pub use openapi::Description;
 pub use recorder::Recorder;

@@ -8,6 +8,7 @@
 mod conformance;
 mod faults;
 mod gone;
+mod login;
 mod media;
 mod pages;
 mod posts;

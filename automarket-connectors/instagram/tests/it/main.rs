@@ -9,6 +9,7 @@ mod accounts;
 mod conformance;
 mod containers;
 mod faults;
+mod login;
 mod posts;
 mod wire;
 mod world;

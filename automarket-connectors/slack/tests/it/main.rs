@@ -6,6 +6,7 @@
 )]
 
 mod bot;
+mod login;
 mod oauth;
 mod webhook;
 mod wire;

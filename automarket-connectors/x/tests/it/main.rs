@@ -7,6 +7,7 @@
 
 mod conformance;
 mod faults;
+mod login;
 mod media;
 mod posts;
 mod wire;

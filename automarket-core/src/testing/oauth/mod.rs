@@ -1,8 +1,10 @@
 //! A local authorization server that misbehaves as the platforms do.
 
 mod assertion;
+mod login;
 mod rules;
 mod server;
 
+pub use login::LoginUnderTest;
 pub use rules::{AuthRules, Issued, TradeRule, UserSays, standard_error, standard_reply};
 pub use server::AuthServer;

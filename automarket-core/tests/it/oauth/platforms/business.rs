@@ -226,7 +226,7 @@ pub(super) fn zoho() -> Case {
     case("zoho", provider, rules)
 }
 
-pub(super) fn entra(app: App) -> App {
+fn entra(app: App) -> App {
     app.place("tenant", "tenant-1")
         .place("org", "https://acme.crm.dynamics.com")
         .place("x5t", "dGh1bWJwcmludA")
@@ -280,10 +280,7 @@ pub(super) fn dynamics() -> Case {
         },
         ..AuthRules::new(platform, "login.microsoftonline.com")
     };
-    Case {
-        app: entra(App::public("app").key(KEY)),
-        ..case("dynamics", provider, rules)
-    }
+    case("dynamics", provider, rules).app(entra(App::public("app").key(KEY)))
 }
 
 pub(super) fn mailchimp() -> Case {
@@ -374,8 +371,6 @@ pub(super) fn mautic() -> Case {
         },
         ..AuthRules::new(platform, "mkt.acme.dev")
     };
-    Case {
-        app: App::new("app", "app-secret").place("site", "https://mkt.acme.dev/mautic/"),
-        ..case("mautic", provider, rules)
-    }
+    let app = App::new("app", "app-secret").place("site", "https://mkt.acme.dev/mautic/");
+    case("mautic", provider, rules).app(app)
 }
