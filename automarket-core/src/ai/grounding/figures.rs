@@ -8,7 +8,8 @@ use super::{
     digits,
     times::{self, Time},
     units::{
-        Unit, currency, currency_after, last_word, magnitude, next_word, unit_after, unspaced,
+        BLANKS, Unit, cents_after, currency, currency_after, last_word, magnitude, next_word,
+        unit_after, unspaced,
     },
 };
 
@@ -98,10 +99,11 @@ impl Source {
     }
 
     fn holds(&self, figure: &Figure) -> bool {
-        if figure.unit != Unit::Plain {
-            return self
-                .with_unit
-                .contains(&(figure.value.clone(), figure.unit));
+        let held = |unit| self.with_unit.contains(&(figure.value.clone(), unit));
+        match figure.unit {
+            Unit::Plain => {}
+            Unit::Noted(currency) => return held(figure.unit) || held(Unit::Currency(currency)),
+            unit => return held(unit),
         }
         self.values.contains(&figure.value)
             || (!figure.parts.is_empty()
@@ -247,7 +249,10 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
         let dated = date.is_some_and(|date| date.year.is_some());
         let item = is_bullet(before, after, &number) && !dated;
         if !part_of_a_name(before) && !item {
-            found.push(number.figure(before, after));
+            let figure = number.figure(before, after);
+            // Of `349€99` the cents are read.
+            at = figure.end;
+            found.push(figure);
         }
     }
     share_powers(text, &mut found);
@@ -379,6 +384,21 @@ impl<'a> Number<'a> {
         (self.value() == Value::new(&whole, 0)).then(|| (cents(), length, mark))
     }
 
+    /// Whether the sign before is that of the number before it, and this one the mark of a footnote: `9,99 €12`.
+    fn may_be_a_mark(&self, before: &str) -> bool {
+        let before = before.strip_suffix(BLANKS).unwrap_or(before);
+        let rest = before.trim_end_matches(|c: char| c.is_ascii_digit() || ".,".contains(c));
+        let priced = before.get(rest.len()..).unwrap_or_default();
+        let cents = priced
+            .rsplit_once(['.', ','])
+            .is_some_and(|(_, c)| c.len() == 2);
+        let signed = last_word(rest).is_some_and(|(word, _)| currency(word).is_some());
+        // `iPhone 15 €799`.
+        let short = self.end - self.start <= 2;
+        let whole = self.separators.is_empty();
+        priced.ends_with(|c: char| c.is_ascii_digit()) && !signed && whole && (cents || short)
+    }
+
     fn figure(&self, before: &str, after: &str) -> Figure {
         let mut value = self.value();
         let mut end = self.end;
@@ -402,6 +422,15 @@ impl<'a> Number<'a> {
                 rest = behind;
             }
         }
+        if self.separators.is_empty()
+            && money.is_none()
+            && let Some((cents, length)) = cents_after(rest)
+        {
+            value = Value::new(&format!("{}{cents}", self.groups.concat()), -2);
+            end += length;
+            rest = "";
+            unit = Unit::Currency("EUR");
+        }
         if let Some((word, length)) = next_word(rest)
             && let Some(of_word) = magnitude(word, length == word.len(), money.is_some())
         {
@@ -422,7 +451,12 @@ impl<'a> Number<'a> {
         if unit == Unit::Plain
             && let Some((currency, length)) = money
         {
-            unit = Unit::Currency(currency);
+            let sign = before.get(..before.len() - length).unwrap_or_default();
+            let noted = currency == "EUR" && power == 0 && self.may_be_a_mark(sign);
+            unit = match noted {
+                true => Unit::Noted(currency),
+                false => Unit::Currency(currency),
+            };
             start -= length;
         }
         let parts = match self.separators.first() {

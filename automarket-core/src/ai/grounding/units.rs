@@ -12,6 +12,9 @@ const CURRENCIES: [(&str, &str); 7] = [
     ("CHF", "chf franken"),
 ];
 
+/// What may stand between a number and its unit.
+pub(super) const BLANKS: [char; 3] = [' ', '\u{a0}', '\u{202f}'];
+
 /// Words for powers of ten.
 const MAGNITUDES: [(i32, &str); 9] = [
     (2, "hundred hundert"),
@@ -38,6 +41,8 @@ pub(super) enum Unit {
     Percent,
     Times,
     Currency(&'static str),
+    /// Of the sign before, which is the number's before that as well: `9,99 €12` is a price and a footnote's mark.
+    Noted(&'static str),
 }
 
 /// Letters of scripts that put no blank between a word and a number.
@@ -50,7 +55,7 @@ pub(super) fn next_word(rest: &str) -> Option<(&str, usize)> {
     let gap = rest
         .chars()
         .next()
-        .filter(|c| matches!(c, ' ' | '-' | '\u{a0}' | '\u{202f}'))
+        .filter(|c| *c == '-' || BLANKS.contains(c))
         .map_or(0, char::len_utf8);
     let word = rest.get(gap..)?;
     let first = word.chars().next()?;
@@ -65,9 +70,7 @@ pub(super) fn next_word(rest: &str) -> Option<(&str, usize)> {
 
 /// The word or sign before, with its length up to the number.
 pub(super) fn last_word(before: &str) -> Option<(&str, usize)> {
-    let trimmed = before
-        .strip_suffix([' ', '\u{a0}', '\u{202f}'])
-        .unwrap_or(before);
+    let trimmed = before.strip_suffix(BLANKS).unwrap_or(before);
     let last = trimmed.chars().next_back()?;
     let start = if last.is_alphabetic() {
         trimmed.rfind(|c: char| !c.is_alphabetic()).map_or(0, |at| {
@@ -128,6 +131,21 @@ pub(super) fn currency_after(rest: &str, abbreviated: bool) -> Option<(Unit, usi
     let behind = dashed.or_else(|| rest.strip_prefix('.').filter(|_| abbreviated))?;
     let (unit, length) = unit_after(behind)?;
     matches!(unit, Unit::Currency(_)).then_some((unit, rest.len() - behind.len() + length))
+}
+
+/// `349€99`: the cents behind the sign, and their length with it.
+pub(super) fn cents_after(rest: &str) -> Option<(&str, usize)> {
+    let behind = rest.strip_prefix('€')?;
+    let cents = behind.get(..2)?;
+    let mut after = behind.get(2..)?.chars();
+    let goes_on = match after.next() {
+        Some('.' | ',') => after.next().is_some_and(|c| c.is_ascii_digit()),
+        // `10€20€`.
+        Some(c) => c.is_alphanumeric() || "%€$£¥₹⁰¹²³⁴⁵⁶⁷⁸⁹".contains(c),
+        None => false,
+    };
+    let digits = cents.bytes().all(|c| c.is_ascii_digit());
+    (digits && !goes_on).then_some((cents, rest.len() - behind.len() + 2))
 }
 
 fn unit_of(word: &str, attached: bool) -> Option<Unit> {
