@@ -9,7 +9,7 @@ use super::{
     times::{self, Time},
     units::{
         BLANKS, Unit, cents_after, currency, currency_after, last_word, magnitude, next_word,
-        unit_after, unspaced,
+        side_after, unit_after, unspaced,
     },
 };
 
@@ -79,7 +79,13 @@ impl Source {
             found.values.extend(figure.parts);
             let noted = figure.noted.map(|value| (value, figure.unit));
             found.with_unit.extend(noted);
-            found.values.insert(figure.value.clone());
+            let rest = text.get(figure.end..).unwrap_or_default();
+            if figure.unit == Unit::Plain && side_after(rest).is_some() {
+                found.with_unit.insert((figure.value.clone(), Unit::By));
+            }
+            if figure.unit != Unit::Inner {
+                found.values.insert(figure.value.clone());
+            }
             found.with_unit.insert((figure.value, figure.unit));
         }
         for date in dates {
@@ -102,6 +108,8 @@ impl Source {
         let held = |unit| self.with_unit.contains(&(figure.value.clone(), unit));
         match figure.unit {
             Unit::Plain => {}
+            Unit::Inner if held(Unit::Inner) => return true,
+            Unit::Inner => {}
             Unit::Noted(currency) => return held(figure.unit) || held(Unit::Currency(currency)),
             unit => return held(unit),
         }
@@ -259,12 +267,24 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
     found
 }
 
+/// Whether letters behind a digit stand before (`19h30`, `70x180`): no name begins so.
+fn is_inner(before: &str) -> bool {
+    let mut back = before.chars().rev();
+    let letters = back
+        .by_ref()
+        .take(4)
+        .take_while(|c| c.is_alphabetic() && !unspaced(*c))
+        .count();
+    let behind = before.chars().rev().nth(letters);
+    (1..=3).contains(&letters) && behind.is_some_and(|c| c.is_ascii_digit())
+}
+
 /// `B2B`, `H100`, `GPT-4`: those are judged as names. `v2.0` is none.
 fn part_of_a_name(before: &str) -> bool {
     let mut back = before.chars().rev();
     match back.next() {
         Some('v' | 'V') if !back.clone().next().is_some_and(char::is_alphanumeric) => false,
-        Some(c) if c.is_alphabetic() => !unspaced(c),
+        Some(c) if c.is_alphabetic() => !unspaced(c) && !is_inner(before),
         Some('-' | '\u{2011}') => back.next().is_some_and(char::is_uppercase),
         _ => false,
     }
@@ -442,13 +462,16 @@ impl<'a> Number<'a> {
             rest = rest.get(length..).unwrap_or_default();
             abbreviated = matches!(&*word.to_lowercase(), "mio" | "mrd" | "tsd");
         }
-        if let Some((found, length)) =
+        let side = side_after(rest);
+        if side == Some(false) {
+            unit = Unit::By;
+        } else if let Some((found, length)) =
             unit_after(rest).or_else(|| currency_after(rest, abbreviated))
         {
             unit = found;
             end += length;
         }
-        if unit == Unit::Plain
+        if matches!(unit, Unit::Plain | Unit::By)
             && let Some((currency, length)) = money
         {
             let sign = before.get(..before.len() - length).unwrap_or_default();
@@ -458,6 +481,12 @@ impl<'a> Number<'a> {
                 false => Unit::Currency(currency),
             };
             start -= length;
+        }
+        if unit == Unit::Plain
+            && before.ends_with(|c: char| c.is_alphabetic() && !"xX".contains(c))
+            && is_inner(before)
+        {
+            unit = Unit::Inner;
         }
         let parts = match self.separators.first() {
             Some(' ') => self

@@ -40,6 +40,10 @@ pub(super) enum Unit {
     Plain,
     Percent,
     Times,
+    /// The first of two sides: `70x180`.
+    By,
+    /// Behind a letter within a word that a digit begins: the 30 of `19h30`.
+    Inner,
     Currency(&'static str),
     /// Of the sign before, which is the number's before that as well: `9,99 €12` is a price and a footnote's mark.
     Noted(&'static str),
@@ -131,6 +135,21 @@ pub(super) fn currency_after(rest: &str, abbreviated: bool) -> Option<(Unit, usi
     let behind = dashed.or_else(|| rest.strip_prefix('.').filter(|_| abbreviated))?;
     let (unit, length) = unit_after(behind)?;
     matches!(unit, Unit::Currency(_)).then_some((unit, rest.len() - behind.len() + length))
+}
+
+/// Whether another side follows (`x180`, ` x 180`, ` × 180`), and whether that can be no more than a word (` x `).
+pub(super) fn side_after(rest: &str) -> Option<bool> {
+    let behind = rest.strip_prefix(BLANKS);
+    let mut chars = behind.unwrap_or(rest).chars();
+    let sign = chars.next().filter(|c| "xX×".contains(*c))?;
+    let mut next = chars.next()?;
+    if behind.is_some() {
+        next = Some(next)
+            .filter(|c| BLANKS.contains(c))
+            .and(chars.next())?;
+    }
+    next.is_ascii_digit()
+        .then_some(behind.is_some() && sign != '×')
 }
 
 /// `349€99`: the cents behind the sign, and their length with it.

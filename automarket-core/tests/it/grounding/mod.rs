@@ -241,6 +241,55 @@ fn a_sign_behind_one_number_is_not_the_next_ones() {
 }
 
 #[test]
+fn numbers_within_a_word_that_a_digit_begins_are_figures() {
+    judge(
+        &[
+            ("à 19 h 30", "à 19h30"),
+            ("19:30", "19h30"),
+            ("Film : 1 h 45 min", "1h45"),
+            ("3 min 30", "3min30"),
+            ("1m80", "1m80"),
+            // A name begins with a letter.
+            ("B2B for A1b2", "B2B for A1b2"),
+            ("H100 GPUs", "H100 GPUs"),
+            // Sides.
+            ("70 x 180 cm", "70x180 cm"),
+            ("70x180 cm", "70 x 180 cm, 70×180 cm"),
+            ("Format 50 x 70 cm", "50x70 cm"),
+            ("Format 50 x 70 cm", "50 × 70 cm"),
+            ("50 × 70 cm", "50 x 70 cm, 50X70 cm"),
+            ("42 x 59,4 cm", "42x59,4 cm"),
+            ("2 x 500 g", "2x500 g"),
+            ("12 x 18 in", "12×18 in"),
+            ("Größe: 30x20x10 cm", "30 x 20 x 10 cm"),
+            ("30 x 20 x 10 cm", "30x20x10 cm"),
+            ("50 cm breit, 70 cm hoch", "50 x 70 cm"),
+            ("10x faster", "10x faster"),
+            ("10x faster", "10 × faster"),
+        ],
+        &[
+            ("Concert à 19h30", "Rendez-vous à 19h45", &["45"]),
+            ("Concert à 19h30, 20 places", "à 20h15", &["15"]),
+            ("Film : 1h45", "1h30", &["30"]),
+            ("Foulard 70x180 cm", "70x140 cm", &["140"]),
+            ("Foulard 70x180 cm", "80x180 cm", &["80"]),
+            ("1920x1080", "1920x1200", &["1200"]),
+            ("1m80", "1m60", &["60"]),
+            ("3min30", "3min45", &["45"]),
+            ("10 teams", "10x faster", &["10x"]),
+            ("10 teams", "10 × faster", &["10 ×"]),
+            ("3 teams, 20 €", "3x20 €", &["3"]),
+            ("1920x1080", "1920x faster", &["1920x"]),
+            ("10x5 cm", "10x faster", &["10x"]),
+            ("10 teams, 5 clouds", "10x 5 faster", &["10x"]),
+            // What stands within a word is no number of its own.
+            ("Concert à 19h30", "30 places", &["30"]),
+            ("1m80", "80 %", &["80 %"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[
