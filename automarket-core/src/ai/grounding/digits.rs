@@ -42,7 +42,7 @@ const ZEROS: [u32; 12] = [
 
 /// Digits of every script and the signs beside them as ASCII, or as they are in Latin script.
 pub(super) fn ascii(text: &str) -> String {
-    thousands(text)
+    thousands(&points(text))
         .chars()
         .map(|c| match c {
             '٬' => ',',
@@ -91,6 +91,33 @@ fn thousands(text: &str) -> String {
         }
         out.push_str(piece);
     }
+    out
+}
+
+/// `３．５％` with a full stop. At a line's beginning it may part an item's number from its text (`１．５つ`), without a word or
+/// sign behind it a month from its day (`１２．５（金）`), and several are more than a decimal's.
+fn points(text: &str) -> String {
+    let wide = |c: char| ('０'..='９').contains(&c);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('．') {
+        out.push_str(before);
+        let whole = out.trim_end_matches(wide);
+        let sign = |c: char| !c.is_alphanumeric() && !"\n.．".contains(c);
+        let line = whole.trim_end_matches(sign);
+        let begins = line.is_empty() || line.ends_with('\n');
+        let after = behind.trim_start_matches(wide).chars().next();
+        let counts = after.is_some_and(|c| c.is_alphanumeric() || "%％℃".contains(c));
+        let alone =
+            whole.len() < out.len() && !whole.ends_with(['．', '.']) && behind.starts_with(wide);
+        out.push(if alone && counts && !begins {
+            '.'
+        } else {
+            '．'
+        });
+        rest = behind;
+    }
+    out.push_str(rest);
     out
 }
 
