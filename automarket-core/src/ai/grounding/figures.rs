@@ -333,7 +333,7 @@ impl<'a> Number<'a> {
             let group = digits(number.end + separator.len_utf8());
             let joins = match separator {
                 '.' | ',' => !group.is_empty(),
-                ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}' | '\u{2009}' => {
+                ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}' => {
                     group.len() == 3
                         && first.len() <= 3
                         && number.separators.last().is_none_or(|one| *one == separator)

@@ -123,7 +123,12 @@ impl GroundingSource {
 }
 
 fn read(text: &str, yen: char) -> String {
-    let signs = |c| if matches!(c, '¥' | '￥') { yen } else { c };
+    let signs = |c| match c {
+        '¥' | '￥' => yen,
+        // Figure, thin and hair spaces, as well set pages have them before a unit.
+        '\u{2007}' | '\u{2009}' | '\u{200a}' => '\u{202f}',
+        c => c,
+    };
     digits::ascii(&text.nfc().map(signs).collect::<String>())
 }
 

@@ -56,11 +56,12 @@ pub(super) fn unspaced(c: char) -> bool {
 
 /// The word or sign that follows, with the length up to its end: at once, after one blank or a hyphen.
 pub(super) fn next_word(rest: &str) -> Option<(&str, usize)> {
-    let gap = rest
-        .chars()
-        .next()
-        .filter(|c| *c == '-' || BLANKS.contains(c))
-        .map_or(0, char::len_utf8);
+    let mut chars = rest.chars();
+    let mut gap = chars.next();
+    // The wide blank of Japanese parts words: `定員100　円卓`.
+    let wide = gap == Some('\u{3000}') && !chars.next().is_some_and(char::is_alphabetic);
+    gap = gap.filter(|c| wide || *c == '-' || BLANKS.contains(c));
+    let gap = gap.map_or(0, char::len_utf8);
     let word = rest.get(gap..)?;
     let first = word.chars().next()?;
     let end = if first.is_alphabetic() && !unspaced(first) {

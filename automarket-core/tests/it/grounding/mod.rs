@@ -290,6 +290,33 @@ fn numbers_within_a_word_that_a_digit_begins_are_figures() {
 }
 
 #[test]
+fn a_blank_before_a_unit_may_be_thin_or_wide() {
+    judge(
+        &[
+            ("20\u{2009}% Rabatt", "20 % Rabatt"),
+            ("20 % Rabatt", "20\u{200a}% Rabatt"),
+            ("9,90\u{2009}€", "9,90 €"),
+            ("€\u{2007}9,90", "9,90 €"),
+            ("3\u{2009}Mio.\u{2009}€", "3 Millionen Euro"),
+            ("10\u{2007}000 Besucher", "10.000 Besucher"),
+            ("10\u{200a}000 Besucher", "10\u{2009}000 Besucher"),
+            ("50\u{3000}％OFF", "50%OFF"),
+            (
+                "um 18\u{2009}Uhr, am 12.\u{2009}März 2025",
+                "18:00, 12.03.2025",
+            ),
+        ],
+        &[
+            ("20\u{2009}% Rabatt", "30 % Rabatt", &["30 %"]),
+            ("20\u{2009}% Rabatt", "20 €", &["20 €"]),
+            ("定員100\u{3000}円卓", "100円", &["100円"]),
+            ("100\u{3000}200\u{3000}300", "100,200", &["100,200"]),
+            ("2025\u{3000}万博", "2025万", &["2025万"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[
