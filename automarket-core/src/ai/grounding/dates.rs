@@ -1,6 +1,8 @@
-//! Dates: `2025-03-12`, `2025.03.12`, `2025年3月12日`, `12.03.2025`, `12. März 2025`, `March 12, 2025`.
+//! Dates: `2025-03-12`, `2025.03.12`, `2025年3月12日`, `3月12日`, `12.03.2025`, `12. März 2025`, `March 12, 2025`.
 
 use std::ops::Range;
+
+use super::units::{BLANKS, unspaced};
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -63,6 +65,8 @@ pub(super) fn find(text: &str) -> Vec<Date> {
             let within = found.last().is_some_and(|date| at < date.span.end);
             if !within && !before.is_some_and(|c: char| c.is_ascii_digit()) {
                 let date = iso(text, at).or_else(|| year_first(text, at));
+                let date = date.or_else(|| month_day(text, at));
+                let date = date.or_else(|| last_day(text, at, found.last()?));
                 let date = date.or_else(|| dotted(text, at));
                 let date = date.or_else(|| dotted_day(text, at));
                 found.extend(date.or_else(|| day_first(text, at)));
@@ -146,6 +150,40 @@ fn year_first(text: &str, start: usize) -> Option<Date> {
         })
 }
 
+/// `3月12日`, `3월 12일`.
+fn month_day(text: &str, start: usize) -> Option<Date> {
+    if is_begun(text.get(..start)?) {
+        return None;
+    }
+    let mut reader = Reader { text, at: start };
+    let month = reader.number(2)?;
+    reader.skip("月").or_else(|| reader.skip("월"))?;
+    let _ = reader.blank();
+    let day = reader.day()?;
+    let date = reader.date(start, day, month, None)?;
+    Some(Date { sure: true, ..date })
+}
+
+/// The 25 of `12月5日から25日`, `12월 5일(금)~25일`.
+fn last_day(text: &str, start: usize, first: &Date) -> Option<Date> {
+    let between = text
+        .get(first.span.end..start)
+        .filter(|between| between.len() <= 20)?;
+    let weekday = between
+        .strip_prefix(['(', '（'])
+        .and_then(|rest| rest.split_once([')', '）']));
+    let between = weekday.map_or(between, |(_, behind)| behind).trim();
+    if !matches!(between, "から" | "-" | "–" | "~" | "～" | "〜" | "부터")
+        || !text.get(first.span.clone())?.ends_with(['日', '일'])
+    {
+        return None;
+    }
+    let mut reader = Reader { text, at: start };
+    let day = reader.day()?;
+    let date = reader.date(start, day, first.month, None)?;
+    Some(Date { sure: true, ..date })
+}
+
 /// `12.03.2025`, `12. 3. 2025`.
 fn dotted(text: &str, start: usize) -> Option<Date> {
     if is_begun(text.get(..start)?) {
@@ -188,7 +226,7 @@ fn dotted_day(text: &str, start: usize) -> Option<Date> {
 /// The word before a place, a blank between.
 fn before_word(text: &str, at: usize) -> &str {
     let before = text.get(..at).unwrap_or_default();
-    let Some(before) = before.strip_suffix([' ', '\u{a0}', '\u{202f}']) else {
+    let Some(before) = before.strip_suffix(BLANKS) else {
         return "";
     };
     let rest = before.trim_end_matches(char::is_alphabetic);
@@ -200,7 +238,7 @@ fn is_begun(before: &str) -> bool {
     let group = before
         .strip_suffix(['.', ','])
         .is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()));
-    group || before.ends_with(char::is_alphabetic)
+    group || before.ends_with(|c: char| c.is_alphabetic() && !unspaced(c))
 }
 
 /// `12. März 2025`, `12th of March`, `12 marca 2025`.
@@ -261,7 +299,7 @@ impl<'a> Reader<'a> {
 
     fn blank(&mut self) -> Option<()> {
         let blank = self.rest().chars().next()?;
-        matches!(blank, ' ' | '\u{a0}' | '\u{202f}').then(|| self.at += blank.len_utf8())
+        BLANKS.contains(&blank).then(|| self.at += blank.len_utf8())
     }
 
     /// The letters that follow.
@@ -282,6 +320,13 @@ impl<'a> Reader<'a> {
             .ok()?;
         self.at += length;
         Some(number)
+    }
+
+    /// A day with its mark: `12日`, but not the days of `12日間`.
+    fn day(&mut self) -> Option<usize> {
+        let day = self.number(2)?;
+        self.skip("日").or_else(|| self.skip("일"))?;
+        (!self.rest().starts_with(['間', '간', '目', '째'])).then_some(day)
     }
 
     fn year(&mut self) -> Option<usize> {
