@@ -47,6 +47,8 @@ pub(super) struct Date {
     pub(super) month_at: Option<usize>,
     /// Whether it can be nothing else: it has a year, or `am` stands before it.
     pub(super) sure: bool,
+    /// Whether its month is a name that stands behind its day: those names are not judged elsewhere.
+    pub(super) named: bool,
 }
 
 /// What stands before a day: `am 12.03.`, `on March 12`.
@@ -93,6 +95,44 @@ pub(super) fn month(word: &str) -> Option<usize> {
         .map(|at| at + 1)
 }
 
+/// The months that a word may name, in full or shortened (`Dez`).
+pub(super) fn months_of(word: &str) -> impl Iterator<Item = usize> {
+    let word = match word.len() {
+        3..=20 => word.to_lowercase(),
+        _ => "-".to_owned(),
+    };
+    let lists = MONTHS.iter().zip(BEHIND_A_DAY).enumerate();
+    lists
+        .filter(move |(_, (english, names))| {
+            let mut names = names.split_whitespace();
+            english.starts_with(&word) || names.any(|name| name.starts_with(&word))
+        })
+        .map(|(at, _)| at + 1)
+}
+
+/// What may be a day and a month or the other way round: `12/05/2025`, `5-12`, `12.05.`.
+pub(super) fn pairs(text: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut before = None;
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_digit() && !before.is_some_and(|c: char| c.is_ascii_digit()) {
+            let mut reader = Reader { text, at };
+            let first = reader.number(2);
+            let parted = ["/", "-", "."]
+                .iter()
+                .any(|mark| reader.skip(mark).is_some());
+            let _ = reader.blank();
+            if let Some(first) = first.filter(|_| parted)
+                && let Some(second) = reader.number(2)
+            {
+                found.extend([(first, second), (second, first)]);
+            }
+        }
+        before = Some(c);
+    }
+    found
+}
+
 fn iso(text: &str, start: usize) -> Option<Date> {
     let span = start..start + 10;
     let window = text.get(span.clone())?;
@@ -116,6 +156,7 @@ fn iso(text: &str, start: usize) -> Option<Date> {
         year: window.get(..4)?.parse().ok(),
         month_at: Some(start + 5),
         sure: true,
+        named: false,
     })
 }
 
@@ -264,7 +305,9 @@ fn day_first(text: &str, start: usize) -> Option<Date> {
     })?;
     reader.at += word.len();
     let year = reader.year_behind();
-    reader.date(start, day, month, year)
+    let date = reader.date(start, day, month, year)?;
+    let named = english.is_none();
+    Some(Date { named, ..date })
 }
 
 /// `March 12, 2025`.
@@ -363,6 +406,7 @@ impl<'a> Reader<'a> {
             month,
             year,
             month_at: None,
+            named: false,
             sure: year.is_some() || BEFORE_A_DAY.contains(&&*word),
         })
     }

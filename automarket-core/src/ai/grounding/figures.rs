@@ -45,6 +45,12 @@ pub(super) struct Source {
     months: HashSet<usize>,
     /// Day, month and year; each without its year too.
     dates: HashSet<(usize, usize, Option<usize>)>,
+    /// Day and month of every date, sure or not.
+    days: HashSet<(usize, usize)>,
+    /// What may be such, by figures.
+    pairs: HashSet<(usize, usize)>,
+    /// Months named or shortened anywhere, in any language.
+    named: HashSet<usize>,
     /// Times of day, in minutes.
     times: HashSet<usize>,
 }
@@ -56,6 +62,9 @@ impl Source {
             values: HashSet::new(),
             months: HashSet::new(),
             dates: HashSet::new(),
+            days: HashSet::new(),
+            pairs: HashSet::new(),
+            named: HashSet::new(),
             times: HashSet::new(),
         };
         let text = digits::for_words(source);
@@ -88,7 +97,9 @@ impl Source {
             }
             found.with_unit.insert((figure.value, figure.unit));
         }
+        found.pairs.extend(dates::pairs(&text));
         for date in dates {
+            found.days.insert((date.day, date.month));
             // Without a year a word behind a number may be none: `3 mai` is Romanian for three more.
             if date.sure {
                 found.months.insert(date.month);
@@ -99,8 +110,14 @@ impl Source {
                 found.dates.insert((date.day, date.month, Some(year)));
             }
         }
-        let words = text.split(|c: char| !c.is_alphabetic());
-        found.months.extend(words.filter_map(dates::month));
+        let words = || text.split(|c: char| !c.is_alphabetic());
+        found.months.extend(words().filter_map(dates::month));
+        if !found.days.is_empty() {
+            let words: HashSet<&str> = words().collect();
+            found
+                .named
+                .extend(words.into_iter().flat_map(dates::months_of));
+        }
         found
     }
 
@@ -126,6 +143,14 @@ impl Source {
     /// Whether the source says this date, in whatever spelling; without its year, if the text leaves that out.
     fn holds_date(&self, date: &Date) -> bool {
         self.dates.contains(&(date.day, date.month, date.year))
+    }
+
+    /// Whether the source has the day of this date in another month alone, and nothing of its month.
+    fn has_another_month(&self, date: &Date) -> bool {
+        let day = |month| self.days.contains(&(date.day, month));
+        let other = (1..=12).any(day) && !day(date.month);
+        let maybe = self.pairs.contains(&(date.day, date.month));
+        other && !maybe && !self.months.contains(&date.month) && !self.named.contains(&date.month)
     }
 }
 
@@ -159,6 +184,17 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
             claims.push(Claim {
                 start: figure.start,
                 text: text.get(span).unwrap_or_default().to_owned(),
+                kind: UngroundedKind::Figure,
+            });
+        }
+    }
+    // The numbers of `12. Mai` may all stand there.
+    for date in dates.iter().filter(|date| date.named) {
+        let claimed = |claim: &Claim| date.span.contains(&claim.start);
+        if source.has_another_month(date) && !claims.iter().any(claimed) {
+            claims.push(Claim {
+                start: date.span.start,
+                text: text.get(date.span.clone()).unwrap_or_default().to_owned(),
                 kind: UngroundedKind::Figure,
             });
         }

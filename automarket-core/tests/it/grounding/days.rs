@@ -126,6 +126,46 @@ fn a_month_and_a_day_are_a_date_without_a_year() {
 }
 
 #[test]
+fn a_day_of_another_month_is_missed_in_each_language() {
+    judge(
+        &[
+            ("am 12. März 2025", "im März, am 12. März"),
+            ("Messe 12. März", "am 12. März"),
+            ("12/05/2025 und 12. März 2025", "am 12. März, am 12. Mai"),
+            ("12-05-2025, 12. März 2025", "am 12. Mai 2025"),
+            ("ab 12.05., 12. März 2025", "12. Mai"),
+            ("12. Dez. und 12. März 2025", "am 12. Dezember"),
+            ("12 déc., 12 mars 2025", "le 12 décembre"),
+            ("Dezember: 12., 14. Am 12. März Pause", "am 12. Dezember"),
+            ("12. März 2025, Programm im Mai", "am 12. Mai"),
+            ("2025年3月12日", "am 12. März"),
+        ],
+        &[
+            ("am 12. März 2025", "am 12. Mai", &["12. Mai"]),
+            ("am 12. März 2025", "12. April 2025", &["12. April 2025"]),
+            (
+                "am 12. März 2025, 12 Teams",
+                "am 12. Mai 2025",
+                &["12. Mai 2025"],
+            ),
+            ("Messe: 12. März", "am 12. Oktober", &["12. Oktober"]),
+            ("le 12 mars 2025", "le 12 juin 2025", &["12 juin 2025"]),
+            ("il 12 marzo 2025", "il 12 maggio 2025", &["12 maggio 2025"]),
+            ("12 marca 2025", "12 maja 2025", &["12 maja 2025"]),
+            ("12 марта 2025", "12 мая 2025", &["12 мая 2025"]),
+            (
+                "du 28 novembre au 23 décembre 2025",
+                "du 28 octobre au 23 novembre 2025",
+                &["28 octobre"],
+            ),
+            ("3月12日、12名", "am 12. Mai", &["12. Mai"]),
+            ("March 12, 2025", "on May 12, 2025", &["May"]),
+            ("am 12. März 2025", "am 13. Mai 2025", &["13"]),
+        ],
+    );
+}
+
+#[test]
 fn one_time_of_day_is_one_however_it_is_written() {
     judge(
         &[
