@@ -8,8 +8,8 @@ use super::{
     digits,
     times::{self, Time},
     units::{
-        BLANKS, Unit, cents_after, currency, currency_after, last_word, magnitude, next_word,
-        side_after, unit_after, unspaced,
+        BLANKS, Unit, cents_after, currency, currency_after, currency_of, last_word, magnitude,
+        next_word, side_after, unit_after, unspaced,
     },
 };
 
@@ -488,7 +488,12 @@ impl<'a> Number<'a> {
             unit = Unit::Currency("EUR");
         }
         if let Some((word, length)) = next_word(rest)
-            && let Some(of_word) = magnitude(word, length == word.len(), money.is_some())
+            && let Some(of_word) = magnitude(
+                word,
+                length == word.len(),
+                money.is_some(),
+                rest.get(length..).unwrap_or_default(),
+            )
         {
             // No cents stand before a million.
             value = noted.take().unwrap_or(value);
@@ -501,8 +506,9 @@ impl<'a> Number<'a> {
         let side = side_after(rest);
         if side == Some(false) {
             unit = Unit::By;
-        } else if let Some((found, length)) =
-            unit_after(rest).or_else(|| currency_after(rest, abbreviated))
+        } else if let Some((found, length)) = unit_after(rest)
+            .or_else(|| currency_after(rest, abbreviated))
+            .or_else(|| currency_of(rest).filter(|_| power >= 6))
         {
             unit = found;
             end += length;

@@ -91,7 +91,15 @@ pub(super) fn last_word(before: &str) -> Option<(&str, usize)> {
 }
 
 /// `5m` alone are metres, `£5m` are millions.
-pub(super) fn magnitude(word: &str, attached: bool, of_money: bool) -> Option<i32> {
+pub(super) fn magnitude(word: &str, attached: bool, of_money: bool, behind: &str) -> Option<i32> {
+    // `5 M€`, `5 Md€`.
+    let priced = behind.starts_with(['€', '$', '£']);
+    match word {
+        "k" | "K" if priced => return Some(3),
+        "M" if priced => return Some(6),
+        "Md" | "Mds" if priced => return Some(9),
+        _ => {}
+    }
     if attached {
         match word {
             "M" => return Some(6),
@@ -124,6 +132,17 @@ pub(super) fn unit_after(rest: &str) -> Option<(Unit, usize)> {
         ("per" | "pour" | "por", "cent" | "ciento" | "cento")
     )
     .then_some((Unit::Percent, length + more))
+}
+
+/// The currency of a million: `5 millions d’euros`, `5 milioni di euro`.
+pub(super) fn currency_of(rest: &str) -> Option<(Unit, usize)> {
+    let behind = rest.strip_prefix(BLANKS)?;
+    let of = ["d'", "d’", "de ", "di "]
+        .iter()
+        .find_map(|of| behind.strip_prefix(of))?;
+    let (word, length) = next_word(of)?;
+    let currency = currency(word).filter(|_| length == word.len())?;
+    Some((Unit::Currency(currency), rest.len() - of.len() + length))
 }
 
 /// The currency behind what German writes between: `3 Mio. €`, `9,- €`.
@@ -171,7 +190,7 @@ pub(super) fn cents_after(rest: &str) -> Option<(&str, usize)> {
 fn unit_of(word: &str, attached: bool) -> Option<Unit> {
     match word.to_lowercase().as_str() {
         "%" | "percent" | "pct" | "prozent" | "procent" => Some(Unit::Percent),
-        "×" | "fold" | "times" | "mal" | "fach" => Some(Unit::Times),
+        "×" | "fold" | "times" | "mal" | "fach" | "fois" => Some(Unit::Times),
         "x" if attached => Some(Unit::Times),
         _ => currency(word).map(Unit::Currency),
     }

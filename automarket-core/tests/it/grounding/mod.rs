@@ -317,6 +317,39 @@ fn a_blank_before_a_unit_may_be_thin_or_wide() {
 }
 
 #[test]
+fn money_is_read_as_the_french_write_it() {
+    judge(
+        &[
+            ("une levée de 5 M€", "5 millions d’euros"),
+            ("5 millions d’euros", "5 M€, 5M€, 5 millions €"),
+            ("5 millions d'euros", "5 millions d’euros"),
+            ("2 milliards d’euros", "2 Md€"),
+            ("30 k€", "30 000 €"),
+            ("5 milioni di euro", "5 Mio. €"),
+            ("5 millones de euros", "5 M€"),
+            ("1,5 million d’utilisateurs", "1,5 million d’utilisateurs"),
+            ("5 millions de clients", "5 millions"),
+            ("paiement en 3 fois sans frais", "3x sans frais"),
+            ("3x sans frais", "en 3 fois"),
+        ],
+        &[
+            (
+                "5 millions d’utilisateurs",
+                "5 millions d’euros",
+                &["5 millions d’euros"],
+            ),
+            ("5 M€", "5 €", &["5 €"]),
+            ("5 M€", "5 k€", &["5 k€"]),
+            ("5 M€", "5 millions de dollars", &["5 millions de dollars"]),
+            ("5 millions de clients", "5 M€", &["5 M€"]),
+            ("5 millions d’eurosceptiques", "5 M€", &["5 M€"]),
+            ("5 M", "5 M€", &["5 M€"]),
+            ("3 clients", "3x sans frais", &["3x"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[
