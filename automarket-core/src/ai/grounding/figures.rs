@@ -173,7 +173,10 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         let joins = |c: char| c.is_alphanumeric() || "-'’\u{2011}_&".contains(c);
         let before = text.get(..span.start).unwrap_or_default();
         let after = text.get(span.end..).unwrap_or_default();
-        let alone = !before.ends_with(joins) && !after.starts_with(joins);
+        let hyphens = ['-', '\u{2011}'];
+        let signed =
+            matches!(figure.unit, Unit::Percent | Unit::Currency(_)) && before.ends_with(hyphens);
+        let alone = (signed || !before.ends_with(joins)) && !after.starts_with(joins);
         if alone {
             masked.replace_range(span.clone(), &" ".repeat(span.len()));
         }
@@ -292,8 +295,14 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
         let date = dates.get(date).filter(|date| date.span.start == start);
         let dated = date.is_some_and(|date| date.year.is_some());
         let item = is_bullet(before, after, &number) && !dated;
-        if !part_of_a_name(before) && !item {
-            let figure = number.figure(before, after);
+        let figure = number.figure(before, after);
+        // `SALE-70%`, `iPhone-15€`; of `GPT-4 $20` the sign is the next one's.
+        let priced = match figure.unit {
+            Unit::Percent => true,
+            Unit::Currency(_) => after.starts_with(['€', '$', '£']),
+            _ => false,
+        };
+        if (!part_of_a_name(before) || priced) && !item {
             // Of `349€99` the cents are read.
             at = figure.end;
             found.push(figure);
@@ -315,12 +324,24 @@ fn is_inner(before: &str) -> bool {
     (1..=3).contains(&letters) && behind.is_some_and(|c| c.is_ascii_digit())
 }
 
+/// Whether a currency's code stands before (`CHF49`); `Euro6` is a norm.
+fn is_code(before: &str) -> bool {
+    last_word(before).is_some_and(|(word, length)| {
+        let apart = !before
+            .get(..before.len() - length)
+            .unwrap_or_default()
+            .ends_with(char::is_alphanumeric);
+        let code = length == 3 && word.bytes().all(|c| c.is_ascii_uppercase());
+        apart && code && currency(word).is_some()
+    })
+}
+
 /// `B2B`, `H100`, `GPT-4`: those are judged as names. `v2.0` is none.
 fn part_of_a_name(before: &str) -> bool {
     let mut back = before.chars().rev();
     match back.next() {
         Some('v' | 'V') if !back.clone().next().is_some_and(char::is_alphanumeric) => false,
-        Some(c) if c.is_alphabetic() => !unspaced(c) && !is_inner(before),
+        Some(c) if c.is_alphabetic() => !unspaced(c) && !is_inner(before) && !is_code(before),
         Some('-' | '\u{2011}') => back.next().is_some_and(char::is_uppercase),
         _ => false,
     }

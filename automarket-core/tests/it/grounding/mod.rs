@@ -350,6 +350,33 @@ fn money_is_read_as_the_french_write_it() {
 }
 
 #[test]
+fn a_number_with_its_currency_or_percent_sign_is_no_part_of_a_name() {
+    judge(
+        &[
+            ("CHF 59", "Nur CHF59"),
+            ("Nur CHF59", "CHF 59, 59 Franken"),
+            ("SALE: 50%", "SALE-50%"),
+            ("SALE-50 %", "SALE: 50 %"),
+            ("BLACK FRIDAY: -50%", "BLACK-FRIDAY-50%"),
+            ("Only SALE-20€", "20 €"),
+            ("GPT-4 $20", "GPT-4 $20"),
+            ("Euro6", "Euro6"),
+        ],
+        &[
+            ("CHF 59", "Nur CHF49", &["CHF49"]),
+            ("EUR 59", "nur EUR49", &["EUR49"]),
+            ("SALE: 50%", "SALE-70%", &["70%"]),
+            ("SALE: 50%", "SALE-70 % today", &["70 %"]),
+            ("BLACK FRIDAY: -50%", "BLACK-FRIDAY-70%", &["70%"]),
+            ("SALE: 20€", "SALE-30€", &["30€"]),
+            ("GPT-4 $20", "$4", &["$4"]),
+            ("Euro6", "6 €", &["6 €"]),
+            ("XCHF59", "CHF 59", &["CHF 59"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[
