@@ -53,6 +53,9 @@ impl Source {
                 found.words.insert(part);
             }
             found.words.insert(joined(word.text));
+            // `CES 2025` for `#CES2025`.
+            let numbered = word.number.map(|number| joined(word.text) + number);
+            found.words.extend(numbered);
             found.words.extend(camel_parts(word.text));
         }
         found
@@ -147,9 +150,14 @@ fn judge_tag(source: &Source, tag: &Word<'_>) -> Option<Claim> {
     }
     let words = camel_parts(tag.text);
     let known = source.has(&joined(tag.text))
-        || words
-            .iter()
-            .all(|word| source.has(word) || listed(COMMON, word));
+        || words.iter().enumerate().all(|(at, word)| {
+            let last = at.checked_sub(1).and_then(|last| words.get(last));
+            let numbered = last.map(|last| format!("{last}{word}"));
+            let number = numbered.filter(|_| word.starts_with(|c: char| c.is_ascii_digit()));
+            source.has(word)
+                || listed(COMMON, word)
+                || number.is_some_and(|word| source.words.contains(&word))
+        });
     (!known).then(|| claim(std::slice::from_ref(tag), UngroundedKind::Name))
 }
 
@@ -230,6 +238,8 @@ struct Word<'a> {
     initial: bool,
     /// Whether only a blank parts it from the word before.
     joined: bool,
+    /// The number right behind it.
+    number: Option<&'a str>,
 }
 
 /// The words of the Latin script, digits and inner hyphens and apostrophes included.
@@ -265,6 +275,14 @@ fn words(text: &str) -> Vec<Word<'_>> {
         foreign |= gap.contains(char::is_alphabetic);
         end = stop;
         if !word.chars().any(char::is_alphabetic) {
+            let more = text.get(stop..).unwrap_or_default();
+            let more = more.strip_prefix(['.', ',']).unwrap_or_default();
+            let whole = word.bytes().all(|c| c.is_ascii_digit())
+                && !more.starts_with(|c: char| c.is_ascii_digit());
+            let behind = whole && !skipped && matches!(gap, " " | "\u{a0}");
+            if let Some(last) = found.last_mut().filter(|_| behind) {
+                last.number = Some(word);
+            }
             skipped = true;
             continue;
         }
@@ -276,6 +294,7 @@ fn words(text: &str) -> Vec<Word<'_>> {
             marker,
             initial,
             joined: blank && !initial && !skipped && !found.is_empty(),
+            number: None,
         });
         (anew, foreign, skipped) = (false, false, false);
     }
