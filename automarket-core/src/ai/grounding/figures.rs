@@ -84,7 +84,22 @@ impl Source {
                 }
             }
         }
+        let items: HashSet<usize> = figures.iter().filter_map(item_number).collect();
         for figure in figures {
+            if let Some(number) = item_number(&figure) {
+                // One beside the last or the next is of a list, but for days: `5. Dezember`.
+                let listed = items.contains(&(number + 1))
+                    || number
+                        .checked_sub(1)
+                        .is_some_and(|last| items.contains(&last));
+                let day = dates
+                    .binary_search_by_key(&figure.start, |date| date.span.start)
+                    .is_ok();
+                if !listed || day {
+                    found.with_unit.insert((figure.value, Unit::Item));
+                }
+                continue;
+            }
             found.values.extend(figure.parts);
             let noted = figure.noted.map(|value| (value, figure.unit));
             found.with_unit.extend(noted);
@@ -135,6 +150,12 @@ impl Source {
                 && figure.parts.iter().all(|part| self.values.contains(part)))
     }
 
+    /// Whether a line begins with this number as an ordinal.
+    fn holds_ordinal(&self, figure: &Figure) -> bool {
+        let item = (figure.value.clone(), Unit::Item);
+        figure.unit == Unit::Plain && self.with_unit.contains(&item)
+    }
+
     /// Whether a month, by its name, is in the source by name or in a date.
     pub(super) fn holds_month(&self, word: &str) -> Option<bool> {
         dates::month(word).map(|month| self.months.contains(&month))
@@ -167,7 +188,8 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         masked.replace_range(time.span.clone(), &" ".repeat(time.span.len()));
     }
     let mut claims = Vec::new();
-    for figure in scan(text, &dates) {
+    let figures = scan(text, &dates);
+    for figure in figures.iter().filter(|figure| figure.unit != Unit::Item) {
         let span = figure.start..figure.end;
         // Inside a longer word it stays, for that word is judged whole.
         let joins = |c: char| c.is_alphanumeric() || "-'’\u{2011}_&".contains(c);
@@ -183,7 +205,8 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         let timed = times
             .iter()
             .any(|time| time.span.start <= figure.start && figure.end <= time.span.end);
-        if !timed && !is_of_a_date(source, &dates, &figure) && !source.holds(&figure) {
+        let ordinal = after.starts_with(". ") && source.holds_ordinal(figure);
+        if !timed && !ordinal && !is_of_a_date(source, &dates, figure) && !source.holds(figure) {
             claims.push(Claim {
                 start: figure.start,
                 text: text.get(span).unwrap_or_default().to_owned(),
@@ -278,6 +301,12 @@ fn share_powers(text: &str, figures: &mut [Figure]) {
     }
 }
 
+fn item_number(figure: &Figure) -> Option<usize> {
+    let digits = (figure.unit == Unit::Item).then_some(&figure.value.digits)?;
+    let zeros = usize::try_from(figure.value.exponent).ok()?;
+    format!("{digits}{}", "0".repeat(zeros)).parse().ok()
+}
+
 fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -295,6 +324,11 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
         let date = dates.get(date).filter(|date| date.span.start == start);
         let dated = date.is_some_and(|date| date.year.is_some());
         let item = is_bullet(before, after, &number) && !dated;
+        if item {
+            let ordinal = after.starts_with(". ");
+            found.extend(ordinal.then(|| number.item()));
+            continue;
+        }
         let figure = number.figure(before, after);
         // `SALE-70%`, `iPhone-15€`; of `GPT-4 $20` the sign is the next one's.
         let priced = match figure.unit {
@@ -302,7 +336,7 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
             Unit::Currency(_) => after.starts_with(['€', '$', '£']),
             _ => false,
         };
-        if (!part_of_a_name(before) || priced) && !item {
+        if !part_of_a_name(before) || priced {
             // Of `349€99` the cents are read.
             at = figure.end;
             found.push(figure);
@@ -405,6 +439,18 @@ impl<'a> Number<'a> {
             number.separators.push(separator);
         }
         number
+    }
+
+    fn item(&self) -> Figure {
+        Figure {
+            start: self.start,
+            end: self.end,
+            value: self.value(),
+            unit: Unit::Item,
+            power: 0,
+            parts: Vec::new(),
+            noted: None,
+        }
     }
 
     fn value(&self) -> Value {

@@ -42,6 +42,8 @@ pub(super) enum Unit {
     Times,
     /// The first of two sides: `70x180`.
     By,
+    /// Of a list, or an ordinal that a line begins with: `25. Berliner Weihnachtsmarkt`.
+    Item,
     /// Behind a letter within a word that a digit begins: the 30 of `19h30`.
     Inner,
     Currency(&'static str),

@@ -377,6 +377,34 @@ fn a_number_with_its_currency_or_percent_sign_is_no_part_of_a_name() {
 }
 
 #[test]
+fn an_ordinal_that_a_line_begins_with_is_no_list_item() {
+    let list = "1. Deploy\n2. Relax\n3. Repeat";
+    let program = "4. Dezember\nKonzert\n5. Dezember\nLesung";
+    judge(
+        &[
+            (
+                "25. Berliner Weihnachtsmarkt\n\nAb November",
+                "Der 25. Berliner Weihnachtsmarkt",
+            ),
+            ("1. FC Köln siegt", "Der 1. FC Köln"),
+            (program, "am 5. Dezember, am 4. Dezember"),
+            (list, "1. Deploy\n2. Relax"),
+        ],
+        &[
+            ("25. Berliner Weihnachtsmarkt", "Der 24. Berliner", &["24"]),
+            ("25. Berliner Weihnachtsmarkt", "25 Aussteller", &["25"]),
+            ("25. Berliner Weihnachtsmarkt", "25 % Rabatt", &["25 %"]),
+            ("25) Berliner Weihnachtsmarkt", "Der 25. Markt", &["25"]),
+            (list, "Der 2. Platz", &["2"]),
+            (list, "in 3 steps", &["3"]),
+            ("1️⃣ Deploy", "Der 1. Platz", &["1"]),
+            (program, "am 6. Dezember", &["6"]),
+            (program, "5 Konzerte", &["5"]),
+        ],
+    );
+}
+
+#[test]
 fn full_width_signs_are_those_of_ascii() {
     judge(
         &[
@@ -514,6 +542,19 @@ fn hashtags_are_judged_by_their_words() {
     grounded("#AcmeCloud #hosting #OpenSource #marketing #GitHubActions");
     missing("#GoogleCloud", "#GoogleCloud", UngroundedKind::Name);
     missing("now #Vercel", "#Vercel", UngroundedKind::Name);
+    judge(
+        &[
+            ("Visit us at CES 2025", "See you at #CES2025"),
+            ("The Web Summit 2025 in Lisbon", "#WebSummit2025"),
+        ],
+        &[
+            ("CES 2025, since 2026", "#CES2026", &["#CES2026"]),
+            ("CES, 2025", "#CES2025", &["#CES2025"]),
+            ("Tickets 2,025", "#Tickets2", &["#Tickets2"]),
+            ("CES 10 2025", "#CES2025", &["#CES2025"]),
+            ("Web Summit 2025", "#WebSummit2024", &["#WebSummit2024"]),
+        ],
+    );
 }
 
 #[test]
