@@ -5,6 +5,7 @@ mod dates;
 mod digits;
 mod figures;
 mod names;
+mod numbers;
 mod times;
 mod units;
 
@@ -41,21 +42,24 @@ pub enum UngroundedKind {
 ///
 /// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
 ///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
-///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures.
+///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures; an
+///   ordinal that a line begins with covers itself (`25. Markt`).
 ///   `19–49 €` in the source covers `19 €`, and `$19–49` covers `$49`; two raised digits are a price's cents (`$49⁹⁹`). Where a
 ///   footnote may be meant (`$99¹²`: 01 to 29, with the sign before the number), a source covers the price without
-///   them too.
+///   them too. The sign behind one number is not that of the next (`9,99 €12`), `349€99` has cents, and the sides of `50x70` have to
+///   stand in the source as such (`50 x 70`).
 /// - A date covers itself in other spellings, with and without its year: `2025-03-12`, `2025.03.12`, `2025. 3. 12.`,
 ///   `2025年3月12日` (and Korean), `12.03.2025`, `12. 3. 2025`, `12. März 2025`, `March 12, 2025`. One without a year is
-///   a date behind `am`, `vom`, `zum`, `dem`, `den` (`am 12.03.`) and, with the month's name, `on`. Years of two
+///   a date behind `am`, `vom`, `zum`, `dem`, `den` (`am 12.03.`) and, with the month's name, `on`, and as `3月12日`, `3월 12일`.
+///   Where the source has a day in another month only, `12. Mai` is missing though its numbers stand there. Years of two
 ///   digits and slashes are none. The year of one with full stops may stand alone, its day and month may not.
 /// - A time of day covers itself in other spellings: `19:30`, `19.30 Uhr`, `7.30pm`, `19h30`; `18 Uhr` and `6 pm` cover
-///   `18:00`. A number with a full stop is one only with `Uhr`, `pm` or such behind it; a lone ` am` is German, too.
+///   `18:00`, and so do `18時`, `午後6時`, `오후 6시`, `à 18h`, `de 10h à 18h`, `von 9 bis 18 Uhr`. A number with a full stop is one only with `Uhr`, `pm` or such behind it; a lone ` am` is German, too.
 /// - Names are capitalised words inside a sentence, words of mixed case or with digits, acronyms and
 ///   handles. They compare without regard to case, hyphens and possessive `'s`; several in a row have to stand in
 ///   a row in the source. A capitalised word that only begins a sentence, a headline in title case and
 ///   German nouns are not taken for names, nor is anything outside the Latin script.
-/// - A hashtag with capitals is judged by its words: each has to be in the source.
+/// - A hashtag with capitals is judged by its words: each has to be in the source, a number behind its word.
 /// - Addresses compare without scheme, `www.`, closing slash, fragment and `utm_` parameters. Of `https://acme.kr/event에서` the
 ///   particle is no part, if the source has the address without it.
 ///
