@@ -33,7 +33,7 @@ pub fn to_markdown(html: &str, base: Option<&Url>) -> String {
     let mut raised = Raised::default();
     walk(html, |event| match event {
         Event::Text(text) => {
-            let text = raised.text(seen(text), writer.last());
+            let text = raised.text(seen(text), writer.before());
             writer.text(&text);
         }
         Event::Open(tag) => {
@@ -86,9 +86,9 @@ enum Container {
 
 impl Writer<'_> {
     /// What the next word is written right behind.
-    fn last(&self) -> Option<char> {
+    fn before(&self) -> &str {
         let text = self.verbatim.as_ref().unwrap_or(&self.line.text);
-        text.chars().next_back().filter(|_| !self.space)
+        if self.space { "" } else { text }
     }
 
     fn text(&mut self, text: &str) {

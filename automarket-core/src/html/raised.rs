@@ -22,6 +22,11 @@ const RAISED: [(char, char, char); 16] = [
     (')', '⁾', '₎'),
 ];
 
+/// Signs of currencies.
+const SIGNS: [char; 15] = [
+    '$', '€', '£', '¥', '￥', '₹', '₩', '₽', '₺', '₴', '₪', '₫', '₱', '฿', '¢',
+];
+
 /// The `sup` and `sub` that are open.
 #[derive(Default)]
 pub(super) struct Raised {
@@ -42,8 +47,8 @@ impl Raised {
     }
 
     /// The text with raised or lowered figures: in plain ones `$99<sup>1</sup>` would be read as $991.
-    /// Letters have none for most, and stay. `after` is what the text is written right behind.
-    pub(super) fn text<'t>(&self, text: Cow<'t, str>, after: Option<char>) -> Cow<'t, str> {
+    /// Letters have none for most, and stay. `before` is what the text is written right behind.
+    pub(super) fn text<'t>(&self, text: Cow<'t, str>, before: &str) -> Cow<'t, str> {
         let Some(lowered) = self.lowered.last() else {
             return text;
         };
@@ -54,12 +59,13 @@ impl Raised {
         }
         // What is no mark of what it stands behind has figures of its own: `$<sup>49</sup>`.
         let marks = |c: char| c.is_alphanumeric() || "%)]}\"'”’»*.,;:!?…™®©".contains(c);
-        if !after.is_some_and(marks) {
+        let after = before.chars().next_back();
+        if !after.is_some_and(marks) && !is_mark_of_price(before, &text) {
             return text;
         }
         // Nor is small print.
         let apart = !after.is_some_and(char::is_alphanumeric);
-        if apart && text.contains(|c: char| c.is_alphabetic() || "%$€£¥₹".contains(c)) {
+        if apart && text.contains(|c: char| c.is_alphabetic() || c == '%' || SIGNS.contains(&c)) {
             return text;
         }
         let one = |c: char| match RAISED.iter().find(|(plain, ..)| *plain == c) {
@@ -69,4 +75,25 @@ impl Raised {
         };
         Cow::Owned(text.chars().map(one).collect())
     }
+}
+
+/// Whether raised text is a footnote's mark behind a price whose sign is behind it (`9,99 €¹²`). Right behind a whole
+/// price (French shops write `349€` with raised `99`) `00` and `30` to `99` are its cents.
+fn is_mark_of_price(before: &str, raised: &str) -> bool {
+    let Some(price) = before.strip_suffix(SIGNS) else {
+        return false;
+    };
+    let number = price
+        .strip_suffix([' ', '\u{a0}', '\u{2009}', '\u{202f}'])
+        .unwrap_or(price);
+    let whole = number.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = number.len() - whole.len();
+    // `9,99` has its cents; `1.349` has none.
+    let has_cents = whole.ends_with(['.', ',']) && digits != 3;
+    let cents = match raised.trim().as_bytes() {
+        [b'0', b'0'] => true,
+        [tens, ones] => (b'3'..=b'9').contains(tens) && ones.is_ascii_digit(),
+        _ => false,
+    };
+    digits > 0 && (!cents || has_cents || number.len() < price.len())
 }

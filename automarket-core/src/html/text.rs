@@ -20,7 +20,7 @@ pub fn to_text(html: &str) -> String {
     let mut raised = Raised::default();
     walk(html, |event| match event {
         Event::Text(text) => {
-            let text = raised.text(seen(text), out.last());
+            let text = raised.text(seen(text), out.before());
             out.text(&text);
         }
         Event::Open(tag) => match &*tag.name {
@@ -64,9 +64,9 @@ impl Lines {
     }
 
     /// What the next word is written right behind.
-    fn last(&self) -> Option<char> {
+    fn before(&self) -> &str {
         let apart = self.space || self.breaks > 0;
-        self.text.chars().next_back().filter(|_| !apart)
+        if apart { "" } else { &self.text }
     }
 
     fn text(&mut self, text: &str) {

@@ -239,6 +239,22 @@ fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
         ("Up to <sup>50</sup>% off", "Up to 50% off"),
         ("Now <sup>Save 20% today</sup>", "Now Save 20% today"),
         ("<sup>$</sup>99", "$99"),
+        // Behind a sign that stands behind its price.
+        ("ab 9,99&nbsp;€<sup>12</sup> mtl.", "ab 9,99 €¹² mtl."),
+        ("ab 9,99&#8239;€<sup>1, 2</sup>", "ab 9,99\u{202f}€¹, ²"),
+        ("9,99€<sup>42</sup>", "9,99€⁴²"),
+        ("349€<sup>2</sup>, 49 £<sup>1)</sup>", "349€², 49 £¹⁾"),
+        (
+            "CHF 9.90<sup>3</sup>, 9.90 CHF<sup>3</sup>",
+            "CHF 9.90³, 9.90 CHF³",
+        ),
+        ("€9<sup>99</sup>, 19<sup>99</sup> €", "€9⁹⁹, 19⁹⁹ €"),
+        ("80 m<sup>2</sup>", "80 m²"),
+        ("9,99 €<sup>inkl. MwSt.</sup>", "9,99 €inkl. MwSt."),
+        // The cents of French shops, and a price of its own.
+        ("à 349€<sup>99</sup>", "à 349€99"),
+        ("à 1.349€<sup>00</sup>", "à 1.349€00"),
+        ("Plan A: €<sup>49</sup>", "Plan A: €49"),
     ] {
         let html = format!("<p>{html}</p>");
         let expected = expected.replace("ᵢ", "i");
