@@ -2,7 +2,7 @@
 
 use super::{
     MAX_MARKUP,
-    walk::{Rewriter, unmasked, walk},
+    walk::{Rewriter, unmasked, walk_markup},
 };
 
 /// The fragment with nothing left that runs, loads in the background or leaves the page's own area: an
@@ -17,7 +17,7 @@ use super::{
 #[must_use]
 pub fn sanitize(html: &str) -> String {
     let mut rewriter = Rewriter::new(MAX_MARKUP);
-    walk(html, |event| rewriter.event(&event));
+    walk_markup(html, |event| rewriter.event(&event));
     let clean = ammonia::Builder::default()
         .url_schemes(["http", "https", "mailto"].into())
         .link_rel(Some("noopener noreferrer"))

@@ -40,9 +40,20 @@ struct Entry<'a> {
     hides: bool,
 }
 
-/// Walks the visible part of a page. Answers whether something was left out for its size.
+/// Walks the visible part of a page, but for the readings over words (`<rt>`): in a line of text they would say each
+/// word twice. Answers whether something was left out for its size.
 pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool {
+    walk_through(html, false, visit)
+}
+
+/// As [`walk`], with the readings, for who writes markup again.
+pub(super) fn walk_markup<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool {
+    walk_through(html, true, visit)
+}
+
+fn walk_through<'a>(html: &'a str, readings: bool, visit: impl FnMut(Event<'_, 'a>)) -> bool {
     let mut walk = Walk {
+        readings,
         open: Vec::new(),
         hidden: 0,
         shown: 0,
@@ -64,6 +75,8 @@ pub(super) fn walk<'a>(html: &'a str, visit: impl FnMut(Event<'_, 'a>)) -> bool 
 }
 
 struct Walk<'a, V> {
+    /// Whether readings over words are shown.
+    readings: bool,
     open: Vec<Entry<'a>>,
     /// How many open elements hide what they hold.
     hidden: usize,
@@ -120,7 +133,8 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
     }
 
     fn push(&mut self, tag: Tag<'a>) {
-        let hides = is_hidden(&tag) || self.styles.hide(&tag);
+        let reading = !self.readings && matches!(&*tag.name, "rt" | "rp");
+        let hides = reading || is_hidden(&tag) || self.styles.hide(&tag);
         self.hidden += usize::from(hides);
         let shown = self.hidden == 0 && self.shown < MAX_DEPTH;
         if shown {
@@ -248,6 +262,10 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
                     )
                 },
                 |o| o == "table" || is_sealed(o),
+            ),
+            "rb" | "rt" | "rp" => self.find(
+                |o| matches!(o, "rb" | "rt" | "rp"),
+                |o| o == "ruby" || sealed(o),
             ),
             "option" | "optgroup" => self.find(|o| o == "option", |o| o == "select" || sealed(o)),
             "a" | "button" | "nobr" | "form" => self.find(|o| o == name, sealed),

@@ -31,6 +31,23 @@ fn says(page: &Page, wanted: &[&str], unwanted: &[&str]) {
 }
 
 #[test]
+fn the_readings_over_words_are_no_part_of_the_text() {
+    let ruby = "<ruby>京都<rp>(</rp><rt>きょうと</rt><rp>)</rp></ruby>で<ruby>紅<rt>こう<rb>葉<rt>よう</ruby>を見よう。";
+    let said = "京都で紅葉を見よう。";
+    let html = format!("<title>Acme</title><main><h1>{ruby}</h1><p>{ruby}</p></main>");
+    let page = page(html.as_bytes(), "https://acme.example/");
+    says(&page, &[said], &["きょう", "こう", "よう</", "("]);
+    assert_eq!(html::to_text(ruby), said);
+    assert_eq!(html::to_markdown(ruby, None), said);
+    let untitled = html.replace("<title>Acme</title>", "");
+    let untitled = html::extract(untitled.as_bytes(), None, None).unwrap();
+    assert_eq!(untitled.title.as_deref(), Some(said));
+    // To readers of HTML they stay.
+    let clean = html::sanitize("<ruby>京都<rt>きょうと</rt></ruby>");
+    assert_eq!(clean, "<ruby>京都<rt>きょうと</rt></ruby>");
+}
+
+#[test]
 fn a_blog_post_without_what_surrounds_and_hides_in_it() {
     let page = page(
         include_bytes!("../../fixtures/blog.html"),
