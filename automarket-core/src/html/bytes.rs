@@ -1,6 +1,6 @@
 //! From bytes to text: what is no page is named, the rest is decoded.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, WINDOWS_1252};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -89,8 +89,8 @@ fn declared(bytes: &[u8], content_type: Option<&str>) -> &'static Encoding {
         .filter_map(|(i, _)| head.get(i..)?.split('>').next())
         .find_map(|tag| Encoding::for_label(charset_in(tag)?.as_bytes()));
     match from_meta {
-        // A page whose own ASCII says so is not UTF-16, whatever it declares.
-        Some(encoding) if encoding.is_ascii_compatible() => encoding,
+        // ISO-2022-JP begins in ASCII. A page whose own ASCII says so is not UTF-16, whatever it declares.
+        Some(encoding) if encoding.is_ascii_compatible() || encoding == ISO_2022_JP => encoding,
         Some(_) => UTF_8,
         None if mostly_utf8(bytes) => UTF_8,
         None => WINDOWS_1252,
@@ -150,6 +150,9 @@ mod tests {
             b"<meta http-equiv=Content-Type content='text/html; charset=windows-1251'>\xef";
         assert!(text(http_equiv, None).ends_with('п'));
         assert_eq!(text("日本".as_bytes(), None), "日本");
+        let japanese = b"<meta charset=iso-2022-jp>\x1b$BF|K\\\x1b(B";
+        assert!(text(japanese, None).ends_with("日本"));
+        assert!(text(b"<meta charset=utf-16>gr\xc3\xbcn", None).ends_with("grün"));
         assert_eq!(text(b"caf\xe9", None), "café");
     }
 
