@@ -2,9 +2,13 @@
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Words that end in a full stop without ending a sentence, in the languages we meet most.
+/// Words that end in a full stop without ending a sentence, in the languages we meet most. Some end one too (`3,5 Mio.`):
+/// two sentences read as one are better than half a one that is posted.
 const ABBREVIATIONS: &str = "mr mrs ms dr prof st sr jr vs inc ltd co corp no nr approx est dept fig e.g i.e \
-    a.m p.m u.s u.k bzw z.b d.h ca usw bspw abs tel mme mlle env etc sra sres ud art pág ex";
+    a.m p.m u.s u.k bzw z.b d.h ca usw bspw abs tel mme mlle env etc sra sres ud art pág ex \
+    zzgl abzgl inkl exkl incl excl einschl mio mrd tsd max min máx mín ggf evtl vgl std geb usf bzgl insb sog hr fr \
+    jan febr feb apr aug sept okt oct nov dez dec dic déc janv févr avr juil \
+    tél réf bd av avda uds dra aprox núm sig sig.ra dott dott.ssa avv ecc";
 
 /// The sentences of a text, trimmed and never empty. A line break ends one; an abbreviation, an initial
 /// (`J. Doe`) and a short ordinal (`3. Mai`) do not.
@@ -51,7 +55,8 @@ pub(crate) fn ends_in_abbreviation(text: &str) -> bool {
 }
 
 fn listed(word: &str) -> bool {
-    ABBREVIATIONS.split_whitespace().any(|known| known == word)
+    // `Ehrenstr.`
+    word.ends_with("str") || ABBREVIATIONS.split_whitespace().any(|known| known == word)
 }
 
 /// Page text as data: one space for each run of blanks, line breaks kept, and none of the characters that
@@ -126,6 +131,30 @@ mod tests {
             sentences("Am 3. Mai geht es los. 今日は。明日も。"),
             ["Am 3. Mai geht es los.", "今日は。", "明日も。"]
         );
+    }
+
+    #[test]
+    fn no_half_sentence_ends_at_an_abbreviation() {
+        for whole in [
+            "Der Preis beträgt 89,90 € zzgl. Versandkosten.",
+            "Das Unternehmen investiert 2026 rund 3,5 Mio. Euro in ein Werk.",
+            "Der Kurs findet in der Ehrenstr. 12, Köln statt.",
+            "Sie finden uns in der Ehrenstr. Ecke Breite Straße.",
+            "Alle Preise verstehen sich inkl. MwSt. und Versand.",
+            "Pro Kurs max. 12 Personen, min. Alter 16 Jahre.",
+            "Die Halle fasst ca. 200 Gäste, ggf. Stehplätze bzw. Balkone.",
+            "Am 12. Dez. Konzert im Haus Nr. 7.",
+            "Le spectacle dure 45 min. Tarif unique, tél. 01 23, bd. Voltaire.",
+            "Los precios parten de aprox. 300 euros en la avda. Goya.",
+            "Parla il dott. Rossi con la sig.ra Bianchi.",
+        ] {
+            assert_eq!(sentences(whole), [whole]);
+        }
+        // Which may end one too: two sentences in one are better than half a one.
+        assert_eq!(sentences("Es sind 3,5 Mio. Die Welt staunt.").len(), 1);
+        assert_eq!(sentences("Es sind 3,5 Mio.\nDie Welt staunt.").len(), 2);
+        let ends = sentences("89,90 € inkl. MwSt. Der Versand ist frei.");
+        assert_eq!(ends, ["89,90 € inkl. MwSt.", "Der Versand ist frei."]);
     }
 
     #[test]
