@@ -401,6 +401,12 @@ impl Flow<'_> {
         if !self.dialect.nests() {
             self.close_styles();
         }
+        // A mark behind the backslash of a break would be escaped by it.
+        if end != "\n" {
+            let wanted = |(style, _): &&(Style, &str)| self.wanted.contains(style);
+            let kept = self.open.iter().take_while(wanted).count();
+            self.close_styles_to(kept);
+        }
         let one_line =
             self.in_heading || matches!(self.top().kind, Kind::Label { .. } | Kind::Cell);
         let frame = self.top();

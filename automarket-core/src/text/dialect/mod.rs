@@ -121,6 +121,10 @@ fn sound_breaks<'a>(
             match events.next()? {
                 Event::HardBreak => breaks += 1,
                 Event::SoftBreak if breaks > 0 => {}
+                // `**one<br>**`: the break comes behind the mark that closes.
+                event @ Event::End(
+                    TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link,
+                ) if breaks > 0 => return Some(event),
                 event => {
                     if is_edge(&event) {
                         breaks = 0;
