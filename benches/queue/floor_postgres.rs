@@ -1,7 +1,7 @@
 //! The least that a durable queue on PostgreSQL does, on the driver that our store uses: a bare `INSERT` per
 //! job or one `UNNEST` per batch, a `SKIP LOCKED` claim and a completion, each a statement of its own.
 
-use async_trait::async_trait;
+use automarket::core::async_trait;
 use serde_json::Value;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;

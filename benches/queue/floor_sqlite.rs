@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::mpsc, thread::JoinHandle};
 
-use async_trait::async_trait;
+use automarket::core::async_trait;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tokio::sync::oneshot;

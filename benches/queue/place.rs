@@ -9,9 +9,9 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
 use automarket::{
     TenantId,
+    core::async_trait,
     store::{
         Claim, NewJob, Store, Verdict,
         postgres::{PostgresStore, testing::Cluster},

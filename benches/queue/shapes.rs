@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
+use automarket::core::async_trait;
 use serde_json::{Value, json};
 
 use crate::{Result, process, report::Sample};

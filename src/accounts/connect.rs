@@ -4,7 +4,7 @@
 use std::fmt;
 
 use automarket_core::{
-    AccountId, Context, Credential, Error, ErrorKind, Identity, Platform, Result, Secret,
+    AccountId, Context, Credential, Error, ErrorKind, Identity, Platform, Result, Secret, Url,
     chrono::{DateTime, Utc},
     http::Call,
     oauth::{
@@ -18,7 +18,6 @@ use automarket_core::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use url::Url;
 
 use super::{
     apps,

@@ -1,7 +1,7 @@
 //! From drafts to a campaign that passes its checks: pure, so that a resumption comes to the same.
 
 use automarket_core::{
-    CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Variant,
+    CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Url, Variant,
     ai::{Brief, Drafts, GroundingSource, Ungrounded, UngroundedKind, source_text},
     check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
@@ -11,7 +11,6 @@ use automarket_core::{
     text,
 };
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::{CampaignRequest, Mode, REVIEW_TIME, Route, lanes::Lane};
 

@@ -1,5 +1,5 @@
 use automarket_core::{
-    CampaignId, Delivery, ErrorRecord, JobId, Platform, Profile, PublicationId, Result,
+    CampaignId, Delivery, ErrorRecord, JobId, Platform, Profile, PublicationId, Result, Url,
     ai::Usage,
     check::{Finding, check},
     chrono::{DateTime, Utc},
@@ -11,7 +11,6 @@ use automarket_core::{
     store::{Publication, PublicationState, Target},
 };
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::{
     Tenant,

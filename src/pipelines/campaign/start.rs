@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Result,
+    AccountId, Error, ErrorKind, JobId, Result, Url,
     chrono::Duration,
     content::untag,
     store::{Enqueued, Job, JobState, NewJob},
 };
 use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
-use url::Url;
 
 use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, compose::post_id, lanes::lanes};
 use crate::Tenant;

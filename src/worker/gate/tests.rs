@@ -425,7 +425,7 @@ async fn a_probe_whose_media_cannot_be_read_lets_another_be_the_probe() {
         .store
         .tell_gate(world.tenant.id(), account.id, RATE, wait, false);
     told.await.unwrap();
-    clock.advance(chrono::Duration::seconds(11));
+    clock.advance(TimeDelta::seconds(11));
     world.answers.lock().unwrap().push_back((503, "x", "y"));
     let (context, passed) = engine.passing(account.clone()).await.unwrap();
     let film = Upload::file(MediaFile::new(9, Remote(context.clone())));
