@@ -1,7 +1,5 @@
 //! One value as one literal of another language. Whatever the value holds, it cannot leave its literal.
 
-pub use crate::http::segment as path_segment;
-
 /// A GraphQL string, quotes included (GraphQL specification, "String Value"). Reading it gives the value back.
 ///
 /// ```

@@ -1,7 +1,7 @@
 use std::{io::Read as _, path::Path};
 
 use automarket_core::{
-    Bytes, Context, Error, ErrorKind, PageSource, Result, Url, async_trait, html, source::Page,
+    Bytes, Context, Error, ErrorKind, PageSource, Result, async_trait, html, source::Page,
 };
 
 use crate::{PLATFORM, connector::EXTRACTION};
@@ -14,22 +14,14 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// Only for what the host itself names. Never give it an address that a tenant may choose: it opens any
 /// file that the process may open.
 #[derive(Clone, Debug, Default)]
-pub struct FilePages {
-    url: Option<Url>,
-}
+#[non_exhaustive]
+pub struct FilePages;
 
 impl FilePages {
-    /// Files without an address of their own.
+    /// Files without an address of their own: relative addresses in them lead nowhere.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets where the files were saved from: relative addresses in them are resolved against it.
-    #[must_use]
-    pub fn saved_from(mut self, url: Url) -> Self {
-        self.url = Some(url);
-        self
+        Self
     }
 }
 
@@ -44,7 +36,7 @@ impl PageSource for FilePages {
             let (bytes, cut) = reading.await.map_err(|panic| {
                 Error::new(ErrorKind::Internal, "reading the file failed").with_source(panic)
             })??;
-            let mut page = html::extract_bounded(bytes, self.url.clone(), None, EXTRACTION).await?;
+            let mut page = html::extract_bounded(bytes, None, None, EXTRACTION).await?;
             page.truncated |= cut;
             Ok(page)
         };

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -79,13 +79,6 @@ impl TokenSet {
             app: self.app.clone(),
             ..Self::new(access_token)
         }
-    }
-
-    /// Whether the access token is dead at this instant, or will be within `skew`. One of unknown life is
-    /// taken for alive.
-    #[must_use]
-    pub fn is_stale(&self, now: DateTime<Utc>, skew: Duration) -> bool {
-        self.expires_at.is_some_and(|end| end - skew <= now)
     }
 
     /// Notes where the account lives (see [`Callback::places`](super::Callback::places)).

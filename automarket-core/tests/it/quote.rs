@@ -1,4 +1,4 @@
-use automarket_core::{Url, quote};
+use automarket_core::{Url, http::segment, quote};
 use proptest::prelude::*;
 
 #[test]
@@ -19,7 +19,7 @@ fn graphql_strings() {
 #[test]
 fn path_segments_that_are_none() {
     for value in ["", ".", "..", "a\0", "a\nb", "\u{7F}"] {
-        assert!(quote::path_segment(value).is_err(), "{value:?}");
+        assert!(segment(value).is_err(), "{value:?}");
     }
 }
 
@@ -35,7 +35,7 @@ proptest! {
     #[test]
     fn a_path_segment_stays_one(value in "\\PC{1,20}|[./%?#\\\\a]{1,6}") {
         prop_assume!(value != "." && value != "..");
-        let segment = quote::path_segment(&value).unwrap();
+        let segment = segment(&value).unwrap();
         let url = Url::parse(&format!("https://acme.dev/a/{segment}/b?x#y")).unwrap();
         let segments: Vec<&str> = url.path_segments().unwrap().collect();
         prop_assert_eq!(segments, ["a", segment.as_str(), "b"]);

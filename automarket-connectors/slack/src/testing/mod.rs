@@ -68,12 +68,6 @@ impl FakeSlack {
         self.lock().revoked = true;
     }
 
-    /// Whether token and webhook were revoked.
-    #[must_use]
-    pub fn is_revoked(&self) -> bool {
-        self.lock().revoked
-    }
-
     /// Takes a scope away; it has all of those that [`oauth`](crate::oauth) asks for.
     pub fn take_scope(&self, scope: &str) {
         self.lock().missing.push(scope.to_owned());

@@ -14,14 +14,6 @@ async fn reads_a_saved_page() {
     let page = FilePages::new().read(&cx(), path).await.unwrap();
     assert_eq!((page.title.as_deref(), page.url), (Some("Saved"), None));
     assert_eq!(page.markdown, "One two");
-
-    let url: automarket_core::Url = "https://acme.example/one".parse().unwrap();
-    let page = FilePages::new()
-        .saved_from(url)
-        .read(&cx(), path)
-        .await
-        .unwrap();
-    assert_eq!(page.markdown, "One [two](https://acme.example/two)");
 }
 
 #[tokio::test]
