@@ -12,6 +12,7 @@ pub mod crm;
 pub mod email;
 mod error;
 mod fault_point;
+pub mod hash;
 #[cfg(feature = "html")]
 pub mod html;
 pub mod http;

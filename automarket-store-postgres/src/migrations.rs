@@ -1,7 +1,6 @@
 //! Our own schema and the ledger of what made it.
 
-use automarket_core::{Error, ErrorKind};
-use sha2::{Digest, Sha256};
+use automarket_core::{Error, ErrorKind, hash::sha256};
 
 use crate::{
     db::{Database, STANDS_STILL, in_schema},
@@ -78,23 +77,18 @@ pub(crate) async fn run(db: &Database) -> Outcome<()> {
     }
     for (number, sql) in (1_i32..).zip(MIGRATIONS) {
         match applied.iter().find(|(applied, _)| *applied == number) {
-            Some((_, checksum)) if *checksum == checksum_of(sql) => continue,
+            Some((_, checksum)) if *checksum == sha256(sql) => continue,
             Some(_) => return Err(changed(number)),
             None => tx.batch_execute(&in_schema(&db.schema, sql)).await?,
         }
         let record = format!("INSERT INTO {ledger} (number, checksum) VALUES ($1, $2)");
-        tx.execute(&record, &[&number, &checksum_of(sql)]).await?;
+        tx.execute(&record, &[&number, &sha256(sql)]).await?;
     }
     Ok(tx.commit().await?)
 }
 
 fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
-}
-
-fn checksum_of(sql: &str) -> String {
-    let digest = Sha256::digest(sql.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn newer_schema(number: i32) -> Fault {

@@ -3,9 +3,9 @@
 use automarket_core::{
     Error, ErrorKind,
     chrono::{DateTime, Utc},
+    hash::sha256,
 };
 use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Fault, Outcome},
@@ -54,13 +54,13 @@ fn migrate(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
     }
     for (number, sql) in (1_u32..).zip(MIGRATIONS) {
         match applied.iter().find(|(applied, _)| *applied == number) {
-            Some((_, checksum)) if *checksum == checksum_of(sql) => continue,
+            Some((_, checksum)) if *checksum == sha256(sql) => continue,
             Some(_) => return Err(changed(number)),
             None => db.execute_batch(sql)?,
         }
         db.execute(
             "INSERT INTO automarket_migrations (number, checksum, applied_at) VALUES (?1, ?2, ?3)",
-            params![number, checksum_of(sql), micros(now)],
+            params![number, sha256(sql), micros(now)],
         )?;
     }
     Ok(())
@@ -68,11 +68,6 @@ fn migrate(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
 
 fn newest() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
-}
-
-fn checksum_of(sql: &str) -> String {
-    let digest = Sha256::digest(sql.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn newer_schema(number: u32) -> Fault {
@@ -119,8 +114,7 @@ mod tests {
         for (number, sql) in (1_u32..).zip(&MIGRATIONS[..9]) {
             db.execute_batch(sql).unwrap();
             let ledger = "INSERT INTO automarket_migrations VALUES (?1, ?2, 0)";
-            db.execute(ledger, params![number, checksum_of(sql)])
-                .unwrap();
+            db.execute(ledger, params![number, sha256(sql)]).unwrap();
         }
         let far = "9000000000000000";
         let put = |number: u8, key: &str, row: &str| {

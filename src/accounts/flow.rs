@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use automarket_core::{
     AccountId, Error, ErrorKind, Identity, Keyring, Platform, Result, Secret, TenantId,
     chrono::{DateTime, TimeDelta, Utc},
+    hash::sha256,
     oauth::rule,
     store::Flow,
     vault::{Place, key_id_of},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 
 use super::Accounts;
 use crate::Tenant;
@@ -82,7 +82,7 @@ impl Waiting {
         }
         Ok(Self {
             platform: platform.clone(),
-            session: hash(session),
+            session: sha256(session),
             stage,
         })
     }
@@ -96,7 +96,7 @@ impl Tenant {
         secret: &Secret,
     ) -> Result<DateTime<Utc>> {
         let store = &self.engine().store;
-        let id = hash(secret.expose());
+        let id = sha256(secret.expose());
         let sealed = self.engine().accounts.seal_flow(self, &id, waiting).await?;
         let expires_at = store.now().await? + LIFE;
         let flow = Flow {
@@ -117,7 +117,7 @@ impl Tenant {
         session: &str,
         secret: &Secret,
     ) -> Result<Waiting> {
-        let id = hash(secret.expose());
+        let id = sha256(secret.expose());
         let store = &self.engine().store;
         let flow = store.take_flow(&self.id, &id).await?;
         let flow = flow.ok_or_else(|| {
@@ -136,7 +136,7 @@ impl Tenant {
                 return Err(error);
             }
         };
-        let its_own = automarket_core::oauth::same(&waiting.session, &hash(session));
+        let its_own = automarket_core::oauth::same(&waiting.session, &sha256(session));
         if !its_own || waiting.platform != *platform {
             return Err(Error::new(
                 ErrorKind::Forbidden,
@@ -203,9 +203,4 @@ fn place<'a>(tenant: &'a TenantId, id: &'a str) -> Place<'a> {
         account: id,
         field: FIELD,
     }
-}
-
-fn hash(secret: &str) -> String {
-    let digest = Sha256::digest(secret);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

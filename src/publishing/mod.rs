@@ -39,10 +39,10 @@ use automarket_core::{
     check::Severity,
     chrono::SubsecRound as _,
     content::Voice,
+    hash::sha256,
     store::{Approval, NewPublishing, Publication, PublicationState, Target, post_moved},
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::Tenant;
 use anew::anew;
@@ -412,8 +412,7 @@ fn content_hash(post: &Post, account: AccountId, network: &Platform) -> String {
         options.sort_all_objects();
     }
     let content = serde_json::to_vec(&(content, post.delivery)).unwrap_or_default();
-    let digest = Sha256::digest(&content);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(content)
 }
 
 impl TargetPlan {

@@ -1,11 +1,10 @@
-use std::fmt::Write as _;
-
 use automarket_core::{
     Context, Error, ErrorKind, Platform, Result, Secret, Url,
+    hash::hex,
     http::{Call, Multipart, Reply, segment},
     http_types::Method,
 };
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::Sha256;
@@ -297,10 +296,7 @@ pub fn appsecret_proof(token: &Secret, app_secret: &Secret) -> Secret {
     // A key of HMAC may be of any length.
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(app_secret.expose().as_bytes()) {
         mac.update(token.expose().as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            // Writing to a string does not fail.
-            let _ = write!(proof, "{byte:02x}");
-        }
+        proof = hex(mac.finalize().into_bytes());
     }
     Secret::new(proof)
 }

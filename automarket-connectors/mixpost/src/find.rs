@@ -1,7 +1,6 @@
 //! The marker tag, and finding a post by it.
 
-use automarket_core::{Context, ErrorKind, Lookup, Result};
-use sha2::{Digest as _, Sha256};
+use automarket_core::{Context, ErrorKind, Lookup, Result, hash::sha256};
 
 use crate::{
     MixpostPost, MixpostTag, PostFilter,
@@ -18,13 +17,7 @@ const SEARCH_PAGES: u32 = 20;
 
 /// The tag that tells a post of ours from all others.
 pub(crate) fn marker(key: &str) -> String {
-    let hash = Sha256::digest(key.as_bytes());
-    let hex: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("am-{hex}")
+    format!("am-{}", &sha256(key)[..32])
 }
 
 /// Looks for the post with this marker. Instances differ: the filter takes names or numbers of tags,

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Brief, Completion, Draft, Drafts, LanguageModel, ModelRequest, StopReason, Usage,
@@ -11,7 +10,7 @@ use super::{
     prompt::{data, keys, limit},
     source_text,
 };
-use crate::{Context, Error, ErrorKind, Result, Retry, text::Words};
+use crate::{Context, Error, ErrorKind, Result, Retry, hash::sha256, text::Words};
 
 /// How often a model is told what is wrong with its answer.
 const REPAIRS: u32 = 2;
@@ -256,10 +255,7 @@ fn hash(request: &ModelRequest) -> Result<String> {
     let bytes = serde_json::to_vec(request).map_err(|error| {
         Error::new(ErrorKind::Internal, "the prompt cannot be written as JSON").with_source(error)
     })?;
-    Ok(Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(sha256(bytes))
 }
 
 fn excerpt(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::Secret;
+use crate::{Secret, hash::hex};
 
 /// A part of a secret that is at least so long, in bytes, is masked too.
 const PART: usize = 8;
@@ -111,7 +111,7 @@ fn spellings(secret: &str) -> Vec<String> {
         json,
         url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
         secret.bytes().map(strict).collect(),
-        secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        hex(secret),
     ];
     for before in 0..3 {
         let shifted = [&b"   "[..before], secret.as_bytes()].concat();

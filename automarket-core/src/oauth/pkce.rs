@@ -5,7 +5,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
 
 use super::{Pkce, rule};
-use crate::{Error, ErrorKind, Result, Secret};
+use crate::{Error, ErrorKind, Result, Secret, hash::hex};
 
 /// 256 random bits in 43 characters that need no escaping: a state, a code verifier, a handle.
 ///
@@ -47,7 +47,7 @@ pub(super) fn challenge_of(pkce: Pkce, verifier: &str) -> Result<Option<String>>
     Ok(match pkce {
         Pkce::None => None,
         Pkce::S256 => Some(URL_SAFE_NO_PAD.encode(digest)),
-        Pkce::S256Hex => Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Pkce::S256Hex => Some(hex(digest)),
     })
 }
 

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use http::{Method, Request, Response, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{Fake, text_reply};
 use crate::{
     Context, Error, ErrorKind, Media, Platform, Result, TenantId,
+    hash::sha256,
     media::{MediaFile, MediaHost},
 };
 
@@ -87,11 +87,7 @@ impl MediaHost for LocalMediaHost {
 
     async fn address(&self, cx: &Context, media: &Media, until: DateTime<Utc>) -> Result<Url> {
         let bytes = media.open(cx).await?.all(LARGEST).await?;
-        let digest = Sha256::digest(&bytes);
-        let id: String = digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id = sha256(&bytes)[..16].to_owned();
         let mime = media.mime.clone();
         let served = Served {
             mime: mime.unwrap_or_else(|| "application/octet-stream".to_owned()),

@@ -6,7 +6,7 @@ use aes_gcm::{Aes256Gcm, KeyInit as _};
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, hash::hex};
 
 /// With random nonces a key may seal 2^32 times (NIST SP 800-38D, 8.3).
 pub const SEALS_LIMIT: u64 = 1 << 32;
@@ -37,7 +37,7 @@ impl Key {
                     .chain_update(b"automarket key id\0")
                     .chain_update(bytes.as_slice())
                     .finalize();
-                digest[..4].iter().map(|b| format!("{b:02x}")).collect()
+                hex(&digest[..4])
             }
         };
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');

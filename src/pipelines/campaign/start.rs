@@ -6,10 +6,10 @@ use automarket_core::{
     AccountId, Error, ErrorKind, JobId, Result, Url,
     chrono::Duration,
     content::untag,
+    hash::sha256,
     store::{Enqueued, Job, JobState, NewJob},
 };
 use serde::Deserialize as _;
-use sha2::{Digest as _, Sha256};
 
 use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, compose::post_id, lanes::lanes};
 use crate::Tenant;
@@ -227,10 +227,5 @@ fn page_key(page: &str) -> String {
         }
         Err(_) => page.trim().to_owned(),
     };
-    let digest = Sha256::digest(normal.as_bytes());
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sha256(normal)[..32].to_owned()
 }

@@ -10,12 +10,12 @@ use chrono::{DateTime, Duration, Utc};
 use http::{HeaderValue, Request, Response, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
 use super::{AuthRules, Issued, TradeRule, UserSays, assertion};
 use crate::{
     Error, Platform, Result,
+    hash::sha256,
     oauth::{ClientAuth, Method, Pkce, challenge},
     testing::{Fake, json_reply, text_reply},
 };
@@ -268,14 +268,7 @@ impl AuthServer {
                 }
                 let proof = match (&code.challenge, rules.pkce) {
                     (None, _) => true,
-                    (Some(wanted), Pkce::S256Hex) => {
-                        let digest = Sha256::digest(get("code_verifier"));
-                        *wanted
-                            == digest
-                                .iter()
-                                .map(|b| format!("{b:02x}"))
-                                .collect::<String>()
-                    }
+                    (Some(wanted), Pkce::S256Hex) => *wanted == sha256(get("code_verifier")),
                     (Some(wanted), _) => {
                         challenge(get("code_verifier")).is_ok_and(|given| given == *wanted)
                     }
