@@ -1,10 +1,10 @@
 //! Our own schema and the ledger of what made it.
 
-use automarket_core::{Error, ErrorKind, hash::sha256};
+use automarket_core::store::rows::pending;
 
 use crate::{
     db::{Database, STANDS_STILL, in_schema},
-    error::{Fault, Outcome},
+    error::Outcome,
 };
 
 /// Every migration, in order. A file that was released never changes.
@@ -67,45 +67,10 @@ pub(crate) async fn run(db: &Database) -> Outcome<()> {
         .query(&format!("SELECT number, checksum FROM {ledger}"), &[])
         .await?;
     let applied: Vec<(i32, String)> = applied.iter().map(|r| (r.get(0), r.get(1))).collect();
-    if let Some(newer) = applied
-        .iter()
-        .map(|(n, _)| *n)
-        .filter(|n| *n > newest())
-        .max()
-    {
-        return Err(newer_schema(newer));
-    }
-    for (number, sql) in (1_i32..).zip(MIGRATIONS) {
-        match applied.iter().find(|(applied, _)| *applied == number) {
-            Some((_, checksum)) if *checksum == sha256(sql) => continue,
-            Some(_) => return Err(changed(number)),
-            None => tx.batch_execute(&in_schema(&db.schema, sql)).await?,
-        }
+    for (number, sql, checksum) in pending("postgres", &MIGRATIONS, &applied)? {
+        tx.batch_execute(&in_schema(&db.schema, sql)).await?;
         let record = format!("INSERT INTO {ledger} (number, checksum) VALUES ($1, $2)");
-        tx.execute(&record, &[&number, &sha256(sql)]).await?;
+        tx.execute(&record, &[&number, &checksum]).await?;
     }
     Ok(tx.commit().await?)
-}
-
-fn newest() -> i32 {
-    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
-}
-
-fn newer_schema(number: i32) -> Fault {
-    let message = format!(
-        "the database has migration {number}, this version of automarket knows {}",
-        newest()
-    );
-    let error = Error::new(ErrorKind::Config, message)
-        .with_rule("postgres.newer_schema")
-        .with_remedy("run the newer version of automarket that made it");
-    Fault::Ours(error)
-}
-
-fn changed(number: i32) -> Fault {
-    let message = format!("migration {number} of the database is not the one this version knows");
-    let error = Error::new(ErrorKind::Config, message)
-        .with_rule("postgres.changed_migration")
-        .with_remedy("run a released version of automarket on this database");
-    Fault::Ours(error)
 }

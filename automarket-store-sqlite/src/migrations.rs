@@ -1,17 +1,12 @@
 //! Our own tables and the ledger of what made them.
 
 use automarket_core::{
-    Error, ErrorKind,
     chrono::{DateTime, Utc},
-    hash::sha256,
+    store::rows::pending,
 };
 use rusqlite::{Connection, params};
 
-use crate::{
-    error::{Fault, Outcome},
-    lock::Lock,
-    value::micros,
-};
+use crate::{error::Outcome, lock::Lock, value::micros};
 
 /// Every migration, in order. A file that was released never changes.
 const MIGRATIONS: [&str; 10] = [
@@ -46,47 +41,17 @@ fn migrate(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
         )",
     )?;
     let applied = db
-        .prepare("SELECT number, checksum FROM automarket_migrations ORDER BY number")?
+        .prepare("SELECT number, checksum FROM automarket_migrations")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(u32, String)>>>()?;
-    if let Some((number, _)) = applied.iter().find(|(number, _)| *number > newest()) {
-        return Err(newer_schema(*number));
-    }
-    for (number, sql) in (1_u32..).zip(MIGRATIONS) {
-        match applied.iter().find(|(applied, _)| *applied == number) {
-            Some((_, checksum)) if *checksum == sha256(sql) => continue,
-            Some(_) => return Err(changed(number)),
-            None => db.execute_batch(sql)?,
-        }
+        .collect::<rusqlite::Result<Vec<(i32, String)>>>()?;
+    for (number, sql, checksum) in pending("sqlite", &MIGRATIONS, &applied)? {
+        db.execute_batch(sql)?;
         db.execute(
             "INSERT INTO automarket_migrations (number, checksum, applied_at) VALUES (?1, ?2, ?3)",
-            params![number, sha256(sql), micros(now)],
+            params![number, checksum, micros(now)],
         )?;
     }
     Ok(())
-}
-
-fn newest() -> u32 {
-    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
-}
-
-fn newer_schema(number: u32) -> Fault {
-    let message = format!(
-        "the database has migration {number}, this version of automarket knows {}",
-        newest()
-    );
-    let error = Error::new(ErrorKind::Config, message)
-        .with_rule("sqlite.newer_schema")
-        .with_remedy("run the newer version of automarket that made it");
-    Fault::Ours(error)
-}
-
-fn changed(number: u32) -> Fault {
-    let message = format!("migration {number} of the database is not the one this version knows");
-    let error = Error::new(ErrorKind::Config, message)
-        .with_rule("sqlite.changed_migration")
-        .with_remedy("run a released version of automarket on this database");
-    Fault::Ours(error)
 }
 
 #[cfg(test)]
@@ -95,6 +60,7 @@ mod tests {
 
     use automarket_core::{
         JobId, TenantId,
+        hash::sha256,
         store::{Claim, Job, JobState, JobStore, Lease, LeaseToken, NewJob, Settled, Verdict},
     };
 

@@ -1,5 +1,5 @@
 //! What stores on SQL share: records as JSON text, new jobs as rows, limits as SQL counts, the state of a job in two
-//! columns.
+//! columns, the ledger of migrations.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use serde_json::{
 };
 
 use super::{JobState, NewJob};
-use crate::{Error, ErrorKind, ErrorRecord, Result};
+use crate::{Error, ErrorKind, ErrorRecord, Result, hash::sha256};
 
 /// A record as JSON text.
 ///
@@ -173,6 +173,61 @@ pub fn job_state(leased: Option<bool>, ended: Option<&str>) -> Result<JobState> 
         (None, Some("cancelled")) => Ok(JobState::Cancelled),
         (None, _) => Err(damaged("the state of a job")),
     }
+}
+
+/// How an ended state is spelled in its row, which [`job_state`] reads; `None` for a live one.
+#[must_use]
+pub fn ended_state(state: JobState) -> Option<&'static str> {
+    match state {
+        JobState::Completed => Some("completed"),
+        JobState::Dead => Some("dead"),
+        JobState::Cancelled => Some("cancelled"),
+        JobState::Waiting | JobState::Leased => None,
+    }
+}
+
+/// Those of a store's migrations, numbered from 1, that its ledger of numbers and checksums lacks: number, SQL, checksum.
+///
+/// # Errors
+/// `Config`: `<store>.newer_schema` when the ledger has one beyond these, `<store>.changed_migration` when it has another
+/// one of the same number.
+pub fn pending<'a>(
+    store: &str,
+    all: &[&'a str],
+    applied: &[(i32, String)],
+) -> Result<Vec<(i32, &'a str, String)>> {
+    let refused = |rule: &str, message: String, remedy: &str| {
+        Error::new(ErrorKind::Config, message)
+            .with_rule(format!("{store}.{rule}"))
+            .with_remedy(remedy)
+    };
+    let known = i32::try_from(all.len()).unwrap_or(i32::MAX);
+    let newest = applied.iter().map(|(number, _)| *number).max();
+    if let Some(newest) = newest.filter(|newest| *newest > known) {
+        return Err(refused(
+            "newer_schema",
+            format!(
+                "the database has migration {newest}, this version of automarket knows {known}"
+            ),
+            "run the newer version of automarket that made it",
+        ));
+    }
+    let mut pending = Vec::new();
+    for (number, sql) in (1..).zip(all) {
+        let checksum = sha256(sql);
+        match applied.iter().find(|(applied, _)| *applied == number) {
+            Some((_, applied)) if *applied == checksum => {}
+            Some(_) => {
+                return Err(refused(
+                    "changed_migration",
+                    format!("migration {number} of the database is not the one this version knows"),
+                    "run a released version of automarket on this database",
+                ));
+            }
+            None => pending.push((number, *sql, checksum)),
+        }
+    }
+    Ok(pending)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict, Woken,
+        Verdict, Woken, rows::ended_state,
     },
 };
 use serde_json::Value;
@@ -88,7 +88,7 @@ impl JobStore for PostgresStore {
 
     async fn jobs(&self, tenant: &TenantId, state: JobState, limit: usize) -> Result<Vec<Job>> {
         let (db, tenant, limit) = (&self.inner.db, tenant.as_str(), sql_limit(limit));
-        let rows = match read::ended_state(state) {
+        let rows = match ended_state(state) {
             Some(state) => db.rows(read::ENDED, &[&tenant, &state, &limit]).await,
             None => {
                 let leased = state == JobState::Leased;

@@ -3,7 +3,7 @@
 use automarket_core::{
     Result,
     chrono::{DateTime, Utc},
-    store::{Job, JobState, QueueStats, rows::job_state},
+    store::{Job, QueueStats, rows::job_state},
 };
 use tokio_postgres::Row;
 
@@ -68,16 +68,6 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
         created_at: row.instant("created_at")?,
         finished_at,
     })
-}
-
-/// How an ended state is spelled in its row.
-pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
-    match state {
-        JobState::Completed => Some("completed"),
-        JobState::Dead => Some("dead"),
-        JobState::Cancelled => Some("cancelled"),
-        JobState::Waiting | JobState::Leased => None,
-    }
 }
 
 pub(super) async fn stats(db: &Database) -> Result<QueueStats> {

@@ -9,11 +9,11 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict},
+    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, rows::ended_state},
 };
 use uuid::Uuid;
 
-use super::{claim::micros, read::ended_state};
+use super::claim::micros;
 use crate::{
     db::{Connection, Database, Params, Tx},
     error::Outcome,

@@ -3,7 +3,10 @@
 use automarket_core::{
     JobId, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Failure, Job, JobState, QueueStats, rows::job_state},
+    store::{
+        Failure, Job, JobState, QueueStats,
+        rows::{ended_state, job_state},
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::collections::BTreeMap;
@@ -187,14 +190,4 @@ pub(super) fn decode_failures(failures: Vec<(u32, i64, String)>) -> Result<Vec<F
     };
     let failures = failures.into_iter().map(decode);
     Ok(failures.collect::<Outcome<_>>()?)
-}
-
-/// How an ended state is spelled in its row.
-pub(super) fn ended_state(state: JobState) -> Option<&'static str> {
-    match state {
-        JobState::Completed => Some("completed"),
-        JobState::Dead => Some("dead"),
-        JobState::Cancelled => Some("cancelled"),
-        JobState::Waiting | JobState::Leased => None,
-    }
 }

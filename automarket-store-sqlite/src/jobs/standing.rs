@@ -1,12 +1,9 @@
 //! Where a live job stands, and its ways from one table to the next.
 
-use automarket_core::store::{JobState, next_fence};
+use automarket_core::store::{JobState, next_fence, rows::ended_state};
 use rusqlite::{Row, params};
 
-use super::{
-    near,
-    read::{ended_state, one},
-};
+use super::{near, read::one};
 use crate::{error::Outcome, writer::Tx};
 
 /// The waiting row of a job by its whole key, so that it is found at once.
