@@ -13,7 +13,6 @@ mod events;
 mod flows;
 mod gates;
 mod heart;
-#[cfg(any(feature = "sqlx", feature = "tokio-postgres"))]
 mod in_transaction;
 mod jobs;
 mod lent;
@@ -30,7 +29,6 @@ mod value;
 mod wake;
 #[cfg(feature = "sqlx")]
 pub mod with_sqlx;
-#[cfg(feature = "tokio-postgres")]
 pub mod with_tokio_postgres;
 
 pub use store::{PostgresStore, PostgresStoreBuilder};
