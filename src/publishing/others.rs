@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use automarket_core::{
     Error, ErrorKind, Outcome, Post, Profile, Receipt, Result, Retry, Taken, async_trait,
-    chrono::{DateTime, Duration, Utc},
+    chrono::{DateTime, Utc},
+    lost::{REACH, SKEW},
     store::{JobState, Publication, PublicationState},
 };
 
@@ -13,11 +14,6 @@ use super::{
     routed,
 };
 use crate::market::Engine;
-
-/// Further back than any look goes.
-const REACH: Duration = Duration::days(2);
-/// How far clocks may differ.
-const SKEW: Duration = Duration::minutes(5);
 
 /// The publications beside one, on the account that it goes by.
 pub(super) struct Others {
@@ -50,7 +46,8 @@ impl Others {
     async fn all(&self) -> Result<Vec<Publication>> {
         let (tenant, account) = (&self.publication.tenant, self.publication.route().account);
         let store = &self.engine.store;
-        let since = self.sent_at.min(store.now().await?) - REACH;
+        // Further back than any look goes.
+        let since = self.sent_at.min(store.now().await?) - REACH * 2;
         let mut sent = store.sent_publications(tenant, account, since).await?;
         sent.retain(|other| other.id != self.publication.id);
         Ok(sent)

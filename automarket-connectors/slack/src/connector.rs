@@ -168,8 +168,7 @@ impl Slack {
             ));
         };
         let mut cursor = String::new();
-        // Slack's clock may be a little behind ours, and ours may have been set back since.
-        let oldest = begun.min(cx.now()) - TimeDelta::minutes(5);
+        let oldest = cx.since_near(begun);
         for _ in 0..MAX_PAGES {
             let call = api::history(config, token, channel, thread, oldest, &cursor)?;
             let page: wire::History = match self.ask(cx, call).await {

@@ -2,7 +2,7 @@
 
 use automarket_core::{
     Alike, Context, Error, ErrorKind, Result,
-    chrono::{DateTime, TimeDelta, Utc},
+    chrono::{DateTime, Utc},
     text::entities,
 };
 
@@ -16,8 +16,6 @@ use crate::{
 
 /// Pages of 100 that are read at the most.
 const PAGES: u32 = 5;
-/// How far our clock and X's may differ. Further back each post that is listed costs money, and X takes no text twice.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// What a part looked like when it was sent.
 #[derive(Clone, Copy)]
@@ -38,8 +36,8 @@ pub(crate) async fn posts_since(
     api: &Api<'_>,
     begun: DateTime<Utc>,
 ) -> Result<Vec<Post>> {
-    // What began in the future did so before our clock was set back.
-    let since = begun.min(cx.now()) - SKEW;
+    // Further back each post that is listed costs money, and X takes no text twice.
+    let since = cx.since_near(begun);
     let user = user_id(cx, api).await?;
     let mut posts = Vec::new();
     let mut page: Option<String> = None;

@@ -8,9 +8,9 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use crate::{Context, Error, ErrorKind, Result};
 
 /// How far our clock and the platform's may differ.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
+pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 /// How far back is looked where it is known what else the account published: our clock may have been set back since.
-const REACH: TimeDelta = TimeDelta::days(1);
+pub const REACH: TimeDelta = TimeDelta::days(1);
 
 /// Who knows which of an account's posts are other publications'. The engine gives one to each sending
 /// ([`Context::with_taken`]); a list of ids is one, too.
@@ -81,15 +81,26 @@ impl Context {
         self
     }
 
-    /// Since when a platform is to be searched for what was begun at this instant: five minutes before, or a day where it
-    /// is known which posts are other publications'. What began in the future did so before our clock was set back.
+    /// Since when a platform is to be searched for what was begun at this instant: [`SKEW`] before, or [`REACH`] where it
+    /// is known which posts are other publications'.
     #[must_use]
     pub fn since(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
-        let reach = match self.taken {
-            Some(_) => REACH,
-            None => SKEW,
-        };
-        begun.min(self.now()) - reach
+        match self.taken {
+            Some(_) => self.began(begun) - REACH,
+            None => self.since_near(begun),
+        }
+    }
+
+    /// As [`Context::since`], never further back than [`SKEW`]: for what shows a key of its own, or costs by the post that
+    /// is listed.
+    #[must_use]
+    pub fn since_near(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
+        self.began(begun) - SKEW
+    }
+
+    /// What began in the future did so before our clock was set back.
+    fn began(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
+        begun.min(self.now())
     }
 
     /// The one of these that is what was begun at this instant and lost; `None` when all are other publications'. For the
@@ -108,7 +119,7 @@ impl Context {
         if let Some(ours) = alike.iter().find(|one| one.fit == Fit::Certain) {
             return Ok(Some(ours.id.clone()));
         }
-        let mut since = begun.min(self.now());
+        let mut since = self.began(begun);
         if let Some(taken) = self.taken.as_ref().filter(|_| !alike.is_empty()) {
             let ids: Vec<String> = alike.iter().map(|one| one.id.clone()).collect();
             let held = taken.taken(&ids).await?;
