@@ -8,7 +8,10 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{Publication, PublishingChange, not_there, post_moved},
+    store::{
+        Publication, PublishingChange,
+        rules::{not_there, post_moved},
+    },
 };
 use tokio::runtime::Handle;
 use tokio_postgres::{Row, types::ToSql};

@@ -4,7 +4,10 @@ use std::error::Error as StdError;
 
 use automarket_core::{
     Error, ErrorKind, JobId, Retry,
-    store::{NewPublishing, Publication, id_taken, post_moved},
+    store::{
+        NewPublishing, Publication,
+        rules::{id_taken, post_moved},
+    },
 };
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;

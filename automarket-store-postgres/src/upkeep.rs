@@ -3,7 +3,7 @@ use std::time::Duration;
 use automarket_core::{
     Result, TenantId, async_trait,
     chrono::{DateTime, Utc},
-    store::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord},
+    store::{Overdue, QueueRates, UpkeepStore, WorkerBeat, WorkerRecord, rules::WORKERS_KEPT},
 };
 use tokio_postgres::Row;
 use uuid::Uuid;

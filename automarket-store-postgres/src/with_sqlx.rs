@@ -3,7 +3,10 @@
 
 use automarket_core::{
     Error, ErrorKind, Result,
-    store::{Enqueued, NewJob, NewPublishing, id_taken, post_moved},
+    store::{
+        Enqueued, NewJob, NewPublishing,
+        rules::{id_taken, post_moved},
+    },
 };
 use sqlx::{AssertSqlSafe, PgExecutor, postgres::PgDatabaseError};
 use tokio_postgres::error::SqlState;

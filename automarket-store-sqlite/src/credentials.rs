@@ -3,7 +3,7 @@ use std::time::Duration;
 use automarket_core::{
     AccountId, Result, TenantId, async_trait,
     chrono::{DateTime, Utc},
-    store::{CredentialStore, KeyUse, NewCredential, NewEvent, SealedCredential, lease_end},
+    store::{CredentialStore, KeyUse, NewCredential, NewEvent, SealedCredential, rules::lease_end},
 };
 use rusqlite::{OptionalExtension, Row, params};
 

@@ -4,7 +4,9 @@ use automarket_core::{
     content::Post,
     store::{
         NewPublishing, Publication, PublicationState, PublicationStore, PublishingChange, Routing,
-        RoutingPart, not_there, post_moved, rows::NewRow,
+        RoutingPart,
+        rows::NewRow,
+        rules::{not_there, post_moved},
     },
 };
 use rusqlite::{OptionalExtension, params};

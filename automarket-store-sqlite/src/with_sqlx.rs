@@ -4,7 +4,7 @@
 use automarket_core::{
     Error, EventId, JobId, Result,
     chrono::Utc,
-    store::{Enqueued, NewJob, NewPublishing, id_taken},
+    store::{Enqueued, NewJob, NewPublishing, rules::id_taken},
 };
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteArguments};
 use uuid::Uuid;

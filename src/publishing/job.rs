@@ -6,7 +6,7 @@ use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, async_trait,
     chrono::{DateTime, Utc},
     steps::{self, Steps},
-    store::{FAILURES_KEPT, Job, NewJob, Publication, PublicationState},
+    store::{Job, NewJob, Publication, PublicationState, rules::FAILURES_KEPT},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -40,7 +40,7 @@ use automarket_core::{
     chrono::SubsecRound as _,
     content::Voice,
     hash::sha256,
-    store::{Approval, NewPublishing, Publication, PublicationState, Target, post_moved},
+    store::{Approval, NewPublishing, Publication, PublicationState, Target, rules::post_moved},
 };
 use serde_json::json;
 

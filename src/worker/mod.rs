@@ -25,7 +25,7 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, JobId, Result, Retry,
     chrono::{DateTime, Utc},
-    store::{Claim, Lease, last_chance},
+    store::{Claim, Lease, rules::last_chance},
 };
 use futures_util::{
     FutureExt as _,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::lease_end;
+use super::rules::lease_end;
 use crate::{AccountId, Result, TenantId, wait_end};
 
 /// The gate of an account's rate limit. That of a bucket bears its name behind a colon: `rate:tweets`.

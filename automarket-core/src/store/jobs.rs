@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rules::last_chance;
 use crate::{Error, ErrorRecord, JobId, Result, TenantId};
 
 /// A job to be put into the queue.
@@ -241,19 +242,13 @@ impl Claim {
     }
 }
 
-/// From so many crashes on the next one is a job's last, where it is dead after `max_crashes`.
-#[must_use]
-pub fn last_chance(max_crashes: u32) -> u32 {
-    max_crashes.saturating_sub(1).max(1)
-}
-
 /// Which lease of which job. An older fence than the row's has no power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeaseToken {
     /// The job.
     pub job: JobId,
     /// The fencing token: higher with every lease of the job, also when its id was removed and put in again; see
-    /// [`next_fence`](super::next_fence).
+    /// [`next_fence`](super::rules::next_fence).
     pub fence: i64,
 }
 
@@ -365,7 +360,7 @@ pub struct QueueStats {
 /// of a claim, nor out of the next ones when a claim is too small for all.
 ///
 /// What a verdict or a crash makes of a job is the same everywhere: [`Verdict::resolve`],
-/// [`Crash::new`](super::Crash::new).
+/// [`Crash::new`](super::rules::Crash::new).
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// The store's clock.

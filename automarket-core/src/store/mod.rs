@@ -14,7 +14,7 @@ mod memory;
 mod publications;
 mod routing;
 pub mod rows;
-mod rules;
+pub mod rules;
 mod schedules;
 mod upkeep;
 
@@ -31,18 +31,17 @@ pub use flows::{Flow, FlowStore};
 pub use gates::{Budget, Gate, GateStore, PROBE, Pass, RATE, Signal, TRIPS};
 pub use jobs::{
     Claim, DeadReason, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob,
-    QueueStats, Settled, Verdict, Woken, last_chance,
+    QueueStats, Settled, Verdict, Woken,
 };
 pub use measurements::{Measurement, MeasurementStore};
 pub use memory::MemoryStore;
 pub use publications::{
     Approval, Lateness, NewPublishing, Publication, PublicationState, PublicationStore,
-    PublishingChange, REVISION, SLOT, Target, not_there, post_moved,
+    PublishingChange, REVISION, SLOT, Target,
 };
 pub use routing::{Routing, RoutingPart, Slots};
-pub use rules::{Crash, FAILURES_KEPT, Resolution, id_taken, lease_end, next_fence};
 pub use schedules::{Schedule, ScheduleStore};
-pub use upkeep::{Overdue, QueueRates, UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord};
+pub use upkeep::{Overdue, QueueRates, UpkeepStore, WorkerBeat, WorkerRecord};
 
 /// Everything that is kept. Same behaviour on every implementation, proven by
 /// `testing::store_cases`, which each of them runs.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, NewEvent, NewJob, Routing, RoutingPart, rows::has_nul};
+use super::{Attempt, NewEvent, NewJob, Routing, RoutingPart, rows::has_nul, rules::post_moved};
 use crate::{
     AccountId, Error, ErrorKind, ErrorRecord, Handle, JobId, Platform, PostId, PublicationId,
     Receipt, Result, TenantId, content::Post,
@@ -379,22 +379,6 @@ impl Publication {
         let message = format!("the slot of the publication {} is taken", self.id);
         Error::new(ErrorKind::Conflict, message).with_rule(SLOT)
     }
-}
-
-/// The error when a post says something else by now, or has other publications than it was written or changed for, or goes
-/// other ways; stores return it.
-#[must_use]
-pub fn post_moved(post: PostId) -> Error {
-    let message = format!("the post {post} was changed, or goes to other accounts, meanwhile");
-    Error::new(ErrorKind::Conflict, message)
-        .with_rule(REVISION)
-        .with_remedy("make it anew from what is stored by now")
-}
-
-/// The error when something is to be changed that is not there; stores return it.
-#[must_use]
-pub fn not_there(what: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("no such {what}"))
 }
 
 fn check_tenant<'a>(

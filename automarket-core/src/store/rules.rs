@@ -1,15 +1,19 @@
-//! What becomes of a job when its lease ends: the rules of the queue, once for every store.
+//! What every store does alike, for those who write one: what becomes of a job when its lease ends, what stays and for
+//! how long, and what is said where a write is refused.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{DeadReason, JobState, LeaseToken, Verdict};
-use crate::{Error, ErrorKind, ErrorRecord, JobId, Retry};
+use super::{DeadReason, JobState, LeaseToken, REVISION, Verdict};
+use crate::{Error, ErrorKind, ErrorRecord, JobId, PostId, Retry};
 
 /// How many failures a job keeps; older ones are dropped.
 pub const FAILURES_KEPT: usize = 20;
+
+/// How long a worker that is heard of no more stays in the list.
+pub const WORKERS_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What a verdict makes of a job; see [`Verdict::resolve`].
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +126,12 @@ impl DeadReason {
     }
 }
 
+/// From so many crashes on the next one is a job's last, where it is dead after `max_crashes`.
+#[must_use]
+pub fn last_chance(max_crashes: u32) -> u32 {
+    max_crashes.saturating_sub(1).max(1)
+}
+
 /// When a lease taken or prolonged now ends: to the microsecond, at the end of the calendar at the latest.
 #[must_use]
 pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
@@ -159,4 +169,20 @@ impl LeaseToken {
 pub fn id_taken(id: JobId) -> Error {
     let message = format!("the job id {id} is taken");
     Error::new(ErrorKind::Conflict, message).with_rule("job.id")
+}
+
+/// The error when a post says something else by now, or has other publications than it was written or changed for, or goes
+/// other ways.
+#[must_use]
+pub fn post_moved(post: PostId) -> Error {
+    let message = format!("the post {post} was changed, or goes to other accounts, meanwhile");
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule(REVISION)
+        .with_remedy("make it anew from what is stored by now")
+}
+
+/// The error when something is to be changed that is not there.
+#[must_use]
+pub fn not_there(what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("no such {what}"))
 }

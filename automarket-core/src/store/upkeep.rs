@@ -66,9 +66,6 @@ pub struct WorkerBeat {
     pub polled: Duration,
 }
 
-/// How long a worker that is heard of no more stays in the list.
-pub const WORKERS_KEPT: Duration = Duration::from_secs(24 * 3600);
-
 /// What operators ask and do: workers, what is overdue, what is old.
 ///
 /// Whatever removes takes the oldest first, at most `limit` in one short transaction, and never waits for rows
@@ -76,7 +73,7 @@ pub const WORKERS_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// nobody: a call that failed may have done a part, and another goes on there.
 #[async_trait]
 pub trait UpkeepStore: Send + Sync {
-    /// Writes down what a worker says of itself, and forgets those not heard of for [`WORKERS_KEPT`].
+    /// Writes down what a worker says of itself, and forgets those not heard of for [`WORKERS_KEPT`](super::rules::WORKERS_KEPT).
     async fn put_worker(&self, beat: &WorkerBeat) -> Result<()>;
     /// Forgets a worker that has stopped; `false` when it is not known.
     async fn remove_worker(&self, name: &str) -> Result<bool>;

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use automarket_core::{
     TenantId,
     chrono::TimeDelta,
-    store::{Claim, JobStore, MemoryStore, NewJob, Verdict, next_fence},
+    store::{Claim, JobStore, MemoryStore, NewJob, Verdict, rules::next_fence},
     testing::{ManualClock, StoreUnderTest, store_cases},
 };
 

@@ -10,7 +10,10 @@ use std::{
 use automarket_core::{
     Error, ErrorRecord, Result,
     chrono::{DateTime, TimeDelta, Utc},
-    store::{Claim, Crash, Failure, Job, JobState, Lease, LeaseToken, Verdict, last_chance},
+    store::{
+        Claim, Failure, Job, JobState, Lease, LeaseToken, Verdict,
+        rules::{Crash, last_chance},
+    },
 };
 use serde_json::Value;
 use tokio_postgres::Row;

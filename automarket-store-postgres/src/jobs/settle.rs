@@ -9,7 +9,7 @@ use std::{
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, rows::ended_state},
+    store::{JobState, LeaseToken, Settled, Verdict, rows::ended_state, rules::FAILURES_KEPT},
 };
 use uuid::Uuid;
 

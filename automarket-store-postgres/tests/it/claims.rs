@@ -5,7 +5,9 @@ use std::time::Duration;
 use automarket_core::{
     TenantId,
     chrono::TimeDelta,
-    store::{Claim, DeadReason, Job, JobState, JobStore, NewJob, UpkeepStore as _, next_fence},
+    store::{
+        Claim, DeadReason, Job, JobState, JobStore, NewJob, UpkeepStore as _, rules::next_fence,
+    },
     testing::StoreClock as _,
 };
 use automarket_store_postgres::testing::TestStore;

@@ -5,7 +5,10 @@ use std::cmp::Reverse;
 use automarket_core::{
     ErrorRecord, Result,
     chrono::{DateTime, Utc},
-    store::{Claim, Crash, JobState, Lease, lease_end, next_fence},
+    store::{
+        Claim, JobState, Lease,
+        rules::{Crash, lease_end, next_fence},
+    },
 };
 use rusqlite::{params, types::Value};
 

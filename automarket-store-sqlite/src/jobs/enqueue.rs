@@ -3,8 +3,9 @@ use std::sync::LazyLock;
 use automarket_core::{
     JobId,
     store::{
-        Enqueued, id_taken,
+        Enqueued,
         rows::{NewRow, are_alike},
+        rules::id_taken,
     },
 };
 use rusqlite::{CachedStatement, OptionalExtension, params};

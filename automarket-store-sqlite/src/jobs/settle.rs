@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use automarket_core::{
     ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
-    store::{FAILURES_KEPT, JobState, LeaseToken, Settled, Verdict, lease_end},
+    store::{
+        JobState, LeaseToken, Settled, Verdict,
+        rules::{FAILURES_KEPT, lease_end},
+    },
 };
 use rusqlite::params;
 

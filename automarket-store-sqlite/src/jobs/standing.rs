@@ -1,6 +1,6 @@
 //! Where a live job stands, and its ways from one table to the next.
 
-use automarket_core::store::{JobState, next_fence, rows::ended_state};
+use automarket_core::store::{JobState, rows::ended_state, rules::next_fence};
 use rusqlite::{Row, params};
 
 use super::{near, read::one};

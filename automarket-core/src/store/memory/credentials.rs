@@ -8,7 +8,7 @@ use crate::{
     AccountId, Result, TenantId,
     store::{
         Audit, AuditStore, CredentialStore, KeyUse, NewAudit, NewCredential, NewEvent,
-        SealedCredential, lease_end,
+        SealedCredential, rules::lease_end,
     },
 };
 

@@ -9,7 +9,8 @@ use crate::{
     content::Post,
     store::{
         Attempt, AttemptStats, AttemptStore, NewPublishing, Publication, PublicationState,
-        PublicationStore, PublishingChange, Routing, RoutingPart, not_there, post_moved,
+        PublicationStore, PublishingChange, Routing, RoutingPart,
+        rules::{not_there, post_moved},
     },
 };
 

@@ -11,8 +11,9 @@ use super::MemoryStore;
 use crate::{
     ErrorRecord, JobId, Result, TenantId,
     store::{
-        Claim, Crash, Enqueued, FAILURES_KEPT, Failure, Job, JobState, JobStore, Lease, LeaseToken,
-        NewJob, QueueStats, Settled, Verdict, Woken, id_taken, lease_end, next_fence,
+        Claim, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats,
+        Settled, Verdict, Woken,
+        rules::{Crash, FAILURES_KEPT, id_taken, lease_end, next_fence},
     },
 };
 

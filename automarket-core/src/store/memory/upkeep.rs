@@ -8,7 +8,7 @@ use crate::{
     AccountId, JobId, Result, TenantId,
     store::{
         Gate, GateStore, Job, JobState, Overdue, Pass, QueueRates, Schedule, ScheduleStore, Signal,
-        UpkeepStore, WORKERS_KEPT, WorkerBeat, WorkerRecord,
+        UpkeepStore, WorkerBeat, WorkerRecord, rules::WORKERS_KEPT,
     },
 };
 

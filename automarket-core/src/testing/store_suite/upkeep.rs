@@ -11,7 +11,7 @@ use crate::{
     AccountId, JobId,
     store::{
         Enqueued, JobState, Lateness, NewJob, PublicationState, PublishingChange, QueueRates,
-        Verdict, WORKERS_KEPT, WorkerBeat,
+        Verdict, WorkerBeat, rules::WORKERS_KEPT,
     },
     testing::unattended,
 };
