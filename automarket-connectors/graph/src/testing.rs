@@ -1,15 +1,12 @@
 //! What the fakes of Meta's platforms share: taking requests apart, answering as the Graph API does, and the
 //! official descriptions of its nodes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use automarket_core::{
     Bytes, Secret, Url,
     http_types::{HeaderValue, Method, Request, Response, header},
-    testing::{form_parts, json_reply},
+    testing::{Fault, described, form_parts, json_reply},
 };
 use serde_json::{Value, json};
 
@@ -262,30 +259,46 @@ pub fn permissions(asked: &Asked, scopes: &[&str], declined: &[String]) -> Respo
     page(asked, &all)
 }
 
+/// What Meta answers while it is in trouble, or an app, a user or a page asked too often: nothing happened.
+#[must_use]
+pub fn passing_troubles() -> Vec<Fault> {
+    vec![
+        Fault::Reply(
+            500,
+            r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#4) Application request limit reached","code":4}}"#,
+        ),
+        Fault::Reply(
+            403,
+            r#"{"error":{"message":"(#17) User request limit reached","code":17}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#32) Page request limit reached","code":32}}"#,
+        ),
+        Fault::Reply(
+            400,
+            r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit","code":613}}"#,
+        ),
+    ]
+}
+
 /// Meta's own descriptions of its nodes, of the version before the one we speak: nodes, their edges, what
 /// these take and what they answer.
 #[derive(Debug)]
 pub struct Nodes(Value);
 
 impl Nodes {
-    /// The descriptions `<name>.json` in the folder that `AUTOMARKET_SPECS` names; `None`, said plainly on
-    /// standard output, when it names none.
+    /// As [`described`].
     ///
     /// # Panics
-    /// When the folder is named and holds no such descriptions.
+    /// As [`described`].
     #[must_use]
     pub fn load(name: &str) -> Option<Self> {
-        let Some(folder) = std::env::var_os("AUTOMARKET_SPECS") else {
-            println!("skipped: AUTOMARKET_SPECS names no folder with the official descriptions");
-            return None;
-        };
-        let path = PathBuf::from(folder).join(format!("{name}.json"));
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
-        match read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()))
-        {
-            Ok(root) => Some(Self(root)),
-            Err(error) => panic!("{}: {error}", path.display()),
-        }
+        described(name).map(Self)
     }
 
     /// Why a request to a node (or an edge of it, the last part of the path) does not follow the description;

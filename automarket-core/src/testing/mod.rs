@@ -12,6 +12,7 @@ mod form;
 mod media_host;
 mod oauth;
 mod openapi;
+mod outcome;
 mod recorder;
 mod recording;
 mod recording_email;
@@ -19,6 +20,7 @@ mod sandbox;
 mod script;
 mod serve;
 mod store_suite;
+mod zones;
 
 pub use attended::unattended;
 pub use clock::{ManualClock, TokioClock};
@@ -33,7 +35,8 @@ pub use oauth::{
     AuthRules, AuthServer, Issued, LoginUnderTest, TradeRule, UserSays, standard_error,
     standard_reply,
 };
-pub use openapi::Description;
+pub use openapi::{Description, described};
+pub use outcome::{accepted, done};
 pub use recorder::Recorder;
 pub use recording::RecordingPublisher;
 pub use recording_email::RecordingEmail;
@@ -41,3 +44,4 @@ pub use sandbox::{Fake, Sandbox, json_reply, text_reply};
 pub use script::{Expectation, Script, ScriptedReply};
 pub use serve::Server;
 pub use store_suite::{StoreCase, StoreClock, StoreUnderTest, sample_publishing, store_cases};
+pub use zones::ZONES;

@@ -8,6 +8,25 @@ use super::form_parts;
 
 const UNKNOWN: &str = " is unknown";
 
+/// The official description `<name>.json` in the folder that `AUTOMARKET_SPECS` names; `None`, said plainly on standard
+/// output, when it names none.
+///
+/// # Panics
+/// When the folder is named and holds no such description.
+#[must_use]
+pub fn described(name: &str) -> Option<Value> {
+    let Some(folder) = std::env::var_os("AUTOMARKET_SPECS") else {
+        println!("skipped: AUTOMARKET_SPECS names no folder with the official descriptions");
+        return None;
+    };
+    let path = PathBuf::from(folder).join(format!("{name}.json"));
+    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    match read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string())) {
+        Ok(root) => Some(root),
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
+}
+
 /// A platform's official API description (OpenAPI 3 in JSON), to hold requests and fakes against: a fake
 /// written beside its connector can share its mistakes.
 #[derive(Debug)]
@@ -17,24 +36,13 @@ pub struct Description {
 }
 
 impl Description {
-    /// The description `<name>.json` in the folder that `AUTOMARKET_SPECS` names; `None`, said plainly on
-    /// standard output, when it names none. `prefix` is what requests' paths have before the described ones.
+    /// As [`described`]. `prefix` is what requests' paths have before the described ones.
     ///
     /// # Panics
-    /// When the folder is named and holds no such description.
+    /// As [`described`].
     #[must_use]
     pub fn load(name: &str, prefix: &'static str) -> Option<Self> {
-        let Some(folder) = std::env::var_os("AUTOMARKET_SPECS") else {
-            println!("skipped: AUTOMARKET_SPECS names no folder with the official descriptions");
-            return None;
-        };
-        let path = PathBuf::from(folder).join(format!("{name}.json"));
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
-        match read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()))
-        {
-            Ok(root) => Some(Self { root, prefix }),
-            Err(error) => panic!("{}: {error}", path.display()),
-        }
+        described(name).map(|root| Self { root, prefix })
     }
 
     /// A description made up by a test.

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use super::FaultPlan;
+use super::{Fault, FaultPlan, FaultRule};
 use crate::{
     Clock, Error, ErrorKind, Platform, Result, SystemClock,
     http::{Body, Transport, TransportError},
@@ -110,6 +110,11 @@ impl Sandbox {
     #[must_use]
     pub fn faults(&self) -> &FaultPlan {
         &self.faults
+    }
+
+    /// Lets a fault hit the next request whose path holds this text.
+    pub fn fault(&self, path_contains: &str, fault: Fault) {
+        self.faults.add(FaultRule::on(path_contains, fault));
     }
 
     /// The fakes.

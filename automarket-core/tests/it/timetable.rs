@@ -5,30 +5,8 @@ use std::collections::BTreeMap;
 use automarket_core::{
     Timetable, Zone,
     chrono::{DateTime, Datelike, Duration, NaiveDate, Utc},
+    testing::ZONES,
 };
-
-const ZONES: [&str; 20] = [
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Moscow",
-    "Europe/Istanbul",
-    "America/New_York",
-    "America/Los_Angeles",
-    "America/St_Johns",
-    "America/Sao_Paulo",
-    "America/Asuncion",
-    "America/Mexico_City",
-    "Australia/Lord_Howe",
-    "Australia/Sydney",
-    "Pacific/Apia",
-    "Pacific/Chatham",
-    "Africa/Casablanca",
-    "Africa/Cairo",
-    "Asia/Beirut",
-    "Asia/Tehran",
-    "Asia/Kathmandu",
-    "Antarctica/Troll",
-];
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

@@ -9,7 +9,7 @@ use automarket::{
         chrono::{DateTime, NaiveDate, TimeDelta, Utc},
     },
     store::{Schedule, ScheduleStore as _},
-    testing::StoreClock,
+    testing::{StoreClock, ZONES},
     worker::Retention,
 };
 use automarket_store_postgres::testing::Cluster;
@@ -89,30 +89,6 @@ async fn every_local_day_has_one_run_over_changes_of_the_clocks() {
         }
     }
 }
-
-/// Where clocks change by an hour, by half of one, at midnight, for Ramadan, twice, and not at all.
-const ZONES: [&str; 20] = [
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Moscow",
-    "Europe/Istanbul",
-    "America/New_York",
-    "America/Los_Angeles",
-    "America/St_Johns",
-    "America/Sao_Paulo",
-    "America/Asuncion",
-    "America/Santiago",
-    "Australia/Lord_Howe",
-    "Australia/Sydney",
-    "Pacific/Apia",
-    "Pacific/Chatham",
-    "Africa/Casablanca",
-    "Africa/Cairo",
-    "Asia/Beirut",
-    "Asia/Tehran",
-    "Asia/Kathmandu",
-    "Antarctica/Troll",
-];
 
 /// Two processes schedule on one store, over the changes of spring and of autumn.
 async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {

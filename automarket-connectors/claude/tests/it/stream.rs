@@ -10,7 +10,7 @@ use automarket_core::{
     async_trait,
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
-    testing::{Fault, FaultRule, Sandbox, Script, conformance::generator::question},
+    testing::{Fault, Sandbox, Script, conformance::generator::question},
 };
 use futures_util::StreamExt as _;
 use proptest::prelude::*;
@@ -184,9 +184,7 @@ async fn a_refused_request_is_classified_before_any_piece() {
 async fn the_fake_streams_refusals_and_half_answers() {
     let fake = std::sync::Arc::new(FakeClaude::new());
     let sandbox = Sandbox::new().with(fake.clone());
-    sandbox
-        .faults()
-        .add(FaultRule::on("/v1/messages", Fault::HalfAfter));
+    sandbox.fault("/v1/messages", Fault::HalfAfter);
     let cx = Context::new(sandbox).with_credential(Credential::token(FakeClaude::KEY));
     let last = async || {
         let mut stream = Claude::default().stream(&cx, &question()).await.unwrap();

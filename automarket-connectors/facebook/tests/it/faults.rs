@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use automarket_connector_facebook::testing;
+use automarket_connector_graph::testing::passing_troubles;
 use automarket_core::{
     Credential, Delivery, ErrorKind, Outcome, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
@@ -28,36 +29,17 @@ async fn any_fault_at_post_or_comment_leaves_one_of_each() {
         post: commented(),
         ..fresh()
     };
-    let more = [
-        Fault::Reply(
-            500,
-            r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
-        ),
+    let mut more = passing_troubles();
+    more.extend([
         Fault::Reply(
             400,
             r#"{"error":{"message":"(#2) Service temporarily unavailable","code":2,"is_transient":true}}"#,
         ),
         Fault::Reply(
             400,
-            r#"{"error":{"message":"(#4) Application request limit reached","code":4}}"#,
-        ),
-        Fault::Reply(
-            403,
-            r#"{"error":{"message":"(#17) User request limit reached","code":17}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"(#32) Page request limit reached","code":32}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit","code":613}}"#,
-        ),
-        Fault::Reply(
-            400,
             r#"{"error":{"message":"We limit how often you can post","code":368,"error_subcode":1390008}}"#,
         ),
-    ];
+    ]);
     let writes = [("/feed", 0), ("/comments", 0)];
     publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
         let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
@@ -120,10 +102,7 @@ async fn what_facebook_refuses_for_good_is_refused() {
 #[tokio::test]
 async fn a_token_that_expires_between_post_and_comment_goes_on_with_the_new_one() {
     let world = World::new();
-    world
-        .sandbox
-        .faults()
-        .add(FaultRule::on("/comments", Fault::RateLimited(None)));
+    world.sandbox.fault("/comments", Fault::RateLimited(None));
     let cx = world.cx();
     world.facebook.publish(&cx, &commented()).await.unwrap_err();
     world.fake.renew_token("renewed-token");
@@ -162,7 +141,7 @@ async fn the_same_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
     // It went through, and the list does not show it yet: Facebook's own refusal is the net.
     let world = World::new();
     let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     let blind = Fault::Reply(200, "{\"data\":[]}");
     world
         .sandbox
@@ -181,12 +160,14 @@ async fn the_same_twice_is_a_duplicate_and_our_own_lost_one_is_found() {
 async fn what_facebook_said_that_it_has_is_never_sent_again() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     let blind = || FaultRule::on("/published_posts", Fault::Reply(200, "{\"data\":[]}"));
     world.sandbox.faults().add(blind().times(3));
     world.facebook.publish(&cx, &hello()).await.unwrap_err();
     // The look after the refusal fails; the refusal counts all the same.
-    world.fault("/published_posts", Fault::StatusBefore(503));
+    world
+        .sandbox
+        .fault("/published_posts", Fault::StatusBefore(503));
     let error = world.facebook.publish(&cx, &hello()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Duplicate);
     assert!(error.is_unknown(), "{error:?}");
@@ -207,7 +188,7 @@ async fn a_post_without_text_stays_unknown_after_a_lost_answer() {
     let world = World::new();
     let cx = world.cx();
     let link = Post::text("").link("https://acme.dev").unwrap();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     for _ in 0..3 {
         let error = world.facebook.publish(&cx, &link).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
@@ -222,7 +203,7 @@ async fn a_lost_post_that_is_listed_late_stands_once() {
         let world = World::ticking();
         world.fake.list_after(65);
         world.fake.set_takes_repeats(true);
-        world.fault("/feed", Fault::CutAfter);
+        world.sandbox.fault("/feed", Fault::CutAfter);
         let (cx, post) = (world.cx(), hello().delivery(delivery));
         let error = world.facebook.publish(&cx, &post).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
@@ -237,7 +218,7 @@ async fn a_lost_post_that_is_listed_late_stands_once() {
 async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     let world = World::new();
     let body = r##"{"error":{"message":"(#200) Permissions error","code":200}}"##;
-    world.fault("/comments", Fault::Reply(403, body));
+    world.sandbox.fault("/comments", Fault::Reply(403, body));
     let cx = world.cx();
     let receipt = done(world.facebook.publish(&cx, &commented()).await.unwrap());
     let why = receipt.comment_error().unwrap();
@@ -288,7 +269,7 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
 async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
     for account in [true, false] {
         let world = World::new();
-        world.fault("/comments", Fault::CutBefore);
+        world.sandbox.fault("/comments", Fault::CutBefore);
         let cx = if account {
             world.cx()
         } else {
@@ -305,7 +286,7 @@ async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
     }
     // Whose it is Facebook does not always say.
     let world = World::new();
-    world.fault("/comments", Fault::CutBefore);
+    world.sandbox.fault("/comments", Fault::CutBefore);
     let cx = world.cx();
     world.facebook.publish(&cx, &commented()).await.unwrap_err();
     let nobodys = Fault::Reply(200, r#"{"data":[{"id":"1_2","message":"First"}]}"#);
@@ -321,7 +302,7 @@ async fn what_was_just_finished_is_waited_for_however_long_it_took() {
     let world = World::new();
     let cx = world.cx();
     let post = hello().delivery(Delivery::At(cx.now() + TimeDelta::hours(2)));
-    world.fault("/feed", Fault::RateLimited(None));
+    world.sandbox.fault("/feed", Fault::RateLimited(None));
     world.facebook.publish(&cx, &post).await.unwrap_err();
     world.clock.advance(TimeDelta::minutes(30));
     let outcome = world.facebook.publish(&cx, &post).await.unwrap();
@@ -352,8 +333,10 @@ async fn what_the_token_may_not_see_is_not_said_to_be_gone() {
         let outcome = world.facebook.publish(&cx, &post).await.unwrap();
         let handle = accepted(outcome);
         world.clock.advance(TimeDelta::hours(3));
-        world.fault(&handle.remote_id, Fault::Reply(400, blind));
-        world.fault("/published_posts", posts);
+        world
+            .sandbox
+            .fault(&handle.remote_id, Fault::Reply(400, blind));
+        world.sandbox.fault("/published_posts", posts);
         let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error:?}");
     }
@@ -465,7 +448,7 @@ async fn numbers_that_are_not_to_be_seen_cost_no_others() {
     let world = World::new();
     let cx = world.cx();
     let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());
-    world.fault("/insights", Fault::Reply(400, blind));
+    world.sandbox.fault("/insights", Fault::Reply(400, blind));
     let counts = world.facebook.measure(&cx, &receipt).await.unwrap();
     assert_eq!((counts.likes, counts.reach), (Some(11), None));
 }
@@ -492,7 +475,9 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     world.sandbox.faults().add(blinded(Method::DELETE));
     world.sandbox.faults().add(blinded(Method::GET));
     let body = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
-    world.fault("/published_posts", Fault::Reply(403, body));
+    world
+        .sandbox
+        .fault("/published_posts", Fault::Reply(403, body));
     let error = world
         .facebook
         .delete(&world.cx(), &receipt)
@@ -503,7 +488,9 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     // Not even the list: that is the account's trouble, and waits for it.
     world.sandbox.faults().add(blinded(Method::DELETE));
     world.sandbox.faults().add(blinded(Method::GET));
-    world.fault("/scheduled_posts", Fault::Reply(400, blind));
+    world
+        .sandbox
+        .fault("/scheduled_posts", Fault::Reply(400, blind));
     let error = world
         .facebook
         .delete(&world.cx(), &receipt)
@@ -524,7 +511,7 @@ async fn a_lost_post_is_found_whatever_our_clock_shows() {
     for (sent, looked) in [(90, 90), (3600, 0)] {
         let world = World::new();
         world.fake.set_takes_repeats(true);
-        world.fault("/feed", Fault::CutAfter);
+        world.sandbox.fault("/feed", Fault::CutAfter);
         let cx = world.cx().with_taken(Arc::new(Vec::new()));
         let ahead = |seconds| {
             let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));
@@ -556,7 +543,7 @@ async fn a_lost_post_is_not_another_one_of_the_same_words() {
             .unwrap(),
     );
     world.clock.advance(TimeDelta::seconds(10));
-    world.fault("/feed", Fault::CutBefore);
+    world.sandbox.fault("/feed", Fault::CutBefore);
     let cx = world.cx();
     let lost = world.facebook.publish(&cx, &with("2")).await;
     assert!(lost.unwrap_err().is_unknown());

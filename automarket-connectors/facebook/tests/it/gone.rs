@@ -74,7 +74,7 @@ async fn what_is_gone_is_known_however_many_posts_there_are() {
 async fn what_was_lost_is_looked_for_from_when_it_was_sent() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     world.facebook.publish(&cx, &hello()).await.unwrap_err();
     world.clock.advance(TimeDelta::days(3));
     let receipt = done(world.facebook.publish(&cx, &hello()).await.unwrap());

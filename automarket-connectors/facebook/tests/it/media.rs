@@ -76,7 +76,7 @@ async fn photos_that_facebook_drops_are_brought_again() {
     let post = hello().media(photo("A dot")).media(photo("Another"));
     let post = post.delivery(Delivery::At(due));
     let expired = r#"{"error":{"message":"Session has expired","code":190}}"#;
-    world.fault("/feed", Fault::Reply(400, expired));
+    world.sandbox.fault("/feed", Fault::Reply(400, expired));
     // Connected again two days later, after an upload that broke half-way.
     let error = world.facebook.publish(&cx, &post).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
@@ -94,7 +94,7 @@ async fn photos_that_facebook_drops_are_brought_again() {
     assert_eq!(words, ["A dot", "Another"]);
     // Those of a post are kept, and not brought again.
     world.clock.advance(TimeDelta::days(2));
-    world.fault("/photos", Fault::StatusBefore(503));
+    world.sandbox.fault("/photos", Fault::StatusBefore(503));
     assert_eq!(world.facebook.publish(&cx, &post).await.unwrap(), outcome);
     assert!(world.sandbox.faults().hits().len() < 3);
 }
@@ -112,10 +112,10 @@ async fn photos_that_are_up_are_not_sent_again() {
     world.sandbox.faults().add(second);
     let error = world.facebook.publish(&cx, &post).await.unwrap_err();
     assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
-    world.fault("/feed", Fault::StatusBefore(429));
+    world.sandbox.fault("/feed", Fault::StatusBefore(429));
     world.facebook.publish(&cx, &post).await.unwrap_err();
     // Nothing of it is uploaded any more.
-    world.fault("/photos", Fault::Unauthorized);
+    world.sandbox.fault("/photos", Fault::Unauthorized);
     done(world.facebook.publish(&cx, &post).await.unwrap());
     assert_eq!(world.effects().len(), 1);
     assert_eq!(photos(&world).len(), 2);
@@ -412,7 +412,9 @@ async fn the_token_goes_to_the_upload_host_alone() {
     ] {
         let reply = format!("{{\"video_id\":\"1\",\"upload_url\":\"{url}\"}}");
         let reply: &'static str = Box::leak(reply.into_boxed_str());
-        world.fault("/video_reels", Fault::Reply(200, reply));
+        world
+            .sandbox
+            .fault("/video_reels", Fault::Reply(200, reply));
         let error = world
             .facebook
             .publish(&world.cx(), &post)
@@ -428,7 +430,7 @@ async fn a_lost_post_with_photos_is_found_a_day_later() {
     let world = World::new();
     let post = hello().media(photo("A dot"));
     let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     world.facebook.publish(&cx, &post).await.unwrap_err();
     world.clock.advance(TimeDelta::hours(24));
     done(world.facebook.publish(&cx, &post).await.unwrap());

@@ -6,7 +6,7 @@ use automarket_connector_facebook::{Facebook, FacebookConfig, oauth, testing};
 use automarket_core::{
     Credential, ErrorKind, Handle, Publisher, Retry, Secret,
     oauth::{App, Refresh, TokenSet, refresh_call, revoke_call},
-    testing::{Fault, FaultRule, Script},
+    testing::{Fault, Script},
 };
 use serde_json::json;
 
@@ -99,10 +99,7 @@ async fn no_error_holds_the_list_of_tokens() {
         Fault::GarbageAfter,
         Fault::StatusAfter(502),
     ] {
-        world
-            .sandbox
-            .faults()
-            .add(FaultRule::on("/me/accounts", fault));
+        world.sandbox.fault("/me/accounts", fault);
         let error = world.facebook.identify(&cx).await.unwrap_err();
         let shown = format!("{error} {error:?} {} {:?}", error.report(), error.body());
         for secret in [testing::TOKEN, testing::OTHER_TOKEN, testing::USER_TOKEN] {

@@ -75,7 +75,9 @@ async fn a_time_that_has_come_near_is_no_reason_to_stop() {
     let due = world.cx().now() + TimeDelta::minutes(10);
     let post = hello().delivery(Delivery::At(due));
     let cx = world.cx();
-    world.fault("/feed", automarket_core::testing::Fault::CutAfter);
+    world
+        .sandbox
+        .fault("/feed", automarket_core::testing::Fault::CutAfter);
     assert!(
         world
             .facebook
@@ -229,7 +231,7 @@ async fn a_draft_waits_at_facebook_until_somebody_publishes_it() {
     // Facebook lists no drafts: a lost one stays unknown.
     let world = World::new();
     let cx = world.cx();
-    world.fault("/feed", Fault::CutAfter);
+    world.sandbox.fault("/feed", Fault::CutAfter);
     world.facebook.publish(&cx, &draft).await.unwrap_err();
     let error = world.facebook.publish(&cx, &draft).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);

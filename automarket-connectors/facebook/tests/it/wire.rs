@@ -100,7 +100,7 @@ async fn every_request_follows_the_description() {
             .with_account(own.account().unwrap().clone())
     };
     world.facebook.identify(&cx()).await.unwrap();
-    world.fault("/comments", Fault::CutAfter);
+    world.sandbox.fault("/comments", Fault::CutAfter);
     let due = world.cx().now() + TimeDelta::hours(3);
     let mut commented = hello().link("https://acme.dev").unwrap();
     commented.base.first_comment = Some("First".into());

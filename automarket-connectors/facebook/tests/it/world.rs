@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use automarket_connector_facebook::{Facebook, FacebookConfig, FacebookOptions, PLATFORM, testing};
+pub(crate) use automarket_core::testing::{accepted, done};
 use automarket_core::{
-    Clock, Context, Credential, Handle, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Outcome, Post, Receipt, TenantId,
     chrono::TimeDelta,
     content::Variant,
     publisher::Publisher as _,
     store::Account,
-    testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
+    testing::{ManualClock, Sandbox, TokioClock},
 };
 use serde_json::Value;
 
@@ -69,10 +70,6 @@ impl World {
             .with_credential(Credential::token(testing::TOKEN))
     }
 
-    pub(crate) fn fault(&self, path: &str, fault: Fault) {
-        self.sandbox.faults().add(FaultRule::on(path, fault));
-    }
-
     pub(crate) fn effects(&self) -> Vec<Value> {
         self.sandbox.effects(&PLATFORM)
     }
@@ -100,18 +97,4 @@ pub(crate) fn hello() -> Post {
 pub(crate) fn with_options(post: Post, options: &FacebookOptions) -> Post {
     let variant = Variant::default().with_options(options).unwrap();
     post.variant(PLATFORM, variant)
-}
-
-pub(crate) fn done(outcome: Outcome) -> Receipt {
-    match outcome {
-        Outcome::Done(receipt) => receipt,
-        other => panic!("{other:?}"),
-    }
-}
-
-pub(crate) fn accepted(outcome: Outcome) -> Handle {
-    match outcome {
-        Outcome::Accepted(handle) => handle,
-        other => panic!("not accepted: {other:?}"),
-    }
 }

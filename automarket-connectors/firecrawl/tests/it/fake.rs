@@ -181,17 +181,13 @@ async fn failures_are_told_apart() {
     );
     assert_eq!(kind("not an address").await, ErrorKind::InvalidInput);
     assert_eq!(kind("file:///etc/passwd").await, ErrorKind::InvalidInput);
-    sandbox
-        .faults()
-        .add(FaultRule::on("/v2/scrape", Fault::RateLimited(Some("7"))));
+    sandbox.fault("/v2/scrape", Fault::RateLimited(Some("7")));
     let limited = firecrawl.read(&cx, PAGE).await.unwrap_err();
     assert_eq!(
         limited.retry(),
         Retry::After(Some(std::time::Duration::from_secs(7)))
     );
-    sandbox
-        .faults()
-        .add(FaultRule::on("/v2/scrape", Fault::CutAfter));
+    sandbox.fault("/v2/scrape", Fault::CutAfter);
     let cut = firecrawl.read(&cx, PAGE).await.unwrap_err();
     assert_eq!(cut.retry(), Retry::After(None), "a read may be repeated");
     fake.use_up_credits();

@@ -167,7 +167,9 @@ async fn what_cannot_be_processed_is_refused_at_once() {
 async fn a_container_that_ran_out_is_made_anew() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/media_publish", Fault::RateLimited(None));
+    world
+        .sandbox
+        .fault("/media_publish", Fault::RateLimited(None));
     world.instagram.publish(&cx, &hello()).await.unwrap_err();
     world.clock.advance(TimeDelta::hours(30));
     done(world.instagram.publish(&cx, &hello()).await.unwrap());
@@ -178,7 +180,7 @@ async fn a_container_that_ran_out_is_made_anew() {
 async fn a_container_that_failed_before_it_was_published_is_left_behind_for_good() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/media_publish", Fault::CutBefore);
+    world.sandbox.fault("/media_publish", Fault::CutBefore);
     let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     world.fake.fail_ready(2_207_003);
@@ -239,7 +241,7 @@ async fn containers_that_never_show_are_published() {
         world.fake.hide_objects(true);
         world.fake.set_processing(0);
         let cx = world.cx();
-        world.fault("/media_publish", Fault::CutAfter);
+        world.sandbox.fault("/media_publish", Fault::CutAfter);
         for _ in 0..3 {
             let error = world.instagram.publish(&cx, &post).await.unwrap_err();
             assert!(error.is_unknown(), "{error:?}");
@@ -254,7 +256,9 @@ async fn containers_that_never_show_are_published() {
         let world = World::of_login(Login::Facebook);
         world.fake.hide_objects(true);
         world.fake.set_processing(0);
-        world.fault("/media_publish", Fault::Reply(400, limit));
+        world
+            .sandbox
+            .fault("/media_publish", Fault::Reply(400, limit));
         let error = world.instagram.publish(&world.cx(), &post).await;
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::QuotaExhausted);
@@ -280,7 +284,7 @@ async fn a_lost_answer_is_told_by_the_containers_status() {
         let cx = world.cx();
         before(&world, &cx);
         let others = world.effects().len();
-        world.fault("/media_publish", Fault::CutAfter);
+        world.sandbox.fault("/media_publish", Fault::CutAfter);
         let error = world.instagram.publish(&cx, &post).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
         let receipt = done(world.instagram.publish(&cx, &post).await.unwrap());
@@ -308,7 +312,7 @@ async fn what_is_public_and_cannot_be_told_stands_without_its_comment() {
     let world = World::new();
     let cx = world.cx();
     world.fake.seed("Hello from Acme & friends #rust", cx.now());
-    world.fault("/media_publish", Fault::CutAfter);
+    world.sandbox.fault("/media_publish", Fault::CutAfter);
     let mut post = hello();
     post.base.first_comment = Some("First".into());
     let error = world.instagram.publish(&cx, &post).await.unwrap_err();
@@ -326,7 +330,7 @@ async fn a_lost_post_that_is_listed_late_has_its_id() {
     let time = TokioClock::from(world.cx().now());
     world.sandbox = world.sandbox.with_clock(Arc::new(time));
     world.fake.list_after(65);
-    world.fault("/media_publish", Fault::CutAfter);
+    world.sandbox.fault("/media_publish", Fault::CutAfter);
     let cx = world.cx();
     let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
@@ -341,7 +345,7 @@ async fn a_lost_post_that_is_listed_late_has_its_id() {
 async fn a_status_that_lags_behind_never_makes_a_second_post() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/media_publish", Fault::CutAfter);
+    world.sandbox.fault("/media_publish", Fault::CutAfter);
     assert!(
         world
             .instagram
@@ -370,7 +374,7 @@ async fn a_publishing_that_is_still_under_way_never_makes_a_second_post() {
     let world = World::new();
     world.fake.finish_late(60);
     let cx = world.cx();
-    world.fault("/media_publish", Fault::CutAfter);
+    world.sandbox.fault("/media_publish", Fault::CutAfter);
     let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     // Its status says that it can be published, and publishing that it is not ready.

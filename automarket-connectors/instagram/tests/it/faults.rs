@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use automarket_connector_graph::testing::passing_troubles;
 use automarket_connector_instagram::{Login, testing};
 use automarket_core::{
     Credential, ErrorKind, Post, Publisher, Receipt, Retry,
@@ -28,32 +29,11 @@ async fn any_fault_at_any_write_leaves_one_of_each() {
         post: commented(),
         ..fresh(Login::Instagram)
     };
-    let more = [
-        Fault::Reply(
-            500,
-            r#"{"error":{"message":"An unknown error occurred","code":1}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"fetch failed","code":9004,"error_subcode":2207052}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"(#4) Application request limit reached","code":4}}"#,
-        ),
-        Fault::Reply(
-            403,
-            r#"{"error":{"message":"(#17) User request limit reached","code":17}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"(#32) Page request limit reached","code":32}}"#,
-        ),
-        Fault::Reply(
-            400,
-            r#"{"error":{"message":"(#613) Calls have exceeded the rate limit","code":613}}"#,
-        ),
-    ];
+    let mut more = passing_troubles();
+    more.push(Fault::Reply(
+        400,
+        r#"{"error":{"message":"fetch failed","code":9004,"error_subcode":2207052}}"#,
+    ));
     let writes = [("/media_publish", 0), ("/comments", 0)];
     publisher::any_fault_at_any_write(of, &writes, &more, |effects, receipt, name| {
         let kinds: Vec<_> = effects.iter().map(|effect| &effect["kind"]).collect();
@@ -138,7 +118,9 @@ async fn the_days_quota_is_asked_for_and_holds_at_publishing_too() {
     let world = World::new();
     world.fake.set_quota(1);
     let cx = world.cx();
-    world.fault("/media_publish", Fault::RateLimited(None));
+    world
+        .sandbox
+        .fault("/media_publish", Fault::RateLimited(None));
     world.instagram.publish(&cx, &hello()).await.unwrap_err();
     world.fake.seed("Elsewhere", cx.now());
     let error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
@@ -152,7 +134,7 @@ async fn the_days_quota_is_asked_for_and_holds_at_publishing_too() {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_expires_between_post_and_comment_goes_on_with_the_new_one() {
     let world = World::new();
-    world.fault("/comments", Fault::RateLimited(None));
+    world.sandbox.fault("/comments", Fault::RateLimited(None));
     let cx = world.cx();
     world
         .instagram
@@ -198,7 +180,7 @@ async fn an_address_that_cannot_be_read_fails_nothing() {
 async fn a_first_comment_that_is_refused_leaves_the_post_published() {
     let world = World::of_login(Login::Facebook);
     let body = r##"{"error":{"message":"(#10) Permissions error","code":10}}"##;
-    world.fault("/comments", Fault::Reply(403, body));
+    world.sandbox.fault("/comments", Fault::Reply(403, body));
     let cx = world.cx();
     let receipt = done(world.instagram.publish(&cx, &commented()).await.unwrap());
     let why = receipt.comment_error().unwrap();
@@ -255,7 +237,7 @@ async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
 async fn somebody_elses_comment_is_not_taken_for_the_lost_one() {
     for login in [Login::Instagram, Login::Facebook] {
         let world = World::of_login(login);
-        world.fault("/comments", Fault::CutBefore);
+        world.sandbox.fault("/comments", Fault::CutBefore);
         let cx = world.cx();
         let error = world
             .instagram
@@ -289,9 +271,13 @@ async fn what_the_token_may_not_see_is_not_said_to_be_deleted() {
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert_eq!(world.effects().len(), 1);
     // Not even the list: that is the account's trouble, and waits for it.
-    world.fault(&receipt.remote_id, Fault::Reply(400, blind));
-    world.fault(&receipt.remote_id, Fault::Reply(400, blind));
-    world.fault("/media", Fault::Reply(400, blind));
+    world
+        .sandbox
+        .fault(&receipt.remote_id, Fault::Reply(400, blind));
+    world
+        .sandbox
+        .fault(&receipt.remote_id, Fault::Reply(400, blind));
+    world.sandbox.fault("/media", Fault::Reply(400, blind));
     let error = world
         .instagram
         .delete(&world.cx(), &receipt)
@@ -397,7 +383,7 @@ async fn numbers_that_are_not_to_be_seen_cost_no_others() {
     let cx = world.cx();
     let receipt = done(world.instagram.publish(&cx, &hello()).await.unwrap());
     let blind = r#"{"error":{"message":"Object does not exist","code":100,"error_subcode":33}}"#;
-    world.fault("/insights", Fault::Reply(400, blind));
+    world.sandbox.fault("/insights", Fault::Reply(400, blind));
     let counts = world.instagram.measure(&cx, &receipt).await.unwrap();
     assert_eq!((counts.likes, counts.reach), (Some(11), None));
 }
@@ -455,7 +441,9 @@ async fn what_a_block_left_is_looked_for_before_the_refusal_stands_and_never_sen
     let world = World::new();
     let cx = world.cx();
     let block = r#"{"error":{"message":"blocked","code":4,"error_subcode":2207051}}"#;
-    world.fault("/media_publish", Fault::Reply(400, block));
+    world
+        .sandbox
+        .fault("/media_publish", Fault::Reply(400, block));
     let mut error = world.instagram.publish(&cx, &hello()).await.unwrap_err();
     // Final once two looks have found nothing.
     for _ in 0..2 {
@@ -478,7 +466,7 @@ async fn what_a_block_left_is_looked_for_before_the_refusal_stands_and_never_sen
 async fn which_media_it_became_is_found_whatever_our_clock_shows() {
     for (sent, looked) in [(90, 90), (3600, 0)] {
         let world = World::new();
-        world.fault("/media_publish", Fault::CutAfter);
+        world.sandbox.fault("/media_publish", Fault::CutAfter);
         let cx = world.cx().with_taken(Arc::new(Vec::new()));
         let ahead = |seconds| {
             let clock = ManualClock::at(cx.now() + TimeDelta::seconds(seconds));

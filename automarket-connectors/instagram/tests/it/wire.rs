@@ -138,7 +138,7 @@ async fn every_request(login: Login) {
             .with_media_host(Arc::new(world.host.clone()))
     };
     world.instagram.identify(&cx()).await.unwrap();
-    world.fault("/comments", Fault::CutAfter);
+    world.sandbox.fault("/comments", Fault::CutAfter);
     if login == Login::Facebook {
         let user = cx().with_credential(Credential::token(testing::USER_TOKEN));
         world.instagram.identify(&user).await.unwrap();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use automarket_connector_instagram::{
     Instagram, InstagramConfig, InstagramOptions, Login, PLATFORM, testing,
 };
+pub(crate) use automarket_core::testing::done;
 use automarket_core::{
-    Context, Credential, Media, Outcome, Post, Receipt, TenantId,
+    Context, Credential, Media, Post, TenantId,
     content::{MediaKind, MediaSource, Variant},
     store::Account,
-    testing::{Fault, FaultRule, LocalMediaHost, ManualClock, Sandbox},
+    testing::{LocalMediaHost, ManualClock, Sandbox},
 };
 use serde_json::{Value, json};
 
@@ -65,10 +66,6 @@ impl World {
             .with_key("key")
     }
 
-    pub(crate) fn fault(&self, path: &str, fault: Fault) {
-        self.sandbox.faults().add(FaultRule::on(path, fault));
-    }
-
     pub(crate) fn effects(&self) -> Vec<Value> {
         self.sandbox.effects(&PLATFORM)
     }
@@ -99,12 +96,5 @@ pub(crate) fn story() -> InstagramOptions {
     InstagramOptions {
         story: true,
         ..InstagramOptions::default()
-    }
-}
-
-pub(crate) fn done(outcome: Outcome) -> Receipt {
-    match outcome {
-        Outcome::Done(receipt) => receipt,
-        other => panic!("{other:?}"),
     }
 }

@@ -79,7 +79,7 @@ async fn a_post_without_its_comment_is_not_the_whole_of_it() {
     };
     let before = world.linkedin.find(&cx, &intent).await.unwrap();
     assert_eq!(before, Lookup::Absent);
-    world.fault("/comments", Fault::NotSent);
+    world.sandbox.fault("/comments", Fault::NotSent);
     world.linkedin.publish(&cx, &commented()).await.unwrap_err();
     let half = world.linkedin.find(&cx, &intent).await.unwrap();
     assert!(matches!(half, Lookup::CannotTell(_)), "{half:?}");
@@ -91,7 +91,7 @@ async fn a_post_without_its_comment_is_not_the_whole_of_it() {
 #[tokio::test]
 async fn an_expired_token_stops_it_and_the_new_one_goes_on() {
     let world = World::new();
-    world.fault("/comments", Fault::StatusBefore(429));
+    world.sandbox.fault("/comments", Fault::StatusBefore(429));
     let cx = world.cx();
     let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
     assert!(
@@ -164,7 +164,7 @@ async fn the_same_text_twice_is_a_duplicate_that_names_the_first() {
 async fn a_lost_post_that_the_list_does_not_show_is_found_by_the_refusal_of_its_repeat() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     world.fake.hide_posts(3);
     let error = world.linkedin.publish(&cx, &hello()).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
@@ -289,7 +289,7 @@ async fn a_list_that_begins_with_the_oldest_is_read_on() {
     let old = |n| json!({"id": "urn:li:share:1", "commentary": "Old", "createdAt": n});
     let page = json!({"elements": (0..100).map(old).collect::<Vec<_>>()});
     let page = Fault::Reply(200, page.to_string().leak());
-    world.fault("/rest/posts", page);
+    world.sandbox.fault("/rest/posts", page);
     let intent = Intent {
         key: "key".into(),
         post: hello(),
@@ -355,7 +355,7 @@ async fn a_lost_post_that_is_listed_late_stands_once() {
 async fn a_lost_comment_is_found_among_many_or_not_sent_again() {
     for (others, told) in [(150, true), (600, false)] {
         let world = World::new();
-        world.fault("/comments", Fault::CutAfter);
+        world.sandbox.fault("/comments", Fault::CutAfter);
         let cx = world.cx();
         let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();
         assert!(error.is_unknown(), "{error:?}");
@@ -407,7 +407,7 @@ async fn of_several_that_only_differ_in_links_none_is_taken_for_the_lost_one() {
     assert_eq!(world.effects().len(), 1);
 
     let world = World::new();
-    world.fault("/comments", Fault::CutBefore);
+    world.sandbox.fault("/comments", Fault::CutBefore);
     let cx = world.cx();
     world.linkedin.publish(&cx, &commented()).await.unwrap_err();
     let comment = |id: &str| {

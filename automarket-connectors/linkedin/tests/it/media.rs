@@ -374,7 +374,7 @@ async fn files_that_are_too_new_are_tried_again_for_a_while() {
 async fn a_lost_post_with_media_is_found_by_its_text_and_never_trusted_to_a_repeat() {
     let world = World::new();
     let cx = world.cx();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     let post = hello().media(photo("A dot"));
     assert!(
         world
@@ -389,7 +389,7 @@ async fn a_lost_post_with_media_is_found_by_its_text_and_never_trusted_to_a_repe
     // Without a text there is nothing to know it by.
     let world = World::new();
     let cx = world.cx();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     let silent = Post::text("").media(photo("A dot"));
     for _ in 0..2 {
         let error = world.linkedin.publish(&cx, &silent).await.unwrap_err();

@@ -91,7 +91,7 @@ async fn the_refusal_of_repeats_can_be_trusted_for_members() {
     }
     // Not with files: LinkedIn takes them for another post.
     let world = trusting();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     let (cx, pictured) = (
         world.anna(),
         hello().media(Media::image(&b"\x89PNG\r\n\x1a\n"[..], "image/png")),
@@ -101,7 +101,7 @@ async fn the_refusal_of_repeats_can_be_trusted_for_members() {
     assert_eq!(error.kind(), ErrorKind::CannotTell);
     // Not a day later: LinkedIn may have forgotten the text.
     let world = trusting();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     let cx = world.anna();
     world.linkedin.publish(&cx, &hello()).await.unwrap_err();
     world.clock.advance(TimeDelta::hours(25));
@@ -143,7 +143,7 @@ async fn a_refusal_that_is_not_of_the_repeat_settles_nothing_of_what_was_only_tr
 #[tokio::test]
 async fn a_lost_comment_of_a_member_stays_unknown() {
     let world = World::new();
-    world.fault("/comments", Fault::CutAfter);
+    world.sandbox.fault("/comments", Fault::CutAfter);
     let cx = world.anna();
     for _ in 0..2 {
         let error = world.linkedin.publish(&cx, &commented()).await.unwrap_err();

@@ -278,7 +278,7 @@ async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
     // A lost one stays unknown; members have none that could be asked for; nothing stands under one.
     let world = World::new();
     let cx = world.cx();
-    world.fault("/rest/posts", Fault::CutAfter);
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
     world.linkedin.publish(&cx, &draft).await.unwrap_err();
     let error = world.linkedin.publish(&cx, &draft).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
@@ -305,7 +305,9 @@ async fn a_404_that_is_not_of_the_post_says_nothing_of_it() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     assert!(error.remedy().is_some());
-    world.fault("/rest/posts/", Fault::Reply(404, "<html>Not Found</html>"));
+    world
+        .sandbox
+        .fault("/rest/posts/", Fault::Reply(404, "<html>Not Found</html>"));
     world.linkedin.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(world.effects().len(), 1);
     // Nor does it end a series of numbers.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use automarket_connector_linkedin::{LinkedIn, LinkedInConfig, LinkedInOptions, PLATFORM, testing};
+pub(crate) use automarket_core::testing::{accepted, done};
 use automarket_core::{
-    Clock, Context, Credential, Handle, Outcome, Post, Receipt, TenantId,
+    Clock, Context, Credential, Post, TenantId,
     content::Variant,
     store::Account,
-    testing::{Fault, FaultRule, ManualClock, Sandbox, TokioClock},
+    testing::{ManualClock, Sandbox, TokioClock},
 };
 use serde_json::Value;
 
@@ -69,10 +70,6 @@ impl World {
             .with_key("key")
     }
 
-    pub(crate) fn fault(&self, path: &str, fault: Fault) {
-        self.sandbox.faults().add(FaultRule::on(path, fault));
-    }
-
     pub(crate) fn effects(&self) -> Vec<Value> {
         self.sandbox.effects(&PLATFORM)
     }
@@ -98,18 +95,4 @@ pub(crate) fn commented() -> Post {
 pub(crate) fn with_options(text: &str, options: &LinkedInOptions) -> Post {
     let variant = Variant::text(text).with_options(options).unwrap();
     Post::text("elsewhere").variant(PLATFORM, variant)
-}
-
-pub(crate) fn done(outcome: Outcome) -> Receipt {
-    match outcome {
-        Outcome::Done(receipt) => receipt,
-        other => panic!("{other:?}"),
-    }
-}
-
-pub(crate) fn accepted(outcome: Outcome) -> Handle {
-    match outcome {
-        Outcome::Accepted(handle) => handle,
-        other => panic!("not accepted: {other:?}"),
-    }
 }

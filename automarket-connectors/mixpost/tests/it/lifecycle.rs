@@ -150,10 +150,7 @@ async fn what_mixpost_would_lose_is_refused_before_any_request() {
         ),
     ] {
         let cx = world.context(facebook.0, facebook.1.clone(), "k");
-        world
-            .sandbox
-            .faults()
-            .add(FaultRule::on("", Fault::NotSent));
+        world.sandbox.fault("", Fault::NotSent);
         let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
         assert_eq!((error.kind(), error.field()), (kind, field), "{error:?}");
         assert!(world.sandbox.faults().hits().is_empty(), "{error:?}");

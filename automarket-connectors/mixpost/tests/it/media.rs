@@ -90,10 +90,7 @@ async fn large_addresses_are_waited_for_and_not_fetched_twice() {
     let cx = world.x("k");
     let post = hello().media(Media::address(MediaKind::Video, url(film)));
     // While waiting, the instance goes away once: the next attempt asks for the same download.
-    world
-        .sandbox
-        .faults()
-        .add(FaultRule::on("/status", Fault::StatusBefore(503)));
+    world.sandbox.fault("/status", Fault::StatusBefore(503));
     let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
     assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
     world.mixpost.publish(&cx, &post).await.unwrap();
@@ -220,10 +217,7 @@ async fn a_lost_answer_to_an_upload_is_sent_again() {
     let world = World::new();
     let cx = world.x("k");
     let post = hello().media(Media::image(&b"jpg"[..], "image/jpeg"));
-    world
-        .sandbox
-        .faults()
-        .add(FaultRule::on("/media", Fault::CutAfter));
+    world.sandbox.fault("/media", Fault::CutAfter);
     let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
     assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
     world.mixpost.publish(&cx, &post).await.unwrap();

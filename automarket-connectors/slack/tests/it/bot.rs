@@ -96,9 +96,7 @@ async fn one_login_is_the_channels_that_it_can_tell_people_in() {
 async fn a_lost_message_in_a_channel_that_the_bot_is_not_in_stays_unknown() {
     let (sandbox, fake) = world();
     let cx = context(&sandbox, FOREIGN_CHANNEL, "k");
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    sandbox.fault("chat.postMessage", Fault::CutAfter);
     for _ in 0..2 {
         let lost = Slack::new().notify(&cx, &Notice::new("t", "")).await;
         assert!(lost.unwrap_err().is_unknown());
@@ -123,9 +121,7 @@ fn report() -> (Sandbox, Arc<FakeSlack>, ManualClock, Notice) {
 async fn files_are_shared_under_the_message_once() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
-    sandbox
-        .faults()
-        .add(FaultRule::on("completeUploadExternal", Fault::CutAfter));
+    sandbox.fault("completeUploadExternal", Fault::CutAfter);
     // Slack shares a moment after it was told: that nothing is seen yet does not say that nothing comes.
     for _ in 0..2 {
         let lost = Slack::new().notify(&cx, &notice).await.unwrap_err();
@@ -280,9 +276,7 @@ async fn whether_files_are_shared_cannot_be_told_without_the_scope() {
 async fn files_that_stay_unshared_are_shared_again() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
-    sandbox
-        .faults()
-        .add(FaultRule::on("completeUploadExternal", Fault::CutBefore));
+    sandbox.fault("completeUploadExternal", Fault::CutBefore);
     for _ in 0..2 {
         let lost = Slack::new().notify(&cx, &notice).await.unwrap_err();
         assert!(lost.is_unknown());
@@ -300,9 +294,7 @@ async fn a_lost_reply_in_a_thread_is_found_there() {
     let first = slack.notify(&cx("first"), &Notice::new("t", "")).await;
     let mut reply = Notice::new("a reply", "");
     reply.thread = Some(first.unwrap().remote_id().to_owned());
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    sandbox.fault("chat.postMessage", Fault::CutAfter);
     let second = cx("second");
     let lost = slack.notify(&second, &reply).await.unwrap_err();
     assert!(lost.is_unknown());
@@ -311,9 +303,7 @@ async fn a_lost_reply_in_a_thread_is_found_there() {
     assert_eq!(held.len(), 2, "sent once");
     assert_eq!(found.remote_id(), held[1]["ts"]);
     // And one that surely did not arrive is sent again.
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::CutBefore));
+    sandbox.fault("chat.postMessage", Fault::CutBefore);
     let third = cx("third");
     slack.notify(&third, &reply).await.unwrap_err();
     slack.notify(&third, &reply).await.unwrap();
@@ -325,9 +315,7 @@ async fn without_the_history_scope_a_lost_answer_stays_unknown() {
     let (sandbox, fake) = world();
     fake.take_scope("channels:history");
     let cx = context(&sandbox, CHANNEL, "k");
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    sandbox.fault("chat.postMessage", Fault::CutAfter);
     assert!(
         Slack::new()
             .notify(&cx, &Notice::new("t", ""))
@@ -350,9 +338,7 @@ async fn without_the_history_scope_a_lost_answer_stays_unknown() {
 async fn a_lost_message_is_found_beyond_the_first_page() {
     let (sandbox, fake) = world();
     let cx = context(&sandbox, CHANNEL, "wanted");
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::CutAfter));
+    sandbox.fault("chat.postMessage", Fault::CutAfter);
     assert!(
         Slack::new()
             .notify(&cx, &Notice::new("mine", ""))
@@ -388,9 +374,7 @@ async fn refusals_are_told_apart() {
         kind(context(&sandbox, "", "k")).await,
         ErrorKind::InvalidInput
     );
-    sandbox
-        .faults()
-        .add(FaultRule::on("chat.postMessage", Fault::StatusBefore(503)));
+    sandbox.fault("chat.postMessage", Fault::StatusBefore(503));
     assert_eq!(
         kind(context(&sandbox, CHANNEL, "k")).await,
         ErrorKind::Unavailable

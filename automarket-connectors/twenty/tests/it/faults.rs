@@ -138,10 +138,7 @@ async fn an_activity_is_one_note_whatever_call_fails() {
                 body: "At the fair".into(),
                 at: at(),
             };
-            world
-                .sandbox
-                .faults()
-                .add(FaultRule::on(path, fault.clone()));
+            world.sandbox.fault(path, fault.clone());
             let first = world.twenty.record_activity(&world.cx, &activity).await;
             assert!(first.is_err(), "{fault:?} on {path}");
             world
@@ -382,17 +379,14 @@ async fn two_workers_make_one_schema() {
 async fn no_error_and_no_debug_shows_the_key() {
     let world = World::new();
     for fault in faults() {
-        world.sandbox.faults().add(FaultRule::on("", fault));
+        world.sandbox.fault("", fault);
         let error = world.twenty.identify(&world.cx).await.unwrap_err();
         let shown = format!("{error:?} {error} {}", error.report());
         assert!(!shown.contains(FakeTwenty::TOKEN), "{shown}");
     }
     // A server that repeats the header in its answer.
     let echo: &'static str = Box::leak(format!("<p>Bearer {}</p>", FakeTwenty::TOKEN).into());
-    world
-        .sandbox
-        .faults()
-        .add(FaultRule::on("", Fault::Reply(500, echo)));
+    world.sandbox.fault("", Fault::Reply(500, echo));
     let error = world.twenty.identify(&world.cx).await.unwrap_err();
     assert!(!format!("{error:?}").contains(FakeTwenty::TOKEN));
     assert!(error.body().is_some_and(|body| body.contains("[REDACTED]")));

@@ -101,7 +101,7 @@ async fn a_retired_version_a_spent_cap_and_credits_are_told_apart() {
         ),
     ] {
         let world = World::new();
-        world.fault("/2/tweets", Fault::Reply(status, body));
+        world.sandbox.fault("/2/tweets", Fault::Reply(status, body));
         let error = refused(&world, &hello()).await;
         assert_eq!(error.kind(), kind);
         assert!(error.remedy().is_some());
@@ -384,7 +384,7 @@ async fn a_404_that_is_not_of_the_post_deletes_nothing() {
         "<html>Not Found</html>",
         r#"{"errors":[{"message":"Sorry, that page does not exist","code":34}]}"#,
     ] {
-        world.fault("/2/tweets/", Fault::Reply(404, page));
+        world.sandbox.fault("/2/tweets/", Fault::Reply(404, page));
         refused(&cx).await;
     }
     // Nor does it end a series of numbers.
@@ -392,7 +392,9 @@ async fn a_404_that_is_not_of_the_post_deletes_nothing() {
     assert_eq!(error.kind(), ErrorKind::UnexpectedReply, "{error:?}");
     // What is known to be gone is.
     let no_status = r#"{"errors":[{"message":"No status found with that ID.","code":144}]}"#;
-    world.fault("/2/tweets/", Fault::Reply(404, no_status));
+    world
+        .sandbox
+        .fault("/2/tweets/", Fault::Reply(404, no_status));
     world.x.delete(&cx, &receipt).await.unwrap();
 }
 

@@ -86,9 +86,9 @@ async fn an_upload_that_breaks_is_begun_anew_and_one_that_is_done_is_not() {
         assert!(matches!(error.retry(), Retry::After(_)), "{error:?}");
         assert!(world.effects().is_empty(), "{path}");
         // Done now, and lost before it is posted.
-        world.fault("/2/tweets", Fault::StatusBefore(429));
+        world.sandbox.fault("/2/tweets", Fault::StatusBefore(429));
         world.x.publish(&cx, &post).await.unwrap_err();
-        world.fault("/2/media", Fault::NotSent);
+        world.sandbox.fault("/2/media", Fault::NotSent);
         done(world.x.publish(&cx, &post).await.unwrap());
         let [upload] = uploads(&world).try_into().unwrap();
         assert_eq!(upload["segments"], 3);
@@ -149,7 +149,7 @@ async fn uploads_that_ran_out_are_made_again() {
     let world = World::new();
     let post = Post::text("A picture").media(Media::image(PNG, "image/png").alt("A dot"));
     let cx = world.cx();
-    world.fault("/2/tweets", Fault::RateLimited(None));
+    world.sandbox.fault("/2/tweets", Fault::RateLimited(None));
     world.x.publish(&cx, &post).await.unwrap_err();
     world.clock.advance(TimeDelta::hours(30));
     done(world.x.publish(&cx, &post).await.unwrap());
@@ -161,7 +161,9 @@ async fn uploads_that_ran_out_before_they_were_ready_are_made_again() {
     let world = World::new();
     let (_file, film) = film(2048);
     let picture = Media::image(PNG, "image/png").alt("A dot");
-    world.fault("/2/media/metadata", Fault::StatusBefore(401));
+    world
+        .sandbox
+        .fault("/2/media/metadata", Fault::StatusBefore(401));
     world.fake.set_processing(40);
     for (text, media, kind) in [
         ("A picture", picture, ErrorKind::Unauthorized),

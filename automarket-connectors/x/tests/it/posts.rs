@@ -291,7 +291,7 @@ async fn a_first_comment_keeps_the_rules_of_a_post() {
         (" ".to_owned(), "comment.empty"),
         ("$TSLA and $AAPL".to_owned(), "text.cashtags"),
     ] {
-        world.fault("", Fault::NotSent);
+        world.sandbox.fault("", Fault::NotSent);
         let mut post = hello();
         post.base.first_comment = Some(comment);
         let error = world.x.publish(&world.cx(), &post).await.unwrap_err();

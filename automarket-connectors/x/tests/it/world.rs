@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use automarket_connector_x::XOptions;
 use automarket_connector_x::{PLATFORM, X, XConfig, testing};
+pub(crate) use automarket_core::testing::done;
 use automarket_core::{
-    Context, Credential, Outcome, Post, Receipt, TenantId,
+    Context, Credential, Post, TenantId,
     content::Variant,
     store::Account,
-    testing::{Fault, FaultRule, ManualClock, Sandbox},
+    testing::{ManualClock, Sandbox},
 };
 use serde_json::{Value, json};
 
@@ -53,10 +54,6 @@ impl World {
             .with_key("key")
     }
 
-    pub(crate) fn fault(&self, path: &str, fault: Fault) {
-        self.sandbox.faults().add(FaultRule::on(path, fault));
-    }
-
     pub(crate) fn effects(&self) -> Vec<Value> {
         self.sandbox.effects(&PLATFORM)
     }
@@ -88,11 +85,4 @@ pub(crate) fn thread() -> Post {
 pub(crate) fn with_options(text: &str, options: &XOptions) -> Post {
     let variant = Variant::text(text).with_options(options).unwrap();
     Post::text("elsewhere").variant(PLATFORM, variant)
-}
-
-pub(crate) fn done(outcome: Outcome) -> Receipt {
-    match outcome {
-        Outcome::Done(receipt) => receipt,
-        other => panic!("{other:?}"),
-    }
 }

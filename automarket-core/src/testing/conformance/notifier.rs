@@ -2,7 +2,7 @@
 
 use crate::{
     Context, ErrorKind, Notice, Notifier, Platform, steps,
-    testing::{Fault, FaultRule, Sandbox},
+    testing::{Fault, Sandbox},
 };
 
 /// A notifier with its fake. `context` makes the environment of one notice: fresh steps, a key, a good
@@ -109,9 +109,7 @@ impl NotifierUnderTest<'_> {
     async fn what_did_not_leave_may_be_sent_again(&self) {
         let before = self.effects();
         let cx = (self.context)();
-        self.sandbox
-            .faults()
-            .add(FaultRule::on(self.send_path, Fault::NotSent));
+        self.sandbox.fault(self.send_path, Fault::NotSent);
         let error = self.notifier.notify(&cx, &Notice::new("a", "")).await.err();
         assert!(matches!(
             error.map(|error| error.retry()),
@@ -135,9 +133,7 @@ impl NotifierUnderTest<'_> {
         ] {
             let before = self.effects();
             let cx = (self.context)();
-            self.sandbox
-                .faults()
-                .add(FaultRule::on(self.send_path, fault.clone()));
+            self.sandbox.fault(self.send_path, fault.clone());
             let error = self.notifier.notify(&cx, &Notice::new("b", "")).await.err();
             assert!(
                 error.is_some_and(|error| error.is_unknown()),
@@ -153,9 +149,7 @@ impl NotifierUnderTest<'_> {
         if self.finds {
             let before = self.effects();
             let cx = (self.context)();
-            self.sandbox
-                .faults()
-                .add(FaultRule::on(self.send_path, Fault::CutBefore));
+            self.sandbox.fault(self.send_path, Fault::CutBefore);
             assert!(
                 self.notifier
                     .notify(&cx, &Notice::new("c", ""))
@@ -175,8 +169,7 @@ impl NotifierUnderTest<'_> {
     async fn a_rate_limit_brings_its_wait(&self) {
         let before = self.effects();
         self.sandbox
-            .faults()
-            .add(FaultRule::on(self.send_path, Fault::RateLimited(Some("7"))));
+            .fault(self.send_path, Fault::RateLimited(Some("7")));
         let error = self
             .notifier
             .notify(&(self.context)(), &Notice::new("d", ""))

@@ -2,7 +2,7 @@
 
 use crate::{
     Context, ErrorKind, PageSource, Retry,
-    testing::{Fault, FaultRule, Sandbox},
+    testing::{Fault, Sandbox},
 };
 
 /// A source with its fake. `good` is an address with a title and text, `missing` one that is not there.
@@ -77,9 +77,7 @@ impl SourceUnderTest<'_> {
             (Fault::StatusAfter(503), ErrorKind::Unavailable),
         ];
         for (fault, kind) in faults {
-            self.sandbox
-                .faults()
-                .add(FaultRule::on(self.read_path, fault));
+            self.sandbox.fault(self.read_path, fault);
             let error = self.source.read(&(self.context)(), self.good).await;
             let error = error
                 .err()
@@ -90,8 +88,7 @@ impl SourceUnderTest<'_> {
 
     async fn a_refused_reader_is_told_how_long_to_wait(&self) {
         self.sandbox
-            .faults()
-            .add(FaultRule::on(self.read_path, Fault::RateLimited(Some("7"))));
+            .fault(self.read_path, Fault::RateLimited(Some("7")));
         let error = self.source.read(&(self.context)(), self.good).await.err();
         let error = error.map(|error| (error.kind(), error.retry()));
         let wait = Retry::After(Some(std::time::Duration::from_secs(7)));
