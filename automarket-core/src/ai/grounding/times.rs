@@ -140,7 +140,7 @@ fn read(text: &str, start: usize, halved: bool) -> Option<Time> {
     let end = end + length;
     match of_half {
         Some(half) => {
-            let (of_half, hours) = half.filter(|(_, hours)| hours.contains(&hour))?;
+            let (of_half, _) = half.filter(|(_, hours)| hours.contains(&hour))?;
             mark = Some(of_half);
         }
         // Of which half an hour of this line is not said.
