@@ -36,7 +36,15 @@ pub struct Profile {
 
 impl Profile {
     /// A live platform that takes any text and no media, and can do nothing yet: the start of a
-    /// connector's own profile. Set what is true with struct update on the public fields.
+    /// connector's own profile. Set what is true by assigning the public fields.
+    ///
+    /// ```
+    /// use automarket_core::{Platform, Profile, profile::ApiVersion};
+    /// let api = ApiVersion::new("v1", "https://bulletin.example/docs");
+    /// let mut profile = Profile::new(Platform::from_static("bulletin"), "Bulletin", api);
+    /// profile.text.limit = Some(200);
+    /// profile.abilities.publish = true;
+    /// ```
     #[must_use]
     pub fn new(platform: Platform, name: &'static str, api: ApiVersion) -> Self {
         Self {
