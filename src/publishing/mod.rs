@@ -133,7 +133,8 @@ impl Tenant {
 
     /// Checks the post for every account and hands it to the queue: durable on return, sent by a worker.
     /// Repeating the call with the same post and account changes nothing, whatever became of its files or of the account
-    /// since; with more accounts the post goes to those, too.
+    /// since; with more accounts the post goes to those, too. Posts that an account has due at the same time, as all for
+    /// [`When::Now`] at once, go out in no order that is promised.
     ///
     /// # Errors
     /// `InvalidInput` with the first blocker's rule when a check fails for any account, or (`accounts`) when there is

@@ -25,6 +25,9 @@ impl Tenant {
     /// another process holds is waited for until it is free or ended. When the returned future is dropped, its work is
     /// dropped with it, and the job handed back uncounted. The lease is 1 s at the least and a year at the most.
     ///
+    /// What is answered is the job as it stands then. That it failed is no error of this call: a job that is dead or
+    /// waits for its next attempt says why in its `failures`.
+    ///
     /// # Errors
     /// `NotFound`; those of the store.
     pub async fn work_on(&self, job: JobId, lease: Duration) -> Result<Job> {
