@@ -34,7 +34,11 @@ pub use harness::PublisherUnderTest;
 use harness::{err, ok};
 pub use same_words::a_lost_post_is_no_other_of_the_same_words;
 
-/// Runs every case, each in a fresh world.
+/// Runs every case that needs nothing but the world, each in a fresh one.
+///
+/// Two more stand beside it: [`any_fault_at_any_write`], and [`what_failed_for_good_is_told_so`] for platforms that take
+/// a post and may fail it later. What no suite can know is for the connector's own tests: the platform's error codes
+/// and rate-limit headers, its moderation, lists that show a post late, and the wire itself.
 ///
 /// # Panics
 /// When a promise is not kept.
@@ -43,6 +47,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     identify_says_who(&fresh()).await;
     publishing_leaves_one_effect(&fresh()).await;
     the_same_steps_publish_once(&fresh()).await;
+    the_same_key_publishes_once(&fresh()).await;
     a_context_is_for_one_post(&fresh()).await;
     a_bad_credential_is_unauthorized(&fresh()).await;
     an_empty_post_is_refused_before_any_request(&fresh()).await;
@@ -136,6 +141,22 @@ pub async fn the_same_steps_publish_once(test: &PublisherUnderTest) {
         "another remote id the second time"
     );
     test.expect_effects(1, "after two calls with the same steps");
+}
+
+/// Where the profile declares a key against repeats, a sending with it that knows nothing of an earlier one has no
+/// second effect.
+///
+/// # Panics
+/// When it has.
+pub async fn the_same_key_publishes_once(test: &PublisherUnderTest) {
+    if !test.publisher.profile().abilities.idempotency_key {
+        return;
+    }
+    for what in ["publish", "publish with the same key"] {
+        let cx = test.attempt("key-1");
+        ok(test.publisher.publish(&cx, &test.post).await, what);
+        test.expect_effects(1, what);
+    }
 }
 
 /// Another post by the same context is refused, not answered with the first one's end; a fresh one publishes it.
@@ -279,8 +300,9 @@ pub async fn what_is_refused_is_what_the_checks_block(fresh: &impl Fn() -> Publi
     }
 }
 
-/// What the profile declares of schedule, draft, queue, thread and first comment works; what it does not is
-/// `Unsupported` and has no effect.
+/// What the profile declares of schedule, draft, queue, thread and first comment is done: what is to wait is not public
+/// at once, a draft not later either, and the words of a thread and of a comment are among the effects. What it does not
+/// declare is `Unsupported` and has no effect.
 ///
 /// # Panics
 /// When it is otherwise.
@@ -301,21 +323,39 @@ pub async fn declared_deliveries_work_and_others_are_unsupported(
             post.delivery(Delivery::Queue)
         }),
         ("thread", able.thread, |mut post, _| {
-            post.base.thread = Some(vec!["The second part.".to_owned()]);
+            post.base.thread = Some(vec![words("thread")]);
             post
         }),
         ("first comment", able.first_comment, |mut post, _| {
-            post.base.first_comment = Some("And more.".to_owned());
+            post.base.first_comment = Some(words("first comment"));
             post
         }),
     ];
     for (name, declared, change) in cases {
         let test = fresh();
         let post = change(test.post.clone(), test.now() + hour);
-        let result = test.publisher.publish(&test.attempt("key-1"), &post).await;
+        let cx = test.attempt("key-1");
+        let result = test.publisher.publish(&cx, &post).await;
         if declared {
-            ok(result, name);
-            assert!(!test.effects().is_empty(), "{name} left no effect");
+            let outcome = ok(result, name);
+            let effects = test.effects();
+            assert!(!effects.is_empty(), "{name} left no effect");
+            if post.delivery == Delivery::Now {
+                let said = serde_json::to_string(&effects).unwrap_or_default();
+                assert!(said.contains(&words(name)), "the {name} is not in {said}");
+                continue;
+            }
+            let Outcome::Accepted(handle) = outcome else {
+                panic!("the {name} is public at once: {outcome:?}")
+            };
+            if post.delivery == Delivery::Draft {
+                test.clock.advance(hour * 2);
+                let later = ok(test.publisher.poll(&cx, &handle).await, "poll a draft");
+                assert!(
+                    matches!(later, Outcome::Accepted(_)),
+                    "the {name} became public: {later:?}"
+                );
+            }
         } else {
             assert_eq!(
                 err(result, name).kind(),
@@ -325,6 +365,11 @@ pub async fn declared_deliveries_work_and_others_are_unsupported(
             test.expect_effects(0, name);
         }
     }
+}
+
+/// What a part or a comment says in the case above: words that no platform writes otherwise.
+fn words(of: &str) -> String {
+    format!("The words of the {of}")
 }
 
 /// A hundred questions publish nothing.
