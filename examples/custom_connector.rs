@@ -1,8 +1,9 @@
 //! A connector of a host's own, from nothing to published: `cargo run --example custom_connector`.
 //!
-//! The platform is a bulletin board with two endpoints. Its connector is wire facts and nothing else: a
+//! The platform is a bulletin board with three endpoints. Its connector is wire facts and nothing else: a
 //! profile, one function per endpoint, and what the answers mean. Its fake is the board in a box, so that
-//! everything runs offline; live, the sandbox makes way for a `ReqwestTransport`.
+//! everything runs offline; live, the sandbox makes way for a `ReqwestTransport`. The test at the end holds it to
+//! what every publisher promises: `cargo test --example custom_connector`.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,12 +19,14 @@ use automarket::{
     },
     http::{Call, classify, segment},
     profile::{ApiVersion, TextUnit},
+    publisher::{require, undeclared},
     store::{Account, MemoryStore},
     testing::{Fake, Fault, FaultRule, Sandbox, json_reply},
 };
 use serde_json::{Value, json};
 
 const PLATFORM: Platform = Platform::from_static("bulletin");
+const BOARD: &str = "board-1";
 const TOKEN: &str = "bulletin-token";
 
 // ---- the connector -------------------------------------------------------------------------------------
@@ -66,12 +69,20 @@ impl Publisher for Bulletin {
         &self.profile
     }
 
-    async fn identify(&self, _cx: &Context) -> Result<Vec<Identity>> {
-        Err(automarket::publisher::undeclared(&self.profile, "identify"))
+    async fn identify(&self, cx: &Context) -> Result<Vec<Identity>> {
+        let call = Call::get("me", "https://bulletin.example/v1/me")?;
+        let reply = cx.call(call.bearer(cx.token()?)).await?;
+        if !reply.ok() {
+            return Err(classify(&reply, cx.now()).with_platform(&PLATFORM));
+        }
+        let me: Value = reply.json()?;
+        let text = |name: &str| me[name].as_str().unwrap_or_default().to_owned();
+        Ok(vec![Identity::new(text("id"), PLATFORM, text("name"))])
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        let content = post.content_for(&PLATFORM, cx.account().map(|account| account.id));
+        // What the profile does not declare and what the checks block is refused here, before any request.
+        let content = require(self, cx, post)?;
         let text = content.final_text(&self.profile);
         let key = cx
             .key()
@@ -97,7 +108,7 @@ impl Publisher for Bulletin {
     }
 
     async fn poll(&self, _cx: &Context, _handle: &Handle) -> Result<Outcome> {
-        Err(automarket::publisher::undeclared(&self.profile, "poll"))
+        Err(undeclared(&self.profile, "poll"))
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
@@ -105,11 +116,11 @@ impl Publisher for Bulletin {
     }
 
     async fn measure(&self, _cx: &Context, _receipt: &Receipt) -> Result<Metrics> {
-        Err(automarket::publisher::undeclared(&self.profile, "measure"))
+        Err(undeclared(&self.profile, "measure"))
     }
 
     async fn delete(&self, _cx: &Context, _receipt: &Receipt) -> Result<()> {
-        Err(automarket::publisher::undeclared(&self.profile, "delete"))
+        Err(undeclared(&self.profile, "delete"))
     }
 }
 
@@ -148,6 +159,9 @@ impl Fake for FakeBoard {
             return json_reply(401, &json!({"message": "bad token"}));
         }
         let mut notes = self.notes();
+        if request.uri().path() == "/v1/me" {
+            return json_reply(200, &json!({"id": BOARD, "name": "Acme's board"}));
+        }
         if request.method() == Method::GET {
             let key = request.uri().path().rsplit('/').next().unwrap_or_default();
             return match notes.iter().find(|note| note["key"] == key) {
@@ -193,7 +207,7 @@ async fn main() -> Result<()> {
         .look_after(Duration::from_secs(1))
         .build()?;
     let tenant = market.tenant("acme")?;
-    let account = Account::new(tenant.id().clone(), PLATFORM, "board-1");
+    let account = Account::new(tenant.id().clone(), PLATFORM, BOARD);
     let account = tenant
         .add_account(account, Credential::token(TOKEN))
         .await?;
@@ -233,4 +247,49 @@ async fn main() -> Result<()> {
         "a lost answer is looked up, never sent twice"
     );
     Ok(())
+}
+
+// ---- what it promises ----------------------------------------------------------------------------------
+
+#[cfg(test)]
+mod tests {
+    use automarket::{
+        TenantId,
+        testing::{
+            ManualClock,
+            conformance::publisher::{self, PublisherUnderTest},
+        },
+    };
+
+    use super::*;
+
+    /// A world of its own for each case.
+    fn fresh() -> PublisherUnderTest {
+        let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+        let sandbox = Sandbox::new()
+            .with(Arc::new(FakeBoard::default()))
+            .with_clock(Arc::new(clock.clone()));
+        let tenant = TenantId::new("acme").expect("a name");
+        let context = Context::new(sandbox.clone())
+            .with_clock(Arc::new(clock.clone()))
+            .with_account(Account::new(tenant, PLATFORM, BOARD))
+            .with_credential(Credential::token(TOKEN));
+        PublisherUnderTest {
+            publisher: Arc::new(Bulletin::new()),
+            sandbox,
+            clock,
+            context,
+            other: None,
+            bad_credential: Credential::token("wrong-token"),
+            secrets: vec![TOKEN.to_owned(), "wrong-token".to_owned()],
+            post: Post::text("Hello"),
+            write: (Method::POST, "/v1/notes"),
+        }
+    }
+
+    // Paused: a hanging answer costs no time.
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_the_publisher_contract() {
+        publisher::all(fresh).await;
+    }
 }

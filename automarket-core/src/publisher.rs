@@ -22,8 +22,11 @@ use crate::{
 /// - Nothing is sent unless the input passes the platform's rules: bad input is `InvalidInput` before the
 ///   first request.
 /// - What [`Profile::abilities`](crate::profile::Abilities) does not declare answers `Unsupported`.
+///   [`require`] does both for [`publish`](Self::publish), [`undeclared`] is the answer of the others.
 /// - An error whose [`Retry`] is `Reconcile` says the write may have happened; it is never
 ///   turned into a failure or repeated by the connector.
+///
+/// The conformance suite (`testing::conformance::publisher::all`) asks for all of it.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Limits and abilities; no I/O.
@@ -462,6 +465,38 @@ pub fn rules_for(account: &Account, publisher: &dyn Publisher) -> Profile {
             publisher
         }
     }
+}
+
+/// What a post says on the context's account, when nothing stands against sending it: how a connector's
+/// [`publish`](Publisher::publish) begins, before its first request.
+///
+/// # Errors
+/// `Unsupported` for a way, a thread or a first comment that the account's profile does not declare; `InvalidInput` with
+/// the rule and remedy of the first blocker that [`judge`] finds.
+pub fn require(publisher: &dyn Publisher, cx: &Context, post: &Post) -> Result<Content> {
+    let account = cx.account();
+    let rules = match account {
+        Some(account) => rules_for(account, publisher),
+        None => publisher.profile().clone(),
+    };
+    let network = account.map_or(&rules.platform, |account| &account.network);
+    let content = post.content_for(network, account.map(|account| account.id));
+    let able = rules.abilities;
+    let takes = match post.delivery {
+        Delivery::Now => able.publish,
+        Delivery::At(_) => able.schedule,
+        Delivery::Draft => able.draft,
+        Delivery::Queue => able.queue,
+    };
+    if !takes
+        || !able.thread && !content.thread.is_empty()
+        || !able.first_comment && content.first_comment.is_some()
+    {
+        return Err(undeclared(publisher.profile(), "publish"));
+    }
+    let (voice, own) = (Voice::default(), Some(publisher));
+    judge(&content, post.delivery, &rules, &voice, own, account).require()?;
+    Ok(content)
 }
 
 /// The error for an operation that a profile does not declare.

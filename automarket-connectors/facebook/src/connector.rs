@@ -6,7 +6,7 @@ use automarket_core::{
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, TimeDelta, Utc},
-    publisher::undeclared,
+    publisher::{require, undeclared},
     store::Account,
 };
 use serde_json::Value;
@@ -111,16 +111,9 @@ impl Facebook {
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
         let delivery = post.delivery;
-        if delivery == Delivery::Queue {
-            return Err(undeclared(&self.profile, "feed.create"));
-        }
+        let content = require(self, cx, post)?;
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        let content = content(cx, post);
-        if !content.thread.is_empty() {
-            return Err(undeclared(&self.profile, "feed.create"));
-        }
-        rules::require(&content, &self.profile, delivery)?;
         let options = rules::options(&content)?;
         cx.intends("facebook", &(&content, delivery))?;
         // Once begun, a time that has come nearer is no reason to stop.

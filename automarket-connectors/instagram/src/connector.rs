@@ -11,7 +11,7 @@ use automarket_core::{
     check::Finding,
     chrono::{DateTime, Utc},
     content::MediaKind,
-    publisher::undeclared,
+    publisher::{require, undeclared},
     store::Account,
 };
 use serde::{Deserialize, Serialize};
@@ -101,13 +101,9 @@ impl Instagram {
     }
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        let mut content = content(cx, post);
-        if post.delivery != Delivery::Now || !content.thread.is_empty() {
-            return Err(undeclared(&self.profile, "media.publish"));
-        }
+        let mut content = require(self, cx, post)?;
         let config = cx.config(&self.config)?;
         let api = self.api(cx, &config)?;
-        rules::require(&content, &self.profile)?;
         let options: InstagramOptions = content.options()?;
         cx.intends("instagram", &(&content, post.delivery))?;
         let begin = || self.begin(cx, &api, content.clone());

@@ -4,7 +4,7 @@ use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
     check::Finding,
-    publisher::{about_post, undeclared},
+    publisher::{about_post, require, undeclared},
     store::Account,
 };
 use serde_json::{Value, json};
@@ -65,13 +65,9 @@ impl LinkedIn {
     }
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        let content = content(cx, post);
+        let content = require(self, cx, post)?;
         let draft = post.delivery == Delivery::Draft;
-        if !draft && post.delivery != Delivery::Now || !content.thread.is_empty() {
-            return Err(undeclared(&self.profile, "posts.create"));
-        }
         let api = self.api(cx)?;
-        rules::require(&content, post.delivery, cx.account(), &self.profile)?;
         let options: LinkedInOptions = content.options()?;
         let author = Author::of(cx, &api).await?;
         if draft && author.is_member() {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Content, Context, Delivery, Error, ErrorKind, Media, Profile, Result, Retry,
+    Content, Context, Error, ErrorKind, Media, Profile, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     content::MediaKind,
     http::Upload,
@@ -113,7 +113,7 @@ impl Bringing<'_> {
     ) -> Result<Brought> {
         let mut content = content.clone();
         let mut files = content.inspect(self.cx, &profile.media).await?;
-        rules::require(&content, Delivery::Now, None, profile)?;
+        rules::require(&content, profile)?;
         let mut kinds: Vec<Kind> = content.media.iter().map(kind).collect();
         let with_card = thumbnail.is_some();
         if let Some(media) = thumbnail {
@@ -143,7 +143,7 @@ impl Bringing<'_> {
             media: vec![media],
             ..Content::default()
         };
-        rules::require(&alone, Delivery::Now, None, profile)?;
+        rules::require(&alone, profile)?;
         if alone.media.iter().any(|media| kind(media) != Kind::Image) {
             let error = Error::invalid("thumbnail", "the image of a card is an image");
             return Err(error.with_rule("linkedin.thumbnail"));

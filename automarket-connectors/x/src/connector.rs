@@ -8,7 +8,7 @@ use automarket_core::{
     Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
-    publisher::{about_post, undeclared},
+    publisher::{about_post, require, undeclared},
     steps::REPEATED,
     store::Account,
 };
@@ -56,13 +56,9 @@ impl X {
     }
 
     async fn create(&self, cx: &Context, post: &Post) -> Result<Outcome> {
-        if post.delivery != Delivery::Now {
-            return Err(undeclared(&self.profile, "posts.create"));
-        }
         let config: XConfig = cx.config(&self.config)?;
+        let content = require(self, cx, post)?;
         let profile = rules::profile(&config);
-        let content = content(cx, post);
-        rules::require(&content, &profile, &config)?;
         let options: XOptions = content.options()?;
         let api = Api {
             config: &config,

@@ -1,9 +1,8 @@
 //! What X takes: the network's rules with what is known of this connector, and the rules of its options.
 
 use automarket_core::{
-    Content, Profile, Result,
-    check::{Finding, check},
-    content::Voice,
+    Content, Profile,
+    check::Finding,
     networks,
     profile::{Abilities, ApiVersion, Prices},
     text::count,
@@ -42,13 +41,6 @@ pub(crate) fn profile(config: &XConfig) -> Profile {
         post_with_link: 0.2,
     });
     profile
-}
-
-/// Whether the content keeps all rules: the profile's and those of its options.
-pub(crate) fn require(content: &Content, profile: &Profile, config: &XConfig) -> Result<()> {
-    let mut report = check(content, profile, &Voice::default());
-    report.add(findings(content, config));
-    report.require()
 }
 
 /// What is to be said of the options.
