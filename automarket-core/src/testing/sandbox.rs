@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -69,8 +70,16 @@ impl Sandbox {
     }
 
     /// Adds a platform.
+    ///
+    /// # Panics
+    /// When it has that platform: effects and what is saved are told apart by it. A login has another than its API.
     #[must_use]
     pub fn with(mut self, fake: Arc<dyn Fake>) -> Self {
+        let platform = fake.platform();
+        assert!(
+            self.fakes.iter().all(|other| other.platform() != platform),
+            "the sandbox has a fake of {platform} already"
+        );
         self.fakes.push(fake);
         self
     }
@@ -163,6 +172,16 @@ impl Sandbox {
             })?;
         }
         Ok(reply)
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fakes = self.fakes.iter().map(|fake| fake.platform());
+        f.debug_struct("Sandbox")
+            .field("fakes", &fakes.collect::<Vec<_>>())
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 

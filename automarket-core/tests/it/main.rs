@@ -22,6 +22,7 @@ mod networks;
 mod oauth;
 mod quote;
 mod retry_after;
+mod sandbox;
 mod store;
 mod text;
 mod timetable;
