@@ -32,7 +32,7 @@ pub use fault_transport::FaultTransport;
 pub use form::{FormPart, form_parts};
 pub use media_host::LocalMediaHost;
 pub use oauth::{
-    AuthRules, AuthServer, Issued, LoginUnderTest, TradeRule, UserSays, standard_error,
+    AuthRules, AuthServer, Issued, LoginUnderTest, TradeRule, UserSays, WithLogin, standard_error,
     standard_reply,
 };
 pub use openapi::{Description, described};

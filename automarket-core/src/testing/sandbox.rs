@@ -72,13 +72,14 @@ impl Sandbox {
     /// Adds a platform.
     ///
     /// # Panics
-    /// When it has that platform: effects and what is saved are told apart by it. A login has another than its API.
+    /// When it has that platform: effects and what is saved are told apart by it. A login and its API are one fake,
+    /// [`WithLogin`](super::WithLogin).
     #[must_use]
     pub fn with(mut self, fake: Arc<dyn Fake>) -> Self {
         let platform = fake.platform();
         assert!(
             self.fakes.iter().all(|other| other.platform() != platform),
-            "the sandbox has a fake of {platform} already"
+            "the sandbox has a fake of {platform} already; a login and its API are one fake: WithLogin"
         );
         self.fakes.push(fake);
         self

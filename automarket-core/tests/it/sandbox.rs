@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automarket_core::{
-    Bytes, Platform, Result,
+    Bytes, Context, Credential, Platform, Result,
     chrono::{DateTime, Utc},
+    http::Call,
     http_types::{Request, Response},
-    testing::{AuthRules, AuthServer, Fake, Sandbox, json_reply},
+    testing::{AuthRules, AuthServer, Fake, ManualClock, Sandbox, WithLogin, json_reply},
 };
 use serde_json::{Value, json};
 
@@ -59,6 +60,10 @@ fn login() -> AuthServer {
     AuthServer::new(AuthRules::new(BOARD, "board.example"))
 }
 
+fn whole() -> Arc<WithLogin> {
+    Arc::new(WithLogin::new(login(), Arc::<Board>::default(), OWN))
+}
+
 #[test]
 #[should_panic(expected = "has a fake of board already")]
 fn two_fakes_of_one_platform_are_refused_at_once() {
@@ -72,4 +77,66 @@ fn a_world_shows_who_is_in_it() {
     let world = Sandbox::new().with(Arc::<Board>::default());
     let shown = format!("{world:?}");
     assert!(shown.contains("board"), "{shown}");
+}
+
+/// Through the page to a token.
+async fn logged_in(cx: &Context) -> String {
+    // The challenge is that of the verifier in RFC 7636, appendix B.
+    let page = "https://board.example/authorize?response_type=code&client_id=app&state=s\
+        &redirect_uri=https%3A%2F%2Facme.dev%2Fcallback&code_challenge_method=S256\
+        &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let reply = cx.call(Call::get("page", page).unwrap()).await.unwrap();
+    let back = reply.header("location").expect("the way back").to_owned();
+    let code = back.split(['?', '&']).find_map(|p| p.strip_prefix("code="));
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.expect("a code")),
+        ("redirect_uri", "https://acme.dev/callback"),
+        ("client_id", "app"),
+        ("client_secret", "app-secret"),
+        (
+            "code_verifier",
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        ),
+    ];
+    let call = Call::post("token", "https://board.example/token").unwrap();
+    let reply: Value = cx.call(call.form(form)).await.unwrap().json().unwrap();
+    reply["access_token"].as_str().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn a_login_gives_tokens_that_the_api_takes_while_they_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("world.json");
+    let clock = Arc::new(ManualClock::parse("2026-11-20T18:00:00Z"));
+    let world = |whole: Arc<WithLogin>| {
+        let world = Sandbox::new().with(whole).with_clock(clock.clone());
+        let cx = Context::new(world.kept_at(&file).unwrap());
+        cx.with_clock(clock.clone())
+    };
+    let fake = whole();
+    let cx = world(fake.clone());
+    let token = logged_in(&cx).await;
+    let call = async |cx: &Context, token: &str, path: &str| {
+        let url = format!("https://api.board.example{path}");
+        let cx = cx.clone().with_credential(Credential::token(token));
+        let call = match path {
+            "/me" => Call::get("me", &url).unwrap(),
+            _ => Call::post("posts", &url).unwrap(),
+        };
+        let call = call.bearer(cx.token().unwrap());
+        cx.call(call).await.unwrap().status.as_u16()
+    };
+    assert_eq!(call(&cx, &token, "/first").await, 201);
+    assert_eq!(call(&cx, "at-9-9", "/never").await, 401);
+    assert_eq!(call(&cx, &token, "/me").await, 200, "it is the API's");
+    assert_eq!(fake.effects(), [json!("/first")]);
+
+    // What both remember outlives the process.
+    let later = whole();
+    let cx = world(later.clone());
+    assert_eq!(call(&cx, &token, "/second").await, 201);
+    assert_eq!(later.effects(), [json!("/first"), json!("/second")]);
+    later.auth().revoke_all();
+    assert_eq!(call(&cx, &token, "/third").await, 401);
 }

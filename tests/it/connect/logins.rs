@@ -14,14 +14,10 @@ use automarket::{
         slack::{self, Slack},
         x::{self, X, XConfig},
     },
-    core::{
-        Bytes,
-        chrono::{DateTime, Utc},
-        http_types::{HeaderValue, Request, Response, StatusCode, header},
-    },
+    core::{Bytes, http_types::Response},
     oauth::{ClientAuth, Method},
     store::PublicationState,
-    testing::{Fake, Issued, LocalMediaHost, TradeRule, json_reply},
+    testing::{Fake, Issued, LocalMediaHost, TradeRule, WithLogin, json_reply},
 };
 use serde_json::json;
 
@@ -30,55 +26,10 @@ use super::*;
 const LEASE: Duration = Duration::from_secs(30);
 const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";
 
-/// A platform with its logins: tokens come from the authorization server, and as long as one works its calls
-/// are those of the fake's own user.
-struct Whole {
-    auth: AuthServer,
-    api: Arc<dyn Fake>,
-    token: &'static str,
-}
-
-impl Fake for Whole {
-    fn platform(&self) -> Platform {
-        self.api.platform()
-    }
-
-    fn hosts(&self) -> Vec<String> {
-        [self.auth.hosts(), self.api.hosts()].concat()
-    }
-
-    fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
-        let reply = self.auth.handle(request, now);
-        if reply.status() != StatusCode::NOT_FOUND {
-            return reply;
-        }
-        let mut request = request.clone();
-        let bearer = request.headers().get(header::AUTHORIZATION);
-        let bearer = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        if bearer.is_some_and(|token| self.auth.works(token, now)) {
-            let own = HeaderValue::from_str(&format!("Bearer {}", self.token)).unwrap();
-            request.headers_mut().insert(header::AUTHORIZATION, own);
-        }
-        self.api.handle(&request, now)
-    }
-
-    fn effects(&self) -> Vec<Value> {
-        self.api.effects()
-    }
-
-    fn save(&self) -> Value {
-        self.api.save()
-    }
-
-    fn load(&self, state: Value) -> Result<()> {
-        self.api.load(state)
-    }
-}
-
 /// A backend with this platform.
 struct Backend {
     platform: Platform,
-    whole: Arc<Whole>,
+    whole: Arc<WithLogin>,
     sandbox: Sandbox,
     clock: ManualClock,
     tenant: Tenant,
@@ -92,8 +43,7 @@ impl Backend {
         set: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let platform = provider.platform.clone();
-        let auth = AuthServer::new(rules);
-        let whole = Arc::new(Whole { auth, api, token });
+        let whole = Arc::new(WithLogin::new(AuthServer::new(rules), api, token));
         let clock = ManualClock::parse("2026-11-25T12:00:00Z");
         let sandbox = Sandbox::new()
             .with(whole.clone())
@@ -214,7 +164,7 @@ async fn a_linkedin_member_offers_the_organisations_too() {
     let last = backend.tenant.disconnect(ids[1]).await.unwrap();
     assert!(matches!(last, Revoked::AtPlatform), "{last:?}");
     let now = automarket::Clock::now(&backend.clock);
-    assert!(!backend.whole.auth.works("at-0-1", now));
+    assert!(!backend.whole.auth().works("at-0-1", now));
 }
 
 /// Facebook Login, for pages and for the Instagram accounts that are linked to them.
@@ -522,7 +472,7 @@ async fn an_x_login_is_one_account_that_renews_itself() {
     }
     assert_eq!(backend.effects().len(), 3);
     // Once the user has removed the app there the account has to be connected again; what is due waits for that.
-    backend.whole.auth.revoke_all();
+    backend.whole.auth().revoke_all();
     let state = backend.publish(id, Post::text("Too late")).await;
     assert_eq!(state, PublicationState::Blocked);
     assert!(backend.tenant.credentials().await.unwrap()[0].needs_reauth);

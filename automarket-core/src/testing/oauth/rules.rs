@@ -107,6 +107,14 @@ impl AuthRules {
             account_tokens: false,
         }
     }
+
+    /// Whether a page of the login is at this path.
+    pub(super) fn has_page(&self, path: &str) -> bool {
+        let revoke = self.revoke.map(|(_, path)| path);
+        [self.authorize, self.token].contains(&path)
+            || [revoke, self.register].contains(&Some(path))
+            || self.trades.iter().any(|rule| rule.path == path)
+    }
 }
 
 /// Where one access token is traded for another.

@@ -22,7 +22,8 @@ use crate::{
 
 /// An authorization server in a box: it checks what it is sent as the platform does, gives codes and tokens,
 /// and answers in the platform's own ways ([`AuthRules`]). A user always stands by and does as
-/// [`user`](Self::user) says.
+/// [`user`](Self::user) says. Beside the fake of an API of the same platform it is one fake with it:
+/// [`WithLogin`](super::WithLogin).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::{
 /// # let _ = (world, server);
 /// ```
 pub struct AuthServer {
-    rules: AuthRules,
+    pub(super) rules: AuthRules,
     world: Mutex<World>,
 }
 
@@ -98,6 +99,55 @@ impl AuthServer {
     #[must_use]
     pub fn works(&self, access_token: &str, now: DateTime<Utc>) -> bool {
         self.world().alive(access_token, now).is_some()
+    }
+
+    /// The answer, where the request is one of a login.
+    pub(super) fn login(
+        &self,
+        request: &Request<Bytes>,
+        now: DateTime<Utc>,
+    ) -> Option<Response<Bytes>> {
+        let rules = &self.rules;
+        let world = &mut *self.world();
+        let params = params(request);
+        let path = request.uri().path();
+        let trade = rules.trades.iter().find(|rule| {
+            rule.path == path
+                && params
+                    .get("grant_type")
+                    .is_some_and(|grant| grant == rule.grant)
+        });
+        let method = request.method().as_str();
+        if let (Some(rule), "GET") = (trade, method) {
+            return Some(self.trade(world, rule, &params, now));
+        }
+        if method == "GET" && path == rules.authorize {
+            return Some(self.authorize(world, &params, now));
+        }
+        if path == rules.token && method == name(rules.token_method) {
+            return Some(self.token(world, request, &params, now));
+        }
+        if let Some((revoke, place)) = rules.revoke
+            && path == place
+            && method == name(revoke)
+        {
+            let params = match revoke {
+                Method::PostQuery => pairs(request.uri().query().unwrap_or_default().as_bytes()),
+                _ => params,
+            };
+            return Some(self.revoke(world, request, &params, now));
+        }
+        if method == "POST" && Some(path) == rules.register {
+            return Some(self.register(world, request));
+        }
+        None
+    }
+
+    /// Whether this access token is one of its own, dead or alive.
+    pub(super) fn gave(&self, access_token: &str) -> bool {
+        let world = self.world();
+        let mut given = world.families.iter().flat_map(|family| &family.access);
+        given.any(|(token, _)| token == access_token)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -348,8 +398,8 @@ impl AuthServer {
         params: &Params,
         now: DateTime<Utc>,
     ) -> Response<Bytes> {
-        let named = params.get("token").cloned().or_else(|| bearer(request));
-        let token = named.unwrap_or_default();
+        let named = params.get("token").map(String::as_str);
+        let token = named.or_else(|| bearer(request)).unwrap_or_default();
         // Who names the app has to prove to be it.
         let names_app = request
             .headers()
@@ -360,8 +410,8 @@ impl AuthServer {
             return self.error("invalid_client");
         }
         let owns = |f: &&mut Family| {
-            f.refresh.as_ref() == Some(&token)
-                || f.access.iter().any(|(access, _)| *access == token)
+            f.refresh.as_deref() == Some(token)
+                || f.access.iter().any(|(access, _)| access == token)
         };
         let Some(family) = world.families.iter_mut().find(owns) else {
             return self.error("invalid_request");
@@ -398,7 +448,7 @@ impl AuthServer {
 
     /// Who the token speaks for.
     fn me(&self, world: &World, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
-        let family = bearer(request).and_then(|token| world.alive(&token, now));
+        let family = bearer(request).and_then(|token| world.alive(token, now));
         let Some(family) = family else {
             return json_reply(401, &json!({"error": "invalid_token"}));
         };
@@ -473,41 +523,11 @@ impl Fake for AuthServer {
     }
 
     fn handle(&self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
-        let rules = &self.rules;
-        let world = &mut *self.world();
-        let params = params(request);
-        let path = request.uri().path();
-        let trade = rules.trades.iter().find(|rule| {
-            rule.path == path
-                && params
-                    .get("grant_type")
-                    .is_some_and(|grant| grant == rule.grant)
-        });
-        let method = request.method().as_str();
-        if let (Some(rule), "GET") = (trade, method) {
-            return self.trade(world, rule, &params, now);
+        if let Some(reply) = self.login(request, now) {
+            return reply;
         }
-        if method == "GET" && path == rules.authorize {
-            return self.authorize(world, &params, now);
-        }
-        if path == rules.token && method == name(rules.token_method) {
-            return self.token(world, request, &params, now);
-        }
-        if let Some((revoke, place)) = rules.revoke
-            && path == place
-            && method == name(revoke)
-        {
-            let params = match revoke {
-                Method::PostQuery => pairs(request.uri().query().unwrap_or_default().as_bytes()),
-                _ => params,
-            };
-            return self.revoke(world, request, &params, now);
-        }
-        if method == "POST" && Some(path) == rules.register {
-            return self.register(world, request);
-        }
-        if method == "GET" && path == "/me" {
-            return self.me(world, request, now);
+        if request.method().as_str() == "GET" && request.uri().path() == "/me" {
+            return self.me(&self.world(), request, now);
         }
         text_reply(404, "no such page")
     }
@@ -547,13 +567,9 @@ fn pairs(text: &[u8]) -> Params {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
-fn bearer(request: &Request<Bytes>) -> Option<String> {
-    let value = request
-        .headers()
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?;
-    value.strip_prefix("Bearer ").map(str::to_owned)
+pub(super) fn bearer(request: &Request<Bytes>) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?;
+    value.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 fn name(method: Method) -> &'static str {

@@ -65,7 +65,7 @@ async fn a_twenty_instance_gives_an_app_and_its_accounts_live_there() {
         let gone = backend.tenant.disconnect(account.id).await.unwrap();
         assert!(matches!(gone, Revoked::AtPlatform), "{gone:?}");
         let now = automarket::Clock::now(&backend.clock);
-        assert!(!backend.whole.auth.works("at-0-2", now));
+        assert!(!backend.whole.auth().works("at-0-2", now));
     }
 }
 
