@@ -1,5 +1,14 @@
 //! The test kit: scripted wire, sandbox, fault plans, manual clock, conformance suites. Outside the semver
 //! promise.
+//!
+//! | to test | take |
+//! | --- | --- |
+//! | a backend against what platforms do | [`Sandbox`] with connectors' fakes ([`Fake`]), and [`FaultRule`]s |
+//! | a backend alone | [`RecordingPublisher`], [`RecordingEmail`] |
+//! | connecting accounts | [`WithLogin`]: a fake behind an [`AuthServer`] |
+//! | what time does | [`TokioClock`] in a paused runtime, or [`ManualClock`]: one for store, sandbox and library |
+//! | a connector | [`conformance`], [`Script`] for the wire |
+//! | a store | [`store_cases`]; [`FaultStore`] for what is built on one |
 
 mod attended;
 mod clock;

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// A publisher that writes down what it is asked and answers what it was told to; otherwise all is `Done`.
-/// Clones share their memory.
+/// Clones share their memory. It sends nothing, yet a backend that publishes wants a transport: an empty
+/// [`Sandbox`](super::Sandbox) will do.
 #[derive(Clone, Debug)]
 pub struct RecordingPublisher {
     profile: Profile,
@@ -126,8 +127,10 @@ impl Publisher for RecordingPublisher {
         &self.profile
     }
 
+    /// One account, `recorded`: so a login can connect it.
     async fn identify(&self, _cx: &Context) -> Result<Vec<Identity>> {
-        Ok(Vec::new())
+        let platform = self.profile.platform.clone();
+        Ok(vec![Identity::new("recorded", platform, "Recorded")])
     }
 
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome> {

@@ -151,8 +151,9 @@ impl Sandbox {
         let mut of_host = self.fakes.iter().filter(of_host);
         let first = of_host.clone().next();
         let Some(fake) = of_host.find(|fake| fake.takes(request)).or(first) else {
+            // For good: to be tried again, it would hide that a fake is missing.
             return Err(TransportError::new(
-                ErrorKind::Network,
+                ErrorKind::Refused,
                 false,
                 format!("the sandbox has no {host}"),
             ));

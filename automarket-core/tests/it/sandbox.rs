@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automarket_core::{
-    Bytes, Context, Credential, Platform, Result,
+    Bytes, Context, Credential, ErrorKind, Platform, Result, Retry,
     chrono::{DateTime, Utc},
     http::Call,
     http_types::{Request, Response},
@@ -77,6 +77,16 @@ fn a_world_shows_who_is_in_it() {
     let world = Sandbox::new().with(Arc::<Board>::default());
     let shown = format!("{world:?}");
     assert!(shown.contains("board"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_host_that_nobody_plays_is_refused_for_good() {
+    let cx = Context::new(Sandbox::new().with(Arc::<Board>::default()));
+    let call = Call::post("posts", "https://elsewhere.example/posts").unwrap();
+    let error = cx.call(call).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.retry(), Retry::Never);
+    assert!(error.message().contains("elsewhere.example"), "{error}");
 }
 
 /// Through the page to a token.
