@@ -1,8 +1,12 @@
 //! The one error type of the library: what happened, whether it may have taken effect, what to do.
 
+mod record;
+
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+pub use record::ErrorRecord;
 
 use crate::Platform;
 
@@ -192,6 +196,8 @@ impl Error {
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::InvalidInput, message);
         error.0.field = Some(field.into());
+    /// Whether the message is a record's, which tells of platform and field itself.
+    recorded: bool,
         error
     }
 
@@ -215,6 +221,7 @@ impl Error {
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         let by_kind = Retry::of(kind);
+            recorded: false,
         self.0.kind = kind;
         self.0.retry = match (self.0.retry, by_kind) {
             (Retry::Reconcile, _) => Retry::Reconcile,
@@ -454,6 +461,9 @@ impl fmt::Debug for Error {
             .field("remedy", &inner.remedy)
             .field("body", &inner.body)
             .field("source", &inner.source)
+        if inner.recorded {
+            return f.write_str(&inner.message);
+        }
             .finish()
     }
 }
@@ -461,55 +471,6 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|error| error as _)
-    }
-}
-
-/// An error as it is kept in rows, events and reports: the same facts without the cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ErrorRecord {
-    /// What went wrong.
-    pub kind: ErrorKind,
-    /// What may be done next.
-    pub retry: Retry,
-    /// One line, with platform and operation.
-    pub message: String,
-    /// The rule that was broken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// What can be done about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-    /// The masked, bounded excerpt of the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// Whether what failed is somebody else's than the platform's ([`Error::with_elsewhere`]).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub elsewhere: bool,
-}
-
-impl From<&Error> for ErrorRecord {
-    fn from(error: &Error) -> Self {
-        Self {
-            kind: error.kind(),
-            retry: error.retry(),
-            message: error.report(),
-            rule: error.rule().map(str::to_owned),
-            remedy: error.remedy().map(str::to_owned),
-            body: error.body().map(str::to_owned),
-            elsewhere: error.is_elsewhere(),
-        }
-    }
-}
-
-impl From<ErrorRecord> for Error {
-    fn from(record: ErrorRecord) -> Self {
-        let mut error = Self::new(record.kind, record.message).with_retry(record.retry);
-        error.0.rule = record.rule;
-        error.0.remedy = record.remedy;
-        error.0.body = record.body;
-        error.0.elsewhere = record.elsewhere;
-        error
     }
 }
 
@@ -561,15 +522,5 @@ mod tests {
         assert_eq!(look.wait(), seven);
         let soon = look.with_retry(Retry::After(None));
         assert_eq!(soon.with_retry(Retry::Reconcile).wait(), None);
-    }
-
-    #[test]
-    fn a_record_keeps_what_decides_the_next_step() {
-        let error = Error::new(ErrorKind::Timeout, "late").with_retry(Retry::Reconcile);
-        let back = Error::from(ErrorRecord::from(&error));
-        assert_eq!(
-            (back.kind(), back.retry()),
-            (ErrorKind::Timeout, Retry::Reconcile)
-        );
     }
 }

@@ -310,8 +310,7 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// Why a job is dead: the `rule` of its last failure. A rule which that error had itself moves to the end of
-/// its message.
+/// Why a job is dead: the `rule` of its last failure, where that error has none of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadReason {
     /// Its attempts were used up.
@@ -323,7 +322,7 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
-    /// The `rule` of the last failure.
+    /// The `rule` of a last failure that has none of its own.
     #[must_use]
     pub const fn rule(self) -> &'static str {
         match self {

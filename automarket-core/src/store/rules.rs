@@ -113,16 +113,19 @@ impl Crash {
 }
 
 impl DeadReason {
-    /// The last failure of a job that died for this reason: its rule becomes [`DeadReason::rule`], a rule
-    /// it had moves to the end of its message.
+    /// The last failure of a job that died for this reason: [`DeadReason::rule`], where it has no rule of its own.
     #[must_use]
     pub fn sign(self, mut error: ErrorRecord) -> ErrorRecord {
-        if let Some(rule) = error.rule.replace(self.rule().to_owned())
-            && rule != self.rule()
-        {
-            error.message.push_str(&format!(" [rule {rule}]"));
-        }
+        error.rule.get_or_insert_with(|| self.rule().to_owned());
         error
+    }
+
+    /// Why a job is dead, if this is its last failure and has no rule of its own.
+    #[must_use]
+    pub fn of(error: &ErrorRecord) -> Option<Self> {
+        let all = [Self::Attempts, Self::Crashes, Self::Buried];
+        all.into_iter()
+            .find(|reason| error.rule.as_deref() == Some(reason.rule()))
     }
 }
 

@@ -16,8 +16,8 @@ pub use start::CampaignStart;
 use automarket_core::{
     AccountId, Error, ErrorKind, JobId, Platform, Result, Retry, TenantId,
     chrono::{self, DateTime, Utc},
-    content::Voice,
-    store::{Account, Job, JobState},
+    content::{Campaign, Voice},
+    store::{Account, DeadReason, Job, JobState},
 };
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +203,14 @@ impl Tenant {
 
 fn report_of(job: &Job, now: DateTime<Utc>) -> Result<CampaignReport> {
     let failures = &job.failures;
-    let last = failures.last().map(|f| Error::from(f.error.clone()));
+    let last = failures.last().map(|failure| {
+        let mut error = failure.error.clone();
+        // The queue's word is no rule that was broken.
+        if DeadReason::of(&error).is_some() {
+            error.rule = None;
+        }
+        Error::from(error)
+    });
     let internal = |message| Error::new(ErrorKind::Internal, message);
     match job.state {
         JobState::Completed => {
