@@ -16,6 +16,7 @@ use super::{
     anew::anew,
     job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
     routed, said_by,
+    slots::check_time,
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
@@ -125,7 +126,8 @@ impl Tenant {
     /// Gives what still waits another time. With [`When::Queue`], each account's next free slot.
     ///
     /// # Errors
-    /// As [`Tenant::cancel`]; `Config` for [`When::Queue`] on an account without slots.
+    /// As [`Tenant::cancel`]; `InvalidInput` (`when`) for a time that is past (`when.past`), and for [`When::Queue`] on
+    /// an account without slots (`slots.none`).
     pub async fn reschedule(
         &self,
         what: impl Into<Selection>,
@@ -138,6 +140,7 @@ impl Tenant {
             let (due, slot) = self.due(p.target.account, when, now).await?;
             // What goes another way holds no slot of its account.
             (p.due, p.slot) = (due.trunc_subsecs(6), slot.filter(|_| p.via.is_none()));
+            check_time(when, &p, now)?;
             if when == When::Now {
                 for_now(&mut p, now);
             }
@@ -235,6 +238,7 @@ impl Tenant {
             if options.approval {
                 p.approval = Approval::Needed;
             }
+            check_time(when, &p, now)?;
             if when == When::Now {
                 for_now(&mut p, now);
             }

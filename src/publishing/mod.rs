@@ -55,8 +55,8 @@ impl Tenant {
     /// into, media at addresses is taken as it is said to be.
     ///
     /// # Errors
-    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector, or
-    /// for media of the host without a `MediaHost`; those of the host.
+    /// `NotFound` for an account that the tenant does not have; `Config` for a platform without connector (both
+    /// `accounts`), or for media of the host without a `MediaHost`; those of the host.
     pub async fn plan(
         &self,
         post: &Post,
@@ -68,7 +68,8 @@ impl Tenant {
     /// As [`Tenant::plan`], held to a brand's voice, for a time, or with a look at the platforms.
     ///
     /// # Errors
-    /// As [`Tenant::plan`]; `Config` for [`When::Queue`] on an account without slots.
+    /// As [`Tenant::plan`]; `InvalidInput` (`when`, `slots.none`) for [`When::Queue`] on an account without slots. A
+    /// time that is past is a blocker (`when.past`).
     pub async fn plan_with(
         &self,
         post: &Post,
@@ -92,8 +93,10 @@ impl Tenant {
             if targets.iter().any(|target| target.account.id == id) {
                 continue;
             }
-            let account = self.engine().account(&self.id, id).await?;
-            let publisher = self.engine().publisher(&account.platform)?;
+            let of = |error: Error| error.with_field("accounts");
+            let account = self.engine().account(&self.id, id).await.map_err(of)?;
+            let publisher = self.engine().publisher(&account.platform);
+            let publisher = publisher.map_err(|error| of(error.about(&account.name)))?;
             let cx = self.engine().offline(account.clone());
             let target = TargetPlan::of(post, &account, &**publisher, voice, &cx).await?;
             targets.push(target);
@@ -140,8 +143,9 @@ impl Tenant {
     /// `InvalidInput` with the first blocker's rule when a check fails for any account, or (`accounts`) when there is
     /// none (nothing is stored then); `Conflict` when a post with this id is there and says something else
     /// (`post.changed`), or is a draft or cancelled on one of the accounts (`post.draft`, `post.cancelled`), or goes
-    /// there already as the fallback of another (`post.rerouted`); `Config` for [`When::Queue`] on an account without
-    /// slots; those of [`Tenant::plan`] and of the store.
+    /// there already as the fallback of another (`post.rerouted`); `InvalidInput` (`when`) for a time longer past than
+    /// the post may be late (`when.past`), and for [`When::Queue`] on an account without slots (`slots.none`); those of
+    /// [`Tenant::plan`] and of the store.
     pub async fn publish(
         &self,
         post: Post,
@@ -338,7 +342,8 @@ impl Tenant {
                 created_at: now,
                 updated_at: now,
             };
-            if when.is_some() {
+            if let Some(when) = when {
+                slots::check_time(when, &publication, now)?;
                 new.jobs
                     .extend(arm(&mut publication, PublishJob::new(id), 1)?);
             }

@@ -6,14 +6,15 @@ use automarket_core::{
     AccountId, Context, Credential, Delivery, ErrorKind, ErrorRecord, Identity, Post, Profile,
     Publisher, Result, When, Zone,
     check::{Finding, Report, Severity},
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     content::{Content, Voice},
     publisher::{judge, rules_for},
-    store::{Account, Gate, Publication, RATE},
+    store::{Account, Gate, Lateness, Publication, RATE},
     text,
 };
 use serde::Serialize;
 
+use super::slots;
 use crate::{Tenant, accounts::RENEWALS, market::Engine, worker::Owner};
 
 /// What a post would become on each account.
@@ -169,6 +170,7 @@ impl Tenant {
             let id = target.account.id;
             if let Some(when) = options.when {
                 let (at, _) = self.due(id, when, now).await?;
+                target.report.add(late(at, target.delivery, now));
                 let zone = match (options.zone, when) {
                     (Some(zone), _) => zone,
                     (None, When::Local(local)) => local.zone,
@@ -297,6 +299,24 @@ impl Engine {
             Err(error) => Looked::Failed(ErrorRecord::from(&error)),
         }
     }
+}
+
+/// A time that is past: what would be missed is a blocker, as in [`Tenant::publish`]; what would go at once may be a slip.
+fn late(at: DateTime<Utc>, delivery: Delivery, now: DateTime<Utc>) -> Option<Finding> {
+    let public_at = delivery.at().filter(|public_at| *public_at > at);
+    let last = public_at.or_else(|| Lateness::default().last(at));
+    if last.is_some_and(|last| last < now) {
+        return Some(Finding::blocker(
+            slots::PAST,
+            slots::past(at),
+            slots::NOT_PAST,
+        ));
+    }
+    // Who says `now` as an instant says it a little earlier.
+    (now - at > TimeDelta::minutes(1)).then(|| {
+        let message = format!("{at} is past, and it would go out at once");
+        Finding::advice(slots::PAST, message, slots::NOT_PAST)
+    })
 }
 
 fn left(gate: Gate, of_app: bool, now: DateTime<Utc>) -> BudgetLeft {

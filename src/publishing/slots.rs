@@ -3,7 +3,7 @@
 use automarket_core::{
     AccountId, Error, ErrorKind, Result, When,
     chrono::{DateTime, Utc},
-    store::{Routing, RoutingPart, Slots},
+    store::{Publication, Routing, RoutingPart, Slots},
 };
 
 use crate::Tenant;
@@ -15,6 +15,29 @@ const SLOTS: usize = 10_000;
 pub(crate) fn none_free() -> Error {
     let message = "the account has no free posting slot";
     Error::new(ErrorKind::Conflict, message).with_rule("slots.full")
+}
+
+/// The rule of a time that is past.
+pub(super) const PAST: &str = "when.past";
+/// What to do about one.
+pub(super) const NOT_PAST: &str = "name a time to come, or When::Now";
+
+/// Whether what is due then would be sent: a time that is over is a slip, and would end as missed.
+///
+/// # Errors
+/// `InvalidInput` (`when`, `when.past`) when it was named and is longer past than the publication may be late.
+pub(super) fn check_time(when: When, publication: &Publication, now: DateTime<Utc>) -> Result<()> {
+    let named = !matches!(when, When::Now | When::Queue);
+    if named && publication.expiry().is_some_and(|expiry| expiry <= now) {
+        return Err(Error::invalid("when", past(publication.due))
+            .with_rule(PAST)
+            .with_remedy(NOT_PAST));
+    }
+    Ok(())
+}
+
+pub(super) fn past(due: DateTime<Utc>) -> String {
+    format!("{due} is past, and it would be missed")
 }
 
 impl Tenant {
@@ -70,10 +93,12 @@ impl Tenant {
         let tables = routing.slots.iter().map(Slots::timetable);
         let tables = tables.collect::<Result<Vec<_>>>()?;
         if tables.is_empty() {
-            return Err(
-                Error::new(ErrorKind::Config, "the account has no posting slots")
-                    .with_remedy("set them with Tenant::set_slots, or name a time"),
-            );
+            let account = store.account(&self.id, account).await?;
+            let name = account.map_or_else(|| "the account".to_owned(), |account| account.name);
+            let message = format!("{name} has no posting slots");
+            return Err(Error::invalid("when", message)
+                .with_rule("slots.none")
+                .with_remedy("set them with Tenant::set_slots, or name a time"));
         }
         let live = store
             .live_publications(&self.id, account, &[], SLOTS)

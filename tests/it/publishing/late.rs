@@ -56,6 +56,65 @@ async fn what_was_begun_and_is_surely_not_out_is_missed_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_past_is_refused_where_it_is_named() {
+    for world in worlds().await {
+        let (tenant, past) = (&world.tenant, at("2026-01-11T10:00:00Z"));
+        let refused = |error: Error| {
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+            assert_eq!(
+                (error.field(), error.rule()),
+                (Some("when"), Some("when.past"))
+            );
+        };
+        let (post, accounts) = (Post::text("We shipped!"), [world.account.id]);
+        let options = PublishOptions::new();
+        refused(
+            tenant
+                .publish(post.clone(), accounts, past)
+                .await
+                .unwrap_err(),
+        );
+        refused(
+            tenant
+                .prepare(post.clone(), accounts, past)
+                .await
+                .unwrap_err(),
+        );
+        assert_eq!(world.kinds().await, [""; 0], "nothing is stored");
+        let draft = tenant.save_draft(post.clone(), accounts).await.unwrap();
+        refused(
+            tenant
+                .publish_draft(draft, past, options)
+                .await
+                .unwrap_err(),
+        );
+        refused(tenant.reschedule(draft, past).await.unwrap_err());
+
+        // As late as it may be it is taken, and so is what may be sent however late it is.
+        let late = world.publish(at("2027-01-11T08:30:00Z")).await;
+        assert_eq!(world.turn(late).await.0.state, PublicationState::Published);
+        let late = world.publish_with(past, options.however_late()).await;
+        assert_eq!(world.only(late).await.state, PublicationState::Scheduled);
+        // A repeated call changes nothing, however late it comes.
+        let ten = at("2027-01-11T10:00:00Z");
+        tenant.publish_draft(draft, ten, options).await.unwrap();
+        world.clock.advance(chrono::Duration::days(1));
+        tenant.publish(post, accounts, ten).await.unwrap();
+        // What is for now has no time that could be past.
+        let draft = tenant
+            .save_draft(Post::text("Now"), accounts)
+            .await
+            .unwrap();
+        world.clock.advance(chrono::Duration::days(1));
+        let options = options.needs_approval();
+        let waits = tenant.publish_draft(draft, When::Now, options).await;
+        assert_eq!(waits.unwrap()[0].state, PublicationState::AwaitingApproval);
+        tenant.approve(draft, "ada", None).await.unwrap();
+        assert_eq!(world.turn(draft).await.0.state, PublicationState::Published);
+    }
+}
+
+#[tokio::test]
 async fn what_is_out_in_part_goes_on_however_late() {
     for world in worlds().await {
         let post = gone(&world, "thread.0", json!({ "done": 1 })).await;

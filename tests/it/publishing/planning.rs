@@ -93,6 +93,50 @@ async fn a_plan_says_when_with_which_scopes_and_what_is_left() {
 }
 
 #[tokio::test]
+async fn an_account_that_cannot_be_used_is_named() {
+    for world in worlds().await {
+        let tenant = &world.tenant;
+        let post = Post::text("We shipped!");
+        let unknown = automarket::AccountId::new();
+        let missing = tenant.plan(&post, [world.account.id, unknown]).await;
+        let missing = missing.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        assert_eq!(missing.field(), Some("accounts"));
+        let gone = Account::new(tenant.id().clone(), Platform::from_static("gone"), "7");
+        let gone = tenant.add_account(gone, Credential::token("t")).await;
+        let gone = gone.unwrap();
+        let unregistered = tenant.plan(&post, [world.account.id, gone.id]).await;
+        let unregistered = unregistered.unwrap_err();
+        assert_eq!(unregistered.kind(), ErrorKind::Config);
+        assert_eq!(unregistered.field(), Some("accounts"));
+        assert!(
+            unregistered.message().starts_with(&gone.name),
+            "{unregistered}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_past_stands_against_it() {
+    for world in worlds().await {
+        let post = Post::text("We shipped!");
+        for (when, passes, told) in [
+            ("2020-01-11T09:00:00Z", false, true),
+            ("2027-01-11T08:30:00Z", true, true),
+            ("2027-01-11T08:59:30Z", true, false),
+            ("2027-01-11T10:00:00Z", true, false),
+        ] {
+            let options = PlanOptions::new().when(at(when));
+            let plan = world.tenant.plan_with(&post, [world.account.id], &options);
+            let report = plan.await.unwrap().targets.remove(0).report;
+            let rules = report.findings.iter().map(|finding| &*finding.rule);
+            let is_told = rules.into_iter().any(|rule| rule == "when.past");
+            assert_eq!((report.passes(), is_told), (passes, told), "{when}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_credential_that_does_not_open_is_told_of_and_holds_up_no_plan() {
     for world in worlds().await {
         let store = world.market().store();

@@ -21,7 +21,14 @@ async fn posts_take_one_slot_after_the_other() {
             .tenant
             .publish(Post::text("x"), [world.account.id], When::Queue)
             .await;
-        assert_eq!(none.unwrap_err().kind(), ErrorKind::Config);
+        // The user's choice, and no matter of the configuration.
+        let none = none.unwrap_err();
+        assert_eq!(none.kind(), ErrorKind::InvalidInput);
+        assert_eq!(
+            (none.field(), none.rule()),
+            (Some("when"), Some("slots.none"))
+        );
+        assert!(none.message().starts_with(&world.account.name), "{none}");
         slots(&world, "0 12,18 * * *").await;
         let mut posts = Vec::new();
         for _ in 0..3 {
