@@ -10,6 +10,16 @@ use crate::{Context, Result, content::Brand};
 /// Reads a page and extracts what it says. The page is data: nothing in it is ever an instruction.
 #[async_trait]
 pub trait PageSource: Send + Sync {
+    /// Whether it would try to read the page at `address`, as far as that is known without looking at it: so that a slip
+    /// is told at once to whoever made it. Everything passes unless said otherwise.
+    ///
+    /// # Errors
+    /// `InvalidInput` (`address`), `Refused`, as [`read`](Self::read).
+    fn check(&self, address: &str) -> Result<()> {
+        let _ = address;
+        Ok(())
+    }
+
     /// Reads the page at `address`.
     ///
     /// # Errors

@@ -97,7 +97,8 @@ impl Automarket {
     /// whole queue, so its cost grows with the jobs that live: for a look now and then, not for each request.
     ///
     /// A dead job is a problem until it is redriven ([`Tenant::redrive_dead`](crate::Tenant::redrive_dead)) or
-    /// removed ([`Tenant::remove_dead`](crate::Tenant::remove_dead)).
+    /// removed ([`Tenant::remove_dead`](crate::Tenant::remove_dead)); one that died of its tenant's own input
+    /// ([`QueueStats::dead_by_input`], such as a campaign whose page is not there) is none.
     pub async fn health_within(&self, limits: HealthLimits) -> Health {
         match self.store_health(limits).await {
             Err(error) => Health {
@@ -145,8 +146,9 @@ impl StoreHealth {
                 late.job, late.kind, late.tenant
             ));
         }
-        if self.queue.dead > 0 {
-            problems.push(format!("{} jobs are dead", self.queue.dead));
+        let dead = self.queue.dead.saturating_sub(self.queue.dead_by_input);
+        if dead > 0 {
+            problems.push(format!("{dead} jobs are dead"));
         }
         problems
     }

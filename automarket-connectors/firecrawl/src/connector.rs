@@ -69,6 +69,20 @@ impl Firecrawl {
         Ok(usage.data.remaining_credits)
     }
 
+    /// The address, if it is one that Firecrawl may be asked to read.
+    fn checked(&self, address: &str) -> Result<Url> {
+        let url = Url::parse(address).map_err(|error| {
+            Error::invalid("address", "not an absolute address").with_source(error)
+        })?;
+        if !matches!(url.scheme(), "http" | "https") {
+            let message = "a page's address is http or https";
+            return Err(Error::invalid("address", message));
+        }
+        let handed = self.guard.hand_over(&url);
+        handed.map_err(|error| error.with_platform(&PLATFORM).with_operation("scrape"))?;
+        Ok(url)
+    }
+
     async fn scrape(
         &self,
         cx: &Context,
@@ -87,20 +101,14 @@ impl Firecrawl {
 
 #[async_trait]
 impl PageSource for Firecrawl {
+    fn check(&self, address: &str) -> Result<()> {
+        self.checked(address).map(drop)
+    }
+
     async fn read(&self, cx: &Context, address: &str) -> Result<Page> {
         let config: FirecrawlConfig = cx.config(&self.config)?;
         config.validate()?;
-        let url = Url::parse(address).map_err(|error| {
-            Error::invalid("address", "not an absolute address").with_source(error)
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(Error::invalid(
-                "address",
-                "a page's address is http or https",
-            ));
-        }
-        let handed = self.guard.hand_over(&url);
-        handed.map_err(|error| error.with_platform(&PLATFORM).with_operation("scrape"))?;
+        let url = self.checked(address)?;
         let data = match self.scrape(cx, &config, &url, config.branding).await {
             Err(error) if config.branding && error.platform_code() == Some(NO_BRANDING) => {
                 self.scrape(cx, &config, &url, false).await?

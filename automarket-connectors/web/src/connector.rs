@@ -45,14 +45,7 @@ impl Web {
     }
 
     async fn fetch(&self, cx: &Context, address: &str) -> Result<(Url, Reply)> {
-        let call = Call::get("page.read", address.trim())
-            .map_err(|error| {
-                Error::invalid(
-                    "address",
-                    "a page's address is http or https, without user and password",
-                )
-                .with_source(error)
-            })?
+        let call = call(address)?
             .header(
                 "accept",
                 "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5",
@@ -73,8 +66,19 @@ impl Default for Web {
     }
 }
 
+fn call(address: &str) -> Result<Call> {
+    Call::get("page.read", address.trim()).map_err(|error| {
+        let message = "a page's address is http or https, without user and password";
+        Error::invalid("address", message).with_source(error)
+    })
+}
+
 #[async_trait]
 impl PageSource for Web {
+    fn check(&self, address: &str) -> Result<()> {
+        call(address).map(drop)
+    }
+
     async fn read(&self, cx: &Context, address: &str) -> Result<Page> {
         let page = async {
             let (url, reply) = self.fetch(cx, address).await?;

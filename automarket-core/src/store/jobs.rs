@@ -348,6 +348,9 @@ pub struct QueueStats {
     /// Jobs given up.
     pub dead: u64,
     /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.
+    /// Those of them that died of what somebody gave, by [`ErrorRecord::is_of_input`].
+    #[serde(default)]
+    pub dead_by_input: u64,
     pub oldest_due: Option<DateTime<Utc>>,
 }
 

@@ -70,10 +70,17 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
     })
 }
 
+/// What a failure says is looked for in its text: in a string of it a quote has a backslash before it, and no operator
+/// for JSON fails on a text that it does not take.
 pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
     let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
             count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
-            (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead
+            (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead,
+            (SELECT count(*) FROM automarket.ended e CROSS JOIN LATERAL
+                (SELECT f.error::text FROM automarket.failures f WHERE f.job = e.id ORDER BY f.number DESC LIMIT 1) f
+             WHERE e.state = 'dead' AND strpos(f.error, '\"retry\":\"never\"') > 0
+                AND strpos(f.error, '\"field\":\"') > 0 AND strpos(f.error, '\"field\":\"payload\"') = 0
+            ) AS dead_by_input
         FROM (SELECT q.run_at, q.leased_until IS NOT NULL AS leased, coalesce(q.leased_until, q.run_at) <= c.now AS free
             FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";
     let row = db
@@ -86,6 +93,7 @@ pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
         later: count("later")?,
         leased: count("leased")?,
         dead: count("dead")?,
+        dead_by_input: count("dead_by_input")?,
         oldest_due: row.column("oldest")?,
     })
 }

@@ -85,12 +85,19 @@ pub(super) fn jobs(
     }
 }
 
+/// What a failure says is looked for in its text: in a string of it a quote has a backslash before it, and no operator
+/// for JSON fails on a text that it does not take.
 pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> {
     let counts = db
         .prepare_cached(
             "SELECT line.jobs + due.jobs + expired.jobs AS ready, later.jobs AS waiting, leased.jobs AS leased,
                     line.oldest AS in_line, due.oldest AS due, expired.oldest AS expired,
-                    (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead
+                    (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead,
+                    (SELECT count(*) FROM automarket_ended e JOIN automarket_failures f ON f.place = e.place
+                        AND f.number = (SELECT max(number) FROM automarket_failures WHERE place = e.place)
+                     WHERE e.state = 'dead' AND instr(f.error, '\"retry\":\"never\"')
+                        AND instr(f.error, '\"field\":\"') AND NOT instr(f.error, '\"field\":\"payload\"')
+                    ) AS dead_by_input
              FROM (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
                    FROM automarket_waiting WHERE later = 0) AS line,
                   (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
@@ -108,6 +115,7 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
                 later: count(row, "waiting")?,
                 leased: count(row, "leased")?,
                 dead: count(row, "dead")?,
+                dead_by_input: count(row, "dead_by_input")?,
                 oldest_due: None,
             };
             Ok((stats, oldest.into_iter().flatten().min()))

@@ -66,6 +66,18 @@ impl Pipeline for CampaignPipeline {
     }
 }
 
+/// The error of reading: where the page is to blame it names it, so that nobody looks for a fault of the library's.
+fn of_page(error: Error) -> Error {
+    use ErrorKind::{InvalidInput, NotFound, Refused, TooLarge};
+    let no_page = matches!(error.kind(), InvalidInput | NotFound | Refused | TooLarge)
+        || error.rule() == Some("not-a-page")
+        || error.is_elsewhere();
+    match no_page {
+        true => error.with_field("page"),
+        false => error,
+    }
+}
+
 /// One run of the pipeline.
 struct Campaigning<'a> {
     tenant: &'a Tenant,
@@ -81,7 +93,8 @@ impl Campaigning<'_> {
             .step("read", || async {
                 let source = engine.page_source(&request.source.platform)?;
                 let call = |cx| async move { source.read(&cx, &request.page).await };
-                self.by_tool("source", &request.source, call).await
+                let page = self.by_tool("source", &request.source, call).await;
+                page.map_err(of_page)
             })
             .await?;
         let drafts = run

@@ -34,7 +34,8 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
-    /// an account of another network, and (`source`, `generator`) with an account of another platform; `NotFound` for an
+    /// an account of another network, (`source`, `generator`) with an account of another platform, and (`page`, also
+    /// `Refused`) for an address that its source does not read; `NotFound` for an
     /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
     /// `Conflict` (`campaign.handed_over`) for a page whose campaign was called off with its posts handed over, or died
     /// so and was asked something else; those of the store.
@@ -97,7 +98,13 @@ impl Tenant {
         };
         lanes(engine, &self.id, request).await?;
         let (source, generator) = (&request.source, &request.generator);
-        engine.page_source(&source.platform).map_err(of("source"))?;
+        let reader = engine.page_source(&source.platform).map_err(of("source"))?;
+        reader.check(&request.page).map_err(|error| {
+            let message = format!("{} does not read this address", source.platform);
+            Error::new(error.kind(), message)
+                .with_field("page")
+                .with_source(error)
+        })?;
         source.payer("source", engine, &self.id).await?;
         let known = engine.generator(&generator.platform);
         known.map_err(of("generator"))?;

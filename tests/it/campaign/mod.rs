@@ -1,6 +1,7 @@
 //! From a page to a campaign: the real connectors on the sandbox.
 
 mod again;
+mod input;
 mod parts;
 mod texts;
 
@@ -101,6 +102,7 @@ impl World {
             .generator(texts::LOVING, texts::LOVE)
             .generator(texts::WIDE, texts::WIDELY)
             .generator(texts::ODD, texts::ODDLY)
+            .page_source(input::REASONS, input::Reasons)
             .build()
             .unwrap();
         let tenant = market.tenant("acme").unwrap();

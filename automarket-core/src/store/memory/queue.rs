@@ -322,7 +322,11 @@ impl Queue {
                 }
                 _ if row.job.state == JobState::Waiting => stats.later += 1,
                 _ if row.job.state == JobState::Leased => stats.leased += 1,
-                _ if row.job.state == JobState::Dead => stats.dead += 1,
+                _ if row.job.state == JobState::Dead => {
+                    stats.dead += 1;
+                    let last = row.job.failures.last();
+                    stats.dead_by_input += u64::from(last.is_some_and(|f| f.error.is_of_input()));
+                }
                 _ => {}
             }
         }

@@ -56,7 +56,10 @@ impl SourceUnderTest<'_> {
             let error = self.source.read(&(self.context)(), address).await.err();
             let kind = error.map(|error| error.kind());
             assert_eq!(kind, Some(ErrorKind::InvalidInput), "{address:?}");
+            let checked = self.source.check(address);
+            assert!(checked.is_err(), "{address:?} is refused before it is read");
         }
+        assert!(self.source.check(self.good).is_ok());
     }
 
     async fn a_missing_page_is_not_found(&self) {

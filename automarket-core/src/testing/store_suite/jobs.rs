@@ -6,7 +6,7 @@ use super::{
     samples::{TEXT, error, job, json_of_all_sorts, retry, tenant},
 };
 use crate::{
-    ErrorKind, JobId,
+    ErrorKind, JobId, Retry,
     store::{Enqueued, Job, JobState, NewJob, QueueStats, Verdict},
 };
 
@@ -536,12 +536,16 @@ async fn stats(s: &StoreUnderTest) {
     s.put(oldest).await;
     s.put(job("b").run_at(s.in_seconds(60).await)).await;
     let leases = s.claim(2).await;
-    s.settle(leases[0].token, Verdict::Bury(error("no"))).await;
+    let mut slip = error("no");
+    slip.field = Some("page".into());
+    slip.retry = Retry::Never;
+    s.settle(leases[0].token, Verdict::Bury(slip)).await;
     let wanted = QueueStats {
         ready: 2,
         later: 1,
         leased: 1,
         dead: 1,
+        dead_by_input: 1,
         oldest_due: Some(due),
     };
     assert_eq!(s.store.queue_stats().await.unwrap(), wanted);
@@ -562,6 +566,12 @@ async fn stats(s: &StoreUnderTest) {
     s.wait(60).await;
     let left = s.store.queue_stats().await.unwrap();
     assert_eq!((left.ready, left.later), (2, 0));
+    let mut ours = error(r#"no "field":"page""#);
+    ours.retry = Retry::Never;
+    let token = s.claim(1).await.remove(0).token;
+    s.settle(token, Verdict::Bury(ours)).await;
+    let left = s.store.queue_stats().await.unwrap();
+    assert_eq!((left.dead, left.dead_by_input), (2, 1));
 }
 
 async fn next_ready(s: &StoreUnderTest) {
