@@ -39,6 +39,11 @@ pub(super) fn post_id(run: JobId) -> PostId {
     PostId::derived(&format!("campaign post {run}"))
 }
 
+/// The post of those of its texts that are kept here as drafts: its delivery is another.
+pub(super) fn kept_id(run: JobId) -> PostId {
+    PostId::derived(&format!("campaign drafts {run}"))
+}
+
 /// What the generator is asked.
 pub(super) fn brief(request: &CampaignRequest, page: &Page, lanes: &[Lane]) -> Brief {
     let utm = utm(page);

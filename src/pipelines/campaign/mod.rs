@@ -14,7 +14,7 @@ pub use report::{CampaignReport, Part, TargetFinding, TargetReport};
 pub use start::CampaignStart;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Platform, Result, Retry, TenantId,
+    AccountId, CampaignId, Error, ErrorKind, JobId, Platform, Result, Retry, TenantId,
     chrono::{self, DateTime, Utc},
     content::{Campaign, Voice},
     store::{Account, DeadReason, Job, JobState},
@@ -156,12 +156,15 @@ impl Route {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// 24 hours ahead, on the platform's own timetable where it has one, so that people can look first.
+    /// 24 hours ahead, on the platform's own timetable where it has one, so that people can look first. It then goes out
+    /// unless somebody called it off ([`Tenant::cancel`]): nobody has to say yes. Where somebody has to, use
+    /// [`Draft`](Self::Draft).
     #[default]
     Review,
     /// At once.
     Immediate,
-    /// Not at all: each a draft on its platform, or where that has none only a text of the stored campaign.
+    /// Not at all: each a draft on its platform, or where that has none a draft of ours, which
+    /// [`Tenant::publish_draft`] hands over ([`TargetReport::post`]).
     Draft,
 }
 
@@ -181,6 +184,16 @@ impl Tenant {
         let mut report = self.campaign_report(start.job).await?;
         report.repeated = start.repeated;
         Ok(report)
+    }
+
+    /// A campaign as it is stored.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn stored_campaign(&self, id: CampaignId) -> Result<Campaign> {
+        let found = self.engine().store.campaign(&self.id, id).await?;
+        let message = || format!("the tenant has no campaign {id}");
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, message()))
     }
 
     /// What a campaign's job gave, its publications as they stand now.

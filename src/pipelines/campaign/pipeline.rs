@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     ATTEMPTS, CAMPAIGN_JOB, CampaignReport, CampaignRequest, Mode, Part, REVIEW_TIME, Route,
     TargetReport, Tool,
-    compose::{Composed, brief, compose},
+    compose::{Composed, brief, compose, kept_id},
     lanes::lanes,
     told::{crm_record, findings, notice, status},
 };
@@ -215,6 +215,7 @@ impl Campaigning<'_> {
                 published.await.map(drop)
             })
             .await?;
+        self.keep(composed).await?;
         let mut targets = Vec::new();
         for text in &composed.texts {
             let report = &text.report;
@@ -228,6 +229,7 @@ impl Campaigning<'_> {
                 remote_id: None,
                 scheduled_at: None,
                 publication: None,
+                post: None,
                 reason: None,
                 link: text.link.clone(),
             };
@@ -240,7 +242,11 @@ impl Campaigning<'_> {
                     (target.status, target.reason) =
                         ("refused".into(), Some(blocker.message.clone()));
                 }
-                _ if text.kept_here => target.status = "draft".into(),
+                (Route::Account(account), None) if text.kept_here => {
+                    target.status = "draft".into();
+                    target.publication = Some(publication_id(kept_id(self.run.id), *account));
+                    self.tenant.follow(&mut target).await?;
+                }
                 (Route::Account(account), None) => {
                     let publication = publication_id(post.id, *account);
                     let publication = self.publish(&text.network, publication).await?;
@@ -254,6 +260,29 @@ impl Campaigning<'_> {
             targets.push(target);
         }
         Ok(targets)
+    }
+
+    /// Keeps as drafts of ours the texts whose platforms have none: a post beside the campaign's, since it is not for
+    /// the platforms to keep.
+    async fn keep(&self, composed: &Composed) -> Result<()> {
+        let kept = composed.texts.iter();
+        let kept = kept.filter(|text| text.report.passes() && text.kept_here);
+        let accounts: Vec<_> = kept.filter_map(|text| text.route.account()).collect();
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        self.run
+            .step("keep", || async {
+                let mut post = composed.campaign.post.clone();
+                (post.id, post.delivery) = (kept_id(self.run.id), Delivery::Now);
+                // Kept in a run before this one, it is people's, whatever they made of it.
+                let store = &self.tenant.engine().store;
+                if store.post(&self.run.tenant, post.id).await?.is_none() {
+                    self.tenant.save_draft(post, accounts).await?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Sees one publication on its way: runs its job here unless a worker has it.

@@ -1,5 +1,5 @@
 use automarket_core::{
-    CampaignId, Delivery, ErrorRecord, JobId, Platform, Profile, PublicationId, Result, Url,
+    CampaignId, Delivery, ErrorRecord, JobId, Platform, PostId, Profile, PublicationId, Result, Url,
     ai::Usage,
     check::{Finding, check},
     chrono::{DateTime, Utc},
@@ -71,7 +71,7 @@ pub struct TargetReport {
     pub limit: Option<usize>,
     /// In which unit.
     pub unit: TextUnit,
-    /// The publication's state, or `disabled`, `refused` (a check stands against it), `draft` (kept in the campaign alone).
+    /// The publication's state, or `disabled`, `refused` (a check stands against it).
     pub status: String,
     /// The platform's id.
     pub remote_id: Option<String>,
@@ -79,6 +79,9 @@ pub struct TargetReport {
     pub scheduled_at: Option<DateTime<Utc>>,
     /// The publication.
     pub publication: Option<PublicationId>,
+    /// The post that it is of: for [`Tenant::edit`], [`Tenant::approve`], [`Tenant::publish_draft`].
+    #[serde(default)]
+    pub post: Option<PostId>,
     /// Why it is not there.
     pub reason: Option<String>,
     /// The tracked link.
@@ -138,6 +141,7 @@ impl TargetReport {
     /// Takes over where the publication stands.
     pub(super) fn stands(&mut self, publication: &Publication) {
         self.publication = Some(publication.id);
+        self.post = Some(publication.post);
         self.status = publication.state.as_str().into();
         self.remote_id = remote_id(publication).map(str::to_owned);
         self.reason = publication

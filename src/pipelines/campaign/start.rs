@@ -11,7 +11,11 @@ use automarket_core::{
 };
 use serde::Deserialize as _;
 
-use super::{ATTEMPTS, CAMPAIGN_JOB, CampaignRequest, compose::post_id, lanes::lanes};
+use super::{
+    ATTEMPTS, CAMPAIGN_JOB, CampaignRequest,
+    compose::{kept_id, post_id},
+    lanes::lanes,
+};
 use crate::Tenant;
 
 /// How long a page that was made into a campaign is recognised.
@@ -29,7 +33,7 @@ pub struct CampaignStart {
 impl Tenant {
     /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
     /// `request.again`: then its job is answered, finished or not. (A page is known for as long as its job is
-    /// kept, see [`Retention`](crate::worker::Retention).) One that died goes on after its last finished step if it
+    /// kept, see [`Retention`](crate::worker::Retention).) Asked otherwise, in another mode for one, it is refused. One that died goes on after its last finished step if it
     /// is asked the same, and is made anew if it is asked something else and has handed nothing over.
     ///
     /// # Errors
@@ -37,7 +41,8 @@ impl Tenant {
     /// an account of another network, (`source`, `generator`) with an account of another platform, and (`page`, also
     /// `Refused`) for an address that its source does not read; `NotFound` for an
     /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
-    /// `Conflict` (`campaign.handed_over`) for a page whose campaign was called off with its posts handed over, or died
+    /// `Conflict` (`campaign.asked_otherwise`) for a page whose campaign was asked something else, or
+    /// (`campaign.handed_over`) for a page whose campaign was called off with its posts handed over, or died
     /// so and was asked something else; those of the store.
     pub async fn start_campaign(&self, request: &CampaignRequest) -> Result<CampaignStart> {
         self.check_campaign(request).await?;
@@ -129,9 +134,7 @@ impl Tenant {
         };
         let mut id = after(earlier);
         // In this order: a job is there before its post.
-        while store.post(&self.id, post_id(id)).await?.is_some()
-            && store.job(&self.id, id).await?.is_none()
-        {
+        while self.has_posts(id).await? && store.job(&self.id, id).await?.is_none() {
             id = after(Some(id));
         }
         Ok(id)
@@ -151,8 +154,12 @@ impl Tenant {
             };
             let wanted = fresh && !request.again;
             match job.state {
-                JobState::Waiting | JobState::Leased => break true,
-                JobState::Completed => break wanted,
+                JobState::Waiting | JobState::Leased | JobState::Completed => {
+                    if wanted && !asked(&job, request) {
+                        return Err(asked_otherwise());
+                    }
+                    break wanted || job.state != JobState::Completed;
+                }
                 JobState::Dead if wanted && self.may_go_on(&job, request).await? => {
                     if store.redrive(&self.id, job.id).await? {
                         break true;
@@ -176,11 +183,17 @@ impl Tenant {
         }))
     }
 
+    /// Whether a campaign has handed something over, or kept drafts.
+    async fn has_posts(&self, run: JobId) -> Result<bool> {
+        let store = &self.engine().store;
+        Ok(store.post(&self.id, post_id(run)).await?.is_some()
+            || store.post(&self.id, kept_id(run)).await?.is_some())
+    }
+
     /// Whether a dead campaign may go on: its finished steps are kept, and what it was asked is what it does. Asked
     /// something else, one that has handed nothing over makes room for another.
     async fn may_go_on(&self, job: &Job, request: &CampaignRequest) -> Result<bool> {
-        let asked = CampaignRequest::deserialize(&job.payload);
-        if asked.is_ok_and(|asked| asked.asks_the_same(request)) {
+        if asked(job, request) {
             return Ok(true);
         }
         self.makes_room(job).await.map(|()| false)
@@ -188,8 +201,7 @@ impl Tenant {
 
     /// A campaign that ended on its way makes room for another, unless its posts are handed over.
     async fn makes_room(&self, job: &Job) -> Result<()> {
-        let post = self.engine().store.post(&self.id, post_id(job.id)).await?;
-        if post.is_none() {
+        if !self.has_posts(job.id).await? {
             return Ok(());
         }
         let again = "set `again` for a campaign that posts once more";
@@ -210,6 +222,19 @@ impl Tenant {
             .with_rule("campaign.handed_over")
             .with_remedy(remedy))
     }
+}
+
+/// Whether a campaign's job was asked the same.
+fn asked(job: &Job, request: &CampaignRequest) -> bool {
+    let asked = CampaignRequest::deserialize(&job.payload);
+    asked.is_ok_and(|asked| asked.asks_the_same(request))
+}
+
+fn asked_otherwise() -> Error {
+    let message = "this page's campaign of the last 24 hours was asked something else";
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule("campaign.asked_otherwise")
+        .with_remedy("set `again` for another campaign; its own posts and drafts are in its report")
 }
 
 impl CampaignRequest {

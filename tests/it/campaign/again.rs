@@ -57,6 +57,29 @@ async fn a_page_whose_earlier_campaigns_are_forgotten_gets_another() {
 }
 
 #[tokio::test]
+async fn the_same_page_asked_otherwise_within_a_day_is_refused() {
+    let mut world = World::new().await;
+    world.request.mode = Mode::Draft;
+    world.start().await;
+    for finished in [false, true] {
+        world.request.mode = Mode::Immediate;
+        let refused = world.campaign().await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "{finished}");
+        assert_eq!(refused.rule(), Some("campaign.asked_otherwise"));
+        world.request.mode = Mode::Draft;
+        assert_eq!(world.campaign().await.unwrap().repeated, finished);
+    }
+    assert_eq!(world.count(&mixpost::PLATFORM), 4);
+    world.request.mode = Mode::Immediate;
+    world.request.again = true;
+    let report = world.campaign().await.unwrap();
+    assert!(!report.repeated);
+    assert_eq!(world.count(&mixpost::PLATFORM), 8);
+    let stored = world.tenant.stored_campaign(report.campaign_id).await;
+    assert_eq!(stored.unwrap().post.id, report.targets[0].post.unwrap());
+}
+
+#[tokio::test]
 async fn two_starts_at_once_are_one_campaign() {
     let world = World::new().await;
     let (one, two) = tokio::join!(

@@ -8,7 +8,7 @@ mod texts;
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    AccountId, Automarket, Credential, ErrorKind, Platform, Tenant,
+    AccountId, Automarket, Credential, ErrorKind, Platform, PublishOptions, Tenant, When,
     check::Severity,
     connectors::{
         firecrawl::{
@@ -373,7 +373,7 @@ async fn draft_and_immediate_modes_do_what_they_say() {
             .all(|post| post["state"] == "draft")
     );
 
-    // Where a platform keeps no drafts, the campaign does; the others are as they were.
+    // Where a platform keeps no drafts, we do; the others are as they were.
     let mut world = World::new().await;
     let account = Account::new(world.tenant.id().clone(), Platform::X, "1");
     let account = world.tenant.add_account(account, Credential::token("t"));
@@ -385,8 +385,29 @@ async fn draft_and_immediate_modes_do_what_they_say() {
         panic!("{:?}", report.targets)
     };
     assert_eq!(status(linkedin), ("accepted".into(), true));
-    assert_eq!(status(x), ("draft".into(), false));
+    assert_eq!(status(x), ("draft".into(), true));
+    assert_eq!((x.scheduled_at, x.reason.as_deref()), (None, None));
     assert_eq!(world.count(&mixpost::PLATFORM), 3);
+    // It is no dead end.
+    let (tenant, ours) = (&world.tenant, x.post.unwrap());
+    assert_ne!(
+        linkedin.post,
+        Some(ours),
+        "the platform's own is another post"
+    );
+    assert_eq!(
+        tenant.post(ours).await.unwrap().campaign,
+        Some(report.campaign_id)
+    );
+    let due = world.store().now().await.unwrap() + chrono::Duration::hours(1);
+    let options = PublishOptions::new();
+    let released = tenant.publish_draft(ours, When::At(due), options).await;
+    let released = released.unwrap();
+    assert_eq!(released.len(), 1, "only what was kept here");
+    let later = tenant.campaign_report(report.run_id).await.unwrap();
+    let x = &later.targets[1];
+    assert_eq!((&*x.status, x.scheduled_at), ("scheduled", Some(due)));
+    assert_eq!(x.publication, Some(released[0].id));
 
     let mut world = World::new().await;
     world.request.mode = Mode::Immediate;
