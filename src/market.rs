@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    future::Future,
     sync::Arc,
     time::Duration,
 };
@@ -17,12 +16,9 @@ use automarket_core::{
     http_types::{Request, Response},
     media::MediaHost,
     oauth::{App, Provider},
-    pipeline::Run,
     profile::{ApiVersion, Status},
     store::{Account, Event, NewJob},
 };
-
-use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     accounts::{self, Accounts, RefreshPolicy},
@@ -138,15 +134,15 @@ impl Automarket {
         Worker::new(self.clone())
     }
 
-    /// Has workers look at the queue now, in this process and in the others on its store: for jobs that the
-    /// host put in by a transaction of its own, once that is committed. Without it they are found at the next
-    /// poll.
+    /// Has workers look at the queue now, in this process and, on PostgreSQL, in the others on its store: for jobs that
+    /// the host put in by a transaction of its own, once that is committed. Without it they are found at the next
+    /// poll ([`Worker::poll`], 5 s), as they are in other processes on SQLite.
     pub fn wake(&self) {
         self.engine.wake.notify_waiters();
         self.engine.store.wake();
     }
 
-    /// The store.
+    /// The store, for reads that [`Tenant`] has no call for: by a job's key, the live publications of an account.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.engine.store
@@ -163,10 +159,10 @@ impl fmt::Debug for Automarket {
 
 /// Puts an [`Automarket`] together. Each connector is registered under its platform; the last one wins.
 pub struct Builder {
-    engine: Engine,
+    pub(crate) engine: Engine,
     accounts: accounts::Settings,
     /// The kinds of jobs of the host's own, as they were added.
-    kinds: Vec<String>,
+    pub(crate) kinds: Vec<String>,
 }
 
 impl Builder {
@@ -278,49 +274,6 @@ impl Builder {
         self.engine
             .pipelines
             .insert(pipeline.name(), Arc::new(pipeline));
-        self
-    }
-
-    /// Adds a kind of jobs of the host's own; put one in with [`Tenant::enqueue`]. The kind is stored in each
-    /// job's row: never rename it.
-    ///
-    /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
-    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
-    /// kind `Config`, which may be right soon or in another process; any other whose retry is `Never` ends it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's
-    /// result is kept with it.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// use automarket::{Automarket, pipeline::Run, store::MemoryStore};
-    ///
-    /// #[derive(serde::Serialize, serde::Deserialize)]
-    /// struct Greeting { name: String }
-    ///
-    /// let market = Automarket::builder(MemoryStore::new())
-    ///     .job("greet", |job: Greeting, _: Run| async move { Ok(format!("Hello {}", job.name)) })
-    ///     .build()?;
-    /// let tenant = market.tenant("acme")?;
-    /// let job = tenant.new_job("greet", &Greeting { name: "Ada".into() })?;
-    /// let id = tenant.enqueue(job).await?.id();
-    /// // In this process, now; a worker does it as well.
-    /// let done = tenant.work_on(id, std::time::Duration::from_secs(30)).await?;
-    /// assert_eq!(done.result, Some("Hello Ada".into()));
-    /// # Ok::<(), automarket::Error>(()) }).unwrap();
-    /// ```
-    #[must_use]
-    pub fn job<T, R, F>(
-        mut self,
-        kind: impl Into<String>,
-        handler: impl Fn(T, Run) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        T: DeserializeOwned,
-        R: Serialize,
-        F: Future<Output = Result<R>> + Send + 'static,
-    {
-        let (kind, handler) = (kind.into(), worker::erase(handler));
-        self.kinds.push(kind.clone());
-        self.engine.jobs.insert(kind, handler);
         self
     }
 

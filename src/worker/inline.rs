@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result,
+    JobId, Result,
     store::{Claim, Job, JobState},
 };
 use tokio::time::Instant;
@@ -74,11 +74,6 @@ impl Tenant {
                 _ => return Ok(found),
             }
         }
-    }
-
-    async fn job(&self, job: JobId) -> Result<Job> {
-        let found = self.engine().store.job(&self.id, job).await?;
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
     }
 }
 

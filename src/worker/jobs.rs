@@ -3,15 +3,15 @@
 use std::{future::Future, sync::Arc};
 
 use automarket_core::{
-    Error, ErrorKind, Result, Retry,
+    Error, ErrorKind, JobId, Result, Retry,
     pipeline::Run,
-    store::{Enqueued, NewJob},
+    store::{Enqueued, Job, NewJob},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Tenant, accounts, market::Engine, publishing};
+use crate::{Builder, Tenant, accounts, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
 pub(crate) const OURS: [&str; 4] = [
@@ -23,17 +23,17 @@ pub(crate) const OURS: [&str; 4] = [
 
 /// What runs the jobs of one kind.
 pub(crate) type Handler =
-    Arc<dyn Fn(Value, Run) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
+    Arc<dyn Fn(Value, Run, Tenant) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
 
 /// Makes a handler out of a typed one. A payload that is not a `T` is tried again, by a newer version of the
 /// program perhaps, until its attempts are used up.
-pub(crate) fn erase<T, R, F>(handler: impl Fn(T, Run) -> F + Send + Sync + 'static) -> Handler
+fn erase<T, R, F>(handler: impl Fn(T, Run, Tenant) -> F + Send + Sync + 'static) -> Handler
 where
     T: DeserializeOwned,
     R: Serialize,
     F: Future<Output = Result<R>> + Send + 'static,
 {
-    Arc::new(move |payload, run| {
+    Arc::new(move |payload, run, tenant| {
         let payload = match serde_json::from_value(payload) {
             Ok(payload) => payload,
             Err(error) => {
@@ -43,7 +43,7 @@ where
                 return std::future::ready(Err(error)).boxed();
             }
         };
-        handler(payload, run)
+        handler(payload, run, tenant)
             .map(|end| {
                 serde_json::to_value(end?).map_err(|error| {
                     Error::new(ErrorKind::Internal, "the job's result is not JSON")
@@ -52,6 +52,96 @@ where
             })
             .boxed()
     })
+}
+
+impl Builder {
+    /// Adds a kind of jobs of the host's own; put one in with [`Tenant::enqueue`]. The kind is stored in each
+    /// job's row: never rename it.
+    ///
+    /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
+    /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
+    /// kind `Config` or `Storage`, which may be right soon or in another process; any other whose retry is `Never` ends
+    /// it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's result is kept with it.
+    ///
+    /// So the kind that you give to an error of your own decides: `Internal`, `InvalidInput` and most others end the job
+    /// at its first try; `Unavailable`, `Timeout`, `Network` and `Storage` are tried again (see [`Error::new`],
+    /// [`Error::with_retry`]). What may pass, an I/O error for one, is
+    /// `Error::new(ErrorKind::Unavailable, "the disk is away").with_source(error)`. A job that ends dead with an error that names
+    /// a field ([`Error::invalid`]) is its tenant's matter, and no problem of [`Automarket::health`](crate::Automarket::health).
+    ///
+    /// The handler is given no tenant: see [`job_with`](Self::job_with).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use automarket::{Automarket, pipeline::Run, store::MemoryStore};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Greeting { name: String }
+    ///
+    /// let market = Automarket::builder(MemoryStore::new())
+    ///     .job("greet", |job: Greeting, _: Run| async move { Ok(format!("Hello {}", job.name)) })
+    ///     .build()?;
+    /// let tenant = market.tenant("acme")?;
+    /// let job = tenant.new_job("greet", &Greeting { name: "Ada".into() })?;
+    /// let id = tenant.enqueue(job).await?.id();
+    /// // In this process, now; a worker does it as well.
+    /// let done = tenant.work_on(id, std::time::Duration::from_secs(30)).await?;
+    /// assert_eq!(done.result, Some("Hello Ada".into()));
+    /// # Ok::<(), automarket::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn job<T, R, F>(
+        self,
+        kind: impl Into<String>,
+        handler: impl Fn(T, Run) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Future<Output = Result<R>> + Send + 'static,
+    {
+        self.job_with(kind, move |job, run, _| handler(job, run))
+    }
+
+    /// As [`job`](Self::job), for jobs that use the library: the handler is given the job's tenant too. Hold no
+    /// [`Automarket`](crate::Automarket) in the handler for that: it would keep the store open for ever.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use automarket::{AccountId, Automarket, Post, PostId, Run, Tenant, When, store::MemoryStore};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Announce { text: String, accounts: Vec<AccountId> }
+    ///
+    /// let market = Automarket::builder(MemoryStore::new())
+    ///     .job_with("announce", |job: Announce, run: Run, tenant: Tenant| async move {
+    ///         let mut post = Post::text(job.text);
+    ///         // The same on each attempt of this job, so that it is one post.
+    ///         post.id = PostId::derived(&format!("announce {}", run.id));
+    ///         tenant.publish(post, job.accounts, When::Now).await
+    ///     })
+    ///     .build()?;
+    /// # let _ = market;
+    /// # Ok::<(), automarket::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// For a call of a connector of your own, [`Tenant::context`] with the steps of [`Run::steps_of`] is the context.
+    #[must_use]
+    pub fn job_with<T, R, F>(
+        mut self,
+        kind: impl Into<String>,
+        handler: impl Fn(T, Run, Tenant) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Future<Output = Result<R>> + Send + 'static,
+    {
+        let (kind, handler) = (kind.into(), erase(handler));
+        self.kinds.push(kind.clone());
+        self.engine.jobs.insert(kind, handler);
+        self
+    }
 }
 
 impl Engine {
@@ -78,21 +168,33 @@ pub(super) fn may_put(tenant: &Tenant, job: &NewJob) -> Result<()> {
     if job.tenant != tenant.id {
         return Err(Error::invalid("tenant", "the job is another tenant's"));
     }
-    if OURS.contains(&job.kind.as_str()) {
-        return Err(Error::invalid(
+    not_ours(&job.kind)?;
+    job.check()?;
+    let engine = tenant.engine();
+    // A process without kinds of its own leaves them to others.
+    if !engine.jobs.is_empty() && !engine.knows(&job.kind) {
+        tracing::warn!(kind = job.kind, job = %job.id, "nothing is registered here for jobs of this kind");
+    }
+    Ok(())
+}
+
+fn not_ours(kind: &str) -> Result<()> {
+    match OURS.contains(&kind) {
+        true => Err(Error::invalid(
             "kind",
             "jobs of this kind are put in by the library",
-        ));
+        )),
+        false => Ok(()),
     }
-    job.check()
 }
 
 impl Tenant {
     /// A job of this tenant for [`Tenant::enqueue`]: for now, priority 0, 20 attempts.
     ///
     /// # Errors
-    /// `InvalidInput` (`payload`) when it cannot be written as JSON.
+    /// `InvalidInput`: `payload` when it cannot be written as JSON, `kind` for one that is the library's own.
     pub fn new_job(&self, kind: &str, payload: &impl Serialize) -> Result<NewJob> {
+        not_ours(kind)?;
         let payload = serde_json::to_value(payload)
             .map_err(|error| Error::invalid("payload", "not JSON").with_source(error))?;
         Ok(NewJob::new(self.id.clone(), kind, payload))
@@ -111,5 +213,27 @@ impl Tenant {
         put.first()
             .copied()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the store gave no answer for the job"))
+    }
+
+    /// One of its jobs as it stands.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn job(&self, job: JobId) -> Result<Job> {
+        let found = self.engine().store.job(&self.id, job).await?;
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}")))
+    }
+
+    /// Calls off a job of the host's own, or a campaign's, that waits. `false` when it does not wait: it is being done,
+    /// or has ended. What a campaign has handed over stays: see [`Tenant::cancel`].
+    ///
+    /// # Errors
+    /// `InvalidInput` (`job`) for one that the library put in; `NotFound`; those of the store.
+    pub async fn cancel_job(&self, job: JobId) -> Result<bool> {
+        if OURS.contains(&self.job(job).await?.kind.as_str()) {
+            let message = "jobs of this kind belong to what they are for";
+            return Err(Error::invalid("job", message).with_remedy("call that off: Tenant::cancel"));
+        }
+        self.engine().store.cancel_job(&self.id, job).await
     }
 }

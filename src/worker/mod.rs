@@ -46,7 +46,7 @@ use settle::{Ended, settle};
 pub use backoff::backoff;
 pub use duties::Retention;
 pub(crate) use gate::{CLOSED, Owner, closed_until, spread};
-pub(crate) use jobs::{Handler, OURS, erase};
+pub(crate) use jobs::{Handler, OURS};
 pub(crate) use settle::End;
 
 /// What all runs of jobs share.

@@ -25,6 +25,7 @@ use super::{
     settle::{End, Ended},
 };
 use crate::{
+    Automarket, Tenant,
     accounts::KEEP_ALIVE_JOB,
     publishing::{DELETE_JOB, MEASURE_JOB, PUBLISH_JOB, delete, measure, send},
     trouble::waits,
@@ -76,7 +77,16 @@ async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<
         .crashes(job.crashes)
         .watched(Arc::new(move |progress| watch(&tenant, progress)));
     if let Some(handler) = engine.jobs.get(&job.kind) {
-        return handler(job.payload.clone(), run).await.map(End::Done);
+        let tenant = Tenant {
+            id: job.tenant.clone(),
+            market: Automarket {
+                engine: engine.clone(),
+            },
+            who: "host".into(),
+        };
+        return handler(job.payload.clone(), run, tenant)
+            .await
+            .map(End::Done);
     }
     let pipeline = engine.pipelines.get(job.kind.as_str());
     let pipeline = pipeline.ok_or_else(|| unknown(job))?;

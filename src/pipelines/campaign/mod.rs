@@ -202,10 +202,7 @@ impl Tenant {
     /// `NotFound`; the job's own error when it died; `Conflict` when it was called off; `Unavailable` while it is not
     /// finished, with a wait, a second at least, until it goes on; those of the store.
     pub async fn campaign_report(&self, job: JobId) -> Result<CampaignReport> {
-        let found = self.engine().store.job(&self.id, job).await?;
-        let found = found.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("the tenant has no job {job}"))
-        })?;
+        let found = self.job(job).await?;
         let mut report = report_of(&found, self.engine().store.now().await?)?;
         for target in &mut report.targets {
             self.follow(target).await?;

@@ -3,8 +3,9 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use automarket::{
+    ErrorKind,
     core::{SystemClock, pipeline::Run},
-    store::{JobState, MemoryStore, UpkeepStore},
+    store::{JobState, MemoryStore, NewJob, UpkeepStore},
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -62,4 +63,33 @@ async fn a_job_that_no_worker_knows_dies() {
     let id = tenant.enqueue(new).await.unwrap().id();
     let dead = work(&tenant, &[id]).await.remove(0);
     assert_eq!((dead.state, dead.attempts), (JobState::Dead, 1));
+}
+
+#[tokio::test]
+async fn the_librarys_own_jobs_are_put_in_and_called_off_by_it_alone() {
+    let tenant = on(Arc::new(MemoryStore::new()), |b| b);
+    for kind in [
+        "publish",
+        "publish-delete",
+        "measure",
+        "credential-keep-alive",
+    ] {
+        let refused = tenant.new_job(kind, &()).unwrap_err();
+        let is = (refused.kind(), refused.field());
+        assert_eq!(is, (ErrorKind::InvalidInput, Some("kind")), "{kind}");
+    }
+    let theirs = NewJob::new(tenant.id().clone(), "publish", Value::Null);
+    let theirs = tenant.market().store().enqueue(&[theirs]).await.unwrap();
+    let refused = tenant.cancel_job(theirs[0].id()).await.unwrap_err();
+    assert_eq!(refused.field(), Some("job"));
+    let left = tenant.job(theirs[0].id()).await.unwrap();
+    assert_eq!(left.state, JobState::Waiting);
+
+    let own = put(&tenant, "mail", Value::Null).await;
+    assert!(tenant.cancel_job(own).await.unwrap());
+    assert!(!tenant.cancel_job(own).await.unwrap());
+    assert_eq!(tenant.job(own).await.unwrap().state, JobState::Cancelled);
+    let other = tenant.market().tenant("other").unwrap();
+    let foreign = other.cancel_job(own).await.unwrap_err();
+    assert_eq!(foreign.kind(), ErrorKind::NotFound);
 }

@@ -9,6 +9,7 @@ mod kinds;
 mod leases;
 mod operations;
 mod schedules;
+mod tenant;
 
 use std::{
     future::pending,
@@ -22,7 +23,9 @@ use std::{
 use automarket::{
     Automarket, Builder, Clock, Error, ErrorKind, JobId, Result, Retry, Tenant,
     core::{Pipeline, SystemClock, async_trait, chrono, pipeline::Run},
-    store::{Claim, DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, Store},
+    store::{
+        Claim, DeadReason, Enqueued, Job, JobState, JobStore as _, MemoryStore, NewJob, Store,
+    },
     testing::{FaultStore, ManualClock, StoreFault, StoreRule},
 };
 use serde::{Deserialize, Serialize};
@@ -245,7 +248,7 @@ async fn names_that_are_taken_are_refused() {
         market.tenant("acme").unwrap(),
         market.tenant("rival").unwrap(),
     );
-    let ours = acme.new_job("publish", &Value::Null).unwrap();
+    let ours = NewJob::new(acme.id().clone(), "publish", Value::Null);
     let foreign = rival.new_job("mail", &Value::Null).unwrap();
     let refused = |error: Error| error.field().map(str::to_owned);
     let error = acme.enqueue(ours).await.unwrap_err();

@@ -8,7 +8,7 @@ use automarket::{
         Timetable,
         chrono::{DateTime, NaiveDate, TimeDelta, Utc},
     },
-    store::{Schedule, ScheduleStore as _},
+    store::{NewJob, Schedule, ScheduleStore as _},
     testing::{StoreClock, ZONES},
     worker::Retention,
 };
@@ -376,7 +376,7 @@ async fn what_is_no_schedule_is_refused() {
     let (tenant, ..) = ticking("2027-01-11T08:59:00Z");
     let daily = || Timetable::parse("@daily", "UTC").unwrap();
     let never = Timetable::parse("0 0 30 2 *", "UTC").unwrap();
-    let job = |kind| tenant.new_job(kind, &Value::Null).unwrap();
+    let job = |kind| NewJob::new(tenant.id().clone(), kind, Value::Null);
     for (field, refused) in [
         ("name", tenant.schedule("", daily(), job("tick")).await),
         ("timetable", tenant.schedule("x", never, job("tick")).await),
