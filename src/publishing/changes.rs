@@ -228,7 +228,7 @@ impl Tenant {
                 return Ok(None);
             }
             // What is checked is what goes: an edit after this is seen by the revision.
-            let body = self.body(post).await?;
+            let body = self.post(post).await?;
             let account = p.target.account;
             let plan = self.checked(&body, [account], &Voice::default()).await?;
             plan.check()?;
@@ -510,11 +510,6 @@ impl Tenant {
             true => Err(not_found(what)),
             false => Ok(found),
         }
-    }
-
-    async fn body(&self, post: PostId) -> Result<Post> {
-        let body = self.engine().store.post(&self.id, post).await?;
-        body.ok_or_else(|| not_found(Selection::Post(post)))
     }
 }
 

@@ -182,6 +182,9 @@ impl Tenant {
     /// host that writes it inside its own transaction (see the README of its store), and calls
     /// [`Automarket::wake`](crate::Automarket::wake) after its commit.
     ///
+    /// It holds nothing until then, no slot of [`When::Queue`] either: of two that were prepared before one of them was
+    /// written, the second is refused at its writing (`Conflict`, rule `publication.slot`). Prepare it again.
+    ///
     /// # Errors
     /// As [`Tenant::publish`].
     pub async fn prepare(
@@ -190,9 +193,23 @@ impl Tenant {
         accounts: impl IntoIterator<Item = AccountId>,
         when: When,
     ) -> Result<NewPublishing> {
+        let options = PublishOptions::default();
+        self.prepare_with(post, accounts, when, options).await
+    }
+
+    /// As [`Tenant::prepare`], with an approval first or another idea of what is too late.
+    ///
+    /// # Errors
+    /// As [`Tenant::publish`].
+    pub async fn prepare_with(
+        &self,
+        post: Post,
+        accounts: impl IntoIterator<Item = AccountId>,
+        when: When,
+        options: PublishOptions,
+    ) -> Result<NewPublishing> {
         let plan = self.to_write(&post, accounts).await?;
         plan.check()?;
-        let options = PublishOptions::default();
         self.publishing(&post, &plan, Some(when), options).await
     }
 
@@ -231,6 +248,28 @@ impl Tenant {
             true => Ok(()),
             false => Err(post_moved(publishing.post.id)),
         }
+    }
+
+    /// A post as it is stored: to change something of it and give it to [`Tenant::edit`], which replaces the whole.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn post(&self, post: PostId) -> Result<Post> {
+        let found = self.engine().store.post(&self.id, post).await?;
+        found.ok_or_else(|| changes::not_found(post.into()))
+    }
+
+    /// Where a post stands on one account.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn publication(&self, publication: PublicationId) -> Result<Publication> {
+        let found = self
+            .engine()
+            .store
+            .publication(&self.id, publication)
+            .await?;
+        found.ok_or_else(|| changes::not_found(publication.into()))
     }
 
     /// Where a post stands on each of its accounts.

@@ -83,6 +83,7 @@ impl PostState {
 /// use automarket::{ErrorKind, publishing::TooLate, store::PublicationState};
 /// let error = TooLate { state: PublicationState::Published }.into_error();
 /// assert_eq!(error.kind(), ErrorKind::TooLate);
+/// assert_eq!(error.rule(), Some("publication.published"));
 /// assert_eq!(TooLate::of(&error).map(|late| late.state), Some(PublicationState::Published));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,17 +99,20 @@ impl TooLate {
         std::error::Error::source(error)?.downcast_ref().copied()
     }
 
-    /// The error.
+    /// The error, its rule `publication.` and the state.
     #[must_use]
     pub fn into_error(self) -> Error {
-        let message = "it cannot be changed any more";
-        Error::new(ErrorKind::TooLate, message).with_source(self)
+        let state = self.state.as_str();
+        let message = format!("the publication is {state}: it cannot be changed any more");
+        Error::new(ErrorKind::TooLate, message)
+            .with_rule(format!("publication.{state}"))
+            .with_source(self)
     }
 }
 
 impl fmt::Display for TooLate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the publication is {}", self.state.as_str())
+        f.write_str("too late")
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
 use automarket::{
-    AccountId, Automarket, Credential, ErrorKind, Keyring, Platform, Post, PostId, Result, Store,
-    Tenant, When,
+    AccountId, Automarket, CampaignId, Credential, ErrorKind, Keyring, Platform, Post, PostId,
+    Result, Store, Tenant, When,
     core::{JobId, Timetable, chrono},
     oauth::{App, Provider},
     pipeline::Run,
@@ -156,7 +156,11 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     let published = a.publish_with(text(), [account], When::Now, options);
     walk.refused("publish_with", published.await);
     walk.refused("prepare", a.prepare(text(), [account], When::Now).await);
+    let prepared = a.prepare_with(text(), [account], When::Now, options).await;
+    walk.refused("prepare_with", prepared);
     walk.refused("save_draft", a.save_draft(text(), [account]).await);
+    walk.refused("post", a.post(post).await);
+    walk.refused("publication", a.publication(publication).await);
     walk.refused("publications", a.publications(post).await);
     walk.refused("post_state", a.post_state(post).await);
     walk.refused("why", a.why(publication).await);
@@ -186,6 +190,10 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
 
     walk.refused("work_on", a.work_on(theirs.job, LEASE).await);
     walk.nothing("redrive", a.redrive(theirs.job).await.unwrap());
+    walk.refused("job", a.job(theirs.job).await);
+    walk.refused("cancel_job", a.cancel_job(theirs.job).await);
+    let campaign = a.stored_campaign(CampaignId::derived("theirs")).await;
+    walk.refused("stored_campaign", campaign);
     walk.refused("campaign_report", a.campaign_report(theirs.job).await);
     let foreign = theirs.tenant.new_job("greet", &"Ada").unwrap();
     walk.invalid("new_job", a.enqueue(foreign.clone()).await);

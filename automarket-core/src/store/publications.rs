@@ -377,7 +377,9 @@ impl Publication {
     #[must_use]
     pub fn slot_taken(&self) -> Error {
         let message = format!("the slot of the publication {} is taken", self.id);
-        Error::new(ErrorKind::Conflict, message).with_rule(SLOT)
+        Error::new(ErrorKind::Conflict, message)
+            .with_rule(SLOT)
+            .with_remedy("prepare it again: it takes the next free slot")
     }
 }
 

@@ -74,6 +74,8 @@ async fn another_time_is_the_time_it_is_sent() {
         assert_eq!(sooner[0].state, PublicationState::Scheduled);
         let late = world.tenant.reschedule(post, When::Now).await.unwrap_err();
         assert_eq!(late.kind(), ErrorKind::TooLate);
+        assert_eq!(late.rule(), Some("publication.published"));
+        assert!(late.message().contains("is published"), "{late}");
 
         let post = world.publish(at(TEN)).await;
         let old = world.only(post).await.job;
@@ -98,7 +100,10 @@ async fn an_edit_is_checked_and_is_an_intent_of_its_own() {
         let same = same.unwrap().remove(0);
         assert_eq!((same.job, &same.key), (before.job, &before.key));
         assert_eq!(world.kinds().await, ["scheduled"], "nothing else is said");
-        let after = world.tenant.edit(post, Post::text("New words")).await;
+        // Of what is stored only the words are others.
+        let mut stored = world.tenant.post(post).await.unwrap();
+        stored.base.text = Some("New words".into());
+        let after = world.tenant.edit(post, stored).await;
         let after = after.unwrap().remove(0);
         assert_ne!(before.key, after.key);
         assert_ne!(before.content_hash, after.content_hash);

@@ -114,3 +114,26 @@ async fn what_goes_another_way_keeps_no_slot_from_others() {
         assert_eq!(due(&world, next).await, "2027-01-11T11:00Z");
     }
 }
+
+#[tokio::test]
+async fn what_is_prepared_holds_no_slot_and_says_what_to_do() {
+    for world in worlds().await {
+        slots(&world, "0 12 * * *").await;
+        let (tenant, accounts) = (&world.tenant, [world.account.id]);
+        let store = world.market().store();
+        let asked = PublishOptions::new().needs_approval();
+        let (one, two) = (Post::text("One"), Post::text("Two"));
+        let first = tenant.prepare_with(one, accounts, When::Queue, asked).await;
+        let second = tenant.prepare(two.clone(), accounts, When::Queue).await;
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert!(store.put_publishing(&first).await.unwrap());
+        let waits = tenant.publication(first.publications[0].id).await.unwrap();
+        assert_eq!(waits.state, PublicationState::AwaitingApproval);
+        let taken = store.put_publishing(&second).await.unwrap_err();
+        assert_eq!(taken.rule(), Some("publication.slot"));
+        assert!(taken.remedy().unwrap().contains("again"));
+        let again = tenant.prepare(two, accounts, When::Queue).await.unwrap();
+        assert!(store.put_publishing(&again).await.unwrap());
+        assert_eq!(due(&world, again.post.id).await, "2027-01-12T11:00Z");
+    }
+}
