@@ -13,12 +13,14 @@ pub use automarket_connectors as connectors;
 pub use automarket_core as core;
 pub use automarket_core::{
     AccountId, CampaignId, Clock, Context, Credential, CrmProvider, Delivery, EmailProvider, Error,
-    ErrorKind, Identity, JobId, KeyProvider, Keyring, Media, Notice, Notifier, Outcome, PageSource,
-    Pipeline, Platform, Post, PostId, Profile, PublicationId, Publisher, Result, Retry, Secret,
-    Store, TenantId, Variant, When, Zone, ai, check, content, crm, email, http, media, networks,
-    oauth, pipeline, profile, publisher, quote, source, steps, text,
+    ErrorKind, ErrorRecord, Identity, JobId, KeyProvider, Keyring, Media, Notice, Notifier,
+    Outcome, PageSource, Pipeline, Platform, Post, PostId, Profile, PublicationId, Publisher,
+    Result, Retry, Secret, Store, TenantId, Timetable, Variant, When, Zone, ai, check, content,
+    crm, email, http, media, networks, oauth, pipeline, pipeline::Run, profile, publisher, quote,
+    source, steps, text,
 };
 pub use market::{Automarket, Builder, Tenant};
+pub use publishing::{PlanOptions, PublishOptions};
 
 /// Where everything is kept.
 pub mod store {

@@ -103,6 +103,38 @@ impl ErrorKind {
             Self::Internal => "internal",
         }
     }
+
+    /// The HTTP status with which a backend may answer its user: 4xx for what the user can mend. Never 401 or 403, which
+    /// speak of the user's login with the backend, and not with a platform.
+    ///
+    /// ```
+    /// use automarket_core::ErrorKind;
+    /// assert_eq!(ErrorKind::InvalidInput.http_status(), 422);
+    /// assert_eq!(ErrorKind::Unauthorized.http_status(), 409, "the account has to be connected again");
+    /// ```
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::InvalidInput
+            | Self::Unsupported
+            | Self::Disabled
+            | Self::Forbidden
+            | Self::TooLarge
+            | Self::Refused
+            | Self::ContentRefused => 422,
+            Self::NotFound => 404,
+            Self::Conflict | Self::TooLate | Self::Duplicate | Self::Unauthorized => 409,
+            Self::RateLimited | Self::QuotaExhausted => 429,
+            Self::Unavailable | Self::Timeout | Self::Network | Self::Storage | Self::LeaseLost => {
+                503
+            }
+            Self::ApiVersionRetired
+            | Self::Truncated
+            | Self::UnexpectedReply
+            | Self::CannotTell => 502,
+            Self::Config | Self::Internal => 500,
+        }
+    }
 }
 
 impl fmt::Display for ErrorKind {
@@ -164,6 +196,8 @@ struct Inner {
     rule: Option<String>,
     remedy: Option<String>,
     body: Option<String>,
+    /// Whether the message is a record's, which tells of platform and field itself.
+    recorded: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -187,6 +221,7 @@ impl Error {
             rule: None,
             remedy: None,
             body: None,
+            recorded: false,
             source: None,
         }))
     }
@@ -196,8 +231,6 @@ impl Error {
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::InvalidInput, message);
         error.0.field = Some(field.into());
-    /// Whether the message is a record's, which tells of platform and field itself.
-    recorded: bool,
         error
     }
 
@@ -221,7 +254,6 @@ impl Error {
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         let by_kind = Retry::of(kind);
-            recorded: false,
         self.0.kind = kind;
         self.0.retry = match (self.0.retry, by_kind) {
             (Retry::Reconcile, _) => Retry::Reconcile,
@@ -429,6 +461,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
+        if inner.recorded {
+            return f.write_str(&inner.message);
+        }
         if let Some(platform) = &inner.platform {
             write!(f, "{platform}")?;
             if let Some(operation) = inner.operation {
@@ -461,9 +496,6 @@ impl fmt::Debug for Error {
             .field("remedy", &inner.remedy)
             .field("body", &inner.body)
             .field("source", &inner.source)
-        if inner.recorded {
-            return f.write_str(&inner.message);
-        }
             .finish()
     }
 }

@@ -11,7 +11,8 @@ use crate::{Error, ErrorRecord, JobId, Result, TenantId};
 /// A job to be put into the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewJob {
-    /// Our id.
+    /// Our id: one in the store, whosever the job is. One that follows from a name
+    /// ([`JobId::derived`](crate::JobId::derived)) has the tenant in that name.
     pub id: JobId,
     /// Whose it is.
     pub tenant: TenantId,
@@ -347,10 +348,10 @@ pub struct QueueStats {
     pub leased: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.
     /// Those of them that died of what somebody gave, by [`ErrorRecord::is_of_input`].
     #[serde(default)]
     pub dead_by_input: u64,
+    /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
