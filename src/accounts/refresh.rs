@@ -73,7 +73,15 @@ impl RefreshPolicy {
 pub(super) struct Flights(Mutex<HashMap<(Key, i64), Flight>>);
 
 /// `None`: it cannot be renewed.
-type Flight = Shared<BoxFuture<'static, Result<Option<Opened>, ErrorRecord>>>;
+type Flight = Shared<BoxFuture<'static, Result<Option<Opened>, Box<ErrorRecord>>>>;
+
+/// The error as all who wait are told it. It names no platform: to them it is trouble on the way there, and no word of
+/// the platform's on what they want.
+fn shared(error: &Error) -> Box<ErrorRecord> {
+    let mut record = ErrorRecord::from(error);
+    record.platform = None;
+    Box::new(record)
+}
 
 impl Flights {
     fn lock(&self) -> MutexGuard<'_, HashMap<(Key, i64), Flight>> {
@@ -117,7 +125,7 @@ impl Accounts {
         // For another process and then for this one, each with the lease. It goes on when nobody waits.
         let patience = self.policy.lease() * 2 + WAIT;
         match timeout(patience, flight).await {
-            Ok(end) => end.map_err(Error::from),
+            Ok(end) => end.map_err(|error| Error::from(*error)),
             Err(_) => Err(not_now(account)),
         }
     }
@@ -133,14 +141,12 @@ impl Accounts {
         let task = tokio::spawn(async move {
             let end = accounts.renew_here(&account, place.1).await;
             accounts.flights.lock().remove(&place);
-            end.map_err(|error| ErrorRecord::from(&error))
+            end.map_err(|error| shared(&error))
         });
         let flight = async move {
             task.await.unwrap_or_else(|_| {
                 let error = Error::new(ErrorKind::Internal, "the renewal of a token broke off");
-                Err(ErrorRecord::from(
-                    &error.with_retry(Retry::After(Some(WAIT))),
-                ))
+                Err(shared(&error.with_retry(Retry::After(Some(WAIT)))))
             })
         };
         let flight = flight.boxed().shared();
