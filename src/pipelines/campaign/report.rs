@@ -1,5 +1,6 @@
 use automarket_core::{
-    CampaignId, Delivery, ErrorRecord, JobId, Platform, PostId, Profile, PublicationId, Result, Url,
+    CampaignId, Delivery, ErrorRecord, JobId, Platform, PostId, Profile, PublicationId, Result,
+    Url,
     ai::Usage,
     check::{Finding, check},
     chrono::{DateTime, Utc},

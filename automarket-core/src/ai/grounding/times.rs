@@ -43,8 +43,11 @@ const MOVED: [&str; 8] = [
     "to",
 ];
 
-/// What stands before an hour of Japanese, Korean and Chinese, and the mark it is for which hours.
-const HALVES: [(&str, Option<(Mark, Range<usize>)>); 25] = [
+/// The mark that a half of the day is, and for which hours; `None` for one that is no mark.
+type Half = Option<(Mark, Range<usize>)>;
+
+/// What stands before an hour of Japanese, Korean and Chinese.
+const HALVES: [(&str, Half); 25] = [
     ("午前", Some((Mark::Morning, 1..13))),
     ("오전", Some((Mark::Morning, 1..13))),
     ("上午", Some((Mark::Morning, 1..13))),
