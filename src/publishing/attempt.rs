@@ -38,7 +38,7 @@ impl Try {
             job: job.id,
             number: job.attempts,
             tries: tries(job) + 1,
-            counts: tries(job) > 0 || job.crashes > 0,
+            counts: job.attempts > 1 || job.crashes > 0,
             operation,
             began: now,
             since: Instant::now(),

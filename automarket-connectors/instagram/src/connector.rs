@@ -475,7 +475,8 @@ fn made(since: DateTime<Utc>, now: DateTime<Utc>) -> Value {
 
 /// Which media it is, where that could be told.
 fn listed(receipt: &Receipt) -> Result<&str> {
-    match receipt.is_unlisted() {
+    // Receipts of before `Receipt::unlisted` name their container.
+    match receipt.is_unlisted() || !receipt.data["container"].is_null() {
         true => Err(unlisted()),
         false => Ok(&receipt.remote_id),
     }

@@ -38,8 +38,13 @@ impl ErrorRecord {
     /// its `payload`, the program gave.
     #[must_use]
     pub fn is_of_input(&self) -> bool {
+        // What is missing here, or what the store holds, is nobody's input, whatever field it was for.
+        let ours = matches!(
+            self.kind,
+            ErrorKind::Config | ErrorKind::Storage | ErrorKind::Internal
+        );
         let field = self.field.as_deref();
-        field.is_some_and(|field| field != "payload") && self.retry == Retry::Never
+        !ours && self.retry == Retry::Never && field.is_some_and(|field| field != "payload")
     }
 }
 

@@ -348,7 +348,7 @@ pub struct QueueStats {
     pub leased: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Those of them that died of what somebody gave, by [`ErrorRecord::is_of_input`].
+    /// Those of them that died of what somebody gave, by [`ErrorRecord::is_of_input`]; looked for among a thousand.
     #[serde(default)]
     pub dead_by_input: u64,
     /// Since when the oldest ready job is due: the earliest `run_at` of all that are ready.

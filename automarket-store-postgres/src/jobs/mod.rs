@@ -164,7 +164,8 @@ impl JobStore for PostgresStore {
     }
 
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
-        // Until the step is in nobody takes the lease: that locks its row FOR UPDATE. A heartbeat does not, and prolongs it.
+        // Until the step is in nobody takes the lease: whoever does locks its row FOR UPDATE first (a bare UPDATE would pass
+        // by this lock unseen). A heartbeat does not, and prolongs it.
         let sql = "INSERT INTO automarket.steps (job, name, value)
             SELECT q.id, $3, $4::text::json FROM automarket.queue q
             WHERE q.id = $1 AND q.fence = $2 AND q.leased_until IS NOT NULL FOR KEY SHARE

@@ -76,10 +76,10 @@ pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
     let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
             count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead,
-            (SELECT count(*) FROM automarket.ended e CROSS JOIN LATERAL
+            (SELECT count(*) FROM (SELECT e.id FROM automarket.ended e WHERE e.state = 'dead' LIMIT 1000) e CROSS JOIN LATERAL
                 (SELECT f.error::text FROM automarket.failures f WHERE f.job = e.id ORDER BY f.number DESC LIMIT 1) f
-             WHERE e.state = 'dead' AND strpos(f.error, '\"retry\":\"never\"') > 0
-                AND strpos(f.error, '\"field\":\"') > 0 AND strpos(f.error, '\"field\":\"payload\"') = 0
+             WHERE f.error ~ '\"retry\":\"never\"' AND f.error ~ '\"field\":\"' AND f.error !~ '\"field\":\"payload\"'
+                AND f.error !~ '\"kind\":\"(config|storage|internal)\"'
             ) AS dead_by_input
         FROM (SELECT q.run_at, q.leased_until IS NOT NULL AS leased, coalesce(q.leased_until, q.run_at) <= c.now AS free
             FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";

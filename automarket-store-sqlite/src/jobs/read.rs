@@ -93,10 +93,13 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
             "SELECT line.jobs + due.jobs + expired.jobs AS ready, later.jobs AS waiting, leased.jobs AS leased,
                     line.oldest AS in_line, due.oldest AS due, expired.oldest AS expired,
                     (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead,
-                    (SELECT count(*) FROM automarket_ended e JOIN automarket_failures f ON f.place = e.place
+                    (SELECT count(*) FROM (SELECT place FROM automarket_ended WHERE state = 'dead' LIMIT 1000) e
+                     JOIN automarket_failures f ON f.place = e.place
                         AND f.number = (SELECT max(number) FROM automarket_failures WHERE place = e.place)
-                     WHERE e.state = 'dead' AND instr(f.error, '\"retry\":\"never\"')
+                     WHERE instr(f.error, '\"retry\":\"never\"')
                         AND instr(f.error, '\"field\":\"') AND NOT instr(f.error, '\"field\":\"payload\"')
+                        AND NOT instr(f.error, '\"kind\":\"config\"') AND NOT instr(f.error, '\"kind\":\"storage\"')
+                        AND NOT instr(f.error, '\"kind\":\"internal\"')
                     ) AS dead_by_input
              FROM (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
                    FROM automarket_waiting WHERE later = 0) AS line,

@@ -568,10 +568,15 @@ async fn stats(s: &StoreUnderTest) {
     assert_eq!((left.ready, left.later), (2, 0));
     let mut ours = error(r#"no "field":"page""#);
     ours.retry = Retry::Never;
-    let token = s.claim(1).await.remove(0).token;
-    s.settle(token, Verdict::Bury(ours)).await;
+    let mut missing = error("no connector");
+    (missing.kind, missing.retry) = (ErrorKind::Config, Retry::Never);
+    missing.field = Some("targets".into());
+    for error in [ours, missing] {
+        let token = s.claim(1).await.remove(0).token;
+        s.settle(token, Verdict::Bury(error)).await;
+    }
     let left = s.store.queue_stats().await.unwrap();
-    assert_eq!((left.dead, left.dead_by_input), (2, 1));
+    assert_eq!((left.dead, left.dead_by_input), (3, 1));
 }
 
 async fn next_ready(s: &StoreUnderTest) {
