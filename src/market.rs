@@ -125,6 +125,7 @@ impl Automarket {
             id: TenantId::new(id)?,
             market: self.clone(),
             who: "host".into(),
+            in_job: false,
         })
     }
 
@@ -350,6 +351,8 @@ pub struct Tenant {
     pub(crate) market: Automarket,
     /// Who stands in the audit trail.
     pub(crate) who: Arc<str>,
+    /// It was given to a job, which may come late: a time that is past by then is nobody's slip.
+    pub(crate) in_job: bool,
 }
 
 impl Tenant {

@@ -16,7 +16,6 @@ use super::{
     anew::anew,
     job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
     routed, said_by,
-    slots::check_time,
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
@@ -140,7 +139,7 @@ impl Tenant {
             let (due, slot) = self.due(p.target.account, when, now).await?;
             // What goes another way holds no slot of its account.
             (p.due, p.slot) = (due.trunc_subsecs(6), slot.filter(|_| p.via.is_none()));
-            check_time(when, &p, now)?;
+            self.check_time(when, &p, now)?;
             if when == When::Now {
                 for_now(&mut p, now);
             }
@@ -238,7 +237,7 @@ impl Tenant {
             if options.approval {
                 p.approval = Approval::Needed;
             }
-            check_time(when, &p, now)?;
+            self.check_time(when, &p, now)?;
             if when == When::Now {
                 for_now(&mut p, now);
             }

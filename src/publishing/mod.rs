@@ -382,7 +382,7 @@ impl Tenant {
                 updated_at: now,
             };
             if let Some(when) = when {
-                slots::check_time(when, &publication, now)?;
+                self.check_time(when, &publication, now)?;
                 new.jobs
                     .extend(arm(&mut publication, PublishJob::new(id), 1)?);
             }

@@ -22,25 +22,30 @@ pub(super) const PAST: &str = "when.past";
 /// What to do about one.
 pub(super) const NOT_PAST: &str = "name a time to come, or When::Now";
 
-/// Whether what is due then would be sent: a time that is over is a slip, and would end as missed.
-///
-/// # Errors
-/// `InvalidInput` (`when`, `when.past`) when it was named and is longer past than the publication may be late.
-pub(super) fn check_time(when: When, publication: &Publication, now: DateTime<Utc>) -> Result<()> {
-    let named = !matches!(when, When::Now | When::Queue);
-    if named && publication.expiry().is_some_and(|expiry| expiry <= now) {
-        return Err(Error::invalid("when", past(publication.due))
-            .with_rule(PAST)
-            .with_remedy(NOT_PAST));
-    }
-    Ok(())
-}
-
 pub(super) fn past(due: DateTime<Utc>) -> String {
     format!("{due} is past, and it would be missed")
 }
 
 impl Tenant {
+    /// Whether what is due then would be sent: a time that is over is a slip, and would end as missed. (In a job it does.)
+    ///
+    /// # Errors
+    /// `InvalidInput` (`when`, `when.past`) when it was named and is longer past than the publication may be late.
+    pub(super) fn check_time(
+        &self,
+        when: When,
+        publication: &Publication,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let named = !self.in_job && !matches!(when, When::Now | When::Queue);
+        if named && publication.expiry().is_some_and(|expiry| expiry <= now) {
+            return Err(Error::invalid("when", past(publication.due))
+                .with_rule(PAST)
+                .with_remedy(NOT_PAST));
+        }
+        Ok(())
+    }
+
     /// How an account publishes: its posting slots and its fallback.
     ///
     /// # Errors

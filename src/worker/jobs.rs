@@ -125,6 +125,9 @@ impl Builder {
     /// # Ok::<(), automarket::Error>(()) }).unwrap();
     /// ```
     ///
+    /// A job may come late: a time that is past by then is not refused to this tenant (`when.past`), and the post is
+    /// `missed`, as any that comes too late, or sent (`PublishOptions::however_late`).
+    ///
     /// For a call of a connector of your own, [`Tenant::context`] with the steps of [`Run::steps_of`] is the context.
     #[must_use]
     pub fn job_with<T, R, F>(

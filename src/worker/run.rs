@@ -83,6 +83,7 @@ async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<
                 engine: engine.clone(),
             },
             who: "host".into(),
+            in_job: true,
         };
         return handler(job.payload.clone(), run, tenant)
             .await

@@ -53,6 +53,7 @@ impl Pipeline for CampaignPipeline {
             id: run.tenant.clone(),
             market: Automarket { engine },
             who: "automarket".into(),
+            in_job: true,
         };
         let report = Campaigning {
             tenant: &tenant,

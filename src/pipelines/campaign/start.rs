@@ -71,7 +71,14 @@ impl Tenant {
                 repeated: false,
             }),
             Some(Enqueued::Existing(job)) => {
-                let state = store.job(&self.id, *job).await?.map(|job| job.state);
+                // Another start was faster.
+                let found = store.job(&self.id, *job).await?;
+                if let Some(found) = &found
+                    && !asked(found, request)
+                {
+                    return Err(asked_otherwise(found.state));
+                }
+                let state = found.map(|job| job.state);
                 Ok(CampaignStart {
                     job: *job,
                     repeated: state == Some(JobState::Completed),
@@ -155,10 +162,11 @@ impl Tenant {
             let wanted = fresh && !request.again;
             match job.state {
                 JobState::Waiting | JobState::Leased | JobState::Completed => {
-                    if wanted && !asked(&job, request) {
-                        return Err(asked_otherwise());
+                    let counts = wanted || job.state != JobState::Completed;
+                    if counts && !asked(&job, request) {
+                        return Err(asked_otherwise(job.state));
                     }
-                    break wanted || job.state != JobState::Completed;
+                    break counts;
                 }
                 JobState::Dead if wanted && self.may_go_on(&job, request).await? => {
                     if store.redrive(&self.id, job.id).await? {
@@ -230,20 +238,34 @@ fn asked(job: &Job, request: &CampaignRequest) -> bool {
     asked.is_ok_and(|asked| asked.asks_the_same(request))
 }
 
-fn asked_otherwise() -> Error {
-    let message = "this page's campaign of the last 24 hours was asked something else";
+fn asked_otherwise(state: JobState) -> Error {
+    let (message, remedy) = match state {
+        JobState::Completed => (
+            "this page's campaign of the last 24 hours was asked something else",
+            "set `again` for another campaign; its own posts and drafts are in its report",
+        ),
+        _ => (
+            "a campaign of this page is under way, and was asked something else",
+            "wait for its end, and set `again` then for another campaign",
+        ),
+    };
     Error::new(ErrorKind::Conflict, message)
         .with_rule("campaign.asked_otherwise")
-        .with_remedy("set `again` for another campaign; its own posts and drafts are in its report")
+        .with_remedy(remedy)
 }
 
 impl CampaignRequest {
     /// Whether another request for the same page would do the same.
     fn asks_the_same(&self, other: &Self) -> bool {
-        let asks = |request: &Self| Self {
-            page: String::new(),
-            again: false,
-            ..request.clone()
+        let asks = |request: &Self| {
+            let mut targets = request.targets.clone();
+            targets.sort_by(|a, b| a.network.cmp(&b.network));
+            Self {
+                page: String::new(),
+                again: false,
+                targets,
+                ..request.clone()
+            }
         };
         asks(self) == asks(other)
     }

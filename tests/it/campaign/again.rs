@@ -63,10 +63,13 @@ async fn the_same_page_asked_otherwise_within_a_day_is_refused() {
     world.start().await;
     for finished in [false, true] {
         world.request.mode = Mode::Immediate;
+        // `again` is for one that has ended: the one under way is not what was asked for.
+        world.request.again = !finished;
         let refused = world.campaign().await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Conflict, "{finished}");
         assert_eq!(refused.rule(), Some("campaign.asked_otherwise"));
-        world.request.mode = Mode::Draft;
+        (world.request.mode, world.request.again) = (Mode::Draft, false);
+        world.request.targets.reverse();
         assert_eq!(world.campaign().await.unwrap().repeated, finished);
     }
     assert_eq!(world.count(&mixpost::PLATFORM), 4);

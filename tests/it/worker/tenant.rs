@@ -65,3 +65,48 @@ async fn a_job_publishes_for_its_tenant_and_the_store_closes_with_the_last_handl
     drop((tenant, market));
     assert_eq!(Arc::strong_count(&store), 1, "nothing holds it any more");
 }
+
+/// An hour is named when the job is put in, and the job may come late.
+#[tokio::test]
+async fn what_a_late_job_publishes_for_a_time_that_is_past_is_missed_and_may_be_sent_after_all() {
+    let clock = ManualClock::parse("2027-01-11T06:00:00Z");
+    let nine = When::at("2027-01-11T09:00", "UTC").unwrap();
+    let publisher = RecordingPublisher::new(Platform::X);
+    let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
+        .clock(Arc::new(clock.clone()))
+        .keyring(Keyring::random())
+        .transport(Script::new())
+        .publisher(publisher.clone())
+        .job_with(
+            "announce",
+            move |text: String, run: Run, tenant: Tenant| async move {
+                let mut post = Post::text(text);
+                post.id = PostId::derived(&format!("announce {}", run.id));
+                let accounts = tenant.accounts().await?;
+                let accounts = accounts.iter().map(|account| account.id);
+                tenant.publish(post, accounts, nine).await
+            },
+        )
+        .build()
+        .unwrap();
+    let tenant = market.tenant("acme").unwrap();
+    let account = Account::new(tenant.id().clone(), Platform::X, "1");
+    tenant
+        .add_account(account, Credential::token("t"))
+        .await
+        .unwrap();
+    let id = put(&tenant, "announce", json!("We shipped!")).await;
+    clock.advance(chrono::Duration::hours(5));
+    let done = tenant.work_on(id, LEASE).await.unwrap();
+    let post: PostId = serde_json::from_value(done.result.unwrap()).unwrap();
+    let settled = async |wanted| {
+        for publication in tenant.publications(post).await.unwrap() {
+            tenant.work_on(publication.job, LEASE).await.unwrap();
+        }
+        assert_eq!(tenant.post_state(post).await.unwrap(), wanted);
+    };
+    settled(PostState::Missed).await;
+    tenant.retry(post).await.unwrap();
+    settled(PostState::Published).await;
+    assert_eq!(publisher.texts(), ["We shipped!"]);
+}
