@@ -90,7 +90,7 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Time> + '_ {
         let rest = text.get(at..)?;
         halved &= c != '\n';
         halved |= unspaced(c) && HALVES.iter().any(|(word, _)| rest.starts_with(word));
-        read(text, at, halved).filter(|_| c.is_ascii_digit())
+        read(text, at, halved)
     })
 }
 
@@ -106,10 +106,11 @@ fn is_joined(before: &str) -> bool {
 
 fn read(text: &str, start: usize, halved: bool) -> Option<Time> {
     let (before, rest) = text.split_at_checked(start)?;
-    let hour = number(rest).filter(|hour| hour.len() <= 2)?;
-    if is_joined(before) {
+    // Before the digits are counted, which each one of a long number would do anew.
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) || is_joined(before) {
         return None;
     }
+    let hour = number(rest).filter(|hour| hour.len() <= 2)?;
     let behind_hour = rest.get(hour.len()..)?;
     let part = behind_hour.chars().next().filter(|c| ":.h".contains(*c));
     let minute = part.and_then(|_| number(behind_hour.get(1..)?));

@@ -430,3 +430,9 @@ fn long_texts_are_grounded_in_themselves() {
         assert!(ungrounded(&text, &text).is_empty(), "{one}");
     }
 }
+
+#[test]
+fn a_long_number_takes_linear_time() {
+    let pi = "3141592653".repeat(20_000);
+    assert_eq!(ungrounded(&pi, "x"), []);
+}
