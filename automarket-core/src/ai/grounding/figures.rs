@@ -16,6 +16,8 @@ use super::{
 pub(super) struct Source {
     with_unit: HashSet<(Value, Unit)>,
     values: HashSet<Value>,
+    /// Ordinals that lines begin with, and the word behind each.
+    ordinals: HashSet<(Value, String)>,
     months: HashSet<usize>,
     /// Day, month and year; each without its year too.
     dates: HashSet<(usize, usize, Option<usize>)>,
@@ -34,6 +36,7 @@ impl Source {
         let mut found = Self {
             with_unit: HashSet::new(),
             values: HashSet::new(),
+            ordinals: HashSet::new(),
             months: HashSet::new(),
             dates: HashSet::new(),
             days: HashSet::new(),
@@ -70,7 +73,8 @@ impl Source {
                     .binary_search_by_key(&figure.start, |date| date.span.start)
                     .is_ok();
                 if !listed || day {
-                    found.with_unit.insert((figure.value, Unit::Item));
+                    let of = word_behind(text.get(figure.end..).unwrap_or_default());
+                    found.ordinals.extend(of.map(|word| (figure.value, word)));
                 }
                 continue;
             }
@@ -125,9 +129,10 @@ impl Source {
     }
 
     /// Whether a line begins with this number as an ordinal.
-    fn holds_ordinal(&self, figure: &Figure) -> bool {
-        let item = (figure.value.clone(), Unit::Item);
-        figure.unit == Unit::Plain && self.with_unit.contains(&item)
+    fn holds_ordinal(&self, figure: &Figure, after: &str) -> bool {
+        figure.unit == Unit::Plain
+            && word_behind(after)
+                .is_some_and(|word| self.ordinals.contains(&(figure.value.clone(), word)))
     }
 
     /// Whether a month, by its name, is in the source by name or in a date.
@@ -179,7 +184,7 @@ pub(super) fn missing(source: &Source, text: &str) -> (Vec<Claim>, String) {
         let timed = times
             .iter()
             .any(|time| time.span.start <= figure.start && figure.end <= time.span.end);
-        let ordinal = after.starts_with(". ") && source.holds_ordinal(figure);
+        let ordinal = source.holds_ordinal(figure, after);
         if !timed && !ordinal && !is_of_a_date(source, &dates, figure) && !source.holds(figure) {
             claims.push(Claim {
                 start: figure.start,
@@ -273,6 +278,16 @@ fn share_powers(text: &str, figures: &mut [Figure]) {
             first.noted = None;
         }
     }
+}
+
+/// The word behind an ordinal, in small letters: `25. Berliner Weihnachtsmarkt`.
+fn word_behind(after: &str) -> Option<String> {
+    let rest = after.strip_prefix(". ")?;
+    let end = rest
+        .find(|c: char| !c.is_alphabetic())
+        .unwrap_or(rest.len());
+    let word = rest.get(..end).filter(|word| !word.is_empty())?;
+    Some(word.to_lowercase())
 }
 
 fn item_number(figure: &Figure) -> Option<usize> {

@@ -174,6 +174,7 @@ fn a_number_with_its_currency_or_percent_sign_is_no_part_of_a_name() {
 #[test]
 fn an_ordinal_that_a_line_begins_with_is_no_list_item() {
     let list = "1. Deploy\n2. Relax\n3. Repeat";
+    let fair = "25. Berliner Weihnachtsmarkt\n\nVom 24. November bis 31. Dezember 2025.";
     let program = "4. Dezember\nKonzert\n5. Dezember\nLesung";
     judge(
         &[
@@ -186,6 +187,13 @@ fn an_ordinal_that_a_line_begins_with_is_no_list_item() {
             (list, "1. Deploy\n2. Relax"),
         ],
         &[
+            // Only before the word that it stands before there.
+            (fair, "öffnet am 25. November", &["25"]),
+            (fair, "endet am 25. Dezember", &["25"]),
+            (fair, "Buden: 25. Der Eintritt ist frei.", &["25"]),
+            (fair, "Buden: nur 25. Jetzt hin!", &["25"]),
+            ("7. Kölner Kunstmesse\n\nAb März.", "am 7. März", &["7"]),
+            ("5. Dezember: Konzert", "am 5. November", &["5"]),
             ("25. Berliner Weihnachtsmarkt", "Der 24. Berliner", &["24"]),
             ("25. Berliner Weihnachtsmarkt", "25 Aussteller", &["25"]),
             ("25. Berliner Weihnachtsmarkt", "25 % Rabatt", &["25 %"]),
