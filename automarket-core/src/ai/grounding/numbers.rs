@@ -152,10 +152,9 @@ impl<'a> Number<'a> {
             .rsplit_once(['.', ','])
             .is_some_and(|(_, c)| c.len() == 2);
         let signed = last_word(rest).is_some_and(|(word, _)| currency(word).is_some());
-        // `iPhone 15 €799`.
-        let short = self.end - self.start <= 2;
+        // Without cents it is a number of its own: `Ages 5-12 €8`.
         let whole = self.separators.is_empty();
-        priced.ends_with(|c: char| c.is_ascii_digit()) && !signed && whole && (cents || short)
+        priced.ends_with(|c: char| c.is_ascii_digit()) && !signed && whole && cents
     }
 
     pub(super) fn figure(&self, before: &str, after: &str) -> Figure {

@@ -19,6 +19,10 @@ fn a_sign_behind_one_number_is_not_the_next_ones() {
             ("Was $49 $29", "$29"),
             ("Pack of 3 $12", "$12"),
             ("10€20€30€", "20 €, 30 €"),
+            ("Ages 5-12 €8", "Children pay €8."),
+            ("Menu 1 €12 Menu 2 €15", "Now for €12"),
+            ("Room 12 €95 per night", "From €95 per night"),
+            ("Kids 6 €8", "only €8"),
         ],
         &[
             ("ab 9,99 €12 mtl.", "12 €", &["12 €"]),
