@@ -290,5 +290,20 @@ fn holds(text: &str, link: &Url) -> bool {
         let trimmed = word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
         is_it(word) || is_it(trimmed)
     });
-    is_word || entities(text).urls.iter().any(|url| is_it(&url.text))
+    is_word || is_entity(text, is_it)
+}
+
+/// Whether an address amid other letters is it. Behind `/`, `?` and their like these may be its own, which X leaves out
+/// and others take: then the link stands twice rather than nowhere.
+fn is_entity(text: &str, is_it: impl Fn(&str) -> bool) -> bool {
+    let (mut rest, mut at) = (text.chars(), 0);
+    let parts = |c: char| "/?&=#".contains(c);
+    entities(text).urls.iter().any(|url| {
+        // On to what stands behind it.
+        rest.by_ref().take(url.end - at).for_each(drop);
+        at = url.end;
+        let behind = rest.as_str().trim_start_matches(parts);
+        let parted = url.text.ends_with(parts) || behind.len() < rest.as_str().len();
+        is_it(&url.text) && !(parted && behind.starts_with(char::is_alphanumeric))
+    })
 }

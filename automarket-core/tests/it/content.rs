@@ -111,6 +111,7 @@ fn the_link_stands_in_the_text_once() {
             "https://acme.dev/p",
         ),
         ("详情见https://acme.dev/p，欢迎", "https://acme.dev/p"),
+        ("詳細はhttps://acme.dev/、または", "https://acme.dev/"),
         ("https://ACME.dev/p", "https://acme.dev/p"),
         ("https://münchen.de!", "https://münchen.de"),
         (
@@ -126,6 +127,12 @@ fn the_link_stands_in_the_text_once() {
         ("See https://acme.dev/café", "https://acme.dev/caf"),
         ("See acme.dev/p", "https://acme.dev/p"),
         ("http", "https://acme.dev/p"),
+        // Where the path goes on in letters that no pattern takes.
+        ("新商品 https://acme.jp/商品", "https://acme.jp/"),
+        ("Δείτε https://acme.gr/νέα τώρα", "https://acme.gr/"),
+        ("https://acme.jp/p/商品", "https://acme.jp/p"),
+        ("https://acme.jp/p?商品=1", "https://acme.jp/p"),
+        ("https://acme.jp/p#商品", "https://acme.jp/p"),
     ] {
         assert_eq!(says(text, link), format!("{text}\n\n{link}"));
     }
