@@ -278,6 +278,13 @@ impl<'a, V: FnMut(Event<'_, 'a>)> Walk<'a, V> {
         } else if let Some(at) = found {
             self.close_down_to(at);
         }
+        // A reading that nothing ends hides no more than its line.
+        if !self.readings
+            && is_block(name)
+            && let Some(at) = self.find(|o| matches!(o, "rt" | "rp"), |o| is_block(o) || sealed(o))
+        {
+            self.close_down_to(at);
+        }
         if is_block(name)
             && let Some(at) = self.find(
                 |o| o == "p" || is_heading(o),

@@ -48,6 +48,24 @@ fn the_readings_over_words_are_no_part_of_the_text() {
 }
 
 #[test]
+fn a_reading_that_nothing_ends_hides_no_more_than_its_line() {
+    for (html, text) in [
+        (
+            "<div><ruby>漢<rt>かん<p>One</p><p>Two</p></div><p>rest",
+            "漢\n\nOne\n\nTwo\n\nrest",
+        ),
+        (
+            "<div><ruby>漢<rt>かん<div>One</div></ruby><p>rest</p></div>",
+            "漢\n\nOne\n\nrest",
+        ),
+        ("<rt>かん<p>One</p>", "One"),
+    ] {
+        assert_eq!(html::to_text(html), text, "{html}");
+        assert_eq!(html::to_markdown(html, None), text, "{html}");
+    }
+}
+
+#[test]
 fn a_blog_post_without_what_surrounds_and_hides_in_it() {
     let page = page(
         include_bytes!("../../fixtures/blog.html"),
