@@ -95,5 +95,9 @@ fn is_mark_of_price(before: &str, raised: &str) -> bool {
         [tens, ones] => (b'3'..=b'9').contains(tens) && ones.is_ascii_digit(),
         _ => false,
     };
-    digits > 0 && (!cents || has_cents || number.len() < price.len())
+    let apart = number.len() < price.len();
+    // A sign that may stand before its number: `Pack of 6 $4`.
+    let figure = raised.trim().bytes().all(|c| c.is_ascii_digit());
+    let next = apart && figure && !has_cents && before.ends_with(['$', '£', '¥', '￥', '₹']);
+    digits > 0 && !next && (!cents || has_cents || apart)
 }

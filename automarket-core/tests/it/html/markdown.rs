@@ -255,6 +255,9 @@ fn raised_and_lowered_figures_are_no_part_of_the_number_before() {
         ("à 349€<sup>99</sup>", "à 349€99"),
         ("à 1.349€<sup>00</sup>", "à 1.349€00"),
         ("Plan A: €<sup>49</sup>", "Plan A: €49"),
+        ("iPhone 15 $<sup>799</sup> now", "iPhone 15 $799 now"),
+        ("Pack of 6 $<sup>4</sup>99", "Pack of 6 $499"),
+        ("9,99 $<sup>1</sup> mtl.", "9,99 $¹ mtl."),
     ] {
         let html = format!("<p>{html}</p>");
         let expected = expected.replace("ᵢ", "i");
