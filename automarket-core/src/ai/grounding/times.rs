@@ -78,7 +78,8 @@ const HALVES: [(&str, Half); 25] = [
 /// What may stand right behind `시`: `3시리즈` is none.
 const BEHIND_KOREAN: [&str; 4] = ["에", "부터", "까지", "정각"];
 
-/// With these before it `9 – 18 Uhr` is a range; elsewhere it may be a room and its hour (`Saal 3 – 18 Uhr`).
+/// With these before it `9 – 18 Uhr` and `9 bis 18 Uhr` are a range; elsewhere it may be a room and its hour
+/// (`Saal 3 – 18 Uhr`).
 const DAYS: &str = "mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag montags \
     dienstags mittwochs donnerstags freitags samstags sonntags feiertags werktags täglich von";
 
@@ -262,14 +263,12 @@ fn mark<'a>(before: &str, rest: &'a str) -> Option<(Mark, &'a str)> {
             || DAYS
                 .split_whitespace()
                 .any(|day| day == word_before(before));
-        let end = rest
-            .strip_prefix(" - ")
-            .or_else(|| rest.strip_prefix(" – "));
+        let mut between = [" - ", " – ", " bis "].iter();
+        let end = between.find_map(|to| rest.strip_prefix(to));
         end.filter(|_| of_day)
     };
     let end = rest
         .strip_prefix(['-', '–', '~', '～', '〜'])
-        .or_else(|| rest.strip_prefix(" bis "))
         .or_else(apart)
         .filter(|end| number(end).is_some());
     match end {
