@@ -32,6 +32,8 @@ pub(super) struct Source {
     common: HashSet<String>,
     /// Each two parts in a row, with a blank between.
     pairs: HashSet<String>,
+    /// Words and the numbers behind them, for tags alone: `CES 2025` for `#CES2025`.
+    numbered: HashSet<String>,
 }
 
 impl Source {
@@ -40,6 +42,7 @@ impl Source {
             words: HashSet::new(),
             common: HashSet::new(),
             pairs: HashSet::new(),
+            numbered: HashSet::new(),
         };
         let mut before = String::new();
         for word in words(source) {
@@ -53,9 +56,10 @@ impl Source {
                 found.words.insert(part);
             }
             found.words.insert(joined(word.text));
-            // `CES 2025` for `#CES2025`.
-            let numbered = word.number.map(|number| joined(word.text) + number);
-            found.words.extend(numbered);
+            // `a 380 seat plane` is no `#A380`.
+            let number = word.number.filter(|_| word.text != "a");
+            let numbered = number.map(|number| joined(word.text) + number);
+            found.numbered.extend(numbered);
             found.words.extend(camel_parts(word.text));
         }
         found
@@ -149,14 +153,18 @@ fn judge_tag(source: &Source, tag: &Word<'_>) -> Option<Claim> {
         return None;
     }
     let words = camel_parts(tag.text);
-    let known = source.has(&joined(tag.text))
+    let whole = joined(tag.text);
+    let known = source.has(&whole)
+        || source.numbered.contains(&whole)
         || words.iter().enumerate().all(|(at, word)| {
             let last = at.checked_sub(1).and_then(|last| words.get(last));
             let numbered = last.map(|last| format!("{last}{word}"));
             let number = numbered.filter(|_| word.starts_with(|c: char| c.is_ascii_digit()));
             source.has(word)
                 || listed(COMMON, word)
-                || number.is_some_and(|word| source.words.contains(&word))
+                || number.is_some_and(|word| {
+                    source.words.contains(&word) || source.numbered.contains(&word)
+                })
         });
     (!known).then(|| claim(std::slice::from_ref(tag), UngroundedKind::Name))
 }

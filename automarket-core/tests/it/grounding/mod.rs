@@ -350,8 +350,13 @@ fn hashtags_are_judged_by_their_words() {
         &[
             ("Visit us at CES 2025", "See you at #CES2025"),
             ("The Web Summit 2025 in Lisbon", "#WebSummit2025"),
+            ("Our top 10 tools", "#Top10"),
         ],
         &[
+            // A word and the number behind it are no name.
+            ("We fly a 380 seat plane", "on the A380", &["A380"]),
+            ("We fly a 380 seat plane", "on the #A380", &["#A380"]),
+            ("a 500 km ride", "with the A500", &["A500"]),
             ("CES 2025, since 2026", "#CES2026", &["#CES2026"]),
             ("CES, 2025", "#CES2025", &["#CES2025"]),
             ("Tickets 2,025", "#Tickets2", &["#Tickets2"]),
