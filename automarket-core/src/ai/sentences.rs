@@ -2,13 +2,15 @@
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Words that end in a full stop without ending a sentence, in the languages we meet most. Some end one too (`3,5 Mio.`):
-/// two sentences read as one are better than half a one that is posted.
+/// Words that end in a full stop without ending a sentence, in the languages we meet most.
 const ABBREVIATIONS: &str = "mr mrs ms dr prof st sr jr vs inc ltd co corp no nr approx est dept fig e.g i.e \
-    a.m p.m u.s u.k bzw z.b d.h ca usw bspw abs tel mme mlle env etc sra sres ud art pág ex \
-    zzgl abzgl inkl exkl incl excl einschl mio mrd tsd max min máx mín ggf evtl vgl std geb usf bzgl insb sog hr fr \
-    jan febr feb apr aug sept okt oct nov dez dec dic déc janv févr avr juil \
-    tél réf bd av avda uds dra aprox núm sig sig.ra dott dott.ssa avv ecc";
+    a.m p.m u.s u.k bzw z.b d.h ca usw bspw abs tel mme mlle env etc sra sres ud art pág ex";
+
+/// Such as may end one too (`3,5 Mio.`): two sentences read as one are better than half a one that is posted. What stands
+/// behind them may well begin a sentence, and so need be no name.
+const ENDING_TOO: &str = "zzgl abzgl inkl exkl incl excl einschl mio mrd tsd max min máx mín ggf evtl vgl std geb usf \
+    bzgl insb sog hr fr jan febr feb apr aug sept okt oct nov dez dec dic déc janv févr avr juil tél réf bd av avda uds \
+    dra aprox núm sig sig.ra dott dott.ssa avv ecc";
 
 /// The sentences of a text, trimmed and never empty. A line break ends one; an abbreviation, an initial
 /// (`J. Doe`) and a short ordinal (`3. Mai`) do not.
@@ -21,7 +23,7 @@ pub(crate) fn sentences(text: &str) -> Vec<&str> {
             let Some(so_far) = line.get(start..end) else {
                 continue;
             };
-            if end < line.len() && ends_in_abbreviation(so_far) {
+            if end < line.len() && ends_in(so_far, |word| listed(word) || may_end(word)) {
                 continue;
             }
             let sentence = so_far.trim();
@@ -34,8 +36,12 @@ pub(crate) fn sentences(text: &str) -> Vec<&str> {
     found
 }
 
-/// Whether the full stop at the end belongs to the last word.
+/// Whether the full stop at the end belongs to the last word, and to no sentence.
 pub(crate) fn ends_in_abbreviation(text: &str) -> bool {
+    ends_in(text, listed)
+}
+
+fn ends_in(text: &str, listed: impl Fn(&str) -> bool) -> bool {
     let Some(text) = text.trim_end().strip_suffix('.') else {
         return false;
     };
@@ -55,8 +61,12 @@ pub(crate) fn ends_in_abbreviation(text: &str) -> bool {
 }
 
 fn listed(word: &str) -> bool {
+    ABBREVIATIONS.split_whitespace().any(|known| known == word)
+}
+
+fn may_end(word: &str) -> bool {
     // `Ehrenstr.`
-    word.ends_with("str") || ABBREVIATIONS.split_whitespace().any(|known| known == word)
+    word.ends_with("str") || ENDING_TOO.split_whitespace().any(|known| known == word)
 }
 
 /// Page text as data: one space for each run of blanks, line breaks kept, and none of the characters that

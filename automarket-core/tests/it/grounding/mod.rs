@@ -342,6 +342,18 @@ fn names_have_to_stand_in_the_source() {
 }
 
 #[test]
+fn a_word_behind_what_may_end_a_sentence_is_no_name() {
+    judge(
+        &[
+            ("Tickets 5 left", "You get 5 max. Order now."),
+            ("Takes 45 min", "Takes 45 min. Order now."),
+            ("Open until December", "Open until Dec. Grab one."),
+        ],
+        &[("A talk", "A talk by Dr. Roe", &["Dr Roe"])],
+    );
+}
+
+#[test]
 fn hashtags_are_judged_by_their_words() {
     grounded("#AcmeCloud #hosting #OpenSource #marketing #GitHubActions");
     missing("#GoogleCloud", "#GoogleCloud", UngroundedKind::Name);
