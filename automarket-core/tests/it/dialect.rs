@@ -150,6 +150,14 @@ fn a_break_of_html_breaks_the_line() {
             "[one](https://a.dev)\\\n\\\nb",
             "one (https://a.dev)\n\nb",
         ),
+        // Nor are blanks beside one anything.
+        (
+            "[x<br>](https://a.dev) <br>",
+            "[x](https://a.dev)",
+            "x (https://a.dev)",
+        ),
+        ("a<br> <br>", "a", "a"),
+        ("a<br> **b**", "a\\\n**b**", "a\nb"),
         ("- **a**<br>b", "- **a**\\\n  b", "• a\n  b"),
         ("- a<br>\n  - b", "- a\n  - b", "• a\n  • b"),
         ("# a<br>", "# a", "a"),

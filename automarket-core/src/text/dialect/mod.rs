@@ -121,6 +121,8 @@ fn sound_breaks<'a>(
             match events.next()? {
                 Event::HardBreak => breaks += 1,
                 Event::SoftBreak if breaks > 0 => {}
+                // A blank would part the break from the block's end.
+                Event::Text(text) if breaks > 0 && text.bytes().all(|c| c == b' ') => {}
                 // `**one<br>**`: the break comes behind the mark that closes.
                 event @ Event::End(
                     TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link,
