@@ -246,7 +246,7 @@ fn asked_otherwise(state: JobState) -> Error {
         ),
         _ => (
             "a campaign of this page is under way, and was asked something else",
-            "wait for its end, and set `again` then for another campaign",
+            "wait for its end (or call it off while it waits: Tenant::cancel_job), then set `again` for another campaign",
         ),
     };
     Error::new(ErrorKind::Conflict, message)
