@@ -62,6 +62,10 @@ pub async fn a_lost_post_is_no_other_of_the_same_words(fresh: &impl Fn() -> Publ
     let pictured = test.post.clone().media(Media::image(PNG, "image/png"));
     let cx = test.attempt("key-2").with_taken(Arc::new(Vec::new()));
     let mut end = test.publisher.publish(&cx, &pictured).await;
+    if matches!(&end, Err(error) if error.kind() == ErrorKind::InvalidInput) {
+        // It takes no pictures.
+        return;
+    }
     if end.as_ref().is_err_and(crate::Error::is_unknown) {
         test.clock.advance(TimeDelta::minutes(1));
         end = test.publisher.publish(&cx, &pictured).await;
