@@ -356,6 +356,16 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// The tenant that a job is of.
+    pub(crate) fn of_job(engine: Arc<Engine>, id: TenantId, who: &str) -> Self {
+        Self {
+            id,
+            market: Automarket { engine },
+            who: who.into(),
+            in_job: true,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &TenantId {

@@ -114,7 +114,7 @@ impl<C: Send + 'static, A: Send + 'static> Together<C, A> {
                     continue;
                 }
                 let mut sent = Box::pin(send(group));
-                // On its way at once, before another task begins (8 callers: 1.07 times the rate). One that panics ends alone.
+                // It begins here, since another task begins later. One that panics ends alone.
                 let over = poll_fn(|cx| {
                     let poll = AssertUnwindSafe(|| sent.as_mut().poll(cx));
                     Poll::Ready(catch_unwind(poll).map_or(true, |poll| poll.is_ready()))

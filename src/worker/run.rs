@@ -25,7 +25,7 @@ use super::{
     settle::{End, Ended},
 };
 use crate::{
-    Automarket, Tenant,
+    Tenant,
     accounts::KEEP_ALIVE_JOB,
     publishing::{DELETE_JOB, MEASURE_JOB, PUBLISH_JOB, delete, measure, send},
     trouble::waits,
@@ -77,14 +77,7 @@ async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<
         .crashes(job.crashes)
         .watched(Arc::new(move |progress| watch(&tenant, progress)));
     if let Some(handler) = engine.jobs.get(&job.kind) {
-        let tenant = Tenant {
-            id: job.tenant.clone(),
-            market: Automarket {
-                engine: engine.clone(),
-            },
-            who: "host".into(),
-            in_job: true,
-        };
+        let tenant = Tenant::of_job(engine.clone(), job.tenant.clone(), "host");
         return handler(job.payload.clone(), run, tenant)
             .await
             .map(End::Done);

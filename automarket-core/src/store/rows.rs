@@ -186,6 +186,16 @@ pub fn ended_state(state: JobState) -> Option<&'static str> {
     }
 }
 
+/// How many of these, each the last failure of a dead job as JSON, are of somebody's input
+/// ([`ErrorRecord::is_of_input`]).
+#[must_use]
+pub fn of_input(failures: &[String]) -> u64 {
+    let is_of_input = |text: &&String| {
+        serde_json::from_str(text).is_ok_and(|error: ErrorRecord| error.is_of_input())
+    };
+    failures.iter().filter(is_of_input).count() as u64
+}
+
 /// Those of a store's migrations, numbered from 1, that its ledger of numbers and checksums lacks: number, SQL, checksum.
 ///
 /// # Errors

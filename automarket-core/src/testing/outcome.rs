@@ -1,4 +1,22 @@
-use crate::{Handle, Outcome, Receipt};
+use std::fmt::Debug;
+
+use crate::{Error, Handle, Outcome, Receipt, Result};
+
+/// What has to go well.
+pub(super) fn ok<T>(result: Result<T>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{what}: {error:?}"),
+    }
+}
+
+/// The error of what has to fail.
+pub(super) fn err<T: Debug>(result: Result<T>, what: &str) -> Error {
+    match result {
+        Err(error) => error,
+        Ok(value) => panic!("{what} should have failed, and gave {value:?}"),
+    }
+}
 
 /// The receipt of what has to be done.
 ///

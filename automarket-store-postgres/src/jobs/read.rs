@@ -3,7 +3,10 @@
 use automarket_core::{
     Result,
     chrono::{DateTime, Utc},
-    store::{Job, QueueStats, rows::job_state},
+    store::{
+        Job, QueueStats,
+        rows::{job_state, of_input},
+    },
 };
 use tokio_postgres::Row;
 
@@ -70,17 +73,14 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
     })
 }
 
-/// What a failure says is looked for in its text: in a string of it a quote has a backslash before it, and no operator
-/// for JSON fails on a text that it does not take.
 pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
     let sql = "SELECT count(*) FILTER (WHERE free) AS ready, count(*) FILTER (WHERE NOT free AND NOT leased) AS later,
             count(*) FILTER (WHERE leased AND NOT free) AS leased, min(run_at) FILTER (WHERE free) AS oldest,
             (SELECT count(*) FROM automarket.ended WHERE state = 'dead') AS dead,
-            (SELECT count(*) FROM (SELECT e.id FROM automarket.ended e WHERE e.state = 'dead' LIMIT 1000) e CROSS JOIN LATERAL
-                (SELECT f.error::text FROM automarket.failures f WHERE f.job = e.id ORDER BY f.number DESC LIMIT 1) f
-             WHERE f.error ~ '\"retry\":\"never\"' AND f.error ~ '\"field\":\"' AND f.error !~ '\"field\":\"payload\"'
-                AND f.error !~ '\"kind\":\"(config|storage|internal)\"'
-            ) AS dead_by_input
+            ARRAY(SELECT f.error::text FROM (SELECT e.id FROM automarket.ended e WHERE e.state = 'dead' LIMIT 1000) e
+                CROSS JOIN LATERAL (SELECT f.error FROM automarket.failures f WHERE f.job = e.id
+                    ORDER BY f.number DESC LIMIT 1) f
+            ) AS last_failures
         FROM (SELECT q.run_at, q.leased_until IS NOT NULL AS leased, coalesce(q.leased_until, q.run_at) <= c.now AS free
             FROM automarket.queue q, (SELECT automarket.clock() AS now) c) q";
     let row = db
@@ -93,7 +93,7 @@ pub(super) async fn stats(db: &Database) -> Result<QueueStats> {
         later: count("later")?,
         leased: count("leased")?,
         dead: count("dead")?,
-        dead_by_input: count("dead_by_input")?,
+        dead_by_input: of_input(&row.column::<Vec<String>>("last_failures")?),
         oldest_due: row.column("oldest")?,
     })
 }

@@ -5,7 +5,7 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Failure, Job, JobState, QueueStats,
-        rows::{ended_state, job_state},
+        rows::{ended_state, job_state, of_input},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -85,22 +85,12 @@ pub(super) fn jobs(
     }
 }
 
-/// What a failure says is looked for in its text: in a string of it a quote has a backslash before it, and no operator
-/// for JSON fails on a text that it does not take.
 pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> {
     let counts = db
         .prepare_cached(
             "SELECT line.jobs + due.jobs + expired.jobs AS ready, later.jobs AS waiting, leased.jobs AS leased,
                     line.oldest AS in_line, due.oldest AS due, expired.oldest AS expired,
-                    (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead,
-                    (SELECT count(*) FROM (SELECT place FROM automarket_ended WHERE state = 'dead' LIMIT 1000) e
-                     JOIN automarket_failures f ON f.place = e.place
-                        AND f.number = (SELECT max(number) FROM automarket_failures WHERE place = e.place)
-                     WHERE instr(f.error, '\"retry\":\"never\"')
-                        AND instr(f.error, '\"field\":\"') AND NOT instr(f.error, '\"field\":\"payload\"')
-                        AND NOT instr(f.error, '\"kind\":\"config\"') AND NOT instr(f.error, '\"kind\":\"storage\"')
-                        AND NOT instr(f.error, '\"kind\":\"internal\"')
-                    ) AS dead_by_input
+                    (SELECT count(*) FROM automarket_ended WHERE state = 'dead') AS dead
              FROM (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
                    FROM automarket_waiting WHERE later = 0) AS line,
                   (SELECT count(*) AS jobs, CAST(min(run_at) AS INTEGER) AS oldest
@@ -118,13 +108,22 @@ pub(super) fn stats(db: &Connection, now: DateTime<Utc>) -> Outcome<QueueStats> 
                 later: count(row, "waiting")?,
                 leased: count(row, "leased")?,
                 dead: count(row, "dead")?,
-                dead_by_input: count(row, "dead_by_input")?,
+                dead_by_input: 0,
                 oldest_due: None,
             };
             Ok((stats, oldest.into_iter().flatten().min()))
         })?;
     let (stats, oldest) = counts;
+    let last_failures = db
+        .prepare_cached(
+            "SELECT f.error FROM (SELECT place FROM automarket_ended WHERE state = 'dead' LIMIT 1000) e
+             JOIN automarket_failures f ON f.place = e.place
+                AND f.number = (SELECT max(number) FROM automarket_failures WHERE place = e.place)",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
     Ok(QueueStats {
+        dead_by_input: of_input(&last_failures),
         oldest_due: near::due(oldest),
         ..stats
     })

@@ -17,7 +17,7 @@ use super::{
     lanes::lanes,
     told::{crm_record, findings, notice, status},
 };
-use crate::{Automarket, Tenant, market::Engine, publishing::publication_id, trouble::waits};
+use crate::{Tenant, market::Engine, publishing::publication_id, trouble::waits};
 
 /// How long a publication started here belongs to this run without a heartbeat.
 const LEASE: Duration = Duration::from_secs(3);
@@ -49,12 +49,7 @@ impl Pipeline for CampaignPipeline {
             Error::new(ErrorKind::Internal, "the library was dropped")
                 .with_retry(Retry::After(None))
         })?;
-        let tenant = Tenant {
-            id: run.tenant.clone(),
-            market: Automarket { engine },
-            who: "automarket".into(),
-            in_job: true,
-        };
+        let tenant = Tenant::of_job(engine, run.tenant.clone(), "automarket");
         let report = Campaigning {
             tenant: &tenant,
             run,

@@ -14,12 +14,10 @@ use automarket::{
         slack::{self, Slack},
         x::{self, X, XConfig},
     },
-    core::{Bytes, http_types::Response},
-    oauth::{ClientAuth, Method},
+    oauth::Method,
     store::PublicationState,
-    testing::{Fake, Issued, LocalMediaHost, TradeRule, WithLogin, json_reply},
+    testing::{Fake, LocalMediaHost, WithLogin},
 };
-use serde_json::json;
 
 use super::*;
 
@@ -131,14 +129,8 @@ impl Backend {
 #[tokio::test]
 async fn a_linkedin_member_offers_the_organisations_too() {
     let rules = AuthRules {
-        hosts: vec!["www.linkedin.com".into()],
-        authorize: "/oauth/v2/authorization",
-        token: "/oauth/v2/accessToken",
-        revoke: Some((Method::Post, "/oauth/v2/revoke")),
-        pkce: Pkce::None,
-        access_seconds: 5_184_000,
         refresh_token: false,
-        ..AuthRules::new(linkedin::PLATFORM, "www.linkedin.com")
+        ..linkedin::testing::auth_rules()
     };
     let fake = Arc::new(linkedin::testing::FakeLinkedIn::new());
     let fake = (fake as Arc<dyn Fake>, linkedin::testing::TOKEN);
@@ -170,31 +162,9 @@ async fn a_linkedin_member_offers_the_organisations_too() {
 /// Facebook Login, for pages and for the Instagram accounts that are linked to them.
 fn facebook_rules(platform: Platform) -> AuthRules {
     AuthRules {
-        hosts: vec!["www.facebook.com".into(), "graph.facebook.com".into()],
-        authorize: "/v26.0/dialog/oauth",
-        token: "/v26.0/oauth/access_token",
-        token_method: Method::Get,
-        trades: &[TradeRule {
-            path: "/v26.0/oauth/access_token",
-            grant: "fb_exchange_token",
-            token_param: "fb_exchange_token",
-            id: true,
-            secret: true,
-            seconds: 5_184_000,
-        }],
-        pkce: Pkce::None,
-        separator: ",",
-        refresh_token: false,
-        reply: without_scopes,
-        ..AuthRules::new(platform, "www.facebook.com")
+        platform,
+        ..facebook::testing::auth_rules()
     }
-}
-
-fn without_scopes(issued: &Issued) -> Response<Bytes> {
-    let body = json!({
-        "access_token": issued.access_token, "token_type": "bearer", "expires_in": issued.seconds,
-    });
-    json_reply(200, &body)
 }
 
 #[tokio::test]
@@ -280,36 +250,9 @@ fn fake_instagram(login: Login) -> (Arc<dyn Fake>, LocalMediaHost) {
 
 #[tokio::test]
 async fn instagrams_own_login_is_one_account_whose_token_is_traded_on_and_on() {
-    let rules = AuthRules {
-        hosts: vec!["www.instagram.com".into(), "api.instagram.com".into()],
-        authorize: "/oauth/authorize",
-        token: "/oauth/access_token",
-        trades: &[
-            TradeRule {
-                path: "/access_token",
-                grant: "ig_exchange_token",
-                token_param: "access_token",
-                id: false,
-                secret: true,
-                seconds: 5_184_000,
-            },
-            TradeRule {
-                path: "/refresh_access_token",
-                grant: "ig_refresh_token",
-                token_param: "access_token",
-                id: false,
-                secret: false,
-                seconds: 5_184_000,
-            },
-        ],
-        pkce: Pkce::None,
-        separator: ",",
-        refresh_token: false,
-        reply: without_scopes,
-        ..AuthRules::new(instagram::PLATFORM, "www.instagram.com")
-    };
     let (fake, host) = fake_instagram(Login::Instagram);
     let fake = (fake, instagram::testing::TOKEN);
+    let rules = instagram::testing::auth_rules();
     let backend = Backend::new(instagram::oauth(), rules, fake, |market| {
         let instagram = Instagram::new(InstagramConfig::of(Login::Instagram));
         market.publisher(instagram).media_host(host)
@@ -365,24 +308,9 @@ async fn instagram_accounts_that_are_linked_to_pages_come_by_facebooks_login() {
 #[tokio::test]
 async fn a_slack_workspace_offers_its_channels() {
     let rules = AuthRules {
-        authorize: "/oauth/v2/authorize",
-        token: "/api/oauth.v2.access",
-        revoke: Some((Method::Post, "/api/auth.revoke")),
-        client: ClientAuth::Basic,
-        pkce: Pkce::None,
-        separator: ",",
         access_seconds: 0,
         refresh_token: false,
-        reply: |issued| {
-            let body = json!({
-                "ok": true, "access_token": issued.access_token, "token_type": "bot",
-                "scope": issued.scopes.join(","), "team": {"id": "T0SANDBOX", "name": "Sandbox"},
-                "bot_user_id": "U0SANDBOX",
-            });
-            json_reply(200, &body)
-        },
-        error: |code| json_reply(200, &json!({"ok": false, "error": code})),
-        ..AuthRules::new(slack::PLATFORM, "slack.com")
+        ..slack::testing::auth_rules()
     };
     let fake = Arc::new(slack::testing::FakeSlack::new());
     let fake = (fake as Arc<dyn Fake>, slack::testing::TOKEN);
@@ -423,26 +351,9 @@ async fn a_slack_workspace_offers_its_channels() {
 
 #[tokio::test]
 async fn an_x_login_is_one_account_that_renews_itself() {
-    let rules = AuthRules {
-        hosts: vec!["x.com".into()],
-        authorize: "/i/oauth2/authorize",
-        token: "/2/oauth2/token",
-        revoke: Some((Method::Post, "/2/oauth2/revoke")),
-        client: ClientAuth::Basic,
-        access_seconds: 7200,
-        rotates: true,
-        error: |code| {
-            let (code, words) = match code {
-                "invalid_grant" => ("invalid_request", "Value passed for the token was invalid."),
-                code => (code, ""),
-            };
-            json_reply(400, &json!({"error": code, "error_description": words}))
-        },
-        ..AuthRules::new(x::PLATFORM, "x.com")
-    };
     let fake = Arc::new(x::testing::FakeX::new());
     let fake = (fake as Arc<dyn Fake>, x::testing::TOKEN);
-    let backend = Backend::new(x::oauth(), rules, fake, |market| {
+    let backend = Backend::new(x::oauth(), x::testing::auth_rules(), fake, |market| {
         market.publisher(X::new(XConfig::default()))
     });
     let offered = backend.offered().await;

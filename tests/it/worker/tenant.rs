@@ -1,7 +1,7 @@
 //! A host's own job that uses the library.
 
 use automarket::{
-    Credential, Keyring, Platform, Post, PostId, When,
+    Builder, Credential, Keyring, Platform, Post, PostId, When,
     core::pipeline::Run,
     publishing::PostState,
     store::Account,
@@ -10,16 +10,24 @@ use automarket::{
 
 use super::*;
 
+fn publishing(
+    store: Arc<MemoryStore>,
+    clock: &ManualClock,
+    publisher: &RecordingPublisher,
+) -> Builder {
+    Automarket::shared(store)
+        .clock(Arc::new(clock.clone()))
+        .keyring(Keyring::random())
+        .transport(Script::new())
+        .publisher(publisher.clone())
+}
+
 #[tokio::test]
 async fn a_job_publishes_for_its_tenant_and_the_store_closes_with_the_last_handle() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
     let publisher = RecordingPublisher::new(Platform::X);
-    let market = Automarket::shared(store.clone())
-        .clock(Arc::new(clock.clone()))
-        .keyring(Keyring::random())
-        .transport(Script::new())
-        .publisher(publisher.clone())
+    let market = publishing(store.clone(), &clock, &publisher)
         .job_with(
             "announce",
             |text: String, run: Run, tenant: Tenant| async move {
@@ -71,12 +79,9 @@ async fn a_job_publishes_for_its_tenant_and_the_store_closes_with_the_last_handl
 async fn what_a_late_job_publishes_for_a_time_that_is_past_is_missed_and_may_be_sent_after_all() {
     let clock = ManualClock::parse("2027-01-11T06:00:00Z");
     let nine = When::at("2027-01-11T09:00", "UTC").unwrap();
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
     let publisher = RecordingPublisher::new(Platform::X);
-    let market = Automarket::builder(MemoryStore::with_clock(Arc::new(clock.clone())))
-        .clock(Arc::new(clock.clone()))
-        .keyring(Keyring::random())
-        .transport(Script::new())
-        .publisher(publisher.clone())
+    let market = publishing(store, &clock, &publisher)
         .job_with(
             "announce",
             move |text: String, run: Run, tenant: Tenant| async move {

@@ -2,6 +2,7 @@
 //!
 //! Written from the platform's sheet (paths, bodies, limits, error codes), not from the connector.
 
+mod login;
 mod posts;
 mod state;
 mod videos;
@@ -20,6 +21,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::{PLATFORM, oauth};
+pub use login::auth_rules;
 use state::State;
 
 /// The hosts that the fake answers for: the API, the one for chunks of videos, the one for reels.

@@ -3,6 +3,7 @@
 //! Written from the platform's sheet (paths, bodies, limits, error codes), not from the connector.
 
 mod containers;
+mod login;
 mod media;
 mod state;
 
@@ -20,6 +21,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::{Login, PLATFORM, oauth_facebook};
+pub use login::auth_rules;
 use state::State;
 
 /// The host that the fake answers for with Instagram's login; with Facebook's it is `graph.facebook.com`.

@@ -3,6 +3,7 @@
 //! Written from the platform's sheet (paths, bodies, limits, error texts), not from the connector.
 
 mod little;
+mod login;
 mod media;
 mod numbers;
 mod people;
@@ -20,6 +21,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::PLATFORM;
+pub use login::auth_rules;
 use state::State;
 
 /// The host of the API.

@@ -2,6 +2,7 @@
 
 mod channels;
 mod files;
+mod login;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::PLATFORM;
 use files::{File, UPLOADS};
+pub use login::auth_rules;
 
 /// The bot's token.
 pub const TOKEN: &str = "xoxb-sandbox-1";

@@ -2,6 +2,7 @@
 //!
 //! Written from the platform's sheet (paths, bodies, limits, error texts), not from the connector.
 
+mod login;
 mod media;
 mod posts;
 mod state;
@@ -17,6 +18,7 @@ use automarket_core::{
 use serde_json::{Value, json};
 
 use crate::PLATFORM;
+pub use login::auth_rules;
 use state::State;
 
 /// The host that the fake answers for.

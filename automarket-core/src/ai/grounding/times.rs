@@ -187,7 +187,7 @@ fn word_before(before: &str) -> String {
 }
 
 /// The half of the day said before an hour.
-fn half(before: &str) -> Option<Option<(Mark, Range<usize>)>> {
+fn half(before: &str) -> Option<Half> {
     let before = before.strip_suffix(BLANKS).unwrap_or(before);
     let (_, half) = HALVES
         .into_iter()

@@ -39,7 +39,7 @@ pub use records::{
 use crate::{
     Context, CrmProvider, Platform, Result,
     crm::{Changes, Contact, Record, Upserted},
-    testing::{ManualClock, Sandbox},
+    testing::{ManualClock, Sandbox, outcome::ok},
 };
 
 /// Pages that a reader of changes may ask for before the suite calls it a loop.
@@ -217,10 +217,6 @@ fn id_of(result: &Result<Upserted>) -> String {
         Ok(upserted) => upserted.id.clone(),
         Err(error) => panic!("a record failed: {}", error.report()),
     }
-}
-
-fn ok<T>(result: Result<T>, what: &str) -> T {
-    result.unwrap_or_else(|error| panic!("{what}: {} ({error:?})", error.report()))
 }
 
 fn err<T: Debug>(result: Result<T>) -> crate::Error {

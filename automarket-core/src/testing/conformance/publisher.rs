@@ -23,7 +23,10 @@ use crate::{
     content::{Media, MediaKind, Variant, Voice},
     publisher::{is_last_word, judge},
     steps,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        outcome::{err, ok},
+    },
 };
 
 pub use faults::{
@@ -31,7 +34,6 @@ pub use faults::{
     any_fault_at_any_write, faults_end_as_they_should,
 };
 pub use harness::PublisherUnderTest;
-use harness::{err, ok};
 pub use same_words::a_lost_post_is_no_other_of_the_same_words;
 
 /// Runs every case that needs nothing but the world, each in a fresh one.

@@ -15,7 +15,10 @@ use crate::{
         read_callback, read_registration, read_revocation, read_token_reply, refresh_call,
         register_call, requested_scopes, revoke_call, rule,
     },
-    testing::{ManualClock, Sandbox},
+    testing::{
+        ManualClock, Sandbox,
+        outcome::{err, ok},
+    },
 };
 
 const REDIRECT: &str = "https://acme.dev/callback";
@@ -336,20 +339,6 @@ impl Life {
             let body = pairs.collect::<Vec<_>>().join("&");
             self.line(format_args!("   {body}"));
         }
-    }
-}
-
-fn ok<T>(result: Result<T>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("{what}: {error:?}"),
-    }
-}
-
-fn err<T>(result: Result<T>, what: &str) -> crate::Error {
-    match result {
-        Ok(_) => panic!("{what} is taken"),
-        Err(error) => error,
     }
 }
 

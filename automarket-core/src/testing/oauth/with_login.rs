@@ -15,14 +15,9 @@ use crate::{Platform, Result, testing::Fake};
 /// use std::sync::Arc;
 /// use automarket_core::testing::{AuthRules, AuthServer, Fake, Sandbox, WithLogin};
 ///
-/// /// `fake` is a connector's own, such as `FakeX`; `token` the constant beside it, such as `x::testing::TOKEN`.
-/// fn world(fake: Arc<dyn Fake>, token: &str) -> Sandbox {
-///     let rules = AuthRules {
-///         authorize: "/i/oauth2/authorize",
-///         token: "/2/oauth2/token",
-///         redirect_uris: vec!["https://acme.dev/callback".into()],
-///         ..AuthRules::new(fake.platform(), "x.com")
-///     };
+/// /// All of a connector's own: such as `FakeX`, and beside it `auth_rules()` and `TOKEN`.
+/// fn world(fake: Arc<dyn Fake>, rules: AuthRules, token: &str) -> Sandbox {
+///     let rules = AuthRules { redirect_uris: vec!["https://acme.dev/callback".into()], ..rules };
 ///     Sandbox::new().with(Arc::new(WithLogin::new(AuthServer::new(rules), fake, token)))
 /// }
 /// ```

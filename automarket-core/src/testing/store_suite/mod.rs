@@ -18,6 +18,7 @@ mod gates;
 mod jobs;
 mod leases;
 mod measurements;
+mod numbers;
 mod publications;
 mod samples;
 mod schedules;
@@ -133,6 +134,7 @@ pub fn store_cases() -> Vec<StoreCase> {
         flows::cases(),
         gates::cases(),
         jobs::cases(),
+        numbers::cases(),
         leases::cases(),
         measurements::cases(),
         publications::cases(),

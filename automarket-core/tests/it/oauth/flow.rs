@@ -1,6 +1,7 @@
 use automarket_core::{
-    Secret,
+    Result, Secret, Url,
     oauth::{App, authorize_url, rule},
+    testing::LoginUnderTest,
 };
 
 use super::platforms::{KEY, cases};
@@ -29,14 +30,18 @@ async fn each_platform_is_data() {
     }
 }
 
+/// Where the browser is sent.
+fn to(login: &LoginUnderTest, app: &App, back: &str) -> Result<Url> {
+    let (state, verifier) = (Secret::new("s"), Secret::new(VERIFIER));
+    authorize_url(&login.provider, app, back, None, &state, &verifier)
+}
+
 #[test]
 fn an_app_is_called_back_where_it_is_registered_and_nowhere_else() {
     let login = cases().remove(0).login;
-    let app = login.app.redirect_uri(REDIRECT);
-    let (state, verifier) = (Secret::new("s"), Secret::new(VERIFIER));
-    let to = |uri| authorize_url(&login.provider, &app, uri, None, &state, &verifier);
-    assert!(to(REDIRECT).is_ok());
-    let refused = to("https://acme.dev/callback/other").unwrap_err();
+    let app = login.app.clone().redirect_uri(REDIRECT);
+    assert!(to(&login, &app, REDIRECT).is_ok());
+    let refused = to(&login, &app, "https://acme.dev/callback/other").unwrap_err();
     assert_eq!(refused.rule(), Some(rule::REDIRECT_URI));
 }
 
@@ -46,7 +51,6 @@ fn an_instance_is_https_and_no_more_than_an_address() {
         .into_iter()
         .find(|case| case.name == "mautic")
         .unwrap();
-    let (state, verifier) = (Secret::new("s"), Secret::new(VERIFIER));
     for site in [
         "http://mkt.acme.dev",
         "https://mkt.acme.dev/?a=",
@@ -57,14 +61,7 @@ fn an_instance_is_https_and_no_more_than_an_address() {
         "",
     ] {
         let app = App::new("app", "secret").place("site", site);
-        let url = authorize_url(
-            &case.login.provider,
-            &app,
-            REDIRECT,
-            None,
-            &state,
-            &verifier,
-        );
+        let url = to(&case.login, &app, REDIRECT);
         assert_eq!(url.unwrap_err().rule(), Some(rule::PLACE), "{site}");
     }
 }
@@ -75,20 +72,12 @@ fn a_tenant_of_entra_stays_one_segment() {
         .into_iter()
         .find(|case| case.name == "dynamics")
         .unwrap();
-    let (state, verifier) = (Secret::new("s"), Secret::new(VERIFIER));
     let app = App::public("app")
         .key(KEY)
         .place("org", "https://a.crm.dynamics.com");
     let of = |tenant: &str| {
         let app = app.clone().place("tenant", tenant);
-        authorize_url(
-            &case.login.provider,
-            &app,
-            REDIRECT,
-            None,
-            &state,
-            &verifier,
-        )
+        to(&case.login, &app, REDIRECT)
     };
     assert_eq!(of("a/b").unwrap().path(), "/a%2Fb/oauth2/v2.0/authorize");
     assert!(of("..").is_err());

@@ -5,10 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::harness::{PublisherUnderTest, err, ok};
+use super::harness::PublisherUnderTest;
 use crate::{
     Context, Error, ErrorKind, Intent, Lookup, Outcome, Receipt, Retry,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        outcome::{err, ok},
+    },
 };
 
 /// Each fault on the publishing request ends in the state that is true (DESIGN, section 5), and the next

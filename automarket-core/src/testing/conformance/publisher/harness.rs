@@ -7,9 +7,8 @@ use http::Method;
 
 use crate::{
     Context, Credential, Delivery, Error, Intent, Outcome, Post, Profile, Publisher, Receipt,
-    Result,
     publisher::rules_for,
-    testing::{ManualClock, Sandbox},
+    testing::{ManualClock, Sandbox, outcome::ok},
 };
 
 /// A publisher in its world. Each case wants a fresh one.
@@ -116,19 +115,5 @@ impl Debug for PublisherUnderTest {
         f.debug_struct("PublisherUnderTest")
             .field("profile", &self.publisher.profile().name)
             .finish_non_exhaustive()
-    }
-}
-
-pub(super) fn ok<T>(result: Result<T>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("{what}: {error:?}"),
-    }
-}
-
-pub(super) fn err<T: Debug>(result: Result<T>, what: &str) -> Error {
-    match result {
-        Err(error) => error,
-        Ok(value) => panic!("{what} should have failed, and gave {value:?}"),
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::harness::{PublisherUnderTest, err, ok};
+use super::harness::PublisherUnderTest;
 use crate::{
     ErrorKind, Outcome, Post,
     content::Media,
-    testing::{Fault, FaultRule},
+    testing::{
+        Fault, FaultRule,
+        outcome::{err, ok},
+    },
 };
 
 /// A lost post that never arrived is not taken for another one of the same words that the account published just before:
