@@ -21,6 +21,7 @@ use crate::{
 /// Why a draft cannot be looked up.
 pub(crate) const UNLISTED: &str =
     "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
+
 /// A post on its way.
 pub(crate) struct Draft<'a> {
     pub(crate) cx: &'a Context,

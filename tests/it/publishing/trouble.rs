@@ -209,3 +209,23 @@ async fn what_a_platform_calls_wrong_is_no_trouble_of_ours() {
         assert_eq!(end.state, PublicationState::Rejected);
     }
 }
+
+/// Those of a platform's `Config` are days of trouble in a row: an answer in between begins them anew.
+#[tokio::test]
+async fn an_answer_begins_the_days_of_grace_anew() {
+    let moved = || Error::new(ErrorKind::Config, "moved").with_platform(&Platform::X);
+    for world in worlds().await {
+        let post = world.accepted().await;
+        for _ in 0..2 {
+            for _ in 0..140 {
+                let state = world.polled(post, moved()).await;
+                assert_eq!(state, PublicationState::Accepted);
+            }
+            let handle = world.only(post).await.handle.unwrap();
+            let answer = Outcome::Accepted(handle);
+            world.publisher.poll_answer(Ok(answer));
+            world.clock.advance(chrono::Duration::hours(7));
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
+        }
+    }
+}

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use automarket_connector_instagram::Login;
 use automarket_core::{
-    Context, ErrorKind, Post, Publisher, Retry,
+    Context, ErrorKind, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
     http_types::Method,
     testing::{Fault, FaultRule, TokioClock},
 };
+
+use serde_json::json;
 
 use crate::world::{World, done, film, hello, photo, story, with_options};
 
@@ -305,6 +307,20 @@ async fn a_lost_answer_is_told_by_the_containers_status() {
         assert_eq!(again, receipt);
         assert_eq!(world.effects().len(), others + 1);
     }
+}
+
+/// Such a receipt of an older version says it by naming its container.
+#[tokio::test(start_paused = true)]
+async fn an_older_receipt_that_names_a_container_is_no_posts() {
+    let world = World::of_login(Login::Facebook);
+    let mut receipt = Receipt::new("17900000000000001");
+    receipt.data = json!({"container": receipt.remote_id});
+    let error = world.instagram.delete(&world.cx(), &receipt).await;
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::NotFound, Retry::Never)
+    );
 }
 
 #[tokio::test(start_paused = true)]
