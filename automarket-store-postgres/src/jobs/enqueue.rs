@@ -25,8 +25,8 @@ use crate::{
 // claim does, and in no function, whose way costs a lone job as much. How long they wait is what put_alike is set to.
 const PUT_ONE: &str = "INSERT INTO automarket.queue
         (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
-    SELECT $1, first.place << 20, $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, $7::text::json
-    FROM (SELECT nextval('automarket.places') AS place, set_config('lock_timeout', '3s', true)) first";
+    VALUES ($1, CASE WHEN set_config('lock_timeout', '3s', true) <> '' THEN nextval('automarket.places') << 20 END,
+        $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, $7::text::json)";
 const PUT_SEVERAL: &str = "INSERT INTO automarket.queue
         (id, place, line, run_at, created_at, max_attempts, priority, kind, tenant, payload)
     SELECT g.id, (first.place << 20) + g.n, $2, automarket.clock(), automarket.clock(), $3, $4, $5, $6, g.payload::json
