@@ -368,7 +368,9 @@ impl Shift {
             return None;
         }
         let most = self.worker.concurrency;
-        let free = most.saturating_sub(self.running.len());
+        // By halves, where there are many: while one half is taken, the other runs.
+        let half = most.div_ceil(2).max(100);
+        let free = most.saturating_sub(self.running.len()).min(half);
         let full = self.full();
         let kinds = self.known(|kind| !full.contains(&kind));
         if free == 0 || unwritten >= most || kinds.is_empty() {

@@ -14,7 +14,7 @@ use automarket_core::{
     steps::Steps,
     store::{Job, Lease, LeaseToken},
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
@@ -59,17 +59,16 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, time: Duration, sto
 async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<End> {
     let job = &lease.job;
     let steps: Arc<dyn Steps> = Arc::new(JobSteps::new(engine, lease, time));
-    if job.kind == PUBLISH_JOB {
-        return send::run(engine, job, steps).await;
-    }
-    if job.kind == DELETE_JOB {
-        return delete::run(engine, job, steps).await;
-    }
-    if job.kind == MEASURE_JOB {
-        return measure::run(engine, job).await;
-    }
-    if job.kind == KEEP_ALIVE_JOB {
-        return engine.accounts.keep_alive(job).await;
+    // Boxed, since what they need, some 16 KB, would be put aside for each job of the host's own.
+    let ours: Option<BoxFuture<'_, Result<End>>> = match job.kind.as_str() {
+        PUBLISH_JOB => Some(send::run(engine, job, steps.clone()).boxed()),
+        DELETE_JOB => Some(delete::run(engine, job, steps.clone()).boxed()),
+        MEASURE_JOB => Some(measure::run(engine, job).boxed()),
+        KEEP_ALIVE_JOB => Some(engine.accounts.keep_alive(job).boxed()),
+        _ => None,
+    };
+    if let Some(ours) = ours {
+        return ours.await;
     }
     let (watch, tenant) = (engine.watch.clone(), job.tenant.clone());
     let run = Run::new(job.id, job.tenant.clone(), steps, engine.clock.clone())
