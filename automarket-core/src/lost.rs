@@ -1,11 +1,13 @@
-//! Which of what a platform lists is the post that was lost: platforms have no keys, and two posts may say the same.
+//! What is looked for after a lost answer, and which of what a platform lists it is: platforms have no keys, and two
+//! posts may say the same.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Context, Error, ErrorKind, Result};
+use crate::{Context, Error, ErrorKind, Intent, Result};
 
 /// How far our clock and the platform's may differ.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -73,7 +75,54 @@ impl Alike {
     }
 }
 
+/// What the step keeps that is the beginning of a sending.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Begun<T> {
+    Saying(DateTime<Utc>, T),
+    /// As versions before kept it.
+    At(DateTime<Utc>),
+}
+
 impl Context {
+    /// Begins a sending, before anything of it is public: the step of this name keeps when that is, and what is said.
+    /// Whoever goes on with the same steps is told what was kept. So what is looked for is what was sent, even after an
+    /// update that makes other words of the same post, and nothing is sent twice.
+    ///
+    /// `said` is what a look compares: the words as they are sent, a link. Later versions read it, so a field that is added
+    /// to it needs a default. It is also the answer where only the instant was kept, as by versions before.
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub async fn begin<T>(&self, step: &str, said: T) -> Result<(DateTime<Utc>, T)>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self.ended(step).await? {
+            Some(Begun::Saying(at, said)) => Ok((at, said)),
+            Some(Begun::At(at)) => Ok((at, said)),
+            None => self.step(step, || async { Ok((self.now(), said)) }).await,
+        }
+    }
+
+    /// What [`begin`](Self::begin) kept of this intent, for [`Publisher::find`](crate::Publisher::find); `said` where the
+    /// context has no steps of it.
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub async fn begun<T>(&self, step: &str, intent: &Intent, said: T) -> Result<T>
+    where
+        T: DeserializeOwned,
+    {
+        if self.key() != Some(&*intent.key) {
+            return Ok(said);
+        }
+        Ok(match self.ended(step).await? {
+            Some(Begun::Saying(_, kept)) => kept,
+            Some(Begun::<T>::At(_)) | None => said,
+        })
+    }
+
     /// Sets who knows which posts are other publications', so that none is taken for a lost one.
     #[must_use]
     pub fn with_taken(mut self, taken: Arc<dyn Taken>) -> Self {
@@ -145,7 +194,40 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{ManualClock, Script};
+    use crate::{
+        Post,
+        steps::{MemorySteps, Steps as _},
+        testing::{ManualClock, Script},
+    };
+
+    #[tokio::test]
+    async fn what_a_sending_says_is_what_it_said_when_it_began() {
+        let cx = Context::new(Script::new()).with_key("key");
+        let words = |n: u8| vec![format!("Hello ({n})")];
+        let kept = async |cx: &Context, key: &str| {
+            let intent = Intent {
+                key: key.to_owned(),
+                post: Post::text("Hello"),
+                at: at(0),
+            };
+            cx.begun("x.begun", &intent, words(2)).await.unwrap()
+        };
+        assert_eq!(kept(&cx, "key").await, words(2));
+        let began = cx.begin("x.begun", words(1)).await.unwrap();
+        assert_eq!(began.1, words(1));
+        assert_eq!(cx.begin("x.begun", words(2)).await.unwrap(), began);
+        assert_eq!(kept(&cx, "key").await, words(1));
+        assert_eq!(kept(&cx, "another").await, words(2));
+
+        // As it stands in rows of before.
+        let steps = MemorySteps::default();
+        let row = serde_json::json!({ "kept": at(0) });
+        steps.put("x.begun", &row).await.unwrap();
+        let cx = cx.with_steps(Arc::new(steps));
+        let began = cx.begin("x.begun", words(2)).await.unwrap();
+        assert_eq!(began, (at(0), words(2)));
+        assert_eq!(kept(&cx, "key").await, words(2));
+    }
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()

@@ -57,7 +57,8 @@ pub trait Publisher: Send + Sync {
     /// Publishes the post as [`Context::account`] says it (`post.content_for`), in the way of
     /// `post.delivery`. Every write that makes something public stands in a [`Context::once`] whose `find`
     /// looks it up ([`Lookup::into_once`] fits there); the calls before it stand in a [`Context::step`]. So
-    /// a second call with the same steps goes on where the first stopped, and repeats nothing blindly.
+    /// a second call with the same steps goes on where the first stopped, and repeats nothing blindly. A look that goes by
+    /// the words compares what [`Context::begin`] kept.
     ///
     /// `Ok(Done)`: public. `Ok(Accepted)`: taken, not public yet; ask with [`poll`](Self::poll).
     /// `Err` is a rejection, or unknown when its `retry()` is `Reconcile`.
@@ -69,7 +70,7 @@ pub trait Publisher: Send + Sync {
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
 
     /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that
-    /// [`publish`](Self::publish) would have left.
+    /// [`publish`](Self::publish) would have left; the text is that of [`Context::begun`].
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup>;
 
     /// What came of a published post, as of now.

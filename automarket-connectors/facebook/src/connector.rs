@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     FacebookConfig, PLATFORM,
     api::Api,
-    find::{Place, Sent, find, holds},
+    find::{BEGUN, Place, Said, Sent, find, holds},
     kind::Kind,
     rules,
     send::{Draft, UNLISTED, done},
@@ -117,17 +117,18 @@ impl Facebook {
         let options = rules::options(&content)?;
         cx.intends("facebook", &(&content, delivery))?;
         // Once begun, a time that has come nearer is no reason to stop.
-        let begin = || async {
-            if let Delivery::At(due) = delivery {
-                rules::require_time(due, cx.now())?;
-            }
-            Ok(cx.now())
-        };
+        if let Delivery::At(due) = delivery
+            && cx.ended::<Value>(BEGUN).await?.is_none()
+        {
+            rules::require_time(due, cx.now())?;
+        }
+        let said = Said::of(&content, &self.profile);
+        let (begun, said) = cx.begin(BEGUN, said).await?;
         let draft = Draft {
             cx,
             api: &api,
-            text: content.final_text(&self.profile),
-            begun: cx.step("facebook.begun", begin).await?,
+            said,
+            begun,
             delivery,
             content: &content,
             options: &options,
@@ -146,8 +147,9 @@ impl Facebook {
         let content = content(cx, &intent.post);
         let options = rules::options(&content)?;
         let delivery = intent.post.delivery;
-        let text = content.final_text(&self.profile);
-        if text.trim().is_empty() {
+        let said = Said::of(&content, &self.profile);
+        let said = cx.begun(BEGUN, intent, said).await?;
+        if said.text.trim().is_empty() {
             return Ok(Lookup::CannotTell(
                 "a post without text cannot be told from others".to_owned(),
             ));
@@ -158,8 +160,8 @@ impl Facebook {
             (true, true) => Kind::Reel,
         };
         let sent = Sent {
-            text: &text,
-            link: content.link.as_ref().map(|link| link.as_str()),
+            text: &said.text,
+            link: said.link.as_deref(),
             photos: content.media.is_empty().then_some(&[]),
         };
         for place in kind.places(delivery) {

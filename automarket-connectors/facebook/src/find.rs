@@ -2,16 +2,38 @@
 
 use automarket_connector_graph::Within;
 use automarket_core::{
-    Alike, Context, Delivery, Result, Url,
+    Alike, Content, Context, Delivery, Profile, Result, Url,
     chrono::{DateTime, Utc},
     text::entities,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     api::Api,
     wire::{Attachment, Listed, time},
 };
+
+/// The step that keeps when a post was begun, and what it says.
+pub(crate) const BEGUN: &str = "facebook.begun";
+
+/// What a post says, as it is sent.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) link: Option<String>,
+    pub(crate) comment: Option<String>,
+}
+
+impl Said {
+    pub(crate) fn of(content: &Content, profile: &Profile) -> Self {
+        Self {
+            text: content.final_text(profile),
+            link: content.link.as_ref().map(ToString::to_string),
+            comment: content.first_comment.clone(),
+        }
+    }
+}
 
 /// What a post said when it was sent.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use automarket_core::{
 use crate::{
     FacebookOptions, PLATFORM,
     api::Api,
-    find::{Sent, find, same},
+    find::{Said, Sent, find, same},
     kind::Kind,
     media,
     wire::{self, Comment},
@@ -28,7 +28,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) api: &'a Api<'a>,
     pub(crate) content: &'a Content,
     pub(crate) options: &'a FacebookOptions,
-    pub(crate) text: String,
+    pub(crate) said: Said,
     pub(crate) begun: DateTime<Utc>,
     pub(crate) delivery: Delivery,
     /// Whether it may have been sent before.
@@ -50,8 +50,7 @@ impl Draft<'_> {
         let send = || async { self.send(&photos).await.map(made) };
         let (id, at) = cx.once("facebook.post", look, send).await?;
         let outcome = Kind::Post.made(id.clone(), self.begun, at, self.delivery);
-        let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.content.first_comment)
-        else {
+        let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.said.comment) else {
             return Ok(outcome);
         };
         let look = || self.look_for_comment(&id, comment);
@@ -64,7 +63,7 @@ impl Draft<'_> {
 
     /// The link that is sent; photos take its place.
     fn link(&self, photos: &[String]) -> Option<&str> {
-        let link = self.content.link.as_ref().map(|link| link.as_str());
+        let link = self.said.link.as_deref();
         link.filter(|_| photos.is_empty())
     }
 
@@ -72,7 +71,7 @@ impl Draft<'_> {
         let link = self.link(photos);
         let call = self
             .api
-            .feed(&self.text, link, photos, self.options, self.delivery)?;
+            .feed(&self.said.text, link, photos, self.options, self.delivery)?;
         match self.api.graph.make(self.cx, call).await {
             Ok(id) => Ok(id),
             // It did go through, and the look did not show it.
@@ -89,7 +88,7 @@ impl Draft<'_> {
     /// Looks for what an earlier attempt may have left.
     async fn look(&self, photos: &[String]) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
-        if self.text.trim().is_empty() {
+        if self.said.text.trim().is_empty() {
             return Err(Error::new(
                 ErrorKind::CannotTell,
                 "a post without text cannot be told from others",
@@ -107,7 +106,7 @@ impl Draft<'_> {
         let (begun, delivery) = (self.begun, self.delivery);
         let uploaded = media::all_photos(self.cx).await?;
         let sent = Sent {
-            text: &self.text,
+            text: &self.said.text,
             link: self.link(photos),
             photos: Some(&uploaded),
         };
@@ -144,6 +143,7 @@ impl Draft<'_> {
 
     pub(crate) async fn video(&self, profile: &Profile) -> Result<Outcome> {
         let (cx, api, reel) = (self.cx, self.api, self.options.reel);
+        let text = &self.said.text;
         let bring = || media::video(cx, api, self.content, profile, reel);
         let uploaded = cx.step("facebook.video", bring).await?;
         // One upload makes one video, whatever is asked for twice.
@@ -158,9 +158,9 @@ impl Draft<'_> {
         };
         let ask = || async {
             let call = if reel {
-                api.reel_finish(&uploaded.video, &self.text, self.options, self.delivery)?
+                api.reel_finish(&uploaded.video, text, self.options, self.delivery)?
             } else {
-                api.video_finish(&uploaded.session, &self.text, self.options, self.delivery)?
+                api.video_finish(&uploaded.session, text, self.options, self.delivery)?
             };
             let done = done(api.graph.did(cx, call).await?, "videos.finish");
             done.map_err(|error| error.with_retry(Retry::Reconcile))

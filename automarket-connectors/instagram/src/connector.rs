@@ -10,7 +10,6 @@ use automarket_core::{
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
-    content::MediaKind,
     publisher::{require, undeclared},
     store::Account,
 };
@@ -22,7 +21,7 @@ use crate::{
     api::Api,
     container::{self, Ready, Stage},
     error::{BLOCKED, DEAD, GONE, blocked, quota, refine},
-    find::{find, holds, same},
+    find::{BEGUN, Begun, Said, find, holds, same},
     rules,
     wire::{self, Comment, Me, Named, Page, Quotas},
 };
@@ -107,9 +106,13 @@ impl Instagram {
         let options: InstagramOptions = content.options()?;
         cx.intends("instagram", &(&content, post.delivery))?;
         let begin = || self.begin(cx, &api, content.clone());
-        let (begun, kinds) = cx.step("instagram.begun", begin).await?;
-        for (media, kind) in content.media.iter_mut().zip(kinds) {
+        let kept: Begun = cx.step(BEGUN, begin).await?;
+        let begun = kept.at;
+        for (media, kind) in content.media.iter_mut().zip(kept.kinds) {
             media.kind = kind;
+        }
+        if let Some(said) = kept.said {
+            (content.text, content.first_comment) = (said.caption, said.comment);
         }
         let sending = Sending {
             cx,
@@ -160,18 +163,16 @@ impl Instagram {
         Err(container::refused(&why))
     }
 
-    /// Looks into the media and at the quota before anything is made: when that was, and what the media is.
-    async fn begin(
-        &self,
-        cx: &Context,
-        api: &Api<'_>,
-        mut content: Content,
-    ) -> Result<(DateTime<Utc>, Vec<MediaKind>)> {
+    /// Looks into the media and at the quota before anything is made.
+    async fn begin(&self, cx: &Context, api: &Api<'_>, mut content: Content) -> Result<Begun> {
         content.inspect(cx, &self.profile.media).await?;
         rules::require(&content, &self.profile)?;
         within_quota(cx, api).await?;
-        let kinds = content.media.iter().map(|media| media.kind).collect();
-        Ok((cx.now(), kinds))
+        Ok(Begun {
+            at: cx.now(),
+            kinds: content.media.iter().map(|media| media.kind).collect(),
+            said: Some(Said::of(&content)),
+        })
     }
 
     async fn lookup(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
@@ -179,12 +180,13 @@ impl Instagram {
         let api = self.api(cx, &config)?;
         let content = content(cx, &intent.post);
         let options: InstagramOptions = content.options()?;
-        let caption = content.text.trim_end();
+        let said = Begun::kept(cx, intent).await?;
+        let caption = said.unwrap_or_else(|| Said::of(&content)).caption;
         let cannot_tell = |why: &str| Ok(Lookup::CannotTell(why.to_owned()));
         if options.story || caption.is_empty() {
             return cannot_tell("a story, or what has no caption, cannot be told from others");
         }
-        let found = match find(cx, &api, caption, intent.at).await {
+        let found = match find(cx, &api, &caption, intent.at).await {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::CannotTell => {
                 return cannot_tell(error.message());

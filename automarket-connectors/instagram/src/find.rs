@@ -2,11 +2,54 @@
 
 use automarket_connector_graph::Within;
 use automarket_core::{
-    Alike, Context, Result,
+    Alike, Content, Context, Intent, Result,
     chrono::{DateTime, Utc},
+    content::MediaKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{api::Api, wire::Media};
+
+/// The step that keeps what is known before anything is made.
+pub(crate) const BEGUN: &str = "instagram.begun";
+
+/// What is kept before anything is made.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    pub(crate) at: DateTime<Utc>,
+    /// What the media is.
+    pub(crate) kinds: Vec<MediaKind>,
+    /// The version before kept the two above, as a pair.
+    #[serde(default)]
+    pub(crate) said: Option<Said>,
+}
+
+/// What is said, as it is sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) caption: String,
+    pub(crate) comment: Option<String>,
+}
+
+impl Begun {
+    /// What was said of this intent, where the context has steps of it.
+    pub(crate) async fn kept(cx: &Context, intent: &Intent) -> Result<Option<Said>> {
+        if cx.key() != Some(&*intent.key) {
+            return Ok(None);
+        }
+        let kept: Option<Self> = cx.ended(BEGUN).await?;
+        Ok(kept.and_then(|kept| kept.said))
+    }
+}
+
+impl Said {
+    pub(crate) fn of(content: &Content) -> Self {
+        Self {
+            caption: content.text.trim_end().to_owned(),
+            comment: content.first_comment.clone(),
+        }
+    }
+}
 
 /// The media of this caption that was begun at this instant.
 ///
@@ -61,4 +104,17 @@ pub(crate) async fn holds(
 /// Whether two texts are the same but for white space.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_version_before_is_read() {
+        let row = serde_json::json!(["2026-11-20T09:00:00Z", ["image", "video"]]);
+        let begun: Begun = serde_json::from_value(row).unwrap();
+        assert_eq!(begun.kinds, [MediaKind::Image, MediaKind::Video]);
+        assert!(begun.said.is_none());
+    }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicBool;
 
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
-    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Url, async_trait,
     check::Finding,
     publisher::{about_post, require, undeclared},
     store::Account,
@@ -14,7 +14,7 @@ use crate::{
     api::Api,
     author::{Author, is_member},
     error::{ask, is_gone, send},
-    find::{Sent, cannot_tell, find_post},
+    find::{BEGUN, Said, Sent, cannot_tell, find_post},
     identify::identities,
     measure::metrics,
     media::{self, Brought},
@@ -74,15 +74,15 @@ impl LinkedIn {
             return Err(undeclared(&self.profile, "posts.create"));
         }
         cx.intends("linkedin", &(&content, post.delivery))?;
-        let begun = cx.step("linkedin.begun", || async { Ok(cx.now()) }).await?;
+        let said = Said::of(&content, &self.profile);
+        let (begun, said) = cx.begin(BEGUN, said).await?;
         let brought = media::bring(cx, &api, &author, &content, &self.profile).await?;
-        let attached = attached(&content, &options, &brought);
-        let text = content.final_text(&self.profile);
+        let attached = attached(&content, said.link.as_ref(), &options, &brought);
         let posting = Posting {
             cx,
             api: &api,
             author: &author,
-            text: &text,
+            commentary: &said.commentary,
             content: attached.as_ref(),
             options: &options,
             draft,
@@ -96,7 +96,7 @@ impl LinkedIn {
         if draft {
             return Ok(Outcome::Accepted(handle(urn)));
         }
-        let commented = content.first_comment.is_some();
+        let commented = said.comment.is_some();
         if !posting.is_public(&urn, commented).await? {
             let data = if commented {
                 json!({UNCOMMENTED: true})
@@ -108,7 +108,7 @@ impl LinkedIn {
                 ..handle(urn)
             }));
         }
-        let Some(text) = &content.first_comment else {
+        let Some(text) = &said.comment else {
             return Ok(Outcome::Done(receipt(urn)));
         };
         let commenting = Commenting {
@@ -130,11 +130,12 @@ impl LinkedIn {
         let api = self.api(cx)?;
         let author = Author::of(cx, &api).await?;
         let content = content(cx, &intent.post);
-        let text = content.final_text(&self.profile);
+        let said = Said::of(&content, &self.profile);
+        let said = cx.begun(BEGUN, intent, said).await?;
         let options: LinkedInOptions = content.options()?;
-        let attached = attached(&content, &options, &Brought::default());
+        let attached = attached(&content, said.link.as_ref(), &options, &Brought::default());
         let sent = Sent {
-            text: &text,
+            commentary: &said.commentary,
             content: attached.as_ref(),
             unknown_files: !content.media.is_empty(),
         };
@@ -154,13 +155,13 @@ impl LinkedIn {
             "the post is there without its comment; publishing with the same steps goes on";
         let urn = post.id.clone();
         if !post.is_public() {
-            return match content.first_comment {
+            return match said.comment {
                 Some(_) => Err(cannot_tell(missing)),
                 None => Ok(Lookup::Found(Outcome::Accepted(handle(urn)))),
             };
         }
         let mut found = receipt(urn.clone());
-        if let Some(text) = &content.first_comment {
+        if let Some(text) = &said.comment {
             let commenting = Commenting {
                 cx,
                 api: &api,
@@ -276,7 +277,12 @@ fn content(cx: &Context, post: &Post) -> Content {
 }
 
 /// What stands beside the text: one thing at the most. All of it is plain, only the text is escaped.
-fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> Option<Value> {
+fn attached(
+    content: &Content,
+    link: Option<&Url>,
+    options: &LinkedInOptions,
+    brought: &Brought,
+) -> Option<Value> {
     let alt = |index: usize| {
         let alt = content.media.get(index)?.alt.as_deref()?.trim();
         (!alt.is_empty()).then(|| alt.to_owned())
@@ -307,7 +313,7 @@ fn attached(content: &Content, options: &LinkedInOptions, brought: &Brought) -> 
             "settings": {"duration": poll.days.as_str()},
         }}));
     }
-    let link = content.link.as_ref()?;
+    let link = link?;
     let title = options.title.as_deref().or(link.host_str());
     let mut article = json!({"source": link.as_str()});
     set(&mut article, "title", title);

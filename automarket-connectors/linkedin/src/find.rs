@@ -1,11 +1,12 @@
 //! Looking for what was sent among an author's own posts.
 
 use automarket_core::{
-    Alike, Context, Error, ErrorKind, Result, Url,
+    Alike, Content, Context, Error, ErrorKind, Profile, Result, Url,
     chrono::{DateTime, Utc},
     profile::Markup,
     text::escape,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -19,10 +20,33 @@ use crate::{
 /// Pages that are read at the most.
 pub(crate) const PAGES: usize = 5;
 
+/// The step that keeps when a post was begun, and what it says.
+pub(crate) const BEGUN: &str = "linkedin.begun";
+
+/// What a post says, as it is sent.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// Little text.
+    pub(crate) commentary: String,
+    pub(crate) link: Option<Url>,
+    pub(crate) comment: Option<String>,
+}
+
+impl Said {
+    pub(crate) fn of(content: &Content, profile: &Profile) -> Self {
+        let comment = content.first_comment.as_deref();
+        Self {
+            commentary: escape(&content.final_text(profile), Markup::LittleText),
+            link: content.link.clone(),
+            comment: comment.map(|text| text.trim().to_owned()),
+        }
+    }
+}
+
 /// What a post said when it was sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
-    pub(crate) text: &'a str,
+    pub(crate) commentary: &'a str,
     pub(crate) content: Option<&'a Value>,
     /// Whether it has files whose URNs are not known.
     pub(crate) unknown_files: bool,
@@ -40,7 +64,7 @@ pub(crate) async fn find_post(
     sent: Sent<'_>,
     begun: DateTime<Utc>,
 ) -> Result<Option<Post>> {
-    let wanted = plain(&escape(sent.text, Markup::LittleText));
+    let wanted = plain(sent.commentary);
     if wanted.is_empty() {
         return Err(cannot_tell(
             "a post without text cannot be told from the author's other ones",

@@ -8,9 +8,7 @@ use std::{
 use automarket_core::{
     Alike, Context, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
-    profile::Markup,
     steps::OVER,
-    text::escape,
 };
 use serde_json::Value;
 
@@ -33,7 +31,7 @@ pub(crate) struct Posting<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) api: &'a Api<'a>,
     pub(crate) author: &'a Author,
-    pub(crate) text: &'a str,
+    pub(crate) commentary: &'a str,
     pub(crate) content: Option<&'a Value>,
     pub(crate) options: &'a LinkedInOptions,
     /// Whether it is kept as a draft.
@@ -71,20 +69,19 @@ impl Posting<'_> {
 
     fn sent(&self) -> Sent<'_> {
         Sent {
-            text: self.text,
+            commentary: self.commentary,
             content: self.content,
             unknown_files: false,
         }
     }
 
     pub(crate) async fn send(&self) -> Result<String> {
-        let commentary = escape(self.text, Markup::LittleText);
         let (tries, pause) = UNSEEN;
         let mut tried = 1;
         loop {
             let call = self.api.create(
                 self.author,
-                &commentary,
+                self.commentary,
                 self.content,
                 self.options,
                 self.draft,
@@ -249,7 +246,7 @@ impl Commenting<'_> {
             let own = |comment: &Comment| comment.actor == self.author.urn();
             for comment in listed.into_iter().filter(own) {
                 let said = comment.message.text.trim();
-                let same = said == self.text.trim();
+                let same = said == self.text;
                 let like = shortened(said, self.text);
                 let id = comment.comment_urn.or(comment.id);
                 if same {
@@ -269,7 +266,7 @@ impl Commenting<'_> {
     /// The post was made a moment ago, and may not be seen yet.
     pub(crate) async fn send(&self) -> Result<String> {
         let write = || async {
-            let call = self.api.comment(self.author, self.post, self.text.trim())?;
+            let call = self.api.comment(self.author, self.post, self.text)?;
             let reply = send(self.cx, call).await?;
             let comment = reply.json::<Comment>().ok();
             let named = comment.and_then(|comment| comment.comment_urn.or(comment.id));

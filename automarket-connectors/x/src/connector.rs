@@ -24,6 +24,8 @@ use crate::{
     wire::{self, Created, Deleted, User},
 };
 
+/// The step that keeps when it was begun, and its texts.
+const BEGUN: &str = "x.begun";
 /// Why a part cannot be looked up.
 const WORDLESS: &str = "a post without text cannot be told from the account's other ones";
 
@@ -65,19 +67,19 @@ impl X {
             token: cx.token()?,
         };
         cx.intends("x", &(&content, post.delivery))?;
-        let begun = cx.step("x.begun", || async { Ok(cx.now()) }).await?;
+        let (begun, texts) = cx.begin(BEGUN, texts(&content, &profile)).await?;
+        let parts = chained(&content, &texts);
         // What is out needs its media no more, whatever became of that since.
         let media = match cx.ended::<String>(&step(0)).await? {
             Some(_) => Vec::new(),
             None => media::bring(cx, &api, &content, &profile).await?,
         };
-        let texts = texts(&content, &profile);
         let mut ids: Vec<String> = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let first = index == 0;
             let part = Part {
                 text,
-                reply_to: parent(&content, &options, &ids),
+                reply_to: parent(parts, &options, &ids),
                 media: if first { &media } else { &[] },
                 options: first.then_some(&options),
                 replies: options.replies.filter(|_| first),
@@ -98,7 +100,7 @@ impl X {
                 Err(error) if first => return Err(error),
                 Err(error) => {
                     let receipt = receipt(&config, ids);
-                    return Ok(Outcome::Done(match index > content.thread.len() {
+                    return Ok(Outcome::Done(match index >= parts {
                         true => receipt.commented(Err(error))?,
                         false => receipt.cut_short(error)?,
                     }));
@@ -124,6 +126,8 @@ impl X {
             Err(error) => return Err(error),
         };
         let texts = texts(&content, &rules::profile(&config));
+        let texts = cx.begun(BEGUN, intent, texts).await?;
+        let parts = chained(&content, &texts);
         if texts.iter().any(|text| text.trim().is_empty()) {
             return Ok(Lookup::CannotTell(WORDLESS.to_owned()));
         }
@@ -131,7 +135,7 @@ impl X {
         for (index, text) in texts.iter().enumerate() {
             let wanted = Wanted {
                 text,
-                reply_to: parent(&content, &options, &ids),
+                reply_to: parent(parts, &options, &ids),
                 quote: options.quote.as_deref().filter(|_| index == 0),
                 media: (index > 0 || content.media.is_empty()).then_some(&[]),
             };
@@ -289,6 +293,12 @@ fn texts(content: &Content, profile: &Profile) -> Vec<String> {
         .collect()
 }
 
+/// How many of these texts are the post and its thread: one that is left is the comment.
+fn chained(content: &Content, texts: &[String]) -> usize {
+    let comments = usize::from(content.first_comment.is_some());
+    texts.len().saturating_sub(comments)
+}
+
 /// The step that is the sending of a part.
 fn step(index: usize) -> String {
     format!("x.post.{index}")
@@ -296,8 +306,8 @@ fn step(index: usize) -> String {
 
 /// What the next part answers: the part before it, the comment the first part, and the first part whatever
 /// the post is said to answer.
-fn parent<'a>(content: &Content, options: &'a XOptions, sent: &'a [String]) -> Option<&'a str> {
-    if sent.len() > content.thread.len() {
+fn parent<'a>(parts: usize, options: &'a XOptions, sent: &'a [String]) -> Option<&'a str> {
+    if sent.len() >= parts {
         sent.first().map(String::as_str)
     } else {
         sent.last()

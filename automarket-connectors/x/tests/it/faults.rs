@@ -58,6 +58,25 @@ async fn a_process_that_ends_anywhere_in_a_thread_goes_on_at_the_next_part() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_thread_goes_on_with_the_parts_that_it_was_begun_with() {
+    for fault in [Fault::CutBefore, Fault::CutAfter] {
+        for request in 0..3 {
+            let world = World::new();
+            let rule = FaultRule::on("/2/tweets", fault.clone()).method(Method::POST);
+            world.sandbox.faults().add(rule.after(request));
+            let cx = world.cx().with_steps(Arc::new(MemorySteps::default()));
+            let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            // As another version would part it.
+            let mut parted = Post::text("One <first>\nTwo acme.dev");
+            parted.base.thread = Some(vec!["Three".into()]);
+            done(world.x.publish(&cx, &parted).await.unwrap());
+            assert_eq!(world.chain(), ["One <first>", "Two acme.dev", "Three"]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_expires_in_a_thread_stops_it_and_the_new_one_goes_on() {
     let world = World::new();

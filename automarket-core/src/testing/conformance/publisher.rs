@@ -14,6 +14,7 @@
 
 mod faults;
 mod harness;
+mod kept_words;
 mod same_words;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,6 +35,7 @@ pub use faults::{
     any_fault_at_any_write, faults_end_as_they_should,
 };
 pub use harness::PublisherUnderTest;
+pub use kept_words::what_was_sent_is_what_is_looked_for;
 pub use same_words::a_lost_post_is_no_other_of_the_same_words;
 
 /// Runs every case that needs nothing but the world, each in a fresh one.
@@ -58,6 +60,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     faults_end_as_they_should(&fresh).await;
     a_crash_at_any_request_leaves_one_effect(&fresh).await;
     a_lost_answer_is_settled_a_day_later(&fresh).await;
+    what_was_sent_is_what_is_looked_for(&fresh).await;
     a_lost_post_is_no_other_of_the_same_words(&fresh).await;
     polling_never_publishes(&fresh()).await;
     a_scheduled_post_becomes_public(&fresh()).await;
