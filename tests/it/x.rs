@@ -103,6 +103,27 @@ async fn a_thread_whose_answers_get_lost_is_sent_once() {
     assert_eq!(receipt.url, Some(url));
 }
 
+#[tokio::test]
+async fn what_is_edited_after_a_sending_that_failed_says_the_new_words() {
+    let (tenant, account, sandbox, clock) = world(json!({"username": "acme"})).await;
+    sandbox.fault("/2/tweets", Fault::StatusBefore(429));
+    let id = tenant.publish(Post::text("One"), [account.id], When::Now);
+    let id = id.await.unwrap();
+    let work = async || {
+        let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        let work = tenant.work_on(now.job, Duration::from_secs(30));
+        work.await.unwrap();
+        clock.advance(TimeDelta::minutes(20));
+        let [now] = tenant.publications(id).await.unwrap().try_into().unwrap();
+        now.state
+    };
+    assert_eq!(work().await, PublicationState::Scheduled);
+    tenant.edit(id, Post::text("Two")).await.unwrap();
+    assert_eq!(work().await, PublicationState::Published);
+    let effects = sandbox.effects(&PLATFORM);
+    assert_eq!((effects.len(), &effects[0]["text"]), (1, &json!("Two")));
+}
+
 /// X refuses the second sending as a repeat and lists nothing: what is over then is unknown, not missed, and only
 /// somebody who says so sends it once more.
 #[tokio::test(start_paused = true)]
