@@ -75,7 +75,12 @@ impl CrmProvider for Twenty {
     async fn find_contact(&self, cx: &Context, email: &str) -> Result<Option<Record>> {
         let email = rows::email(email)?;
         let site = self.site(cx)?;
-        let filter = format!("emails.primaryEmail[eq]:\"{email}\"");
+        let is = |email: &String| format!("emails.primaryEmail[eq]:\"{email}\"");
+        let mut filter: Vec<String> = rows::email_spellings(&email).iter().map(is).collect();
+        let filter = match filter.len() {
+            1 => filter.remove(0),
+            _ => format!("or({})", filter.join(",")),
+        };
         let call = site.list("people", &[("filter", &filter), ("limit", "2")])?;
         let page = wire::page(&site.send(cx, call).await?)?;
         page.records
@@ -103,7 +108,10 @@ impl CrmProvider for Twenty {
         }
         for chunk in people.items().chunks(MAX_BATCH) {
             let written = async {
-                let emails: Vec<_> = chunk.iter().map(|(email, ..)| email.clone()).collect();
+                let emails: Vec<_> = chunk
+                    .iter()
+                    .flat_map(|(email, ..)| rows::email_spellings(email))
+                    .collect();
                 let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
                 let find = |after: Option<&str>| site.people_by_email(&emails, &written, after);
                 let known = lookup(cx, &site, find, rows::email_of).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use automarket_core::{
-    Error, Result,
+    Error, Result, Url,
     crm::{Activity, CampaignPost, CampaignRecord, CampaignUtm, Company, Contact, Lead},
 };
 use serde_json::{Map, Value, json};
@@ -18,10 +18,10 @@ pub(crate) fn derived(object: &str, key: &str) -> String {
     Uuid::new_v5(&space, json!([object, key]).to_string().as_bytes()).to_string()
 }
 
-/// An address, trimmed and in lower case. Quoted local parts are not taken: what is left holds no
-/// character that has a meaning in a filter.
+/// An address, trimmed and in lower case, its domain as people read it: so Twenty keeps them. Quoted local
+/// parts are not taken: what is left holds no character that has a meaning in a filter.
 pub(crate) fn email(text: &str) -> Result<String> {
-    let email = text.trim().to_lowercase();
+    let email = as_kept(text);
     let odd = |c: char| c.is_control() || c.is_whitespace() || "\"\\,;:()<>[]".contains(c);
     let plain = email.len() <= 254
         && !email.chars().any(odd)
@@ -35,32 +35,64 @@ pub(crate) fn email(text: &str) -> Result<String> {
     }
 }
 
-/// A domain without scheme, path and port, in lower case.
+/// How an address may stand there: older servers keep it as it came.
+pub(crate) fn email_spellings(email: &str) -> Vec<String> {
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    let [ascii, read] = spellings(domain);
+    let mut both = vec![format!("{local}@{read}"), format!("{local}@{ascii}")];
+    both.dedup();
+    both
+}
+
+fn as_kept(email: &str) -> String {
+    let lower = email.trim().to_lowercase();
+    match lower.split_once('@') {
+        Some((local, domain)) => {
+            let [_, read] = spellings(domain.trim_end_matches('.'));
+            format!("{local}@{read}")
+        }
+        None => lower,
+    }
+}
+
+/// An international domain in ASCII and as people read it, by the rules of `URL`, which are Twenty's, too.
+/// What is no domain stays as it is.
+fn spellings(name: &str) -> [String; 2] {
+    let both = || {
+        let mut url = Url::parse("https://domain.invalid/").ok()?;
+        url.set_host(Some(name).filter(|name| !name.contains(':')))
+            .ok()?;
+        let read = url.origin().unicode_serialization();
+        let read = read.strip_prefix("https://")?.to_owned();
+        Some([url.domain()?.to_owned(), read])
+    };
+    both().unwrap_or_else(|| [name.to_owned(), name.to_owned()])
+}
+
+/// A domain without scheme, path and port, in ASCII and lower case.
 pub(crate) fn domain(text: &str) -> Result<String> {
     let lower = text.trim().to_lowercase();
     let rest = lower.split_once("://").map_or(&*lower, |(_, rest)| rest);
     let name = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    let name = name.trim_end_matches('.');
+    let [name, _] = spellings(name.trim_end_matches('.'));
     let odd = |c: char| c.is_control() || c.is_whitespace() || "\"\\,;()<>[]@".contains(c);
     if name.is_empty() || name.len() > 253 || name.chars().any(odd) {
         Err(invalid("domain", "a domain is written example.com"))
     } else {
-        Ok(name.to_owned())
+        Ok(name)
     }
 }
 
 /// How Twenty itself writes a domain, and the other ways in which it may stand there.
-pub(crate) fn domain_urls(domain: &str) -> [String; 3] {
-    [
-        format!("https://{domain}"),
-        format!("http://{domain}"),
-        domain.to_owned(),
-    ]
+pub(crate) fn domain_urls(domain: &str) -> Vec<String> {
+    let mut names = spellings(domain).to_vec();
+    names.dedup();
+    let ways = |name: String| [format!("https://{name}"), format!("http://{name}"), name];
+    names.into_iter().flat_map(ways).collect()
 }
 
 pub(crate) fn email_of(person: &Value) -> Option<String> {
-    let email = person.pointer("/emails/primaryEmail")?.as_str()?;
-    Some(email.trim().to_lowercase())
+    Some(as_kept(person.pointer("/emails/primaryEmail")?.as_str()?))
 }
 
 pub(crate) fn domain_of(company: &Value) -> Option<String> {

@@ -4,7 +4,7 @@ use automarket_connector_twenty::testing::FakeTwenty;
 use automarket_core::{
     CrmProvider as _, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Utc},
-    crm::Activity,
+    crm::{Activity, Company},
     http_types::Method,
 };
 use serde_json::{Value, json};
@@ -51,17 +51,20 @@ async fn upserts_match_unique_values_and_restore() {
     let (status, text) = refused(&world, Method::POST, "rest/people", person("a@x.io")).await;
     assert_eq!(status, Some(400));
     assert!(text.contains("duplicate entry"), "{text}");
-    // Another case is another value.
+    // Another case is the same address, another address another person.
+    let same = person("A@X.io");
+    let same = send(&world, Method::POST, "rest/people?upsert=true", same).await;
+    assert_eq!(same.unwrap()["data"]["createPerson"]["id"], json!(id));
     send(
         &world,
         Method::POST,
         "rest/people?upsert=true",
-        person("A@x.io"),
+        person("b@x.io"),
     )
     .await
     .unwrap();
     assert_eq!(world.effects(), 2);
-    let mut torn = person("A@x.io");
+    let mut torn = person("b@x.io");
     torn["id"] = json!(id);
     let (_, text) = refused(&world, Method::POST, "rest/people?upsert=true", torn).await;
     assert!(text.contains("Multiple records found"), "{text}");
@@ -233,4 +236,27 @@ async fn an_old_server_takes_activities_once() {
         (error.kind(), error.rule()),
         (ErrorKind::InvalidInput, Some("database"))
     );
+}
+
+#[tokio::test]
+async fn an_international_domain_is_one_company_and_one_address() {
+    let world = World::new();
+    let (twenty, cx) = (&world.twenty, &world.cx);
+    let mut ids = Vec::new();
+    for domain in ["müller.de", "XN--mller-kva.de", "https://Müller.de./"] {
+        let company = Company {
+            domain: domain.into(),
+            ..Company::default()
+        };
+        let results = twenty.upsert_companies(cx, &[company]).await.unwrap();
+        ids.push(results[0].as_ref().unwrap().id.clone());
+    }
+    for email in ["ann@müller.de", "Ann@xn--mller-kva.de."] {
+        let results = twenty.upsert_contacts(cx, &[contact(email)]).await.unwrap();
+        ids.push(results[0].as_ref().unwrap().id.clone());
+        let found = twenty.find_contact(cx, email).await.unwrap().unwrap();
+        assert_eq!(found.id, ids[3]);
+    }
+    ids.dedup();
+    assert_eq!((ids.len(), world.effects()), (2, 2));
 }
