@@ -47,6 +47,9 @@ const TROUBLE: [&str; 16] = [
     "getaddrinfo ",
 ];
 
+/// How a message begins that refuses the key itself. Twenty answers a revoked one with 403, as it does what a role may not do.
+const REVOKED: [&str; 1] = ["this api key is revoked"];
+
 /// How messages begin that are of a value, or of the database: Twenty does not say which.
 const UNCLEAR: [&str; 2] = ["data validation error", "canceling statement"];
 
@@ -73,10 +76,7 @@ pub(crate) fn graphql(reply: &Reply, body: &Value) -> Option<Error> {
     let text = first.to_string();
     let code = first["extensions"]["code"].as_str().unwrap_or_default();
     let error = refine(reply, &text).unwrap_or_else(|| match code {
-        "UNAUTHENTICATED" => reply.error(
-            ErrorKind::Unauthorized,
-            "the API key is expired, revoked or wrong",
-        ),
+        "UNAUTHENTICATED" => unauthorized(reply),
         "FORBIDDEN" => forbidden(reply),
         "NOT_FOUND" => reply.error(ErrorKind::NotFound, "no such record"),
         "BAD_USER_INPUT" | "GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" => reply.error(
@@ -172,6 +172,10 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         );
         return Some(error.with_retry(wait));
     }
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    if begins(text, &REVOKED) || status == 403 && body["error"] == "INVALID_JWT_TOKEN_TYPE" {
+        return Some(unauthorized(reply));
+    }
     if status == 401 || status == 403 || status == 429 {
         return None;
     }
@@ -226,6 +230,15 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         return Some(error.with_rule("database"));
     }
     None
+}
+
+fn unauthorized(reply: &Reply) -> Error {
+    reply
+        .error(
+            ErrorKind::Unauthorized,
+            "the API key is expired, revoked or wrong",
+        )
+        .with_remedy("make a new key in Settings -> APIs & Webhooks, or log in again")
 }
 
 fn forbidden(reply: &Reply) -> Error {

@@ -75,6 +75,9 @@ struct State {
     /// See [`FakeTwenty::old`].
     #[serde(default)]
     old: bool,
+    /// See [`FakeTwenty::revoke`].
+    #[serde(default)]
+    revoked: bool,
     objects: Vec<schema::Object>,
     records: BTreeMap<String, Vec<Record>>,
     /// The time of the last write: a transaction has one, and each is later than the one before, mostly in
@@ -118,6 +121,7 @@ impl FakeTwenty {
     fn with(old: bool) -> Self {
         Self(Mutex::new(State {
             old,
+            revoked: false,
             objects: schema::standard(old),
             records: BTreeMap::new(),
             stamp: None,
@@ -141,6 +145,11 @@ impl FakeTwenty {
         if let Err(Refusal(status, message)) = result {
             panic!("{status}: {message}");
         }
+    }
+
+    /// Revokes the API key.
+    pub fn revoke(&self) {
+        self.lock().revoked = true;
     }
 
     /// How many requests came.
@@ -179,6 +188,9 @@ impl Fake for FakeTwenty {
         let right = format!("Bearer {}", Self::TOKEN);
         if key.is_none_or(|key| key.as_bytes() != right.as_bytes()) {
             return refuse(&Refusal(401, "Token invalid.".into()));
+        }
+        if state.revoked {
+            return revoked(request.uri().path());
         }
         if let Err(refusal) = state.spend(now) {
             return refuse(&refusal);
@@ -254,6 +266,21 @@ impl State {
 /// A time as the database keeps it.
 fn iso(at: DateTime<Utc>) -> Value {
     json!(at.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// Not the 401 of a wrong key.
+fn revoked(path: &str) -> Response<Bytes> {
+    let message = "This API Key is revoked";
+    match path {
+        "/graphql" => json_reply(
+            200,
+            &json!({"errors": [{"message": message, "extensions": {"code": "FORBIDDEN"}}]}),
+        ),
+        _ => json_reply(
+            403,
+            &json!({"statusCode": 403, "error": "FORBIDDEN_EXCEPTION", "messages": [message]}),
+        ),
+    }
 }
 
 fn refuse(Refusal(status, message): &Refusal) -> Response<Bytes> {

@@ -61,6 +61,16 @@ async fn raw_passes_the_body_and_reads_errors_out_of_graphql() {
         let unclear = ["INTERNAL_SERVER_ERROR", "SOMETHING_NEW"].contains(&code);
         assert_eq!(error.is_unknown(), unclear, "{code}");
     }
+    // Of a key that is revoked it says so.
+    let body = json!({"errors": [{"message": "This API Key is revoked", "extensions": {"code": "FORBIDDEN"}}], "data": null});
+    let wire = Script::new()
+        .expect("POST", &format!("{BASE}/graphql"))
+        .reply(200, body.to_string());
+    let ann = [crate::contact("ann@example.com")];
+    let error = twenty().upsert_contacts(&wire.context(), &ann).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(error.remedy().unwrap().contains("new key"));
     let half = json!({"data": {"a": {"id": "1"}, "b": null}, "errors": [{"message": "no", "extensions": {"code": "BAD_USER_INPUT"}}]});
     let wire = Script::new()
         .expect("POST", &format!("{BASE}/graphql"))
@@ -108,6 +118,25 @@ async fn every_answer_has_its_class() {
         (
             403,
             error("Forbidden resource"),
+            ErrorKind::Forbidden,
+            Retry::Never,
+        ),
+        (
+            403,
+            r#"{"statusCode":403,"error":"FORBIDDEN_EXCEPTION","messages":["This API Key is revoked"]}"#.into(),
+            ErrorKind::Unauthorized,
+            Retry::Never,
+        ),
+        (
+            403,
+            r#"{"statusCode":403,"error":"INVALID_JWT_TOKEN_TYPE","messages":["Wrong type"]}"#.into(),
+            ErrorKind::Unauthorized,
+            Retry::Never,
+        ),
+        // A value that is quoted is no word on the key.
+        (
+            403,
+            error("No right to write 'This API Key is revoked'"),
             ErrorKind::Forbidden,
             Retry::Never,
         ),

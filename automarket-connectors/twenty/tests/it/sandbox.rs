@@ -260,3 +260,16 @@ async fn an_international_domain_is_one_company_and_one_address() {
     ids.dedup();
     assert_eq!((ids.len(), world.effects()), (2, 2));
 }
+
+#[tokio::test]
+async fn a_revoked_key_is_no_missing_right() {
+    let world = World::new();
+    world.fake.revoke();
+    let who = world.twenty.identify(&world.cx).await.unwrap_err();
+    let ann = [contact("ann@example.com")];
+    let written = world.twenty.upsert_contacts(&world.cx, &ann).await;
+    for error in [who, written.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(error.remedy().unwrap().contains("new key"));
+    }
+}
