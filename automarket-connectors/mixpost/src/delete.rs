@@ -11,7 +11,7 @@ use automarket_core::{
 use crate::{
     DeleteMode, Mixpost, MixpostPost, MixpostStatus, PLATFORM,
     connector::disconnected,
-    outcome::{failure, is_thread, on, outcome},
+    outcome::{TAKEN_OFF, failure, is_off, is_thread, on, outcome},
 };
 
 /// How long before its time Mixpost may be at a post already.
@@ -71,6 +71,9 @@ impl Mixpost {
             ));
         }
         let account = receipt.data["account"].as_u64();
+        if is_off(post, account) {
+            return Err(by_hand(TAKEN_OFF));
+        }
         let there = on(post, account);
         let known = |post: &MixpostPost| on(post, account).and_then(|there| there.knows_post);
         let unknown = failure(cx, post, account).filter(|e| e.kind() == ErrorKind::CannotTell);

@@ -129,10 +129,13 @@ fn is_trouble(text: &str) -> bool {
 }
 
 /// What to say of a post that is called published and that Mixpost knows nowhere: the job for its account broke, which
-/// leaves no error there, before the network took it or after.
+/// leaves no error there, before the network took it or after; or the account is not its any more.
 pub(crate) fn lost(post: &MixpostPost, account: Option<u64>) -> Option<Error> {
     is_lost(post, account).then(|| {
-        let message = "Mixpost calls the post published and knows none on the network";
+        let message = match is_off(post, account) {
+            true => TAKEN_OFF,
+            false => "Mixpost calls the post published and knows none on the network",
+        };
         Error::new(ErrorKind::CannotTell, message)
             .with_remedy("look on the network, and for failed jobs in Mixpost's queue")
     })
@@ -142,7 +145,17 @@ fn is_lost(post: &MixpostPost, account: Option<u64>) -> bool {
     // Of what TikTok keeps from the public, or has yet to review, it gives no id.
     let unknown =
         |there: &MixpostAccount| there.knows_post == Some(false) && there.provider != "tiktok";
-    post.status == MixpostStatus::Published && on(post, account).is_some_and(unknown)
+    post.status == MixpostStatus::Published
+        && (is_off(post, account) || on(post, account).is_some_and(unknown))
+}
+
+/// An account that is removed in Mixpost leaves all posts, also those that are out.
+pub(crate) const TAKEN_OFF: &str =
+    "somebody took the account off the post, or out of Mixpost: so it shows nothing of the network";
+
+/// Whether the post goes to other accounts, and not to this one. Until it is at work people may exchange them.
+pub(crate) fn is_off(post: &MixpostPost, account: Option<u64>) -> bool {
+    !post.accounts.is_empty() && on(post, account).is_none()
 }
 
 pub(crate) fn on(post: &MixpostPost, account: Option<u64>) -> Option<&MixpostAccount> {

@@ -1,6 +1,6 @@
 //! Taking down: never said of what is public, or still to be.
 
-use automarket_connector_mixpost::{DeleteMode, MixpostStatus, testing};
+use automarket_connector_mixpost::{DeleteMode, MixpostPostInput, MixpostStatus, testing};
 use automarket_core::{
     Context, Delivery, ErrorKind, Handle, Outcome, Platform, Publisher, Receipt, Retry,
     chrono::TimeDelta,
@@ -363,4 +363,42 @@ async fn older_instances_leave_the_post_on_the_network() {
         .add(read.method("GET".parse().unwrap()));
     let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+/// Mixpost lets people exchange the accounts of what is scheduled.
+#[tokio::test]
+async fn what_went_out_on_another_account_is_not_ours() {
+    let world = World::new();
+    let cx = world.x("k");
+    let ten = at("2026-11-20T10:00:00Z");
+    let receipt = accepted(&world, &cx, Delivery::At(ten)).await;
+    let uuid = &receipt.remote_id;
+    let exchanged = MixpostPostInput {
+        accounts: vec![testing::LINKEDIN_ACCOUNT],
+        versions: world.mixpost.get_post(&cx, uuid).await.unwrap().versions,
+        tags: Vec::new(),
+        at: Some(ten),
+    };
+    let exchanged = world.mixpost.update_post(&cx, uuid, &exchanged).await;
+    exchanged.unwrap();
+    let not_ours = async || {
+        let error = world.mixpost.delete(&cx, &receipt).await.unwrap_err();
+        let told = (error.kind(), error.retry());
+        assert_eq!(told, (ErrorKind::CannotTell, Retry::Never));
+        assert!(error.message().contains("the account"), "{error:?}");
+        assert_eq!(world.the_effect()["network"], "linkedin");
+    };
+    not_ours().await;
+    world.clock.advance(TimeDelta::hours(2));
+    let handle = Handle {
+        remote_id: uuid.clone(),
+        due: Some(ten),
+        data: receipt.data.clone(),
+    };
+    // An account that is removed in Mixpost leaves its posts, too, also after they went out.
+    let error = world.mixpost.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    assert!(error.message().contains("the account"), "{error:?}");
+    not_ours().await;
+    assert_eq!(world.the_effect()["state"], "published");
 }
