@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use automarket_core::{
-    Context, CrmProvider, Error, ErrorKind, Identity, Result, Retry, async_trait,
+    Context, CrmProvider, Error, Identity, Result, Retry, async_trait,
     crm::{
         Activity, CampaignRecord, CampaignRecorded, Changes, Company, Contact, CrmProfile, Field,
         Lead, Record, Upserted,
@@ -263,8 +263,8 @@ impl CrmProvider for Twenty {
         let site = self.site(cx)?;
         let call = site.archive(&schema::plural(object), id)?;
         match site.send(cx, call).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Err(error) if error::no_such_record(&error) => Ok(()),
+            archived => archived.map(drop),
         }
     }
 

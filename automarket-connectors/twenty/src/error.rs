@@ -56,6 +56,12 @@ const UNCLEAR: [&str; 2] = ["data validation error", "canceling statement"];
 /// The rule of an error that is [`UNCLEAR`].
 const UNCLEAR_RULE: &str = "database.unclear";
 
+/// How Twenty says that a record is not there; others say so of a path.
+const NO_RECORD: [&str; 1] = ["record not found"];
+
+/// The rule of an error that is [`NO_RECORD`].
+const NO_RECORD_RULE: &str = "record.not_found";
+
 /// The error of an answer that is no success.
 pub(crate) fn classify(reply: &Reply, now: DateTime<Utc>) -> Error {
     let base = http::classify(reply, now).with_platform(&PLATFORM);
@@ -120,6 +126,11 @@ pub(crate) fn already(error: &Error) -> bool {
 /// Whether the workspace does not know the object (yet).
 pub(crate) fn unknown_object(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound
+}
+
+/// Whether the workspace has the object, and not the record.
+pub(crate) fn no_such_record(error: &Error) -> bool {
+    error.rule() == Some(NO_RECORD_RULE)
 }
 
 /// Whether the answer refuses this input, so that other records may still pass.
@@ -215,15 +226,16 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         let error = reply.error(ErrorKind::InvalidInput, "the name is taken");
         return Some(error.with_rule("name_taken"));
     }
+    if matches!(status, 400 | 404) && begins(text, &NO_RECORD) {
+        let error = reply.error(ErrorKind::NotFound, "no such record");
+        return Some(error.with_rule(NO_RECORD_RULE));
+    }
     if matches!(status, 200 | 400 | 404) && has("object") && has("not found") {
         let error = reply.error(
             ErrorKind::NotFound,
             "the workspace does not have this object",
         );
         return Some(error.with_remedy("create it in Twenty, or with ensure_fields"));
-    }
-    if status == 400 && has("record not found") {
-        return Some(reply.error(ErrorKind::NotFound, "no such record"));
     }
     if matches!(status, 200 | 400 | 500) && BAD_VALUE.iter().any(|word| has(word)) {
         let error = reply.error(ErrorKind::InvalidInput, "the database refuses a value");

@@ -273,3 +273,20 @@ async fn a_revoked_key_is_no_missing_right() {
         assert!(error.remedy().unwrap().contains("new key"));
     }
 }
+
+#[tokio::test]
+async fn archiving_in_an_unknown_object_is_an_error() {
+    let world = World::new();
+    let (twenty, cx) = (&world.twenty, &world.cx);
+    let ann = [contact("ann@example.com")];
+    let ann = twenty.upsert_contacts(cx, &ann).await.unwrap().remove(0);
+    let id = ann.unwrap().id;
+    let error = twenty.archive(cx, "rocket", &id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(world.effects(), 1);
+    // Of the record itself, twice is once.
+    for _ in 0..2 {
+        twenty.archive(cx, "person", &id).await.unwrap();
+    }
+    assert_eq!(world.effects(), 0);
+}
