@@ -28,11 +28,14 @@ const BAD_VALUE: [&str; 8] = [
 ];
 
 /// How messages begin that speak of the database, not of the record: Twenty answers them with 400, too.
-const TROUBLE: [&str; 16] = [
+const TROUBLE: [&str; 19] = [
     "query read timeout",
     "connection terminated",
     "terminating connection",
     "connection is closed",
+    "client has encountered a connection error",
+    "client was closed and is not queryable",
+    "reached the max retries per request",
     "timeout exceeded when trying to connect",
     "sorry, too many clients",
     "remaining connection slots",
@@ -53,7 +56,10 @@ const REVOKED: [&str; 1] = ["this api key is revoked"];
 /// How messages begin that are of a value, or of the database: Twenty does not say which.
 const UNCLEAR: [&str; 2] = ["data validation error", "canceling statement"];
 
-/// The rule of an error that is [`UNCLEAR`].
+/// Errors of JavaScript that Twenty answers with 400, too: it broke, over the record or not. A plain `Error` may be a refusal.
+const BROKE: [&str; 3] = ["TypeError", "RangeError", "ReferenceError"];
+
+/// The rule of an error that is [`UNCLEAR`] or [`BROKE`].
 const UNCLEAR_RULE: &str = "database.unclear";
 
 /// How Twenty says that a record is not there; others say so of a path.
@@ -193,11 +199,13 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
     if begins(text, &TROUBLE) {
         return Some(trouble(reply, "the server's database is in trouble"));
     }
-    if begins(text, &UNCLEAR) {
-        let error = trouble(
-            reply,
-            "the database refuses a value, or every write for now",
-        );
+    let broke = BROKE.iter().any(|name| body["error"] == *name);
+    if broke || begins(text, &UNCLEAR) {
+        let message = match broke {
+            true => "the server broke over the record, or is in trouble",
+            false => "the database refuses a value, or every write for now",
+        };
+        let error = trouble(reply, message);
         return Some(error.with_rule(UNCLEAR_RULE));
     }
     if has("permission_denied") {

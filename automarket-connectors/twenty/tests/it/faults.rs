@@ -234,6 +234,20 @@ async fn the_databases_trouble_is_no_records_fault() {
     assert!(results[0].is_ok() && results[2].is_ok());
     let error = results[1].as_ref().unwrap_err();
     assert_eq!((error.kind(), error.retry()), told);
+    // What is no exception of HTTP comes as 400 as well, under its own name.
+    for body in [
+        r#"{"statusCode":400,"error":"Error","messages":["Client has encountered a connection error and is not queryable"]}"#,
+        r#"{"statusCode":400,"error":"Error","messages":["Client was closed and is not queryable"]}"#,
+        r#"{"statusCode":400,"error":"MaxRetriesPerRequestError","messages":["Reached the max retries per request limit (which is 20)."]}"#,
+        r#"{"statusCode":400,"error":"TypeError","messages":["Cannot read properties of undefined (reading 'id')"]}"#,
+    ] {
+        let world = World::new();
+        let rule = FaultRule::on("/rest/campaigns", Fault::Reply(400, body));
+        world.sandbox.faults().add(rule);
+        let first = settle(&world).await;
+        assert_eq!(first, Some(told), "{body}");
+        assert_eq!(world.effects(), 4);
+    }
 }
 
 /// What a refused batch was refused for may be over when it is sent in parts.
