@@ -122,17 +122,18 @@ enum Walk {
     CannotTell(&'static str),
 }
 
+/// Of several posts with the marker the oldest, which lists show last: a copy made in Mixpost has the tags of its original.
 async fn walk(cx: &Context, api: &Api, filter: &PostFilter, marker: &str) -> Result<Walk> {
     let mut filtered = true;
+    let mut ours = None;
+    let mut ended = false;
     for number in 1..=SEARCH_PAGES {
         let reply = send(cx, api.posts(filter, number)?).await?;
         let posts = page::<MixpostPost>(&reply, number)?;
-        let last = posts.is_last();
+        ended = posts.is_last();
         for post in posts.items {
             match &post.tags {
-                Some(tags) if tags.iter().any(|tag| tag.name == marker) => {
-                    return Ok(Walk::Found(Box::new(post)));
-                }
+                Some(tags) if tags.iter().any(|tag| tag.name == marker) => ours = Some(post),
                 Some(_) => filtered = false,
                 None => {
                     return Ok(Walk::CannotTell(
@@ -141,11 +142,15 @@ async fn walk(cx: &Context, api: &Api, filter: &PostFilter, marker: &str) -> Res
                 }
             }
         }
-        if last {
-            return Ok(Walk::Nothing { filtered });
+        if ended {
+            break;
         }
     }
-    Ok(Walk::CannotTell(
-        "this Mixpost ignores the filter by tag, and holds more posts than are searched",
-    ))
+    Ok(match ours {
+        Some(post) => Walk::Found(Box::new(post)),
+        None if ended => Walk::Nothing { filtered },
+        None => Walk::CannotTell(
+            "this Mixpost ignores the filter by tag, and holds more posts than are searched",
+        ),
+    })
 }

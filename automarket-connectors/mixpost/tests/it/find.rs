@@ -177,3 +177,34 @@ async fn a_look_up_that_fails_leaves_the_end_unknown() {
     world.mixpost.publish(&cx, &hello()).await.unwrap();
     world.the_effect();
 }
+
+/// Mixpost's copies keep the tags, the marker among them.
+#[tokio::test]
+async fn a_copy_is_not_taken_for_the_post() {
+    for filter in [TagFilter::Names, TagFilter::Ids, TagFilter::Ignored] {
+        let world = World::new();
+        world.fake.set_tag_filter(filter);
+        let cx = world.x("ours");
+        lose(&world, &cx).await;
+        let uuid = world.the_effect()["uuid"].as_str().unwrap().to_owned();
+        let tag = world.mixpost.tags(&cx).await.unwrap()[0].id;
+        let mut saved = world.fake.save();
+        let mut copy = saved["posts"][0].clone();
+        assert_eq!(copy["tags"], json!([tag]));
+        copy["id"] = json!(1000);
+        copy["status"] = json!("draft");
+        saved["posts"].as_array_mut().unwrap().push(copy);
+        // More than a page of others between.
+        for n in 0..60 {
+            let mut other = saved["posts"][0].clone();
+            (other["id"], other["tags"]) = (json!(2000 + n), json!([]));
+            saved["posts"].as_array_mut().unwrap().insert(1, other);
+        }
+        world.fake.load(saved).unwrap();
+        let lookup = world.mixpost.find(&cx, &intent("ours", &cx)).await.unwrap();
+        let Lookup::Found(found) = lookup else {
+            panic!("{filter:?}: {lookup:?}")
+        };
+        assert_eq!(found.remote_id(), uuid, "{filter:?}");
+    }
+}
