@@ -47,7 +47,7 @@ fn refused(envelope: &Envelope, reply: &Reply) -> Error {
         (ErrorKind::Unauthorized, _) => {
             error.with_remedy("install the app again, or make a new webhook")
         }
-        (ErrorKind::NotFound, _) => {
+        (ErrorKind::NotFound, _) if !code.starts_with("file_") => {
             error.with_remedy("use the channel's id, and invite the bot to the channel")
         }
         _ => error,
@@ -69,7 +69,9 @@ fn kind(code: &str) -> ErrorKind {
         | "edit_window_closed"
         | "file_uploads_disabled" => ErrorKind::Forbidden,
         "not_in_channel" | "is_archived" | "channel_not_found" | "user_not_found"
-        | "message_not_found" | "thread_not_found" | "file_not_found" => ErrorKind::NotFound,
+        | "message_not_found" | "thread_not_found" | "file_not_found" | "file_deleted" => {
+            ErrorKind::NotFound
+        }
         "ratelimited" | "rate_limited" | "restricted_too_many" => ErrorKind::RateLimited,
         "message_limit_exceeded" | "storage_limit_reached" => ErrorKind::QuotaExhausted,
         "internal_error"
@@ -123,6 +125,7 @@ mod tests {
             ("missing_scope", ErrorKind::Forbidden),
             ("restricted_action_read_only_channel", ErrorKind::Forbidden),
             ("channel_not_found", ErrorKind::NotFound),
+            ("file_deleted", ErrorKind::NotFound),
             ("invalid_blocks", ErrorKind::InvalidInput),
             ("msg_too_long", ErrorKind::InvalidInput),
             ("ratelimited", ErrorKind::RateLimited),

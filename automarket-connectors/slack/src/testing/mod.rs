@@ -85,6 +85,11 @@ impl FakeSlack {
         self.lock().shares_after = Some(seconds);
     }
 
+    /// Takes all files away, as people or the workspace's retention do.
+    pub fn forget_files(&self) {
+        self.lock().files.clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -259,6 +259,30 @@ async fn files_that_are_refused_under_the_message_are_told_of() {
 }
 
 #[tokio::test]
+async fn files_that_are_gone_end_the_look_for_them() {
+    for code in ["file_not_found", "file_deleted"] {
+        let (sandbox, fake, clock, notice) = report();
+        let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
+        let lost = FaultRule::on("completeUploadExternal", Fault::CutAfter);
+        sandbox.faults().add(lost);
+        Slack::new().notify(&cx, &notice).await.unwrap_err();
+        fake.forget_files();
+        let body = Box::leak(format!(r#"{{"ok":false,"error":"{code}"}}"#).into_boxed_str());
+        let gone = FaultRule::on("files.info", Fault::Reply(200, body)).times(9);
+        sandbox.faults().add(gone);
+        let waits = Slack::new().notify(&cx, &notice).await.unwrap_err();
+        assert!(waits.is_unknown());
+        clock.advance(TimeDelta::minutes(6));
+        let Outcome::Done(sent) = Slack::new().notify(&cx, &notice).await.unwrap() else {
+            panic!("it is there")
+        };
+        let why = sent.files_error().unwrap();
+        assert!(why.message.contains("file_not_found"), "{why:?}");
+        assert_eq!(sent.remote_id, fake.effects()[0]["ts"]);
+    }
+}
+
+#[tokio::test]
 async fn whether_files_are_shared_cannot_be_told_without_the_scope() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
