@@ -308,6 +308,28 @@ async fn every_answer_has_its_class() {
     }
 }
 
+#[tokio::test]
+async fn archive_says_done_only_of_a_record() {
+    let missing = |text: &str| {
+        json!({"statusCode": 400, "error": "BadRequestException", "messages": [text]}).to_string()
+    };
+    for (status, body) in [
+        (
+            400,
+            missing("object 'analysis' not found. Did you mean 'analyses'?"),
+        ),
+        (404, "<h1>404</h1>".into()),
+        (404, missing("Cannot DELETE /rest/people/x")),
+        (404, String::new()),
+    ] {
+        let wire = Script::new()
+            .expect("DELETE", &format!("{BASE}/rest/people/x?soft_delete=true"))
+            .reply(status, body.clone());
+        let error = twenty().archive(&wire.context(), "person", "x").await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound, "{body}");
+    }
+}
+
 proptest! {
     /// G2: what is taken as an address arrives as the one value of one comparison.
     #[test]

@@ -10,6 +10,7 @@ mod conformance;
 mod edges;
 mod faults;
 mod sandbox;
+mod spellings;
 mod wire;
 
 use std::sync::Arc;

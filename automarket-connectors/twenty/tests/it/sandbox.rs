@@ -4,7 +4,7 @@ use automarket_connector_twenty::testing::FakeTwenty;
 use automarket_core::{
     CrmProvider as _, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Utc},
-    crm::{Activity, Company},
+    crm::Activity,
     http_types::Method,
 };
 use serde_json::{Value, json};
@@ -236,29 +236,6 @@ async fn an_old_server_takes_activities_once() {
         (error.kind(), error.rule()),
         (ErrorKind::InvalidInput, Some("database"))
     );
-}
-
-#[tokio::test]
-async fn an_international_domain_is_one_company_and_one_address() {
-    let world = World::new();
-    let (twenty, cx) = (&world.twenty, &world.cx);
-    let mut ids = Vec::new();
-    for domain in ["müller.de", "XN--mller-kva.de", "https://Müller.de./"] {
-        let company = Company {
-            domain: domain.into(),
-            ..Company::default()
-        };
-        let results = twenty.upsert_companies(cx, &[company]).await.unwrap();
-        ids.push(results[0].as_ref().unwrap().id.clone());
-    }
-    for email in ["ann@müller.de", "Ann@xn--mller-kva.de."] {
-        let results = twenty.upsert_contacts(cx, &[contact(email)]).await.unwrap();
-        ids.push(results[0].as_ref().unwrap().id.clone());
-        let found = twenty.find_contact(cx, email).await.unwrap().unwrap();
-        assert_eq!(found.id, ids[3]);
-    }
-    ids.dedup();
-    assert_eq!((ids.len(), world.effects()), (2, 2));
 }
 
 #[tokio::test]

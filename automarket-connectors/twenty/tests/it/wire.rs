@@ -39,7 +39,7 @@ fn people_query(emails: &[&str], parts: &str) -> Value {
     json!({"query": query, "variables": {"values": emails, "after": null}})
 }
 
-fn nobody() -> String {
+pub(crate) fn nobody() -> String {
     json!({"data": {"people": {"edges": [], "pageInfo": {"hasNextPage": false}}}}).to_string()
 }
 
@@ -558,28 +558,6 @@ async fn archive_is_always_soft() {
 }
 
 #[tokio::test]
-async fn archive_says_done_only_of_a_record() {
-    let missing = |text: &str| {
-        json!({"statusCode": 400, "error": "BadRequestException", "messages": [text]}).to_string()
-    };
-    for (status, body) in [
-        (
-            400,
-            missing("object 'analysis' not found. Did you mean 'analyses'?"),
-        ),
-        (404, "<h1>404</h1>".into()),
-        (404, missing("Cannot DELETE /rest/people/x")),
-        (404, String::new()),
-    ] {
-        let wire = Script::new()
-            .expect("DELETE", &format!("{BASE}/rest/people/x?soft_delete=true"))
-            .reply(status, body.clone());
-        let error = twenty().archive(&wire.context(), "person", "x").await;
-        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound, "{body}");
-    }
-}
-
-#[tokio::test]
 async fn servers_from_before_the_rename_are_met_half_way() {
     let unknown = |field: &str| {
         json!({"statusCode": 400, "error": "BadRequestException", "messages": [format!("Object note doesn't have any \"{field}\" field.")]}).to_string()
@@ -611,55 +589,4 @@ async fn servers_from_before_the_rename_are_met_half_way() {
         (&bodies[1]["bodyV2"], &bodies[3]["personId"]),
         (&Value::Null, &json!("p1"))
     );
-}
-
-#[tokio::test]
-async fn an_international_domain_has_two_spellings() {
-    let wire = Script::new()
-        .expect("POST", &format!("{BASE}/graphql"))
-        .reply(200, r#"{"data":{"companies":{"edges":[],"pageInfo":{"hasNextPage":false}}}}"#)
-        .expect("POST", &format!("{BASE}/rest/batch/companies?upsert=true"))
-        .reply(201, r#"{"data":{"createCompanies":[{"id":"c2","domainName":{"primaryLinkUrl":"https://xn--mller-kva.de"}}]}}"#);
-    let company = Company {
-        domain: "Müller.de.".into(),
-        ..Company::default()
-    };
-    let results = twenty().upsert_companies(&wire.context(), &[company]).await;
-    assert_eq!(results.unwrap()[0].as_ref().unwrap().id, "c2");
-    let bodies: Vec<Value> = wire
-        .requests()
-        .iter()
-        .map(|request| serde_json::from_slice(request.body()).unwrap())
-        .collect();
-    let asked = [
-        "https://xn--mller-kva.de",
-        "http://xn--mller-kva.de",
-        "xn--mller-kva.de",
-        "https://müller.de",
-        "http://müller.de",
-        "müller.de",
-    ];
-    assert_eq!(bodies[0]["variables"]["values"], json!(asked));
-    let written = &bodies[1][0]["domainName"]["primaryLinkUrl"];
-    assert_eq!(*written, "https://xn--mller-kva.de");
-    // Twenty keeps addresses as people read them.
-    let wire = Script::new()
-        .expect("POST", &format!("{BASE}/graphql"))
-        .reply(200, nobody())
-        .expect("POST", &format!("{BASE}/rest/batch/people?upsert=true"))
-        .reply(
-            201,
-            r#"{"data":{"createPeople":[{"id":"p2","emails":{"primaryEmail":"ann@müller.de"}}]}}"#,
-        );
-    let ann = [contact("Ann@XN--MLLER-KVA.de.")];
-    let results = twenty().upsert_contacts(&wire.context(), &ann).await;
-    assert_eq!(results.unwrap()[0].as_ref().unwrap().id, "p2");
-    let asked: Value = serde_json::from_slice(wire.requests()[0].body()).unwrap();
-    let both = ["ann@müller.de", "ann@xn--mller-kva.de"];
-    assert_eq!(asked["variables"]["values"], json!(both));
-    // What stands for a quote is one, and is in no filter.
-    let error = twenty()
-        .find_contact(&Script::new().context(), "a@x＂.io")
-        .await;
-    assert_eq!(error.unwrap_err().field(), Some("email"));
 }
