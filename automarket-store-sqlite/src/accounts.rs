@@ -75,12 +75,12 @@ impl AccountStore for SqliteStore {
 
     async fn remove_account(&self, tenant: &TenantId, id: AccountId) -> Result<bool> {
         let tenant = tenant.clone();
-        let call = self.inner.writer.call(move |tx| {
+        let call = self.inner.writer.call_wiped(move |tx| {
             let removed = tx
                 .db
                 .prepare_cached("DELETE FROM automarket_accounts WHERE tenant = ?1 AND id = ?2")?
                 .execute(params![tenant.as_str(), blob(id)])?;
-            Ok(removed > 0)
+            Ok(tx.erased(removed) > 0)
         });
         call.await
     }

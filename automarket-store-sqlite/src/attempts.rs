@@ -107,6 +107,10 @@ impl AttemptStore for SqliteStore {
             erased += some;
             after = next;
         }
+        if erased > 0 {
+            // Once, not after each batch. They are erased, whatever becomes of it.
+            let _ = self.inner.writer.call_wiped(|_| Ok(())).await;
+        }
         Ok(erased)
     }
 }
@@ -139,9 +143,10 @@ fn erase(
             .execute([number])?;
         erased += 1;
     }
+    tx.erased(erased);
     let more = next.len() == BATCH;
     let last = next.into_iter().next_back().filter(|_| more);
-    Ok((erased, last.map(|(place, _)| place)))
+    Ok((erased as u64, last.map(|(place, _)| place)))
 }
 
 fn counts(row: &Row<'_>) -> Outcome<(automarket_core::store::AttemptSort, u16, u64)> {

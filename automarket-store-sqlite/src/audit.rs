@@ -52,26 +52,27 @@ impl AuditStore for SqliteStore {
     async fn remove_audit(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
             // As `remove_events` does.
-            Ok(tx
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_audit WHERE at < ?1 AND sequence IN (
                         SELECT sequence FROM automarket_audit
                         WHERE at < ?1 OR at <= ?3 ORDER BY sequence LIMIT ?2)",
                 )?
-                .execute(params![micros(before), sql_limit(limit), tx.now])?)
+                .execute(params![micros(before), sql_limit(limit), tx.now])?;
+            Ok(tx.erased(removed))
         });
         call.await
     }
 
     async fn erase_audit_of(&self, tenant: &TenantId, account: AccountId) -> Result<u64> {
         let tenant = tenant.clone();
-        let call = self.inner.writer.call(move |tx| {
+        let call = self.inner.writer.call_wiped(move |tx| {
             let erased = tx
                 .db
                 .prepare_cached("DELETE FROM automarket_audit WHERE tenant = ?1 AND account = ?2")?
                 .execute(params![tenant.as_str(), blob(account)])?;
-            Ok(erased as u64)
+            Ok(tx.erased(erased) as u64)
         });
         call.await
     }

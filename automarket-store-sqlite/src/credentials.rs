@@ -195,8 +195,8 @@ impl CredentialStore for SqliteStore {
         version: Option<i64>,
     ) -> Result<Option<i64>> {
         let tenant = tenant.clone();
-        let call = self.inner.writer.call(move |tx| {
-            Ok(tx
+        let call = self.inner.writer.call_wiped(move |tx| {
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_credentials
@@ -206,7 +206,9 @@ impl CredentialStore for SqliteStore {
                 .query_row(params![tenant.as_str(), blob(account), version], |row| {
                     row.get(0)
                 })
-                .optional()?)
+                .optional()?;
+            tx.erased(usize::from(removed.is_some()));
+            Ok(removed)
         });
         call.await
     }

@@ -70,14 +70,15 @@ impl FlowStore for SqliteStore {
 
     async fn remove_flows(&self, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
-            Ok(tx
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_flows WHERE (tenant, id) IN (
                         SELECT tenant, id FROM automarket_flows WHERE expires_at <= ?1
                         ORDER BY expires_at LIMIT ?2)",
                 )?
-                .execute(params![tx.now, sql_limit(limit)])?)
+                .execute(params![tx.now, sql_limit(limit)])?;
+            Ok(tx.erased(removed))
         });
         call.await
     }

@@ -20,6 +20,7 @@ mod store;
 mod together;
 mod upkeep;
 mod value;
+mod wiping;
 pub mod with_rusqlite;
 #[cfg(feature = "sqlx")]
 pub mod with_sqlx;

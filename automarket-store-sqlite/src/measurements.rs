@@ -73,14 +73,15 @@ impl MeasurementStore for SqliteStore {
 
     async fn remove_measurements(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
-            Ok(tx
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_measurements WHERE (tenant, publication, as_of) IN (
                         SELECT tenant, publication, as_of FROM automarket_measurements
                         WHERE as_of < ?1 ORDER BY as_of LIMIT ?2)",
                 )?
-                .execute(params![micros(before), sql_limit(limit)])?)
+                .execute(params![micros(before), sql_limit(limit)])?;
+            Ok(tx.erased(removed))
         });
         call.await
     }

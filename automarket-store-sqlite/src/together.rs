@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::Outcome,
     jobs,
-    writer::{Tx, Work, reply},
+    writer::{After, Tx, Work, reply},
 };
 
 /// A call that does nothing but put jobs in.
@@ -30,8 +30,8 @@ impl Puts {
 }
 
 impl Work for Puts {
-    fn flush(&self) -> bool {
-        true
+    fn after(&self) -> After {
+        After::Flush
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {

@@ -143,28 +143,30 @@ impl UpkeepStore for SqliteStore {
     async fn remove_events(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
             // Their numbers follow time, so that no index on it is needed. What a wrong clock dated ahead is passed by.
-            Ok(tx
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_events WHERE sequence IN (
                         SELECT sequence FROM (SELECT sequence, at FROM automarket_events
                             WHERE at < ?1 OR at <= ?3 ORDER BY sequence LIMIT ?2) WHERE at < ?1)",
                 )?
-                .execute(params![micros(before), sql_limit(limit), tx.now])?)
+                .execute(params![micros(before), sql_limit(limit), tx.now])?;
+            Ok(tx.erased(removed))
         });
         call.await
     }
 
     async fn remove_attempts(&self, before: DateTime<Utc>, limit: usize) -> Result<usize> {
         let call = self.inner.writer.call(move |tx| {
-            Ok(tx
+            let removed = tx
                 .db
                 .prepare_cached(
                     "DELETE FROM automarket_attempts WHERE number IN (
                         SELECT number FROM automarket_attempts WHERE ended_at < ?1
                         ORDER BY ended_at LIMIT ?2)",
                 )?
-                .execute(params![micros(before), sql_limit(limit)])?)
+                .execute(params![micros(before), sql_limit(limit)])?;
+            Ok(tx.erased(removed))
         });
         call.await
     }
@@ -251,7 +253,7 @@ fn remove(tx: &Tx<'_>, places: &[i64]) -> Outcome<usize> {
             tx.db.prepare_cached(&sql)?.execute([place])?;
         }
     }
-    Ok(places.len())
+    Ok(tx.erased(places.len()))
 }
 
 fn rates(db: &Connection, cut: i64) -> Outcome<QueueRates> {

@@ -2,6 +2,8 @@
 //! with the host's own rows. Call `Automarket::wake` after the commit; without it a worker sees them at its next
 //! poll.
 
+use std::cell::Cell;
+
 use automarket_core::{
     Result,
     chrono::Utc,
@@ -77,6 +79,7 @@ fn wholly<T>(db: &Connection, work: impl FnOnce(&Tx<'_>) -> Outcome<T>) -> Outco
         db,
         now: micros(Utc::now()),
         lines: &mut Lines::default(),
+        erased: &Cell::new(false),
     };
     let done = work(&tx).and_then(|done| {
         db.execute_batch(end)?;

@@ -1,6 +1,7 @@
 //! The one writer: a thread that owns the writing connection and commits what waits for it in groups.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{Arc, mpsc},
     thread::{JoinHandle, yield_now},
@@ -21,6 +22,7 @@ use crate::{
     lock::Lock,
     together::{Puts, run_all},
     value::micros,
+    wiping::Wiping,
 };
 
 /// So many calls share a transaction at the most, so that the first does not wait for ever.
@@ -38,6 +40,18 @@ pub(crate) struct Tx<'a> {
     /// The store's time in microseconds, the same for the whole transaction.
     pub(crate) now: i64,
     pub(crate) lines: &'a mut Lines,
+    /// Whether something was erased.
+    pub(crate) erased: &'a Cell<bool>,
+}
+
+impl Tx<'_> {
+    /// So many rows were erased: what they were is wiped from the log soon after the commit.
+    pub(crate) fn erased(&self, rows: usize) -> usize {
+        if rows > 0 {
+            self.erased.set(true);
+        }
+        rows
+    }
 }
 
 /// What is known of the lines. Only fairness and pauses hang on it, so it is not stored. It is as if what is not kept had
@@ -86,7 +100,7 @@ impl Writer {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        self.send(work, true).await
+        self.send(work, After::Flush).await
     }
 
     /// As [`call`](Self::call), for what means nothing once the machine is down: it does not wait for the disk.
@@ -95,18 +109,27 @@ impl Writer {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        self.send(work, false).await
+        self.send(work, After::Nothing).await
+    }
+
+    /// As [`call`](Self::call), and what it erased is wiped before it returns, unless somebody reads older pages: then
+    /// soon after they have gone.
+    pub(crate) async fn call_wiped<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.send(work, After::Wipe).await
     }
 
     async fn send<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
-        flush: bool,
+        after: After,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.hand_over(Box::new(Call {
             work,
-            flush,
+            after,
             result: None,
             reply,
         }))?;
@@ -140,10 +163,21 @@ fn stopped() -> Error {
     Error::new(ErrorKind::Internal, "the store's writer has stopped")
 }
 
+/// What has to be done before a call is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It is committed.
+    Nothing,
+    /// It is on the disk, too.
+    Flush,
+    /// What was erased is wiped, too.
+    Wipe,
+}
+
 /// A call waiting for the writer, whatever it returns.
 pub(crate) trait Work: Send {
-    /// Whether it has to be on the disk before it is answered.
-    fn flush(&self) -> bool;
+    /// What has to be done before it is answered.
+    fn after(&self) -> After;
     /// Does it; whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Answers the caller; with the group's failure if it was not committed.
@@ -158,14 +192,14 @@ pub(crate) trait Work: Send {
 
 struct Call<F, T> {
     work: F,
-    flush: bool,
+    after: After,
     result: Option<Outcome<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<T: Send, F: Fn(&mut Tx<'_>) -> Outcome<T> + Send> Work for Call<F, T> {
-    fn flush(&self) -> bool {
-        self.flush
+    fn after(&self) -> After {
+        self.after
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -204,9 +238,12 @@ fn write(
     let mut group = Vec::new();
     // How many may be there in a moment.
     let mut crowd = 0;
+    let mut wiping = Wiping::new();
     loop {
         if group.is_empty() {
-            let Ok(first) = waiting.recv() else { return };
+            let Some(first) = wiping.next(db, waiting) else {
+                break;
+            };
             group.push(first);
         }
         gather(&mut group, waiting);
@@ -215,8 +252,8 @@ fn write(
         }
         let before = lines.clone();
         let failure = flushing
-            .set(db, group.iter().any(|call| call.flush()))
-            .and_then(|()| commit(db, lock, clock, &mut lines, &mut group))
+            .set(db, group.iter().any(|call| call.after() != After::Nothing))
+            .and_then(|()| commit(db, lock, clock, &mut lines, &wiping.due, &mut group))
             .err();
         if failure.is_some() {
             lines = before;
@@ -226,6 +263,9 @@ fn write(
             }
         }
         let failure = failure.map(Error::from);
+        if group.iter().any(|call| call.after() == After::Wipe) {
+            wiping.now(db);
+        }
         let mut next = Vec::new();
         gather(&mut next, waiting);
         crowd = next.len() + group.len();
@@ -233,7 +273,9 @@ fn write(
             call.answer(failure.as_ref());
         }
         group = next;
+        wiping.in_time(db);
     }
+    wiping.now(db);
 }
 
 /// Takes in who comes, until there are so many or nobody comes any more.
@@ -292,6 +334,7 @@ fn commit(
     lock: &Lock,
     clock: &dyn Clock,
     lines: &mut Lines,
+    erased: &Cell<bool>,
     group: &mut [Box<dyn Work>],
 ) -> Outcome<()> {
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
@@ -299,7 +342,15 @@ fn commit(
     let mut before = lines.clone();
     lock.begin(db)?;
     let now = micros(clock.now());
-    if run_all(&mut Tx { db, now, lines }, group) {
+    if run_all(
+        &mut Tx {
+            db,
+            now,
+            lines,
+            erased,
+        },
+        group,
+    ) {
         return run(db, "COMMIT");
     }
     if !db.is_autocommit() {
@@ -312,7 +363,12 @@ fn commit(
     lock.begin(db)?;
     for call in group {
         run(db, "SAVEPOINT call")?;
-        let keep = call.run(&mut Tx { db, now, lines });
+        let keep = call.run(&mut Tx {
+            db,
+            now,
+            lines,
+            erased,
+        });
         if db.is_autocommit() {
             // Out of space, I/O and memory errors may end the whole transaction.
             return Err(Fault::Ours(Error::new(

@@ -285,8 +285,9 @@ impl Tenant {
 
     /// As [`remove_account`](Self::remove_account), with its traces: the audit trail about it, and the attempts to
     /// publish by it with what went over the wire. What was published, and the events of that, stay; events go with
-    /// [`Retention::events`](crate::worker::Retention::events). Calling it again goes on where a call failed. A store
-    /// uses the place of erased rows again by its own rules (`VACUUM`). `false` when nothing was there.
+    /// [`Retention::events`](crate::worker::Retention::events). Calling it again goes on where a call failed. When
+    /// the bytes themselves are gone is told by each store's README: on SQLite with this call, on PostgreSQL by its
+    /// vacuum. `false` when nothing was there.
     ///
     /// # Errors
     /// Those of the store.

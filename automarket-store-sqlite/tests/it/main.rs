@@ -8,6 +8,7 @@
 mod bad_rows;
 mod contract;
 mod elsewhere;
+mod erasing;
 mod faults;
 mod flood;
 mod kill;

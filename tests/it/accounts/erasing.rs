@@ -45,11 +45,18 @@ async fn live_and_erase(store: Arc<dyn Store>) {
 }
 
 #[tokio::test]
-async fn an_erased_account_leaves_no_row_in_sqlite() {
+async fn an_erased_account_leaves_no_row_and_no_byte_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("erased.db");
     let store = SqliteStore::open(&path).await.unwrap();
-    live_and_erase(Arc::new(store)).await;
+    live_and_erase(Arc::new(store.clone())).await;
+    // While it is open, so with the write-ahead log.
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap().path();
+        let bytes = std::fs::read(&file).unwrap();
+        let found = bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes());
+        assert!(!found, "{file:?}");
+    }
     let db = rusqlite::Connection::open(&path).unwrap();
     let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
     let mut names = db.prepare(names).unwrap();
