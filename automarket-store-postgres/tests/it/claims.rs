@@ -203,3 +203,49 @@ async fn fences_follow_each_other_as_the_library_says() {
     }
     test.remove().await.unwrap();
 }
+
+/// What keeps a claim as fast with a million waiting as with a thousand.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_touch_few_rows_however_many_wait() {
+    const WAITING: i64 = 20_000;
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let schema = test.schema();
+    // Of a hundred tenants, three kinds, three priorities; every tenth for later.
+    test.run(&format!(
+        "SELECT count(automarket.enqueue('tenant-' || n % 100, (ARRAY['work', 'rest', 'play'])[1 + n % 3], '1',
+            run_at => CASE WHEN n % 10 = 0 THEN now() + interval '1 day' END, priority => (n % 7 % 3)::smallint))
+         FROM generate_series(1, {WAITING}) n"
+    ))
+    .await
+    .unwrap();
+    test.run("ANALYZE automarket.queue").await.unwrap();
+    // As the store asks: of the kinds that it names, and of all.
+    let some = format!(
+        "ARRAY(SELECT k FROM unnest('{{work,rest,play,other}}'::text[]) k
+            WHERE {schema}.kind_number(k) IN (SELECT {schema}.live_numbers()))"
+    );
+    for kinds in [some.as_str(), "NULL"] {
+        // Counted within one transaction, since what is counted beyond is told late.
+        let mut host = client(cluster.url()).await;
+        let tx = host.transaction().await.unwrap();
+        for _ in 0..20 {
+            let claim = format!(
+                "SELECT id FROM {schema}.claim({kinds}, NULL, 10, 30000000, '{{}}', '{{}}')"
+            );
+            assert_eq!(tx.query(&claim, &[]).await.unwrap().len(), 10);
+        }
+        let touched = "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables
+            WHERE schemaname = $1 AND relname = 'queue'";
+        let touched = tx.query_one(touched, &[&schema]).await.unwrap();
+        let touched: (i64, i64) = (touched.get(0), touched.get(1));
+        assert!(
+            touched.0 == 0 && touched.1 < WAITING,
+            "{kinds}: {touched:?}"
+        );
+        tx.rollback().await.unwrap();
+    }
+    test.remove().await.unwrap();
+}
