@@ -213,19 +213,17 @@ async fn a_host_killed_in_its_transaction_leaves_all_of_it_or_nothing() {
     test.remove().await.unwrap();
 }
 
-/// A process that opens the store and says so. Does nothing unless the test below starts it.
+/// A process that opens the store. Does nothing unless the test below starts it.
 #[tokio::test(flavor = "multi_thread")]
 async fn opener_process() {
     let (Ok(url), Ok(schema)) = (std::env::var(DATABASE), std::env::var(SCHEMA)) else {
         return;
     };
-    say("done", JobId::new());
     PostgresStore::builder(url)
         .schema(schema)
         .build()
         .await
         .unwrap();
-    say("done", JobId::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,17 +232,32 @@ async fn two_processes_migrate_at_once_and_are_killed_in_the_middle() {
         return;
     };
     let admin = client(cluster.url()).await;
-    for round in 0..3 {
+    let mut cut = 0;
+    for round in 0..4 {
         let schema = format!("killed_{round}");
-        let (mut one, mut said) = start("kill::opener_process", cluster.url(), &schema);
-        let (mut two, mut too) = start("kill::opener_process", cluster.url(), &schema);
-        // The first is killed as it begins, the second when the round says so: as it begins, or when it is done.
-        Acknowledged::default().listen(&mut said, 1);
-        one.kill().unwrap();
-        one.wait().unwrap();
-        Acknowledged::default().listen(&mut too, 1 + round % 2);
-        two.kill().unwrap();
-        two.wait().unwrap();
+        let start = || start("kill::opener_process", cluster.url(), &schema).0;
+        let mut children = [start(), start()];
+        // One of them is at it, and a little further in each round.
+        let lock = format!("automarket migrations {schema}");
+        let held = async || {
+            let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+                AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 0)";
+            let row = admin.query_one(sql, &[&lock]).await.unwrap();
+            row.get::<_, i64>(0) > 0
+        };
+        while !held().await && children[0].try_wait().unwrap().is_none() {}
+        for _ in 0..round * 20 {
+            held().await;
+        }
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        // The server, too, has seen that they are gone.
+        while held().await {}
+        let nothing = "SELECT to_regnamespace($1) IS NULL";
+        let nothing: bool = admin.query_one(nothing, &[&schema]).await.unwrap().get(0);
+        cut += i32::from(nothing);
         let store = PostgresStore::builder(cluster.url()).schema(&schema);
         let store = store.build().await.unwrap();
         store.enqueue(&[job()]).await.unwrap();
@@ -252,4 +265,5 @@ async fn two_processes_migrate_at_once_and_are_killed_in_the_middle() {
         let drop = format!("DROP SCHEMA {schema} CASCADE");
         admin.batch_execute(&drop).await.unwrap();
     }
+    assert!(cut > 0, "no kill met the migration");
 }

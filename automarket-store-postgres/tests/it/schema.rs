@@ -231,6 +231,32 @@ async fn a_wrong_name_or_login_is_a_configuration_error() {
     }
 }
 
+/// Every migration, in order.
+const MIGRATIONS: [&str; 22] = [
+    include_str!("../../migrations/0001_tables.sql"),
+    include_str!("../../migrations/0002_functions.sql"),
+    include_str!("../../migrations/0003_one_row.sql"),
+    include_str!("../../migrations/0004_operations.sql"),
+    include_str!("../../migrations/0005_publishing.sql"),
+    include_str!("../../migrations/0006_credentials.sql"),
+    include_str!("../../migrations/0007_flows.sql"),
+    include_str!("../../migrations/0008_speed.sql"),
+    include_str!("../../migrations/0009_measurements.sql"),
+    include_str!("../../migrations/0010_less_work.sql"),
+    include_str!("../../migrations/0011_mended.sql"),
+    include_str!("../../migrations/0012_one_job.sql"),
+    include_str!("../../migrations/0013_numbers.sql"),
+    include_str!("../../migrations/0014_one_number.sql"),
+    include_str!("../../migrations/0015_isolation.sql"),
+    include_str!("../../migrations/0016_posts.sql"),
+    include_str!("../../migrations/0017_locked.sql"),
+    include_str!("../../migrations/0018_one_way.sql"),
+    include_str!("../../migrations/0019_keys.sql"),
+    include_str!("../../migrations/0020_bounds.sql"),
+    include_str!("../../migrations/0021_places.sql"),
+    include_str!("../../migrations/0022_claim_looks.sql"),
+];
+
 /// A schema as these migrations left it, with their ledger.
 async fn old(host: &Client, schema: &str, migrations: &[&str]) {
     host.batch_execute(&format!(
@@ -255,21 +281,7 @@ async fn jobs_that_stood_in_line_by_names_stand_there_by_numbers() {
         return;
     };
     let host = client(cluster.url()).await;
-    let by_names = [
-        include_str!("../../migrations/0001_tables.sql"),
-        include_str!("../../migrations/0002_functions.sql"),
-        include_str!("../../migrations/0003_one_row.sql"),
-        include_str!("../../migrations/0004_operations.sql"),
-        include_str!("../../migrations/0005_publishing.sql"),
-        include_str!("../../migrations/0006_credentials.sql"),
-        include_str!("../../migrations/0007_flows.sql"),
-        include_str!("../../migrations/0008_speed.sql"),
-        include_str!("../../migrations/0009_measurements.sql"),
-        include_str!("../../migrations/0010_less_work.sql"),
-        include_str!("../../migrations/0011_mended.sql"),
-        include_str!("../../migrations/0012_one_job.sql"),
-    ];
-    old(&host, "by_names", &by_names).await;
+    old(&host, "by_names", &MIGRATIONS[..12]).await;
     // One held, one whose worker is gone, one for later; the others by priority and in turn.
     host.batch_execute(
         "SELECT by_names.enqueue('acme', 'held', '0'), by_names.enqueue('acme', 'lost', '0');
@@ -323,11 +335,7 @@ async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
         return;
     };
     let host = client(cluster.url()).await;
-    let first = [
-        include_str!("../../migrations/0001_tables.sql"),
-        include_str!("../../migrations/0002_functions.sql"),
-    ];
-    old(&host, "upgraded", &first).await;
+    old(&host, "upgraded", &MIGRATIONS[..2]).await;
     // One that waits, one that is leased, one that is done.
     host.batch_execute(
         "SELECT upgraded.enqueue('acme', 'work', '1'), upgraded.enqueue('acme', 'done', '2'),
@@ -353,4 +361,33 @@ async fn jobs_of_the_first_release_are_there_after_the_upgrade() {
     host.batch_execute("DROP SCHEMA upgraded CASCADE")
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_every_version_stand_in_line_after_the_upgrade() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let host = client(cluster.url()).await;
+    for migrations in 2..MIGRATIONS.len() {
+        let schema = format!("as_of_{migrations}");
+        old(&host, &schema, &MIGRATIONS[..migrations]).await;
+        host.batch_execute(&format!(
+            "SELECT {schema}.enqueue('acme', 'work', '2'), {schema}.enqueue('acme', 'work', '3', unique_key => 'k'),
+                {schema}.enqueue('acme', 'work', '1', priority => 7::smallint),
+                {schema}.enqueue('acme', 'work', '4', run_at => now() + interval '1 hour')",
+        ))
+        .await
+        .unwrap();
+        let store = open(cluster.url(), &schema).await.unwrap();
+        let again = store.enqueue(&[job().unique("k")]).await.unwrap();
+        assert!(matches!(again[..], [Enqueued::Existing(_)]), "{schema}");
+        let leases = store.claim(&Claim::new("worker", 9)).await.unwrap();
+        let numbers = leases.iter().map(|lease| lease.job.payload.as_i64());
+        let numbers: Vec<_> = numbers.flatten().collect();
+        assert_eq!(numbers, [1, 2, 3], "{schema}");
+        assert_eq!(store.queue_stats().await.unwrap().later, 1, "{schema}");
+        let drop = format!("DROP SCHEMA {schema} CASCADE");
+        host.batch_execute(&drop).await.unwrap();
+    }
 }

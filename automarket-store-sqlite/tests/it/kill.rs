@@ -11,7 +11,8 @@ use std::{
 
 use automarket_core::{
     JobId, TenantId,
-    store::{Claim, JobState, JobStore, NewJob, Verdict},
+    hash::sha256,
+    store::{Claim, JobState, JobStore, NewJob, UpkeepStore, Verdict},
 };
 use automarket_store_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -82,18 +83,7 @@ impl Acknowledged {
     }
 
     async fn all_in(&self, path: &Path) {
-        let db = Connection::open(path).unwrap();
-        let check: String = db
-            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(check, "ok");
-        let broken = db
-            .prepare("PRAGMA foreign_key_check")
-            .unwrap()
-            .exists([])
-            .unwrap();
-        assert!(!broken, "every row has its job");
-        drop(db);
+        is_whole(path);
         let store = SqliteStore::open(path).await.unwrap();
         for id in &self.put {
             let job = store.job(&acme(), *id).await.unwrap();
@@ -109,9 +99,23 @@ impl Acknowledged {
     }
 }
 
-fn start(path: &Path) -> (Child, BufReader<std::process::ChildStdout>) {
+fn is_whole(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    let check: String = db
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(check, "ok");
+    let broken = db
+        .prepare("PRAGMA foreign_key_check")
+        .unwrap()
+        .exists([])
+        .unwrap();
+    assert!(!broken, "every row has its job");
+}
+
+fn start(process: &str, path: &Path) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::writer_process", "--nocapture"])
+        .args(["--exact", process, "--nocapture"])
         .env(DATABASE, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -167,7 +171,7 @@ async fn what_was_acknowledged_survives_kills_and_is_in_every_copy() {
     let mut known = Acknowledged::default();
     let mut random = SEED;
     for kill in 0..KILLS {
-        let (mut child, mut out) = start(&path);
+        let (mut child, mut out) = start("kill::writer_process", &path);
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -191,4 +195,81 @@ async fn what_was_acknowledged_survives_kills_and_is_in_every_copy() {
         known.put.len() > KILLS * 20 && known.done.len() > KILLS,
         "too little happened"
     );
+}
+
+/// A process that opens the store. Does nothing unless the test below starts it.
+#[tokio::test]
+async fn opener_process() {
+    if let Ok(path) = std::env::var(DATABASE) {
+        SqliteStore::open(path).await.unwrap();
+    }
+}
+
+/// A file as it was left by the ninth migration, with so many jobs: the tenth writes each of them anew.
+fn as_of_the_ninth(path: &Path, jobs: i64) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+         CREATE TABLE automarket_migrations
+            (number INTEGER PRIMARY KEY, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL)",
+    )
+    .unwrap();
+    let migrations = [
+        include_str!("../../migrations/0001_init.sql"),
+        include_str!("../../migrations/0002_operations.sql"),
+        include_str!("../../migrations/0003_publishing.sql"),
+        include_str!("../../migrations/0004_credentials.sql"),
+        include_str!("../../migrations/0005_flows.sql"),
+        include_str!("../../migrations/0006_narrower.sql"),
+        include_str!("../../migrations/0007_measurements.sql"),
+        include_str!("../../migrations/0008_in_trust.sql"),
+        include_str!("../../migrations/0009_line.sql"),
+    ];
+    for (number, sql) in (1..).zip(migrations) {
+        db.execute_batch(sql).unwrap();
+        let ledger = "INSERT INTO automarket_migrations VALUES (?1, ?2, 0)";
+        db.execute(ledger, (number, sha256(sql))).unwrap();
+    }
+    db.execute(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+         INSERT INTO automarket_jobs SELECT n, randomblob(16), 'acme', 'work', '1', 0, 20, NULL, 1 FROM n",
+        [jobs],
+    )
+    .unwrap();
+    db.execute_batch(
+        "INSERT INTO automarket_queue (place, tenant, kind, priority, run_at, due_at, ready)
+         SELECT place, tenant, kind, priority, 1, 1, 1 FROM automarket_jobs",
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn two_processes_migrate_at_once_and_are_killed_in_the_middle() {
+    let mut cut = 0;
+    for round in 0..4 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        as_of_the_ninth(&path, 10_000);
+        let db = Connection::open(&path).unwrap();
+        db.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let held = || db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err();
+        let mut children = [(); 2].map(|()| start("kill::opener_process", &path).0);
+        // One of them is at it, and a little further in each round.
+        while !held() && children[0].try_wait().unwrap().is_none() {}
+        for _ in 0..round * 1_000 {
+            held();
+        }
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let ran = "SELECT count(*) FROM automarket_migrations";
+        let ran: i64 = db.query_row(ran, [], |row| row.get(0)).unwrap();
+        cut += i32::from(ran == 9);
+        is_whole(&path);
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(store.schema_version().await.unwrap(), 10);
+        assert_eq!(store.queue_stats().await.unwrap().ready, 10_000);
+    }
+    assert!(cut > 0, "no kill met the migration");
 }

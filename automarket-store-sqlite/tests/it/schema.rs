@@ -134,6 +134,23 @@ async fn an_old_binary_refuses_a_newer_schema() {
 }
 
 #[tokio::test]
+async fn a_migration_cut_in_the_middle_leaves_nothing_half_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    // A name of ours is taken, so the fifth file fails after four ran.
+    let host = Connection::open(&path).unwrap();
+    host.execute_batch("CREATE TABLE automarket_flows (id TEXT)")
+        .unwrap();
+    SqliteStore::open(&path).await.unwrap_err();
+    let tables = "SELECT group_concat(name) FROM sqlite_schema";
+    let tables: String = host.query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, "automarket_flows");
+    host.execute_batch("DROP TABLE automarket_flows").unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.enqueue(&[job()]).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_changed_migration_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.db");
