@@ -350,7 +350,14 @@ mod tests {
             let one_beat = tokio::time::timeout(LEASE / 2, held.beat(&store));
             one_beat.await.unwrap_err();
             drop(stop);
-            assert_eq!(recorder.snapshotter().snapshot().into_vec().len(), told);
+            let seen = recorder.snapshotter().snapshot().into_vec();
+            assert_eq!(seen.len(), told);
+            for (key, ..) in seen {
+                let key = key.key();
+                assert_eq!(key.name(), "automarket_leases_lost_total");
+                let labels: Vec<_> = key.labels().map(|l| (l.key(), l.value())).collect();
+                assert_eq!(labels, [("kind", "work")]);
+            }
         }
     }
 }

@@ -80,6 +80,26 @@ async fn work_whose_lease_passed_on_is_dropped_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_lease_is_for_thirty_seconds_unless_said_otherwise() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = watched(Arc::new(clock.clone()));
+    let (tenant, started, _) = hanging(store.clone());
+    put(&tenant, "hang", Value::Null).await;
+    let other = async {
+        started.notified().await;
+        for (later, taken) in [(29_999, 0), (1, 1)] {
+            clock.advance(chrono::Duration::milliseconds(later));
+            let leases = store.claim(&Claim::new("other", 1)).await.unwrap();
+            assert_eq!(leases.len(), taken);
+            let end = clock.now() + chrono::Duration::seconds(30);
+            assert!(leases.iter().all(|lease| lease.expires_at == end));
+        }
+    };
+    let worker = tenant.market().worker().grace(Duration::ZERO);
+    worker.run_until(other).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_for_longer_than_the_lease_ends_the_work() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = watched(Arc::new(clock));
