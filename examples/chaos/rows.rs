@@ -62,6 +62,19 @@ pub(crate) async fn events(place: &Place, kind: &str) -> Result<i64> {
     .await
 }
 
+/// What SQLite finds wrong in its file: damage, and rows whose job is not there.
+pub(crate) fn damage(place: &Place) -> Result<Vec<String>> {
+    let db = place.sqlite()?;
+    let mut damage = Vec::new();
+    for check in ["integrity_check", "foreign_key_check"] {
+        let mut check = db.prepare(&format!("PRAGMA {check}"))?;
+        let found = check.query_map([], |row| row.get(0))?;
+        damage.extend(found.collect::<rusqlite::Result<Vec<String>>>()?);
+    }
+    damage.retain(|word| word != "ok");
+    Ok(damage)
+}
+
 /// The live jobs, in one shape.
 const POSTGRES_QUEUE: &str = "(
     SELECT tenant, kind, unique_key, coalesce(fence, 0) AS fence, coalesce(crashes, 0) AS crashes,

@@ -26,6 +26,7 @@ use crate::{
     findings::Findings,
     log::{Entry, Reader},
     place::Place,
+    rows,
     wait::{Stuck, persist},
     worker::{Crash, TENANT, WORK, Work, WorkerConfig, keyring},
 };
@@ -371,6 +372,12 @@ impl World {
                 panics == 0,
                 format!("{panics} panics in {}", file.display()),
             );
+        }
+        if self.is_sqlite() {
+            match rows::damage(&self.place) {
+                Ok(damage) => findings.must(damage.is_empty(), format!("the file: {damage:?}")),
+                Err(error) => findings.void(format!("the file cannot be looked into: {error}")),
+            }
         }
         if let Place::Postgres { schema, .. } = &self.place
             && let Ok((client, _)) = self.place.postgres().await
