@@ -39,9 +39,9 @@ impl Automarket {
     /// Where keys are missing or wrong for the lesser part of the credentials that is a warning in the log.
     ///
     /// # Errors
-    /// `Config`: without keys (rule `vault.no_key`); when the current key is wrong, or keys are missing or wrong for
-    /// the most part of what is stored, with a count of credentials by key (`vault.wrong_key`). Nothing is
-    /// changed. Those of the key provider and the store.
+    /// `Config`: without keys (rule `vault.no_key`); when the key provider does not give them (`vault.keys`); when the
+    /// current key is wrong, or keys are missing or wrong for the most part of what is stored, with a count of
+    /// credentials by key (`vault.wrong_key`). Nothing is changed. Those of the store.
     pub async fn check_keyring(&self) -> Result<()> {
         self.engine.accounts.vault.load().await.map(drop)
     }

@@ -20,7 +20,7 @@ const FIELD: &str = "credential";
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// A process that only seals meets no row that names a newer key: it asks when what it knows is older than this,
 const SEALS_FOR: Duration = Duration::from_secs(60);
-/// and seals as before when there is no answer within this.
+/// and seals as before when there is no answer within this. Nobody waits longer for one.
 const ANSWER: Duration = Duration::from_secs(5);
 /// What cannot be opened now, for want of a key, is tried again after this.
 const KEY_WAIT: Duration = Duration::from_secs(60);
@@ -185,7 +185,7 @@ impl Vault {
             && due(&self.asked, ASK_AGAIN)
         {
             // Another process may seal under a newer key already.
-            let ring = self.ask().await?;
+            let ring = self.ask().await.map_err(later)?;
             opened = ring.open(place, sealed);
             self.set(ring);
         }
@@ -199,9 +199,25 @@ impl Vault {
         ring.seal(place, &ring.open(place, &row.sealed)?)
     }
 
+    /// What keeps the provider from giving the keys is trouble of ours, whatever it calls it: no platform's word on what
+    /// was to be done with them.
     async fn ask(&self) -> Result<Keyring> {
         let keys = self.keys.as_ref().ok_or_else(no_keys)?;
-        keys.keyring().await
+        let error = match timeout(ANSWER, keys.keyring()).await {
+            Ok(Ok(ring)) => return Ok(ring),
+            Ok(Err(error)) => error,
+            Err(_) => Error::new(ErrorKind::Timeout, "no answer in time"),
+        };
+        let retry = match error.retry() {
+            // Asking changes nothing that would have to be looked up.
+            Retry::Reconcile => Retry::After(None),
+            retry => retry,
+        };
+        let message = "the encryption keys could not be had";
+        Err(Error::new(ErrorKind::Config, message)
+            .with_rule("vault.keys")
+            .with_retry(retry)
+            .with_source(error))
     }
 
     /// Whether a key opens anything of what is under it.

@@ -150,9 +150,9 @@ impl Worker {
     /// theirs (but everything else waits, so blocking work belongs in `spawn_blocking`).
     ///
     /// # Errors
-    /// `Config` when encryption keys are given that do not open what is stored (see
-    /// [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
-    /// was done then. A store that is away is asked again after the poll interval.
+    /// `Config` when encryption keys are given that do not open what is stored, or refused by their provider for good
+    /// (see [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
+    /// was done then. A store that is away is asked again after the poll interval, and a key provider when a key is needed.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = pin!(shutdown);
         tokio::select! {

@@ -201,7 +201,13 @@ impl fmt::Debug for Keyring {
 /// key that is not on the ring, before a rotation, and before something is sealed, at most once a minute.
 #[async_trait]
 pub trait KeyProvider: Send + Sync {
-    /// The keys as they are now.
+    /// The keys as they are now. It is dropped when it takes longer than five seconds: what takes longer is done
+    /// beforehand, or in a task of its own, and remembered.
+    ///
+    /// # Errors
+    /// Of any kind: it is never taken for a platform's word. Who asked is told `Config` with the rule `vault.keys` and this
+    /// as its cause; what needs a key that is not known yet waits, and the rest goes on with the keys that are. The
+    /// retry tells one thing: a worker does not start on `Never`, and starts on all others.
     async fn keyring(&self) -> Result<Keyring>;
 }
 

@@ -6,6 +6,7 @@ mod erasing;
 mod issuer;
 mod keeping;
 mod processes;
+mod provider;
 mod refused;
 mod renewing;
 mod rotating;

@@ -1,12 +1,11 @@
 //! Another encryption key, while everything runs.
 
 use automarket::{
-    core::async_trait,
     store::{CredentialStore as _, FlowStore as _, KeyUse},
     testing::{FaultStore, StoreFault, StoreRule},
 };
 
-use super::*;
+use super::{provider::Kms, *};
 
 const ACCOUNTS: u64 = 250;
 
@@ -117,11 +116,11 @@ async fn a_connection_that_meets_a_process_with_older_keys_is_not_lost() {
     assert_eq!(again.rule(), Some(automarket::oauth::rule::EXPIRED));
 
     // A KMS is asked for the key.
-    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
-    let reader = market(store.clone(), Issuer::new()).keyring(kms);
+    let kms = Kms::new(OLD);
+    let reader = market(store.clone(), Issuer::new()).keyring(kms.clone());
     let reader = reader.build().unwrap().tenant("acme").unwrap();
     reader.market().check_keyring().await.unwrap();
-    *kms.0.lock().unwrap() = keyring(&both);
+    kms.gives(&both);
     let query = begun(&new).await;
     assert_eq!(complete(&reader, &query).await.rule(), reached);
 }
@@ -291,23 +290,13 @@ async fn rotation_under_load_loses_no_renewal() {
     }
 }
 
-/// A KMS that hands out the new key once it is told to.
-struct Kms(std::sync::Mutex<Keyring>);
-
-#[async_trait]
-impl automarket::KeyProvider for &'static Kms {
-    async fn keyring(&self) -> automarket::Result<Keyring> {
-        Ok(self.0.lock().unwrap().clone())
-    }
-}
-
 #[tokio::test]
 async fn a_key_that_came_later_is_asked_for() {
-    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
+    let kms = Kms::new(OLD);
     let world = World::new().await;
     let reader = market(world.store.clone(), world.issuer.clone())
         .clock(Arc::new(world.clock.clone()))
-        .keyring(kms)
+        .keyring(kms.clone())
         .build()
         .unwrap();
     let reader = reader.tenant("acme").unwrap();
@@ -315,7 +304,7 @@ async fn a_key_that_came_later_is_asked_for() {
     // Another process rotates and connects anew; this one has never heard of the key.
     let both = format!("{NEW},{OLD}");
     let other = on(world.store.clone(), &both);
-    *kms.0.lock().unwrap() = keyring(&both);
+    kms.gives(&both);
     let account = world.account.clone();
     other
         .add_account(account, Credential::token("t"))
@@ -329,9 +318,9 @@ async fn a_key_that_came_later_is_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_only_connects_seals_under_the_new_key_before_the_old_one_goes() {
     let both = format!("{NEW},{OLD}");
-    let kms: &'static Kms = Box::leak(Box::new(Kms(std::sync::Mutex::new(keyring(OLD)))));
+    let kms = Kms::new(OLD);
     let store = Arc::new(MemoryStore::new());
-    let reader = market(store.clone(), Issuer::new()).keyring(kms);
+    let reader = market(store.clone(), Issuer::new()).keyring(kms.clone());
     let reader = reader.build().unwrap().tenant("acme").unwrap();
     let connected = async |id: &str| {
         let account = Account::new(reader.id().clone(), PLATFORM, id);
@@ -342,7 +331,7 @@ async fn a_process_that_only_connects_seals_under_the_new_key_before_the_old_one
     };
     assert_eq!(connected("1").await, "old");
 
-    *kms.0.lock().unwrap() = keyring(&both);
+    kms.gives(&both);
     tokio::time::advance(std::time::Duration::from_secs(120)).await;
     let rotated = on(store.clone(), &both).market().rotate(|_| {}).await;
     assert_eq!(rotated.unwrap().retired, ["old"]);
@@ -354,7 +343,7 @@ async fn a_process_that_only_connects_seals_under_the_new_key_before_the_old_one
 
     // A wrong key is not taken, and nobody is turned away for it.
     let wrong = "new:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
-    *kms.0.lock().unwrap() = keyring(wrong);
+    kms.gives(wrong);
     tokio::time::advance(std::time::Duration::from_secs(120)).await;
     assert_eq!(connected("3").await, "new");
     let later = on(store.clone(), NEW);

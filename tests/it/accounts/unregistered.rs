@@ -76,14 +76,14 @@ async fn what_cannot_be_renewed_by_any_app_is_still_given_up() {
 }
 
 /// Connects the account with a token of 90 days, of which 61 pass; the job that keeps it alive.
-async fn keep_alive(world: &World) -> JobId {
+pub(super) async fn keep_alive(world: &World, by: &Tenant) -> JobId {
     let (access, refresh) = world.issuer.grant();
     let mut tokens = TokenSet::new(Secret::new(access));
     tokens.refresh_token = Some(Secret::new(refresh));
     tokens.refresh_expires_at = Some(issuer::later(&world.clock, 90 * 86_400));
     let account = world.account.clone();
     let credential = Credential::oauth(tokens);
-    world.tenant.add_account(account, credential).await.unwrap();
+    by.add_account(account, credential).await.unwrap();
     let key = world.account.id.to_string();
     let kind = "credential-keep-alive";
     let job = world.store.job_by_key(world.tenant.id(), kind, &key).await;
@@ -95,7 +95,7 @@ async fn keep_alive(world: &World) -> JobId {
 #[tokio::test]
 async fn an_idle_token_waits_for_whoever_has_the_app() {
     let world = World::new().await;
-    let job = keep_alive(&world).await;
+    let job = keep_alive(&world, &world.tenant).await;
     let waits = without_app(&world).work_on(job, LEASE).await.unwrap();
     assert_eq!(waits.state, JobState::Waiting);
     assert_eq!(world.issuer.token_requests(), 0);
@@ -107,7 +107,7 @@ async fn an_idle_token_waits_for_whoever_has_the_app() {
 #[tokio::test]
 async fn an_idle_token_outlives_our_own_trouble_and_workers_that_are_gone() {
     let world = World::new().await;
-    let job = keep_alive(&world).await;
+    let job = keep_alive(&world, &world.tenant).await;
     // A process without the keys.
     let bare = Automarket::shared(world.store.clone()).clock(Arc::new(world.clock.clone()));
     let bare = bare.build().unwrap().tenant("acme").unwrap();
