@@ -187,7 +187,10 @@ impl Vault {
             // Another process may seal under a newer key already.
             let ring = self.ask().await.map_err(later)?;
             opened = ring.open(place, sealed);
-            self.set(ring);
+            // What opens with it is good, and what is sealed from now on has to open elsewhere.
+            if let Err(error) = self.tried(ring).await {
+                tracing::warn!(error = %error.report(), "the new keys are not taken into use");
+            }
         }
         opened.map_err(later)
     }

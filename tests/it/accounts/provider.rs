@@ -153,6 +153,28 @@ async fn a_plan_says_that_the_keys_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_that_do_not_fit_are_not_taken_for_a_row_that_they_do_not_open() {
+    let store = Arc::new(MemoryStore::new());
+    let process = |market: Builder| market.build().unwrap().tenant("acme").unwrap();
+    let kms = Kms::new(OLD);
+    let reader = process(market(store.clone(), Issuer::new()).keyring(kms.clone()));
+    reader.market().check_keyring().await.unwrap();
+    let other = process(market(store, Issuer::new()).keyring(keyring(&both())));
+    let account = |id| Account::new(reader.id().clone(), PLATFORM, id);
+    let first = other.add_account(account("1"), Credential::token("1"));
+    let first = first.await.unwrap();
+    // Another key under the same id.
+    kms.gives(&format!(
+        "new:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=,{OLD}"
+    ));
+    reader.context(first.id).await.unwrap_err();
+    let second = reader.add_account(account("2"), Credential::token("2"));
+    let second = second.await.unwrap();
+    let opened = other.context(second.id).await.unwrap();
+    assert_eq!(token_of(opened.credential()), "2");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_gives_no_answer_is_not_waited_for() {
     let world = World::new().await;
     let (kms, reader) = reader(&world).await;
