@@ -158,19 +158,23 @@ impl Accounts {
     async fn renew_here(&self, account: &Account, over: i64) -> Result<Option<Opened>> {
         let lease = self.policy.lease();
         let patience = Instant::now() + lease + WAIT;
+        let (mut over, mut newer) = (over, None);
         loop {
             let read_at = self.cache.forgets();
             let Some(row) = self.store.credential(&account.tenant, account.id).await? else {
                 return Err(missing(account));
             };
             if row.needs_reauth || row.version != over {
-                return self
-                    .read(account, &row, read_at)
-                    .await
-                    .map(|(opened, _)| Some(opened));
+                let (opened, dying) = self.read(account, &row, read_at).await?;
+                let is_over = dying.is_some_and(|end| end <= self.clock.now());
+                if !is_over || newer.is_some() {
+                    return Ok(Some(opened));
+                }
+                // Renewed by somebody, and run out since: that it is refused says nothing.
+                (over, newer) = (row.version, Some(opened));
             }
             let Some(renewal) = self.renewal(account, &row).await? else {
-                return Ok(None);
+                return Ok(newer);
             };
             // From before it is asked for: it does not end earlier than this process thinks.
             let begun = Instant::now();

@@ -66,6 +66,37 @@ async fn a_refused_credential_is_used_no_more_though_it_was_read_before_that_was
 }
 
 #[tokio::test]
+async fn a_renewed_token_that_has_run_out_meanwhile_is_renewed_once_more() {
+    let world = World::new().await;
+    let slow = Arc::new(FaultStore::new(world.store.clone()));
+    let market = market(slow.clone(), world.issuer.clone()).clock(Arc::new(world.clock.clone()));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let id = world.account.id;
+    let post = tenant.publish(Post::text("a"), [id], When::Now);
+    let post = post.await.unwrap();
+    let job = world.tenant.publications(post).await.unwrap()[0].job;
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let held = StoreFault::Held(go_on.clone());
+    // The intent: the token was read before.
+    slow.faults().add(StoreRule::on("change_publishing", held));
+    let meanwhile = async {
+        while slow.faults().hits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.pass(3600);
+        world.other_process().context(id).await.unwrap();
+        world.pass(7200);
+        world.issuer.forget_access();
+        go_on.notify_one();
+    };
+    let (worked, ()) = tokio::join!(tenant.work_on(job, LEASE), meanwhile);
+    worked.unwrap();
+    assert_eq!(state(&world, post).await, PublicationState::Published);
+    assert_eq!(world.issuer.token_requests(), 2);
+    assert_eq!(world.events_of("account.needs_reauth").await, 0);
+}
+
+#[tokio::test]
 async fn a_thousand_jobs_of_a_revoked_credential_make_one_token_request_and_one_event() {
     let world = World::new().await;
     world.issuer.withdraw();
