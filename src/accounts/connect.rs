@@ -302,7 +302,7 @@ impl Connect {
         let mut accounts = Vec::new();
         for candidate in chosen {
             let credential = credential_from_bytes(candidate.credential.expose().as_bytes())?;
-            let mut account = self.account(&candidate.identity);
+            let mut account = self.account(&candidate.identity, candidate.again);
             let store = &self.tenant.engine().store;
             if let Some(known) = store.account(&account.tenant, account.id).await? {
                 account.settings = laid_over(known.settings, account.settings);
@@ -312,12 +312,14 @@ impl Connect {
         Ok(accounts)
     }
 
-    /// The account that an identity becomes.
-    fn account(&self, identity: &Identity) -> Account {
+    /// The account that an identity becomes, or becomes again.
+    fn account(&self, identity: &Identity, again: Option<AccountId>) -> Account {
         let tenant = self.tenant.id().clone();
+        let new = Account::new(tenant, self.platform.clone(), &*identity.remote_id);
         Account {
+            id: again.unwrap_or(new.id),
             name: identity.name.clone(),
-            ..Account::new(tenant, self.platform.clone(), &*identity.remote_id)
+            ..new
         }
         .on_network(identity.network.clone())
         .with_settings(identity.settings.clone())
@@ -374,7 +376,7 @@ impl Connect {
             let own = identity.credential.take();
             let for_one_only = own.is_none() && rotates;
             let bytes = credential_to_bytes(own.as_ref().unwrap_or(&shared))?;
-            let id = self.account(&identity).id;
+            let id = self.account(&identity, self.again).id;
             offers.push(Offer {
                 remote_id: identity.remote_id.clone(),
                 network: identity.network.clone(),
@@ -385,6 +387,7 @@ impl Connect {
             });
             candidates.push(Candidate {
                 identity,
+                again: self.again,
                 credential: Secret::new(String::from_utf8_lossy(&bytes)),
                 for_one_only,
             });

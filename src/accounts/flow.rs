@@ -55,6 +55,9 @@ pub(super) struct Request {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Candidate {
     pub(super) identity: Identity,
+    /// The account that is connected again: a host may have given it an id of its own.
+    #[serde(default)]
+    pub(super) again: Option<AccountId>,
     #[serde(with = "plain")]
     pub(super) credential: Secret,
     /// Whether others on offer have the same credential, and it is one that renews itself for one holder only.

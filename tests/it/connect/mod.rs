@@ -9,8 +9,8 @@ mod picking;
 use std::sync::Arc;
 
 use automarket::{
-    Automarket, Builder, Context, Credential, Error, ErrorKind, Identity, Keyring, Notice,
-    Notifier, Platform, Profile, Result, Secret, Tenant,
+    AccountId, Automarket, Builder, Context, Credential, Error, ErrorKind, Identity, Keyring,
+    Notice, Notifier, Platform, Profile, Result, Secret, Tenant,
     accounts::Offered,
     core::{Outcome, async_trait, chrono::TimeDelta, oauth::Grant},
     http::{Call, classify},

@@ -115,6 +115,27 @@ async fn an_account_is_connected_again_as_itself_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn an_account_with_an_id_of_the_hosts_own_is_connected_again_under_it() {
+    let world = World::usual();
+    let account = Account {
+        id: AccountId::derived("the host's"),
+        ..Account::new(world.acme.id().clone(), PLATFORM, "1")
+    };
+    let account = world.acme.add_account(account, Credential::token("t"));
+    let account = account.await.unwrap();
+    let again = world.acme.connect(PLATFORM).again(account.id);
+    let begun = again.begin(CALLBACK, "session").await.unwrap();
+    let query = world.agree(begun.authorize_url.as_str()).await;
+    let plain = world.acme.connect(PLATFORM);
+    let offered = plain.complete(&query, "session").await.unwrap();
+    assert!(offered.accounts[0].connected);
+    let same = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+    assert_eq!(same.id, account.id);
+    assert_eq!(world.token(&account).await, "at-0-1");
+    assert_eq!(world.acme.accounts().await.unwrap(), [same]);
+}
+
+#[tokio::test]
 async fn an_account_that_is_connected_again_keeps_its_settings_but_for_what_the_platform_says() {
     let world = World::usual();
     let offered = world.offered().await;
