@@ -218,8 +218,11 @@ impl Accounts {
             None => self.vault.open(row).await?,
         };
         let end = match row.expires_at {
-            // By the store's clock: ours may be wrong.
-            Some(end) => Some(self.clock.now() + (end - self.store.now().await?)),
+            // By the store's clock: ours may be wrong. An end beyond all time is none.
+            Some(end) => {
+                let left = end - self.store.now().await?;
+                self.clock.now().checked_add_signed(left)
+            }
             None => None,
         };
         let until = end.map(|end| end - self.policy.skew_delta());

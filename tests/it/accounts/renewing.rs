@@ -430,6 +430,19 @@ async fn futures_poll<F: Future + Unpin>(future: F) -> Option<F::Output> {
 }
 
 #[tokio::test]
+async fn a_token_that_is_brought_for_ever_opens_by_a_clock_that_is_ahead() {
+    let world = World::new().await;
+    let ahead = ManualClock::at(issuer::later(&world.clock, 1));
+    let market = market(world.store.clone(), world.issuer.clone()).clock(Arc::new(ahead));
+    let tenant = market.build().unwrap().tenant("acme").unwrap();
+    let for_ever = tokens("access", "refresh", DateTime::<Utc>::MAX_UTC);
+    let account = world.account.clone();
+    tenant.add_account(account, for_ever).await.unwrap();
+    let context = tenant.context(world.account.id).await.unwrap();
+    assert_eq!(token_of(context.credential()), "access");
+}
+
+#[tokio::test]
 async fn a_workers_clock_that_is_wrong_renews_nothing_too_often() {
     let world = World::new().await;
     for (round, hours) in [-2, 2].into_iter().enumerate() {
