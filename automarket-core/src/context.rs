@@ -14,7 +14,7 @@ use crate::{
     Clock, Credential, Error, ErrorKind, Media, Result, Retry, Secret, SystemClock, Taken,
     content::MediaSource,
     http::{Body, Call, CallWatch, Effect, Exchanges, Reply, Transport, next_hop},
-    media::MediaHost,
+    media::{MediaHost, host},
     oauth::TokenSet,
     purpose::Purposes,
     steps::{self, MemorySteps, Steps},
@@ -222,7 +222,7 @@ impl Context {
             MediaSource::Address(url) => Ok(url.clone()),
             _ => {
                 let until = self.now() + TimeDelta::hours(1);
-                self.media_host()?.address(self, media, until).await
+                host::address(self, media, until).await
             }
         }
     }

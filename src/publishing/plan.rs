@@ -435,7 +435,12 @@ impl TargetPlan {
         let mut content = post.content_for(&account.network, Some(account.id));
         let unreadable = match content.inspect_local(cx).await {
             Ok(()) => None,
-            Err(error) if error.kind() == ErrorKind::InvalidInput => Some(error),
+            // A host's place for media speaks of it in other words too, and names it.
+            Err(error)
+                if error.kind() == ErrorKind::InvalidInput || error.field() == Some("media") =>
+            {
+                Some(error)
+            }
             Err(error) => return Err(error),
         };
         let mut report = judge(

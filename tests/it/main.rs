@@ -20,6 +20,7 @@ mod linkedin;
 mod live;
 mod loopback;
 mod media;
+mod media_host;
 mod probe;
 mod publishing;
 mod quickstart;

@@ -67,6 +67,7 @@ async fn what_media_is_counts_and_not_what_it_is_said_to_be() {
             MediaSource::File("/nowhere/at.all".into()),
             "media.unreadable",
         ),
+        (MediaSource::Host("nothing".into()), "media.unreadable"),
     ];
     for (source, rule) in cases {
         let post = Post::text("Look").media(said_to_be_png(source));

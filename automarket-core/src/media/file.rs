@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{address, sniff};
+use super::{address, host, sniff};
 use crate::{
     Content, Context, Error, ErrorKind, Media, Result, Retry, content::MediaSource,
     profile::MediaRules,
@@ -66,6 +66,15 @@ impl MediaFile {
     #[must_use]
     pub fn with_version(mut self, version: Option<&str>) -> Self {
         self.version = version.map(Arc::from);
+        self
+    }
+
+    /// The same bytes, read this way.
+    pub(super) fn read_by<R: ReadRange + 'static>(
+        mut self,
+        by: impl FnOnce(Arc<dyn ReadRange>) -> R,
+    ) -> Self {
+        self.bytes = Arc::new(by(self.bytes));
         self
     }
 
@@ -157,7 +166,7 @@ impl Media {
         match &self.source {
             MediaSource::Bytes(bytes) => Ok(MediaFile::memory(bytes.clone())),
             MediaSource::File(path) => open(path).await,
-            MediaSource::Host(key) => cx.media_host()?.open(cx, key).await,
+            MediaSource::Host(key) => host::open(cx, key).await,
             MediaSource::Address(url) => address::open(cx, url, most).await,
         }
     }

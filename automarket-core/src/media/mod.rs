@@ -2,7 +2,7 @@
 
 mod address;
 mod file;
-mod host;
+pub(crate) mod host;
 mod sniff;
 
 pub use file::{MediaFile, ReadRange};
