@@ -125,7 +125,7 @@ impl fmt::Debug for Body {
 #[derive(Debug)]
 pub struct TransportError {
     /// `Network`, `Timeout`, `Refused`, `TooLarge` or `UnexpectedReply`; `RateLimited` when it was held back
-    /// here.
+    /// here, `Config` or `Storage` for trouble of our own. Others are taken for `Network`, unless they are the body's.
     pub kind: ErrorKind,
     /// Whether any byte of the request may have reached the other side.
     pub sent: bool,
@@ -167,13 +167,26 @@ impl TransportError {
     /// What it means for a call with this effect: a write that may have left is to be looked up.
     #[must_use]
     pub fn into_error(self, effect: Effect) -> Error {
-        let retry = match (self.kind, self.sent, effect) {
+        let kind = match self.kind {
+            ErrorKind::Network
+            | ErrorKind::Timeout
+            | ErrorKind::Refused
+            | ErrorKind::TooLarge
+            | ErrorKind::UnexpectedReply
+            | ErrorKind::RateLimited
+            | ErrorKind::Config
+            | ErrorKind::Storage => self.kind,
+            kind if self.own_body => kind,
+            // No word of the other side's, such as a proxy's `Unauthorized`.
+            _ => ErrorKind::Network,
+        };
+        let retry = match (kind, self.sent, effect) {
             (ErrorKind::Refused, ..)
             | (ErrorKind::TooLarge | ErrorKind::UnexpectedReply, _, Effect::Read) => Retry::Never,
             (_, true, Effect::Write) => Retry::Reconcile,
             _ => Retry::After(self.wait),
         };
-        Error::new(self.kind, self.message).with_retry(retry)
+        Error::new(kind, self.message).with_retry(retry)
     }
 }
 
@@ -184,3 +197,20 @@ impl fmt::Display for TransportError {
 }
 
 impl std::error::Error for TransportError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proxy that wants a password says nothing of the platform's.
+    #[test]
+    fn a_kind_that_no_transport_has_is_no_word_of_the_other_side() {
+        for kind in [ErrorKind::Unauthorized, ErrorKind::CannotTell] {
+            let error = TransportError::new(kind, false, "407").into_error(Effect::Write);
+            assert_eq!(error.kind(), ErrorKind::Network);
+            assert_eq!(error.retry(), Retry::After(None));
+        }
+        let own = TransportError::new(ErrorKind::InvalidInput, true, "gone").of_own_body();
+        assert_eq!(own.into_error(Effect::Read).kind(), ErrorKind::InvalidInput);
+    }
+}
