@@ -176,6 +176,8 @@ impl Accounts {
             let Some(renewal) = self.renewal(account, &row).await? else {
                 return Ok(newer);
             };
+            // What comes of the call is sealed without waiting for the key provider, while the lease runs.
+            self.vault.sealing().await?;
             // From before it is asked for: it does not end earlier than this process thinks.
             let begun = Instant::now();
             let leased = self

@@ -206,3 +206,23 @@ async fn a_worker_starts_though_the_provider_gives_no_answer() {
     let run = timeout(Duration::from_secs(60), run).await;
     run.expect("it works").unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn new_tokens_wait_for_no_provider() {
+    let world = World::new().await;
+    let (kms, reader) = reader(&world).await;
+    // It is asked once a minute where something is sealed.
+    advance(Duration::from_secs(120)).await;
+    kms.set(Says::Nothing);
+    world.pass(3600);
+    let given = async {
+        while world.issuer.token_requests() == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::Instant::now()
+    };
+    let (context, given) = tokio::join!(reader.context(world.account.id), given);
+    assert_eq!(token_of(context.unwrap().credential()), "access-2");
+    // Nobody else has them, and the lease runs.
+    assert!(given.elapsed() < Duration::from_secs(1));
+}
