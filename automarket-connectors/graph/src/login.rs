@@ -14,6 +14,7 @@ pub const FACEBOOK_URL: &str = "https://graph.facebook.com";
 /// What Meta's codes mean at its logins.
 pub const LOGIN_CODES: &[(&str, Meaning)] = &[
     ("36007", Meaning::GrantDead),
+    ("36008", Meaning::RedirectUri),
     ("36009", Meaning::GrantDead),
     ("190", Meaning::GrantDead),
     ("102", Meaning::GrantDead),
@@ -27,6 +28,14 @@ pub const LOGIN_CODES: &[(&str, Meaning)] = &[
     // Instagram's own login says it so.
     ("400: Invalid Client", Meaning::Client),
     ("400: Invalid platform app", Meaning::Client),
+    ("400: This authorization code", Meaning::GrantDead),
+    ("400: Matching code was not found", Meaning::GrantDead),
+    ("400: No matching code found", Meaning::GrantDead),
+    ("400: Invalid authorization code", Meaning::GrantDead),
+    (
+        "400: Error validating verification code",
+        Meaning::RedirectUri,
+    ),
 ];
 
 /// A user's token for one of about 60 days.
@@ -152,30 +161,65 @@ mod tests {
     use super::*;
     use crate::VERSION;
 
+    fn own(said: &str) -> String {
+        format!(r#"{{"error_type":"OAuthException","code":400,"error_message":"{said}"}}"#)
+    }
+
+    fn assert_rules(cases: &[(String, &str)]) {
+        let login = facebook_login(Platform::FACEBOOK, &[]);
+        for (body, expected) in cases {
+            let (status, headers) = (StatusCode::BAD_REQUEST, HeaderMap::new());
+            let body = body.clone();
+            let reply = Reply::recorded("oauth.exchange", Effect::Write, status, headers, body);
+            let error = read_token_reply(&login, &reply, Utc::now()).unwrap_err();
+            assert_eq!(error.rule(), Some(*expected), "{error:?}");
+        }
+    }
+
     #[test]
     fn a_wrong_secret_is_no_outage() {
-        let login = facebook_login(Platform::FACEBOOK, &[]);
-        let own = |said: &str| {
-            format!(r#"{{"error_type":"OAuthException","code":400,"error_message":"{said}"}}"#)
-        };
         let secret = r#"{"error":{"message":"Error validating client secret.","type":"OAuthException","code":1}}"#;
         let failing =
             r#"{"error":{"message":"An unknown error occurred","type":"OAuthException","code":1}}"#;
-        for (body, expected) in [
+        assert_rules(&[
             (secret.to_owned(), rule::CLIENT),
             (failing.to_owned(), rule::FAILING),
             (own("Invalid Client Secret"), rule::CLIENT),
             (own("Invalid platform app"), rule::CLIENT),
+            (own("Something else"), rule::REFUSED),
+        ]);
+    }
+
+    // As they were reported of both logins.
+    #[test]
+    fn a_dead_code_and_another_redirect_address_are_told_apart() {
+        let facebook = |subcode: u32, said: &str| {
+            format!(
+                r#"{{"error":{{"message":"{said}","type":"OAuthException","code":100,"error_subcode":{subcode}}}}}"#
+            )
+        };
+        let redirect = "Error validating verification code. Please make sure your redirect_uri is identical \
+            to the one you used in the OAuth dialog request";
+        let used = "This authorization code has been used.";
+        assert_rules(&[
+            (facebook(36008, redirect), rule::REDIRECT_URI),
+            (facebook(36009, used), rule::INVALID_GRANT),
+            (own(redirect), rule::REDIRECT_URI),
             (
-                own("No matching code found or was already used"),
-                rule::REFUSED,
+                own("This authorization code has been used"),
+                rule::INVALID_GRANT,
             ),
-        ] {
-            let (status, headers) = (StatusCode::BAD_REQUEST, HeaderMap::new());
-            let reply = Reply::recorded("oauth.exchange", Effect::Write, status, headers, body);
-            let error = read_token_reply(&login, &reply, Utc::now()).unwrap_err();
-            assert_eq!(error.rule(), Some(expected), "{error:?}");
-        }
+            (
+                own("This authorization code has expired"),
+                rule::INVALID_GRANT,
+            ),
+            (
+                own("Matching code was not found or was already used."),
+                rule::INVALID_GRANT,
+            ),
+            (own("No matching code found."), rule::INVALID_GRANT),
+            (own("Invalid authorization code"), rule::INVALID_GRANT),
+        ]);
     }
 
     #[test]
