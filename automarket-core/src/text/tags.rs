@@ -1,5 +1,7 @@
 //! Finding hashtags, mentions and cashtags, with the answers of X's reference (`twitter-text` 3.1.0).
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::class::{ends_cashtag, is_latin_exact, is_space};
 use super::letters::{DIGITS, LETTERS};
 
@@ -72,7 +74,6 @@ pub(super) fn mentions(text: &str) -> Vec<(Span, bool)> {
 /// Mentions of accounts on other servers (`@name@domain`), with the place of the second `@`. These are
 /// Mastodon's (`MENTION_RE` of its accounts).
 pub(super) fn remote_mentions(text: &str) -> Vec<(Span, usize)> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     // Words with full stops and hyphens between them.
     let words = |from: usize, is_word: &dyn Fn(char) -> bool| {
         let is_joint = |c: char| matches!(c, '.' | '-');
@@ -155,6 +156,16 @@ fn may_precede_mention(before: &str, whole: bool) -> bool {
                 }
         }
     }
+}
+
+/// Ruby's `[[:word:]]`: letters, marks (also an accent of its own behind its letter), numbers and connectors.
+fn is_word(c: char) -> bool {
+    let connects = matches!(
+        c,
+        '_' | '\u{203F}' | '\u{2040}' | '\u{2054}' | '\u{FE33}' | '\u{FE34}' | '\u{FE4D}'
+            ..='\u{FE4F}' | '\u{FF3F}'
+    );
+    c.is_alphanumeric() || connects || is_combining_mark(c)
 }
 
 /// The bytes of `/list` at the beginning.

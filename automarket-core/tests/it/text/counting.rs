@@ -243,6 +243,18 @@ fn addresses_go_on_over_letters_of_every_script_but_at_x() {
 }
 
 #[test]
+fn marks_and_connectors_are_parts_of_words() {
+    // An accent of its own behind its letter is a mark: what macOS writes.
+    for (text, expected) in [
+        ("e\u{301}@a@b.de", 8),
+        ("x\u{203f}@a@b.de", 9),
+        ("@a@हिन्दी.com x", 4),
+    ] {
+        assert_eq!(count(text, Graphemes, Some(23)), expected, "{text}");
+    }
+}
+
+#[test]
 fn of_a_mention_on_another_server_its_name_counts() {
     let mastodon = |text: &str| count(text, Graphemes, Some(23));
     for (text, expected) in [
