@@ -194,7 +194,8 @@ fn refused(
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Some(by_status().with_rule(rule::FAILING));
     }
-    if status.is_success() && body.is_some_and(|body| body.get("access_token").is_some()) {
+    // One that cannot be used is none: what is said beside it counts.
+    if status.is_success() && body.is_some_and(|body| token(body, "access_token").is_some()) {
         return None;
     }
     let codes = body.map(codes).unwrap_or_default();

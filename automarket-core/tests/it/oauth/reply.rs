@@ -178,6 +178,20 @@ fn only_a_definite_answer_says_that_the_grant_is_dead() {
             Cause::User,
         ),
         (
+            200,
+            "{\"error\":\"invalid_grant\",\"access_token\":null}",
+            ErrorKind::Unauthorized,
+            rule::INVALID_GRANT,
+            Cause::User,
+        ),
+        (
+            200,
+            "{\"error\":\"invalid_grant\",\"access_token\":\"\"}",
+            ErrorKind::Unauthorized,
+            rule::INVALID_GRANT,
+            Cause::User,
+        ),
+        (
             401,
             dead,
             ErrorKind::Unauthorized,
