@@ -148,6 +148,20 @@ mod tests {
             utc("2011-12-30T12:00", "Pacific/Apia"),
             ("2011-12-30T10:00:00".into(), LocalKind::Gap)
         );
+        // Another zone and summer time at once: from 02:00 CST to 04:00 EDT.
+        for (local, instant, kind) in [
+            ("2007-03-11T01:30", "2007-03-11T07:30:00", LocalKind::Unique),
+            ("2007-03-11T02:30", "2007-03-11T08:00:00", LocalKind::Gap),
+            (
+                "2007-03-11T03:59:59.5",
+                "2007-03-11T08:00:00",
+                LocalKind::Gap,
+            ),
+            ("2007-03-11T04:00", "2007-03-11T08:00:00", LocalKind::Unique),
+        ] {
+            let winamac = utc(local, "America/Indiana/Winamac");
+            assert_eq!(winamac, (instant.into(), kind), "{local}");
+        }
     }
 
     #[test]

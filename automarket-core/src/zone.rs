@@ -120,13 +120,29 @@ impl Clocks {
         match self.0.to_ambiguous_timestamp(civil.ok()?).offset() {
             AmbiguousOffset::Unambiguous { offset } => Some((at(offset)?, LocalKind::Unique)),
             AmbiguousOffset::Fold { before, .. } => Some((at(before)?, LocalKind::Fold)),
-            AmbiguousOffset::Gap { before, .. } => {
-                let within = Timestamp::from_second(at(before)?.timestamp() + 1).ok()?;
-                let jump = self.0.preceding(within).next()?.timestamp();
-                let jump = DateTime::from_timestamp(jump.as_second(), 0)?;
-                Some((jump, LocalKind::Gap))
+            AmbiguousOffset::Gap { before, after } => {
+                Some((self.jump(wall, at(after)?, at(before)?)?, LocalKind::Gap))
             }
         }
+    }
+
+    /// The second at which the clock jumps over a local time: from `early` on, at `late` at the latest. By what it
+    /// says: jiff lists changes at which it jumps not.
+    fn jump(
+        &self,
+        wall: NaiveDateTime,
+        early: DateTime<Utc>,
+        late: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let (mut before, mut after) = (early.timestamp(), late.timestamp() + 1);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            match self.wall(DateTime::from_timestamp(middle, 0)?) > wall {
+                true => after = middle,
+                false => before = middle,
+            }
+        }
+        DateTime::from_timestamp(after, 0)
     }
 }
 
