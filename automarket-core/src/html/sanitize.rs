@@ -18,7 +18,12 @@ use super::{
 pub fn sanitize(html: &str) -> String {
     let mut rewriter = Rewriter::new(MAX_MARKUP);
     walk_markup(html, |event| rewriter.event(&event));
-    let clean = ammonia::Builder::default()
+    let mut rules = ammonia::Builder::default();
+    // Addresses whose scheme it does not look at.
+    for tag in ["blockquote", "del", "ins", "q"] {
+        rules.rm_tag_attributes(tag, ["cite"]);
+    }
+    let clean = rules
         .url_schemes(["http", "https", "mailto"].into())
         .link_rel(Some("noopener noreferrer"))
         .clean(&rewriter.html)

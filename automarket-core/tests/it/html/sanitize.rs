@@ -19,6 +19,8 @@ fn nothing_that_runs_is_left() {
         "<base href=//evil><meta http-equiv=refresh content=0><link rel=stylesheet href=x>",
         "<scr<script>ipt>alert(1)</scr</script>ipt>",
         "<img/src=`x`onerror=alert(1)>",
+        "<q cite='javascript:1'>x</q><blockquote cite='javascript:1'>x</blockquote>",
+        "<del cite='javascript:1'>x</del><ins cite='javascript:1'>x</ins>",
         "\u{fdd1}script\u{fdd2}alert(1)\u{fdd1}/script\u{fdd2}",
     ];
     for html in cases {
