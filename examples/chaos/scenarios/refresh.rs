@@ -75,6 +75,10 @@ enum Config {
 }
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
+    if world.size.jobs == 0 || world.size.seconds == 0 {
+        findings.void("nobody is to post");
+        return Ok(());
+    }
     let log = world.path("issuer.jsonl");
     let mut issuer = world.process("issuer", &Config::Issuer { log: log.clone() })?;
     let base = issuer.line()?;

@@ -53,6 +53,10 @@ enum Config {
 
 async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
     let size = world.size;
+    if size.jobs == 0 {
+        findings.void("there are no credentials");
+        return Ok(());
+    }
     let before = tenant(&world.place, OLD).await?;
     for n in 0..size.jobs {
         put(&before, n, 0).await?;
