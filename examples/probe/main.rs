@@ -33,12 +33,19 @@ fn main() -> io::Result<()> {
 }
 
 fn answer(line: &[u8]) -> String {
+    let id = id(line).unwrap_or("null");
     let read = serde_json::from_slice(line);
     let request: Value = match read.or_else(|_| serde_json::from_slice(&whole(line))) {
         Ok(request) => request,
-        Err(error) => return failed("null", "not_json", &error.to_string()),
+        Err(error) => {
+            // Numbers and depths that no value of ours has are JSON all the same.
+            let code = match serde_json::from_slice::<IgnoredAny>(line) {
+                Ok(_) => ErrorKind::InvalidInput.as_str(),
+                Err(_) => "not_json",
+            };
+            return failed(id, code, &error.to_string());
+        }
     };
-    let id = id(line).unwrap_or("null");
     let Some(op) = request["op"].as_str() else {
         return failed(id, "unknown_op", "a request names its op");
     };

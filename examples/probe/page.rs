@@ -1,6 +1,6 @@
 use automarket::{
     Error, Result,
-    core::{Url, html},
+    core::{Url, chrono::Datelike as _, html},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,9 +22,14 @@ pub(crate) fn extract(request: &Value) -> Result<Reply> {
         url.as_ref(),
         input.content_type.as_deref(),
     )?;
+    // At the ends of RFC 3339's calendar, as it was written.
+    let published = page.published.map(|at| match at.to_utc() {
+        utc if (0..=9999).contains(&utc.year()) => json!(utc),
+        _ => json!(at),
+    });
     reply(json!({
         "title": page.title, "byline": page.byline, "lang": page.language, "dir": page.direction,
-        "site_name": page.site_name, "excerpt": page.excerpt, "published": page.published.map(|at| at.to_utc()),
+        "site_name": page.site_name, "excerpt": page.excerpt, "published": published,
         "text": page.text, "markdown": page.markdown,
     }))
 }

@@ -1,4 +1,4 @@
-use automarket::{Keyring, Result, core::vault::Place};
+use automarket::{Error, Keyring, Result, core::vault::Place};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +17,13 @@ struct Lock {
 
 impl Lock {
     fn keyring(&self) -> Result<Keyring> {
+        // A keyring's text has them between its keys.
+        let parts = [("key_id", &self.key_id), ("key_b64", &self.key_b64)];
+        for (field, part) in parts {
+            if part.contains([',', ':']) || part.contains(char::is_whitespace) {
+                return Err(Error::invalid(field, "no comma, colon or space in one key"));
+            }
+        }
         Keyring::from_base64(&format!("{}:{}", self.key_id, self.key_b64))
     }
 

@@ -134,7 +134,9 @@ pub(crate) fn instant(field: &'static str, value: &Value) -> Result<chrono::Date
         Value::Number(seconds) => seconds
             .as_f64()
             .and_then(|s| chrono::DateTime::from_timestamp_millis((s * 1000.0) as i64)),
-        Value::String(text) => text.parse().ok(),
+        Value::String(text) => chrono::DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|at| at.to_utc()),
         _ => None,
     };
     parsed.ok_or_else(|| Error::invalid(field, "Unix seconds or RFC 3339 with an offset"))

@@ -324,6 +324,75 @@ fn an_id_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn json_beyond_what_a_value_holds_has_its_id_too() {
+    let deep = format!(r#""deep":{}{}"#, "[".repeat(200), "]".repeat(200));
+    for line in [
+        r#"{"id":7,"op":"ip","ip":"1.1.1.1","x":1e999}"#.to_owned(),
+        format!(r#"{{"id":7,"op":"ip","ip":"1.1.1.1",{deep}}}"#),
+    ] {
+        let answer = answers(&[&line]).remove(0);
+        assert!(answer.starts_with("{\"id\":7,"), "{answer}");
+        assert!(answer.contains("\"code\":\"invalid_input\""), "{answer}");
+    }
+    let number = answers(&[r#"{"id":1e999,"op":"ip"}"#]).remove(0);
+    assert!(number.starts_with("{\"id\":1e999,"), "{number}");
+}
+
+#[test]
+fn an_instant_is_rfc_3339() {
+    let of = |now: &str| ask("retry_after", json!({"headers": {}, "now": now}));
+    for wrong in [
+        "2027-03-27T00:00:00UTC",
+        "2027-3-7T0:00:00Z",
+        "+002027-03-27T00:00:00Z",
+        " 2027-03-27T00:00:00Z",
+        "2027-03-27T00:00:00+0100",
+    ] {
+        assert_eq!(of(wrong), "invalid_input", "{wrong}");
+    }
+    assert_eq!(of("2027-03-27T00:00:00+01:00"), json!({"seconds": null}));
+    let html = r#"<html><head><meta property="article:published_time" content="9999-12-31T23:59:59-23:59"><title>a</title></head><body><p>b</p></body></html>"#;
+    let page = ask("extract", json!({"html_b64": base64(html)}));
+    assert_eq!(page["published"], "9999-12-31T23:59:59-23:59", "{page}");
+}
+
+#[test]
+fn one_key_has_one_id() {
+    let (key, other) = (STANDARD.encode([1; 32]), STANDARD.encode([2; 32]));
+    let of = |id: &str, key: &str| {
+        ask(
+            "seal",
+            json!({"key_b64": key, "key_id": id, "tenant": "t", "account": "a", "field": "f",
+                "plaintext_b64": base64("secret")}),
+        )
+    };
+    assert!(of("a", &key)["envelope_b64"].is_string());
+    for (id, key) in [
+        (" a", key.clone()),
+        ("a:b", key.clone()),
+        ("a,b", key.clone()),
+        ("a", format!("{key},b:{other}")),
+        ("a", format!("{key},{other}")),
+        ("a", format!("{key}\n")),
+    ] {
+        assert_eq!(of(id, &key), "invalid_input", "{id} {key}");
+    }
+}
+
+#[test]
+fn options_have_names() {
+    for options in [json!([]), json!(3), json!("x")] {
+        let report = ask(
+            "check",
+            json!({"platform": "x", "text": "a", "options": options}),
+        );
+        let found = report["findings"].as_array().unwrap();
+        let is_blocker = |f: &Value| f["severity"] == "blocker";
+        assert!(found.iter().any(is_blocker), "{options}: {report}");
+    }
+}
+
+#[test]
 fn a_local_time_is_an_instant_and_says_how_it_met_the_clock_changes() {
     let of = |local: &str| ask("instant", json!({"local": local, "zone": "Europe/Berlin"}));
     for (local, utc, kind) in [

@@ -261,11 +261,15 @@ impl Content {
         self.options.get(&O::PLATFORM).map_or_else(
             || Ok(O::default()),
             |value| {
-                O::deserialize(value).map_err(|error| {
+                let wrong = || {
                     Error::invalid("options", "not the platform's options")
                         .with_platform(&O::PLATFORM)
-                        .with_source(error)
-                })
+                };
+                // Serde takes a list as fields without their names.
+                if value.is_array() {
+                    return Err(wrong());
+                }
+                O::deserialize(value).map_err(|error| wrong().with_source(error))
             },
         )
     }
