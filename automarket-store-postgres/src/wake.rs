@@ -19,7 +19,7 @@ use crate::{connect::Server, db::Database};
 const GAP: Duration = Duration::from_millis(5);
 /// How long the listener waits before it connects again; doubled up to the longest.
 const AGAIN: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(2);
 /// How long a connection may take until it listens.
 const START: Duration = Duration::from_secs(30);
 

@@ -43,6 +43,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) lease: Duration,
     pub(crate) grace: Duration,
     pub(crate) max_crashes: u32,
+    /// As workers poll unless told otherwise where it is `None`.
+    pub(crate) poll: Option<Duration>,
     /// How long an answer is waited for.
     pub(crate) answer_within: Duration,
     /// No heartbeat gets through.
@@ -127,9 +129,12 @@ pub(crate) async fn main(config: &str) -> Result<()> {
         .worker()
         .concurrency(config.concurrency)
         .lease(config.lease)
-        .poll(Duration::from_millis(250))
         .grace(config.grace)
         .max_crashes(config.max_crashes);
+    let worker = match config.poll {
+        Some(poll) => worker.poll(poll),
+        None => worker,
+    };
     let until = async {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -155,6 +155,7 @@ impl World {
             grace: Duration::from_secs(5),
             // What is poison is one scenario's question; in the others a job may be hit often.
             max_crashes: 1000,
+            poll: Some(Duration::from_millis(250)),
             answer_within: Duration::from_secs(3),
             no_heartbeats: false,
             crash: None,

@@ -11,7 +11,7 @@ use automarket_core::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    SharedEngine,
+    AGAIN, SharedEngine,
     held::Held,
     in_time,
     overdue::{self, Told},
@@ -169,7 +169,7 @@ impl Duties {
             Ok(wait) => wait.map_or(self.poll, |wait| wait.min(self.poll)),
             Err(error) => {
                 metrics::store_error("schedules", &error);
-                self.poll
+                self.poll.min(AGAIN)
             }
         }
     }

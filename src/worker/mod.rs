@@ -60,7 +60,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often a worker looks for jobs of kinds that it does not know. The others it leaves to those that know them.
 const STRANGERS: Duration = Duration::from_secs(60);
-/// How soon verdicts are written again that the store did not take.
+/// How soon the store is asked again that refused, and verdicts are written again that it did not take.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
 const DROP: Duration = Duration::from_secs(1);
@@ -152,7 +152,8 @@ impl Worker {
     /// # Errors
     /// `Config` when encryption keys are given that do not open what is stored, or refused by their provider for good
     /// (see [`Automarket::check_keyring`]), and `Internal` when the system gives no thread for heartbeats; nothing
-    /// was done then. A store that is away is asked again after the poll interval, and a key provider when a key is needed.
+    /// was done then. A store that is away is asked again after half a second, or the poll interval where that is
+    /// shorter, and a key provider when a key is needed.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = pin!(shutdown);
         tokio::select! {

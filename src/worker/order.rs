@@ -9,7 +9,7 @@ use automarket_core::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    SharedEngine,
+    AGAIN, SharedEngine,
     held::{HandBack, Held},
     in_time,
 };
@@ -84,7 +84,7 @@ impl Order {
                 }
                 Err(error) => {
                     metrics::store_error("claim", &error);
-                    taken.next = Next::Again(Instant::now() + self.poll);
+                    taken.next = again(self.poll);
                     break;
                 }
             }
@@ -155,7 +155,16 @@ async fn until_next(
             .to_std()
             .unwrap_or_default()
             .clamp(Duration::from_millis(1).min(poll), poll),
-        _ => poll,
+        Ok((None, _)) => poll,
+        Err(error) => {
+            metrics::store_error("next_ready", &error);
+            return again(poll);
+        }
     };
     Next::At(Instant::now() + wait)
+}
+
+/// Soon, since nobody knows what is there.
+fn again(poll: Duration) -> Next {
+    Next::Again(Instant::now() + poll.min(AGAIN))
 }

@@ -62,6 +62,26 @@ async fn a_call_that_gets_no_answer_is_made_anew() {
     }
 }
 
+/// By a worker as it is unless told otherwise: nobody waits for its poll.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_is_asked_again_soon() {
+    for (refused, asked) in [
+        ("claim", "claim"),
+        ("next_ready", "claim"),
+        ("next_schedules", "next_schedules"),
+    ] {
+        let store = watched(Arc::new(SystemClock));
+        let tenant = on(store.clone(), |b| b);
+        fail(&store, refused, 1);
+        let began = tokio::time::Instant::now();
+        let again = store.faults().until(asked, 2);
+        tenant.market().worker().run_until(again).await.unwrap();
+        assert_eq!(store.faults().hits(), 1, "{refused}");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(2), "{refused}: {took:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_what_is_overdue_or_old_says_that_it_lives_and_looks_at_its_schedules() {
     for method in ["overdue", "remove_ended"] {
