@@ -1,6 +1,6 @@
 //! A word that jobs are there goes from store to store; nothing but the listener hears it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use automarket_core::{
     Timetable,
@@ -66,6 +66,29 @@ async fn what_one_process_puts_in_wakes_another() {
     test.store.wake();
     comes(word).await;
     test.remove().await.unwrap();
+}
+
+/// One of many is enough: a machine may be slow, and what takes as long each time is not its fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_is_there_within_50_ms() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
+    let other = other.build().await.unwrap();
+    comes(other.woken()).await;
+    let mut best = Duration::MAX;
+    for _ in 0..50 {
+        let (word, began) = (other.woken(), Instant::now());
+        test.store.enqueue(&[job()]).await.unwrap();
+        comes(word).await;
+        best = best.min(began.elapsed());
+        if best < Duration::from_millis(50) {
+            return test.remove().await.unwrap();
+        }
+    }
+    panic!("{best:?} at the best");
 }
 
 #[tokio::test(flavor = "multi_thread")]

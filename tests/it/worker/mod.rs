@@ -5,6 +5,7 @@ mod doubt;
 mod dying;
 mod gates;
 mod hanging;
+mod idle;
 mod kinds;
 mod leases;
 mod operations;
@@ -436,23 +437,6 @@ async fn a_limited_kind_keeps_to_its_limit_and_keeps_nobody_from_running() {
 }
 
 #[tokio::test]
-async fn a_job_put_in_wakes_a_sleeping_worker() {
-    let store = watched(Arc::new(SystemClock));
-    let tenant = on(store.clone(), |b| {
-        b.job("quick", |_: Value, _| async { Ok(()) })
-    });
-    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
-    let done = async {
-        store.faults().until("next_ready", 1).await;
-        let id = put(&tenant, "quick", Value::Null).await;
-        ended(&tenant, &[id]).await;
-    };
-    let run = worker.run_until(done);
-    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
-    soon.expect("it slept on").unwrap();
-}
-
-#[tokio::test]
 async fn times_for_ever_end_no_worker() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = watched(Arc::new(clock.clone()));
@@ -494,39 +478,6 @@ async fn what_is_put_off_for_a_moment_does_not_wait_for_the_poll() {
     let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
     soon.expect("it slept on").unwrap();
     assert_eq!(job(&tenant, id).await.attempts, 2);
-}
-
-#[tokio::test]
-async fn a_word_of_the_store_wakes_a_sleeping_worker() {
-    let store = watched(Arc::new(SystemClock));
-    let tenant = on(store.clone(), |b| {
-        b.job("quick", |_: Value, _| async { Ok(()) })
-    });
-    let worker = tenant.market().worker().poll(Duration::from_secs(3600));
-    let done = async {
-        store.faults().until("next_ready", 1).await;
-        // As another process does it: this one's worker is not told.
-        let job = tenant.new_job("quick", &Value::Null).unwrap();
-        let id = store.enqueue(&[job]).await.unwrap()[0].id();
-        store.wake();
-        ended(&tenant, &[id]).await;
-    };
-    let run = worker.run_until(done);
-    let soon = tokio::time::timeout(Duration::from_secs(60), run).await;
-    soon.expect("it slept on").unwrap();
-}
-
-#[tokio::test]
-async fn an_idle_worker_asks_once_and_looks_once_each_time() {
-    let store = watched(Arc::new(SystemClock));
-    let tenant = on(store.clone(), |b| b);
-    let worker = tenant.market().worker().poll(Duration::from_millis(5));
-    let five = store.faults().until("next_ready", 5);
-    worker.run_until(five).await.unwrap();
-    let calls = |method| store.faults().answered(method).len();
-    let (claims, looks) = (calls("claim"), calls("next_ready"));
-    assert!(claims <= looks + 1, "{claims} {looks}");
-    assert_eq!((calls("settle"), calls("heartbeat")), (0, 0));
 }
 
 #[tokio::test]
