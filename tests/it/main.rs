@@ -9,6 +9,9 @@
 #[allow(dead_code, reason = "chaos wants more of each")]
 mod connectors;
 
+use automarket::store::postgres::testing::Cluster;
+use tokio::sync::OnceCell;
+
 mod accounts;
 mod campaign;
 mod connect;
@@ -30,3 +33,10 @@ mod tenants;
 mod worker;
 mod workspace;
 mod x;
+
+/// The one PostgreSQL of these tests; `None` when there is none to be had.
+async fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceCell<Option<Cluster>> = OnceCell::const_new();
+    let start = || async { Cluster::start().await.unwrap() };
+    CLUSTER.get_or_init(start).await.as_ref()
+}

@@ -268,6 +268,11 @@ async fn no_call_of_one_tenant_finds_or_touches_what_is_anothers() {
     let file = SqliteStore::open(folder.path().join("tenants.db"));
     let mut walked = walk(Arc::new(file.await.unwrap())).await;
     assert_eq!(walk(Arc::new(MemoryStore::new())).await, walked);
+    if let Some(cluster) = crate::cluster().await {
+        let test = cluster.store().await.unwrap();
+        assert_eq!(walk(Arc::new(test.store.clone())).await, walked);
+        test.remove().await.unwrap();
+    }
     // These name the tenant itself; what is put in goes to it.
     walked.extend(["id", "market", "by", "put_app"].map(str::to_owned));
     assert_eq!(

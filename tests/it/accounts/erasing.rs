@@ -3,10 +3,7 @@
 use automarket::{
     ErrorKind, Post, When,
     accounts::Revoked,
-    store::{
-        CredentialStore as _, Flow, FlowStore as _, JobStore as _, postgres::testing::Cluster,
-        sqlite::SqliteStore,
-    },
+    store::{CredentialStore as _, Flow, FlowStore as _, JobStore as _, sqlite::SqliteStore},
     testing::{FaultStore, RecordingPublisher, Script, StoreFault, StoreRule},
     worker::Retention,
 };
@@ -79,7 +76,7 @@ async fn an_erased_account_leaves_no_row_and_no_byte_in_sqlite() {
 
 #[tokio::test]
 async fn an_erased_account_leaves_no_row_in_postgres() {
-    let Some(cluster) = Cluster::start().await.unwrap() else {
+    let Some(cluster) = crate::cluster().await else {
         return;
     };
     let test = cluster.store().await.unwrap();

@@ -10,10 +10,7 @@ use automarket::{
     AccountId,
     http::{Guard, ReqwestTransport},
     oauth::{App, Provider, Refresh},
-    store::{
-        postgres::{PostgresStore, testing::Cluster},
-        sqlite::SqliteStore,
-    },
+    store::{postgres::PostgresStore, sqlite::SqliteStore},
     testing::{FAULT_POINT, Server},
 };
 
@@ -278,7 +275,7 @@ async fn processes_on_one_sqlite_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_on_one_postgres() {
-    let Some(cluster) = Cluster::start().await.unwrap() else {
+    let Some(cluster) = crate::cluster().await else {
         return;
     };
     let mut stores = Vec::new();

@@ -12,7 +12,7 @@ fn refusal() -> Error {
 
 #[tokio::test]
 async fn only_what_surely_failed_is_tried_again() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let other = world.another_account("2").await;
         let accounts = [world.account.id, other.id];
         let post = Post::text("We shipped!");
@@ -29,7 +29,8 @@ async fn only_what_surely_failed_is_tried_again() {
             world.tenant.post_state(id).await.unwrap(),
             PostState::Partial
         );
-        let (one, two) = tokio::join!(world.tenant.retry(id), world.tenant.retry(id));
+        let elsewhere = world.elsewhere().await;
+        let (one, two) = tokio::join!(world.tenant.retry(id), elsewhere.retry(id));
         let again = [one.unwrap(), two.unwrap()].concat();
         assert_eq!(again.len(), 1, "tried again once by two who ask");
         world.tenant.work_on(again[0].job, LEASE).await.unwrap();
@@ -42,7 +43,7 @@ async fn only_what_surely_failed_is_tried_again() {
 
 #[tokio::test]
 async fn what_is_unknown_is_sent_again_only_by_an_explicit_word() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let lost = world.lost().await;
         let post = lost.post;
         assert!(world.tenant.retry(post).await.unwrap().is_empty());
@@ -77,7 +78,7 @@ async fn what_was_taken_and_then_failed_is_sent_anew_each_time() {
             world.tenant.retry(post).await.unwrap();
             assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
         }
-        world.clock.advance(chrono::Duration::hours(7));
+        world.advance(chrono::Duration::hours(7)).await;
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         let mut keys = world.publisher.keys();
         keys.sort();
@@ -114,7 +115,7 @@ async fn what_was_taken_and_cannot_be_told_is_sent_anew_only_by_an_explicit_word
             // The first may be out: it is neither said differently now, nor missed.
             let edited = world.tenant.edit(post, Post::text("Other words")).await;
             assert!(TooLate::of(&edited.unwrap_err()).is_some());
-            world.clock.advance(chrono::Duration::hours(2));
+            world.advance(chrono::Duration::hours(2)).await;
             assert_eq!(world.turn(post).await.0.state, PublicationState::Accepted);
             assert_eq!(world.publisher.texts().len(), sendings);
             // That the second failed says nothing of the first.
@@ -137,7 +138,7 @@ async fn what_was_taken_and_could_not_be_asked_for_is_asked_for_again() {
         let id = world.only(post).await.id;
         world.tenant.resend_unknown(id, "it is back").await.unwrap();
         world.turn(post).await;
-        world.clock.advance(chrono::Duration::hours(7));
+        world.advance(chrono::Duration::hours(7)).await;
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         assert_eq!(world.publisher.texts().len(), 1);
     }
@@ -149,7 +150,7 @@ async fn an_account_that_was_away_is_no_word_of_the_platform() {
         let post = world.accepted().await;
         let account = world.account.clone();
         assert!(world.tenant.remove_account(account.id).await.unwrap());
-        world.clock.advance(chrono::Duration::hours(7));
+        world.advance(chrono::Duration::hours(7)).await;
         let (lost, _) = world.turn(post).await;
         assert_eq!(lost.state, PublicationState::Unknown);
         let back = world
@@ -160,7 +161,7 @@ async fn an_account_that_was_away_is_no_word_of_the_platform() {
         let resent = world.tenant.resend_unknown(lost.id, "it is back").await;
         resent.unwrap();
         world.turn(post).await;
-        world.clock.advance(chrono::Duration::hours(7));
+        world.advance(chrono::Duration::hours(7)).await;
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         assert_eq!(world.publisher.texts().len(), 1);
     }
@@ -230,7 +231,7 @@ async fn what_only_led_up_to_it_is_done_anew_unless_it_may_be_out() {
         assert_eq!(brought.load(Ordering::SeqCst), 2);
         // Lost, not there, and too late: the steps say what is looked for.
         world.publisher.find_answer(Ok(Lookup::Absent));
-        world.clock.advance(chrono::Duration::hours(2));
+        world.advance(chrono::Duration::hours(2)).await;
         assert_eq!(turn().await, PublicationState::Missed);
         tenant.retry(post).await.unwrap();
         let found = Lookup::Found(Outcome::Done(Receipt::new("late")));
@@ -247,7 +248,7 @@ async fn what_only_led_up_to_it_is_done_anew_unless_it_may_be_out() {
 async fn what_was_missed_can_be_sent_all_the_same() {
     for world in worlds().await {
         let post = world.publish(at("2027-01-11T10:00:00Z")).await;
-        world.clock.advance(chrono::Duration::days(3));
+        world.advance(chrono::Duration::days(3)).await;
         assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
         world.tenant.retry(post).await.unwrap();
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
@@ -280,9 +281,9 @@ async fn lateness_is_told_per_post() {
         let patient = world
             .publish_with(ten, PublishOptions::new().however_late())
             .await;
-        world.clock.advance(chrono::Duration::minutes(62));
+        world.advance(chrono::Duration::minutes(62)).await;
         assert_eq!(world.turn(strict).await.0.state, PublicationState::Missed);
-        world.clock.advance(chrono::Duration::days(3));
+        world.advance(chrono::Duration::days(3)).await;
         let (patient, _) = world.turn(patient).await;
         assert_eq!(patient.state, PublicationState::Published);
     }
@@ -315,7 +316,7 @@ async fn all_out(world: &World, posts: &[PostId], most: usize) -> chrono::Durati
         let sent = world.publisher.texts().len() - sent;
         assert!(sent <= most, "{sent} at once, {} left", next.len());
         waiting = next;
-        world.clock.advance(chrono::Duration::seconds(10));
+        world.advance(chrono::Duration::seconds(10)).await;
     }
     store.now().await.unwrap() - began
 }
@@ -330,7 +331,7 @@ async fn five_hundred_that_an_outage_held_up_go_out_one_after_the_other() {
         let post = world.publish_with(at("2027-01-11T10:00:00Z"), patient);
         posts.push(post.await);
     }
-    world.clock.advance(chrono::Duration::hours(10));
+    world.advance(chrono::Duration::hours(10)).await;
     // Those who count while others go may come to the same turn: a few, never hundreds.
     let took = all_out(&world, &posts, 10).await;
     assert_eq!(world.publisher.texts().len(), 500);
@@ -346,7 +347,7 @@ async fn an_outage_ends_in_no_flood() {
             let post = world.publish_with(at("2027-01-11T10:00:00Z"), patient);
             posts.push(post.await);
         }
-        world.clock.advance(chrono::Duration::minutes(90));
+        world.advance(chrono::Duration::minutes(90)).await;
         let store = world.market().store().clone();
         let mut times = Vec::new();
         for post in &posts {
@@ -360,13 +361,13 @@ async fn an_outage_ends_in_no_flood() {
         let apart = times.windows(2).map(|two| (two[1] - two[0]).num_seconds());
         assert!(apart.min().unwrap() >= 10, "one by one");
         // Nor does a second one, before all of them had their turn.
-        world.clock.advance(chrono::Duration::minutes(20));
+        world.advance(chrono::Duration::minutes(20)).await;
         assert!(all_out(&world, &posts, 1).await < chrono::Duration::minutes(10));
         assert_eq!(world.publisher.texts().len(), 30);
 
         world.publish(at("2027-01-12T10:00:00Z")).await;
         let late = world.publish(at("2027-01-12T10:00:00Z")).await;
-        world.clock.advance(chrono::Duration::days(60));
+        world.advance(chrono::Duration::days(60)).await;
         assert_eq!(world.turn(late).await.0.state, PublicationState::Missed);
         assert_eq!(world.publisher.texts().len(), 30);
     }
@@ -394,7 +395,7 @@ async fn what_is_blocked_goes_on_when_the_account_is_back_and_is_missed_when_it_
         world.turn(post).await;
         for _ in 0..5 {
             world.publisher.answer(revoked());
-            world.clock.advance(chrono::Duration::minutes(16));
+            world.advance(chrono::Duration::minutes(16)).await;
             world.turn(post).await;
         }
         assert_eq!(world.only(post).await.state, PublicationState::Missed);
@@ -407,7 +408,7 @@ async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() 
         world.publisher.answer(Err(unknown()));
         let post = world.publish(When::Now).await;
         world.turn(post).await;
-        world.clock.advance(chrono::Duration::minutes(30));
+        world.advance(chrono::Duration::minutes(30)).await;
         // A process that has no key for the account's credential.
         let bare = Automarket::shared(world.market().store().clone())
             .clock(Arc::new(world.clock.clone()))
@@ -425,7 +426,7 @@ async fn what_keeps_a_process_from_looking_says_nothing_of_the_sending_before() 
         let late = TooLate::of(&late).unwrap();
         assert_eq!(late.state, PublicationState::Publishing);
         // One that has it comes later, and looks.
-        world.clock.advance(chrono::Duration::hours(2));
+        world.advance(chrono::Duration::hours(2)).await;
         let found = Lookup::Found(Outcome::Done(Receipt::new("found")));
         world.publisher.find_answer(Ok(found));
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);

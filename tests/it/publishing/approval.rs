@@ -12,11 +12,11 @@ fn state_of(error: &Error) -> Option<PublicationState> {
 
 #[tokio::test]
 async fn nothing_is_sent_before_somebody_says_yes() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let post = world.publish_with(When::Now, asked()).await;
         let waiting = world.only(post).await;
         assert_eq!(waiting.state, PublicationState::AwaitingApproval);
-        world.clock.advance(chrono::Duration::days(3));
+        world.advance(chrono::Duration::days(3)).await;
         let job = world.market().store().job(world.tenant.id(), waiting.job);
         assert_eq!(
             job.await.unwrap(),
@@ -41,7 +41,7 @@ async fn nothing_is_sent_before_somebody_says_yes() {
 
 #[tokio::test]
 async fn what_nobody_approves_in_time_is_missed() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let post = world
             .publish_with(at("2027-01-11T10:00:00Z"), asked())
             .await;
@@ -49,7 +49,7 @@ async fn what_nobody_approves_in_time_is_missed() {
             world.turn(post).await.0.state,
             PublicationState::AwaitingApproval
         );
-        world.clock.advance(chrono::Duration::minutes(121));
+        world.advance(chrono::Duration::minutes(121)).await;
         assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
         let refused = world.tenant.approve(post, "ada", None).await.unwrap_err();
         assert_eq!(state_of(&refused), Some(PublicationState::Missed));
@@ -58,7 +58,7 @@ async fn what_nobody_approves_in_time_is_missed() {
         let post = world
             .publish_with(at("2027-01-11T12:00:00Z"), asked())
             .await;
-        world.clock.advance(chrono::Duration::minutes(121));
+        world.advance(chrono::Duration::minutes(121)).await;
         let late = world.tenant.approve(post, "ada", None).await.unwrap();
         assert_eq!(late[0].state, PublicationState::Missed);
         assert!(world.publisher.texts().is_empty());
@@ -67,11 +67,12 @@ async fn what_nobody_approves_in_time_is_missed() {
 
 #[tokio::test]
 async fn of_two_who_say_yes_one_is_told_that_it_was_said() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let post = world.publish_with(When::Now, asked()).await;
+        let elsewhere = world.elsewhere().await;
         let (one, two) = tokio::join!(
             world.tenant.approve(post, "ada", None),
-            world.tenant.approve(post, "bob", None)
+            elsewhere.approve(post, "bob", None)
         );
         assert_eq!(one.is_ok() as u8 + two.is_ok() as u8, 1);
         let refused = one.err().or(two.err()).unwrap();
@@ -86,7 +87,7 @@ async fn of_two_who_say_yes_one_is_told_that_it_was_said() {
 
 #[tokio::test]
 async fn a_no_is_final_and_its_reason_is_kept() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let post = world.publish_with(When::Now, asked()).await;
         let refused = world
             .tenant
@@ -102,14 +103,14 @@ async fn a_no_is_final_and_its_reason_is_kept() {
 
 #[tokio::test]
 async fn what_is_edited_after_the_yes_needs_another() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let post = world
             .publish_with(at("2027-01-11T10:00:00Z"), asked())
             .await;
         world.tenant.approve(post, "ada", None).await.unwrap();
         let edited = world.tenant.edit(post, Post::text("Something else")).await;
         assert_eq!(edited.unwrap()[0].state, PublicationState::AwaitingApproval);
-        world.clock.advance(chrono::Duration::minutes(61));
+        world.advance(chrono::Duration::minutes(61)).await;
         world.turn(post).await;
         assert!(world.publisher.texts().is_empty());
         world.tenant.approve(post, "ada", None).await.unwrap();
@@ -120,16 +121,16 @@ async fn what_is_edited_after_the_yes_needs_another() {
 
 #[tokio::test]
 async fn what_is_moved_to_now_or_tried_again_waits_for_its_yes_as_long_as_it_takes() {
-    for world in worlds().await {
+    for world in all_worlds().await {
         let ten = at("2027-01-11T10:00:00Z");
         let moved = world.publish_with(ten, asked()).await;
         world.tenant.reschedule(moved, When::Now).await.unwrap();
         let again = world.publish_with(ten, asked()).await;
-        world.clock.advance(chrono::Duration::minutes(121));
+        world.advance(chrono::Duration::minutes(121)).await;
         world.turn(again).await;
         let retried = world.tenant.retry(again).await.unwrap();
         assert_eq!(retried[0].state, PublicationState::AwaitingApproval);
-        world.clock.advance(chrono::Duration::days(3));
+        world.advance(chrono::Duration::days(3)).await;
         for post in [moved, again] {
             let job = world.only(post).await.job;
             let job = world.market().store().job(world.tenant.id(), job).await;

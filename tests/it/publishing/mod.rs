@@ -1,4 +1,5 @@
-//! The life of a publication, with a publisher that answers what it is told, in memory and on SQLite.
+//! The life of a publication, with a publisher that answers what it is told, in memory and on SQLite; what
+//! two may do at once, what is tried again and who says yes on PostgreSQL, too.
 
 mod able;
 mod again;
@@ -21,15 +22,20 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use automarket::{
-    Automarket, Credential, Error, ErrorKind, JobId, Keyring, Platform, Post, PostId, Retry,
-    Tenant, When,
+    Automarket, Clock as _, Credential, Error, ErrorKind, JobId, Keyring, Platform, Post, PostId,
+    Retry, Tenant, When,
     core::{Delivery, Handle, Lookup, Outcome, Receipt, chrono},
     publishing::{PostState, PublishOptions, TooLate, remote_id},
     store::{
-        Account, Claim, JobState, MemoryStore, Publication, PublicationState, Store, Verdict,
+        Account, Claim, JobState, JobStore as _, MemoryStore, Publication, PublicationState, Store,
+        Verdict,
+        postgres::{
+            PostgresStore,
+            testing::{TestClock, TestStore},
+        },
         sqlite::SqliteStore,
     },
-    testing::{ManualClock, RecordingPublisher, Script},
+    testing::{ManualClock, RecordingPublisher, Script, StoreClock as _},
 };
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -39,22 +45,67 @@ struct World {
     account: Account,
     clock: ManualClock,
     publisher: RecordingPublisher,
-    _dir: Option<tempfile::TempDir>,
+    place: Place,
+}
+
+/// Where its store is.
+enum Place {
+    Memory,
+    File(tempfile::TempDir),
+    /// Whose time is the server's.
+    Server(TestStore, TestClock),
 }
 
 /// The same world on each store that needs no server.
 async fn worlds() -> Vec<World> {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let memory = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
-    let memory = World::on(memory, clock, None).await;
+    let memory = World::on(memory, clock, Place::Memory).await;
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let dir = tempfile::tempdir().unwrap();
-    let file = SqliteStore::builder(dir.path().join("market.db"))
+    let file = file(&dir, &clock).await;
+    vec![memory, World::on(file, clock, Place::File(dir)).await]
+}
+
+async fn file(dir: &tempfile::TempDir, clock: &ManualClock) -> Arc<dyn Store> {
+    let file = SqliteStore::builder(dir.path().join("market.db")).clock(Arc::new(clock.clone()));
+    Arc::new(file.build().await.unwrap())
+}
+
+/// The same, and on PostgreSQL where there is one.
+async fn all_worlds() -> Vec<World> {
+    let mut worlds = worlds().await;
+    if let Some(cluster) = crate::cluster().await {
+        let test = cluster.store().await.unwrap();
+        let (clock, server) = (ManualClock::parse("2027-01-11T09:00:00Z"), test.clock());
+        let ahead = clock.now() - test.store.now().await.unwrap();
+        server.advance(ahead).await;
+        let store = Arc::new(test.store.clone());
+        worlds.push(World::on(store, clock, Place::Server(test, server)).await);
+    }
+    worlds
+}
+
+/// Another store on the same server and schema.
+async fn another(test: &TestStore) -> Arc<dyn Store> {
+    let url = crate::cluster().await.unwrap().url();
+    let store = PostgresStore::builder(url).schema(test.schema());
+    Arc::new(store.build().await.unwrap())
+}
+
+/// The library of a process.
+fn market(
+    store: Arc<dyn Store>,
+    clock: &ManualClock,
+    publisher: &RecordingPublisher,
+) -> Automarket {
+    Automarket::shared(store)
         .clock(Arc::new(clock.clone()))
+        .transport(Script::new())
+        .keyring(keyring())
+        .publisher(publisher.clone())
         .build()
-        .await
-        .unwrap();
-    vec![memory, World::on(Arc::new(file), clock, Some(dir)).await]
+        .unwrap()
 }
 
 /// The same for every process on a store.
@@ -63,15 +114,9 @@ fn keyring() -> Keyring {
 }
 
 impl World {
-    async fn on(store: Arc<dyn Store>, clock: ManualClock, dir: Option<tempfile::TempDir>) -> Self {
+    async fn on(store: Arc<dyn Store>, clock: ManualClock, place: Place) -> Self {
         let publisher = RecordingPublisher::new(Platform::X);
-        let market = Automarket::shared(store)
-            .clock(Arc::new(clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(publisher.clone())
-            .build()
-            .unwrap();
+        let market = market(store, &clock, &publisher);
         let tenant = market.tenant("acme").unwrap();
         let account = Account::new(tenant.id().clone(), Platform::X, "1");
         let account = tenant
@@ -83,8 +128,27 @@ impl World {
             account,
             clock,
             publisher,
-            _dir: dir,
+            place,
         }
+    }
+
+    /// Moves the time of the store and of its processes.
+    async fn advance(&self, by: chrono::Duration) {
+        self.clock.advance(by);
+        if let Place::Server(_, server) = &self.place {
+            server.advance(by).await;
+        }
+    }
+
+    /// The tenant in another process, with connections of its own.
+    async fn elsewhere(&self) -> Tenant {
+        let store = match &self.place {
+            Place::Memory => self.market().store().clone(),
+            Place::File(dir) => file(dir, &self.clock).await,
+            Place::Server(test, _) => another(test).await,
+        };
+        let market = market(store, &self.clock, &self.publisher);
+        market.tenant("acme").unwrap()
     }
 
     fn market(&self) -> &Automarket {
@@ -120,7 +184,7 @@ impl World {
         self.publisher.answer(Err(unknown()));
         let post = self.publish(When::Now).await;
         self.turn(post).await;
-        self.clock.advance(chrono::Duration::minutes(30));
+        self.advance(chrono::Duration::minutes(30)).await;
         let (lost, _) = self.turn(post).await;
         assert_eq!(lost.state, PublicationState::Unknown);
         lost
@@ -147,7 +211,7 @@ impl World {
     /// What the platform says of what it took, hours later, and how the publication stands then.
     async fn polled(&self, post: PostId, says: Error) -> PublicationState {
         self.publisher.poll_answer(Err(says));
-        self.clock.advance(chrono::Duration::hours(7));
+        self.advance(chrono::Duration::hours(7)).await;
         self.turn(post).await.0.state
     }
 

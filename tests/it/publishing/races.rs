@@ -5,7 +5,9 @@ use super::*;
 /// Lets a host's call and the worker's turn meet in every order that chance gives, many times.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_or_a_cancel_meets_the_lease_and_one_of_them_wins_wholly() {
-    for world in worlds().await {
+    for world in all_worlds().await {
+        let host = world.elsewhere().await;
+        let store = host.market().store();
         let mut sent = 0;
         for round in 0..24 {
             let post = world.publish(When::Now).await;
@@ -15,12 +17,14 @@ async fn an_edit_or_a_cancel_meets_the_lease_and_one_of_them_wins_wholly() {
                 tokio::spawn(async move { tenant.work_on(job, LEASE).await })
             };
             for _ in 0..round {
+                // As long as a call takes there.
+                store.now().await.unwrap();
                 tokio::task::yield_now().await;
             }
             let edits = round % 2 == 0;
             let changed = match edits {
-                true => world.tenant.edit(post, Post::text("Edited")).await,
-                false => world.tenant.cancel(post).await,
+                true => host.edit(post, Post::text("Edited")).await,
+                false => host.cancel(post).await,
             };
             worker.await.unwrap().unwrap();
             if edits {
@@ -51,10 +55,20 @@ async fn an_edit_or_a_cancel_meets_the_lease_and_one_of_them_wins_wholly() {
 async fn two_processes_send_each_post_once_while_it_is_moved_about() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("market.db");
+    let open = async || Arc::new(SqliteStore::open(&path).await.unwrap());
+    once_while_moved_about([open().await, open().await]).await;
+    if let Some(cluster) = crate::cluster().await {
+        let test = cluster.store().await.unwrap();
+        once_while_moved_about([Arc::new(test.store.clone()), another(&test).await]).await;
+        test.remove().await.unwrap();
+    }
+}
+
+/// By two processes with a store each.
+async fn once_while_moved_about(stores: [Arc<dyn Store>; 2]) {
     let publisher = RecordingPublisher::new(Platform::X);
-    let open = async || {
-        let store = SqliteStore::open(&path).await.unwrap();
-        let market = Automarket::builder(store)
+    let open = async |store| {
+        let market = Automarket::shared(store)
             .transport(Script::new())
             .keyring(keyring())
             .publisher(publisher.clone())
@@ -66,7 +80,8 @@ async fn two_processes_send_each_post_once_while_it_is_moved_about() {
         let account = tenant.add_account(account, credential).await.unwrap();
         (tenant, account)
     };
-    let (one, two) = (open().await, open().await);
+    let [one, two] = stores;
+    let (one, two) = (open(one).await, open(two).await);
     let mut posts = Vec::new();
     for n in 0..20 {
         let post = Post::text(format!("Post {n}"));

@@ -12,7 +12,6 @@ use automarket::{
     testing::{StoreClock, ZONES},
     worker::Retention,
 };
-use automarket_store_postgres::testing::Cluster;
 
 use super::*;
 
@@ -183,7 +182,7 @@ async fn two_schedulers_make_one_run_a_day_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_schedulers_make_one_run_a_day_on_postgresql() {
-    let Some(cluster) = Cluster::start().await.unwrap() else {
+    let Some(cluster) = crate::cluster().await else {
         return;
     };
     let test = cluster.store().await.unwrap();
@@ -293,7 +292,7 @@ async fn declared_again_after_its_zone_got_other_rules_a_day_that_had_its_run_ha
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_holds_one_tenants_runs_back_keeps_no_other_tenants_waiting() {
-    let Some(cluster) = Cluster::start().await.unwrap() else {
+    let Some(cluster) = crate::cluster().await else {
         return;
     };
     let test = cluster.store().await.unwrap();

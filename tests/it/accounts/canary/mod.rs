@@ -15,7 +15,7 @@ use automarket::{
     http::{Guard, ReqwestTransport},
     oauth::{App, Provider, Refresh},
     pipeline::Run,
-    store::{postgres::testing::Cluster, sqlite::SqliteStore},
+    store::sqlite::SqliteStore,
     testing::Server,
 };
 use said::{heard, listen, said, show, shown};
@@ -237,7 +237,7 @@ fn search_folder(folder: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_said_or_stored_with_postgres() {
     listen();
-    let Some(cluster) = Cluster::start().await.unwrap() else {
+    let Some(cluster) = crate::cluster().await else {
         return;
     };
     let test = cluster.store().await.unwrap();
