@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use automarket_connector_facebook::testing;
+use automarket_connector_facebook::{FacebookOptions, testing};
 use automarket_core::{
     Credential,
     http_types::Method,
@@ -8,8 +8,8 @@ use automarket_core::{
 };
 
 use crate::{
-    media::film,
-    world::{World, hello},
+    media::{film, reel},
+    world::{World, hello, with_options},
 };
 
 pub(crate) fn fresh() -> PublisherUnderTest {
@@ -45,4 +45,16 @@ async fn what_facebook_cannot_process_is_told_so() {
         ..of(world)
     };
     publisher::what_failed_for_good_is_told_so(&test, || ()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_request_of_a_film_leaves_one_effect() {
+    let (_file, media) = film(2048);
+    for options in [FacebookOptions::default(), reel()] {
+        publisher::a_crash_at_any_request_leaves_one_effect(&|| PublisherUnderTest {
+            post: with_options(hello().media(media.clone()), &options),
+            ..fresh()
+        })
+        .await;
+    }
 }

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use automarket_connector_instagram::{Login, testing};
 use automarket_core::{
-    Credential,
+    Credential, Post,
     http_types::Method,
     testing::conformance::publisher::{self, PublisherUnderTest},
 };
 
-use crate::world::{World, hello};
+use crate::world::{World, film, hello};
 
 pub(crate) fn fresh(login: Login) -> PublisherUnderTest {
     let world = World::of_login(login);
@@ -34,4 +34,17 @@ async fn instagrams_own_login_keeps_the_publisher_contract() {
 #[tokio::test(start_paused = true)]
 async fn facebooks_login_keeps_the_publisher_contract() {
     publisher::all(|| fresh(Login::Facebook)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_request_of_a_film_leaves_one_effect() {
+    let reel = || Post::text("Hello from Acme").media(film());
+    let of_both = || hello().media(film());
+    for post in [&reel as &dyn Fn() -> Post, &of_both] {
+        publisher::a_crash_at_any_request_leaves_one_effect(&|| PublisherUnderTest {
+            post: post(),
+            ..fresh(Login::Instagram)
+        })
+        .await;
+    }
 }

@@ -24,7 +24,7 @@ fn photo(alt: &str) -> Media {
 }
 
 /// A file that begins as a film and is as large as is said.
-fn film(bytes: u64) -> (tempfile::NamedTempFile, Media) {
+pub(crate) fn film(bytes: u64) -> (tempfile::NamedTempFile, Media) {
     use std::io::Write as _;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"\0\0\0\x14ftypisom\0\0\x02\0isom\0\0\0\0mdat")

@@ -9,7 +9,10 @@ use automarket_core::{
     testing::conformance::publisher::{self, PublisherUnderTest},
 };
 
-use crate::world::{World, hello};
+use crate::{
+    media::video,
+    world::{World, hello},
+};
 
 fn fresh() -> PublisherUnderTest {
     of(World::new())
@@ -73,4 +76,13 @@ async fn what_mixpost_failed_is_told_so() {
         test.post = hello().delivery(Delivery::At(due));
         publisher::what_failed_for_good_is_told_so(&test, || fail(&fake)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_request_of_a_film_leaves_one_effect() {
+    publisher::a_crash_at_any_request_leaves_one_effect(&|| PublisherUnderTest {
+        post: hello().media(video(3)),
+        ..fresh()
+    })
+    .await;
 }

@@ -17,7 +17,7 @@ fn url(text: &str) -> Url {
     text.parse().unwrap()
 }
 
-fn video(bytes: usize) -> Media {
+pub(crate) fn video(bytes: usize) -> Media {
     let source = MediaSource::Bytes(Bytes::from(vec![7; bytes]));
     let mut media = Media::new(MediaKind::Video, source);
     media.mime = Some("video/mp4".into());

@@ -7,7 +7,10 @@ use automarket_core::{
     testing::conformance::publisher::{self, PublisherUnderTest},
 };
 
-use crate::world::{World, hello};
+use crate::{
+    media::film,
+    world::{World, hello},
+};
 
 pub(crate) fn fresh() -> PublisherUnderTest {
     let world = World::new();
@@ -27,4 +30,15 @@ pub(crate) fn fresh() -> PublisherUnderTest {
 #[tokio::test(start_paused = true)]
 async fn x_keeps_the_publisher_contract() {
     publisher::all(fresh).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_request_of_a_film_leaves_one_effect() {
+    // Two chunks.
+    let (_file, media) = film(5 * 1024 * 1024);
+    publisher::a_crash_at_any_request_leaves_one_effect(&|| PublisherUnderTest {
+        post: hello().media(media.clone()),
+        ..fresh()
+    })
+    .await;
 }

@@ -14,7 +14,7 @@ use crate::world::{World, done};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x06\0\0\0";
 
 /// A file that begins as a film and is as large as is said.
-fn film(bytes: u64) -> (tempfile::NamedTempFile, Media) {
+pub(crate) fn film(bytes: u64) -> (tempfile::NamedTempFile, Media) {
     use std::io::Write as _;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"\0\0\0\x14ftypisom\0\0\x02\0isom\0\0\0\0mdat")

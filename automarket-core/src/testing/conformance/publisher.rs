@@ -31,8 +31,8 @@ use crate::{
 };
 
 pub use faults::{
-    a_crash_at_any_request_leaves_one_effect, a_lost_answer_is_settled_a_day_later,
-    any_fault_at_any_write, faults_end_as_they_should,
+    a_crash_at_any_request_leaves_one_effect, a_crash_at_any_request_of_a_deletion_leaves_nothing,
+    a_lost_answer_is_settled_a_day_later, any_fault_at_any_write, faults_end_as_they_should,
 };
 pub use harness::PublisherUnderTest;
 pub use kept_words::what_was_sent_is_what_is_looked_for;
@@ -59,6 +59,7 @@ pub async fn all(fresh: impl Fn() -> PublisherUnderTest) {
     declared_deliveries_work_and_others_are_unsupported(&fresh).await;
     faults_end_as_they_should(&fresh).await;
     a_crash_at_any_request_leaves_one_effect(&fresh).await;
+    a_crash_at_any_request_of_a_deletion_leaves_nothing(&fresh).await;
     a_lost_answer_is_settled_a_day_later(&fresh).await;
     what_was_sent_is_what_is_looked_for(&fresh).await;
     a_lost_post_is_no_other_of_the_same_words(&fresh).await;

@@ -1,13 +1,13 @@
 //! The worst moments: lost answers, refusals, ends of processes.
 
-use std::time::Duration;
+use std::{future::Future, pin::pin, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::harness::PublisherUnderTest;
 use crate::{
-    Context, Error, ErrorKind, Intent, Lookup, Outcome, Post, Receipt, Retry,
+    Context, Error, ErrorKind, Intent, Lookup, Outcome, Post, Receipt, Result, Retry,
     testing::{
         Fault, FaultRule,
         outcome::{err, ok},
@@ -60,26 +60,74 @@ pub async fn faults_end_as_they_should(fresh: &impl Fn() -> PublisherUnderTest) 
 }
 
 /// A process that ends at any request of publishing, or loses its answer, leaves one effect once another
-/// goes on with the same steps; where nothing can be looked up, at most one.
+/// goes on with the same steps; where nothing can be looked up, at most one. What the platform is to make public later
+/// does so too. For each sort of media that goes another way, a connector calls this with a `post` of it.
 ///
 /// # Panics
 /// When there is another number.
 pub async fn a_crash_at_any_request_leaves_one_effect(fresh: &impl Fn() -> PublisherUnderTest) {
-    for fault in [Fault::HangAfter, Fault::CutBefore, Fault::StatusAfter(502)] {
+    let schedules = fresh().publisher.profile().abilities.schedule;
+    let ways = [false, true].into_iter().take(1 + usize::from(schedules));
+    for (later, fault) in ways.flat_map(|later| CRASHES.map(|fault| (later, fault))) {
         for request in 0.. {
-            let test = fresh();
-            let name = format!("{fault:?} at request {request}");
-            let rule = FaultRule::on("", fault.clone()).after(request);
-            test.sandbox.faults().add(rule);
+            let mut test = fresh();
+            if later {
+                test.post = test.waiting_post();
+            }
+            let name = format!("{fault:?} at request {request}, later: {later}");
             let cx = test.attempt("key-1");
-            // A future that is dropped is a process that ends: what it remembered is in its steps.
-            let attempt = test.publisher.publish(&cx, &test.post);
-            let _ = tokio::time::timeout(Duration::from_secs(5), attempt).await;
-            if test.sandbox.faults().hits().is_empty() {
+            if !test
+                .crashes(request, &fault, test.publisher.publish(&cx, &test.post))
+                .await
+            {
                 assert!(request > 0, "publishing made no request");
                 break;
             }
             test.expect_resumption(&cx, &test.post, 1, &name).await;
+        }
+    }
+}
+
+/// A process that ends at any request of a deletion, or loses its answer, leaves nothing of the post once another goes
+/// on with the same steps, and takes no other post with it.
+///
+/// # Panics
+/// When something is left, or another is gone.
+pub async fn a_crash_at_any_request_of_a_deletion_leaves_nothing(
+    fresh: &impl Fn() -> PublisherUnderTest,
+) {
+    if !fresh().publisher.profile().abilities.delete {
+        return;
+    }
+    for fault in CRASHES {
+        for request in 0.. {
+            let test = fresh();
+            let name = format!("{fault:?} at request {request} of a deletion");
+            let mut receipts = Vec::new();
+            for (n, key) in ["key-1", "key-2"].into_iter().enumerate() {
+                let cx = test.attempt(key);
+                let sent = test.publisher.publish(&cx, &test.similar(n)).await;
+                receipts.push(test.wait_for(&cx, ok(sent, "publish")).await);
+            }
+            let cx = test.attempt("key-3");
+            let deletion = async || test.publisher.delete(&cx, &receipts[0]).await;
+            if !test.crashes(request, &fault, deletion()).await {
+                assert!(request > 0, "a deletion made no request");
+                break;
+            }
+            let mut ended = deletion().await;
+            for _ in 0..2 {
+                let Err(error) = ended else { break };
+                assert_ne!(error.retry(), Retry::Never, "{name}: {error:?}");
+                ended = deletion().await;
+            }
+            ok(ended, &name);
+            test.expect_effects(1, &format!("after {name} and going on"));
+            ok(
+                test.publisher.delete(&cx.fresh(), &receipts[1]).await,
+                "delete the other",
+            );
+            test.expect_effects(0, &format!("after {name}, and the other deleted"));
         }
     }
 }
@@ -180,6 +228,9 @@ pub async fn any_fault_at_any_write(
     }
 }
 
+/// The ends of a process in a request, and what looks like one.
+const CRASHES: [Fault; 3] = [Fault::HangAfter, Fault::CutBefore, Fault::StatusAfter(502)];
+
 /// What a faulty publishing request ends in.
 #[derive(Clone, Copy)]
 enum End {
@@ -214,6 +265,27 @@ impl End {
 }
 
 impl PublisherUnderTest {
+    /// Lets the fault hit so many requests later; `false` when the work has ended without it. A future that is dropped is a
+    /// process that ends: what it remembered is in its steps.
+    async fn crashes<T>(
+        &self,
+        request: u32,
+        fault: &Fault,
+        work: impl Future<Output = Result<T>>,
+    ) -> bool {
+        let rule = FaultRule::on("", fault.clone()).after(request);
+        self.sandbox.faults().add(rule);
+        let hit = || !self.sandbox.faults().hits().is_empty();
+        let mut work = pin!(work);
+        for _ in 0..100 {
+            let ended = tokio::time::timeout(Duration::from_secs(5), work.as_mut()).await;
+            if ended.is_ok() || hit() {
+                return hit();
+            }
+        }
+        panic!("it comes to no end without a fault")
+    }
+
     /// Goes on after a fault as the engine does, and ends with one effect wherever that can be known.
     async fn expect_recovery(&self, cx: &Context, at: DateTime<Utc>, error: &Error, name: &str) {
         let happened = !self.effects().is_empty();
@@ -251,7 +323,8 @@ impl PublisherUnderTest {
         let searchable = able.find || able.idempotency_key;
         for _ in 0..3 {
             match self.publisher.publish(cx, post).await {
-                Ok(_) => {
+                Ok(outcome) => {
+                    self.wait_for(cx, outcome).await;
                     return self.expect_effects(effects, &format!("after {name} and going on"));
                 }
                 Err(error) if error.is_unknown() && !searchable => {

@@ -94,14 +94,16 @@ impl PublisherUnderTest {
         }
     }
 
-    /// Polls something accepted to its end.
+    /// Polls something accepted to its end, from its time on.
     pub(super) async fn wait_for(&self, cx: &Context, outcome: Outcome) -> Receipt {
         let mut outcome = outcome;
         for _ in 0..20 {
             match outcome {
                 Outcome::Done(receipt) => return receipt,
                 Outcome::Accepted(handle) => {
-                    self.clock.advance(TimeDelta::minutes(1));
+                    let until_due = handle.due.map(|due| due - self.now());
+                    let minute = TimeDelta::minutes(1);
+                    self.clock.advance(until_due.unwrap_or(minute).max(minute));
                     outcome = ok(self.publisher.poll(cx, &handle).await, "poll");
                 }
             }
