@@ -11,7 +11,10 @@ use automarket::{
         mixpost::{self, Mixpost, MixpostConfig},
         x::{self, XConfig},
     },
-    core::http_types::Method,
+    core::{
+        content::{MediaKind, MediaSource},
+        http_types::Method,
+    },
     store::Account,
     testing::{Fake, LocalMediaHost},
 };
@@ -25,6 +28,8 @@ pub(crate) struct Connector {
     pub(crate) post: fn(&str) -> Post,
     /// One with pictures, and with the second text as what else it takes: another part, or a comment.
     pub(crate) rich: fn(&str, &str) -> Post,
+    /// One with what goes another way than pictures: a film, or a document where films have to be large.
+    pub(crate) film: fn(&str) -> Post,
     /// How often its fake shows that second text apart from the post.
     pub(crate) apart: usize,
     /// The request whose effect is the post: its method and the end of its path.
@@ -43,6 +48,7 @@ const MIXPOST: Connector = Connector {
     fake: || Arc::new(mixpost::testing::FakeMixpost::new()),
     post: |text| Post::text(text),
     rich: |text, more| thread(pictures(text, 1), more),
+    film: |text| Post::text(text).media(film()),
     apart: 0,
     write: (Method::POST, "/posts"),
     register: |builder, base| {
@@ -59,9 +65,14 @@ const MIXPOST: Connector = Connector {
 const X: Connector = Connector {
     name: "x",
     host: x::testing::HOST,
-    fake: || Arc::new(x::testing::FakeX::new()),
+    fake: || {
+        let fake = x::testing::FakeX::new();
+        fake.set_processing(0);
+        Arc::new(fake)
+    },
     post: |text| Post::text(text),
     rich: |text, more| thread(pictures(text, 1), more),
+    film: |text| Post::text(text).media(film()),
     apart: 1,
     write: (Method::POST, "/2/tweets"),
     register: |builder, base| {
@@ -85,6 +96,7 @@ const LINKEDIN: Connector = Connector {
     },
     post: |text| Post::text(text),
     rich: |text, more| commented(pictures(text, 2), more),
+    film: |text| Post::text(text).media(document()),
     apart: 1,
     write: (Method::POST, "/rest/posts"),
     register: |builder, base| {
@@ -104,11 +116,13 @@ const FACEBOOK: Connector = Connector {
     fake: || Arc::new(facebook::testing::FakeFacebook::new()),
     post: |text| Post::text(text),
     rich: |text, more| commented(pictures(text, 2), more),
+    film: |text| Post::text(text).media(film()),
     apart: 1,
     write: (Method::POST, "/feed"),
     register: |builder, base| {
         let config = FacebookConfig {
             base_url: base.to_owned(),
+            video_url: base.to_owned(),
             ..FacebookConfig::default()
         };
         Ok(builder.publisher(Facebook::new(config)))
@@ -129,6 +143,7 @@ const INSTAGRAM: Connector = Connector {
     },
     post: |text| pictures(text, 1),
     rich: |text, more| commented(pictures(text, 2), more),
+    film: |text| Post::text(text).media(film()),
     apart: 1,
     write: (Method::POST, "/media_publish"),
     register: |builder, base| {
@@ -142,6 +157,24 @@ const INSTAGRAM: Connector = Connector {
     account: |tenant| Account::new(tenant, instagram::PLATFORM, instagram::testing::ACCOUNT),
     credential: || Credential::token(instagram::testing::TOKEN),
 };
+
+/// Enough of a film to be known as one.
+const MP4: &[u8] = b"\0\0\0\x14ftypisom\0\0\x02\0isom\0\0\0\0mdat";
+
+fn film() -> Media {
+    let film = Media::new(MediaKind::Video, MediaSource::Bytes(MP4.into()));
+    let mime = Some("video/mp4".to_owned());
+    Media { mime, ..film }
+}
+
+fn document() -> Media {
+    let pdf = MediaSource::Bytes("%PDF-1.4 a carousel".into());
+    let name = Some("carousel.pdf".to_owned());
+    Media {
+        name,
+        ..Media::new(MediaKind::Document, pdf)
+    }
+}
 
 /// Enough of a picture to be known as one.
 const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF";

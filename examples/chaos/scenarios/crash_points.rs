@@ -45,6 +45,8 @@ const SIGABRT: i32 = 6;
 enum Kind {
     /// Pictures, and what else it takes.
     Rich,
+    /// A film, or a document.
+    Film,
     /// As little as the platform takes.
     Plain,
 }
@@ -64,7 +66,7 @@ async fn run(world: &mut World, findings: &mut Findings) -> Result<()> {
             marks: Vec::new(),
             seconds: Vec::new(),
         };
-        for kind in [Kind::Rich, Kind::Plain] {
+        for kind in [Kind::Rich, Kind::Film, Kind::Plain] {
             play.points(world, &mut fake, findings, kind).await?;
         }
         let rows = rows::publications(&world.place).await?;
@@ -103,7 +105,7 @@ impl Play {
     ) -> Result<()> {
         let name = self.connector.name;
         let mut points = self.count_points(world, kind).await?;
-        // What the two kinds have in common lies around the calls to the store.
+        // What it has in common with the others lies around the calls to the store.
         if kind == Kind::Plain {
             points.retain(|point| !matches!(point, Crash::Store { .. }));
         }
@@ -186,6 +188,7 @@ impl Play {
         let (mark, second) = (mark(first), mark(second));
         let text = said(&mark);
         let post = match kind {
+            Kind::Film => (self.connector.film)(&text),
             Kind::Plain => (self.connector.post)(&text),
             Kind::Rich => {
                 let post = (self.connector.rich)(&text, &said(&second));
