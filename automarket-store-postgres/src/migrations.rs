@@ -1,10 +1,11 @@
 //! Our own schema and the ledger of what made it.
 
-use automarket_core::store::rows::pending;
+use automarket_core::{Error, ErrorKind, store::rows::pending};
+use tokio_postgres::error::SqlState;
 
 use crate::{
     db::{Database, STANDS_STILL, in_schema},
-    error::Outcome,
+    error::{Fault, Outcome},
 };
 
 /// Every migration, in order. A file that was released never changes.
@@ -36,6 +37,35 @@ const MIGRATIONS: [&str; 22] = [
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right
 /// to create anything may run it when nothing is left to do.
 pub(crate) async fn run(db: &Database) -> Outcome<()> {
+    bring_up(db)
+        .await
+        .map_err(|fault| or_theirs(fault, &db.schema))
+}
+
+/// The error of a schema in which one of our names is somebody else's.
+fn or_theirs(fault: Fault, schema: &str) -> Fault {
+    let Fault::Postgres(error) = &fault else {
+        return fault;
+    };
+    let theirs = [
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_FUNCTION,
+        SqlState::DUPLICATE_OBJECT,
+        // A ledger of other migrations than ours.
+        SqlState::UNDEFINED_COLUMN,
+    ];
+    match error.as_db_error() {
+        Some(said) if theirs.contains(said.code()) => {
+            let said = said.message();
+            let message = format!("the schema {schema} holds what is not ours: {said}");
+            let error = Error::new(ErrorKind::Config, message).with_rule("postgres.schema");
+            Fault::Ours(error.with_remedy("name a schema that is the store's alone"))
+        }
+        _ => fault,
+    }
+}
+
+async fn bring_up(db: &Database) -> Outcome<()> {
     let mut client = db.pool.get().await?;
     let tx = client.transaction().await?;
     tx.batch_execute(STANDS_STILL).await?;

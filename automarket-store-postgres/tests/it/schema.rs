@@ -192,10 +192,12 @@ async fn a_migration_cut_in_the_middle_leaves_nothing_half_done() {
     )
     .await
     .unwrap();
+    let taken = open(cluster.url(), "half").await.unwrap_err();
     assert_eq!(
-        open(cluster.url(), "half").await.unwrap_err().kind(),
-        ErrorKind::Internal
+        (taken.kind(), taken.rule()),
+        (ErrorKind::Config, Some("postgres.schema"))
     );
+    assert!(taken.message().contains("\"clock\""), "{taken}");
     let sql = "SELECT count(*) FROM pg_class WHERE relnamespace = 'half'::regnamespace";
     assert_eq!(host.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 0);
     host.batch_execute("DROP FUNCTION half.clock()")
@@ -210,6 +212,28 @@ async fn a_migration_cut_in_the_middle_leaves_nothing_half_done() {
     host.batch_execute("DROP SCHEMA half CASCADE")
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_with_tables_of_the_hosts_that_have_our_names_is_refused() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let host = client(cluster.url()).await;
+    for table in ["events (id int)", "migrations (version text)"] {
+        let make = format!("CREATE SCHEMA taken; CREATE TABLE taken.{table}");
+        host.batch_execute(&make).await.unwrap();
+        let taken = open(cluster.url(), "taken").await.unwrap_err();
+        assert_eq!(
+            (taken.kind(), taken.rule()),
+            (ErrorKind::Config, Some("postgres.schema")),
+            "{table}: {}",
+            taken.report()
+        );
+        host.batch_execute("DROP SCHEMA taken CASCADE")
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]
