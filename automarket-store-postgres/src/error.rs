@@ -23,6 +23,11 @@ pub(crate) const POST: &str = "post";
 /// A post says something else, has other accounts, or goes other ways.
 pub(crate) const ACCOUNTS: &str = "accounts";
 
+/// The rule of a right that the role lacks, and its remedy.
+pub(crate) const PRIVILEGE: &str = "postgres.privilege";
+pub(crate) const GRANT: &str = "open the store once as the schema's owner, and grant the role what the crate's README \
+    lists under `Rights`";
+
 /// The unique index that keeps a posting slot for one publication.
 pub(crate) const SLOT_TAKEN: &str = "publications_slot";
 
@@ -160,7 +165,13 @@ fn classify(error: tokio_postgres::Error) -> Error {
         None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
         None => by_words(&error.to_string()),
     };
-    said((kind, message, rule, remedy), error)
+    // Which table, sequence or function it is, only PostgreSQL says.
+    let refused = error.as_db_error().filter(|_| rule == PRIVILEGE);
+    let message = match refused {
+        Some(refused) => format!("{message}: {}", refused.message()),
+        None => message.to_owned(),
+    };
+    worded((kind, message, rule, remedy), error)
 }
 
 fn no_tls() -> Words {
@@ -195,6 +206,13 @@ fn by_words(said: &str) -> Words {
 /// that is worth another try later; only opening a store says that it never is.
 pub(crate) fn said(
     (kind, message, rule, remedy): Words,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> Error {
+    worded((kind, message.to_owned(), rule, remedy), source)
+}
+
+fn worded(
+    (kind, message, rule, remedy): (ErrorKind, String, &'static str, Option<&'static str>),
     source: impl Into<Box<dyn StdError + Send + Sync>>,
 ) -> Error {
     let mut ours = Error::new(kind, message)
@@ -245,12 +263,7 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
             "postgres.prepared",
             Some("let the pooler keep prepared statements: PgBouncer's max_prepared_statements"),
         ),
-        "42501" => (
-            Config,
-            "the role may not do this",
-            "postgres.privilege",
-            Some("grant the role the schema, or run the migrations with one that may create it"),
-        ),
+        "42501" => (Config, "the role may not do this", PRIVILEGE, Some(GRANT)),
         "22021" | "22P05" | "22008" | "22003" | "22P02" | "22007" | "22023" | "54000" => (
             InvalidInput,
             "the database cannot hold this value",

@@ -5,7 +5,8 @@ use tokio_postgres::error::SqlState;
 
 use crate::{
     db::{Database, STANDS_STILL, in_schema},
-    error::{Fault, Outcome},
+    error::{Fault, GRANT, Outcome, PRIVILEGE},
+    value::Columns as _,
 };
 
 /// Every migration, in order. A file that was released never changes.
@@ -34,12 +35,39 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0022_claim_looks.sql"),
 ];
 
+/// What of ours a role needs rights on.
+const OURS: [&str; 22] = [
+    "accounts",
+    "attempts",
+    "audit",
+    "campaigns",
+    "credentials",
+    "ended",
+    "events",
+    "failures",
+    "flows",
+    "gates",
+    "jobs",
+    "keys",
+    "measurements",
+    "migrations",
+    "places",
+    "posts",
+    "publications",
+    "queue",
+    "routings",
+    "schedules",
+    "steps",
+    "workers",
+];
+
 /// Brings the schema up to date in one transaction; others at the same work wait. A role without the right
 /// to create anything may run it when nothing is left to do.
 pub(crate) async fn run(db: &Database) -> Outcome<()> {
     bring_up(db)
         .await
-        .map_err(|fault| or_theirs(fault, &db.schema))
+        .map_err(|fault| or_theirs(fault, &db.schema))?;
+    check_rights(db).await
 }
 
 /// The error of a schema in which one of our names is somebody else's.
@@ -63,6 +91,37 @@ fn or_theirs(fault: Fault, schema: &str) -> Fault {
         }
         _ => fault,
     }
+}
+
+/// Who does not own the schema may lack a right that only some calls need: that is said now.
+async fn check_rights(db: &Database) -> Outcome<()> {
+    // Of a host that put its own tables beside ours nothing is wanted.
+    let sql = "SELECT wanted, string_agg(name, ', ' ORDER BY name) AS names FROM (
+            SELECT relname::text AS name, string_agg(wanted, ', ') AS wanted
+            FROM pg_class, unnest(CASE relname
+                WHEN 'places' THEN '{USAGE}'
+                WHEN 'jobs' THEN '{SELECT}'
+                WHEN 'migrations' THEN '{SELECT}'
+                WHEN 'audit' THEN '{SELECT,INSERT,DELETE}'
+                ELSE '{SELECT,INSERT,UPDATE,DELETE}' END::text[]) AS wanted
+            WHERE relnamespace = to_regnamespace($1) AND relname = ANY($2)
+                AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(pg_class.oid, wanted)
+                    ELSE has_table_privilege(pg_class.oid, wanted) END
+            GROUP BY relname) AS lacking
+        GROUP BY wanted ORDER BY wanted";
+    let lacking = db.rows(sql, &[&db.schema, &&OURS[..]]).await?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let mut said = Vec::new();
+    for row in &lacking {
+        let (wanted, names): (&str, &str) = (row.column("wanted")?, row.column("names")?);
+        said.push(format!("{wanted} on {names}"));
+    }
+    let (schema, said) = (&db.schema, said.join("; "));
+    let message = format!("in the schema {schema} the role lacks {said}");
+    let error = Error::new(ErrorKind::Config, message).with_rule(PRIVILEGE);
+    Err(error.with_remedy(GRANT))?
 }
 
 async fn bring_up(db: &Database) -> Outcome<()> {

@@ -99,7 +99,8 @@ impl PostgresStoreBuilder {
     ///
     /// # Errors
     /// `Config` when the URL, the schema's name or the certificates cannot be used, the server refuses the
-    /// login or the role's rights, transactions are not `read committed` by default, the schema is newer than this
+    /// login, the role lacks a right (`postgres.privilege`), something of somebody else's in the schema has a name of
+    /// ours (`postgres.schema`), transactions are not `read committed` by default, the schema is newer than this
     /// version of the crate, or a migration that ran is not the one this version knows. `Storage` when the server
     /// is away or full, or takes no writes.
     pub async fn build(self) -> Result<PostgresStore> {

@@ -23,6 +23,7 @@ mod read_only;
 mod refused;
 mod removal;
 mod restart;
+mod rights;
 mod schema;
 mod silence;
 mod transaction;
