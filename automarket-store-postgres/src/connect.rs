@@ -38,9 +38,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(url: &str, roots: Option<&[u8]>) -> Result<Self> {
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            Error::new(ErrorKind::Config, "the PostgreSQL URL cannot be read").with_source(error)
-        })?;
+        let mut config = read(url)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -141,6 +139,37 @@ impl Listening {
     }
 }
 
+/// The driver knows no `verify-ca` and `verify-full`: what we require is verified anyway.
+fn read(url: &str) -> Result<Config> {
+    // A password stands before the options.
+    let (before, options) = match url.rsplit_once('?') {
+        Some((before, options)) if url.contains("://") => (format!("{before}?"), options),
+        _ => (String::new(), url),
+    };
+    let options = options
+        .replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require");
+    let wrong = |message: &str, remedy: &str| {
+        let error = Error::new(ErrorKind::Config, message).with_rule("postgres.url");
+        error.with_remedy(remedy)
+    };
+    let config: Config = (before + &options).parse().map_err(|error: tokio_postgres::Error| {
+        wrong(
+            "the PostgreSQL URL cannot be read",
+            "take out options that tokio-postgres does not know; of sslmode it takes disable, prefer, require, \
+                 verify-ca and verify-full, and root certificates are handed to the builder",
+        )
+        .with_source(error)
+    })?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(wrong(
+            "the PostgreSQL URL names no host",
+            "write it as postgres://user:password@host/database",
+        ));
+    }
+    Ok(config)
+}
+
 /// Not when the URL says `disable`, nor, unless it says `require`, to a server on this machine, whose
 /// certificate is nearly always one that it signed itself.
 fn wants_tls(config: &Config) -> bool {
@@ -190,10 +219,44 @@ mod tests {
             ("postgres://u@db.example/a?sslmode=disable", false),
             ("postgres://u@localhost/a", false),
             ("postgres://u@localhost/a?sslmode=require", true),
+            (
+                "postgres://u@localhost/a?application_name=a&sslmode=verify-full",
+                true,
+            ),
+            (
+                "postgres://u@localhost/a?sslmode=verify-ca&application_name=a",
+                true,
+            ),
+            ("host=localhost user=u sslmode=verify-full", true),
             ("host=/tmp user=u", false),
             ("host=localhost,db.example user=u", true),
         ] {
-            assert_eq!(wants_tls(&url.parse().unwrap()), wanted, "{url}");
+            assert_eq!(wants_tls(&read(url).unwrap()), wanted, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_stays_as_it_is() {
+        let config = read("postgres://u:sslmode=verify-ca@h/a?sslmode=verify-full").unwrap();
+        assert_eq!(config.get_password(), Some(&b"sslmode=verify-ca"[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said() {
+        for (url, words) in [
+            ("postgres://u@h/a?statement-cache-capacity=1", "sslmode"),
+            ("postgres://u@h/a?sslmode=allow", "sslmode"),
+            ("", "postgres://"),
+            ("postgres:///a", "postgres://"),
+        ] {
+            let refused = Server::new(url, None).err().unwrap();
+            assert_eq!(
+                (refused.kind(), refused.rule()),
+                (ErrorKind::Config, Some("postgres.url")),
+                "{url}"
+            );
+            let remedy = refused.remedy().unwrap_or_default();
+            assert!(remedy.contains(words), "{url}: {remedy}");
         }
     }
 

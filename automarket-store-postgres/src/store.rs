@@ -36,8 +36,8 @@ pub(crate) struct Inner {
 
 impl PostgresStore {
     /// Connects to `postgres://user:password@host:port/database?sslmode=require`, and brings the schema up to
-    /// date. `sslmode`: `disable`; `prefer` (default: TLS if the server has it); `require`. Where TLS is
-    /// spoken, the certificate is verified; to a server on this machine it is spoken only if required.
+    /// date. `sslmode`: `disable`; `prefer` (default: TLS if the server has it); `require`, and `verify-ca` and
+    /// `verify-full`, which mean the same. Where TLS is spoken, the certificate is verified; to a server on this machine it is spoken only if required.
     ///
     /// # Errors
     /// As [`PostgresStoreBuilder::build`].
