@@ -24,7 +24,7 @@ use crate::{
 /// Addresses for uploads last an hour unless LinkedIn says otherwise; they are not used in their last minute.
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const MARGIN: TimeDelta = TimeDelta::minutes(1);
-/// How often an upload is begun, as its addresses ran out or the file was replaced.
+/// How often an attempt begins an upload, as its addresses ran out or the file was replaced.
 const ROUNDS: u32 = 5;
 /// How long processing is waited for before the attempt ends, and how long until the next.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -152,11 +152,20 @@ impl Bringing<'_> {
     }
 
     async fn send(&self, file: &MediaFile, kind: Kind, name: &str) -> Result<Sent> {
-        for round in 0..ROUNDS {
+        // What an earlier attempt began does not count.
+        let (mut anew, mut refused) = (0, None);
+        for round in 0_u32.. {
             let step = format!("{name}.{round}");
-            let begin = || self.begin(kind, file);
+            let begin = || {
+                anew += 1;
+                self.begin(kind, file)
+            };
             let begun: Begun = self.cx.step(&step, begin).await?;
-            let Some(tags) = self.parts(&step, kind, &begun, file).await? else {
+            let sent = self.parts(&step, kind, &begun, file, &mut refused);
+            let Some(tags) = sent.await? else {
+                if anew >= ROUNDS {
+                    break;
+                }
                 continue;
             };
             let finish = || async {
@@ -173,12 +182,21 @@ impl Bringing<'_> {
                 at,
             });
         }
-        Err(Error::new(
-            ErrorKind::Timeout,
-            "each time before the file was there the addresses for it ran out, or it was replaced",
-        )
-        .with_platform(&PLATFORM)
-        .with_retry(Retry::Never))
+        let error = match refused {
+            Some(status) => Error::new(
+                ErrorKind::UnexpectedReply,
+                format!("LinkedIn refuses each address that it gives for the file ({status})"),
+            ),
+            None => Error::new(
+                ErrorKind::Timeout,
+                "each time before the file was there the addresses for it ran out, or it was replaced",
+            ),
+        };
+        // Nothing is out: it may go better later.
+        Err(error
+            .with_platform(&PLATFORM)
+            .with_operation("media.upload")
+            .with_retry(Retry::After(None)))
     }
 
     async fn begin(&self, kind: Kind, file: &MediaFile) -> Result<Begun> {
@@ -221,20 +239,23 @@ impl Bringing<'_> {
     }
 
     /// Sends all parts and returns their tags; `None` when their addresses ran out, or are good no more, or are those
-    /// of another file, which stood in this one's place in an earlier attempt.
+    /// of another file, which stood in this one's place in an earlier attempt. `refused` is with which status one was
+    /// refused now.
     async fn parts(
         &self,
         step: &str,
         kind: Kind,
         begun: &Begun,
         file: &MediaFile,
+        refused: &mut Option<u16>,
     ) -> Result<Option<Vec<String>>> {
         if !begun.is_of(file) {
             return Ok(None);
         }
         let mut tags = Vec::with_capacity(begun.parts.len());
         for (number, part) in begun.parts.iter().enumerate() {
-            let send_part = || async {
+            let refused = &mut *refused;
+            let send_part = move || async move {
                 if self.cx.now() >= begun.until {
                     return Ok(None);
                 }
@@ -244,6 +265,7 @@ impl Bringing<'_> {
                     Ok(reply) => reply,
                     // Said of the address, not of the account.
                     Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {
+                        *refused = error.status();
                         return Ok(None);
                     }
                     Err(error) => return Err(error),

@@ -260,16 +260,19 @@ async fn an_address_that_is_refused_is_asked_for_again_and_not_for_ever() {
     refusal(1);
     done(world.linkedin.publish(&world.cx(), &post).await.unwrap());
     assert_eq!(upload(&world)["parts"], 2);
-    refusal(u32::MAX);
+    // Nothing is out then, so a later attempt goes on.
+    refusal(5);
     let post = Post::text("Another film").media(post.base.media.unwrap().remove(0));
-    let error = world
-        .linkedin
-        .publish(&world.cx(), &post)
-        .await
-        .unwrap_err();
-    assert_eq!(error.retry(), Retry::Never);
-    assert_ne!(error.kind(), ErrorKind::Unauthorized);
+    let cx = world.cx();
+    let error = world.linkedin.publish(&cx, &post).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::UnexpectedReply, Retry::After(None))
+    );
+    assert!(error.message().contains("401"), "{error}");
     assert_eq!(world.effects().len(), 1);
+    done(world.linkedin.publish(&cx, &post).await.unwrap());
+    assert_eq!(world.effects().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
