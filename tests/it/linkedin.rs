@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use automarket::{
     AccountId, Automarket, Credential, Keyring, Media, Post, PostId, Tenant, When,
-    connectors::linkedin::{LinkedIn, LinkedInConfig, PLATFORM, testing},
+    connectors::{
+        facebook, instagram,
+        linkedin::{LinkedIn, LinkedInConfig, PLATFORM, testing},
+    },
     core::chrono::TimeDelta,
     store::{Account, MemoryStore, Publication, PublicationState},
     testing::{Fault, FaultRule, ManualClock, Sandbox},
@@ -124,5 +127,22 @@ async fn what_linkedin_fails_after_it_took_it_is_rejected_and_can_be_retried() {
         assert_eq!(posts[1]["id"], last.receipt.unwrap().remote_id);
         let comments = posts[1]["comments"].as_array().unwrap().len();
         assert_eq!(comments, usize::from(comment.is_some()));
+    }
+}
+
+/// Of a secret every part is masked, so what is kept of the wire would not show the platform's own name.
+#[test]
+fn no_token_of_a_sandbox_holds_its_platforms_name() {
+    for (token, platform) in [
+        (testing::TOKEN, PLATFORM),
+        (testing::OTHER_TOKEN, PLATFORM),
+        (facebook::testing::TOKEN, facebook::PLATFORM),
+        (facebook::testing::OTHER_TOKEN, facebook::PLATFORM),
+        (facebook::testing::USER_TOKEN, facebook::PLATFORM),
+        (instagram::testing::TOKEN, instagram::PLATFORM),
+        (instagram::testing::OTHER_TOKEN, instagram::PLATFORM),
+        (instagram::testing::USER_TOKEN, instagram::PLATFORM),
+    ] {
+        assert!(!token.contains(platform.as_str()), "{token}");
     }
 }

@@ -31,11 +31,11 @@ pub const HOSTS: [&str; 3] = [
     "rupload.facebook.com",
 ];
 /// A token of the user who manages both pages.
-pub const USER_TOKEN: &str = "facebook-sandbox-user-token";
+pub const USER_TOKEN: &str = "fb-sbx-user-token";
 /// The token of the first page, [`PAGE`].
-pub const TOKEN: &str = "facebook-sandbox-page-token";
+pub const TOKEN: &str = "fb-sbx-page-token";
 /// The token of the second page, [`OTHER_PAGE`].
-pub const OTHER_TOKEN: &str = "facebook-sandbox-other-page-token";
+pub const OTHER_TOKEN: &str = "fb-sbx-other-page-token";
 /// The id of the page `Acme`.
 pub const PAGE: &str = "1353269864728879";
 /// The id of the page `Globex`.

@@ -27,11 +27,11 @@ use state::State;
 /// The host that the fake answers for with Instagram's login; with Facebook's it is `graph.facebook.com`.
 pub const HOST: &str = "graph.instagram.com";
 /// A token of the first account, [`ACCOUNT`].
-pub const TOKEN: &str = "instagram-sandbox-token";
+pub const TOKEN: &str = "ig-sbx-token";
 /// A token of the second account, [`OTHER_ACCOUNT`].
-pub const OTHER_TOKEN: &str = "instagram-sandbox-other-token";
+pub const OTHER_TOKEN: &str = "ig-sbx-other-token";
 /// A token of the user whose pages both accounts are linked to; with Facebook's login alone.
-pub const USER_TOKEN: &str = "instagram-sandbox-user-token";
+pub const USER_TOKEN: &str = "ig-sbx-user-token";
 /// The id of `acme`.
 pub const ACCOUNT: &str = "17841400000000001";
 /// The id of `globex`.

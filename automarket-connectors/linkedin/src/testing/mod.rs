@@ -29,9 +29,9 @@ pub const HOST: &str = "api.linkedin.com";
 /// The host that takes files.
 pub const UPLOAD_HOST: &str = "www.linkedin.com";
 /// A token of [`MEMBER`], who administers [`ORGANIZATION`].
-pub const TOKEN: &str = "linkedin-sandbox-token";
+pub const TOKEN: &str = "li-sbx-token";
 /// A token of [`OTHER_MEMBER`], who administers [`OTHER_ORGANIZATION`].
-pub const OTHER_TOKEN: &str = "linkedin-sandbox-other-token";
+pub const OTHER_TOKEN: &str = "li-sbx-other-token";
 /// Anna.
 pub const MEMBER: &str = "urn:li:person:AnNa-1";
 /// Acme.
