@@ -87,9 +87,9 @@ impl<T> Id<T> {
         Uuid::now_v7().into()
     }
 
-    /// An id that follows from `name` (UUID version 5), so that the same name gives the same id: with any tenant. Ids
-    /// are one in the store, so name the tenant too (`"acme nightly 2027-01-11"`): a second tenant's job or post with
-    /// the same id is refused with `Conflict`.
+    /// An id that follows from `name` (UUID version 5), so that the same name gives the same id: with any tenant. A
+    /// job's id is one in the store, so name the tenant too (`"acme nightly 2027-01-11"`): a second tenant's job with
+    /// the same id is refused with `Conflict`. Other ids are one in their tenant alone.
     #[must_use]
     pub fn derived(name: &str) -> Self {
         Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).into()
