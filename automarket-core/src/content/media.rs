@@ -116,7 +116,7 @@ impl Media {
         Self::new(kind, MediaSource::Address(url))
     }
 
-    /// Media in a file of this machine.
+    /// Media in a file of the machine whose worker sends it: where workers are elsewhere take [`Media::host`].
     #[must_use]
     pub fn file(kind: MediaKind, path: impl Into<PathBuf>) -> Self {
         Self::new(kind, MediaSource::File(path.into()))
