@@ -92,6 +92,26 @@ impl Context {
     /// `said` is what a look compares: the words as they are sent, a link. Later versions read it, so a field that is added
     /// to it needs a default. It is also the answer where only the instant was kept, as by versions before.
     ///
+    /// In the `publish` of a platform that has no key:
+    ///
+    /// ```
+    /// # use automarket_core::{Alike, Context, Result, chrono::{DateTime, Utc}};
+    /// # struct Pin { id: String, text: String, made: DateTime<Utc> }
+    /// # async fn list(_: &Context, _: DateTime<Utc>) -> Result<Vec<Pin>> { Ok(Vec::new()) }
+    /// # async fn create(_: &Context, _: &str) -> Result<String> { Ok("1".into()) }
+    /// # async fn publish(cx: &Context, text: String) -> Result<String> {
+    /// let (begun, text) = cx.begin("pinwall.begun", text).await?;
+    /// let look = || async {
+    ///     let listed = list(cx, cx.since(begun)).await?;
+    ///     let same = listed.into_iter().filter(|pin| pin.text == text);
+    ///     let alike = same.map(|pin| Alike::new(pin.id, Some(pin.made)));
+    ///     cx.ours(begun, alike.collect()).await
+    /// };
+    /// // Looks only where an earlier attempt may have sent it.
+    /// cx.once("pinwall.pin", || cx.look_late(look), || create(cx, &text)).await
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Those of the steps.
     pub async fn begin<T>(&self, step: &str, said: T) -> Result<(DateTime<Utc>, T)>
@@ -130,8 +150,8 @@ impl Context {
         self
     }
 
-    /// Since when a platform is to be searched for what was begun at this instant: [`SKEW`] before, or [`REACH`] where it
-    /// is known which posts are other publications'.
+    /// Since when a platform is to be searched for what was begun at this instant, as [`begin`](Self::begin) said:
+    /// [`SKEW`] before, or [`REACH`] where it is known which posts are other publications'.
     #[must_use]
     pub fn since(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
         match self.taken {

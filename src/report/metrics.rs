@@ -16,6 +16,11 @@
 //!
 //! `kind` is `unknown` for kinds that are not registered in this process. `platform` of calls for nobody is
 //! `none`.
+//!
+//! Of the crate `tracing` there are two spans of the level `info`. They do name tenants:
+//!
+//! - `job` (`tenant`, `kind`, `job`: its id, `attempt`) is one run of a job;
+//! - `call` (`tenant`, `platform`, `operation`, `status`, `outcome` as above) is one request, within its job's.
 
 use std::{collections::BTreeMap, time::Duration};
 

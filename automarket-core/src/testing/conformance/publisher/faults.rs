@@ -179,6 +179,19 @@ pub async fn a_lost_answer_is_settled_a_day_later(fresh: &impl Fn() -> Publisher
 /// many such requests pass before): nothing is given up, and going on with the same steps, as the engine does,
 /// ends well. `whole` says whether what the fake then holds is all of the post, once.
 ///
+/// ```
+/// # use automarket_core::testing::{Fault, conformance::publisher::{self, PublisherUnderTest}};
+/// # async fn test(fresh: impl Fn() -> PublisherUnderTest) {
+/// let writes = [("/pins", 0), ("/pins", 1)]; // a thread of two
+/// let more = [Fault::Reply(200, r#"{"error":"busy"}"#)];
+/// publisher::any_fault_at_any_write(fresh, &writes, &more, |effects, receipt, name| {
+///     assert_eq!(effects.len(), 2, "{name}");
+///     assert_eq!(effects[0]["id"], receipt.remote_id, "{name}");
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # Panics
 /// When it is otherwise.
 pub async fn any_fault_at_any_write(
