@@ -1,8 +1,9 @@
 //! What a platform says of media. What is not known of a file is not checked.
 
-use super::Finding;
+use super::{Finding, Severity};
 use crate::{
     content::{Content, Media, MediaKind, MediaSource},
+    media::UNRECOGNISED,
     profile::{MediaLimit, MediaRules, MediaTransfer, Profile},
 };
 
@@ -94,11 +95,26 @@ fn check_one(media: &Media, what: &str, profile: &Profile, findings: &mut Vec<Fi
     if let Some(mime) = mime(media)
         && !limit.mime.iter().any(|taken| matches(&mime, taken))
     {
-        findings.push(Finding::blocker(
-            "media.mime",
-            format!("{what} is {mime}, {name} takes {}", limit.mime.join(", ")),
-            "Convert it",
-        ));
+        let taken = limit.mime.join(", ");
+        findings.push(match mime.as_str() {
+            // As `Media::inspect` says of what it was told wrongly. Who takes whole families may take it all the same.
+            UNRECOGNISED => Finding {
+                severity: match limit.mime.iter().any(|taken| taken.ends_with('*')) {
+                    true => Severity::Advice,
+                    false => Severity::Blocker,
+                },
+                ..Finding::blocker(
+                    "media.unrecognised",
+                    format!("{what} is not what it is said to be, {name} takes {taken}"),
+                    "Bring the file again: it is damaged, or of another type",
+                )
+            },
+            _ => Finding::blocker(
+                "media.mime",
+                format!("{what} is {mime}, {name} takes {taken}"),
+                "Convert it",
+            ),
+        });
     }
     if let Some(bytes) = media.bytes
         && bytes > limit.max_bytes
@@ -242,7 +258,7 @@ fn limit(kind: MediaKind, rules: &MediaRules) -> Option<&MediaLimit> {
 }
 
 /// Its MIME type without parameters, in the registered spelling.
-fn mime(media: &Media) -> Option<String> {
+pub(crate) fn mime(media: &Media) -> Option<String> {
     let given = media.mime.as_deref().unwrap_or_default();
     let mime = given
         .split(';')

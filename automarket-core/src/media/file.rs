@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{address, host, sniff};
+use super::{UNRECOGNISED, address, has_signature, host, sniff};
 use crate::{
-    Content, Context, Error, ErrorKind, Media, Result, Retry, content::MediaSource,
-    profile::MediaRules,
+    Content, Context, Error, ErrorKind, Media, Result, Retry, check::media::mime as said_type,
+    content::MediaSource, profile::MediaRules,
 };
 
 /// Bytes that can be read at any place, and again.
@@ -172,7 +172,8 @@ impl Media {
     }
 
     /// Learns size, type, dimensions and duration from its first bytes and its index. What is found replaces
-    /// what was said; what cannot be told stays as it is. Returns what it opened, which may break the rules. Of
+    /// what was said; what cannot be told stays as it is, but for a type that the bytes are surely not of (`image/png`
+    /// without its signature): that becomes `application/octet-stream`. Returns what it opened, which may break the rules. Of
     /// an address whose server sends no ranges no more is copied than they let pass of the kind that it is said to be.
     ///
     /// # Errors
@@ -186,7 +187,10 @@ impl Media {
     async fn learn(&mut self, file: &MediaFile) -> Result<()> {
         let facts = sniff(file).await?;
         self.bytes = Some(file.size());
-        if let Some(mime) = facts.mime {
+        let said = said_type(self).unwrap_or_default();
+        let is_other = file.size() > 0 && has_signature(&said);
+        let mime = facts.mime.or(is_other.then_some(UNRECOGNISED));
+        if let Some(mime) = mime {
             self.mime = Some(mime.to_owned());
         }
         self.kind = facts.kind.unwrap_or(self.kind);

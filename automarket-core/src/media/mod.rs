@@ -8,3 +8,4 @@ mod sniff;
 pub use file::{MediaFile, ReadRange};
 pub use host::MediaHost;
 pub use sniff::{Facts, sniff};
+pub(crate) use sniff::{UNRECOGNISED, has_signature};

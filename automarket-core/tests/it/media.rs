@@ -13,7 +13,8 @@ use std::{
 
 use automarket_core::{
     Bytes, Content, Context, ErrorKind, Media, Platform, Result, Retry, TenantId, async_trait,
-    content::{MediaKind, MediaSource},
+    check::Severity,
+    content::{MediaKind, MediaSource, Voice},
     http::{Body, Call, Effect, Guard, Multipart, ReqwestTransport, Transport, Upload},
     http_types::{Request, Response},
     media::{Facts, MediaFile, ReadRange, sniff},
@@ -265,6 +266,58 @@ async fn files_and_bytes_are_inspected_without_network() {
         assert_eq!(error.field(), Some("media"));
         assert!(error.message().starts_with("media 1: "), "{error}");
     }
+}
+
+#[tokio::test]
+async fn bytes_that_are_surely_not_what_they_are_said_to_be_are_a_blocker() {
+    let rules = |content: &Content, platform: &Platform| {
+        let profile = automarket_core::networks::profile(platform).unwrap();
+        let report = automarket_core::check::check(content, &profile, &Voice::default());
+        let blockers = report
+            .findings
+            .into_iter()
+            .filter(|f| f.severity == Severity::Blocker);
+        blockers.map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    let looked_into = async |media: Media| {
+        let mut content = Content::text("x");
+        content.media = vec![media.alt("A dot")];
+        content.inspect_local(&cx()).await.unwrap();
+        content
+    };
+    for mime in [
+        "image/png",
+        "image/jpg",
+        "IMAGE/JPEG; q=1",
+        "image/gif",
+        "image/webp",
+    ] {
+        let content = looked_into(Media::image(vec![1, 2, 3], mime)).await;
+        assert_eq!(
+            rules(&content, &Platform::FACEBOOK),
+            ["media.unrecognised"],
+            "{mime}"
+        );
+        assert_eq!(
+            rules(&content, &Platform::SLACK),
+            [""; 0],
+            "it takes any image"
+        );
+    }
+    // What our few parsers do not know, or nobody said.
+    let mut unsaid = Media::image(vec![1, 2, 3], "");
+    unsaid.mime = None;
+    for media in [Media::image(vec![1, 2, 3], "image/tiff"), unsaid] {
+        let content = looked_into(media).await;
+        assert_eq!(rules(&content, &Platform::FACEBOOK), [""; 0]);
+    }
+    // It was not looked into.
+    let mut content = Content::text("x");
+    content.media = vec![Media::image(vec![1, 2, 3], "image/png").alt("A dot")];
+    assert_eq!(rules(&content, &Platform::FACEBOOK), [""; 0]);
+    content.media = vec![Media::image(vec![], "image/png").alt("A dot")];
+    content.inspect_local(&cx()).await.unwrap();
+    assert_eq!(rules(&content, &Platform::FACEBOOK), ["media.empty"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,17 @@ const BLOCK: u64 = 16 * 1024;
 /// How many blocks at the most: a megabyte.
 const BLOCKS: u32 = 64;
 
+/// The MIME type of bytes of which nothing is known.
+pub(crate) const UNRECOGNISED: &str = "application/octet-stream";
+
+/// Whether each file of this MIME type begins as [`sniff`] knows it: where it finds nothing, the bytes are of another.
+pub(crate) fn has_signature(mime: &str) -> bool {
+    matches!(
+        mime,
+        "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "application/pdf"
+    )
+}
+
 /// What was found out about media.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
