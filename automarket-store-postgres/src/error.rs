@@ -159,19 +159,16 @@ fn is_end_of_connection(code: &SqlState) -> bool {
 }
 
 fn classify(error: tokio_postgres::Error) -> Error {
-    let (kind, message, rule, remedy) = match error.code() {
+    let words = match error.code() {
         Some(code) => by_code(code),
         None if caused_by::<rustls::Error>(&error) => no_tls(),
         None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
         None => by_words(&error.to_string()),
     };
-    // Which table, sequence or function it is, only PostgreSQL says.
-    let refused = error.as_db_error().filter(|_| rule == PRIVILEGE);
-    let message = match refused {
-        Some(refused) => format!("{message}: {}", refused.message()),
-        None => message.to_owned(),
-    };
-    worded((kind, message, rule, remedy), error)
+    let refused = error
+        .as_db_error()
+        .map(|refused| refused.message().to_owned());
+    said(words, refused.as_deref(), error)
 }
 
 fn no_tls() -> Words {
@@ -206,15 +203,14 @@ fn by_words(said: &str) -> Words {
 /// that is worth another try later; only opening a store says that it never is.
 pub(crate) fn said(
     (kind, message, rule, remedy): Words,
+    refused: Option<&str>,
     source: impl Into<Box<dyn StdError + Send + Sync>>,
 ) -> Error {
-    worded((kind, message.to_owned(), rule, remedy), source)
-}
-
-fn worded(
-    (kind, message, rule, remedy): (ErrorKind, String, &'static str, Option<&'static str>),
-    source: impl Into<Box<dyn StdError + Send + Sync>>,
-) -> Error {
+    let message = match refused {
+        // Which table, sequence or function it is, only PostgreSQL says.
+        Some(refused) if rule == PRIVILEGE => format!("{message}: {refused}"),
+        _ => message.to_owned(),
+    };
     let mut ours = Error::new(kind, message)
         .with_rule(rule)
         .with_source(source);

@@ -94,5 +94,6 @@ fn classify(error: sqlx::Error, jobs: &[NewJob]) -> Error {
             None,
         ),
     };
-    said(words, error)
+    let refused = database.map(|refused| refused.message().to_owned());
+    said(words, refused.as_deref(), error)
 }
