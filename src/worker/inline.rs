@@ -7,11 +7,12 @@ use automarket_core::{
 use tokio::time::Instant;
 
 use super::{
-    LONGEST, SHORTEST, SharedEngine, cannot_be_written,
+    LONGEST, SHORTEST, SharedEngine,
     held::{HandBack, Held},
     order::claim_in_time,
     run,
     settle::{Ended, settle},
+    write::cannot_be_written,
 };
 use crate::{Tenant, report::metrics};
 

@@ -11,6 +11,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::size::json_size;
 use crate::{Builder, Tenant, accounts, market::Engine, publishing};
 
 /// The kinds of jobs that are the library's own.
@@ -61,7 +62,8 @@ impl Builder {
     /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
     /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
     /// kind `Config` or `Storage`, which may be right soon or in another process; any other whose retry is `Never` ends
-    /// it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's result is kept with it.
+    /// it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's result is kept with it: one of more
+    /// than 16 MiB as JSON ends it dead (`Internal`, naming `result`).
     ///
     /// So the kind that you give to an error of your own decides: `Internal`, `InvalidInput` and most others end the job
     /// at its first try; `Unavailable`, `Timeout`, `Network` and `Storage` are tried again (see [`Error::new`],
@@ -172,6 +174,7 @@ pub(super) fn may_put(tenant: &Tenant, job: &NewJob) -> Result<()> {
         return Err(Error::invalid("tenant", "the job is another tenant's"));
     }
     not_ours(&job.kind)?;
+    small(&job.payload)?;
     job.check()?;
     let engine = tenant.engine();
     // A process without kinds of its own leaves them to others.
@@ -179,6 +182,14 @@ pub(super) fn may_put(tenant: &Tenant, job: &NewJob) -> Result<()> {
         tracing::warn!(kind = job.kind, job = %job.id, "nothing is registered here for jobs of this kind");
     }
     Ok(())
+}
+
+fn small(payload: &Value) -> Result<()> {
+    match json_size(payload) {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("payload", "more than 16 MiB as JSON")
+            .with_remedy("keep it elsewhere, and let the job carry its name")),
+    }
 }
 
 fn not_ours(kind: &str) -> Result<()> {
@@ -200,6 +211,7 @@ impl Tenant {
         not_ours(kind)?;
         let payload = serde_json::to_value(payload)
             .map_err(|error| Error::invalid("payload", "not JSON").with_source(error))?;
+        small(&payload)?;
         Ok(NewJob::new(self.id.clone(), kind, payload))
     }
 

@@ -13,6 +13,8 @@ mod overdue;
 mod run;
 mod schedules;
 mod settle;
+mod size;
+mod write;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,7 +25,7 @@ use std::{
 };
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Result, Retry,
+    Error, ErrorKind, JobId, Result,
     chrono::{DateTime, Utc},
     store::{Claim, Lease, rules::last_chance},
 };
@@ -41,7 +43,8 @@ use duties::{BEAT, Duties};
 use heart::Heart;
 use held::Held;
 use order::{Next, Order, Taken};
-use settle::{Ended, settle};
+use settle::Ended;
+use write::{Written, write};
 
 pub use backoff::backoff;
 pub use duties::Retention;
@@ -307,11 +310,7 @@ impl Shift {
 
     /// Gives jobs back as they are.
     fn hand_back(&mut self, leases: Vec<Lease>) {
-        let back = |lease| Ended {
-            lease,
-            end: Ok(End::Release),
-            took: Duration::ZERO,
-        };
+        let back = |lease| Ended::new(lease, Ok(End::Release), Duration::ZERO);
         self.ended.extend(leases.into_iter().map(back));
     }
 
@@ -475,54 +474,6 @@ impl Shift {
         let kinds = engine.kinds().filter(|kind| wanted(kind));
         kinds.map(str::to_owned).collect()
     }
-}
-
-/// What became of verdicts.
-#[derive(Default)]
-struct Written {
-    /// These jobs are let go.
-    gone: Vec<Ended>,
-    /// These are kept because the store does not take them now.
-    kept: Vec<Ended>,
-}
-
-async fn write(engine: SharedEngine, ended: Vec<Ended>, patience: Duration) -> Written {
-    let mut written = Written::default();
-    // Put again, what was written all the same is refused: its lease has ended.
-    match in_time(patience, settle(&engine, &ended)).await {
-        Ok(()) => written.gone = ended,
-        Err(error) => {
-            metrics::store_error("settle", &error);
-            if !cannot_be_written(&error) {
-                written.kept = ended;
-                return written;
-            }
-            // One of them cannot be; the others can.
-            for ended in ended {
-                let alone = settle(&engine, std::slice::from_ref(&ended));
-                match in_time(patience, alone).await {
-                    Err(error) if !cannot_be_written(&error) => {
-                        written.kept.push(ended);
-                        continue;
-                    }
-                    Err(error) => {
-                        let job = ended.lease.token.job;
-                        tracing::error!(%job, error = %error.report(), "a verdict is lost");
-                    }
-                    Ok(()) => {}
-                }
-                written.gone.push(ended);
-            }
-        }
-    }
-    written
-}
-
-/// Whether the store will never take this verdict. Whatever else keeps it from that passes: it is away, or
-/// read-only for now.
-fn cannot_be_written(error: &Error) -> bool {
-    error.retry() == Retry::Never
-        && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Internal)
 }
 
 /// The store's answer, or that there was none in time: whoever asks again may get another connection.

@@ -49,11 +49,7 @@ pub(super) async fn run(engine: &SharedEngine, lease: Lease, time: Duration, sto
         Some(Ok(end)) => end,
         Some(Err(panic)) => Err(panicked(&*panic)),
     };
-    Ended {
-        lease,
-        end,
-        took: began.elapsed(),
-    }
+    Ended::new(lease, end, began.elapsed())
 }
 
 async fn handle(engine: &SharedEngine, lease: &Lease, time: Duration) -> Result<End> {

@@ -10,7 +10,7 @@ use automarket_core::{
 };
 use serde_json::Value;
 
-use super::{SharedEngine, retry_at};
+use super::{SharedEngine, retry_at, size::json_size};
 use crate::{
     report::{RunEnd, metrics},
     trouble::is_ours,
@@ -41,7 +41,40 @@ pub(super) struct Ended {
     pub(super) lease: Lease,
     pub(super) end: Result<End>,
     /// How long it ran.
-    pub(super) took: std::time::Duration,
+    pub(super) took: Duration,
+    /// How many bytes its result has.
+    pub(super) size: usize,
+    /// Among how many its verdict may be written: fewer once the store did not take it.
+    pub(super) among: usize,
+}
+
+impl Ended {
+    /// One whose result is too large to be kept has failed.
+    pub(super) fn new(lease: Lease, end: Result<End>, took: Duration) -> Self {
+        let (end, size) = match end {
+            Ok(End::Done(result)) => match json_size(&result) {
+                Some(size) => (Ok(End::Done(result)), size),
+                None => (Err(too_large()), 0),
+            },
+            end => (end, 0),
+        };
+        Self {
+            lease,
+            end,
+            took,
+            size,
+            among: usize::MAX,
+        }
+    }
+}
+
+fn too_large() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "the job's result has more than 16 MiB as JSON",
+    )
+    .with_field("result")
+    .with_remedy("keep it elsewhere, and let the job give its name")
 }
 
 /// Writes the verdicts in one call. On an error nothing was judged, and it may be called again.
@@ -49,7 +82,10 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
     let mut verdicts: Vec<(LeaseToken, Verdict)> = Vec::with_capacity(ended.len());
     let mut runs = Vec::with_capacity(ended.len());
     let mut now = None;
-    for Ended { lease, end, took } in ended {
+    for Ended {
+        lease, end, took, ..
+    } in ended
+    {
         let verdict = match end {
             Ok(End::Done(result)) => Verdict::Complete(result.clone()),
             Ok(End::Snooze(at)) => Verdict::Snooze { at: *at },

@@ -373,7 +373,7 @@ async fn take(tx: &Tx<'_>, ids: &[Uuid], claim: &Claim) -> Outcome<Vec<(i64, Lea
             Err(fault) => odd.push(unreadable(row, fault)?),
         }
     }
-    settle::settle_mixed(tx, settle::firsts(&odd)).await?;
+    settle::settle_mixed(tx, settle::firsts(&odd), &settle::Complete::default()).await?;
     Ok(leases)
 }
 

@@ -11,11 +11,12 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{JobState, LeaseToken, Settled, Verdict, rows::ended_state, rules::FAILURES_KEPT},
 };
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::claim::micros;
 use crate::{
-    db::{Connection, Database, Params, Tx},
+    db::{Connection, Database, Tx},
     error::Outcome,
     together::{Together, WITHOUT_TURN, Waiting},
     value::{Columns, limit as sql_limit, to_json},
@@ -101,9 +102,11 @@ pub(super) async fn settle(
     {
         complete(db, &firsts).await?
     } else {
+        // Written out before it begins: the server ends a transaction that stands still.
+        let completed = Complete::new(&firsts)?;
         let mut connection = db.connection().await?;
         let tx = connection.begin().await?;
-        let took = settle_mixed(&tx, firsts).await?;
+        let took = settle_mixed(&tx, firsts, &completed).await?;
         tx.commit().await?;
         took
     };
@@ -127,8 +130,7 @@ async fn complete(db: &Database, verdicts: &[(LeaseToken, &Verdict)]) -> Outcome
         return Ok(Took::new());
     }
     let complete = Complete::new(verdicts)?;
-    let params: Params<'_> = &[&complete.ids, &complete.fences, &complete.results];
-    complete.took(&db.rows(COMPLETE, params).await?)
+    complete.took(&db.rows(COMPLETE, &complete.params()).await?)
 }
 
 fn answers(took: &mut Took, verdicts: &[(LeaseToken, Verdict)]) -> Vec<Settled> {
@@ -143,7 +145,7 @@ type Took = HashMap<LeaseToken, JobState>;
 
 /// Completions as columns.
 #[derive(Default)]
-struct Complete {
+pub(super) struct Complete {
     ids: Vec<Uuid>,
     fences: Vec<i64>,
     results: Vec<String>,
@@ -160,6 +162,10 @@ impl Complete {
             }
         }
         Ok(columns)
+    }
+
+    fn params(&self) -> [&(dyn ToSql + Sync); 3] {
+        [&self.ids, &self.fences, &self.results]
     }
 
     fn took(&self, rows: &[tokio_postgres::Row]) -> Outcome<Took> {
@@ -199,7 +205,11 @@ struct Again {
     attempts: Vec<i32>,
 }
 
-pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome<Took> {
+pub(super) async fn settle_mixed(
+    tx: &Tx<'_>,
+    verdicts: Verdicts<'_>,
+    completed: &Complete,
+) -> Outcome<Took> {
     if verdicts.is_empty() {
         return Ok(Took::new());
     }
@@ -222,14 +232,13 @@ pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome
         );
     }
     let (mut took, mut waiting) = (Took::new(), Again::default());
-    let (mut completed, mut ended, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ended, mut failures) = (Vec::new(), Vec::new());
     for (token, verdict) in verdicts {
         let Some((attempts, max_attempts)) = held.get(&token).copied() else {
             continue;
         };
         let id = token.job.uuid();
         if matches!(verdict, Verdict::Complete(_)) {
-            completed.push((token, verdict));
             took.insert(token, JobState::Completed);
             continue;
         }
@@ -252,9 +261,9 @@ pub(super) async fn settle_mixed(tx: &Tx<'_>, verdicts: Verdicts<'_>) -> Outcome
             });
         }
     }
-    if !completed.is_empty() {
-        let c = Complete::new(&completed)?;
-        tx.rows(COMPLETE, &[&c.ids, &c.fences, &c.results]).await?;
+    if !completed.ids.is_empty() {
+        // It takes those whose lease is held.
+        tx.rows(COMPLETE, &completed.params()).await?;
     }
     add_failures(tx, &failures).await?;
     end(tx, &ended).await?;

@@ -1,6 +1,7 @@
 //! The worker: host's jobs, batches, leases, limits, the end.
 
 mod alone;
+mod apart;
 mod doubt;
 mod dying;
 mod gates;
