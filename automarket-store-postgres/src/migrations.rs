@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -33,6 +33,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0020_bounds.sql"),
     include_str!("../migrations/0021_places.sql"),
     include_str!("../migrations/0022_claim_looks.sql"),
+    include_str!("../migrations/0023_reserved.sql"),
 ];
 
 /// What of ours a role needs rights on.

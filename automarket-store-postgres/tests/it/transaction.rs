@@ -98,6 +98,10 @@ async fn the_function_takes_everything_that_the_library_takes() {
         "('a', 'k', '1', unique_key => repeat('k', 1001))",
         "('a', repeat('k', 201), '1')",
         "('a', 'k', '1', run_at => '290000-01-01')",
+        "('a', 'publish', '1')",
+        "('a', 'publish-delete', '1')",
+        "('a', 'measure', '1')",
+        "('a', 'credential-keep-alive', '1')",
     ] {
         let sql = format!("SELECT {}.enqueue{bad}", test.schema());
         let refused = host.query_one(&sql, &[]).await.unwrap_err();
