@@ -1,7 +1,7 @@
 //! The leases that a worker holds, and the heartbeats that keep them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     convert::Infallible,
     future::{Future, poll_fn},
     pin::pin,
@@ -25,6 +25,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Held {
     lease: Duration,
     leases: Mutex<HashMap<LeaseToken, Holding>>,
+    /// Those that the store says are over, until they are let go: a verdict has no power over them any more.
+    over: Mutex<HashSet<LeaseToken>>,
     /// When the queue was last looked at with success, or needed no look.
     polled: Mutex<Instant>,
     /// A lease is there that is not to wait for its turn.
@@ -92,6 +94,7 @@ impl Held {
         Self {
             lease,
             leases: Mutex::default(),
+            over: Mutex::default(),
             polled: Mutex::new(Instant::now()),
             soon: Notify::new(),
         }
@@ -121,10 +124,16 @@ impl Held {
     }
 
     pub(super) fn let_go(&self, tokens: impl IntoIterator<Item = LeaseToken>) {
-        let mut leases = self.lock();
+        let (mut leases, mut over) = (self.lock(), self.over());
         for token in tokens {
             leases.remove(&token);
+            over.remove(&token);
         }
+    }
+
+    /// Whether the store says that it is over: it passed on, or a verdict ended it.
+    pub(super) fn is_over(&self, token: &LeaseToken) -> bool {
+        self.over().contains(token)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -174,6 +183,7 @@ impl Held {
                             holding.tie.lasts(left);
                         }
                     }
+                    self.over().extend(&lost);
                     lost.iter()
                         .for_each(|token| lose(&mut leases, *token, "it passed on"));
                     continue;
@@ -198,6 +208,10 @@ impl Held {
             .values()
             .map(|holding| self.lease.saturating_sub(holding.known.elapsed()));
         left.min().unwrap_or(self.lease)
+    }
+
+    fn over(&self) -> MutexGuard<'_, HashSet<LeaseToken>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<LeaseToken, Holding>> {
@@ -350,6 +364,9 @@ mod tests {
             let one_beat = tokio::time::timeout(LEASE / 2, held.beat(&store));
             one_beat.await.unwrap_err();
             drop(stop);
+            assert!(held.is_over(&lease.token));
+            held.let_go([lease.token]);
+            assert!(!held.is_over(&lease.token));
             let seen = recorder.snapshotter().snapshot().into_vec();
             assert_eq!(seen.len(), told);
             for (key, ..) in seen {

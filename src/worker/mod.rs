@@ -351,8 +351,11 @@ impl Shift {
     }
 
     /// Lets written leases go. `false` when the store did not take the verdicts: they are kept, and so are
-    /// their leases.
+    /// their leases, but those that it took all the same.
     fn written(&mut self, mut written: Written) -> bool {
+        let is_over = |ended: &mut Ended| self.held.is_over(&ended.lease.token);
+        let over = written.kept.extract_if(.., is_over);
+        written.gone.extend(over);
         let gone = written.gone.iter().map(|ended| ended.lease.token);
         self.held.let_go(gone);
         let all = written.kept.is_empty();
