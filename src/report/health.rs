@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use automarket_core::{
     Result,
@@ -11,6 +11,8 @@ use crate::Automarket;
 
 /// So many closed gates are named.
 const GATES: usize = 100;
+/// So many kinds that nobody knows are named in a sentence.
+const KINDS: usize = 10;
 
 /// From when on something is a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,9 @@ pub struct StoreHealth {
     pub overdue: Option<Overdue>,
     /// How full the queue is.
     pub queue: QueueStats,
+    /// How many jobs have not ended whose kind none of the workers knows, by kind; those that a new version of the program
+    /// knows, until its workers are there.
+    pub strangers: BTreeMap<String, u64>,
     /// The rate gates and circuit breakers that are closed now, at most a hundred: no problems of ours, but why
     /// some accounts wait.
     pub closed_gates: Vec<Gate>,
@@ -93,7 +98,7 @@ impl Automarket {
         self.health_within(HealthLimits::default()).await
     }
 
-    /// How it stands: whether the store answers, workers look at the queue, jobs are overdue or dead. Reads the
+    /// How it stands: whether the store answers, workers look at the queue and know what is in it, jobs are overdue or dead. Reads the
     /// whole queue, so its cost grows with the jobs that live: for a look now and then, not for each request.
     ///
     /// A dead job is a problem until it is redriven ([`Tenant::redrive_dead`](crate::Tenant::redrive_dead)) or
@@ -114,17 +119,30 @@ impl Automarket {
 
     async fn store_health(&self, limits: HealthLimits) -> Result<(StoreHealth, DateTime<Utc>)> {
         let store = &self.engine.store;
-        let workers = store.workers().await?;
+        let (workers, now) = (store.workers().await?, store.now().await?);
+        let silence = chrono::Duration::from_std(limits.silence).unwrap_or(chrono::Duration::MAX);
+        let living = workers
+            .iter()
+            .filter(|worker| now - worker.seen_at <= silence);
+        let living: Vec<&WorkerRecord> = living.collect();
         let health = StoreHealth {
             schema_version: store.schema_version().await?,
             last_poll: workers.iter().map(|worker| worker.polled_at).max(),
-            workers,
             overdue: store.overdue(limits.grace, None, 1).await?.pop(),
             queue: store.queue_stats().await?,
+            strangers: strangers(&living, store.live_kinds().await?),
             closed_gates: store.closed_gates(GATES).await?,
+            workers,
         };
-        Ok((health, store.now().await?))
+        Ok((health, now))
     }
+}
+
+/// Those kinds that no worker knows who was heard of in time. Without workers that is another problem.
+fn strangers(living: &[&WorkerRecord], mut live: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let known = |kind: &String| living.iter().any(|worker| worker.kinds.contains(kind));
+    live.retain(|kind, _| !living.is_empty() && !known(kind));
+    live
 }
 
 impl StoreHealth {
@@ -144,6 +162,19 @@ impl StoreHealth {
             problems.push(format!(
                 "the job {} ({}) of {} is ready for {since} s and nobody takes it",
                 late.job, late.kind, late.tenant
+            ));
+        }
+        if !self.strangers.is_empty() {
+            let kinds: Vec<&str> = self
+                .strangers
+                .keys()
+                .map(String::as_str)
+                .take(KINDS)
+                .collect();
+            let jobs: u64 = self.strangers.values().sum();
+            let kinds = kinds.join(", ");
+            problems.push(format!(
+                "{jobs} jobs are of kinds that no worker knows ({kinds})"
             ));
         }
         let dead = self.queue.dead.saturating_sub(self.queue.dead_by_input);

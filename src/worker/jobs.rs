@@ -71,6 +71,10 @@ impl Builder {
     /// `Error::new(ErrorKind::Unavailable, "the disk is away").with_source(error)`. A job that ends dead with an error that names
     /// a field ([`Error::invalid`]) is its tenant's matter, and no problem of [`Automarket::health`](crate::Automarket::health).
     ///
+    /// A job of a kind that no worker knows, or whose payload is not a `T`, is tried on like one that failed, and not dead at
+    /// once: a newer version of the program may be on its way. [`Automarket::health`](crate::Automarket::health) tells of
+    /// such kinds.
+    ///
     /// The handler is given no tenant: see [`job_with`](Self::job_with).
     ///
     /// ```

@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{collections::BTreeMap, future::Future, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -412,6 +412,9 @@ pub trait JobStore: Send + Sync {
 
     /// How full the queue is, over all tenants.
     async fn queue_stats(&self) -> Result<QueueStats>;
+
+    /// How many jobs of each kind have not ended, over all tenants.
+    async fn live_kinds(&self) -> Result<BTreeMap<String, u64>>;
 
     /// When the earliest waiting job of these kinds (empty is any) becomes ready, or the earliest lease runs
     /// out; for a worker's sleep. Not after now when one is ready already; `None` when there is none.

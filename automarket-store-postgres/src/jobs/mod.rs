@@ -10,7 +10,7 @@ mod lines;
 mod read;
 mod settle;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use automarket_core::{
     JobId, Result, TenantId, async_trait,
@@ -21,6 +21,7 @@ use automarket_core::{
     },
 };
 use serde_json::Value;
+use tokio_postgres::Row;
 
 use crate::{
     PostgresStore,
@@ -130,6 +131,13 @@ impl JobStore for PostgresStore {
 
     async fn queue_stats(&self) -> Result<QueueStats> {
         read::stats(&self.inner.db).await
+    }
+
+    async fn live_kinds(&self) -> Result<BTreeMap<String, u64>> {
+        let sql = "SELECT kind, count(*) FROM automarket.queue GROUP BY kind";
+        let rows = self.inner.db.rows(sql, &[]).await;
+        let count = |row: &Row| Ok((row.column(0)?, row.column::<i64>(1)?.unsigned_abs()));
+        Ok(decode(rows, count)?.into_iter().collect())
     }
 
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {

@@ -15,7 +15,7 @@ mod taken;
 #[cfg(test)]
 mod testing;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use automarket_core::{
     JobId, Result, TenantId, async_trait,
@@ -136,6 +136,10 @@ impl JobStore for SqliteStore {
             .readers
             .read(move |db| read::stats(db, now))
             .await
+    }
+
+    async fn live_kinds(&self) -> Result<BTreeMap<String, u64>> {
+        self.inner.readers.read(read::live_kinds).await
     }
 
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {

@@ -133,6 +133,16 @@ fn count(row: &Row<'_>, name: &str) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(name)?.unsigned_abs())
 }
 
+pub(super) fn live_kinds(db: &Connection) -> Outcome<BTreeMap<String, u64>> {
+    let mut live = db.prepare_cached(
+        "SELECT j.kind, count(*) AS jobs FROM (
+            SELECT place FROM automarket_waiting UNION SELECT place FROM automarket_leases
+         ) live CROSS JOIN automarket_jobs j ON j.place = live.place GROUP BY j.kind",
+    )?;
+    let kinds = live.query_map([], |row| Ok((row.get("kind")?, count(row, "jobs")?)))?;
+    Ok(kinds.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn next_ready(db: &Connection, kinds: &[String]) -> Outcome<Option<DateTime<Utc>>> {
     let ready = line::pick(db, kinds, 1, &mut BTreeMap::new())?;
     let ready = ready.first().and_then(|stretch| stretch.jobs.first());

@@ -19,6 +19,28 @@ fn start() -> (ManualClock, Arc<FaultStore>) {
 }
 
 #[tokio::test]
+async fn health_tells_of_jobs_of_kinds_that_no_worker_knows() {
+    let (_, store) = start();
+    let tenant = on(store.clone(), |b| {
+        b.job("known", |_: Value, _| async { Ok(()) })
+    });
+    let stranger = put(&tenant, "nobody-knows", Value::Null).await;
+    let problems = async || tenant.market().health().await.problems;
+    assert_eq!(problems().await, ["no worker is known"]);
+    let seen = async {
+        store.faults().until("put_worker", 1).await;
+        while job(&tenant, stranger).await.failures.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let told = "1 jobs are of kinds that no worker knows (nobody-knows)";
+        assert_eq!(problems().await, [told]);
+        assert!(tenant.cancel_job(stranger).await.unwrap());
+        assert!(problems().await.is_empty());
+    };
+    tenant.market().worker().run_until(seen).await.unwrap();
+}
+
+#[tokio::test]
 async fn health_tells_of_silence_overdue_and_dead_jobs_and_a_store_that_is_away() {
     let (clock, store) = start();
     let tenant = on(store.clone(), |b| {

@@ -429,6 +429,16 @@ impl JobStore for MemoryStore {
         Ok(state.queue.stats(now))
     }
 
+    async fn live_kinds(&self) -> Result<BTreeMap<String, u64>> {
+        let (state, _) = self.lock();
+        let mut kinds = BTreeMap::new();
+        let rows = state.queue.rows.values();
+        for row in rows.filter(|row| row.due().is_some()) {
+            *kinds.entry(row.job.kind.clone()).or_default() += 1;
+        }
+        Ok(kinds)
+    }
+
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         let (state, _) = self.lock();
         let rows = state.queue.rows.values();

@@ -1,6 +1,6 @@
 //! Every method of the store, on its way through the faults.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -125,6 +125,9 @@ impl JobStore for FaultStore {
     }
     async fn queue_stats(&self) -> Result<QueueStats> {
         self.pass("queue_stats", self.inner.queue_stats()).await
+    }
+    async fn live_kinds(&self) -> Result<BTreeMap<String, u64>> {
+        self.pass("live_kinds", self.inner.live_kinds()).await
     }
     async fn next_ready(&self, kinds: &[String]) -> Result<Option<DateTime<Utc>>> {
         self.pass("next_ready", self.inner.next_ready(kinds)).await

@@ -1,5 +1,7 @@
 //! What the queue says of itself.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -36,7 +38,9 @@ async fn stats(s: &StoreUnderTest) {
         ..job("b").run_at(due)
     };
     s.put(oldest).await;
-    s.put(job("b").run_at(s.in_seconds(60).await)).await;
+    let mut later = job("b").run_at(s.in_seconds(60).await);
+    later.kind = "other".into();
+    s.put(later).await;
     let leases = s.claim(2).await;
     let mut slip = error("no");
     slip.field = Some("page".into());
@@ -51,6 +55,11 @@ async fn stats(s: &StoreUnderTest) {
         oldest_due: Some(due),
     };
     assert_eq!(s.store.queue_stats().await.unwrap(), wanted);
+    let kinds = s.store.live_kinds().await.unwrap();
+    assert_eq!(
+        kinds,
+        BTreeMap::from([("work".into(), 3), ("other".into(), 1)])
+    );
     s.wait(31).await;
     s.settle(leases[0].token, Verdict::Release).await;
     let wanted = QueueStats {
