@@ -17,7 +17,7 @@ use super::{
     attempt::Try,
     changes::{Selection, not_found},
     job::used_up,
-    send::{BLOCKED, blocked_by},
+    send::{BLOCKED, account_of, blocked_by},
     told::{event, told},
 };
 use crate::{
@@ -219,7 +219,7 @@ async fn ask(
     attempt: &Try,
     steps: Arc<dyn Steps>,
 ) -> Result<Receipt> {
-    let account = engine.account(&p.tenant, p.route().account).await?;
+    let account = account_of(engine, p).await?;
     let publisher = engine.publisher(&account.platform).map_err(waits)?.clone();
     let (context, passed) = engine.passing(account).await.map_err(waits)?;
     let context = context

@@ -95,8 +95,7 @@ async fn send(
         return Ok(end);
     }
 
-    let account = engine.account(&job.tenant, publication.route().account);
-    let account = account.await?;
+    let account = account_of(engine, &publication).await?;
     let operation = match publication.state {
         PublicationState::Accepted => Operation::Poll,
         PublicationState::Publishing => Operation::Reconcile,
@@ -179,6 +178,16 @@ async fn send(
         };
     }
     ended(engine, carries, &account, publication, attempt, sent).await
+}
+
+/// The account that it goes by. That somebody removed it is the end of their posts, and no trouble of the host's: it names
+/// the field.
+pub(super) async fn account_of(engine: &Engine, publication: &Publication) -> Result<Account> {
+    let account = engine.account(&publication.tenant, publication.route().account);
+    account.await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error.with_field("account"),
+        _ => error,
+    })
 }
 
 /// Whether what is read again is what was meant.

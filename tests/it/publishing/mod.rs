@@ -14,6 +14,7 @@ mod measuring;
 mod planning;
 mod queue;
 mod races;
+mod removed;
 mod trouble;
 mod twice;
 mod why;
