@@ -273,6 +273,12 @@ impl Tenant {
     /// [`disconnect`](Self::disconnect)). What is sealed under this id goes also where no account is left.
     /// `false` when there was nothing.
     ///
+    /// What waits to go out on it, scheduled, blocked or to be approved, is called off with it
+    /// ([`Tenant::cancel`]; its event has the rule `account.removed`), since whoever connects it again has the same account;
+    /// drafts stay. To keep what waits until it is connected again, [`disconnect`](Self::disconnect) it. Calling it again
+    /// goes on where a call failed. What is under way ends by itself; a publishing that has begun meanwhile may
+    /// be put in after this.
+    ///
     /// # Errors
     /// Those of the store.
     pub async fn remove_account(&self, id: AccountId) -> Result<bool> {
@@ -280,14 +286,14 @@ impl Tenant {
         let removed = self.engine().store.remove_account(&self.id, id).await?;
         // Who was connecting it may have put one before it was removed, and found it there.
         let late = self.forget(id).await?;
-        Ok(removed || erased.or(late).is_some())
+        let called_off = self.call_off(id).await?;
+        Ok(removed || erased.or(late).is_some() || called_off)
     }
 
     /// As [`remove_account`](Self::remove_account), with its traces: the audit trail about it, and the attempts to
-    /// publish by it with what went over the wire. What was published, and the events of that, stay; events go with
-    /// [`Retention::events`](crate::worker::Retention::events). Calling it again goes on where a call failed. When
-    /// the bytes themselves are gone is told by each store's README: on SQLite with this call, on PostgreSQL by its
-    /// vacuum. `false` when nothing was there.
+    /// publish by it with what went over the wire. What was published or called off, and the events of that, stay; events
+    /// go with [`Retention::events`](crate::worker::Retention::events). Calling it again goes on where a call failed. When
+    /// the bytes themselves are gone is told by each store's README. `false` when nothing was there.
     ///
     /// # Errors
     /// Those of the store.

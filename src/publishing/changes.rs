@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    Error, ErrorKind, JobId, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, ErrorKind, JobId, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
     publisher::is_last_word,
@@ -19,6 +19,9 @@ use super::{
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
+
+/// So many publications are called off in one transaction.
+const TOGETHER: usize = 100;
 
 /// What a change is for: a whole post, or one publication of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,18 +111,51 @@ impl Tenant {
     /// # Errors
     /// [`TooLate`] when there is nothing to call off; `NotFound`; those of the store.
     pub async fn cancel(&self, what: impl Into<Selection>) -> Result<Vec<Publication>> {
-        self.change(what.into(), |mut p, _| async move {
+        self.change(what.into(), |p, _| async move {
             if !waits(&p) {
                 return Ok(None);
             }
-            p.state = match nothing_out(self.engine(), &p).await? {
-                true => PublicationState::Cancelled,
-                false => PublicationState::Unknown,
-            };
-            let kind = p.state.as_str();
-            Ok(Some(Move::new(p, kind, json!({ "cancelled": true }))))
+            let facts = json!({ "cancelled": true });
+            self.called_off(p, facts).await.map(Some)
         })
         .await
+    }
+
+    async fn called_off(&self, mut p: Publication, facts: Value) -> Result<Move> {
+        p.state = match nothing_out(self.engine(), &p).await? {
+            true => PublicationState::Cancelled,
+            false => PublicationState::Unknown,
+        };
+        let kind = p.state.as_str();
+        Ok(Move::new(p, kind, facts))
+    }
+
+    /// Calls off what would still go out by itself, or by somebody's yes, on an account that was removed: connected again,
+    /// it has the same id. Drafts stay. Whether there was anything.
+    pub(crate) async fn call_off(&self, account: AccountId) -> Result<bool> {
+        use PublicationState::{AwaitingApproval, Blocked, Scheduled};
+        let states = [AwaitingApproval, Scheduled, Blocked];
+        let facts = &json!({ "cancelled": true, "rule": "account.removed" });
+        let mut any = false;
+        loop {
+            let some = anew(|| async {
+                let store = &self.engine().store;
+                let waiting = store.live_publications(&self.id, account, &states, TOGETHER);
+                let mut moves = Vec::new();
+                for publication in waiting.await? {
+                    moves.push(self.called_off(publication, facts.clone()).await?);
+                }
+                if moves.is_empty() {
+                    return Ok(false);
+                }
+                let change = PublishingChange::new(self.id.clone());
+                self.write(change, moves).await.map(|_| true)
+            });
+            match some.await? {
+                true => any = true,
+                false => return Ok(any),
+            }
+        }
     }
 
     /// Gives what still waits another time. With [`When::Queue`], each account's next free slot.

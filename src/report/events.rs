@@ -20,7 +20,7 @@
 //! | `publication.rescheduled` | publication | it has another time |
 //! | `publication.retried` | publication | what failed is tried again |
 //! | `publication.resent` | publication | what is unknown is sent again, for the `reason` given |
-//! | `publication.cancelled` | publication | it will not be sent, or nobody said yes |
+//! | `publication.cancelled` | publication | it will not be sent, nobody said yes (`rule` is `approval.refused`), or its account was removed (`account.removed`) |
 //! | `publication.deleting` | publication | it is to be taken down |
 //! | `publication.deleted` | publication | it was taken down |
 //! | `publication.delete_failed` | publication | it could not be taken down |
