@@ -104,7 +104,8 @@ fn waits(publication: &Publication) -> bool {
 impl Tenant {
     /// Calls off what still waits: drafts, what awaits approval, what is scheduled or blocked. Of a post, what
     /// is out already stays as it is. Of a publication that a failure interrupted, what is out, or may be, stays: the rest of
-    /// the thread, or the comment, is given up, and it ends [`Unknown`](PublicationState::Unknown).
+    /// the thread, or the comment, is given up, and it ends [`Unknown`](PublicationState::Unknown). It is not taken back:
+    /// what is wanted after all is a new post.
     ///
     /// Returns the publications as they stand then, those of other states unchanged.
     ///
@@ -287,7 +288,8 @@ impl Tenant {
     /// every account on which it says something else. What was approved awaits approval again.
     ///
     /// Something that was sent, or may have been, cannot be said differently afterwards; the post can still be
-    /// edited if it goes on saying the same there (another account's variant may change).
+    /// edited if it goes on saying the same there (another account's variant may change). A post that is cancelled on all
+    /// its accounts is not edited: a cancel is not taken back, publish a new post.
     ///
     /// # Errors
     /// [`TooLate`]; `InvalidInput` with the first blocker's rule; `NotFound`; those of the store.
@@ -296,6 +298,11 @@ impl Tenant {
         anew(|| async {
             let publications = self.select(id.into()).await?;
             let accounts = publications.len();
+            let cancelled = |p: &Publication| p.state == PublicationState::Cancelled;
+            if publications.iter().all(cancelled) {
+                let state = PublicationState::Cancelled;
+                return Err(TooLate { state }.into_error());
+            }
             let says_same = |p: &Publication| said_by(&post, p) == p.content_hash;
             let (same, other): (Vec<_>, Vec<_>) = publications.into_iter().partition(says_same);
             for p in other.iter().filter(|p| p.state != PublicationState::Draft) {
