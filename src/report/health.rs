@@ -98,8 +98,8 @@ impl Automarket {
         self.health_within(HealthLimits::default()).await
     }
 
-    /// How it stands: whether the store answers, workers look at the queue and know what is in it, jobs are overdue or dead. Reads the
-    /// whole queue, so its cost grows with the jobs that live: for a look now and then, not for each request.
+    /// How it stands: whether the store answers, workers look at the queue and know what is in it, jobs are overdue or
+    /// dead. Reads the whole queue, so its cost grows with the jobs that live: for a look now and then, not for each request.
     ///
     /// A dead job is a problem until it is redriven ([`Tenant::redrive_dead`](crate::Tenant::redrive_dead)) or
     /// removed ([`Tenant::remove_dead`](crate::Tenant::remove_dead)); one that died of its tenant's own input
