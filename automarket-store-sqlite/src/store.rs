@@ -240,8 +240,8 @@ impl Settings {
                 Err(error) => return Err(error.into()),
             }
         }
-        // What is deleted or moved is overwritten, always: set for erasures alone it would miss what lay in a page's gaps
-        // by then. It costs a hundredth or two of a drain's CPU.
+        // What is deleted is overwritten, always: set for erasures alone it would miss more of what lay in pages' gaps
+        // by then (README). It costs a hundredth or two of a drain's CPU.
         db.pragma_update(None, "secure_delete", true)?;
         // Pages, 16 MiB: a page that is written again and again reaches the file less often.
         db.pragma_update(None, "wal_autocheckpoint", 4_000)?;

@@ -261,7 +261,14 @@ impl Slack {
             match self.is_shared(cx, config, token, id).await {
                 Ok(true) => return Ok(Some(())),
                 // Somebody took it away: shared again, it is refused.
-                Err(error) if error.kind() == ErrorKind::NotFound => false,
+                Err(error)
+                    if matches!(
+                        error.platform_code(),
+                        Some("file_not_found" | "file_deleted")
+                    ) =>
+                {
+                    false
+                }
                 Err(error) if error.kind() == ErrorKind::Forbidden => {
                     let message = "the bot may not look whether the files are shared";
                     return Err(Error::new(ErrorKind::CannotTell, message)

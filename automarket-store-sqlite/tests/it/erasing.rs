@@ -1,6 +1,6 @@
 //! What is erased is in no file any more, whoever reads meanwhile.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use automarket_core::{
     AccountId, Platform, TenantId,
@@ -30,10 +30,15 @@ fn found(folder: &Path) -> bool {
     })
 }
 
+/// Waits until it stands in none; the minute only ends a test that fails.
 async fn until_gone(folder: &Path) {
-    while found(folder) {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while found(folder) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let minute = Duration::from_secs(60);
+    tokio::time::timeout(minute, gone).await.unwrap();
 }
 
 async fn look(store: &SqliteStore, account: AccountId, why: String) {

@@ -55,6 +55,29 @@ async fn one_heartbeat_keeps_all_jobs_of_a_worker() {
 }
 
 #[tokio::test]
+async fn many_are_taken_by_halves_and_all_of_them_run() {
+    let store = watched(Arc::new(SystemClock));
+    let all = Arc::new(tokio::sync::Barrier::new(251));
+    let meet = all.clone();
+    let tenant = on(store.clone(), |b| {
+        b.job("meet", move |_: Value, _| {
+            let meet = meet.clone();
+            async move {
+                meet.wait().await;
+                Ok(())
+            }
+        })
+    });
+    for n in 0..250 {
+        put(&tenant, "meet", json!(n)).await;
+    }
+    let worker = tenant.market().worker().concurrency(250);
+    let met = async { drop(all.wait().await) };
+    worker.run_until(met).await.unwrap();
+    assert_eq!(store.faults().answered("claim")[..2], [125, 125]);
+}
+
+#[tokio::test]
 async fn work_whose_lease_passed_on_is_dropped_and_writes_nothing() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = watched(Arc::new(clock.clone()));

@@ -44,6 +44,11 @@ pub async fn what_was_sent_is_what_is_looked_for(fresh: &impl Fn() -> PublisherU
         }
         test.expect_resumption(&cx, &intent.post, whole, &name)
             .await;
+        let shown = serde_json::json!(test.effects()).to_string();
+        assert!(
+            !(shown.contains("(1)") && shown.contains("(2)")),
+            "{name}: words of both versions: {shown}"
+        );
     }
 }
 
