@@ -72,7 +72,9 @@ async fn many_are_taken_by_halves_and_all_of_them_run() {
         put(&tenant, "meet", json!(n)).await;
     }
     let worker = tenant.market().worker().concurrency(250);
-    let met = async { drop(all.wait().await) };
+    let met = async {
+        all.wait().await;
+    };
     worker.run_until(met).await.unwrap();
     assert_eq!(store.faults().answered("claim").len(), 2);
 }
