@@ -34,12 +34,10 @@ pub struct LoginUnderTest {
     pub rules: AuthRules,
     /// How tokens are had.
     pub grant: Grant,
-    /// The rule of the error that a dead code ends in.
-    pub dead_code: &'static str,
 }
 
 impl LoginUnderTest {
-    /// A user's login for the app that [`AuthRules::new`] knows, where a dead code is `oauth.invalid_grant`.
+    /// A user's login for the app that [`AuthRules::new`] knows.
     #[must_use]
     pub fn new(provider: Provider, rules: AuthRules) -> Self {
         Self {
@@ -47,7 +45,6 @@ impl LoginUnderTest {
             app: App::new("app", "app-secret"),
             rules,
             grant: Grant::Code,
-            dead_code: rule::INVALID_GRANT,
         }
     }
 
@@ -210,7 +207,7 @@ impl Life {
         self.clock.advance(life);
         let call = self.exchange(&self.login.app, &callback);
         let refused = err(self.tokens(call).await, "a dead code");
-        assert_eq!(refused.rule(), Some(self.login.dead_code), "{refused:?}");
+        assert_eq!(refused.rule(), Some(rule::INVALID_GRANT), "{refused:?}");
         let text = format!("{refused:?} {}", refused.report());
         assert!(!text.contains(callback.code.expose()), "{text}");
         assert!(!text.contains("app-secret"), "{text}");
