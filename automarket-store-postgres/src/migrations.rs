@@ -103,10 +103,10 @@ async fn check_rights(db: &Database) -> Outcome<()> {
                 WHEN 'places' THEN '{USAGE}'
                 WHEN 'jobs' THEN '{SELECT}'
                 WHEN 'migrations' THEN '{SELECT}'
-                WHEN 'audit' THEN '{SELECT,INSERT,DELETE}'
                 ELSE '{SELECT,INSERT,UPDATE,DELETE}' END::text[]) AS wanted
             WHERE relnamespace = to_regnamespace($1) AND relname = ANY($2)
-                AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(pg_class.oid, wanted)
+                -- UPDATE is enough for nextval, too.
+                AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(pg_class.oid, wanted || ', UPDATE')
                     ELSE has_table_privilege(pg_class.oid, wanted) END
             GROUP BY relname) AS lacking
         GROUP BY wanted ORDER BY wanted";

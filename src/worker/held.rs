@@ -183,7 +183,9 @@ impl Held {
                             holding.tie.lasts(left);
                         }
                     }
-                    self.over().extend(&lost);
+                    // What was let go meanwhile is nobody's any more.
+                    let there = lost.iter().filter(|token| leases.contains_key(*token));
+                    self.over().extend(there);
                     lost.iter()
                         .for_each(|token| lose(&mut leases, *token, "it passed on"));
                     continue;

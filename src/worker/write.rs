@@ -30,7 +30,11 @@ pub(super) async fn write(
     patience: Duration,
 ) -> Written {
     let mut written = Written::default();
-    ended.sort_by_key(|ended| (Reverse(ended.among), ended.size));
+    ended.sort_by_key(|ended| {
+        // One by one they take turns: what was refused last is behind.
+        let size = if ended.among == 1 { 0 } else { ended.size };
+        (Reverse(ended.among), size)
+    });
     while !ended.is_empty() {
         let rest = ended.split_off(together(&ended));
         let mut part = std::mem::replace(&mut ended, rest);

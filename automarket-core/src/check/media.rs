@@ -96,10 +96,14 @@ fn check_one(media: &Media, what: &str, profile: &Profile, findings: &mut Vec<Fi
         && !limit.mime.iter().any(|taken| matches(&mime, taken))
     {
         let taken = limit.mime.join(", ");
-        findings.push(match mime.as_str() {
-            // As `Media::inspect` says of what it was told wrongly. Who takes whole families may take it all the same.
-            UNRECOGNISED => Finding {
-                severity: match limit.mime.iter().any(|taken| taken.ends_with('*')) {
+        // Who takes whole families may take it all the same; a platform may be shown more at an address than we are.
+        let may_pass = limit.mime.iter().any(|taken| taken.ends_with('*'))
+            || rules.transfer == MediaTransfer::Address
+                && matches!(media.source, MediaSource::Address(_));
+        findings.push(match media.mime.as_deref() {
+            // As `Media::inspect` says of what it was told wrongly.
+            Some(UNRECOGNISED) => Finding {
+                severity: match may_pass {
                     true => Severity::Advice,
                     false => Severity::Blocker,
                 },

@@ -173,7 +173,7 @@ impl Media {
 
     /// Learns size, type, dimensions and duration from its first bytes and its index. What is found replaces
     /// what was said; what cannot be told stays as it is, but for a type that the bytes are surely not of (`image/png`
-    /// without its signature): that becomes `application/octet-stream`. Returns what it opened, which may break the rules. Of
+    /// without its signature): that becomes `application/octet-stream; found=other`. Returns what it opened, which may break the rules. Of
     /// an address whose server sends no ranges no more is copied than they let pass of the kind that it is said to be.
     ///
     /// # Errors

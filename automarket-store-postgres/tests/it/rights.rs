@@ -51,13 +51,16 @@ async fn a_role_without_a_right_is_told_which_when_it_opens_the_store() {
     assert!(said.message().ends_with("USAGE on places"), "{said}");
     run("GRANT USAGE ON ALL SEQUENCES IN SCHEMA rights TO rights_app").await;
     // What the store never does, it needs no right for.
-    run("REVOKE UPDATE ON rights.audit FROM rights_app; REVOKE INSERT ON rights.migrations FROM rights_app").await;
+    run("REVOKE USAGE ON SEQUENCE rights.places FROM rights_app;
+        GRANT UPDATE ON SEQUENCE rights.places TO rights_app;
+        REVOKE INSERT ON rights.migrations FROM rights_app")
+    .await;
     run("CREATE TABLE rights.of_the_host (id int)").await;
     let store = open(&url).await.unwrap();
     store.enqueue(&[job()]).await.unwrap();
 
     // What is taken away later is named too.
-    run("REVOKE USAGE ON SEQUENCE rights.places FROM rights_app").await;
+    run("REVOKE ALL ON SEQUENCE rights.places FROM rights_app").await;
     let said = store.enqueue(&[job()]).await.unwrap_err();
     assert_eq!(said.rule(), Some("postgres.privilege"));
     assert!(said.message().contains("places"), "{said}");

@@ -18,8 +18,8 @@ const BLOCK: u64 = 16 * 1024;
 /// How many blocks at the most: a megabyte.
 const BLOCKS: u32 = 64;
 
-/// The MIME type of bytes of which nothing is known.
-pub(crate) const UNRECOGNISED: &str = "application/octet-stream";
+/// The MIME type of bytes that were looked into and are not what they are said to be; nobody says it of his own.
+pub(crate) const UNRECOGNISED: &str = "application/octet-stream; found=other";
 
 /// Whether each file of this MIME type begins as [`sniff`] knows it: where it finds nothing, the bytes are of another.
 pub(crate) fn has_signature(mime: &str) -> bool {
