@@ -304,6 +304,11 @@ async fn bytes_that_are_surely_not_what_they_are_said_to_be_are_a_blocker() {
             "it takes any image"
         );
     }
+    // What is said by the host himself is no finding of ours.
+    let said = looked_into(Media::image(vec![1, 2, 3], "application/octet-stream")).await;
+    for platform in [Platform::FACEBOOK, Platform::SLACK] {
+        assert_eq!(rules(&said, &platform), ["media.mime"]);
+    }
     // What our few parsers do not know, or nobody said.
     let mut unsaid = Media::image(vec![1, 2, 3], "");
     unsaid.mime = None;
