@@ -353,6 +353,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_let_go_during_a_heartbeat_is_not_remembered() {
+        let (store, lease) = leased().await;
+        let slow = StoreFault::Delay(LEASE / 6);
+        store.faults().add(StoreRule::on("heartbeat", slow));
+        let held = Held::new(LEASE);
+        let _stop = held.hold(&lease, Instant::now());
+        let worked = async {
+            // The heartbeat has begun.
+            tokio::time::sleep(LEASE / 3 + LEASE / 12).await;
+            let done = (lease.token, Verdict::Complete(1.into()));
+            store.settle(&[done]).await.unwrap();
+            held.let_go([lease.token]);
+            store.faults().until("heartbeat", 1).await;
+            tokio::task::yield_now().await;
+        };
+        tokio::select! {
+            _ = held.beat(&store) => unreachable!("it beats for ever"),
+            () = worked => {}
+        }
+        assert!(!held.is_over(&lease.token));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_its_own_verdict_ended_is_not_told_of_as_lost() {
         let recorder = DebuggingRecorder::new();
         let _local = ::metrics::set_default_local_recorder(&recorder);
