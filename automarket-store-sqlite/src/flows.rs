@@ -15,9 +15,11 @@ impl FlowStore for SqliteStore {
     async fn put_flow(&self, flow: &Flow) -> Result<()> {
         let flow = flow.clone();
         let call = self.inner.writer.call(move |tx| {
-            tx.db
+            let over = tx
+                .db
                 .prepare_cached("DELETE FROM automarket_flows WHERE expires_at <= ?1")?
                 .execute([tx.now])?;
+            tx.erased(over);
             tx.db
                 .prepare_cached(
                     "INSERT OR REPLACE INTO automarket_flows (tenant, id, sealed, expires_at)

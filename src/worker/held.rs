@@ -255,7 +255,7 @@ fn lose(leases: &mut HashMap<LeaseToken, Holding>, token: LeaseToken, why: &str)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::pending;
 
     use automarket_core::{
@@ -269,7 +269,7 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(30);
 
-    async fn leased() -> (FaultStore, Lease) {
+    pub(in crate::worker) async fn leased() -> (FaultStore, Lease) {
         let store = FaultStore::new(Arc::new(MemoryStore::new()));
         let tenant = TenantId::new("acme").unwrap();
         let job = NewJob::new(tenant, "work", 1.into());

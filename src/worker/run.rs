@@ -155,3 +155,24 @@ impl Steps for JobSteps {
         self.look_after
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use automarket_core::store::MemoryStore;
+
+    use super::{
+        super::held::{Held, tests::leased},
+        *,
+    };
+    use crate::Automarket;
+
+    #[tokio::test]
+    async fn a_job_puts_little_aside() {
+        let market = Automarket::builder(MemoryStore::new()).build().unwrap();
+        let (_, lease) = leased().await;
+        let time = Duration::from_secs(30);
+        let stop = Held::new(time).hold(&lease, tokio::time::Instant::now());
+        let run = run(&market.engine, lease, time, stop);
+        assert!(size_of_val(&run) < 4 << 10, "{}", size_of_val(&run));
+    }
+}

@@ -30,11 +30,7 @@ pub(super) async fn write(
     patience: Duration,
 ) -> Written {
     let mut written = Written::default();
-    ended.sort_by_key(|ended| {
-        // One by one they take turns: what was refused last is behind.
-        let size = if ended.among == 1 { 0 } else { ended.size };
-        (Reverse(ended.among), size)
-    });
+    in_order(&mut ended);
     while !ended.is_empty() {
         let rest = ended.split_off(together(&ended));
         let mut part = std::mem::replace(&mut ended, rest);
@@ -69,6 +65,14 @@ pub(super) async fn write(
     written
 }
 
+fn in_order(ended: &mut [Ended]) {
+    ended.sort_by_key(|ended| {
+        // One by one they take turns: what was refused last is behind.
+        let size = if ended.among == 1 { 0 } else { ended.size };
+        (Reverse(ended.among), size)
+    });
+}
+
 /// How many of the first are written in one call.
 fn together(ended: &[Ended]) -> usize {
     let mut size = 0;
@@ -84,4 +88,27 @@ fn together(ended: &[Ended]) -> usize {
 pub(super) fn cannot_be_written(error: &Error) -> bool {
     error.retry() == Retry::Never
         && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::held::tests::leased, *};
+    use crate::worker::settle::End;
+
+    #[tokio::test]
+    async fn verdicts_that_are_written_one_by_one_take_turns() {
+        let refused = async |end| {
+            let (_, lease) = leased().await;
+            let mut ended = Ended::new(lease, Ok(end), Duration::ZERO);
+            ended.among = 1;
+            ended
+        };
+        let mut kept = [
+            refused(End::Done(1.into())).await,
+            refused(End::Release).await,
+        ];
+        let last = kept[1].lease.token;
+        in_order(&mut kept);
+        assert_eq!(kept[1].lease.token, last);
+    }
 }

@@ -111,13 +111,12 @@ impl Instagram {
         for (media, kind) in content.media.iter_mut().zip(kept.kinds) {
             media.kind = kind;
         }
-        if let Some(said) = kept.said {
-            (content.text, content.first_comment) = (said.caption, said.comment);
-        }
+        let said = kept.said.unwrap_or_else(|| Said::of(&content));
+        (content.text, content.first_comment) = (said.caption, said.comment);
         let sending = Sending {
             cx,
             api: &api,
-            caption: content.text.trim_end(),
+            caption: &content.text,
             story: options.story,
             begun,
             looked: AtomicBool::new(false),

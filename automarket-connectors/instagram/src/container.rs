@@ -74,7 +74,7 @@ pub(crate) async fn prepare(
         }
     }
     let make = || async {
-        let call = api.carousel(&children, content.text.trim_end(), options)?;
+        let call = api.carousel(&children, &content.text, options)?;
         api.graph.make(cx, call).await
     };
     match cx.step(&format!("{step}.container"), make).await {
@@ -96,8 +96,7 @@ async fn one(
 ) -> Result<Ready> {
     let make = || async {
         let url = cx.public_address(media).await?;
-        let caption = content.text.trim_end();
-        let call = api.container(part, media, &url, caption, options)?;
+        let call = api.container(part, media, &url, &content.text, options)?;
         api.graph.make(cx, call).await
     };
     let id = cx.step(&format!("{step}.container"), make).await?;

@@ -49,13 +49,14 @@ pub(crate) fn blocks(notice: &Notice) -> Vec<Value> {
             url.as_str().replace('|', "%7C"),
             escaped(label, FIELD).replace('|', "/")
         );
-        if line.chars().count() <= SECTION && room.takes(line.encode_utf16().count()) {
+        let fits = line.chars().count() <= SECTION && blocks.len() + links.len() < BLOCKS;
+        if fits && room.takes(line.encode_utf16().count()) {
             let text = json!({"type": "mrkdwn", "text": line});
             links.push(json!({"type": "section", "text": text}));
         }
     }
     for fields in notice.fields.chunks(FIELDS) {
-        if !room.takes(0) {
+        if blocks.len() + links.len() == BLOCKS || !room.takes(0) {
             break;
         }
         let fields: Vec<Value> = fields
@@ -69,7 +70,6 @@ pub(crate) fn blocks(notice: &Notice) -> Vec<Value> {
         }
     }
     blocks.append(&mut links);
-    blocks.truncate(BLOCKS);
     blocks
 }
 
@@ -207,6 +207,13 @@ mod tests {
                 .unwrap()
                 .contains("|open>")
         );
+        // Facts push no link out.
+        let mut linked = Notice::new("T", "x").field("a", "b");
+        let url = automarket_core::Url::parse("https://example.com/").unwrap();
+        linked.links = vec![("open".into(), url); 48];
+        let shown = super::blocks(&linked);
+        assert_eq!(shown.len(), BLOCKS);
+        assert!(shown.iter().all(|block| block["fields"].is_null()));
         // Many small ones are not without weight.
         let many = (0..500).fold(Notice::new("T", ""), |notice, n| {
             notice.field(n.to_string(), "x")

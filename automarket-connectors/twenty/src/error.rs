@@ -153,8 +153,7 @@ pub(crate) fn refuses_the_record(error: &Error) -> bool {
 }
 
 /// Whether a message of the answer begins like this. Not whether it holds it: messages quote values.
-fn begins(text: &str, words: &[&str]) -> bool {
-    let body: Value = serde_json::from_str(text).unwrap_or_default();
+fn begins(body: &Value, words: &[&str]) -> bool {
     let begins = |message: &Value| {
         let message = message.as_str().unwrap_or_default().to_ascii_lowercase();
         words.iter().any(|word| message.starts_with(word))
@@ -190,17 +189,17 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         return Some(error.with_retry(wait));
     }
     let body: Value = serde_json::from_str(text).unwrap_or_default();
-    if begins(text, &REVOKED) || status == 403 && body["error"] == "INVALID_JWT_TOKEN_TYPE" {
+    if begins(&body, &REVOKED) || status == 403 && body["error"] == "INVALID_JWT_TOKEN_TYPE" {
         return Some(unauthorized(reply));
     }
     if status == 401 || status == 403 || status == 429 {
         return None;
     }
-    if begins(text, &TROUBLE) {
+    if begins(&body, &TROUBLE) {
         return Some(trouble(reply, "the server's database is in trouble"));
     }
     let broke = BROKE.iter().any(|name| body["error"] == *name);
-    if broke || begins(text, &UNCLEAR) {
+    if broke || begins(&body, &UNCLEAR) {
         let message = match broke {
             true => "the server broke over the record, or is in trouble",
             false => "the database refuses a value, or every write for now",
@@ -219,7 +218,7 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         return Some(error.with_remedy("merge the two records in Twenty, or look one up by id"));
     }
     // Servers from before upserts by REST only create.
-    if begins(text, &["record already exists"]) {
+    if begins(&body, &["record already exists"]) {
         let error = reply.error(
             ErrorKind::Duplicate,
             "the server creates, and does not update",
@@ -234,7 +233,7 @@ fn refine(reply: &Reply, text: &str) -> Option<Error> {
         let error = reply.error(ErrorKind::InvalidInput, "the name is taken");
         return Some(error.with_rule("name_taken"));
     }
-    if matches!(status, 400 | 404) && begins(text, &NO_RECORD) {
+    if matches!(status, 400 | 404) && begins(&body, &NO_RECORD) {
         let error = reply.error(ErrorKind::NotFound, "no such record");
         return Some(error.with_rule(NO_RECORD_RULE));
     }

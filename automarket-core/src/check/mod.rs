@@ -17,7 +17,7 @@
 //! | `link.not_clickable` | advice | a link where links are only letters |
 //! | `media.required`, `media.count`, `media.mixed` | blocker | none, too many, or kinds that cannot stand together |
 //! | `media.kind`, `media.mime`, `media.bytes`, `media.empty`, `media.seconds`, `media.aspect`, `media.pixels`, `media.pixels_few`, `media.pages` | blocker | one that is not taken; what is unknown of it is not checked |
-//! | `media.unrecognised` | blocker, advice where the platform takes any image | bytes that were looked into and are surely not of the type that they are said to be |
+//! | `media.unrecognised` | blocker, advice where the platform takes any image, or fetches it from its address itself | bytes that were looked into and are surely not of the type that they are said to be |
 //! | `media.address` | advice | bytes where the platform fetches media from an address |
 //! | `media.alt_missing`, `media.alt_too_long` | advice, blocker | an image without words, or with too many |
 //! | `cost.link` | advice | a link that makes the post dearer, where the platform bills each |

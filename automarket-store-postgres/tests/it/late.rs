@@ -4,9 +4,9 @@ use automarket_core::{
     Error, ErrorKind, ErrorRecord,
     store::{Claim, Enqueued, JobState, JobStore, NewJob, UpkeepStore, Verdict},
 };
-use automarket_store_postgres::{PostgresStore, testing::TestStore};
+use automarket_store_postgres::testing::TestStore;
 
-use crate::{acme, cluster, job};
+use crate::{acme, cluster, job, other};
 
 /// Jobs that were put in and have ended; what arrives late stands beside.
 async fn ended(test: &TestStore, verdict: Verdict) -> [NewJob; 2] {
@@ -124,8 +124,7 @@ async fn what_another_process_put_in_a_moment_ago_is_known() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
-    let other = other.build().await.unwrap();
+    let other = other(cluster, &test).await;
     // Both know the line.
     for store in [&test.store, &other] {
         store.enqueue(&[job()]).await.unwrap();

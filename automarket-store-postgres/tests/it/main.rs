@@ -31,7 +31,10 @@ mod unique;
 mod wake;
 
 use automarket_core::{TenantId, store::NewJob};
-use automarket_store_postgres::testing::Cluster;
+use automarket_store_postgres::{
+    PostgresStore,
+    testing::{Cluster, TestStore},
+};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
@@ -40,6 +43,12 @@ async fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceCell<Option<Cluster>> = OnceCell::const_new();
     let start = || async { Cluster::start().await.unwrap() };
     CLUSTER.get_or_init(start).await.as_ref()
+}
+
+/// Another store on the same schema, with connections of its own, as another process has it.
+async fn other(cluster: &Cluster, test: &TestStore) -> PostgresStore {
+    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
+    other.build().await.unwrap()
 }
 
 /// A plain connection, as a host would have.

@@ -256,7 +256,7 @@ async fn a_wrong_name_or_login_is_a_configuration_error() {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../../migrations/0001_tables.sql"),
     include_str!("../../migrations/0002_functions.sql"),
     include_str!("../../migrations/0003_one_row.sql"),
@@ -279,6 +279,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../../migrations/0020_bounds.sql"),
     include_str!("../../migrations/0021_places.sql"),
     include_str!("../../migrations/0022_claim_looks.sql"),
+    include_str!("../../migrations/0023_reserved.sql"),
 ];
 
 /// A schema as these migrations left it, with their ledger.
@@ -404,6 +405,8 @@ async fn jobs_of_every_version_stand_in_line_after_the_upgrade() {
         .await
         .unwrap();
         let store = open(cluster.url(), &schema).await.unwrap();
+        let newest = usize::try_from(store.schema_version().await.unwrap());
+        assert_eq!(newest, Ok(MIGRATIONS.len()), "each is listed above");
         let again = store.enqueue(&[job().unique("k")]).await.unwrap();
         assert!(matches!(again[..], [Enqueued::Existing(_)]), "{schema}");
         let leases = store.claim(&Claim::new("worker", 9)).await.unwrap();

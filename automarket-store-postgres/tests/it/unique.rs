@@ -7,10 +7,10 @@ use automarket_core::{
     Error, ErrorKind, ErrorRecord,
     store::{Claim, Enqueued, JobStore, UpkeepStore, Verdict},
 };
-use automarket_store_postgres::{PostgresStore, with_tokio_postgres};
+use automarket_store_postgres::with_tokio_postgres;
 use tokio_postgres::{Client, Transaction};
 
-use crate::{acme, client, cluster, job};
+use crate::{acme, client, cluster, job, other};
 
 const SEED: u64 = 20_270_101;
 
@@ -20,8 +20,7 @@ async fn never_two_live_never_none() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
-    let stores = [test.store.clone(), other.build().await.unwrap()];
+    let stores = [test.store.clone(), other(cluster, &test).await];
     for round in 0..10_u64 {
         let key = format!("round {round}");
         let tasks = (0..128).map(|task| {

@@ -8,10 +8,9 @@ use automarket_core::{
     store::{Claim, JobStore, PublicationStore, Schedule, ScheduleStore, Verdict, Woken},
     testing::sample_publishing,
 };
-use automarket_store_postgres::PostgresStore;
 use tokio::time::timeout;
 
-use crate::{acme, client, cluster, job};
+use crate::{acme, client, cluster, job, other};
 
 /// Far longer than a word takes, so that a slow machine fails nothing.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -26,8 +25,7 @@ async fn what_one_process_puts_in_wakes_another() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
-    let other = other.build().await.unwrap();
+    let other = other(cluster, &test).await;
     // The first word says that it listens.
     comes(other.woken()).await;
 
@@ -75,8 +73,7 @@ async fn a_word_is_there_within_50_ms() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
-    let other = other.build().await.unwrap();
+    let other = other(cluster, &test).await;
     comes(other.woken()).await;
     let mut best = Duration::MAX;
     for _ in 0..50 {
@@ -97,8 +94,7 @@ async fn a_listener_that_is_lost_comes_back() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    let other = PostgresStore::builder(cluster.url()).schema(test.schema());
-    let other = other.build().await.unwrap();
+    let other = other(cluster, &test).await;
     comes(other.woken()).await;
     let admin = client(cluster.url()).await;
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = $1";

@@ -61,23 +61,24 @@ fn both() -> String {
     format!("{NEW},{OLD}")
 }
 
-/// A process that has its keys of a KMS, knows the old one, and has opened the account.
-async fn reader(world: &World) -> (Kms, Tenant) {
-    let kms = Kms::new(OLD);
-    let market = market(world.store.clone(), world.issuer.clone());
+/// A process that has these keys.
+fn process(world: &World, keys: impl KeyProvider + 'static) -> Tenant {
+    let market = market(world.store.clone(), world.issuer.clone()).keyring(keys);
     let market = market.clock(Arc::new(world.clock.clone()));
-    let market = market.keyring(kms.clone()).build().unwrap();
-    let tenant = market.tenant("acme").unwrap();
+    market.build().unwrap().tenant("acme").unwrap()
+}
+
+/// A process that has its keys of a KMS, knows the old one, and has opened the account.
+pub(super) async fn reader(world: &World) -> (Kms, Tenant) {
+    let kms = Kms::new(OLD);
+    let tenant = process(world, kms.clone());
     tenant.context(world.account.id).await.unwrap();
     (kms, tenant)
 }
 
 /// A process that has both keys.
 fn other(world: &World) -> Tenant {
-    let market = market(world.store.clone(), world.issuer.clone());
-    let market = market.clock(Arc::new(world.clock.clone()));
-    let market = market.keyring(keyring(&both())).build().unwrap();
-    market.tenant("acme").unwrap()
+    process(world, keyring(&both()))
 }
 
 /// The other process has sealed the account's new token under the new key.

@@ -5,7 +5,10 @@ use automarket::{
     testing::{FaultStore, StoreFault, StoreRule},
 };
 
-use super::{provider::Kms, *};
+use super::{
+    provider::{Kms, reader},
+    *,
+};
 
 const ACCOUNTS: u64 = 250;
 
@@ -292,15 +295,8 @@ async fn rotation_under_load_loses_no_renewal() {
 
 #[tokio::test]
 async fn a_key_that_came_later_is_asked_for() {
-    let kms = Kms::new(OLD);
     let world = World::new().await;
-    let reader = market(world.store.clone(), world.issuer.clone())
-        .clock(Arc::new(world.clock.clone()))
-        .keyring(kms.clone())
-        .build()
-        .unwrap();
-    let reader = reader.tenant("acme").unwrap();
-    reader.context(world.account.id).await.unwrap();
+    let (kms, reader) = reader(&world).await;
     // Another process rotates and connects anew; this one has never heard of the key.
     let both = format!("{NEW},{OLD}");
     let other = on(world.store.clone(), &both);

@@ -49,16 +49,14 @@ async fn an_account_is_asked_what_it_can_do_not_its_connector() {
             profile.abilities.delete = !of_accounts;
             profile.abilities.measure = !of_accounts;
             let store = world.market().store();
-            let market = Automarket::shared(store.clone())
-                .clock(Arc::new(world.clock.clone()))
-                .transport(Script::new())
-                .keyring(keyring())
-                .publisher(Otherwise {
+            let market = market(
+                store.clone(),
+                &world.clock,
+                Otherwise {
                     publisher: world.publisher.clone(),
                     profile,
-                })
-                .build()
-                .unwrap();
+                },
+            );
             let tenant = market.tenant("acme").unwrap();
             let post = world.publish(When::Now).await;
             let job = world.only(post).await.job;

@@ -13,14 +13,7 @@ fn refusal() -> Error {
 #[tokio::test]
 async fn only_what_surely_failed_is_tried_again() {
     for world in all_worlds().await {
-        let other = world.another_account("2").await;
-        let accounts = [world.account.id, other.id];
-        let post = Post::text("We shipped!");
-        let id = world
-            .tenant
-            .publish(post, accounts, When::Now)
-            .await
-            .unwrap();
+        let id = world.publish_to_two(When::Now).await;
         world.publisher.answer(Err(refusal()));
         for publication in world.tenant.publications(id).await.unwrap() {
             world.tenant.work_on(publication.job, LEASE).await.unwrap();
@@ -209,13 +202,7 @@ async fn what_only_led_up_to_it_is_done_anew_unless_it_may_be_out() {
             brought: Arc::default(),
         };
         let brought = publisher.brought.clone();
-        let market = Automarket::shared(world.market().store().clone())
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(publisher)
-            .build()
-            .unwrap();
+        let market = market(world.market().store().clone(), &world.clock, publisher);
         let tenant = market.tenant("acme").unwrap();
         let post = world.publish(When::Now).await;
         let turn = async || {

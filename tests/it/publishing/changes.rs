@@ -29,18 +29,14 @@ async fn what_waits_is_called_off_and_its_job_with_it() {
 #[tokio::test]
 async fn a_post_that_is_called_off_everywhere_is_not_edited() {
     for world in worlds().await {
-        let other = world.another_account("2").await;
-        let accounts = [world.account.id, other.id];
-        let post = Post::text("We shipped!");
-        let id = world.tenant.publish(post.clone(), accounts, at(TEN)).await;
-        let id = id.unwrap();
+        let id = world.publish_to_two(at(TEN)).await;
         let first = world.tenant.publications(id).await.unwrap().remove(0);
         world.tenant.cancel(first.id).await.unwrap();
         let words = || Post::text("Other words");
         world.tenant.edit(id, words()).await.unwrap();
         world.tenant.cancel(id).await.unwrap();
-        let late = world.tenant.edit(id, post).await.unwrap_err();
-        let late = TooLate::of(&late).unwrap();
+        let late = world.tenant.edit(id, Post::text("We shipped!")).await;
+        let late = TooLate::of(&late.unwrap_err()).unwrap();
         assert_eq!(late.state, PublicationState::Cancelled);
         let kept = world.tenant.post(id).await.unwrap();
         assert_eq!(kept.base.text, words().base.text);
@@ -64,14 +60,7 @@ async fn an_edit_leaves_no_job_behind() {
 #[tokio::test]
 async fn of_a_post_only_what_waits_is_called_off() {
     for world in worlds().await {
-        let other = world.another_account("2").await;
-        let accounts = [world.account.id, other.id];
-        let post = Post::text("We shipped!");
-        let id = world
-            .tenant
-            .publish(post, accounts, When::Now)
-            .await
-            .unwrap();
+        let id = world.publish_to_two(When::Now).await;
         let all = world.tenant.publications(id).await.unwrap();
         world.tenant.work_on(all[0].job, LEASE).await.unwrap();
         let mut states: Vec<_> = world.tenant.cancel(id).await.unwrap();

@@ -22,13 +22,7 @@ impl Thread {
             second: world.publisher.clone(),
             parts: Arc::default(),
         };
-        let market = Automarket::shared(world.market().store().clone())
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(thread.clone())
-            .build()
-            .unwrap();
+        let market = market(world.market().store().clone(), &world.clock, thread.clone());
         let tenant = market.tenant("acme").unwrap();
         (thread, tenant)
     }

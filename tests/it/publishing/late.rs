@@ -399,12 +399,8 @@ async fn a_store_that_fails_before_the_intent_keeps_nobody_from_the_probe() {
         store
             .faults()
             .add(StoreRule::on("post", StoreFault::FailBefore));
-        let market = Automarket::shared(Arc::new(store))
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(world.publisher.clone());
-        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let market = market(Arc::new(store), &world.clock, world.publisher.clone());
+        let tenant = market.tenant("acme").unwrap();
         let job = world.only(first).await.job;
         tenant.work_on(job, LEASE).await.unwrap();
         assert_eq!(world.publisher.texts().len(), 1);

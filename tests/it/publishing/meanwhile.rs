@@ -30,13 +30,11 @@ impl Slow {
         let until = StoreFault::Held(held.clone());
         let rule = StoreRule::on(method, until).after(calls);
         store.faults().add(rule);
-        let market = Automarket::shared(Arc::new(store.clone()))
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(world.publisher.clone())
-            .build()
-            .unwrap();
+        let market = market(
+            Arc::new(store.clone()),
+            &world.clock,
+            world.publisher.clone(),
+        );
         let tenant = market.tenant("acme").unwrap();
         Self {
             store,

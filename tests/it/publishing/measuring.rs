@@ -15,12 +15,12 @@ impl World {
     async fn measured() -> Vec<Self> {
         let mut worlds = worlds().await;
         for world in &mut worlds {
-            let market = Automarket::shared(world.market().store().clone())
-                .clock(Arc::new(world.clock.clone()))
-                .transport(Script::new())
-                .keyring(keyring())
-                .publisher(world.publisher.clone().measuring());
-            world.tenant = market.build().unwrap().tenant("acme").unwrap();
+            let market = market(
+                world.market().store().clone(),
+                &world.clock,
+                world.publisher.clone().measuring(),
+            );
+            world.tenant = market.tenant("acme").unwrap();
         }
         worlds
     }
@@ -232,12 +232,12 @@ async fn a_store_that_refuses_ends_no_series_and_three_crashes_do() {
         let store = FaultStore::new(world.market().store().clone());
         let refused = StoreRule::on("measurements", StoreFault::FailBefore);
         store.faults().add(refused.times(u32::MAX));
-        let market = Automarket::shared(Arc::new(store))
-            .clock(Arc::new(world.clock.clone()))
-            .transport(Script::new())
-            .keyring(keyring())
-            .publisher(world.publisher.clone().measuring());
-        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let market = market(
+            Arc::new(store),
+            &world.clock,
+            world.publisher.clone().measuring(),
+        );
+        let tenant = market.tenant("acme").unwrap();
         let job = JobId::derived(&format!("measure {}", publication.id));
         for _ in 0..25 {
             let waits = tenant.work_on(job, LEASE).await.unwrap();

@@ -98,13 +98,13 @@ async fn another(test: &TestStore) -> Arc<dyn Store> {
 fn market(
     store: Arc<dyn Store>,
     clock: &ManualClock,
-    publisher: &RecordingPublisher,
+    publisher: impl automarket::core::Publisher + 'static,
 ) -> Automarket {
     Automarket::shared(store)
         .clock(Arc::new(clock.clone()))
         .transport(Script::new())
         .keyring(keyring())
-        .publisher(publisher.clone())
+        .publisher(publisher)
         .build()
         .unwrap()
 }
@@ -117,7 +117,7 @@ fn keyring() -> Keyring {
 impl World {
     async fn on(store: Arc<dyn Store>, clock: ManualClock, place: Place) -> Self {
         let publisher = RecordingPublisher::new(Platform::X);
-        let market = market(store, &clock, &publisher);
+        let market = market(store, &clock, publisher.clone());
         let tenant = market.tenant("acme").unwrap();
         let account = Account::new(tenant.id().clone(), Platform::X, "1");
         let account = tenant
@@ -148,7 +148,7 @@ impl World {
             Place::File(dir) => file(dir, &self.clock).await,
             Place::Server(test, _) => another(test).await,
         };
-        let market = market(store, &self.clock, &self.publisher);
+        let market = market(store, &self.clock, self.publisher.clone());
         market.tenant("acme").unwrap()
     }
 
@@ -171,6 +171,14 @@ impl World {
         let accounts = [self.account.id];
         let published = self.tenant.publish_with(post, accounts, when, options);
         published.await.unwrap()
+    }
+
+    /// To the account and to another one.
+    async fn publish_to_two(&self, when: When) -> PostId {
+        let other = self.another_account("2").await;
+        let accounts = [self.account.id, other.id];
+        let post = Post::text("We shipped!");
+        self.tenant.publish(post, accounts, when).await.unwrap()
     }
 
     /// Runs the publication's job once, if its time has come, and says how it stands.

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::PLATFORM;
 
-/// How Slack's authorization server behaves. Token rotation is on. For an [`AuthServer`](automarket_core::testing::AuthServer), which
-/// [`WithLogin`](automarket_core::testing::WithLogin) puts before the fake.
+/// How Slack's authorization server behaves, with token rotation on. For an
+/// [`AuthServer`](automarket_core::testing::AuthServer), which [`WithLogin`](automarket_core::testing::WithLogin)
+/// puts before the fake.
 #[must_use]
 pub fn auth_rules() -> AuthRules {
     AuthRules {

@@ -11,13 +11,14 @@ use automarket_connector_slack::{
     testing::{CHANNEL, FOREIGN_CHANNEL, FakeSlack, PRIVATE_CHANNEL, TOKEN},
 };
 use automarket_core::{
-    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Outcome, Receipt,
-    Result, TenantId,
+    Context, Credential, ErrorKind, Identity, Media, Notice, Notifier as _, Receipt, Result,
+    TenantId,
     chrono::TimeDelta,
     content::{MediaKind, MediaSource},
     store::Account,
     testing::{
-        Fake as _, Fault, FaultRule, ManualClock, Sandbox, conformance::notifier::NotifierUnderTest,
+        Fake as _, Fault, FaultRule, ManualClock, Sandbox,
+        conformance::notifier::NotifierUnderTest, done,
     },
 };
 
@@ -142,10 +143,7 @@ async fn told(cx: &Context, clock: &ManualClock, notice: &Notice) -> Result<Rece
         tokio::time::sleep(Duration::from_secs(3)).await;
         clock.advance(TimeDelta::seconds(10));
     };
-    match tokio::join!(slack.notify(&cx, notice), later).0? {
-        Outcome::Done(receipt) => Ok(receipt),
-        other => panic!("{other:?}"),
-    }
+    tokio::join!(slack.notify(&cx, notice), later).0.map(done)
 }
 
 async fn in_time(cx: &Context, clock: &ManualClock, notice: &Notice) -> Receipt {
@@ -248,9 +246,7 @@ async fn files_that_are_refused_under_the_message_are_told_of() {
     let (sandbox, fake, clock, notice) = report();
     let cx = context(&sandbox, FOREIGN_CHANNEL, "k").with_clock(Arc::new(clock));
     for _ in 0..2 {
-        let Outcome::Done(sent) = Slack::new().notify(&cx, &notice).await.unwrap() else {
-            panic!("it is there")
-        };
+        let sent = done(Slack::new().notify(&cx, &notice).await.unwrap());
         let why = sent.files_error().unwrap();
         assert!(why.message.contains("the files"), "{why:?}");
         assert_eq!(fake.effects().len(), 1);
@@ -260,22 +256,21 @@ async fn files_that_are_refused_under_the_message_are_told_of() {
 
 #[tokio::test]
 async fn files_that_are_gone_end_the_look_for_them() {
-    for code in ["file_not_found", "file_deleted"] {
+    for body in [
+        r#"{"ok":false,"error":"file_not_found"}"#,
+        r#"{"ok":false,"error":"file_deleted"}"#,
+    ] {
         let (sandbox, fake, clock, notice) = report();
         let cx = context(&sandbox, CHANNEL, "k").with_clock(Arc::new(clock.clone()));
-        let lost = FaultRule::on("completeUploadExternal", Fault::CutAfter);
-        sandbox.faults().add(lost);
+        sandbox.fault("completeUploadExternal", Fault::CutAfter);
         Slack::new().notify(&cx, &notice).await.unwrap_err();
         fake.forget_files();
-        let body = Box::leak(format!(r#"{{"ok":false,"error":"{code}"}}"#).into_boxed_str());
         let gone = FaultRule::on("files.info", Fault::Reply(200, body)).times(9);
         sandbox.faults().add(gone);
         let waits = Slack::new().notify(&cx, &notice).await.unwrap_err();
         assert!(waits.is_unknown());
         clock.advance(TimeDelta::minutes(6));
-        let Outcome::Done(sent) = Slack::new().notify(&cx, &notice).await.unwrap() else {
-            panic!("it is there")
-        };
+        let sent = done(Slack::new().notify(&cx, &notice).await.unwrap());
         let why = sent.files_error().unwrap();
         assert!(why.message.contains("file_not_found"), "{why:?}");
         assert_eq!(sent.remote_id, fake.effects()[0]["ts"]);
