@@ -1,28 +1,25 @@
 //! Changes of publications.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, Result, TenantId,
+    Result, TenantId,
     chrono::{DateTime, Utc},
     store::{
-        Publication, PublishingChange,
+        NewJob, Publication, PublishingChange,
         rules::{not_there, post_moved},
     },
 };
-use tokio::runtime::Handle;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::{
-    db::{Database, Params, Tx},
+    db::Database,
     error::{ACCOUNTS, Outcome, POST},
     events::EventRows,
     jobs::{JobColumns, payloads_of, with_payloads},
-    together::{Together, Waiting},
+    separately::Separately,
+    together::{Waiting, answer_all},
     value::{Columns, damaged, from_json, to_json, to_plain_json},
 };
 
@@ -36,146 +33,49 @@ const CHANGE: &str =
 const EDIT: &str = "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
     $14, $15, $16, $17, $18) AS at, automarket.has_accounts($1, $19, $20) FROM automarket.bounded()";
 
-/// Changes, those of one tenant that wait at the same time in one transaction: each holds the lock on the tenant's
+/// Changes, those of one tenant that wait at the same time in one statement: each holds the lock on the tenant's
 /// events to its commit, so by themselves they would queue for it, each with a commit of its own.
 pub(crate) struct Changes {
-    /// The tenants with changes under way: one that waits for somebody's transaction holds no other up.
-    tenants: Mutex<HashMap<TenantId, Busy>>,
+    tenants: Separately<TenantId, PublishingChange, Vec<Publication>>,
     db: Arc<Database>,
-    /// Of whoever opened the store, and not of a caller, which may end.
-    runtime: Handle,
-}
-
-type Line = Together<PublishingChange, Vec<Publication>>;
-type Group = Vec<Waiting<PublishingChange, Vec<Publication>>>;
-
-struct Busy {
-    line: Arc<Line>,
-    callers: usize,
-}
-
-/// One call of a tenant; with its last one the tenant's line ends.
-struct Caller<'a> {
-    changes: &'a Changes,
-    tenant: &'a TenantId,
 }
 
 impl Changes {
     pub(crate) fn start(db: Arc<Database>) -> Self {
-        Self {
-            tenants: Mutex::default(),
-            db,
-            runtime: Handle::current(),
-        }
+        let all = db.clone();
+        let tenants = Separately::start(GROUP, move |group: Group| {
+            let db = all.clone();
+            async move {
+                let changes: Vec<&PublishingChange> = group.iter().map(|w| &w.call).collect();
+                let all = write(&db, &changes, changes.iter().map(|c| as_new(c)).collect()).await;
+                for waiting in answer_all(group, all) {
+                    let answer = change(&db, &waiting.call).await;
+                    let _ = waiting.answer(answer);
+                }
+            }
+        });
+        Self { tenants, db }
     }
 
     pub(crate) async fn change(&self, wanted: &PublishingChange) -> Result<Vec<Publication>> {
-        let (line, _caller) = self.line_of(&wanted.tenant);
-        if let Some(_turn) = line.alone() {
-            return change(&self.db, wanted).await;
+        let alone = || change(&self.db, wanted);
+        // A new body is written under another lock, too.
+        if wanted.post.is_some() {
+            return alone().await;
         }
-        line.call(wanted.clone()).await
-    }
-
-    fn line_of<'a>(&'a self, tenant: &'a TenantId) -> (Arc<Line>, Caller<'a>) {
-        let mut tenants = self.tenants();
-        let busy = tenants.entry(tenant.clone()).or_insert_with(|| Busy {
-            line: Arc::new(self.line()),
-            callers: 0,
-        });
-        busy.callers += 1;
-        let caller = Caller {
-            changes: self,
-            tenant,
-        };
-        (busy.line.clone(), caller)
-    }
-
-    fn line(&self) -> Line {
-        let _in_it = self.runtime.enter();
-        let db = self.db.clone();
-        let send = move |group: Group| {
-            let db = db.clone();
-            async move { change_all(&db, group).await }
-        };
-        // Another group of the tenant would only wait beside the first.
-        Together::start(1, 0, GROUP, |_| 1, send)
-    }
-
-    fn tenants(&self) -> MutexGuard<'_, HashMap<TenantId, Busy>> {
-        let tenants = self.tenants.lock();
-        tenants.unwrap_or_else(PoisonError::into_inner)
+        self.tenants.call(&wanted.tenant, wanted, alone).await
     }
 }
 
-impl Drop for Caller<'_> {
-    fn drop(&mut self) {
-        let mut tenants = self.changes.tenants();
-        if let Some(busy) = tenants.get_mut(self.tenant) {
-            busy.callers -= 1;
-            if busy.callers == 0 {
-                tenants.remove(self.tenant);
-            }
-        }
-    }
-}
-
-/// Makes a tenant's changes in one transaction; one by one when one of them cannot be made.
-async fn change_all(db: &Database, group: Group) {
-    let all = match &group[..] {
-        [_] => None,
-        _ => in_one(db, &group).await,
-    };
-    match all {
-        Some(Ok(all)) => {
-            for (waiting, changed) in group.into_iter().zip(all) {
-                let _ = waiting.answer(Ok(changed));
-            }
-        }
-        Some(Err(error)) => {
-            for waiting in group {
-                let _ = waiting.answer(Err(ErrorRecord::from(&error).into()));
-            }
-        }
-        None => {
-            for waiting in group {
-                let answer = change(db, &waiting.call).await;
-                let _ = waiting.answer(answer);
-            }
-        }
-    }
-}
-
-/// `None` when nothing was changed, since one of them cannot be.
-async fn in_one(db: &Database, group: &Group) -> Option<Result<Vec<Vec<Publication>>>> {
-    let made = async {
-        let mut connection = db.connection().await?;
-        let tx = connection.begin().await?;
-        let mut all = Vec::with_capacity(group.len());
-        for waiting in group {
-            let next = waiting.call.publications.iter().map(as_new).collect();
-            all.push(write(On::Tx(&tx), &waiting.call, next).await?);
-        }
-        tx.commit().await?;
-        Outcome::Ok(all)
-    };
-    match made.await.map_err(Error::from) {
-        Err(error)
-            if error.kind() != ErrorKind::Storage || error.rule() == Some("postgres.conflict") =>
-        {
-            None
-        }
-        made => Some(made),
-    }
-}
+type Group = Vec<Waiting<PublishingChange, Vec<Publication>>>;
 
 async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publication>> {
     // Most changes are made against what is stored, so that is found out in writing. Else what is read is
     // judged, and written if it is still so: no transaction waits for us meanwhile.
-    let mut next: Vec<Publication> = change.publications.iter().map(as_new).collect();
+    let mut next = as_new(change);
     loop {
-        match write(On::Any(db), change, next).await {
-            Ok(changed) => return Ok(changed),
+        match write(db, &[change], vec![next]).await {
+            Ok(changed) => return Ok(changed.into_iter().flatten().collect()),
             Err(fault) if fault.has_moved() == Some(POST) => return Err(not_there("post")),
             Err(fault) if fault.has_moved() == Some(ACCOUNTS) => {
                 let edited = change.post.as_ref().map(|post| post.id);
@@ -191,23 +91,6 @@ async fn change(db: &Database, change: &PublishingChange) -> Result<Vec<Publicat
                     None => fault.into(),
                 });
             }
-        }
-    }
-}
-
-/// Where a change is written.
-enum On<'a> {
-    /// In a transaction.
-    Tx(&'a Tx<'a>),
-    /// In one of its own.
-    Any(&'a Database),
-}
-
-impl On<'_> {
-    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Outcome<Vec<Row>> {
-        match self {
-            Self::Tx(tx) => tx.rows(sql, params).await,
-            Self::Any(db) => db.rows(sql, params).await,
         }
     }
 }
@@ -233,38 +116,45 @@ async fn judge(db: &Database, change: &PublishingChange) -> Result<Vec<Publicati
     replaced.collect()
 }
 
-/// As it will stand if it was made against what is stored.
-fn as_new(publication: &Publication) -> Publication {
-    Publication {
+/// The publications as they will stand if the change was made against what is stored.
+fn as_new(change: &PublishingChange) -> Vec<Publication> {
+    let next = |publication: &Publication| Publication {
         revision: publication.revision + 1,
         ..publication.clone()
-    }
+    };
+    change.publications.iter().map(next).collect()
 }
 
-/// Writes the change with the publications as they shall stand; as they stand then.
+/// Writes a change, or several of one tenant without a post's new body, with the publications as they shall stand; as
+/// they stand then.
 async fn write(
-    on: On<'_>,
-    change: &PublishingChange,
-    mut publications: Vec<Publication>,
-) -> Outcome<Vec<Publication>> {
-    let post = change.post.as_ref().map(to_json).transpose()?;
-    let mut ordered: Vec<&mut Publication> = publications.iter_mut().collect();
+    db: &Database,
+    changes: &[&PublishingChange],
+    mut publications: Vec<Vec<Publication>>,
+) -> Outcome<Vec<Vec<Publication>>> {
+    let Some(first) = changes.first() else {
+        return Ok(Vec::new());
+    };
+    let post = first.post.as_ref().map(to_json).transpose()?;
+    let mut ordered: Vec<&mut Publication> = publications.iter_mut().flatten().collect();
     ordered.sort_by_key(|publication| publication.id);
     let heads = ordered.into_iter().map(up_to_update);
     let heads: Vec<String> = heads.collect::<Result<_>>()?;
-    let payloads = payloads_of(&change.jobs)?;
-    let jobs = JobColumns::new(with_payloads(&change.jobs, &payloads));
-    let (attempts, _) = to_plain_json(&change.attempts)?;
-    let latencies = change.attempts.iter().map(|a| i32::from(a.latency_step()));
+    let jobs: Vec<&NewJob> = changes.iter().flat_map(|change| &change.jobs).collect();
+    let payloads = payloads_of(jobs.iter().copied())?;
+    let jobs = JobColumns::new(with_payloads(jobs, &payloads));
+    let attempts: Vec<_> = changes.iter().flat_map(|change| &change.attempts).collect();
+    let latencies = attempts.iter().map(|a| i32::from(a.latency_step()));
     let latencies: Vec<i32> = latencies.collect();
-    let events = EventRows::new(&change.events)?;
-    let tenant = change.tenant.as_str();
+    let (attempts, _) = to_plain_json(&attempts)?;
+    let events = EventRows::new(changes.iter().flat_map(|change| &change.events))?;
+    let tenant = first.tenant.as_str();
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post, &heads];
     params.extend(jobs.params());
     params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
     params.extend(events.params());
-    let edited = change.post.as_ref().map(|post| post.id.uuid());
-    let accounts = i64::try_from(change.accounts).unwrap_or(i64::MAX);
+    let edited = first.post.as_ref().map(|post| post.id.uuid());
+    let accounts = i64::try_from(first.accounts).unwrap_or(i64::MAX);
     let sql = match &edited {
         Some(post) => {
             params.extend([post as &(dyn ToSql + Sync), &accounts]);
@@ -272,12 +162,11 @@ async fn write(
         }
         None => CHANGE,
     };
-    let answer = on.rows(sql, &params).await?;
-    let row = answer
-        .first()
-        .ok_or_else(|| damaged("the answer of change"))?;
+    let answer = db.row(sql, &params).await?;
+    let row = answer.ok_or_else(|| damaged("the answer of change"))?;
     let at: DateTime<Utc> = row.instant("at")?;
-    publications.iter_mut().for_each(|p| p.updated_at = at);
+    let all = publications.iter_mut().flatten();
+    all.for_each(|publication| publication.updated_at = at);
     Ok(publications)
 }
 

@@ -15,6 +15,7 @@ use crate::{
 const TELL: &str = "SELECT automarket.tell($1, $2, $3, $4, $5) FROM automarket.bounded()";
 
 /// Events as columns.
+#[derive(Default)]
 pub(crate) struct EventRows<'a> {
     ids: Vec<Uuid>,
     tenants: Vec<&'a str>,
@@ -24,17 +25,16 @@ pub(crate) struct EventRows<'a> {
 }
 
 impl<'a> EventRows<'a> {
-    pub(crate) fn new(events: &'a [NewEvent]) -> Result<Self> {
-        Ok(Self {
-            ids: events.iter().map(|_| EventId::new().uuid()).collect(),
-            tenants: events.iter().map(|e| e.tenant.as_str()).collect(),
-            kinds: events.iter().map(|e| e.kind.as_str()).collect(),
-            subjects: events.iter().map(|e| e.subject.as_str()).collect(),
-            datas: events
-                .iter()
-                .map(|e| to_json(&e.data))
-                .collect::<Result<_>>()?,
-        })
+    pub(crate) fn new(events: impl IntoIterator<Item = &'a NewEvent>) -> Result<Self> {
+        let mut rows = Self::default();
+        for event in events {
+            rows.ids.push(EventId::new().uuid());
+            rows.tenants.push(event.tenant.as_str());
+            rows.kinds.push(&event.kind);
+            rows.subjects.push(&event.subject);
+            rows.datas.push(to_json(&event.data)?);
+        }
+        Ok(rows)
     }
 
     pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 5] {

@@ -1,16 +1,35 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use automarket_core::{
     AccountId, Result, TenantId, async_trait,
     chrono::{DateTime, Utc},
     store::{Gate, GateStore, Pass, Signal},
 };
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::{
     PostgresStore,
-    db::{Params, Tx, decode},
+    db::{Database, Params, Tx, decode},
     error::Outcome,
+    together::{Together, WITHOUT_TURN, Waiting, answer_all},
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
+
+/// So many signals go together at the most.
+const GROUP: usize = 100;
+const LOCK: &str = "SELECT g.*, g.budget::text AS said, automarket.clock() AS now
+    FROM automarket.gates g, unnest($1::text[], $2::uuid[], $3::text[]) AS k (tenant, account, name)
+    WHERE g.tenant = k.tenant AND g.account = k.account AND g.name = k.name
+    ORDER BY g.tenant, g.account, g.name FOR NO KEY UPDATE OF g";
+const THERE: &str = "INSERT INTO automarket.gates
+        (tenant, account, name, probing, failures, budget, updated_at)
+    SELECT k.tenant, k.account, k.name, false, 0, 'null', automarket.clock()
+    FROM unnest($1::text[], $2::uuid[], $3::text[]) AS k (tenant, account, name)
+    ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING";
 
 /// The gates of an account that are not simply open, with the store's time.
 macro_rules! amiss {
@@ -45,9 +64,7 @@ impl GateStore for PostgresStore {
             .rows(amiss!(" ORDER BY g.name FOR NO KEY UPDATE"), params)
             .await?;
         let (pass, gates) = judge(&rows, bucket)?;
-        for gate in &gates {
-            put(&tx, gate).await?;
-        }
+        put(&tx, &gates).await?;
         tx.commit().await?;
         Ok(pass)
     }
@@ -60,22 +77,14 @@ impl GateStore for PostgresStore {
         signal: Signal,
         of_probe: bool,
     ) -> Result<Gate> {
-        let mut db = self.inner.db.connection().await?;
-        let tx = db.begin().await?;
-        let key: Params<'_> = &[&tenant.as_str(), &account.uuid(), &name];
-        let there = "INSERT INTO automarket.gates
-                (tenant, account, name, probing, failures, budget, updated_at)
-            VALUES ($1, $2, $3, false, 0, 'null', automarket.clock()) ON CONFLICT DO NOTHING";
-        tx.execute(there, key).await?;
-        let sql = "SELECT *, budget::text AS said, automarket.clock() AS now FROM automarket.gates
-            WHERE tenant = $1 AND account = $2 AND name = $3 FOR NO KEY UPDATE";
-        let row = tx.row(sql, key).await?;
-        let row = row.ok_or_else(|| damaged("a gate"))?;
-        let mut gate = read(&row)?;
-        gate.heed(signal, of_probe, row.instant("now")?);
-        put(&tx, &gate).await?;
-        tx.commit().await?;
-        Ok(gate)
+        let told = Told {
+            tenant: tenant.clone(),
+            account,
+            name: name.to_owned(),
+            signal,
+            of_probe,
+        };
+        self.inner.gates.tell(told).await
     }
 
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
@@ -101,19 +110,121 @@ fn judge(rows: &[Row], bucket: Option<&str>) -> Outcome<(Pass, Vec<Gate>)> {
     Ok((pass, gates))
 }
 
-async fn put(tx: &Tx<'_>, gate: &Gate) -> Outcome<()> {
-    let sql = "UPDATE automarket.gates SET closed_until = $4, probing = $5, failures = $6,
-            budget = $7::text::json, updated_at = $8
-        WHERE tenant = $1 AND account = $2 AND name = $3";
+/// What a call showed of a gate.
+struct Told {
+    tenant: TenantId,
+    account: AccountId,
+    name: String,
+    signal: Signal,
+    of_probe: bool,
+}
+
+/// Tells gates what was shown, all that is told at the same time in one transaction: many calls speak of the same gate,
+/// and would wait for each other's commits.
+pub(crate) struct Gates {
+    company: Together<Told, Gate>,
+    db: Arc<Database>,
+}
+
+impl Gates {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        let all = db.clone();
+        let send = move |group: Vec<Waiting<Told, Gate>>| {
+            let db = all.clone();
+            async move {
+                let told: Vec<&Told> = group.iter().map(|waiting| &waiting.call).collect();
+                let all = tell(&db, &told).await;
+                for waiting in answer_all(group, all) {
+                    let answer = tell_one(&db, &waiting.call).await;
+                    let _ = waiting.answer(answer);
+                }
+            }
+        };
+        Self {
+            company: Together::start(1, WITHOUT_TURN, GROUP, |_| 1, send),
+            db,
+        }
+    }
+
+    async fn tell(&self, told: Told) -> Result<Gate> {
+        if let Some(_turn) = self.company.alone() {
+            return tell_one(&self.db, &told).await;
+        }
+        self.company.call(told).await
+    }
+}
+
+async fn tell_one(db: &Database, told: &Told) -> Result<Gate> {
+    let told = tell(db, &[told]).await?.pop();
+    told.ok_or_else(|| damaged("a gate"))
+}
+
+/// The gates as each signal left them.
+async fn tell(db: &Database, told: &[&Told]) -> Outcome<Vec<Gate>> {
+    // In one order, so that two processes do not wait for each other.
+    let keys = told.iter().map(|told| told.key());
+    let keys: Vec<Key<'_>> = keys.collect::<BTreeSet<_>>().into_iter().collect();
+    let tenants: Vec<&str> = keys.iter().map(|key| key.0).collect();
+    let accounts: Vec<Uuid> = keys.iter().map(|key| key.1).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.2).collect();
+    let keys: Params<'_> = &[&tenants, &accounts, &names];
+    let mut connection = db.connection().await?;
+    loop {
+        let tx = connection.begin().await?;
+        let rows = tx.rows(LOCK, keys).await?;
+        if rows.len() < tenants.len() {
+            // Nothing was ever told of the others.
+            drop(tx);
+            connection.rows(THERE, keys).await?;
+            continue;
+        }
+        let now = match rows.first() {
+            Some(row) => row.instant("now")?,
+            None => return Ok(Vec::new()),
+        };
+        let gates: Vec<Gate> = rows.iter().map(read).collect::<Outcome<_>>()?;
+        let key = |gate: &Gate| (gate.tenant.clone(), gate.account, gate.name.clone());
+        let mut gates: BTreeMap<_, _> = gates.into_iter().map(|gate| (key(&gate), gate)).collect();
+        let mut left = Vec::with_capacity(told.len());
+        for told in told {
+            let key = (told.tenant.clone(), told.account, told.name.clone());
+            let gate = gates.get_mut(&key).ok_or_else(|| damaged("a gate"))?;
+            gate.heed(told.signal, told.of_probe, now);
+            left.push(gate.clone());
+        }
+        put(&tx, &gates.into_values().collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+        return Ok(left);
+    }
+}
+
+type Key<'a> = (&'a str, Uuid, &'a str);
+
+impl Told {
+    fn key(&self) -> Key<'_> {
+        (self.tenant.as_str(), self.account.uuid(), &self.name)
+    }
+}
+
+/// Writes gates whose rows are locked.
+async fn put(tx: &Tx<'_>, gates: &[Gate]) -> Outcome<()> {
+    let budgets = gates.iter().map(|gate| to_json(&gate.budget));
+    let tenants: Vec<&str> = gates.iter().map(|gate| gate.tenant.as_str()).collect();
+    let accounts: Vec<Uuid> = gates.iter().map(|gate| gate.account.uuid()).collect();
+    let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
+    let closed: Vec<_> = gates.iter().map(|gate| gate.closed_until).collect();
+    let probing: Vec<bool> = gates.iter().map(|gate| gate.probing).collect();
+    let failures: Vec<i64> = gates.iter().map(|gate| gate.failures.into()).collect();
+    let budgets: Vec<String> = budgets.collect::<Result<_>>()?;
+    let updated: Vec<_> = gates.iter().map(|gate| gate.updated_at).collect();
+    let sql = "UPDATE automarket.gates g SET closed_until = n.closed_until, probing = n.probing,
+            failures = n.failures, budget = n.budget::json, updated_at = n.updated_at
+        FROM unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bool[], $6::bigint[], $7::text[],
+            $8::timestamptz[])
+            AS n (tenant, account, name, closed_until, probing, failures, budget, updated_at)
+        WHERE g.tenant = n.tenant AND g.account = n.account AND g.name = n.name";
     let params: Params<'_> = &[
-        &gate.tenant.as_str(),
-        &gate.account.uuid(),
-        &gate.name,
-        &gate.closed_until,
-        &gate.probing,
-        &i64::from(gate.failures),
-        &to_json(&gate.budget)?,
-        &gate.updated_at,
+        &tenants, &accounts, &names, &closed, &probing, &failures, &budgets, &updated,
     ];
     tx.execute(sql, params).await?;
     Ok(())

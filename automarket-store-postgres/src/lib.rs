@@ -18,8 +18,10 @@ mod jobs;
 mod lent;
 mod measurements;
 mod migrations;
+mod posts;
 mod publications;
 mod schedules;
+mod separately;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

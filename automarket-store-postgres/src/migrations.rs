@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 23] = [
+const MIGRATIONS: [&str; 24] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_functions.sql"),
     include_str!("../migrations/0003_one_row.sql"),
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 23] = [
     include_str!("../migrations/0021_places.sql"),
     include_str!("../migrations/0022_claim_looks.sql"),
     include_str!("../migrations/0023_reserved.sql"),
+    include_str!("../migrations/0024_in_company.sql"),
 ];
 
 /// What of ours a role needs rights on.

@@ -11,18 +11,14 @@ use automarket_core::{
 use crate::{
     PostgresStore,
     db::{Params, decode},
-    value::{Columns, damaged, limit as sql_limit, to_json},
+    value::{Columns, limit as sql_limit, to_json},
 };
 
 #[async_trait]
 impl PublicationStore for PostgresStore {
     async fn put_publishing(&self, publishing: &NewPublishing) -> Result<bool> {
         publishing.check()?;
-        let sql = "SELECT automarket.publish($1::text::json) AS is_new FROM automarket.bounded()";
-        let row = self.inner.db.row(sql, &[&to_json(publishing)?]).await;
-        let row = row.map_err(|fault| fault.or_taken(publishing))?;
-        let row = row.ok_or_else(|| damaged("the answer of publish"))?;
-        let is_new = row.column("is_new")?;
+        let is_new = self.inner.posts.put(publishing).await?;
         if is_new {
             self.inner.bell.pull();
         }

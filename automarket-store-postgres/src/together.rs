@@ -11,12 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use automarket_core::{Error, ErrorKind, Result};
+use automarket_core::{Error, ErrorKind, ErrorRecord, Result};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
     task::yield_now,
     time::timeout,
 };
+
+use crate::error::Outcome;
 
 /// After so long the next group goes, though the one before it has not come back: one that waits for somebody's
 /// transaction does not hold the others up for good.
@@ -158,6 +160,31 @@ impl<C, A> Waiting<C, A> {
     pub(crate) fn answer(self, answer: Result<A>) -> std::result::Result<(), Result<A>> {
         self.reply.send(answer)
     }
+}
+
+/// Answers the calls of a group that was made as a whole. Gives those back that are to be made one by one, since one of
+/// them may be at fault that it was not.
+#[must_use]
+pub(crate) fn answer_all<C, A>(
+    group: Vec<Waiting<C, A>>,
+    all: Outcome<Vec<A>>,
+) -> Vec<Waiting<C, A>> {
+    match all.map_err(Error::from) {
+        Ok(all) => {
+            for (waiting, answer) in group.into_iter().zip(all) {
+                let _ = waiting.answer(Ok(answer));
+            }
+        }
+        Err(error)
+            if error.kind() == ErrorKind::Storage && error.rule() != Some("postgres.conflict") =>
+        {
+            for waiting in group {
+                let _ = waiting.answer(Err(ErrorRecord::from(&error).into()));
+            }
+        }
+        Err(_) => return group,
+    }
+    Vec::new()
 }
 
 #[cfg(test)]

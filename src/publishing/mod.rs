@@ -104,34 +104,37 @@ impl Tenant {
         Ok(Plan { targets })
     }
 
-    /// The checks for the accounts to which the post was not handed over yet. Where it was, the call is a repeated one, and
-    /// what became since of files, account and rules is no matter.
-    async fn to_write(
-        &self,
-        post: &Post,
-        accounts: impl IntoIterator<Item = AccountId>,
-    ) -> Result<Plan> {
-        let mut accounts = Vec::from_iter(accounts);
+    /// The checks for the accounts to which the post was not handed over yet, and what of it is stored. Where it was handed
+    /// over, the call is a repeated one, and what became since of files, account and rules is no matter.
+    async fn to_write(&self, post: &Post, accounts: &[AccountId]) -> Result<(Plan, Stored)> {
+        let mut accounts = accounts.to_vec();
         if accounts.is_empty() {
             return Err(Error::invalid("accounts", "a post needs an account"));
         }
         let store = &self.engine().store;
-        if let Some(stored) = store.post(&self.id, post.id).await? {
-            for known in store.publications(&self.id, post.id).await? {
-                let Target {
-                    account, network, ..
-                } = &known.target;
-                let handed_over = !matches!(
-                    known.state,
-                    PublicationState::Draft | PublicationState::Cancelled
-                );
-                if handed_over && accounts.contains(account) {
-                    says_same(&stored, post, *account, network)?;
-                    accounts.retain(|id| id != account);
-                }
+        let Some(stored) = store.post(&self.id, post.id).await? else {
+            let plan = self.checked(post, accounts, &Voice::default()).await?;
+            return Ok((plan, Stored::default()));
+        };
+        let known = store.publications(&self.id, post.id).await?;
+        for publication in &known {
+            let Target {
+                account, network, ..
+            } = &publication.target;
+            let handed_over = !matches!(
+                publication.state,
+                PublicationState::Draft | PublicationState::Cancelled
+            );
+            if handed_over && accounts.contains(account) {
+                says_same(&stored, post, *account, network)?;
+                accounts.retain(|id| id != account);
             }
         }
-        self.checked(post, accounts, &Voice::default()).await
+        let plan = self.checked(post, accounts, &Voice::default()).await?;
+        for TargetPlan { account, .. } in &plan.targets {
+            says_same(&stored, post, account.id, &account.network)?;
+        }
+        Ok((plan, (Some(stored), known)))
     }
 
     /// Checks the post for every account and hands it to the queue: durable on return, sent by a worker.
@@ -167,10 +170,9 @@ impl Tenant {
         when: When,
         options: PublishOptions,
     ) -> Result<PostId> {
-        let plan = self.to_write(&post, accounts).await?;
-        plan.check()?;
+        let accounts = Vec::from_iter(accounts);
         anew(|| async {
-            let publishing = self.publishing(&post, &plan, Some(when), options);
+            let publishing = self.publishing(&post, &accounts, Some(when), options);
             self.put(publishing.await?).await
         })
         .await?;
@@ -208,9 +210,9 @@ impl Tenant {
         when: When,
         options: PublishOptions,
     ) -> Result<NewPublishing> {
-        let plan = self.to_write(&post, accounts).await?;
-        plan.check()?;
-        self.publishing(&post, &plan, Some(when), options).await
+        let accounts = Vec::from_iter(accounts);
+        let publishing = self.publishing(&post, &accounts, Some(when), options);
+        publishing.await
     }
 
     /// Keeps the post for these accounts and sends nothing: a draft of ours, which need not pass its checks
@@ -225,10 +227,10 @@ impl Tenant {
         post: Post,
         accounts: impl IntoIterator<Item = AccountId>,
     ) -> Result<PostId> {
-        let plan = self.to_write(&post, accounts).await?;
+        let accounts = Vec::from_iter(accounts);
         let options = PublishOptions::default();
         anew(|| async {
-            let publishing = self.publishing(&post, &plan, None, options);
+            let publishing = self.publishing(&post, &accounts, None, options);
             self.put(publishing.await?).await
         })
         .await?;
@@ -292,15 +294,18 @@ impl Tenant {
         Ok(PostState::of(&self.publications(post).await?))
     }
 
-    /// The rows of a post that are not there yet; without `when` a draft.
+    /// The rows of a post that are not there yet; without `when` a draft, which need not pass the checks.
     async fn publishing(
         &self,
         post: &Post,
-        plan: &Plan,
+        accounts: &[AccountId],
         when: Option<When>,
         options: PublishOptions,
     ) -> Result<NewPublishing> {
-        let (stored, known) = self.known(post, plan).await?;
+        let (plan, (stored, known)) = self.to_write(post, accounts).await?;
+        if when.is_some() {
+            plan.check()?;
+        }
         let now = self.engine().store.now().await?;
         let mut new = NewPublishing {
             tenant: self.id.clone(),
@@ -393,23 +398,10 @@ impl Tenant {
         }
         Ok(new)
     }
-
-    /// The post as it is stored, and the publications that it has already.
-    ///
-    /// # Errors
-    /// `Conflict` when it is there and says something else on one of the plan's accounts.
-    async fn known(&self, post: &Post, plan: &Plan) -> Result<(Option<Post>, Vec<Publication>)> {
-        let store = &self.engine().store;
-        let Some(stored) = store.post(&self.id, post.id).await? else {
-            return Ok((None, Vec::new()));
-        };
-        for TargetPlan { account, .. } in &plan.targets {
-            says_same(&stored, post, account.id, &account.network)?;
-        }
-        let known = store.publications(&self.id, post.id).await?;
-        Ok((Some(stored), known))
-    }
 }
+
+/// A post as it is stored, if it is, and the publications that it has already.
+type Stored = (Option<Post>, Vec<Publication>);
 
 /// # Errors
 /// `Conflict` (`post.changed`) when the post says something else on the account than the one that is stored.

@@ -50,16 +50,16 @@ fn written(row: &NewRow) -> Written<'_> {
 }
 
 /// The payloads of jobs that may be put in.
-pub(crate) fn payloads_of(jobs: &[NewJob]) -> Result<Vec<String>> {
-    jobs.iter().map(payload_of).collect()
+pub(crate) fn payloads_of<'a>(jobs: impl IntoIterator<Item = &'a NewJob>) -> Result<Vec<String>> {
+    jobs.into_iter().map(payload_of).collect()
 }
 
 /// Jobs with their payloads.
 pub(crate) fn with_payloads<'a>(
-    jobs: &'a [NewJob],
+    jobs: impl IntoIterator<Item = &'a NewJob>,
     payloads: &'a [String],
 ) -> impl Iterator<Item = Written<'a>> {
-    jobs.iter().zip(payloads.iter().map(String::as_str))
+    jobs.into_iter().zip(payloads.iter().map(String::as_str))
 }
 
 /// Jobs as columns.

@@ -9,6 +9,7 @@ mod heads;
 mod lines;
 mod read;
 mod settle;
+mod steps;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,6 +32,8 @@ use crate::{
 pub(crate) use claim::{Claims, micros};
 pub(crate) use enqueue::{JobColumns, Writer, enqueue, payloads_of, with_payloads};
 pub(crate) use settle::{Settler, prolong};
+use steps::Step;
+pub(crate) use steps::Steps;
 
 #[async_trait]
 impl JobStore for PostgresStore {
@@ -172,18 +175,12 @@ impl JobStore for PostgresStore {
     }
 
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
-        // Until the step is in nobody takes the lease: whoever does locks its row FOR UPDATE first (a bare UPDATE would pass
-        // by this lock unseen). A heartbeat does not, and prolongs it.
-        let sql = "INSERT INTO automarket.steps (job, name, value)
-            SELECT q.id, $3, $4::text::json FROM automarket.queue q
-            WHERE q.id = $1 AND q.fence = $2 AND q.leased_until IS NOT NULL FOR KEY SHARE
-            ON CONFLICT (job, name) DO UPDATE SET value = excluded.value";
-        let params: crate::db::Params<'_> =
-            &[&lease.job.uuid(), &lease.fence, &name, &to_json(value)?];
-        match self.inner.db.execute(sql, params).await? {
-            0 => Err(lease.lost()),
-            _ => Ok(()),
-        }
+        let step = Step {
+            lease,
+            name: name.to_owned(),
+            value: to_json(value)?,
+        };
+        self.inner.steps.put(step).await
     }
 
     async fn steps(&self, tenant: &TenantId, job: JobId) -> Result<Vec<(String, Value)>> {

@@ -89,7 +89,7 @@ async fn a_step_that_is_being_written_keeps_no_lease_from_being_prolonged() {
     let value = 2.into();
     let mut put = pin!(store.put_step(token, "s", &value));
     let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
-    let ours = format!("INSERT INTO {schema}.steps%");
+    let ours = format!("%{schema}.put_steps%");
     while admin.query(waits, &[&ours]).await.unwrap().is_empty() {
         let polled = poll_fn(|cx| Poll::Ready(put.as_mut().poll(cx).is_pending()));
         assert!(polled.await);

@@ -256,7 +256,7 @@ async fn a_wrong_name_or_login_is_a_configuration_error() {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 23] = [
+const MIGRATIONS: [&str; 24] = [
     include_str!("../../migrations/0001_tables.sql"),
     include_str!("../../migrations/0002_functions.sql"),
     include_str!("../../migrations/0003_one_row.sql"),
@@ -280,6 +280,7 @@ const MIGRATIONS: [&str; 23] = [
     include_str!("../../migrations/0021_places.sql"),
     include_str!("../../migrations/0022_claim_looks.sql"),
     include_str!("../../migrations/0023_reserved.sql"),
+    include_str!("../../migrations/0024_in_company.sql"),
 ];
 
 /// A schema as these migrations left it, with their ledger.

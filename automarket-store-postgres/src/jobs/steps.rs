@@ -1,0 +1,96 @@
+//! Remembering steps, those that come at the same time in one statement.
+
+use std::sync::Arc;
+
+use automarket_core::{Result, store::LeaseToken};
+use uuid::Uuid;
+
+use crate::{
+    db::Database,
+    error::Outcome,
+    together::{Together, WITHOUT_TURN, Waiting, answer_all},
+    value::Columns as _,
+};
+
+/// So many steps go together at the most.
+const GROUP: usize = 100;
+const PUT: &str =
+    "SELECT put.n FROM automarket.bounded(), automarket.put_steps($1, $2, $3, $4) AS put (n)";
+
+/// A step to remember, its value as JSON.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) lease: LeaseToken,
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// Remembers steps.
+pub(crate) struct Steps {
+    company: Together<Step, ()>,
+    db: Arc<Database>,
+}
+
+impl Steps {
+    pub(crate) fn start(db: Arc<Database>) -> Self {
+        let all = db.clone();
+        let send = move |group: Vec<Waiting<Step, ()>>| {
+            let db = all.clone();
+            async move {
+                let steps: Vec<&Step> = group.iter().map(|waiting| &waiting.call).collect();
+                match put(&db, &steps).await {
+                    Ok(written) => {
+                        for (waiting, written) in group.into_iter().zip(written) {
+                            let lost = waiting.call.lease.lost();
+                            let _ = waiting.answer(written.then_some(()).ok_or(lost));
+                        }
+                    }
+                    Err(fault) => {
+                        for waiting in answer_all(group, Err(fault)) {
+                            let answer = put_one(&db, &waiting.call).await;
+                            let _ = waiting.answer(answer);
+                        }
+                    }
+                }
+            }
+        };
+        Self {
+            company: Together::start(1, WITHOUT_TURN, GROUP, |_| 1, send),
+            db,
+        }
+    }
+
+    /// # Errors
+    /// `LeaseLost`.
+    pub(super) async fn put(&self, step: Step) -> Result<()> {
+        if let Some(_turn) = self.company.alone() {
+            return put_one(&self.db, &step).await;
+        }
+        self.company.call(step).await
+    }
+}
+
+async fn put_one(db: &Database, step: &Step) -> Result<()> {
+    match put(db, &[step]).await?[..] {
+        [true] => Ok(()),
+        _ => Err(step.lease.lost()),
+    }
+}
+
+/// Whether each was written: its lease was held. Until they are in nobody takes these leases: whoever does locks their
+/// rows `FOR UPDATE` first (a bare `UPDATE` would pass by this lock unseen). A heartbeat does not, and prolongs them.
+async fn put(db: &Database, steps: &[&Step]) -> Outcome<Vec<bool>> {
+    let ids: Vec<Uuid> = steps.iter().map(|step| step.lease.job.uuid()).collect();
+    let fences: Vec<i64> = steps.iter().map(|step| step.lease.fence).collect();
+    let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let values: Vec<&str> = steps.iter().map(|step| step.value.as_str()).collect();
+    let mut written = vec![false; steps.len()];
+    for row in db.rows(PUT, &[&ids, &fences, &names, &values]).await? {
+        let n: i64 = row.column("n")?;
+        let place = usize::try_from(n - 1).ok();
+        if let Some(written) = place.and_then(|place| written.get_mut(place)) {
+            *written = true;
+        }
+    }
+    Ok(written)
+}
