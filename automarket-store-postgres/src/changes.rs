@@ -18,6 +18,7 @@ use crate::{
     error::{ACCOUNTS, Outcome, POST},
     events::EventRows,
     jobs::{JobColumns, payloads_of, with_payloads},
+    publications::PublicationRows,
     separately::Separately,
     together::{Waiting, answer_all},
     value::{Columns, damaged, from_json, to_json, to_plain_json},
@@ -25,13 +26,14 @@ use crate::{
 
 /// So many changes go together at the most.
 const GROUP: usize = 64;
-const CHANGE: &str =
-    "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-    $14, $15, $16, $17, $18) AS at FROM automarket.bounded()";
+const CHANGE: &str = "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+    $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) AS at FROM automarket.bounded()";
 
 /// With a new body of a post, which is locked then.
-const EDIT: &str = "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-    $14, $15, $16, $17, $18) AS at, automarket.has_accounts($1, $19, $20) FROM automarket.bounded()";
+const EDIT: &str =
+    "SELECT automarket.change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+    $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) AS at,
+    automarket.has_accounts($1, $28, $29) FROM automarket.bounded()";
 
 /// Changes, those of one tenant that wait at the same time in one statement: each holds the lock on the tenant's
 /// events to its commit, so by themselves they would queue for it, each with a commit of its own.
@@ -138,8 +140,13 @@ async fn write(
     let post = first.post.as_ref().map(to_json).transpose()?;
     let mut ordered: Vec<&mut Publication> = publications.iter_mut().flatten().collect();
     ordered.sort_by_key(|publication| publication.id);
-    let heads = ordered.into_iter().map(up_to_update);
-    let heads: Vec<String> = heads.collect::<Result<_>>()?;
+    let mut rows = PublicationRows::default();
+    let mut created = Vec::with_capacity(ordered.len());
+    for publication in ordered {
+        let head = up_to_update(publication)?;
+        created.push(publication.created_at);
+        rows.push(publication, head);
+    }
     let jobs: Vec<&NewJob> = changes.iter().flat_map(|change| &change.jobs).collect();
     let payloads = payloads_of(jobs.iter().copied())?;
     let jobs = JobColumns::new(with_payloads(jobs, &payloads));
@@ -149,7 +156,9 @@ async fn write(
     let (attempts, _) = to_plain_json(&attempts)?;
     let events = EventRows::new(changes.iter().flat_map(|change| &change.events))?;
     let tenant = first.tenant.as_str();
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post, &heads];
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post];
+    params.extend(rows.params());
+    params.push(&created);
     params.extend(jobs.params());
     params.extend([&attempts as &(dyn ToSql + Sync), &latencies]);
     params.extend(events.params());

@@ -6,6 +6,7 @@ use automarket_core::{
     Result, TenantId,
     store::{NewJob, NewPublishing, Publication},
 };
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     error::Outcome,
     events::EventRows,
     jobs::{JobColumns, payloads_of, with_payloads},
+    publications::PublicationRows,
     separately::Separately,
     together::{Waiting, answer_all},
     value::{Columns as _, damaged, to_json},
@@ -84,25 +86,17 @@ async fn put_new(db: &Database, new: &[&NewPublishing]) -> Outcome<()> {
     let publications = new.iter().flat_map(|new| &new.publications);
     let mut publications: Vec<&Publication> = publications.collect();
     publications.sort_by_key(|publication| publication.id);
-    let all = || publications.iter();
-    let ids: Vec<Uuid> = all().map(|p| p.id.uuid()).collect();
-    let of: Vec<Uuid> = all().map(|p| p.post.uuid()).collect();
-    let states: Vec<&str> = all().map(|p| p.state.as_str()).collect();
-    let revisions: Vec<i64> = all().map(|p| p.revision).collect();
-    let records: Vec<String> = all().map(to_json).collect::<Result<_>>()?;
-    let accounts: Vec<Uuid> = all().map(|p| p.target.account.uuid()).collect();
-    let routes: Vec<Uuid> = all().map(|p| p.route().account.uuid()).collect();
-    let due: Vec<_> = all().map(|p| p.due).collect();
-    let slots: Vec<_> = all().map(|p| p.slot).collect();
+    let mut rows = PublicationRows::default();
+    for publication in publications {
+        rows.push(publication, to_json(publication)?);
+    }
 
     let jobs: Vec<&NewJob> = new.iter().flat_map(|new| &new.jobs).collect();
     let payloads = payloads_of(jobs.iter().copied())?;
     let jobs = JobColumns::new(with_payloads(jobs, &payloads));
     let events = EventRows::new(new.iter().flat_map(|new| &new.events))?;
-    let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![
-        &tenant, &post_ids, &bodies, &ids, &of, &states, &revisions, &records, &accounts, &routes,
-        &due, &slots,
-    ];
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &post_ids, &bodies];
+    params.extend(rows.params());
     params.extend(jobs.params());
     params.extend(events.params());
     db.rows(PUT_POSTS, &params).await?;

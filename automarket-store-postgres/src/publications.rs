@@ -7,12 +7,56 @@ use automarket_core::{
         RoutingPart,
     },
 };
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::{
     PostgresStore,
     db::{Params, decode},
     value::{Columns, limit as sql_limit, to_json},
 };
+
+/// What of publications stands in columns of its own.
+#[derive(Default)]
+pub(crate) struct PublicationRows<'a> {
+    ids: Vec<Uuid>,
+    posts: Vec<Uuid>,
+    states: Vec<&'a str>,
+    revisions: Vec<i64>,
+    bodies: Vec<String>,
+    accounts: Vec<Uuid>,
+    routes: Vec<Uuid>,
+    due: Vec<DateTime<Utc>>,
+    slots: Vec<Option<DateTime<Utc>>>,
+}
+
+impl<'a> PublicationRows<'a> {
+    pub(crate) fn push(&mut self, publication: &'a Publication, body: String) {
+        self.ids.push(publication.id.uuid());
+        self.posts.push(publication.post.uuid());
+        self.states.push(publication.state.as_str());
+        self.revisions.push(publication.revision);
+        self.bodies.push(body);
+        self.accounts.push(publication.target.account.uuid());
+        self.routes.push(publication.route().account.uuid());
+        self.due.push(publication.due);
+        self.slots.push(publication.slot);
+    }
+
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 9] {
+        [
+            &self.ids,
+            &self.posts,
+            &self.states,
+            &self.revisions,
+            &self.bodies,
+            &self.accounts,
+            &self.routes,
+            &self.due,
+            &self.slots,
+        ]
+    }
+}
 
 #[async_trait]
 impl PublicationStore for PostgresStore {
