@@ -18,6 +18,26 @@ BEGIN
     ) SELECT h.n FROM held h;
 END $$ SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan;
 
+-- Locks gates in one order, so that two calls do not wait for each other.
+CREATE FUNCTION automarket.lock_gates(tenants text[], accounts uuid[], names text[]) RETURNS SETOF automarket.gates
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY SELECT g.* FROM automarket.gates g, unnest(tenants, accounts, names) AS k (tenant, account, name)
+    WHERE g.tenant = k.tenant AND g.account = k.account AND g.name = k.name
+    ORDER BY g.tenant, g.account, g.name FOR NO KEY UPDATE OF g;
+END $$ SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan;
+
+-- Writes gates whose rows are locked.
+CREATE FUNCTION automarket.put_gates(tenants text[], accounts uuid[], names text[], closed timestamptz[],
+    probing boolean[], failures bigint[], budgets text[], updated timestamptz[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE automarket.gates g SET closed_until = n.closed_until, probing = n.probing, failures = n.failures,
+        budget = n.budget::json, updated_at = n.updated_at
+    FROM unnest(tenants, accounts, names, closed, put_gates.probing, put_gates.failures, budgets, updated)
+        AS n (tenant, account, name, closed_until, probing, failures, budget, updated_at)
+    WHERE g.tenant = n.tenant AND g.account = n.account AND g.name = n.name;
+END $$ SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan;
+
 -- Writes posts of one tenant that are not there yet, with their publications, jobs and events. AM002: one of them is.
 CREATE FUNCTION automarket.put_posts(
     owner text, post_ids uuid[], posts text[],

@@ -22,9 +22,7 @@ use crate::{
 /// So many signals go together at the most.
 const GROUP: usize = 100;
 const LOCK: &str = "SELECT g.*, g.budget::text AS said, automarket.clock() AS now
-    FROM automarket.gates g, unnest($1::text[], $2::uuid[], $3::text[]) AS k (tenant, account, name)
-    WHERE g.tenant = k.tenant AND g.account = k.account AND g.name = k.name
-    ORDER BY g.tenant, g.account, g.name FOR NO KEY UPDATE OF g";
+    FROM automarket.lock_gates($1, $2, $3) g";
 const THERE: &str = "INSERT INTO automarket.gates
         (tenant, account, name, probing, failures, budget, updated_at)
     SELECT k.tenant, k.account, k.name, false, 0, 'null', automarket.clock()
@@ -217,16 +215,11 @@ async fn put(tx: &Tx<'_>, gates: &[Gate]) -> Outcome<()> {
     let failures: Vec<i64> = gates.iter().map(|gate| gate.failures.into()).collect();
     let budgets: Vec<String> = budgets.collect::<Result<_>>()?;
     let updated: Vec<_> = gates.iter().map(|gate| gate.updated_at).collect();
-    let sql = "UPDATE automarket.gates g SET closed_until = n.closed_until, probing = n.probing,
-            failures = n.failures, budget = n.budget::json, updated_at = n.updated_at
-        FROM unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bool[], $6::bigint[], $7::text[],
-            $8::timestamptz[])
-            AS n (tenant, account, name, closed_until, probing, failures, budget, updated_at)
-        WHERE g.tenant = n.tenant AND g.account = n.account AND g.name = n.name";
+    let sql = "SELECT automarket.put_gates($1, $2, $3, $4, $5, $6, $7, $8)";
     let params: Params<'_> = &[
         &tenants, &accounts, &names, &closed, &probing, &failures, &budgets, &updated,
     ];
-    tx.execute(sql, params).await?;
+    tx.rows(sql, params).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 
 mod alike;
 mod claims;
+mod company;
 mod contract;
 mod due;
 mod faults;

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord,
+    AccountId, Error, ErrorKind, ErrorRecord,
     chrono::TimeDelta,
-    store::{Claim, JobStore, NewJob, Verdict},
+    store::{
+        Claim, GateStore, JobStore, NewJob, PublicationStore, PublishingChange, Signal, Verdict,
+    },
+    testing::sample_publishing,
 };
 use serde_json::json;
 
@@ -65,6 +68,13 @@ async fn what_runs_often_is_planned_once() {
             ..Claim::new("worker", 9)
         };
         store.claim(&some).await.unwrap();
+        let new = sample_publishing("acme", at);
+        store.put_publishing(&new).await.unwrap();
+        let mut change = PublishingChange::new(new.tenant.clone());
+        (change.publications, change.events) = (new.publications, new.events);
+        store.change_publishing(&change).await.unwrap();
+        let told = store.tell_gate(&new.tenant, AccountId::new(), "rate", Signal::Failed, false);
+        told.await.unwrap();
         store.next_ready(&[]).await.unwrap();
         store.queue_stats().await.unwrap();
     }
