@@ -12,8 +12,9 @@ use crate::{
     value::Columns as _,
 };
 
-/// So many steps go together at the most.
+/// So many steps go together at the most, one of so many bytes as two.
 const GROUP: usize = 100;
+const SMALL: usize = 10_000;
 const PUT: &str =
     "SELECT put.n FROM automarket.bounded(), automarket.put_steps($1, $2, $3, $4) AS put (n)";
 
@@ -23,6 +24,12 @@ pub(super) struct Step {
     pub(super) lease: LeaseToken,
     pub(super) name: String,
     pub(super) value: String,
+}
+
+impl Step {
+    fn weight(&self) -> usize {
+        1 + self.value.len() / SMALL
+    }
 }
 
 /// Remembers steps.
@@ -55,7 +62,7 @@ impl Steps {
             }
         };
         Self {
-            company: Together::start(1, WITHOUT_TURN, GROUP, |_| 1, send),
+            company: Together::start(1, WITHOUT_TURN, GROUP, Step::weight, send),
             db,
         }
     }
