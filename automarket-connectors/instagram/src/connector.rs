@@ -121,12 +121,13 @@ impl Instagram {
             begun,
             looked: AtomicBool::new(false),
         };
-        let (mut round, mut why) = (0, String::new());
-        while container::another(cx, round, &why).await? {
+        let mut round = container::latest(cx, &content).await?;
+        loop {
             let container = match container::prepare(cx, &api, &content, &options, round).await? {
                 Ready::Container(id) => id,
-                Ready::Gone(reason) => {
-                    (round, why) = (round + 1, reason);
+                Ready::Gone(why) => {
+                    round += 1;
+                    container::another(cx, round, &why).await?;
                     continue;
                 }
             };
@@ -136,7 +137,7 @@ impl Instagram {
             let send = || sending.send(&container, &dead, &step);
             match cx.once(&step, look, send).await {
                 Err(error) if error.rule() == Some(DEAD) => {
-                    (round, why) = (round + 1, "the container ran out".to_owned());
+                    container::end(cx, round, "the container ran out").await?;
                 }
                 Err(error) => return Err(error),
                 Ok(Sent::Unlisted) => {
@@ -159,7 +160,6 @@ impl Instagram {
                 }
             }
         }
-        Err(container::refused(&why))
     }
 
     /// Looks into the media and at the quota before anything is made.

@@ -48,6 +48,30 @@ pub(crate) enum Stage {
     Refused(String),
 }
 
+/// The round that was begun last. Those before it are over: what they made is not taken up again, since the last one may
+/// be public.
+pub(crate) async fn latest(cx: &Context, content: &Content) -> Result<u32> {
+    let first = if content.media.len() == 1 { "" } else { ".0" };
+    for round in 1..PATIENT_ROUNDS {
+        let step = format!("instagram.{round}{first}.container");
+        if cx.ended::<String>(&step).await?.is_none() {
+            return Ok(round - 1);
+        }
+    }
+    Ok(PATIENT_ROUNDS - 1)
+}
+
+/// Keeps that the container of a round cannot be published any more, and why: it is not tried again.
+pub(crate) async fn end(cx: &Context, round: u32, why: &str) -> Result<()> {
+    let why = || async { Ok(why.to_owned()) };
+    cx.step::<String, _>(&over(round), why).await.map(drop)
+}
+
+/// The step that keeps that a round is over. (`.gone` is when another was first asked for.)
+fn over(round: u32) -> String {
+    format!("instagram.{round}.over")
+}
+
 /// Makes the container, or those of a carousel, and waits until it can be published.
 pub(crate) async fn prepare(
     cx: &Context,
@@ -57,6 +81,9 @@ pub(crate) async fn prepare(
     round: u32,
 ) -> Result<Ready> {
     let step = format!("instagram.{round}");
+    if let Some(why) = cx.ended(&over(round)).await? {
+        return Ok(Ready::Gone(why));
+    }
     if let [media] = content.media.as_slice() {
         let part = if options.story {
             Part::Story
@@ -166,22 +193,23 @@ fn why(said: &str) -> Option<Trouble> {
     codes.next_back()
 }
 
-/// Whether another container is made after so many that were gone, the last one for this reason.
+/// Allows another container after so many that were gone, the last one for this reason.
 ///
 /// # Errors
-/// `Unavailable` with the time until then, where media could not be fetched again and again.
-pub(crate) async fn another(cx: &Context, made: u32, said: &str) -> Result<bool> {
+/// `InvalidInput` where it would do no better; `Unavailable` with the time until then, where media could not be fetched
+/// again and again.
+pub(crate) async fn another(cx: &Context, made: u32, said: &str) -> Result<()> {
     if made < ROUNDS {
-        return Ok(true);
+        return Ok(());
     }
     if made >= PATIENT_ROUNDS || why(said) != Some(Trouble::Passing) {
-        return Ok(false);
+        return Err(refused(said));
     }
     let step = format!("instagram.{made}.gone");
     let seen: DateTime<Utc> = cx.step(&step, || async { Ok(cx.now()) }).await?;
     let since = (cx.now() - seen).to_std().unwrap_or_default();
     match ANEW.checked_sub(since) {
-        None | Some(Duration::ZERO) => Ok(true),
+        None | Some(Duration::ZERO) => Ok(()),
         Some(left) => Err(working()
             .about(&format!("{said}; another container is made later"))
             .with_retry(Retry::After(Some(left)))),

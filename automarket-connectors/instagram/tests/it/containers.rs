@@ -6,11 +6,12 @@ use automarket_connector_instagram::Login;
 use automarket_core::{
     Context, ErrorKind, Post, Publisher, Receipt, Retry,
     chrono::TimeDelta,
+    http::{Exchange, Exchanges},
     http_types::Method,
     testing::{Fault, FaultRule, TokioClock},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, done, film, hello, photo, story, with_options};
 
@@ -145,6 +146,66 @@ async fn a_carousel_whose_items_ran_out_is_made_anew() {
     world.clock.advance(TimeDelta::hours(25));
     done(world.instagram.publish(&cx, &post).await.unwrap());
     assert_eq!((world.effects().len(), world.fake.containers()), (1, 5));
+}
+
+/// The first answer to the making of a carousel is that an item has run out; a second one would be a yes.
+#[tokio::test(start_paused = true)]
+async fn a_carousel_that_was_given_up_is_not_published_beside_the_next() {
+    let expired = r#"{"error":{"message":"expired","code":24,"error_subcode":2207008}}"#;
+    let mut commented = hello().media(photo());
+    commented.base.first_comment = Some("First!".into());
+    for (post, path, fault) in [
+        (hello().media(photo()), "/media_publish", Fault::CutAfter),
+        (commented, "/comments", Fault::RateLimited(None)),
+    ] {
+        let world = World::new();
+        let cx = world.cx();
+        let refused = FaultRule::on("/media", Fault::Reply(400, expired));
+        let faults = world.sandbox.faults();
+        faults.add(refused.method(Method::POST).after(2));
+        faults.add(FaultRule::on(path, fault).method(Method::POST));
+        world.instagram.publish(&cx, &post).await.unwrap_err();
+        done(world.instagram.publish(&cx, &post).await.unwrap());
+        let posts = |one: &&Value| one["kind"] == "carousel";
+        assert_eq!(world.effects().iter().filter(posts).count(), 1, "{path}");
+        assert_eq!(world.fake.containers(), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ran_out_is_published_no_more_and_hides_no_other() {
+    let world = World::new();
+    let exchanges = Exchanges::default();
+    let cx = world.cx().with_exchanges(exchanges.clone());
+    let publish = async || {
+        let end = world.instagram.publish(&cx, &hello()).await;
+        let (asked, _) = exchanges.take();
+        let publishing = |one: &&Exchange| one.operation == "media.publish";
+        (end, asked.iter().filter(publishing).count())
+    };
+    world.sandbox.fault("/media_publish", Fault::CutBefore);
+    let (end, asked) = publish().await;
+    assert!(end.unwrap_err().is_unknown());
+    assert_eq!(asked, 1);
+    world.fake.fail_ready(2_207_099);
+    let limited = FaultRule::on("/media", Fault::RateLimited(None));
+    world
+        .sandbox
+        .faults()
+        .add(limited.method(Method::POST).times(2));
+    for _ in 0..2 {
+        let (end, asked) = publish().await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::RateLimited);
+        assert_eq!(asked, 0);
+    }
+    world.sandbox.fault("/media_publish", Fault::CutAfter);
+    assert!(publish().await.0.unwrap_err().is_unknown());
+    assert_eq!((world.effects().len(), world.fake.containers()), (1, 2));
+    // The account is blocked now; the second container says that it is published.
+    world.fake.refuse_writes(99, 4, 2_207_051);
+    let (end, asked) = publish().await;
+    done(end.unwrap());
+    assert_eq!((world.effects().len(), asked), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
