@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use automarket_connector_graph::own_comment;
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Outcome, Profile, Result, Retry,
-    chrono::{DateTime, Utc},
-    steps::REPEATED,
+    chrono::{DateTime, TimeDelta, Utc},
+    steps::{OVER, REPEATED},
 };
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 /// Why a draft cannot be looked up.
 pub(crate) const UNLISTED: &str =
     "Facebook lists no drafts: look in the page's planner, then send it again or leave it";
+
+/// How long the finish of a video may not show yet.
+const SHOWN: TimeDelta = TimeDelta::minutes(10);
 
 /// A post on its way.
 pub(crate) struct Draft<'a> {
@@ -146,11 +149,13 @@ impl Draft<'_> {
         let text = &self.said.text;
         let bring = || media::video(cx, api, self.content, profile, reel);
         let uploaded = cx.step("facebook.video", bring).await?;
+        let untouched = AtomicBool::new(false);
         // One upload makes one video, whatever is asked for twice.
         let begun = || async {
             let video: wire::Video = api.graph.ask(cx, api.video(&uploaded.video)?).await?;
-            let phase = video.status.publishing_phase.status;
-            Ok::<_, Error>(!matches!(phase.as_str(), "" | "not_started") || video.published)
+            let status = &video.status;
+            untouched.store(status.is_untouched(), Ordering::Relaxed);
+            Ok::<_, Error>(!status.publishing_phase.is_idle() || video.published)
         };
         let look = || async {
             self.again.store(true, Ordering::Relaxed);
@@ -179,9 +184,32 @@ impl Draft<'_> {
                 asked => asked.map(|()| cx.now()),
             }
         };
-        let at = cx.once("facebook.video.finish", look, finish).await?;
+        let sent = cx.once("facebook.video.finish", look, finish).await;
+        let at = match sent {
+            Err(error) if error.rule() == Some(OVER) => {
+                return Err(self.too_late(error, untouched.into_inner()).await?);
+            }
+            sent => sent?,
+        };
         let kind = if reel { Kind::Reel } else { Kind::Video };
         Ok(kind.made(uploaded.video, self.begun, at, self.delivery))
+    }
+}
+
+impl Draft<'_> {
+    /// What is said when it is too late to send a video's finish again, which the look did not show. Facebook takes minutes
+    /// to show it, so nothing of it is out only when the upload stays `untouched` that long.
+    async fn too_late(&self, error: Error, untouched: bool) -> Result<Error> {
+        let cx = self.cx;
+        let since = || async { Ok(cx.now()) };
+        let since: DateTime<Utc> = cx.step("facebook.video.over", since).await?;
+        if untouched && cx.now() - since >= SHOWN {
+            return Ok(error);
+        }
+        let message = "Facebook does not show yet whether the video goes out: it may";
+        Ok(Error::new(ErrorKind::Unavailable, message)
+            .with_operation("videos.get")
+            .with_retry(Retry::Reconcile))
     }
 }
 

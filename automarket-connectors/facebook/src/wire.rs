@@ -92,12 +92,26 @@ pub(crate) struct Status {
     pub(crate) publishing_phase: Phase,
 }
 
+impl Status {
+    /// Whether it says that nothing was done with what was uploaded. What was told to go out says so for a while, too.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let phases = [&self.processing_phase, &self.publishing_phase];
+        self.video_status == "upload_complete" && phases.iter().all(|phase| phase.is_idle())
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Phase {
     pub(crate) status: String,
     pub(crate) publish_status: String,
     pub(crate) errors: Vec<PhaseError>,
+}
+
+impl Phase {
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.status.as_str(), "" | "not_started")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

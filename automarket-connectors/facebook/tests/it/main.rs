@@ -12,5 +12,6 @@ mod login;
 mod media;
 mod pages;
 mod posts;
+mod videos;
 mod wire;
 mod world;
