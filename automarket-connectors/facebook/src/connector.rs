@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     FacebookConfig, PLATFORM,
     api::Api,
+    error::refine,
     find::{BEGUN, Place, Said, Sent, find, holds},
     kind::Kind,
     rules,
@@ -102,7 +103,7 @@ impl Facebook {
                 version: &config.version,
                 token: cx.token()?,
                 app_secret: cx.app_secret().or(self.app_secret.as_ref()),
-                refine: |_, _, error| error,
+                refine,
             },
             config,
             page: account.map_or("me", |account| &account.remote_id),

@@ -3,6 +3,7 @@
 mod api;
 mod config;
 mod connector;
+mod error;
 mod find;
 mod kind;
 mod media;

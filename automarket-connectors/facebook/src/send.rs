@@ -12,6 +12,7 @@ use automarket_core::{
 use crate::{
     FacebookOptions, PLATFORM,
     api::Api,
+    error::of_page,
     find::{Said, Sent, find, same},
     kind::Kind,
     media,
@@ -72,10 +73,23 @@ impl Draft<'_> {
 
     async fn send(&self, photos: &[String]) -> Result<String> {
         let link = self.link(photos);
-        let call = self
-            .api
-            .feed(&self.said.text, link, photos, self.options, self.delivery)?;
-        match self.api.graph.make(self.cx, call).await {
+        let text = &self.said.text;
+        let make = || async {
+            let call = self
+                .api
+                .feed(text, link, photos, self.options, self.delivery)?;
+            self.api.graph.make(self.cx, call).await
+        };
+        let made = match (photos, &self.options.place) {
+            ([], None) => make().await.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => of_page(error),
+                _ => error,
+            }),
+            ([], Some(_)) => make().await,
+            // Photos of a moment ago are not seen everywhere yet.
+            _ => self.cx.until_seen("facebook.photos.unseen", make).await,
+        };
+        match made {
             Ok(id) => Ok(id),
             // It did go through, and the look did not show it.
             Err(error)
@@ -161,13 +175,17 @@ impl Draft<'_> {
             self.again.store(true, Ordering::Relaxed);
             Ok(begun().await?.then(|| cx.now()))
         };
-        let ask = || async {
+        let did = || async {
             let call = if reel {
                 api.reel_finish(&uploaded.video, text, self.options, self.delivery)?
             } else {
                 api.video_finish(&uploaded.session, text, self.options, self.delivery)?
             };
-            let done = done(api.graph.did(cx, call).await?, "videos.finish");
+            api.graph.did(cx, call).await
+        };
+        let ask = || async {
+            let did = cx.until_seen("facebook.video.unseen", did).await?;
+            let done = done(did, "videos.finish");
             done.map_err(|error| error.with_retry(Retry::Reconcile))
         };
         let finish = || async {

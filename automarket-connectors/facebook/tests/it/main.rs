@@ -7,11 +7,11 @@
 
 mod conformance;
 mod faults;
+mod finish;
 mod gone;
 mod login;
 mod media;
 mod pages;
 mod posts;
-mod videos;
 mod wire;
 mod world;
