@@ -60,10 +60,10 @@ impl Api<'_> {
         if part == Part::Single && video {
             reel(&mut body, options);
         }
-        self.create(body)
+        self.create("media.create", body)
     }
 
-    /// The container of a carousel.
+    /// The container of a carousel. Unlike the others it names things of a moment ago.
     pub(crate) fn carousel(
         &self,
         children: &[String],
@@ -72,12 +72,12 @@ impl Api<'_> {
     ) -> Result<Call> {
         let mut body = json!({"media_type": "CAROUSEL", "children": children.join(",")});
         said(&mut body, caption, options);
-        self.create(body)
+        self.create("media.carousel", body)
     }
 
-    fn create(&self, body: Value) -> Result<Call> {
+    fn create(&self, operation: &'static str, body: Value) -> Result<Call> {
         let path = [self.account, "media"];
-        Ok(self.graph.post("media.create", &path, body)?.repeatable())
+        Ok(self.graph.post(operation, &path, body)?.repeatable())
     }
 
     pub(crate) fn status(&self, container: &str) -> Result<Call> {

@@ -104,12 +104,21 @@ pub(crate) async fn prepare(
         let call = api.carousel(&children, &content.text, options)?;
         api.graph.make(cx, call).await
     };
+    let unseen = format!("{step}.unseen");
+    let make = || cx.until_seen(&unseen, make);
     match cx.step(&format!("{step}.container"), make).await {
         Ok(id) => ready(cx, api, &step, id, false).await,
-        // Its items ran out meanwhile.
-        Err(error) if error.rule() == Some(GONE) => Ok(Ready::Gone(error.message().to_owned())),
+        // Its items ran out meanwhile, or are not to be seen.
+        Err(error) if error.rule() == Some(GONE) || is_missing(&error) => {
+            Ok(Ready::Gone(error.message().to_owned()))
+        }
         Err(error) => Err(error),
     }
+}
+
+/// Whether something is not there, and waiting for it is over.
+fn is_missing(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.retry() == Retry::Never
 }
 
 async fn one(

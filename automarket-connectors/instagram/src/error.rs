@@ -12,7 +12,8 @@ pub(crate) const GONE: &str = "instagram.container_gone";
 pub(crate) const DEAD: &str = "instagram.container_dead";
 /// The rule of a refusal of the account. Of a publishing it is also said where the post is public all the same.
 pub(crate) const BLOCKED: &str = "instagram.blocked";
-/// Calls that name nothing but the account. What publishing does not find may be the container.
+/// Calls that name nothing but the account. What publishing does not find may be the container, and what a carousel does
+/// not find its item.
 const OF_ACCOUNT: [&str; 4] = ["media.quota", "media.create", "media.list", "accounts.get"];
 /// How long until what is not ready is asked for again.
 const SOON: Duration = Duration::from_secs(10);

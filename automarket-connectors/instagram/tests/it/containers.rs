@@ -172,6 +172,41 @@ async fn a_carousel_that_was_given_up_is_not_published_beside_the_next() {
     }
 }
 
+/// Meta hides containers for a while, and says so in the words that it has for a dead account.
+#[tokio::test(start_paused = true)]
+async fn an_item_that_a_carousel_does_not_see_yet_is_waited_for_and_made_anew() {
+    let hidden = r#"{"error":{"message":"Object with ID '17889455560051445' does not exist","code":100,"error_subcode":33}}"#;
+    // A moment, longer than an attempt, until the items are given up, and for good.
+    for (rounds, times, containers, attempts) in
+        [(1, 1, 3, 1), (1, 4, 3, 2), (1, 6, 5, 2), (3, 6, 6, 4)]
+    {
+        let world = World::new();
+        let cx = world.cx();
+        let post = hello().media(photo());
+        for round in 1..=rounds {
+            let rule = FaultRule::on("/media", Fault::Reply(400, hidden));
+            let rule = rule.method(Method::POST).after(2 * round).times(times);
+            world.sandbox.faults().add(rule);
+        }
+        let mut tried = 1;
+        let mut end = world.instagram.publish(&cx, &post).await;
+        while let Err(error) = &end
+            && matches!(error.retry(), Retry::After(Some(_)))
+        {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+            world.clock.advance(TimeDelta::minutes(11));
+            end = world.instagram.publish(&cx, &post).await;
+            tried += 1;
+        }
+        let seen = (world.fake.containers(), tried);
+        assert_eq!(seen, (containers, attempts), "{rounds} {times}");
+        match rounds {
+            3 => assert_eq!(end.unwrap_err().kind(), ErrorKind::InvalidInput),
+            _ => drop(done(end.unwrap())),
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_container_that_ran_out_is_published_no_more_and_hides_no_other() {
     let world = World::new();
