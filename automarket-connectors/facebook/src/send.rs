@@ -105,10 +105,10 @@ impl Draft<'_> {
     /// Looks for what an earlier attempt may have left.
     async fn look(&self, photos: &[String]) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
-        if self.said.text.trim().is_empty() {
+        if self.said.text.trim().is_empty() && photos.is_empty() {
             return Err(Error::new(
                 ErrorKind::CannotTell,
-                "a post without text cannot be told from others",
+                "a post without text and photos cannot be told from others",
             ));
         }
         match self.cx.look_late(|| self.listed(photos)).await? {

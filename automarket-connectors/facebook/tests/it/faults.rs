@@ -197,6 +197,37 @@ async fn a_post_without_text_stays_unknown_after_a_lost_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn photos_without_words_are_known_by_their_ids() {
+    let post = Post::text("").media(crate::media::photo("A dot"));
+    let due = World::new().cx().now() + TimeDelta::hours(1);
+    for delivery in [Delivery::Now, Delivery::At(due)] {
+        for (fault, others) in [
+            (Fault::CutAfter, false),
+            (Fault::CutBefore, false),
+            (Fault::CutAfter, true),
+            (Fault::CutBefore, true),
+        ] {
+            let world = World::new();
+            let (cx, post) = (world.cx(), post.clone().delivery(delivery));
+            let lost = matches!(fault, Fault::CutBefore);
+            world.sandbox.fault("/feed", fault);
+            let error = world.facebook.publish(&cx, &post).await.unwrap_err();
+            assert!(error.is_unknown(), "{error:?}");
+            if others {
+                // Somebody else's, without words too.
+                world.facebook.publish(&world.cx(), &post).await.unwrap();
+            }
+            let before = world.effects().len();
+            let end = world.facebook.publish(&cx, &post).await;
+            let unknown = lost && others;
+            assert_eq!(end.is_err(), unknown, "{end:?}");
+            let made = usize::from(lost && !unknown);
+            assert_eq!(world.effects().len(), before + made);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_post_that_is_listed_late_stands_once() {
     let due = World::ticking().cx().now() + TimeDelta::hours(1);
     for delivery in [Delivery::Now, Delivery::At(due)] {
