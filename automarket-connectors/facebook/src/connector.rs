@@ -379,8 +379,18 @@ fn processing(video: &wire::Video) -> Result<()> {
         &status.processing_phase,
         &status.publishing_phase,
     ];
-    let failed = matches!(status.video_status.as_str(), "error" | "expired")
-        || phases.iter().any(|phase| phase.status == "error");
+    let refused = |message: String, remedy| {
+        Err(Error::invalid("media", message)
+            .with_operation("videos.get")
+            .with_rule("facebook.media_processing")
+            .with_remedy(remedy))
+    };
+    if status.video_status == "expired" {
+        let message = "Facebook has dropped what was uploaded".to_owned();
+        return refused(message, "post it again: it is uploaded anew");
+    }
+    let failed =
+        status.video_status == "error" || phases.iter().any(|phase| phase.status == "error");
     if !failed {
         return Ok(());
     }
@@ -390,12 +400,8 @@ fn processing(video: &wire::Video) -> Result<()> {
         .map_or("no reason given", |error| &error.message);
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let said: String = said.chars().take(200).map(plain).collect();
-    Err(
-        Error::invalid("media", format!("Facebook cannot process it: {said}"))
-            .with_operation("videos.get")
-            .with_rule("facebook.media_processing")
-            .with_remedy("bring the video as MP4 with H.264 and AAC"),
-    )
+    let message = format!("Facebook cannot process it: {said}");
+    refused(message, "bring the video as MP4 with H.264 and AAC")
 }
 
 /// Numbers by our names; what is an object of parts counts as their sum.

@@ -19,8 +19,9 @@ use crate::{
 
 /// The subcode of a chunk that begins elsewhere than is wanted; the wanted offsets stand beside it.
 const OTHER_OFFSET: i64 = 1_363_037;
-/// How long photos are sure to be kept that are of no post yet: Facebook drops temporary ones after about a day.
-const KEPT: TimeDelta = TimeDelta::hours(23);
+/// How long is sure to be kept what is of no post yet: Facebook drops temporary photos after about a day, and videos (whose
+/// status is then `expired`) after a time that it does not tell.
+pub(crate) const KEPT: TimeDelta = TimeDelta::hours(23);
 /// How often a chunk is sent.
 const TRIES: u32 = 3;
 
@@ -30,6 +31,8 @@ pub(crate) struct Uploaded {
     pub(crate) video: String,
     /// Of an upload in chunks.
     pub(crate) session: String,
+    /// When that was begun; versions before did not say it.
+    pub(crate) at: Option<DateTime<Utc>>,
 }
 
 /// The ids of all photos, for a post that is yet to be made. They are uploaded once, and anew when they may have been
@@ -71,7 +74,7 @@ pub(crate) async fn all_photos(cx: &Context) -> Result<Vec<String>> {
 }
 
 /// What the steps of an upload that is not the first have in their names.
-fn again(round: usize) -> String {
+pub(crate) fn again(round: usize) -> String {
     match round {
         0 => String::new(),
         _ => format!(".again{round}"),
@@ -142,6 +145,7 @@ fn require_kind(content: &Content, video: bool) -> Result<()> {
 }
 
 async fn as_reel(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploaded> {
+    let at = Some(cx.now());
     let begun: Reel = api.graph.ask(cx, api.reel_start()?).await?;
     let call = api.reel_bytes(&begun.upload_url, Upload::file(file))?;
     if !api.graph.did(cx, call).await? {
@@ -150,10 +154,12 @@ async fn as_reel(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploade
     Ok(Uploaded {
         video: begun.video_id,
         session: String::new(),
+        at,
     })
 }
 
 async fn in_chunks(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploaded> {
+    let at = Some(cx.now());
     let begun: Session = api.graph.ask(cx, api.video_start(file.size())?).await?;
     let session = &begun.upload_session_id;
     let mut wanted = begun.wanted;
@@ -189,6 +195,7 @@ async fn in_chunks(cx: &Context, api: &Api<'_>, file: MediaFile) -> Result<Uploa
     Ok(Uploaded {
         video: begun.video_id,
         session: begun.upload_session_id,
+        at,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::{
     error::of_page,
     find::{Said, Sent, find, same},
     kind::Kind,
-    media,
+    media::{self, KEPT, Uploaded},
     wire::{self, Comment},
 };
 
@@ -25,6 +25,9 @@ pub(crate) const UNLISTED: &str =
 
 /// How long the finish of a video may not show yet.
 const SHOWN: TimeDelta = TimeDelta::minutes(10);
+
+/// The rule of an error that says that a video has to be uploaded anew.
+const STALE: &str = "facebook.upload_stale";
 
 /// A post on its way.
 pub(crate) struct Draft<'a> {
@@ -159,10 +162,28 @@ impl Draft<'_> {
     }
 
     pub(crate) async fn video(&self, profile: &Profile) -> Result<Outcome> {
-        let (cx, api, reel) = (self.cx, self.api, self.options.reel);
-        let text = &self.said.text;
-        let bring = || media::video(cx, api, self.content, profile, reel);
-        let uploaded = cx.step("facebook.video", bring).await?;
+        let (cx, reel) = (self.cx, self.options.reel);
+        let mut round = 0;
+        let (video, at) = loop {
+            let step = format!("facebook.video{}", media::again(round));
+            let bring = || media::video(cx, self.api, self.content, profile, reel);
+            let uploaded = cx.step(&step, bring).await?;
+            match self.finish(&uploaded, &step).await {
+                Err(error) if error.rule() == Some(STALE) => round += 1,
+                finished => break (uploaded.video, finished?),
+            }
+        };
+        let kind = if reel { Kind::Reel } else { Kind::Video };
+        Ok(kind.made(video, self.begun, at, self.delivery))
+    }
+
+    /// Makes an upload public, once.
+    ///
+    /// # Errors
+    /// With the rule [`STALE`]: nothing came of it, and Facebook may have dropped it meanwhile.
+    async fn finish(&self, uploaded: &Uploaded, step: &str) -> Result<DateTime<Utc>> {
+        let (cx, api) = (self.cx, self.api);
+        self.again.store(false, Ordering::Relaxed);
         let untouched = AtomicBool::new(false);
         // One upload makes one video, whatever is asked for twice.
         let begun = || async {
@@ -176,51 +197,50 @@ impl Draft<'_> {
             Ok(begun().await?.then(|| cx.now()))
         };
         let did = || async {
-            let call = if reel {
-                api.reel_finish(&uploaded.video, text, self.options, self.delivery)?
+            let (text, options) = (&self.said.text, self.options);
+            let call = if options.reel {
+                api.reel_finish(&uploaded.video, text, options, self.delivery)?
             } else {
-                api.video_finish(&uploaded.session, text, self.options, self.delivery)?
+                api.video_finish(&uploaded.session, text, options, self.delivery)?
             };
             api.graph.did(cx, call).await
         };
+        let unseen = format!("{step}.unseen");
         let ask = || async {
-            let did = cx.until_seen("facebook.video.unseen", did).await?;
+            let did = cx.until_seen(&unseen, did).await?;
             let done = done(did, "videos.finish");
             done.map_err(|error| error.with_retry(Retry::Reconcile))
         };
         let finish = || async {
+            let again = self.again.load(Ordering::Relaxed);
+            let touched = again && !untouched.load(Ordering::Relaxed);
+            if cx.now() - uploaded.at.unwrap_or(self.begun) >= KEPT && !touched {
+                return Err(stale());
+            }
             match ask().await {
                 // What the look did not show yet may be why it is refused a second time.
-                Err(error)
-                    if error.retry() == Retry::Never && self.again.load(Ordering::Relaxed) =>
-                {
-                    match begun().await {
-                        Ok(true) => Ok(cx.now()),
-                        _ => Err(error.with_retry(Retry::Reconcile)),
-                    }
-                }
+                Err(error) if error.retry() == Retry::Never && again => match begun().await {
+                    Ok(true) => Ok(cx.now()),
+                    _ => Err(error.with_retry(Retry::Reconcile)),
+                },
                 asked => asked.map(|()| cx.now()),
             }
         };
-        let sent = cx.once("facebook.video.finish", look, finish).await;
-        let at = match sent {
+        match cx.once(&format!("{step}.finish"), look, finish).await {
             Err(error) if error.rule() == Some(OVER) => {
-                return Err(self.too_late(error, untouched.into_inner()).await?);
+                let untouched = untouched.into_inner();
+                Err(self.too_late(error, untouched, step).await?)
             }
-            sent => sent?,
-        };
-        let kind = if reel { Kind::Reel } else { Kind::Video };
-        Ok(kind.made(uploaded.video, self.begun, at, self.delivery))
+            finished => finished,
+        }
     }
-}
 
-impl Draft<'_> {
     /// What is said when it is too late to send a video's finish again, which the look did not show. Facebook takes minutes
     /// to show it, so nothing of it is out only when the upload stays `untouched` that long.
-    async fn too_late(&self, error: Error, untouched: bool) -> Result<Error> {
+    async fn too_late(&self, error: Error, untouched: bool, step: &str) -> Result<Error> {
         let cx = self.cx;
         let since = || async { Ok(cx.now()) };
-        let since: DateTime<Utc> = cx.step("facebook.video.over", since).await?;
+        let since: DateTime<Utc> = cx.step(&format!("{step}.over"), since).await?;
         if untouched && cx.now() - since >= SHOWN {
             return Ok(error);
         }
@@ -229,6 +249,11 @@ impl Draft<'_> {
             .with_operation("videos.get")
             .with_retry(Retry::Reconcile))
     }
+}
+
+/// Nothing came of an upload that is too old to be finished.
+fn stale() -> Error {
+    Error::new(ErrorKind::Conflict, "the upload is too old to be finished").with_rule(STALE)
 }
 
 /// Whether Facebook says that it did it.

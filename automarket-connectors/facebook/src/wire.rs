@@ -96,7 +96,8 @@ impl Status {
     /// Whether it says that nothing was done with what was uploaded. What was told to go out says so for a while, too.
     pub(crate) fn is_untouched(&self) -> bool {
         let phases = [&self.processing_phase, &self.publishing_phase];
-        self.video_status == "upload_complete" && phases.iter().all(|phase| phase.is_idle())
+        matches!(self.video_status.as_str(), "upload_complete" | "expired")
+            && phases.iter().all(|phase| phase.is_idle())
     }
 }
 

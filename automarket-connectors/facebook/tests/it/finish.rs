@@ -9,6 +9,7 @@ use automarket_connector_facebook::FacebookOptions;
 use automarket_core::{
     ErrorKind, Publisher, Result, Retry, async_trait,
     chrono::TimeDelta,
+    http::Exchanges,
     http_types::Method,
     steps::{MemorySteps, OVER, Steps},
     testing::{Fault, FaultRule},
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     media::{film, photo, reel},
-    world::{World, hello, with_options},
+    world::{World, accepted, hello, with_options},
 };
 
 const UNSEEN: &str = r#"{"error":{"message":"Unsupported post request. Object with ID '1' does not exist, cannot be loaded due to missing permissions","code":100,"error_subcode":33}}"#;
@@ -151,4 +152,80 @@ async fn a_finish_that_does_not_show_yet_when_it_is_too_late_is_not_said_to_be_m
             assert_eq!(world.effects().len(), usize::from(arrived));
         }
     }
+}
+
+/// Facebook drops what was uploaded and is not finished.
+#[tokio::test(start_paused = true)]
+async fn a_video_that_waits_for_days_is_brought_again_and_one_that_may_be_out_is_not() {
+    let expired = r#"{"error":{"message":"Session has expired","code":190}}"#;
+    for options in [reel(), FacebookOptions::default()] {
+        for (fault, days, uploads) in [
+            (Fault::Reply(400, expired), 0, 1),
+            (Fault::Reply(400, expired), 5, 2),
+            (Fault::CutBefore, 5, 2),
+            (Fault::CutAfter, 5, 1),
+        ] {
+            let world = World::new();
+            let exchanges = Exchanges::default();
+            let cx = world.cx().with_exchanges(exchanges.clone());
+            let (_file, media) = film(2048);
+            let post = with_options(hello().media(media), &options);
+            let (edge, before) = finish_of(&options);
+            let rule = FaultRule::on(edge, fault).method(Method::POST);
+            world.sandbox.faults().add(rule.after(before));
+            world.facebook.publish(&cx, &post).await.unwrap_err();
+            // Connected again.
+            world.clock.advance(TimeDelta::days(days));
+            let end = world.facebook.publish(&cx, &post).await.unwrap();
+            // What is done is not done again, however old it is then.
+            world.clock.advance(TimeDelta::days(5));
+            assert_eq!(world.facebook.publish(&cx, &post).await.unwrap(), end);
+            world.public(&cx, end).await;
+            assert_eq!(world.effects().len(), 1);
+            let (asked, _) = exchanges.take();
+            let starts = asked.iter().filter(|one| one.operation.ends_with(".start"));
+            assert_eq!(starts.count(), uploads);
+        }
+    }
+}
+
+/// The version before did not say when a video was uploaded.
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_the_version_before_is_finished() {
+    for (hours, uploads) in [(1, 1), (30, 2)] {
+        let world = World::new();
+        let (steps, exchanges) = (Arc::new(Late::default()), Exchanges::default());
+        let cx = world.cx().with_steps(steps.clone());
+        let cx = cx.with_exchanges(exchanges.clone());
+        let (_file, media) = film(2048);
+        let post = hello().media(media);
+        let (edge, before) = finish_of(&FacebookOptions::default());
+        let rule = FaultRule::on(edge, Fault::RateLimited(None)).method(Method::POST);
+        world.sandbox.faults().add(rule.after(before));
+        world.facebook.publish(&cx, &post).await.unwrap_err();
+        let mut row = steps.get("facebook.video").await.unwrap().unwrap();
+        row["kept"].as_object_mut().unwrap().remove("at").unwrap();
+        steps.put("facebook.video", &row).await.unwrap();
+        world.clock.advance(TimeDelta::hours(hours));
+        world.facebook.publish(&cx, &post).await.unwrap();
+        assert_eq!(world.effects().len(), 1);
+        let (asked, _) = exchanges.take();
+        let starts = asked.iter().filter(|one| one.operation == "videos.start");
+        assert_eq!(starts.count(), uploads);
+    }
+}
+
+#[tokio::test]
+async fn what_facebook_has_dropped_is_not_said_to_be_of_the_wrong_format() {
+    let world = World::new();
+    let (_file, media) = film(2048);
+    let cx = world.cx();
+    let outcome = world.facebook.publish(&cx, &hello().media(media)).await;
+    let handle = accepted(outcome.unwrap());
+    let dropped = r#"{"id":"1","status":{"video_status":"expired"}}"#;
+    let dropped = FaultRule::on("/v26.0/", Fault::Reply(200, dropped));
+    world.sandbox.faults().add(dropped.method(Method::GET));
+    let error = world.facebook.poll(&cx, &handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.remedy().unwrap().contains("post it again"));
 }
