@@ -48,6 +48,10 @@ impl Api<'_> {
             body["place"] = place.as_str().into();
         }
         kept(&mut body, delivery);
+        // Without it Facebook makes a draft of a post with photos, and never publishes it.
+        if matches!(delivery, Delivery::At(_)) && !photos.is_empty() {
+            body["unpublished_content_type"] = "SCHEDULED".into();
+        }
         self.graph.post("feed.create", &[self.page, "feed"], body)
     }
 

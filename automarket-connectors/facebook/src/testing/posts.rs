@@ -82,6 +82,9 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
     if again && !state.takes_repeats {
         return Err(refusal(400, 506, 0, "Duplicate status message"));
     }
+    // What has photos and a time, and does not say that it is scheduled, is taken and never published.
+    let said = asked.param("unpublished_content_type") == Some("SCHEDULED");
+    let forgotten = scheduled.is_some() && !photos.is_empty() && !said;
     let id = format!("{page}_{}", state.id());
     state.posts.push(Post {
         id: id.clone(),
@@ -90,8 +93,8 @@ pub(super) fn feed(state: &mut State, asked: &Asked, page: &str, now: DateTime<U
         link,
         photos,
         place: asked.param("place").map(str::to_owned),
-        scheduled,
-        draft: draft(asked),
+        scheduled: scheduled.filter(|_| !forgotten),
+        draft: draft(asked) || forgotten,
         at: now,
     });
     Ok(json_reply(200, &json!({"id": id})))

@@ -68,6 +68,22 @@ async fn photos_are_one_post_with_their_words() {
     assert_eq!(photos_of(&world)["temporary"], true);
 }
 
+/// A post with photos has to say that it is scheduled: without that it is a draft for ever.
+#[tokio::test]
+async fn photos_have_their_time_at_facebook() {
+    let world = World::new();
+    let cx = world.cx();
+    let due = cx.now() + TimeDelta::hours(2);
+    let post = hello().media(photo("A dot")).delivery(Delivery::At(due));
+    world.sandbox.fault("/feed", Fault::CutAfter);
+    world.facebook.publish(&cx, &post).await.unwrap_err();
+    let outcome = world.facebook.publish(&cx, &post).await;
+    assert_eq!(world.effects().len(), 1, "what was lost is listed");
+    let handle = accepted(outcome.unwrap());
+    world.clock.advance(TimeDelta::hours(2));
+    done(world.facebook.poll(&cx, &handle).await.unwrap());
+}
+
 #[tokio::test]
 async fn photos_that_facebook_drops_are_brought_again() {
     let world = World::new();
