@@ -165,6 +165,9 @@ impl Api<'_> {
         };
         let mut body = json!({"upload_phase": "finish", "video_id": video, "video_state": state});
         described(&mut body, description, options);
+        if let Some(place) = &options.place {
+            body["place"] = place.as_str().into();
+        }
         if let Delivery::At(due) = delivery {
             body["scheduled_publish_time"] = due.timestamp().into();
         }

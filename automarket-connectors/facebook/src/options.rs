@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 pub struct FacebookOptions {
     /// Its video becomes a reel.
     pub reel: bool,
-    /// The title of its video.
+    /// The title of its video; for nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The id of the page of the place that it is about; not for videos.
+    /// The id of the page of the place that it is about; of videos only for reels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }

@@ -101,6 +101,20 @@ pub(crate) fn findings(content: &Content, delivery: Delivery) -> Vec<Finding> {
     if delivery != Delivery::Now && content.first_comment.is_some() {
         found.push(comment("a post that is scheduled or a draft there"));
     }
+    if options.title.is_some() && !is_video(content) {
+        found.push(Finding::blocker(
+            "facebook.title",
+            "a title is for videos and reels",
+            "Take it out, or say it in the text",
+        ));
+    }
+    if options.place.is_some() && is_video(content) && !options.reel {
+        found.push(Finding::blocker(
+            "facebook.place",
+            "Facebook takes no place for a video",
+            "Take it out, or make it a reel",
+        ));
+    }
     let id = options.place.iter();
     for place in id.filter(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {
         found.push(Finding::blocker(

@@ -78,6 +78,9 @@ pub(super) struct Video {
     pub(super) chunks: u32,
     pub(super) description: String,
     pub(super) title: String,
+    /// Only of a reel.
+    #[serde(default)]
+    pub(super) place: Option<String>,
     /// When it was asked to be made public.
     pub(super) finished: Option<DateTime<Utc>>,
     pub(super) scheduled: Option<DateTime<Utc>>,
@@ -190,7 +193,7 @@ impl State {
         let videos = videos.map(|(id, video)| {
             json!({
                 "id": id, "page": video.page, "kind": if video.reel { "reel" } else { "video" },
-                "message": video.description, "scheduled": video.scheduled, "draft": video.draft,
+                "message": video.description, "place": video.place, "scheduled": video.scheduled, "draft": video.draft,
             })
         });
         let comments = self.comments.iter().map(|comment| {

@@ -29,6 +29,7 @@ fn begun(page: &str, reel: bool, size: u64, session: String) -> Video {
         chunks: 0,
         description: String::new(),
         title: String::new(),
+        place: None,
         finished: None,
         scheduled: None,
         draft: false,
@@ -132,6 +133,8 @@ fn finish(
     let said = |name: &str| asked.param(name).unwrap_or_default().to_owned();
     video.description = said("description");
     video.title = said("title");
+    let place = asked.param("place").filter(|_| video.reel);
+    video.place = place.map(str::to_owned);
 }
 
 pub(super) fn reels(state: &mut State, asked: &Asked, page: &str, now: DateTime<Utc>) -> Answer {

@@ -173,7 +173,9 @@ async fn videos_go_in_chunks_and_are_public_once_processed() {
 async fn reels_go_whole_and_are_found_again() {
     let world = World::new();
     let (_file, media) = film(3 * MIB);
-    let post = with_options(hello().media(media), &reel());
+    let mut options = reel();
+    options.place = Some("110".into());
+    let post = with_options(hello().media(media), &options);
     let cx = world.cx();
     let at = cx.now();
     let outcome = world.facebook.publish(&cx, &post).await.unwrap();
@@ -187,7 +189,9 @@ async fn reels_go_whole_and_are_found_again() {
         (&video["bytes"], &video["title"]),
         (&(3 * MIB).into(), &"Behind the scenes".into())
     );
-    assert_eq!(world.effects()[0]["kind"], "reel");
+    let effect = &world.effects()[0];
+    let expected = (&"reel".into(), &"110".into());
+    assert_eq!((&effect["kind"], &effect["place"]), expected);
     let metrics = world.facebook.measure(&cx, &receipt).await.unwrap();
     assert_eq!((metrics.views, metrics.reach), (Some(42), Some(30)));
 }

@@ -8,7 +8,10 @@ use automarket_core::{
 };
 use serde_json::json;
 
-use crate::world::{World, accepted, done, hello, with_options};
+use crate::{
+    media::film,
+    world::{World, accepted, done, hello, with_options},
+};
 
 fn intent(post: &Post, at: DateTime<Utc>) -> Intent {
     Intent {
@@ -102,9 +105,21 @@ async fn what_facebook_does_not_take_is_refused_before_anything_is_sent() {
         place: Some("https://facebook.com/acme".into()),
         ..FacebookOptions::default()
     };
+    let place = FacebookOptions {
+        place: Some("110".into()),
+        ..FacebookOptions::default()
+    };
+    let title = FacebookOptions {
+        title: Some("Our launch".into()),
+        ..FacebookOptions::default()
+    };
+    let (_file, film) = film(2048);
+    let film = Post::text("A film").media(film);
     let mut commented = hello().delivery(Delivery::At(world.cx().now() + TimeDelta::hours(1)));
     commented.base.first_comment = Some("First".into());
     for (post, rule) in [
+        (with_options(film, &place), "facebook.place"),
+        (with_options(hello(), &title), "facebook.title"),
         (with_options(hello(), &reel), "facebook.reel"),
         (with_options(hello(), &nowhere), "facebook.place"),
         (commented, "facebook.first_comment"),
