@@ -1,6 +1,6 @@
 //! The marker tag, and finding a post by it.
 
-use automarket_core::{Context, ErrorKind, Lookup, Result, hash::sha256};
+use automarket_core::{Context, ErrorKind, Lookup, Result, Retry, hash::sha256};
 
 use crate::{
     MixpostPost, MixpostTag, PostFilter,
@@ -37,10 +37,13 @@ pub(crate) async fn search(
     };
     let numbers: Vec<String> = match tag {
         Some(tag) => vec![tag.to_string()],
-        None => {
-            let tags = existing(cx, api, marker).await?;
-            tags.iter().map(|tag| tag.id.to_string()).collect()
-        }
+        None => match existing(cx, api, marker).await {
+            Ok(tags) => tags.iter().map(|tag| tag.id.to_string()).collect(),
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                return Ok(Lookup::CannotTell(error.message().to_owned()));
+            }
+            Err(error) => return Err(error),
+        },
     };
     // The tag is made before the post.
     if numbers.is_empty() {
@@ -103,9 +106,13 @@ pub(crate) async fn tag_named(cx: &Context, api: &Api, name: &str) -> Result<u64
         Ok(reply) => Ok(resource::<MixpostTag>(&reply)?.id),
         // An earlier attempt may have made it.
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            match existing(cx, api, name).await?.first() {
-                Some(tag) => Ok(tag.id),
-                None => Err(error),
+            match existing(cx, api, name).await {
+                Ok(tags) => tags.first().map(|tag| tag.id).ok_or(error),
+                // Nothing was posted yet.
+                Err(unread) if unread.kind() == ErrorKind::CannotTell => Err(unread
+                    .with_kind(ErrorKind::UnexpectedReply)
+                    .with_retry(Retry::After(None))),
+                Err(unread) => Err(unread),
             }
         }
         Err(error) => Err(error),

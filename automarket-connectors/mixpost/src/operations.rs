@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use crate::{
     Mixpost, MixpostAccount, MixpostMedia, MixpostPage, MixpostPost, MixpostTag, MixpostVersion,
-    MixpostWorkspace,
+    MixpostWorkspace, PLATFORM,
     api::{Api, PAGE},
     error::{required, send},
     wire::{Deleted, List},
 };
+
+/// Pages of tags that are read. The versions we know give all on one.
+const TAG_PAGES: u32 = 200;
 
 /// Everything a post is: creating and replacing take the whole of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -243,7 +246,7 @@ impl Mixpost {
     /// All tags, the markers of [`publish`](automarket_core::Publisher::publish) among them.
     ///
     /// # Errors
-    /// Those of all operations.
+    /// Those of all operations, and `CannotTell` for more than 200 pages of them.
     pub async fn tags(&self, cx: &Context) -> Result<Vec<MixpostTag>> {
         all_tags(cx, &self.api(cx)?).await
     }
@@ -286,16 +289,21 @@ pub(crate) async fn accounts(cx: &Context, api: &Api) -> Result<Vec<MixpostAccou
     Ok(page(&reply, 1)?.items)
 }
 
+/// All tags, of which each post of ours has one of its own.
+///
+/// # Errors
+/// `CannotTell` when there are more than are read.
 pub(crate) async fn all_tags(cx: &Context, api: &Api) -> Result<Vec<MixpostTag>> {
     let mut tags = Vec::new();
-    for number in 1.. {
+    for number in 1..=TAG_PAGES {
         let mut next: MixpostPage<MixpostTag> = page(&send(cx, api.tags(number)?).await?, number)?;
         tags.append(&mut next.items);
         if next.last_page.is_none_or(|last| last <= number) {
-            break;
+            return Ok(tags);
         }
     }
-    Ok(tags)
+    let message = "this Mixpost holds more tags than are read";
+    Err(Error::new(ErrorKind::CannotTell, message).with_platform(&PLATFORM))
 }
 
 impl<T> MixpostPage<T> {

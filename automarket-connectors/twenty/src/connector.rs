@@ -290,7 +290,7 @@ async fn lookup(
 ) -> Result<HashMap<String, Value>> {
     let mut known = HashMap::new();
     let mut after: Option<String> = None;
-    loop {
+    for _ in 0..wire::PAGES {
         let reply = site.send(cx, call(after.as_deref())?).await?;
         if let Some(error) = error::graphql(&reply, &wire::json(&reply)?) {
             return Err(error);
@@ -309,6 +309,7 @@ async fn lookup(
         }
         after = page.next;
     }
+    Err(wire::endless())
 }
 
 /// The rows of a chunk; what cannot be one gets its error.

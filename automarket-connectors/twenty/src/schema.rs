@@ -96,7 +96,7 @@ fn field(name: &str, label: &str, kind: FieldKind) -> Field {
 pub(crate) async fn read(cx: &Context, site: &Site) -> Result<Vec<ObjectMeta>> {
     let mut all = Vec::new();
     let mut after: Option<String> = None;
-    loop {
+    for _ in 0..wire::PAGES {
         let reply = site.send(cx, site.objects(after.as_deref())?).await?;
         let (objects, next) = wire::objects(&reply)?;
         all.extend(objects);
@@ -105,6 +105,7 @@ pub(crate) async fn read(cx: &Context, site: &Site) -> Result<Vec<ObjectMeta>> {
         }
         after = next;
     }
+    Err(wire::endless())
 }
 
 /// The object of this singular (or plural) name.

@@ -5,6 +5,9 @@ use automarket_core::{Error, ErrorKind, Result, Retry, http::Effect, http::Reply
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// Pages of a list that are read.
+pub(crate) const PAGES: usize = 200;
+
 /// A page of records.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -43,6 +46,13 @@ pub(crate) fn garbled(reply: &Reply, message: &str) -> Error {
     } else {
         error
     }
+}
+
+/// A list that has more pages than are read.
+pub(crate) fn endless() -> Error {
+    Error::new(ErrorKind::UnexpectedReply, "a list does not end")
+        .with_platform(&crate::PLATFORM)
+        .with_retry(Retry::After(None))
 }
 
 pub(crate) fn json(reply: &Reply) -> Result<Value> {

@@ -3,6 +3,7 @@
 use automarket_connector_mixpost::testing::TagFilter;
 use automarket_core::{
     Context, Credential, ErrorKind, Intent, Lookup, Outcome, Publisher, Retry,
+    http_types::Method,
     testing::{Fake, Fault, FaultRule},
 };
 use serde_json::json;
@@ -118,6 +119,30 @@ async fn too_many_posts_without_a_filter_cannot_be_told() {
     let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotTell);
     assert_eq!(world.effects().len(), 1001, "nothing was sent again");
+}
+
+#[tokio::test]
+async fn tags_without_end_are_not_read_for_ever() {
+    let endless = r#"{"data":[{"id":1,"uuid":"u","name":"a"}],"meta":{"current_page":1,"last_page":4000000000}}"#;
+    let rule = |method, reply| {
+        let status = if method == Method::GET { 200 } else { 422 };
+        FaultRule::on("/tags", Fault::Reply(status, reply)).method(method)
+    };
+    let world = World::new();
+    let faults = world.sandbox.faults();
+    faults.add(rule(Method::GET, endless).times(650));
+    faults.add(rule(Method::POST, r#"{"message":"taken"}"#));
+    let cx = world.x("ours");
+    let error = world.mixpost.tags(&cx).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotTell);
+    let lookup = world.mixpost.find(&cx, &intent("ours", &cx)).await.unwrap();
+    assert!(matches!(lookup, Lookup::CannotTell(_)), "{lookup:?}");
+    // Nothing is in doubt where nothing was sent.
+    let error = world.mixpost.publish(&cx, &hello()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedReply);
+    assert_eq!(error.retry(), Retry::After(None));
+    assert_eq!(faults.hits().len(), 601);
+    assert!(world.effects().is_empty());
 }
 
 #[tokio::test]

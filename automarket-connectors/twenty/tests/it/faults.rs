@@ -390,6 +390,35 @@ async fn two_workers_make_one_schema() {
 }
 
 #[tokio::test]
+async fn a_list_that_does_not_end_is_not_read_for_ever() {
+    let page = [
+        r#"{"data":[],"pageInfo":{"hasNextPage":true,"endCursor":"a"}}"#,
+        r#"{"data":[],"pageInfo":{"hasNextPage":true,"endCursor":"b"}}"#,
+    ];
+    let world = World::new();
+    let faults = world.sandbox.faults();
+    for path in ["/graphql", "/rest/metadata/objects"] {
+        for turn in 0..300 {
+            faults.add(FaultRule::on(path, Fault::Reply(200, page[turn % 2])));
+        }
+    }
+    let companies = [Company {
+        name: "Acme".into(),
+        domain: "acme.dev".into(),
+        ..Company::default()
+    }];
+    let end = world.twenty.upsert_companies(&world.cx, &companies).await;
+    let error = end.unwrap_err();
+    let expected = (ErrorKind::UnexpectedReply, Retry::After(None));
+    assert_eq!((error.kind(), error.retry()), expected);
+    let end = world.twenty.fields(&world.cx, "person").await;
+    let error = end.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedReply);
+    assert_eq!(faults.hits().len(), 400);
+    assert_eq!(world.effects(), 0);
+}
+
+#[tokio::test]
 async fn no_error_and_no_debug_shows_the_key() {
     let world = World::new();
     for fault in faults() {
