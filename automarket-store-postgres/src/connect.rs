@@ -1,14 +1,17 @@
 //! Connections: TLS, the pool, and one that listens.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use automarket_core::{Error, ErrorKind, Result};
-use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ConfigConnectImpl, Connect, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime,
+};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls_platform_verifier::Verifier;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
+    task::JoinHandle,
 };
 use tokio_postgres::{
     AsyncMessage, Client, Config, Connection, NoTls,
@@ -18,6 +21,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Outcome;
 
+/// A commit that we acknowledge is on the disk, whatever the database or the role is set to: an intent that is lost is a
+/// post that goes out twice. Settings that wait for more than this server's disk stay.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'";
 /// How long a connection may take to be made, where the URL says nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection to become free, or to be made and greeted.
@@ -72,11 +79,7 @@ impl Server {
         let options = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let config = self.config.clone();
-        let manager = match self.tls.clone() {
-            Some(tls) => Manager::from_config(config, tls, options),
-            None => Manager::from_config(config, NoTls, options),
-        };
+        let manager = Manager::from_connect(self.config.clone(), self.clone(), options);
         Pool::builder(manager)
             .max_size(size)
             // The one used last is the warmest, on both sides.
@@ -98,6 +101,22 @@ impl Server {
         })
     }
 }
+
+impl Connect for Server {
+    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
+        let config = config.clone();
+        Box::pin(async move {
+            let connected = match self.tls.clone() {
+                Some(tls) => ConfigConnectImpl { tls }.connect(&config).await?,
+                None => ConfigConnectImpl { tls: NoTls }.connect(&config).await?,
+            };
+            connected.0.batch_execute(DURABLE).await?;
+            Ok(connected)
+        })
+    }
+}
+
+type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
 /// A connection that listens.
 pub(crate) struct Listening {

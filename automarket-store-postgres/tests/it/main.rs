@@ -26,6 +26,7 @@ mod removal;
 mod restart;
 mod rights;
 mod schema;
+mod settings;
 mod silence;
 mod transaction;
 mod unique;
