@@ -45,8 +45,9 @@ impl AccountStore for PostgresStore {
     }
 
     async fn account(&self, tenant: &TenantId, id: AccountId) -> Result<Option<Account>> {
-        let sql = "SELECT *, settings::text AS set FROM automarket.accounts
-            WHERE tenant = $1 AND id = $2";
+        let sql =
+            "SELECT tenant, id, platform, network, remote_id, name, settings::text, created_at
+            FROM automarket.accounts WHERE tenant = $1 AND id = $2";
         let rows = self
             .inner
             .db
@@ -56,8 +57,9 @@ impl AccountStore for PostgresStore {
     }
 
     async fn accounts(&self, tenant: &TenantId) -> Result<Vec<Account>> {
-        let sql = "SELECT *, settings::text AS set FROM automarket.accounts WHERE tenant = $1
-            ORDER BY platform, network, name, id";
+        let sql =
+            "SELECT tenant, id, platform, network, remote_id, name, settings::text, created_at
+            FROM automarket.accounts WHERE tenant = $1 ORDER BY platform, network, name, id";
         decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, account)
     }
 
@@ -82,7 +84,7 @@ fn account(row: &Row) -> Outcome<Account> {
         network: platform("network")?,
         remote_id: row.column("remote_id")?,
         name: row.column("name")?,
-        settings: row.json("set")?,
+        settings: row.json("settings")?,
         created_at: row.instant("created_at")?,
     })
 }

@@ -37,7 +37,8 @@ impl AuditStore for PostgresStore {
     }
 
     async fn audit(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Audit>> {
-        let sql = "SELECT * FROM automarket.audit WHERE tenant = $1 AND sequence > $2
+        let sql = "SELECT tenant, account, action, who, why, outcome, sequence, at
+            FROM automarket.audit WHERE tenant = $1 AND sequence > $2
             ORDER BY sequence LIMIT $3";
         let rows = self
             .inner

@@ -22,6 +22,20 @@ fn micros(wait: Duration) -> i64 {
     i64::try_from(wait.min(year).as_micros()).unwrap_or(i64::MAX)
 }
 
+macro_rules! columns {
+    () => {
+        "tenant, account, version, key_id, sealed, expires_at, refresh_expires_at, needs_reauth,
+            leased_until, used_at, updated_at"
+    };
+}
+
+/// Credentials; the end of the query says which.
+macro_rules! select {
+    ($end:literal) => {
+        concat!("SELECT ", columns!(), " FROM automarket.credentials ", $end)
+    };
+}
+
 #[async_trait]
 impl CredentialStore for PostgresStore {
     async fn put_credential(
@@ -42,7 +56,7 @@ impl CredentialStore for PostgresStore {
                 &over,
             ];
             // Two first puts meet in the conflict; of two others the second sees the first one's version.
-            let sql = "INSERT INTO automarket.credentials AS c
+            let sql = concat!("INSERT INTO automarket.credentials AS c
                     (tenant, account, version, key_id, sealed, expires_at, refresh_expires_at, updated_at)
                 SELECT $1::text, $2::uuid, (extract(epoch FROM automarket.clock()) * 1000000)::bigint, $3::text, $4::bytea, $5::timestamptz, $6::timestamptz,
                     automarket.clock()
@@ -54,7 +68,7 @@ impl CredentialStore for PostgresStore {
                     refresh_expires_at = excluded.refresh_expires_at,
                     needs_reauth = false, leased_until = NULL, updated_at = excluded.updated_at
                 WHERE $7::bigint IS NULL OR c.version = $7
-                RETURNING *";
+                RETURNING ", columns!());
             let row = tx.row(sql, params).await?;
             let Some(row) = row else {
                 return Err(credential.changed().into());
@@ -77,7 +91,7 @@ impl CredentialStore for PostgresStore {
         tenant: &TenantId,
         account: AccountId,
     ) -> Result<Option<SealedCredential>> {
-        let sql = "SELECT * FROM automarket.credentials WHERE tenant = $1 AND account = $2";
+        let sql = select!("WHERE tenant = $1 AND account = $2");
         let rows = self
             .inner
             .db
@@ -87,7 +101,7 @@ impl CredentialStore for PostgresStore {
     }
 
     async fn credentials(&self, tenant: &TenantId) -> Result<Vec<SealedCredential>> {
-        let sql = "SELECT * FROM automarket.credentials WHERE tenant = $1 ORDER BY account";
+        let sql = select!("WHERE tenant = $1 ORDER BY account");
         decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, stored)
     }
 
@@ -201,9 +215,9 @@ impl CredentialStore for PostgresStore {
             Some((tenant, account)) => (tenant.as_str(), account.uuid()),
             None => ("", Uuid::nil()),
         };
-        let sql = "SELECT * FROM automarket.credentials
-            WHERE key_id <> $1 AND (tenant, account) > ($2, $3)
-            ORDER BY tenant, account LIMIT $4";
+        let sql = select!(
+            "WHERE key_id <> $1 AND (tenant, account) > ($2, $3) ORDER BY tenant, account LIMIT $4"
+        );
         let rows = self
             .inner
             .db
@@ -213,7 +227,7 @@ impl CredentialStore for PostgresStore {
     }
 
     async fn credentials_under(&self, key_id: &str, limit: usize) -> Result<Vec<SealedCredential>> {
-        let sql = "SELECT * FROM automarket.credentials WHERE key_id = $1 LIMIT $2";
+        let sql = select!("WHERE key_id = $1 LIMIT $2");
         let rows = self.inner.db.rows(sql, &[&key_id, &sql_limit(limit)]).await;
         decode(rows, stored)
     }

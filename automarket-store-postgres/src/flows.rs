@@ -42,7 +42,8 @@ impl FlowStore for PostgresStore {
 
     async fn take_flow(&self, tenant: &TenantId, id: &str) -> Result<Option<Flow>> {
         let sql = "DELETE FROM automarket.flows
-            WHERE tenant = $1 AND id = $2 AND expires_at > automarket.clock() RETURNING *";
+            WHERE tenant = $1 AND id = $2 AND expires_at > automarket.clock()
+            RETURNING tenant, id, sealed, expires_at";
         let rows = self.inner.db.rows(sql, &[&tenant.as_str(), &id]).await;
         Ok(decode(rows, flow)?.pop())
     }
@@ -50,7 +51,7 @@ impl FlowStore for PostgresStore {
     async fn flows(&self, after: Option<&(TenantId, String)>, limit: usize) -> Result<Vec<Flow>> {
         // No tenant's name is empty.
         let (tenant, id) = after.map_or(("", ""), |(tenant, id)| (tenant.as_str(), id));
-        let sql = "SELECT * FROM automarket.flows
+        let sql = "SELECT tenant, id, sealed, expires_at FROM automarket.flows
             WHERE (tenant, id) > ($1, $2) AND expires_at > automarket.clock()
             ORDER BY tenant, id LIMIT $3";
         let values: Params<'_> = &[&tenant, &id, &sql_limit(limit)];

@@ -21,8 +21,20 @@ use crate::{
 
 /// So many signals go together at the most.
 const GROUP: usize = 100;
-const LOCK: &str = "SELECT g.*, g.budget::text AS said, automarket.clock() AS now
-    FROM automarket.lock_gates($1, $2, $3) g";
+/// What a gate is read from.
+macro_rules! columns {
+    () => {
+        "g.tenant, g.account, g.name, g.closed_until, g.probing, g.failures, g.budget::text, g.updated_at,
+            automarket.clock() AS now"
+    };
+}
+
+const LOCK: &str = concat!(
+    "SELECT ",
+    columns!(),
+    "
+    FROM automarket.lock_gates($1, $2, $3) g"
+);
 const THERE: &str = "INSERT INTO automarket.gates
         (tenant, account, name, probing, failures, budget, updated_at)
     SELECT k.tenant, k.account, k.name, false, 0, 'null', automarket.clock()
@@ -33,8 +45,9 @@ const THERE: &str = "INSERT INTO automarket.gates
 macro_rules! amiss {
     ($end:literal) => {
         concat!(
-            "SELECT g.*, g.budget::text AS said, automarket.clock() AS now FROM automarket.gates g
-             WHERE g.tenant = $1 AND g.account = $2
+            "SELECT ",
+            columns!(),
+            " FROM automarket.gates g WHERE g.tenant = $1 AND g.account = $2
                 AND (g.closed_until IS NOT NULL OR g.failures > 0)",
             $end
         )
@@ -86,14 +99,20 @@ impl GateStore for PostgresStore {
     }
 
     async fn gates(&self, tenant: &TenantId) -> Result<Vec<Gate>> {
-        let sql = "SELECT *, budget::text AS said FROM automarket.gates
-            WHERE tenant = $1 ORDER BY account, name";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM automarket.gates g WHERE tenant = $1 ORDER BY account, name"
+        );
         decode(self.inner.db.rows(sql, &[&tenant.as_str()]).await, read)
     }
 
     async fn closed_gates(&self, limit: usize) -> Result<Vec<Gate>> {
-        let sql = "SELECT *, budget::text AS said FROM automarket.gates
-            WHERE closed_until > automarket.clock() ORDER BY closed_until DESC LIMIT $1";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM automarket.gates g WHERE closed_until > automarket.clock() ORDER BY closed_until DESC LIMIT $1"
+        );
         decode(self.inner.db.rows(sql, &[&sql_limit(limit)]).await, read)
     }
 }
@@ -232,7 +251,7 @@ fn read(row: &Row) -> Outcome<Gate> {
         closed_until,
         probing: row.column("probing")?,
         failures: row.long_count("failures")?,
-        budget: row.json("said")?,
+        budget: row.json("budget")?,
         updated_at: row.instant("updated_at")?,
     })
 }

@@ -34,7 +34,8 @@ impl MeasurementStore for PostgresStore {
         tenant: &TenantId,
         publication: PublicationId,
     ) -> Result<Vec<Measurement>> {
-        let sql = "SELECT *, metrics::text AS numbers FROM automarket.measurements
+        let sql =
+            "SELECT tenant, publication, as_of, source, metrics::text FROM automarket.measurements
             WHERE tenant = $1 AND publication = $2 ORDER BY as_of";
         let params: Params<'_> = &[&tenant.as_str(), &publication.uuid()];
         decode(self.inner.db.rows(sql, params).await, read)
@@ -46,7 +47,8 @@ impl MeasurementStore for PostgresStore {
         since: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<Measurement>> {
-        let sql = "SELECT *, metrics::text AS numbers FROM automarket.measurements
+        let sql =
+            "SELECT tenant, publication, as_of, source, metrics::text FROM automarket.measurements
             WHERE tenant = $1 AND as_of >= $2 ORDER BY as_of, publication LIMIT $3";
         let params: Params<'_> = &[&tenant.as_str(), &since, &sql_limit(limit)];
         decode(self.inner.db.rows(sql, params).await, read)
@@ -68,6 +70,6 @@ fn read(row: &Row) -> Outcome<Measurement> {
         publication: row.id("publication")?,
         as_of: row.instant("as_of")?,
         source: row.column::<&str>("source")?.parse()?,
-        metrics: row.json("numbers")?,
+        metrics: row.json("metrics")?,
     })
 }

@@ -13,8 +13,21 @@ use crate::{
     value::{Columns, limit as sql_limit, to_json},
 };
 
-const ONE: &str = "SELECT *, job::text AS template FROM automarket.schedules
-    WHERE tenant = $1 AND name = $2";
+/// What a schedule is read from.
+macro_rules! columns {
+    () => {
+        "tenant, name, rule, zone, job::text, paused, next_at, last_at, revision"
+    };
+}
+
+/// Schedules; the end of the query says which.
+macro_rules! select {
+    ($end:literal) => {
+        concat!("SELECT ", columns!(), " FROM automarket.schedules ", $end)
+    };
+}
+
+const ONE: &str = select!("WHERE tenant = $1 AND name = $2");
 
 #[async_trait]
 impl ScheduleStore for PostgresStore {
@@ -26,19 +39,25 @@ impl ScheduleStore for PostgresStore {
         let schedule = damaged.as_ref().unwrap_or(schedule);
         let sql = match schedule.revision {
             0 => {
-                "INSERT INTO automarket.schedules
+                concat!(
+                    "INSERT INTO automarket.schedules
                     (tenant, name, rule, zone, job, paused, next_at, revision)
                 VALUES ($1, $2, $3, $4, $5::text::json, $6, $7,
                     $8::bigint + (extract(epoch FROM automarket.clock()) * 1000000)::bigint)
                 ON CONFLICT (tenant, name) DO NOTHING
-                RETURNING *, job::text AS template"
+                RETURNING ",
+                    columns!()
+                )
             }
             _ => {
-                "UPDATE automarket.schedules
+                concat!(
+                    "UPDATE automarket.schedules
                 SET rule = $3, zone = $4, job = $5::text::json, paused = $6, next_at = $7,
                     revision = $8::bigint + 1
                 WHERE tenant = $1 AND name = $2 AND revision = $8::bigint
-                RETURNING *, job::text AS template"
+                RETURNING ",
+                    columns!()
+                )
             }
         };
         let stored = self
@@ -68,8 +87,7 @@ impl ScheduleStore for PostgresStore {
     }
 
     async fn schedules(&self, tenant: &TenantId) -> Result<Vec<Result<Schedule>>> {
-        let sql = "SELECT *, job::text AS template FROM automarket.schedules
-            WHERE tenant = $1 ORDER BY name";
+        let sql = select!("WHERE tenant = $1 ORDER BY name");
         let rows = self.inner.db.rows(sql, &[&tenant.as_str()]).await?;
         Ok(rows
             .iter()
@@ -84,8 +102,7 @@ impl ScheduleStore for PostgresStore {
     }
 
     async fn next_schedules(&self, limit: usize) -> Result<Vec<Result<Schedule>>> {
-        let sql = "SELECT *, job::text AS template FROM automarket.schedules
-            WHERE next_at IS NOT NULL ORDER BY next_at LIMIT $1";
+        let sql = select!("WHERE next_at IS NOT NULL ORDER BY next_at LIMIT $1");
         let rows = self.inner.db.rows(sql, &[&sql_limit(limit)]).await?;
         Ok(rows
             .iter()
@@ -143,7 +160,7 @@ fn read(row: &Row) -> Outcome<Schedule> {
         tenant: row.tenant()?,
         timetable: timetable.map_err(|e| unreadable_schedule(&name, e))?,
         name,
-        job: row.json("template")?,
+        job: row.json("job")?,
         paused: row.column("paused")?,
         next_at: row.column("next_at")?,
         last_at: row.column("last_at")?,

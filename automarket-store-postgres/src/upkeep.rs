@@ -44,7 +44,8 @@ impl UpkeepStore for PostgresStore {
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>> {
-        let sql = "SELECT *, kinds::text AS known FROM automarket.workers ORDER BY name";
+        let sql = "SELECT name, kinds::text, in_flight, started_at, polled_at, seen_at
+            FROM automarket.workers ORDER BY name";
         decode(self.inner.db.rows(sql, &[]).await, worker)
     }
 
@@ -219,7 +220,7 @@ async fn forget(tx: &Tx<'_>, ids: &[Uuid]) -> Outcome<()> {
 fn worker(row: &Row) -> Outcome<WorkerRecord> {
     Ok(WorkerRecord {
         name: row.column("name")?,
-        kinds: row.json("known")?,
+        kinds: row.json("kinds")?,
         in_flight: row.long_count("in_flight")?,
         started_at: row.instant("started_at")?,
         polled_at: row.instant("polled_at")?,

@@ -34,7 +34,8 @@ const PUT_SEVERAL: &str = "INSERT INTO automarket.queue
         unnest($1::uuid[], $7::text[]) WITH ORDINALITY AS g (id, payload, n)";
 const PUT_ALIKE: &str = "SELECT automarket.put_alike($1, $2, $3, $4, $5, $6, $7, $8, $9) AS line";
 const PUT_NEW: &str = "SELECT automarket.put_new($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-const PUT: &str = "SELECT * FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
+const PUT: &str =
+    "SELECT n, job, is_new FROM automarket.put_bounded($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// So many jobs share an insert at the most, so that the first does not wait for ever.
 const GROUP: usize = 1_000;

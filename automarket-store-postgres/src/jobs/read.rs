@@ -21,7 +21,8 @@ use crate::{
 macro_rules! select {
     ($end:literal) => {
         concat!(
-            "SELECT j.*, j.payload::text AS payload_text, j.result::text AS result_text,
+            "SELECT j.id, j.tenant, j.kind, j.payload::text, j.leased, j.state, j.run_at, j.priority, j.attempts,
+                j.crashes, j.max_attempts, j.unique_key, j.fence, j.result::text, j.created_at, j.finished_at,
                 automarket.failures_of(j.id) AS failures
             FROM automarket.jobs j ",
             $end
@@ -52,12 +53,12 @@ pub(super) fn job(row: &Row) -> Outcome<Job> {
     let leased: Option<bool> = row.column("leased")?;
     let ended: Option<&str> = row.column("state")?;
     let finished_at: Option<DateTime<Utc>> = row.column("finished_at")?;
-    let result: Option<&str> = row.column("result_text")?;
+    let result: Option<&str> = row.column("result")?;
     Ok(Job {
         id: row.id("id")?,
         tenant: row.tenant()?,
         kind: row.column("kind")?,
-        payload: payload(row.column("payload_text")?),
+        payload: payload(row.column("payload")?),
         state: job_state(leased, ended)?,
         run_at: row.instant("run_at")?,
         priority: row.column("priority")?,
