@@ -8,12 +8,19 @@ use std::{
 
 use automarket_core::{Error, Result, Retry};
 use deadpool_postgres::{GenericClient, Object, Pool, Transaction};
-use tokio::{sync::Mutex, time::timeout};
-use tokio_postgres::{Row, error::SqlState, types::ToSql};
+use tokio::{
+    sync::{Mutex, Notify, futures::Notified},
+    time::timeout,
+};
+use tokio_postgres::{
+    Row,
+    error::{DbError, SqlState},
+    types::ToSql,
+};
 
 use crate::{
     connect::WAIT,
-    error::{Fault, Outcome, no_connection},
+    error::{Fault, Outcome, is_stale, no_connection},
     lent::{Left, Lent},
 };
 
@@ -33,6 +40,7 @@ pub(crate) struct Database {
     glances: Glances,
     /// Connections that were made before are not used again.
     trusted_from: StdMutex<Option<Instant>>,
+    distrusted: Notify,
 }
 
 /// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
@@ -53,6 +61,7 @@ impl Database {
                 now: Mutex::default(),
             },
             trusted_from: StdMutex::default(),
+            distrusted: Notify::new(),
         }
     }
 
@@ -99,9 +108,16 @@ impl Database {
     }
 
     /// From now on only connections are used that are made from now on: an old primary stays read-only, and what
-    /// is connected to it stays connected, though the name of the server is another's by now.
-    pub(crate) fn distrust(&self) {
+    /// is connected to it stays connected, though the name of the server is another's by now. And what was prepared before
+    /// a table changed stays as it was.
+    fn distrust(&self) {
         *self.trusted_from() = Some(Instant::now());
+        self.distrusted.notify_waiters();
+    }
+
+    /// Ends when connections that were made before this call are not used again.
+    pub(crate) fn distrusted(&self) -> Notified<'_> {
+        self.distrusted.notified()
     }
 
     fn trusts(&self, client: &Object) -> bool {
@@ -224,7 +240,10 @@ async fn execute(
 
 fn noted<T>(db: &Database, done: Result<T, tokio_postgres::Error>) -> Outcome<T> {
     done.map_err(|error| {
-        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+        let distrusts = |refused: &DbError| {
+            refused.code() == &SqlState::READ_ONLY_SQL_TRANSACTION || is_stale(refused)
+        };
+        if error.as_db_error().is_some_and(distrusts) {
             db.distrust();
         }
         error.into()

@@ -1,6 +1,6 @@
 //! What PostgreSQL says, in core's words.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, io};
 
 use automarket_core::{
     Error, ErrorKind, JobId, Retry,
@@ -10,7 +10,7 @@ use automarket_core::{
     },
 };
 use deadpool_postgres::PoolError;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// What `automarket.put_jobs` raises when another tenant's job has an id; which one stands in the detail.
 pub(crate) const ID_TAKEN: &str = "AM001";
@@ -27,6 +27,9 @@ pub(crate) const ACCOUNTS: &str = "accounts";
 pub(crate) const PRIVILEGE: &str = "postgres.privilege";
 pub(crate) const GRANT: &str = "open the store once as the schema's owner, and grant the role what the crate's README \
     lists under `Rights`";
+
+/// The rule of a statement that cannot run as it was prepared.
+pub(crate) const PREPARED: &str = "postgres.prepared";
 
 /// The unique index that keeps a posting slot for one publication.
 pub(crate) const SLOT_TAKEN: &str = "publications_slot";
@@ -159,11 +162,9 @@ fn is_end_of_connection(code: &SqlState) -> bool {
 }
 
 fn classify(error: tokio_postgres::Error) -> Error {
-    let words = match error.code() {
-        Some(code) => by_code(code),
-        None if caused_by::<rustls::Error>(&error) => no_tls(),
-        None if error.is_closed() || caused_by::<std::io::Error>(&error) => connection(),
-        None => by_words(&error.to_string()),
+    let words = match error.as_db_error() {
+        Some(refused) => by_answer(refused),
+        None => by_cause(&error),
     };
     let refused = error
         .as_db_error()
@@ -171,20 +172,91 @@ fn classify(error: tokio_postgres::Error) -> Error {
     said(words, refused.as_deref(), error)
 }
 
-fn no_tls() -> Words {
+fn by_answer(refused: &DbError) -> Words {
+    if is_stale(refused) {
+        return (
+            ErrorKind::Storage,
+            "a statement was prepared before its table changed",
+            PREPARED,
+            None,
+        );
+    }
+    if refused.code() == &SqlState::PROTOCOL_VIOLATION
+        && refused.message().contains("startup parameter")
+    {
+        return url(
+            "the pooler does not take these options of the URL",
+            "take options out of the URL, and set them by ALTER ROLE .. SET",
+        );
+    }
+    by_code(refused.code())
+}
+
+/// Whether a statement answers otherwise than when it was prepared. The code alone has other meanings.
+pub(crate) fn is_stale(refused: &DbError) -> bool {
+    refused.code() == &SqlState::FEATURE_NOT_SUPPORTED
+        && refused.routine() == Some("RevalidateCachedQuery")
+}
+
+/// What the driver found before it spoke to the database, or of its own accord.
+fn by_cause(error: &tokio_postgres::Error) -> Words {
+    if let Some(refused) = cause::<rustls::Error>(error) {
+        return no_tls(tls_remedy(refused));
+    }
+    match cause::<io::Error>(error) {
+        // The driver's own, where a server takes no writes.
+        Some(io) if io.kind() == io::ErrorKind::PermissionDenied && io.get_ref().is_some() => {
+            by_code(&SqlState::READ_ONLY_SQL_TRANSACTION)
+        }
+        Some(_) => connection(),
+        None if error.is_closed() => connection(),
+        None => {
+            let inside = error.source().map(ToString::to_string);
+            by_words(&error.to_string(), &inside.unwrap_or_default())
+        }
+    }
+}
+
+fn no_tls(remedy: Option<&'static str>) -> Words {
     (
         ErrorKind::Config,
         "no TLS connection to the database that can be trusted",
         "postgres.tls",
-        Some("hand the builder the server's root certificate, or set sslmode=disable in the URL"),
+        remedy,
     )
 }
 
-/// What the driver found before it spoke to the database, or of its own accord: it shows its sort in words alone.
-fn by_words(said: &str) -> Words {
+fn tls_remedy(refused: &rustls::Error) -> Option<&'static str> {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
+    };
+    let rustls::Error::InvalidCertificate(why) = refused else {
+        return None;
+    };
+    Some(match why {
+        Expired | ExpiredContext { .. } => "renew the server's certificate",
+        NotValidForName | NotValidForNameContext { .. } => {
+            "connect by a name that is in the server's certificate"
+        }
+        _ => "hand the builder the root certificate of the server's",
+    })
+}
+
+fn url(message: &'static str, remedy: &'static str) -> Words {
+    (ErrorKind::Config, message, "postgres.url", Some(remedy))
+}
+
+/// What shows its sort in words alone.
+fn by_words(said: &str, inside: &str) -> Words {
     let begins = |with: &str| said.starts_with(with);
     if begins("error performing TLS handshake") {
-        no_tls()
+        let without = inside.contains("does not support TLS");
+        no_tls(without.then_some("let the server speak TLS, or set sslmode=disable in the URL"))
+    } else if inside.contains("channel binding") {
+        url(
+            "the driver cannot bind the login to the TLS connection",
+            "take channel_binding=require out of the URL; with sslmode=require the certificate is verified anyway",
+        )
     } else if begins("authentication error") || begins("invalid configuration") {
         by_code(&SqlState::INVALID_PASSWORD)
     } else if said.contains("connect") || begins("timeout") {
@@ -256,7 +328,7 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
         "26000" | "42P05" => (
             Storage,
             "the database does not know a statement that was prepared",
-            "postgres.prepared",
+            PREPARED,
             Some("let the pooler keep prepared statements: PgBouncer's max_prepared_statements"),
         ),
         "42501" => (Config, "the role may not do this", PRIVILEGE, Some(GRANT)),
@@ -302,17 +374,18 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
     }
 }
 
-fn caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(cause) = next {
-        let io = cause.downcast_ref::<std::io::Error>();
-        let inside = io.and_then(std::io::Error::get_ref);
-        if cause.is::<E>() || inside.is_some_and(|inner| inner.is::<E>()) {
-            return true;
+        let io = cause.downcast_ref::<io::Error>();
+        let inside = io.and_then(io::Error::get_ref);
+        let found = cause.downcast_ref::<E>();
+        if let Some(found) = found.or_else(|| inside.and_then(|inner| inner.downcast_ref::<E>())) {
+            return Some(found);
         }
         next = cause.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -343,5 +416,22 @@ mod tests {
         ] {
             assert_eq!(by_code(&SqlState::from_code(code)).0, kind, "{code}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_refused_is_told_with_what_helps() {
+        use rustls::{CertificateError, Error};
+        for (why, words) in [
+            (CertificateError::Expired, "renew"),
+            (CertificateError::NotValidForName, "name"),
+            (CertificateError::UnknownIssuer, "hand the builder"),
+        ] {
+            let inside = Error::InvalidCertificate(why);
+            let io = io::Error::new(io::ErrorKind::InvalidData, inside);
+            let found = cause::<Error>(&io).and_then(tls_remedy).unwrap();
+            assert!(found.contains(words), "{found}");
+            assert!(!found.contains("disable"), "{found}");
+        }
+        assert_eq!(tls_remedy(&Error::DecryptError), None);
     }
 }

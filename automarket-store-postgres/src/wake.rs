@@ -27,6 +27,7 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) struct Bell {
     rope: mpsc::Sender<()>,
     heard: Arc<Notify>,
+    db: Arc<Database>,
     server: Server,
     channel: String,
     listener: OnceLock<AbortHandle>,
@@ -37,18 +38,20 @@ impl Bell {
     pub(crate) fn hang(server: Server, db: Arc<Database>) -> Self {
         let (rope, mut pulled) = mpsc::channel(1);
         let channel = db.schema.clone();
+        let rung = db.clone();
         tokio::spawn(async move {
             // Nothing hangs on a word that survives a crash, so its commit does not wait for the disk.
             let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
             while pulled.recv().await.is_some() {
                 // One that fails is nobody's error: workers look from time to time.
-                let _ = db.rows(sql, &[&db.schema]).await;
+                let _ = rung.rows(sql, &[&rung.schema]).await;
                 sleep(GAP).await;
             }
         });
         Self {
             rope,
             heard: Arc::default(),
+            db,
             server,
             channel,
             listener: OnceLock::new(),
@@ -66,6 +69,7 @@ impl Bell {
         if let Ok(runtime) = Handle::try_current() {
             self.listener.get_or_init(|| {
                 let listening = listen(
+                    self.db.clone(),
                     self.server.clone(),
                     self.channel.clone(),
                     self.heard.clone(),
@@ -86,14 +90,19 @@ impl Drop for Bell {
 }
 
 /// Listens for ever, on a new connection whenever one is lost.
-async fn listen(server: Server, channel: String, heard: Arc<Notify>) {
+async fn listen(db: Arc<Database>, server: Server, channel: String, heard: Arc<Notify>) {
     let mut pause = AGAIN;
     loop {
+        let distrusted = db.distrusted();
         if let Ok(Ok(listening)) = timeout(START, server.listen(&channel)).await {
             pause = AGAIN;
             // What was said before it listened is not said again.
             heard.notify_waiters();
-            listening.each(|| heard.notify_waiters()).await;
+            tokio::select! {
+                () = listening.each(|| heard.notify_waiters()) => {}
+                // Nobody speaks any more where no other connection goes.
+                () = distrusted => {}
+            }
         }
         sleep(pause).await;
         pause = LONGEST.min(pause * 2);

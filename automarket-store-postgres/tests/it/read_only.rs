@@ -36,7 +36,7 @@ async fn a_moment_of_read_only_or_of_a_refused_login_loses_no_verdict() {
     let Some(url) = database(&admin, cluster.url(), "for_a_moment").await else {
         return;
     };
-    let store = PostgresStore::connect(url).await.unwrap();
+    let store = PostgresStore::connect(&url).await.unwrap();
     let jobs = [job(), job()];
     store.enqueue(&jobs).await.unwrap();
     let leases = store.claim(&Claim::new("worker", 2)).await.unwrap();
@@ -45,6 +45,13 @@ async fn a_moment_of_read_only_or_of_a_refused_login_loses_no_verdict() {
     let sql = "ALTER DATABASE for_a_moment SET default_transaction_read_only = on";
     admin.batch_execute(sql).await.unwrap();
     end_sessions(&admin, "for_a_moment").await;
+    let refused = PostgresStore::connect(&url).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.rule()),
+        (ErrorKind::Storage, Some("postgres.readonly")),
+        "{}",
+        refused.report()
+    );
     for _ in 0..20 {
         let error = store.settle(&verdict(0)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report());

@@ -25,9 +25,24 @@ async fn server(answer: &'static [u8]) -> String {
 #[tokio::test]
 async fn what_the_url_lacks_is_a_matter_of_configuration() {
     let asks_for_a_password = b"R\x00\x00\x00\x08\x00\x00\x00\x03";
-    for (answer, options, rule) in [
-        (&asks_for_a_password[..], "", "postgres.login"),
-        (b"N", "?sslmode=require", "postgres.tls"),
+    let lets_in = b"R\x00\x00\x00\x08\x00\x00\x00\x00";
+    let of_a_pooler =
+        b"E\x00\x00\x00\x3bSFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+    for (answer, options, rule, remedy) in [
+        (&asks_for_a_password[..], "", "postgres.login", ""),
+        (b"N", "?sslmode=require", "postgres.tls", "sslmode=disable"),
+        (
+            lets_in,
+            "?channel_binding=require",
+            "postgres.url",
+            "channel_binding=require",
+        ),
+        (
+            of_a_pooler,
+            "?options=-c%20work_mem=64MB",
+            "postgres.url",
+            "ALTER ROLE",
+        ),
     ] {
         let url = server(answer).await + options;
         let refused = PostgresStore::connect(url).await.unwrap_err();
@@ -37,5 +52,7 @@ async fn what_the_url_lacks_is_a_matter_of_configuration() {
             "{}",
             refused.report()
         );
+        let said = refused.remedy().unwrap_or_default();
+        assert!(said.contains(remedy), "{said}");
     }
 }

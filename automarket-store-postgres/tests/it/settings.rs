@@ -1,9 +1,13 @@
-//! What a database, a role or a server may be set to, and what it may turn out to be.
+//! What a database, a role, a server or a pooler may be set to, and what it may turn out to be.
 
-use automarket_core::store::JobStore;
+use automarket_core::{
+    AccountId, ErrorKind, Platform, Retry,
+    chrono::DateTime,
+    store::{Account, AccountStore, JobStore},
+};
 use automarket_store_postgres::{PostgresStore, testing::Cluster};
 
-use crate::{acme, client, job};
+use crate::{acme, client, cluster, job};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_outlives_the_server_whatever_it_is_set_to() {
@@ -29,4 +33,51 @@ async fn what_was_acknowledged_outlives_the_server_whatever_it_is_set_to() {
     cluster.start_again().await.unwrap();
     let store = PostgresStore::connect(cluster.url()).await.unwrap();
     assert!(store.job(&acme(), new.id).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_changes_under_a_running_process_ends_no_work() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let store = &test.store;
+    let id = AccountId::new();
+    let account = Account {
+        id,
+        tenant: acme(),
+        platform: Platform::from_static("x"),
+        network: Platform::from_static("x"),
+        remote_id: "1".into(),
+        name: "Ada".into(),
+        settings: serde_json::json!({}),
+        created_at: DateTime::UNIX_EPOCH,
+    };
+    store.put_account(&account).await.unwrap();
+    // The statements of both are prepared.
+    store.account(&acme(), id).await.unwrap();
+    store.accounts(&acme()).await.unwrap();
+    // As a later version's migration might.
+    test.run("ALTER TABLE automarket.accounts ADD COLUMN region text")
+        .await
+        .unwrap();
+    assert!(store.account(&acme(), id).await.unwrap().is_some());
+    assert_eq!(store.accounts(&acme()).await.unwrap().len(), 1);
+    test.run("ALTER TABLE automarket.accounts ALTER COLUMN name TYPE varchar(500)")
+        .await
+        .unwrap();
+    let stale = store.account(&acme(), id).await.unwrap_err();
+    assert_eq!(
+        (stale.kind(), stale.retry(), stale.rule()),
+        (
+            ErrorKind::Storage,
+            Retry::After(None),
+            Some("postgres.prepared")
+        ),
+        "{}",
+        stale.report()
+    );
+    assert!(store.account(&acme(), id).await.unwrap().is_some());
+    assert_eq!(store.accounts(&acme()).await.unwrap().len(), 1);
+    test.remove().await.unwrap();
 }

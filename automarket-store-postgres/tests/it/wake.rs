@@ -110,3 +110,25 @@ async fn a_listener_that_is_lost_comes_back() {
     }
     test.remove().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_to_a_server_that_turned_read_only() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    comes(test.store.woken()).await;
+    let again = test.store.woken();
+    let read_only = || async {
+        let sql = "SET default_transaction_read_only = on";
+        test.run(sql).await.unwrap();
+        test.store.enqueue(&[job()]).await
+    };
+    // Some connection of the pool's.
+    while read_only().await.is_ok() {}
+    comes(again).await;
+    // Of the store's own some are read-only.
+    let admin = client(cluster.url()).await;
+    let drop = format!("DROP SCHEMA {} CASCADE", test.schema());
+    admin.batch_execute(&drop).await.unwrap();
+}
