@@ -89,6 +89,11 @@ impl Database {
         Ok(now.insert(Arc::new(new)).clone())
     }
 
+    /// One connection of each pool's.
+    pub(crate) async fn two_connections(&self) -> Outcome<(Object, Object)> {
+        Ok((self.pool.get().await?, self.glances.pool.get().await?))
+    }
+
     /// A connection; each statement on it is a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Connection<'_>> {
         Ok(Connection {

@@ -18,6 +18,7 @@ mod jobs;
 mod lent;
 mod measurements;
 mod migrations;
+mod opening;
 mod posts;
 mod publications;
 mod schedules;

@@ -6,13 +6,11 @@ use crate::{
     changes::Changes,
     connect::Server,
     db::{Database, SCHEMA},
-    error::Outcome,
     gates::Gates,
     heart::Heart,
     jobs::{Claims, Settler, Steps, Writer},
-    migrations,
+    migrations, opening,
     posts::Posts,
-    value::{Columns as _, damaged},
     wake::Bell,
 };
 
@@ -105,7 +103,8 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// `Config` when the URL, the schema's name or the certificates cannot be used, the server refuses the
     /// login, the role lacks a right (`postgres.privilege`), something of somebody else's in the schema has a name of
-    /// ours (`postgres.schema`), transactions are not `read committed` by default, the schema is newer than this
+    /// ours (`postgres.schema`), transactions are not `read committed` by default, the database's encoding is not UTF-8, a pooler mixes up
+    /// prepared statements, the schema is newer than this
     /// version of the crate, or a migration that ran is not the one this version knows. `Storage` when the server
     /// is away or full, or takes no writes.
     pub async fn build(self) -> Result<PostgresStore> {
@@ -128,7 +127,7 @@ impl PostgresStoreBuilder {
         let heart = Heart::new(Database::new(pool(1)?, pool(1)?, self.schema.clone()));
         let db = Arc::new(Database::new(pool(size)?, pool(GLANCING)?, self.schema));
         let opened = async {
-            check(&db).await?;
+            opening::check(&db).await?;
             migrations::run(&db).await
         };
         let opened = opened.await.map_err(Error::from);
@@ -151,35 +150,6 @@ impl PostgresStoreBuilder {
             }),
         })
     }
-}
-
-/// What would go wrong later, and not be seen.
-async fn check(db: &Database) -> Outcome<()> {
-    let sql = "SELECT current_setting('default_transaction_isolation') AS isolation,
-        starts_with($1, 'pg_') OR EXISTS (
-            SELECT FROM pg_get_keywords() WHERE word = $1 AND catcode IN ('R', 'T')) AS reserved";
-    let row = db.row(sql, &[&db.schema]).await?;
-    let row = row.ok_or_else(|| damaged("the settings"))?;
-    if row.column("reserved")? {
-        let message = format!(
-            "{} is no name for a schema: PostgreSQL reserves it",
-            db.schema
-        );
-        Err(Error::new(ErrorKind::Config, message).with_rule("postgres.schema"))?;
-    }
-    let isolation: &str = row.column("isolation")?;
-    if isolation != "read committed" {
-        let message = format!(
-            "transactions of this role are {isolation} by default: ours need read committed"
-        );
-        Err(Error::new(ErrorKind::Config, message)
-            .with_rule("postgres.isolation")
-            .with_remedy(
-                "set default_transaction_isolation of the role, or in the URL: \
-                 options=-c default_transaction_isolation=read\\ committed",
-            ))?;
-    }
-    Ok(())
 }
 
 impl fmt::Debug for PostgresStoreBuilder {

@@ -19,6 +19,7 @@ mod late;
 mod left;
 mod numbers;
 mod planned;
+mod pooler;
 mod publishing;
 mod read_only;
 mod refused;

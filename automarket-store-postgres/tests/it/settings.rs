@@ -1,13 +1,22 @@
 //! What a database, a role, a server or a pooler may be set to, and what it may turn out to be.
 
 use automarket_core::{
-    AccountId, ErrorKind, Platform, Retry,
+    AccountId, Error, ErrorKind, Platform, Retry,
     chrono::DateTime,
     store::{Account, AccountStore, JobStore},
 };
 use automarket_store_postgres::{PostgresStore, testing::Cluster};
+use tokio_postgres::Client;
 
 use crate::{acme, client, cluster, job};
+
+/// A database of its own and where it is; `None` when the server's URL does not end in a database that we know.
+async fn database(admin: &Client, url: &str, name: &str, more: &str) -> Option<String> {
+    let own = url.strip_suffix("/postgres")?;
+    let sql = format!("CREATE DATABASE {name} {more}");
+    admin.batch_execute(&sql).await.unwrap();
+    Some(format!("{own}/{name}"))
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_outlives_the_server_whatever_it_is_set_to() {
@@ -33,6 +42,31 @@ async fn what_was_acknowledged_outlives_the_server_whatever_it_is_set_to() {
     cluster.start_again().await.unwrap();
     let store = PostgresStore::connect(cluster.url()).await.unwrap();
     assert!(store.job(&acme(), new.id).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_hold_every_character_is_refused() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let admin = client(cluster.url()).await;
+    for (encoding, rule) in [("LATIN1", Some("postgres.encoding")), ("SQL_ASCII", None)] {
+        let name = format!("in_{}", encoding.to_lowercase());
+        let more = format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        let Some(url) = database(&admin, cluster.url(), &name, &more).await else {
+            return;
+        };
+        let opened = PostgresStore::connect(url).await;
+        assert_eq!(opened.as_ref().err().and_then(Error::rule), rule);
+        if let Err(refused) = opened {
+            assert_eq!(
+                (refused.kind(), refused.retry()),
+                (ErrorKind::Config, Retry::Never)
+            );
+        }
+        let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+        admin.batch_execute(&sql).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
