@@ -1,6 +1,6 @@
 //! Connections: TLS, the pool, and one that listens.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use automarket_core::{Error, ErrorKind, Result};
 use deadpool_postgres::{
@@ -172,7 +172,7 @@ fn read(url: &str) -> Result<Config> {
         let error = Error::new(ErrorKind::Config, message).with_rule("postgres.url");
         error.with_remedy(remedy)
     };
-    let config: Config = (before + &options).parse().map_err(|error: tokio_postgres::Error| {
+    let mut config: Config = (before + &options).parse().map_err(|error: tokio_postgres::Error| {
         wrong(
             "the PostgreSQL URL cannot be read",
             "take out options that tokio-postgres does not know; of sslmode it takes disable, prefer, require, \
@@ -185,6 +185,12 @@ fn read(url: &str) -> Result<Config> {
             "the PostgreSQL URL names no host",
             "write it as postgres://user:password@host/database",
         ));
+    }
+    if config.get_hosts().is_empty() {
+        // What a certificate is to be for.
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(address.to_string());
+        }
     }
     Ok(config)
 }
@@ -199,7 +205,11 @@ fn wants_tls(config: &Config) -> bool {
     };
     match config.get_ssl_mode() {
         SslMode::Disable => false,
-        SslMode::Prefer => !config.get_hosts().iter().all(on_this_machine),
+        SslMode::Prefer => match config.get_hostaddrs() {
+            [] => !config.get_hosts().iter().all(on_this_machine),
+            // Where it connects to, whatever the hosts are called.
+            addresses => !addresses.iter().all(IpAddr::is_loopback),
+        },
         _ => true,
     }
 }
@@ -249,9 +259,21 @@ mod tests {
             ("host=localhost user=u sslmode=verify-full", true),
             ("host=/tmp user=u", false),
             ("host=localhost,db.example user=u", true),
+            ("hostaddr=192.0.2.2 user=u", true),
+            ("host=localhost hostaddr=192.0.2.2 user=u", true),
+            ("host=db.example hostaddr=127.0.0.1 user=u", false),
+            ("hostaddr=192.0.2.2 user=u sslmode=disable", false),
         ] {
             assert_eq!(wants_tls(&read(url).unwrap()), wanted, "{url}");
         }
+    }
+
+    #[test]
+    fn an_address_alone_is_the_name_of_its_certificate() {
+        let config = read("hostaddr=192.0.2.2 user=u").unwrap();
+        assert_eq!(config.get_hosts(), [Host::Tcp("192.0.2.2".to_owned())]);
+        let config = read("host=db.example hostaddr=192.0.2.2 user=u").unwrap();
+        assert_eq!(config.get_hosts(), [Host::Tcp("db.example".to_owned())]);
     }
 
     #[test]
