@@ -1,13 +1,16 @@
 //! Our own schema and the ledger of what made it.
 
 use automarket_core::{Error, ErrorKind, store::rows::pending};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::{Row, error::SqlState};
 
 use crate::{
     db::{Database, STANDS_STILL, in_schema},
     error::{Fault, GRANT, Outcome, PRIVILEGE},
     value::Columns as _,
 };
+
+/// Behind a migration that waits for a table wait all who want it next: better that the store is opened once more.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
 
 /// Every migration, in order. A file that was released never changes.
 const MIGRATIONS: [&str; 24] = [
@@ -85,14 +88,15 @@ fn or_theirs(fault: Fault, schema: &str) -> Fault {
         SqlState::UNDEFINED_COLUMN,
     ];
     match error.as_db_error() {
-        Some(said) if theirs.contains(said.code()) => {
-            let said = said.message();
-            let message = format!("the schema {schema} holds what is not ours: {said}");
-            let error = Error::new(ErrorKind::Config, message).with_rule("postgres.schema");
-            Fault::Ours(error.with_remedy("name a schema that is the store's alone"))
-        }
+        Some(said) if theirs.contains(said.code()) => Fault::Ours(not_ours(schema, said.message())),
         _ => fault,
     }
+}
+
+fn not_ours(schema: &str, said: &str) -> Error {
+    let message = format!("the schema {schema} holds what is not ours: {said}");
+    let error = Error::new(ErrorKind::Config, message).with_rule("postgres.schema");
+    error.with_remedy("name a schema that is the store's alone")
 }
 
 /// Who does not own the schema may lack a right that only some calls need: that is said now.
@@ -157,9 +161,13 @@ async fn bring_up(db: &Database) -> Outcome<()> {
     let applied = tx
         .query(&format!("SELECT number, checksum FROM {ledger}"), &[])
         .await?;
-    let applied: Vec<(i32, String)> = applied.iter().map(|r| (r.get(0), r.get(1))).collect();
+    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let applied: Result<Vec<(i32, String)>, tokio_postgres::Error> =
+        applied.iter().map(read).collect();
+    let applied = applied.map_err(|error| not_ours(&db.schema, &error.to_string()))?;
     for (number, sql, checksum) in pending("postgres", &MIGRATIONS, &applied)? {
-        tx.batch_execute(&in_schema(&db.schema, sql)).await?;
+        let sql = in_schema(&db.schema, sql);
+        tx.batch_execute(&format!("{PATIENCE}; {sql}")).await?;
         let record = format!("INSERT INTO {ledger} (number, checksum) VALUES ($1, $2)");
         tx.execute(&record, &[&number, &checksum]).await?;
     }

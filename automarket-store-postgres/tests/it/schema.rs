@@ -1,11 +1,14 @@
 //! The schema: ours alone, made once, never older than the binary's.
 
+use std::time::Duration;
+
 use automarket_core::{
-    ErrorKind, Result, Timetable,
+    ErrorKind, Result, Retry, Timetable,
     chrono::DateTime,
     store::{Claim, Enqueued, JobState, JobStore, Schedule, ScheduleStore, UpkeepStore},
 };
 use automarket_store_postgres::PostgresStore;
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use crate::{acme, client, cluster, job};
@@ -220,7 +223,12 @@ async fn a_schema_with_tables_of_the_hosts_that_have_our_names_is_refused() {
         return;
     };
     let host = client(cluster.url()).await;
-    for table in ["events (id int)", "migrations (version text)"] {
+    for table in [
+        "events (id int)",
+        "migrations (version text)",
+        "migrations (number bigint, checksum text); INSERT INTO taken.migrations VALUES (1, 'host')",
+        "migrations (number int, checksum text); INSERT INTO taken.migrations VALUES (1, NULL)",
+    ] {
         let make = format!("CREATE SCHEMA taken; CREATE TABLE taken.{table}");
         host.batch_execute(&make).await.unwrap();
         let taken = open(cluster.url(), "taken").await.unwrap_err();
@@ -418,4 +426,35 @@ async fn jobs_of_every_version_stand_in_line_after_the_upgrade() {
         let drop = format!("DROP SCHEMA {schema} CASCADE");
         host.batch_execute(&drop).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_a_host_keeps_waiting_is_given_up_and_keeps_nobody_waiting() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let mut host = client(cluster.url()).await;
+    old(&host, "held_up", &MIGRATIONS[..10]).await;
+    let tx = host.transaction().await.unwrap();
+    tx.batch_execute("SELECT FROM held_up.jobs, held_up.ended")
+        .await
+        .unwrap();
+    // The deadline only ends a test that fails.
+    let opened = timeout(Duration::from_secs(60), open(cluster.url(), "held_up")).await;
+    let refused = opened.expect("an end").unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.retry(), refused.rule()),
+        (
+            ErrorKind::Storage,
+            Retry::After(None),
+            Some("postgres.timeout")
+        ),
+        "{}",
+        refused.report()
+    );
+    tx.rollback().await.unwrap();
+    open(cluster.url(), "held_up").await.unwrap();
+    host.batch_execute("DROP SCHEMA held_up CASCADE")
+        .await
+        .unwrap();
 }
