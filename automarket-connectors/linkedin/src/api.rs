@@ -130,10 +130,10 @@ impl Api<'_> {
         self.get("posts.get", &path)
     }
 
-    /// A page of an author's posts, the newest first.
+    /// A page of an author's posts, the newest first. Only as their author are those listed that are not public (yet).
     pub(crate) fn posts(&self, author: &Author, start: usize) -> Result<Call> {
         let path = format!(
-            "/rest/posts?q=author&author={}&count={PAGE}&start={start}&sortBy=CREATED",
+            "/rest/posts?q=author&author={}&count={PAGE}&start={start}&sortBy=CREATED&viewContext=AUTHOR",
             segment(author.urn())?
         );
         self.finder("posts.find", &path)

@@ -138,6 +138,7 @@ impl LinkedIn {
             commentary: &said.commentary,
             content: attached.as_ref(),
             unknown_files: !content.media.is_empty(),
+            draft: intent.post.delivery == Delivery::Draft,
         };
         let post = match find_post(cx, &api, &author, sent, intent.at).await {
             Err(error) if error.kind() == ErrorKind::Forbidden => {

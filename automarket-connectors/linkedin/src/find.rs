@@ -50,9 +50,12 @@ pub(crate) struct Sent<'a> {
     pub(crate) content: Option<&'a Value>,
     /// Whether it has files whose URNs are not known.
     pub(crate) unknown_files: bool,
+    /// Whether it was to be a draft.
+    pub(crate) draft: bool,
 }
 
-/// The author's post that was sent, and begun at this instant, public or to be so: one that LinkedIn failed is nowhere.
+/// The author's post that was sent, and begun at this instant: a draft, or what is public or to be so. One that LinkedIn
+/// failed is nowhere.
 ///
 /// # Errors
 /// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
@@ -81,7 +84,8 @@ pub(crate) async fn find_post(
         let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
         let last = posts.len() < PAGE || newest_first && posts.last().is_some_and(old);
         for post in posts {
-            if post.reshare_context.is_some() || old(&post) || post.has_failed() {
+            let other = post.reshare_context.is_some() || post.is_draft() != sent.draft;
+            if other || old(&post) || post.has_failed() {
                 continue;
             }
             let said = plain(&post.commentary);

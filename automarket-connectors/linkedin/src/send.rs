@@ -72,6 +72,7 @@ impl Posting<'_> {
             commentary: self.commentary,
             content: self.content,
             unknown_files: false,
+            draft: self.draft,
         }
     }
 
@@ -130,6 +131,9 @@ impl Posting<'_> {
         match ask::<Post>(self.cx, self.api.post(&urn)?).await {
             // Ours, or a failed one before it: what else there is LinkedIn does not say.
             Ok(post) if post.has_failed() => Err(cannot_tell(&format!("{FAILED} {urn}"))),
+            Ok(post) if post.is_draft() != self.draft => {
+                Err(cannot_tell(&format!("{OTHER_SORT} {urn}")))
+            }
             Ok(post) => {
                 self.is_ours(self.sent().fits(&post), post.made(), duplicate)
                     .await
@@ -208,6 +212,9 @@ const OLDER: &str = "LinkedIn says that it repeats a post that looks older: look
 /// Why a post that LinkedIn failed is not taken for the lost one.
 const FAILED: &str = "LinkedIn says that it repeats a post that it could not publish: look on the page, delete that one, then publish again or leave it:";
 
+/// Why a draft is not taken for the lost post, nor a post for the lost draft.
+const OTHER_SORT: &str = "LinkedIn says that it repeats what is no draft where this is one, or one where this is none: look on the page, then publish again or leave it:";
+
 /// Why a first comment is not placed yet.
 const PROCESSED: &str = "LinkedIn is still processing the post; its first comment waits";
 
@@ -215,8 +222,8 @@ const PROCESSED: &str = "LinkedIn is still processing the post; its first commen
 pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \
      then publish again or leave it";
 
-/// Why a draft cannot be looked up.
-pub(crate) const UNLISTED_DRAFT: &str = "whether LinkedIn lists drafts is not known: look at the page's drafts, then send it again or leave it";
+/// Why a draft that is not listed may be there.
+pub(crate) const UNLISTED_DRAFT: &str = "whether LinkedIn lists every draft is not known: look at the page's drafts, then send it again or leave it";
 
 /// The sending of the first comment.
 pub(crate) struct Commenting<'a> {

@@ -112,6 +112,10 @@ impl Post {
         self.lifecycle_state == "PUBLISHED"
     }
 
+    pub(crate) fn is_draft(&self) -> bool {
+        self.lifecycle_state == "DRAFT"
+    }
+
     /// Whether LinkedIn took it and goes on with its media.
     pub(crate) fn is_processed(&self) -> bool {
         self.lifecycle_state == "PUBLISH_REQUESTED"

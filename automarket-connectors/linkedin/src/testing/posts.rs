@@ -236,7 +236,10 @@ pub(super) fn list(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     state.hidden = state.hidden.saturating_sub(1);
     let own = state.posts.iter().rev();
     let listed_by = |post: &Post| (call.now - post.at).num_seconds() >= state.unlisted;
-    let own = own.filter(|post| post.author == author && !hidden && !post.draft && listed_by(post));
+    // Readers, as whom it lists where nobody says otherwise, see what is public; authors all of theirs.
+    let as_author = call.one("viewContext") == "AUTHOR";
+    let shown = |post: &Post| as_author || post.lifecycle() == "PUBLISHED";
+    let own = own.filter(|post| post.author == author && !hidden && listed_by(post) && shown(post));
     let page: Vec<Value> = own.skip(start).take(count).map(listed).collect();
     let paging = json!({"start": start, "count": count, "links": []});
     json_reply(200, &json!({"elements": page, "paging": paging}))

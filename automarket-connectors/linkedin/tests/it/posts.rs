@@ -275,21 +275,64 @@ async fn a_draft_waits_on_the_page_until_somebody_publishes_it() {
     assert_eq!(receipt.remote_id, handle.remote_id);
     assert_eq!(world.effects().len(), 1);
 
-    // A lost one stays unknown; members have none that could be asked for; nothing stands under one.
+    // A lost one that is listed is the one; members have none that could be asked for; nothing stands under one.
     let world = World::new();
     let cx = world.cx();
     world.sandbox.fault("/rest/posts", Fault::CutAfter);
     world.linkedin.publish(&cx, &draft).await.unwrap_err();
-    let error = world.linkedin.publish(&cx, &draft).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CannotTell);
-    assert!(error.is_unknown());
+    let handle = accepted(world.linkedin.publish(&cx, &draft).await.unwrap());
     assert_eq!(world.effects().len(), 1);
+    assert_eq!(handle.remote_id, world.effects()[0]["id"]);
     let error = world.linkedin.publish(&world.anna(), &draft).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
     let commented = commented().delivery(Delivery::Draft);
     let error = world.linkedin.publish(&world.cx(), &commented).await;
     let rule = error.unwrap_err().rule().map(str::to_owned);
     assert_eq!(rule.as_deref(), Some("linkedin.draft_comment"));
+}
+
+/// Authors are listed both, and whoever looks for one wants that.
+#[tokio::test(start_paused = true)]
+async fn a_lost_draft_and_a_lost_post_of_the_same_words_are_not_taken_for_each_other() {
+    for (there, lost) in [
+        (Delivery::Draft, Delivery::Now),
+        (Delivery::Now, Delivery::Draft),
+    ] {
+        let world = World::new();
+        world.fake.set_takes_repeats(true);
+        let other = hello().delivery(there);
+        world.linkedin.publish(&world.cx(), &other).await.unwrap();
+        let other = world.effects()[0]["id"].clone();
+
+        let cx = world.cx();
+        let post = hello().delivery(lost);
+        world.sandbox.fault("/rest/posts", Fault::CutBefore);
+        world.linkedin.publish(&cx, &post).await.unwrap_err();
+        match world.linkedin.publish(&cx, &post).await {
+            Ok(outcome) => {
+                assert_ne!(done(outcome).remote_id, other);
+                assert_eq!(world.effects()[1]["state"], "PUBLISHED");
+            }
+            // That LinkedIn lists every draft is not known.
+            Err(error) => {
+                assert_eq!(
+                    (error.kind(), &lost),
+                    (ErrorKind::CannotTell, &Delivery::Draft)
+                );
+            }
+        }
+
+        // Nor where LinkedIn names the other one when it refuses.
+        let world = World::new();
+        let cx = world.cx();
+        world.sandbox.fault("/rest/posts", Fault::CutBefore);
+        world.linkedin.publish(&cx, &post).await.unwrap_err();
+        let other = hello().delivery(there);
+        world.linkedin.publish(&world.cx(), &other).await.unwrap();
+        let error = world.linkedin.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CannotTell, "{error:?}");
+        assert_eq!(world.effects().len(), 1);
+    }
 }
 
 /// An address that leads nowhere any more says 404 to everything.

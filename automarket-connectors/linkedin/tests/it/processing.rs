@@ -156,6 +156,8 @@ async fn a_lost_post_that_failed_is_not_found_and_one_in_processing_is() {
     };
     let world = World::new();
     world.fake.publish_late(9, false);
+    // LinkedIn's refusal of repeats is no help with files.
+    world.fake.set_takes_repeats(true);
     lose(&world, Fault::CutAfter);
     let cx = world.cx();
     world.linkedin.publish(&cx, &post).await.unwrap_err();

@@ -240,7 +240,7 @@ async fn numbers_are_these_requests() {
 async fn looking_and_deleting_are_these_requests() {
     let wire = finder(
         Script::new(),
-        &format!("/rest/posts?q=author&author={ORGANIZATION}&count=100&start=0&sortBy=CREATED"),
+        &format!("/rest/posts?q=author&author={ORGANIZATION}&count=100&start=0&sortBy=CREATED&viewContext=AUTHOR"),
     )
     .reply(200, r#"{"paging":{"start":0,"count":100,"links":[]},"elements":[{"id":"urn:li:share:8","author":"urn:li:organization:5515715","commentary":"Hello \\(from Acme\\) & friends {hashtag|\\#|launch} https://lnkd.in/dX\\_9-a!","createdAt":4102444800000,"publishedAt":4102444800000,"lifecycleState":"PUBLISHED","visibility":"PUBLIC"}]}"#);
     let wire = rest(wire, "DELETE", "/rest/posts/urn%3Ali%3Ashare%3A8")
