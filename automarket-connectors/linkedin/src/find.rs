@@ -78,12 +78,17 @@ pub(crate) async fn find_post(
     let mut alike = Vec::new();
     for page in 0..PAGES {
         let listed: Page<Post> = ask(cx, api.posts(author, page * PAGE)?).await?;
+        let end = listed.is_last();
         let posts = listed.elements;
         let old = |post: &Post| post.made().is_some_and(|made| made < since);
         // That the newest come first is what is seen, not what is promised.
         let newest_first = posts.is_sorted_by(|a, b| a.made() >= b.made());
-        let last = posts.len() < PAGE || newest_first && posts.last().is_some_and(old);
+        let last = end || newest_first && posts.last().is_some_and(old);
         for post in posts {
+            // Pages shift while something is added.
+            if posts_alike.iter().any(|seen: &Post| seen.id == post.id) {
+                continue;
+            }
             let other = post.reshare_context.is_some() || post.is_draft() != sent.draft;
             if other || old(&post) || post.has_failed() {
                 continue;

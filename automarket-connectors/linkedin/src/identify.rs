@@ -55,14 +55,14 @@ async fn organizations(cx: &Context, api: &Api<'_>) -> Result<Vec<Identity>> {
         let Some(roles) = ask_if_allowed::<Page<Acl>>(cx, call).await? else {
             return Ok(Vec::new());
         };
-        let full = roles.elements.len() >= PAGE;
+        let last = roles.is_last();
         for acl in roles.elements {
             let able = ROLES.contains(&acl.role.as_str()) && acl.state == "APPROVED";
             let urn = acl.organization.or(acl.organization_target);
             let id = urn.as_deref().and_then(organization).map(str::to_owned);
             ids.extend(id.filter(|id| able && !ids.contains(id)));
         }
-        if !full {
+        if last {
             break;
         }
     }

@@ -241,7 +241,7 @@ impl Commenting<'_> {
         for page in 0..PAGES {
             let call = self.api.comments(self.post, page * PAGE)?;
             let listed = match ask::<Page<Comment>>(self.cx, call).await {
-                Ok(listed) => listed.elements,
+                Ok(listed) => listed,
                 Err(error) if error.kind() == ErrorKind::Forbidden => {
                     return Err(cannot_tell(
                         "LinkedIn does not let this token read the comments under the post",
@@ -249,9 +249,9 @@ impl Commenting<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let last = listed.len() < PAGE;
+            let last = listed.is_last();
             let own = |comment: &Comment| comment.actor == self.author.urn();
-            for comment in listed.into_iter().filter(own) {
+            for comment in listed.elements.into_iter().filter(own) {
                 let said = comment.message.text.trim();
                 let same = said == self.text;
                 let like = shortened(said, self.text);
@@ -259,7 +259,8 @@ impl Commenting<'_> {
                 if same {
                     return Ok(id);
                 }
-                if like {
+                // Pages shift while something is added.
+                if like && !alike.contains(&id) {
                     alike.push(id);
                 }
             }

@@ -45,6 +45,18 @@ impl Problem {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<T> {
     pub(crate) elements: Vec<T>,
+    #[serde(default)]
+    paging: Value,
+}
+
+impl<T> Page<T> {
+    /// Whether nothing follows. A short page says nothing: what the token may not see is left out after the page was cut.
+    pub(crate) fn is_last(&self) -> bool {
+        match self.paging["links"].as_array() {
+            Some(links) if !links.is_empty() => !links.iter().any(|link| link["rel"] == "next"),
+            _ => self.elements.is_empty(),
+        }
+    }
 }
 
 /// OpenID's member.
@@ -212,4 +224,35 @@ pub(crate) struct SocialMetadata {
 #[serde(default)]
 pub(crate) struct Count {
     pub(crate) count: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_last_page_is_that_which_names_no_next_one_or_holds_nothing() {
+        let link =
+            |rel: &str| json!({"type": "application/json", "rel": rel, "href": "/rest/posts"});
+        for (elements, paging, last) in [
+            (json!([1]), json!({"links": [link("prev")]}), true),
+            (
+                json!([1]),
+                json!({"links": [link("prev"), link("next")]}),
+                false,
+            ),
+            (json!([]), json!({"links": [link("next")]}), false),
+            (json!([1]), json!({"links": []}), false),
+            (json!([1]), json!({"start": 0}), false),
+            (json!([1]), json!(null), false),
+            (json!([]), json!({"links": []}), true),
+            (json!([]), json!(null), true),
+        ] {
+            let page = json!({"elements": elements, "paging": paging});
+            let read: Page<u8> = serde_json::from_value(page.clone()).unwrap();
+            assert_eq!(read.is_last(), last, "{page}");
+        }
+    }
 }

@@ -106,6 +106,17 @@ impl FakeLinkedIn {
         self.lock().unlisted = seconds;
     }
 
+    /// Whether each full page of posts, comments and roles lacks its first, as one that the token may not see; `links`
+    /// never name a next page.
+    pub fn set_gaps(&self, gaps: bool) {
+        self.lock().gaps = gaps;
+    }
+
+    /// How many pages the member has no say in stand before those of the member's.
+    pub fn set_other_roles(&self, roles: usize) {
+        self.lock().other_roles = roles;
+    }
+
     /// Whether it takes a post that it has already, as LinkedIn does not.
     pub fn set_takes_repeats(&self, takes: bool) {
         self.lock().takes_repeats = takes;

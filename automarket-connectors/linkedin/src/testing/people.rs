@@ -62,14 +62,16 @@ pub(super) fn roles(state: &State, call: &Incoming<'_>) -> Response<Bytes> {
         })
     };
     let own = administered(call.member);
-    let all = [
+    let others =
+        (0..state.other_roles).map(|n| role(&format!("urn:li:organization:1{n}"), "ANALYST"));
+    let all = others.chain([
         role(own, "ADMINISTRATOR"),
         role("urn:li:organization:99", "ANALYST"),
         role(own, "DIRECT_SPONSORED_CONTENT_POSTER"),
-    ];
+    ]);
     let (start, count) = call.page();
-    let page: Vec<&Value> = all.iter().skip(start).take(count).collect();
-    let paging = json!({"start": start, "count": count, "links": [], "total": all.len()});
+    let page: Vec<Value> = state.page(all, start, count);
+    let paging = json!({"start": start, "count": count, "links": []});
     json_reply(200, &json!({"elements": page, "paging": paging}))
 }
 

@@ -240,7 +240,7 @@ pub(super) fn list(state: &mut State, call: &Incoming<'_>) -> Response<Bytes> {
     let as_author = call.one("viewContext") == "AUTHOR";
     let shown = |post: &Post| as_author || post.lifecycle() == "PUBLISHED";
     let own = own.filter(|post| post.author == author && !hidden && listed_by(post) && shown(post));
-    let page: Vec<Value> = own.skip(start).take(count).map(listed).collect();
+    let page = state.page(own.map(listed), start, count);
     let paging = json!({"start": start, "count": count, "links": []});
     json_reply(200, &json!({"elements": page, "paging": paging}))
 }
@@ -346,15 +346,14 @@ pub(super) fn comments(state: &State, call: &Incoming<'_>, urn: &str) -> Respons
         return problem(400, 100, "ILLEGAL_ARGUMENT", "count is wrong");
     }
     // In which order is not promised: the newest first is what asks most of who searches.
-    let page = post.comments.iter().rev().skip(start).take(count);
-    let elements = page.map(|comment| {
+    let elements = post.comments.iter().rev().map(|comment| {
         json!({
             "id": comment.id.rsplit([',', ')']).nth(1), "commentUrn": comment.id,
             "actor": comment.actor, "object": urn,
             "message": {"text": shortened(&comment.text, &comment.id)},
         })
     });
-    let elements: Vec<Value> = elements.collect();
+    let elements = state.page(elements, start, count);
     json_reply(
         200,
         &json!({"elements": elements, "paging": {"start": start, "count": count, "links": []}}),

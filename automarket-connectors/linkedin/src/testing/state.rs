@@ -23,6 +23,10 @@ pub(super) struct State {
     pub(super) hidden: u32,
     /// Seconds.
     pub(super) unlisted: i64,
+    /// Roles that may not post, before those that may.
+    pub(super) other_roles: usize,
+    /// Whether full pages of lists leave something out.
+    pub(super) gaps: bool,
     pub(super) takes_repeats: bool,
     pub(super) too_new: u32,
     pub(super) uncommentable: u32,
@@ -133,6 +137,8 @@ impl Default for State {
             questions: 1,
             hidden: 0,
             unlisted: 0,
+            other_roles: 0,
+            gaps: false,
             takes_repeats: false,
             too_new: 0,
             uncommentable: 0,
@@ -156,6 +162,20 @@ impl State {
     pub(super) fn number_at(&mut self, now: DateTime<Utc>) -> i64 {
         let next = i64::try_from(self.number() & 0x003f_ffff).unwrap_or_default();
         (now.timestamp_millis() << 22) | next
+    }
+
+    /// A page of a list: it is cut first, and what the token may not see is left out of it then.
+    pub(super) fn page<T>(
+        &self,
+        list: impl Iterator<Item = T>,
+        start: usize,
+        count: usize,
+    ) -> Vec<T> {
+        let mut page: Vec<T> = list.skip(start).take(count).collect();
+        if self.gaps && page.len() == count {
+            page.remove(0);
+        }
+        page
     }
 
     /// Whose token it is.

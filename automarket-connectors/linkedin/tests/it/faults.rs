@@ -303,6 +303,36 @@ async fn a_list_that_begins_with_the_oldest_is_read_on() {
     assert_eq!(world.sandbox.faults().hits().len(), 1);
 }
 
+/// LinkedIn cuts a page first, and leaves out of it then what the token may not see.
+#[tokio::test(start_paused = true)]
+async fn a_page_with_gaps_is_not_the_last_one() {
+    let world = World::new();
+    world.fake.set_gaps(true);
+    world.fake.set_takes_repeats(true);
+    world.fake.set_other_roles(120);
+    let cx = world.cx();
+    world.sandbox.fault("/rest/posts", Fault::CutAfter);
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    for n in 0..120 {
+        let text = format!("Busy {n}");
+        world.fake.seed(testing::ORGANIZATION, &text, cx.now());
+    }
+    world.sandbox.fault("/comments", Fault::CutAfter);
+    world.linkedin.publish(&cx, &commented()).await.unwrap_err();
+    let urn = world.effects()[0]["id"].as_str().unwrap().to_owned();
+    for n in 0..120 {
+        world.fake.comment_of_other(&urn, &format!("Nice {n}"));
+    }
+    let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    assert_eq!(receipt.remote_id, urn);
+    assert_eq!(world.effects().len(), 121);
+    let comments = world.effects()[0]["comments"].as_array().unwrap().len();
+    assert_eq!(comments, 121);
+
+    let identities = world.linkedin.identify(&cx).await.unwrap();
+    assert_eq!(identities.len(), 2, "{identities:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_post_that_comments_do_not_see_yet_is_waited_for() {
     let world = World::new();

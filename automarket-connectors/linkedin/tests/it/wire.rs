@@ -157,6 +157,14 @@ async fn who_it_is_is_these_requests() {
         .reply(200, r#"{"localizedLastName":"Acker","id":"yrZCpj2Z12","vanityName":"anna","localizedFirstName":"Anna"}"#);
     let wire = finder(wire, "/rest/organizationAcls?q=roleAssignee&state=APPROVED&start=0&count=100")
         .reply(200, r#"{"elements":[{"organization":"urn:li:organization:98765","role":"ADMINISTRATOR","state":"APPROVED","roleAssignee":"urn:li:person:yrZCpj2Z12"},{"organizationTarget":"urn:li:organization:11111","role":"CONTENT_ADMINISTRATOR","state":"APPROVED"},{"organizationTarget":"urn:li:organization:2","role":"ANALYST","state":"APPROVED"},{"organizationTarget":"urn:li:organization:3","role":"ADMINISTRATOR","state":"REVOKED"}],"paging":{"start":0,"count":100,"links":[]}}"#);
+    let wire = finder(
+        wire,
+        "/rest/organizationAcls?q=roleAssignee&state=APPROVED&start=100&count=100",
+    )
+    .reply(
+        200,
+        r#"{"elements":[],"paging":{"start":100,"count":100,"links":[]}}"#,
+    );
     let wire = rest(wire, "GET", "/rest/organizations?ids=List(98765,11111)")
         .header("x-restli-method", "BATCH_GET")
         .reply(200, r#"{"results":{"98765":{"id":98765,"localizedName":"Acme","vanityName":"acme"}},"errors":{"11111":{"status":403}},"statuses":{}}"#);
@@ -238,11 +246,17 @@ async fn numbers_are_these_requests() {
 
 #[tokio::test]
 async fn looking_and_deleting_are_these_requests() {
-    let wire = finder(
-        Script::new(),
-        &format!("/rest/posts?q=author&author={ORGANIZATION}&count=100&start=0&sortBy=CREATED&viewContext=AUTHOR"),
-    )
+    let list = |start| {
+        format!(
+            "/rest/posts?q=author&author={ORGANIZATION}&count=100&start={start}&sortBy=CREATED&viewContext=AUTHOR"
+        )
+    };
+    let wire = finder(Script::new(), &list(0))
     .reply(200, r#"{"paging":{"start":0,"count":100,"links":[]},"elements":[{"id":"urn:li:share:8","author":"urn:li:organization:5515715","commentary":"Hello \\(from Acme\\) & friends {hashtag|\\#|launch} https://lnkd.in/dX\\_9-a!","createdAt":4102444800000,"publishedAt":4102444800000,"lifecycleState":"PUBLISHED","visibility":"PUBLIC"}]}"#);
+    let wire = finder(wire, &list(100)).reply(
+        200,
+        r#"{"paging":{"start":100,"count":100,"links":[]},"elements":[]}"#,
+    );
     let wire = rest(wire, "DELETE", "/rest/posts/urn%3Ali%3Ashare%3A8")
         .header("x-restli-method", "DELETE")
         .reply(204, "");
