@@ -186,8 +186,8 @@ impl Posting<'_> {
                 Ok(post) if commented && post.is_processed() => Err(waits()),
                 Ok(post) => Ok(post.is_public()),
                 // Where nobody answers this, the success is what is known.
-                Err(error) if error.retry() == Retry::Never => Ok(true),
-                Err(_) if commented => Err(waits()),
+                Err(error) if is_unanswered(error.kind()) => Ok(true),
+                Err(error) if commented => Err(unasked(error)),
                 Err(_) => Ok(false),
             }
         };
@@ -197,6 +197,22 @@ impl Posting<'_> {
             }
             end => end,
         }
+    }
+}
+
+/// Whether LinkedIn will not say it, ask who may: to this token, or of such a post.
+fn is_unanswered(kind: ErrorKind) -> bool {
+    use ErrorKind::{Forbidden, InvalidInput, NotFound};
+    matches!(kind, Forbidden | InvalidInput | NotFound)
+}
+
+/// What kept it from being known whether the post is public. It was but a question: it can be asked again.
+fn unasked(error: Error) -> Error {
+    let error = error.about(UNASKED);
+    match error.kind() {
+        ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired => error,
+        _ if error.retry() != Retry::Never => error,
+        _ => error.with_retry(Retry::After(None)),
     }
 }
 
@@ -217,6 +233,10 @@ const OTHER_SORT: &str = "LinkedIn says that it repeats what is no draft where t
 
 /// Why a first comment is not placed yet.
 const PROCESSED: &str = "LinkedIn is still processing the post; its first comment waits";
+
+/// Why it is not placed yet when that question fails.
+const UNASKED: &str =
+    "the post is sent; its first comment waits until LinkedIn says that the post is public";
 
 /// Why a member's post cannot be looked up.
 pub(crate) const UNLISTED: &str = "LinkedIn does not let this token list the author's posts (r_member_social is closed): look on the profile, \

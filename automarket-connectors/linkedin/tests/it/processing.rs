@@ -61,7 +61,14 @@ async fn a_post_is_done_when_it_is_public() {
     // Where nobody may ask, the success is what is known; where the question fails, it is asked again.
     let outcome = world.linkedin.publish(&world.anna(), &shown(hello())).await;
     done(outcome.unwrap());
-    for (fault, known) in [(403, true), (404, true), (503, false)] {
+    for (fault, known) in [
+        (400, true),
+        (403, true),
+        (404, true),
+        (401, false),
+        (426, false),
+        (503, false),
+    ] {
         let world = World::new();
         let rule = FaultRule::on("/rest/posts/", Fault::StatusBefore(fault));
         world.sandbox.faults().add(rule);
@@ -118,14 +125,51 @@ async fn a_first_comment_waits_until_its_post_is_public() {
     assert_eq!(done(outcome.unwrap()).comment_error(), None);
     assert_eq!(world.effects().len(), 1);
 
-    // Nor is it placed where the question fails for a moment.
-    let world = World::new();
-    world.fake.publish_late(0, true);
-    let rule = FaultRule::on("/rest/posts/", Fault::StatusBefore(503));
-    world.sandbox.faults().add(rule);
-    let cx = world.cx();
-    let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
-    failed(&world, &cx, &accepted(outcome.unwrap())).await;
+    // Nor is it placed, or given up, where the question fails: that is told as what it is.
+    const DAY: &str = r#"{"status":429,"message":"Resource level throttle MEMBER DAY limit for calls to this resource is reached."}"#;
+    let midnight = Retry::After(Some(Duration::from_secs(15 * 3600)));
+    for (fault, kind, retry) in [
+        (
+            Fault::StatusBefore(503),
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
+        (Fault::Reply(429, DAY), ErrorKind::RateLimited, midnight),
+        (
+            Fault::StatusBefore(401),
+            ErrorKind::Unauthorized,
+            Retry::Never,
+        ),
+        (
+            Fault::StatusBefore(426),
+            ErrorKind::ApiVersionRetired,
+            Retry::Never,
+        ),
+        (
+            Fault::Reply(200, "<html>login</html>"),
+            ErrorKind::UnexpectedReply,
+            Retry::After(None),
+        ),
+    ] {
+        for fails in [false, true] {
+            let world = World::new();
+            world.fake.publish_late(0, fails);
+            let rule = FaultRule::on("/rest/posts/", fault.clone());
+            world.sandbox.faults().add(rule);
+            let cx = world.cx();
+            let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
+            let error = outcome.unwrap_err();
+            assert_eq!((error.kind(), error.retry()), (kind, retry), "{error:?}");
+            assert!(error.message().contains("first comment"), "{error}");
+            world.clock.advance(TimeDelta::minutes(11));
+            let outcome = world.linkedin.publish(&cx, &shown(commented())).await;
+            match fails {
+                true => failed(&world, &cx, &accepted(outcome.unwrap())).await,
+                false => assert_eq!(done(outcome.unwrap()).comment_error(), None),
+            }
+            assert_eq!(world.effects().len(), 1);
+        }
+    }
 
     // Not for ever, and then it is told.
     let world = World::new();
