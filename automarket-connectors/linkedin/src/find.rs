@@ -4,7 +4,7 @@ use automarket_core::{
     Alike, Content, Context, Error, ErrorKind, Profile, Result, Url,
     chrono::{DateTime, Utc},
     profile::Markup,
-    text::escape,
+    text::{escape, normal},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -194,7 +194,7 @@ pub(crate) fn shortened(listed: &str, sent: &str) -> bool {
         && listed_words.zip(sent_words).all(same)
 }
 
-/// What little text shows: without backslashes, hashtags and mentions as their words, every space alike.
+/// What little text shows, as texts are compared: without backslashes, hashtags and mentions as their words.
 fn plain(little: &str) -> String {
     let mut out = String::with_capacity(little.len());
     let mut rest = little;
@@ -215,8 +215,7 @@ fn plain(little: &str) -> String {
             out.push(shown.unwrap_or(c));
         }
     }
-    let words: Vec<&str> = out.split_whitespace().collect();
-    words.join(" ")
+    normal(&out)
 }
 
 /// The word of `{hashtag|\#|word}` at the start, and what follows: LinkedIn may list `#word` so.
@@ -246,6 +245,10 @@ mod tests {
                 r"With @[Acme \(Labs\)](urn:li:organization:7)",
             ),
             ("a\n\nb ", "a\n\nb"),
+            (
+                "Cafe\u{301} #cafe\u{301}",
+                "Caf\u{e9} {hashtag|\\#|caf\u{e9}}",
+            ),
         ] {
             let written = escape(sent, Markup::LittleText);
             assert_eq!(plain(&written), plain(listed), "{sent}");

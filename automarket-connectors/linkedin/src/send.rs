@@ -9,6 +9,7 @@ use automarket_core::{
     Alike, Context, Error, ErrorKind, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
     steps::OVER,
+    text::normal,
 };
 use serde_json::Value;
 
@@ -257,6 +258,7 @@ pub(crate) struct Commenting<'a> {
 impl Commenting<'_> {
     /// Looks for what an earlier attempt may have left.
     pub(crate) async fn look(&self) -> Result<Option<String>> {
+        let wanted = normal(self.text);
         let mut alike = Vec::new();
         for page in 0..PAGES {
             let call = self.api.comments(self.post, page * PAGE)?;
@@ -272,9 +274,9 @@ impl Commenting<'_> {
             let last = listed.is_last();
             let own = |comment: &Comment| comment.actor == self.author.urn();
             for comment in listed.elements.into_iter().filter(own) {
-                let said = comment.message.text.trim();
-                let same = said == self.text;
-                let like = shortened(said, self.text);
+                let said = normal(&comment.message.text);
+                let same = said == wanted;
+                let like = shortened(&said, &wanted);
                 let id = comment.comment_urn.or(comment.id);
                 if same {
                     return Ok(id);

@@ -1,7 +1,7 @@
 //! Whether a post that X lists is the one that was sent: X shortens addresses, escapes `&`, `<` and `>`, adds
 //! addresses of media and quotes, and names whom an answer is for.
 
-use automarket_core::text::entities;
+use automarket_core::text::{self, entities};
 
 use crate::wire::{Link, Post};
 
@@ -43,8 +43,9 @@ fn restored(text: &str, links: &[Link], quote: Option<&str>, sent: &str) -> Stri
         .replace("&amp;", "&")
 }
 
-/// Addresses without scheme and last slash, and every space alike.
+/// As texts are compared, with addresses without scheme and last slash.
 fn normal(text: &str) -> String {
+    let text = &text::normal(text);
     let mut out = String::with_capacity(text.len());
     let mut points = text.chars();
     let mut at = 0;
@@ -55,8 +56,7 @@ fn normal(text: &str) -> String {
         out.push_str(&bare(&url.text));
     }
     out.extend(points);
-    let words: Vec<&str> = out.split_whitespace().collect();
-    words.join(" ")
+    out
 }
 
 /// An address without scheme and last slash.
@@ -93,6 +93,17 @@ mod tests {
         let cases = [
             ("a & b <3", json!({"text": "a &amp; b &lt;3"}), None),
             ("&lt;", json!({"text": "&amp;lt;"}), None),
+            // As macOS writes it, and as it may be listed.
+            (
+                "Cafe\u{301} at acme.dev/cafe\u{301} #cafe\u{301}",
+                json!({"text": "Caf\u{e9} at acme.dev/caf\u{e9} #caf\u{e9}"}),
+                None,
+            ),
+            (
+                "\u{110b}\u{1161}\u{11ab}",
+                json!({"text": "\u{c548}"}),
+                None,
+            ),
             (
                 "New:\n\nhttps://acme.dev/Blog/?a=1",
                 json!({"text": "New:\n\nhttps://t.co/abc", "entities": {"urls": [link("https://t.co/abc", "https://acme.dev/Blog/?a=1")]}}),

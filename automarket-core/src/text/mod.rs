@@ -28,3 +28,4 @@ pub use entities::{Entities, Entity, entities};
 pub use fit::{Fitted, fit};
 pub use split::{Part, split};
 pub(crate) use words::Words;
+pub use words::normal;

@@ -1,4 +1,5 @@
-//! Phrases in a text: what a brand bans is left out, told to a model, and found by the checks, all by one rule.
+//! Texts as they are compared. Phrases in a text: what a brand bans is left out, told to a model, and found by the checks,
+//! all by one rule.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -52,12 +53,25 @@ fn leads_on(mut chars: impl Iterator<Item = char>) -> bool {
     chars.next().is_some_and(hyphen) && chars.next().is_some_and(char::is_alphanumeric)
 }
 
+/// A text as texts are compared: in NFC, and words with one space between them. Platforms may list in another form, and
+/// with other spaces, what they were sent; whether a listed post is a lost one has to go without that.
+///
+/// ```
+/// use automarket_core::text::normal;
+///
+/// assert_eq!(normal("Cafe\u{301}\n\nbar "), normal("Caf\u{e9} bar"));
+/// ```
+#[must_use]
+pub fn normal(text: &str) -> String {
+    let text: String = text.nfc().collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn plain(text: &str) -> String {
-    let text: String = text.nfc().flat_map(char::to_lowercase).collect();
+    let text: String = normal(text).chars().flat_map(char::to_lowercase).collect();
     // `İ` is an i with its dot apart; the capitals of `ı` and `ς` are those of `i` and `σ`.
     let text = text.replace("i\u{307}", "i").replace('ı', "i");
-    let text = text.replace('ς', "σ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.replace('ς', "σ")
 }
 
 #[cfg(test)]

@@ -381,6 +381,31 @@ async fn a_lost_post_that_is_listed_late_stands_once() {
     assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
 }
 
+/// As macOS writes it, and as it may be listed.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_or_comment_that_is_listed_in_another_normal_form_is_the_one() {
+    let world = World::new();
+    let mut post = Post::text("Cafe\u{301}");
+    post.base.first_comment = Some("Cre\u{300}me".to_owned());
+    let cx = world.cx();
+    world.sandbox.fault("/rest/posts", Fault::CutBefore);
+    world.linkedin.publish(&cx, &post).await.unwrap_err();
+    let urn = world
+        .fake
+        .seed(testing::ORGANIZATION, "Caf\u{e9}", cx.now());
+    world.sandbox.fault("/comments", Fault::CutBefore);
+    world.linkedin.publish(&cx, &post).await.unwrap_err();
+    let comment =
+        json!({"id": "7", "actor": testing::ORGANIZATION, "message": {"text": "Cr\u{e8}me"}});
+    let page = json!({"elements": [comment], "paging": {"links": [{"rel": "prev"}]}});
+    let page = Fault::Reply(200, page.to_string().leak());
+    let rule = FaultRule::on("/comments", page).method(Method::GET);
+    world.sandbox.faults().add(rule);
+    let receipt = done(world.linkedin.publish(&cx, &post).await.unwrap());
+    assert_eq!((receipt.remote_id, world.effects().len()), (urn, 1));
+    assert_eq!(world.effects()[0]["comments"], json!([]));
+}
+
 #[tokio::test]
 async fn a_lost_comment_is_found_among_many_or_not_sent_again() {
     for (others, told) in [(150, true), (600, false)] {
