@@ -23,6 +23,14 @@ pub(crate) const PAGES: usize = 5;
 /// The step that keeps when a post was begun, and what it says.
 pub(crate) const BEGUN: &str = "linkedin.begun";
 
+/// Why a post of media alone is not known.
+pub(crate) const WORDLESS: &str = "a post without text cannot be told from the author's other ones, unless it is listed with its files";
+
+/// Whether there is no text by which to know it.
+pub(crate) fn is_wordless(commentary: &str) -> bool {
+    plain(commentary).is_empty()
+}
+
 /// What a post says, as it is sent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Said {
@@ -55,11 +63,11 @@ pub(crate) struct Sent<'a> {
 }
 
 /// The author's post that was sent, and begun at this instant: a draft, or what is public or to be so. One that LinkedIn
-/// failed is nowhere.
+/// failed is nowhere. Of one without text, that no listed one shows its files is no proof that it is not out.
 ///
 /// # Errors
 /// `Forbidden` where the token may not list, as nearly no member's; `CannotTell` when there are more posts
-/// than are read, or no text by which to know it, or what may be another post of these words.
+/// than are read, or neither text nor files by which to know it, or what may be another post of these words.
 pub(crate) async fn find_post(
     cx: &Context,
     api: &Api<'_>,
@@ -68,10 +76,8 @@ pub(crate) async fn find_post(
     begun: DateTime<Utc>,
 ) -> Result<Option<Post>> {
     let wanted = plain(sent.commentary);
-    if wanted.is_empty() {
-        return Err(cannot_tell(
-            "a post without text cannot be told from the author's other ones",
-        ));
+    if wanted.is_empty() && sent.files().is_empty() {
+        return Err(cannot_tell(WORDLESS));
     }
     let since = cx.since(begun);
     let mut posts_alike = Vec::new();
@@ -89,8 +95,14 @@ pub(crate) async fn find_post(
             if posts_alike.iter().any(|seen: &Post| seen.id == post.id) {
                 continue;
             }
-            let other = post.reshare_context.is_some() || post.is_draft() != sent.draft;
-            if other || old(&post) || post.has_failed() {
+            if post.reshare_context.is_some() || post.has_failed() {
+                continue;
+            }
+            // Whatever became of it since.
+            if sent.shown_by(&post) {
+                return Ok(Some(post));
+            }
+            if old(&post) || post.is_draft() != sent.draft || wanted.is_empty() {
                 continue;
             }
             let said = plain(&post.commentary);
@@ -108,19 +120,30 @@ pub(crate) async fn find_post(
     Err(cannot_tell("the author posted more since than is searched"))
 }
 
-impl Sent<'_> {
+impl<'a> Sent<'a> {
+    /// The files that were uploaded for it.
+    fn files(self) -> Vec<&'a str> {
+        self.content.map(urns).unwrap_or_default()
+    }
+
+    /// Whether a post shows one of its files, as only ours can.
+    fn shown_by(self, post: &Post) -> bool {
+        let sent = self.files();
+        let listed = post.content.as_ref().map(urns).unwrap_or_default();
+        listed.iter().any(|urn| sent.contains(urn))
+    }
+
     /// A post of this text. Another link makes doubt: how LinkedIn lists that of a card it does not promise. Files are
     /// known by their URNs, of which only ours has these; a post without any makes doubt, too.
     pub(crate) fn fits(self, post: &Post) -> Alike {
         let alike = Alike::new(post.id.as_str(), post.made());
-        let (sent, listed) = (self.content, post.content.as_ref());
-        let sent_files = sent.map(urns).unwrap_or_default();
-        let listed_files = listed.map(urns).unwrap_or_default();
-        if listed_files.iter().any(|urn| sent_files.contains(urn)) {
+        if self.shown_by(post) {
             return alike.certain();
         }
+        let (sent, listed) = (self.content, post.content.as_ref());
+        let listed_files = listed.map(urns).unwrap_or_default();
         // What has files shows them; a card is none.
-        if listed_files.is_empty() && (self.unknown_files || !sent_files.is_empty()) {
+        if listed_files.is_empty() && (self.unknown_files || !self.files().is_empty()) {
             return alike.doubtful();
         }
         if self.unknown_files {

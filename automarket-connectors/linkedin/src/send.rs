@@ -18,7 +18,7 @@ use crate::{
     api::{Api, PAGE},
     author::Author,
     error::{ask, created, original, send},
-    find::{PAGES, Sent, cannot_tell, find_post, only, shortened},
+    find::{PAGES, Sent, WORDLESS, cannot_tell, find_post, is_wordless, only, shortened},
     wire::{Comment, Page, Post},
 };
 
@@ -64,6 +64,7 @@ impl Posting<'_> {
                 }
             }
             Ok(None) if self.draft => Err(cannot_tell(UNLISTED_DRAFT)),
+            Ok(None) if is_wordless(self.commentary) => Err(cannot_tell(WORDLESS)),
             found => Ok(found?.map(|post| post.id)),
         }
     }

@@ -389,16 +389,35 @@ async fn a_lost_post_with_media_is_found_by_its_text_and_never_trusted_to_a_repe
     );
     done(world.linkedin.publish(&cx, &post).await.unwrap());
     assert_eq!(world.effects().len(), 1);
-    // Without a text there is nothing to know it by.
-    let world = World::new();
-    let cx = world.cx();
-    world.sandbox.fault("/rest/posts", Fault::CutAfter);
-    let silent = Post::text("").media(photo("A dot"));
-    for _ in 0..2 {
-        let error = world.linkedin.publish(&cx, &silent).await.unwrap_err();
-        assert!(error.is_unknown(), "{error:?}");
+    // Without a text it is known by its files alone.
+    let silent = || Post::text("").media(photo("A dot"));
+    for (fault, listed) in [
+        (Fault::CutAfter, true),
+        (Fault::CutAfter, false),
+        (Fault::CutBefore, true),
+    ] {
+        let world = World::new();
+        world.fake.set_takes_repeats(true);
+        let cx = world.cx();
+        let lost = FaultRule::on("/rest/posts", fault.clone()).method(Method::POST);
+        world.sandbox.faults().add(lost);
+        let first = world.linkedin.publish(&cx, &silent()).await;
+        assert!(first.unwrap_err().is_unknown());
+        let other = world.linkedin.publish(&world.cx(), &silent()).await;
+        let other = done(other.unwrap()).remote_id;
+        world.fake.hide_posts(if listed { 2 } else { 9 });
+        match world.linkedin.publish(&cx, &silent()).await {
+            Ok(outcome) => {
+                assert_eq!((&fault, listed), (&Fault::CutAfter, true));
+                assert_ne!(done(outcome).remote_id, other);
+                assert_eq!(world.effects().len(), 2);
+            }
+            Err(error) => {
+                assert_ne!((&fault, listed), (&Fault::CutAfter, true), "{error:?}");
+                assert_eq!(error.kind(), ErrorKind::CannotTell, "{error:?}");
+            }
+        }
     }
-    assert_eq!(world.effects().len(), 1);
 }
 
 #[tokio::test]
