@@ -344,6 +344,15 @@ impl Context {
         steps::ended(&*self.steps, name).await
     }
 
+    /// Whether the [`once`](Self::once) of this name may have been done before, so that the next one looks for it first;
+    /// see [`steps::is_open`].
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub async fn is_open(&self, name: &str) -> Result<bool> {
+        steps::is_open(&*self.steps, name).await
+    }
+
     /// Looks for what an earlier attempt may have left: platforms list late what they just took, so three times
     /// over ten seconds before it is taken to be absent. For the `find` of [`once`](Self::once).
     ///

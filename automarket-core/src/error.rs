@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use record::ErrorRecord;
 
-use crate::Platform;
+use crate::{Platform, Receipt};
 
 /// What every fallible call of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -198,6 +198,8 @@ struct Inner {
     body: Option<String>,
     /// Whether the message is a record's, which tells of platform and field itself.
     recorded: bool,
+    /// Boxed, since few errors have one.
+    receipt: Option<Box<Receipt>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -222,6 +224,7 @@ impl Error {
             remedy: None,
             body: None,
             recorded: false,
+            receipt: None,
             source: None,
         }))
     }
@@ -344,6 +347,13 @@ impl Error {
         self
     }
 
+    /// What is surely public, whatever became of the part that failed.
+    #[must_use]
+    pub fn with_receipt(mut self, receipt: Receipt) -> Self {
+        self.0.receipt = Some(Box::new(receipt));
+        self
+    }
+
     /// The cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -442,6 +452,12 @@ impl Error {
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         self.0.body.as_deref()
+    }
+
+    /// What is surely public although a later part failed; a record of the error does not keep it.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.0.receipt.as_deref()
     }
 
     /// The line of `Display` and those of all causes, joined by `: `.

@@ -200,7 +200,8 @@ impl Receipt {
     /// is [`comment_error`](Self::comment_error), since the post is public all the same.
     ///
     /// # Errors
-    /// What does not settle the comment: it may be there, or go once one waits or connects the account again.
+    /// What does not settle the comment: it may be there, or go once one waits or connects the account again. The receipt
+    /// stands with it ([`Error::receipt`]).
     pub fn commented(mut self, sent: Result<String>) -> Result<Self> {
         match sent {
             Ok(id) => self.data["comment"] = id.into(),
@@ -213,11 +214,13 @@ impl Receipt {
     /// [`thread_error`](Self::thread_error), since the parts before it are public all the same.
     ///
     /// # Errors
-    /// What is no word on the part: it may be there, or go once one waits, pays or connects the account again.
+    /// What is no word on the part: it may be there, or go once one waits, pays or connects the account again. The receipt
+    /// stands with it ([`Error::receipt`]).
     pub fn cut_short(self, error: Error) -> Result<Self> {
-        match is_last_word(error.kind()) || error.kind() == ErrorKind::Duplicate {
+        let refused = matches!(error.kind(), ErrorKind::Duplicate | ErrorKind::Forbidden);
+        match refused || is_last_word(error.kind()) {
             true => self.without(THREAD_ERROR, error),
-            false => Err(error),
+            false => Err(error.with_receipt(self)),
         }
     }
 
@@ -225,7 +228,8 @@ impl Receipt {
     /// message is there all the same.
     ///
     /// # Errors
-    /// What does not settle it: they may be there, or go once one waits or connects the account again.
+    /// What does not settle it: they may be there, or go once one waits or connects the account again. The receipt stands
+    /// with it ([`Error::receipt`]).
     pub fn shared(self, files: Result<()>) -> Result<Self> {
         match files {
             Ok(()) => Ok(self),
@@ -239,7 +243,7 @@ impl Receipt {
             ErrorKind::Unauthorized | ErrorKind::ApiVersionRetired
         );
         if waits || error.retry() != Retry::Never || error.platform().is_none() {
-            return Err(error);
+            return Err(error.with_receipt(self));
         }
         self.data[what] = json!(ErrorRecord::from(&error));
         Ok(self)
@@ -525,6 +529,11 @@ mod tests {
         let short = receipt().cut_short(said(ErrorKind::Duplicate)).unwrap();
         assert_eq!(short.thread_error().unwrap().kind, ErrorKind::Duplicate);
         assert_eq!(short.comment_error(), None);
+        // That this answer is not allowed no waiting changes; credits can be bought.
+        let short = receipt().cut_short(said(ErrorKind::Forbidden)).unwrap();
+        assert_eq!(short.thread_error().unwrap().kind, ErrorKind::Forbidden);
+        let unpaid = receipt().cut_short(said(ErrorKind::QuotaExhausted));
+        assert_eq!(unpaid.unwrap_err().receipt(), Some(&receipt()));
         for open in [
             said(ErrorKind::Unauthorized),
             said(ErrorKind::ApiVersionRetired),
@@ -535,7 +544,8 @@ mod tests {
             Error::new(ErrorKind::LeaseLost, "lost"),
         ] {
             let kind = open.kind();
-            assert_eq!(receipt().commented(Err(open)).unwrap_err().kind(), kind);
+            let open = receipt().commented(Err(open)).unwrap_err();
+            assert_eq!((open.kind(), open.receipt()), (kind, Some(&receipt())));
         }
     }
 }

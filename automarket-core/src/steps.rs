@@ -280,6 +280,15 @@ pub async fn ended<T: DeserializeOwned>(steps: &dyn Steps, name: &str) -> Result
     }
 }
 
+/// Whether the [`once`] of this name may have been done before, so that the next one looks for it first.
+///
+/// # Errors
+/// Those of the steps.
+pub async fn is_open(steps: &dyn Steps, name: &str) -> Result<bool> {
+    let state = state(steps, name).await?;
+    Ok(state.is_some_and(|state| state.is_open()))
+}
+
 async fn state(steps: &dyn Steps, name: &str) -> Result<Option<StepState>> {
     steps
         .get(name)
