@@ -59,10 +59,15 @@ fn normal(text: &str) -> String {
     out
 }
 
-/// An address without scheme and last slash.
+/// An address without scheme and last slash. Case makes no difference in its host alone.
 fn bare(url: &str) -> String {
-    let bare = url.split_once("://").map_or(url, |(_, bare)| bare);
-    bare.trim_end_matches('/').to_lowercase()
+    let lower = url.to_ascii_lowercase();
+    let mut schemes = ["https://", "http://"].into_iter();
+    let scheme = schemes.find(|scheme| lower.starts_with(scheme));
+    let bare = url[scheme.map_or(0, str::len)..].trim_end_matches('/');
+    let host = bare.find(['/', '?', '#']).unwrap_or(bare.len());
+    let (host, rest) = bare.split_at(host);
+    format!("{}{rest}", host.to_lowercase())
 }
 
 /// Whether only names stand before what was sent.
@@ -182,5 +187,31 @@ mod tests {
         }
         let other = json!({"text": "https://t.co/a", "entities": {"urls": [link("https://t.co/a", "https://acme.dev/2")]}});
         assert!(!same(&listed(other), "https://acme.dev/1", None, false));
+    }
+
+    #[test]
+    fn case_makes_no_difference_in_a_host_alone() {
+        for (sent, expanded, taken) in [
+            ("https://bit.ly/4aBcD", "https://bit.ly/4aBcD", true),
+            ("https://bit.ly/4aBcD", "https://bit.ly/4AbCd", false),
+            ("HTTPS://Bit.ly/4aBcD", "https://bit.ly/4aBcD/", true),
+            ("acme.dev?q=A", "http://acme.dev?q=a", false),
+            // An address within an address.
+            (
+                "acme.dev/?to=https://b.dev",
+                "http://acme.dev/?to=https://b.dev",
+                true,
+            ),
+            (
+                "acme.dev/?to=https://b.dev",
+                "http://else.dev/?to=https://b.dev",
+                false,
+            ),
+        ] {
+            let post = listed(json!({"text": "https://t.co/a", "entities": {"urls": [
+                {"url": "https://t.co/a", "expanded_url": expanded},
+            ]}}));
+            assert_eq!(same(&post, sent, None, false), taken, "{sent} {expanded}");
+        }
     }
 }
