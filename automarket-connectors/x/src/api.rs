@@ -35,6 +35,7 @@ pub(crate) struct Api<'a> {
 }
 
 /// One part of a thread, as it is sent.
+#[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) text: &'a str,
     pub(crate) reply_to: Option<&'a str>,

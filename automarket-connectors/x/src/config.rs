@@ -13,8 +13,9 @@ pub struct XConfig {
     /// Whether the account pays for longer posts: 25,000 characters instead of 280.
     pub long_posts: bool,
     /// Whether a post whose answer was lost, and which X does not list within some ten seconds, is taken not to
-    /// have gone out, and sent again: X refuses a text that it has already. `false`: it stays unknown, for the
-    /// host to decide, since one that X neither lists in time nor refuses would stand twice.
+    /// have gone out, and sent again: X refuses a text that it has already; whether also beside media that were
+    /// uploaded anew is said nowhere. `false`: it stays unknown, for the host to decide, since one that X neither
+    /// lists in time nor refuses would stand twice. A post of media alone stays unknown either way.
     pub trust_absence: bool,
     /// The account's name, for addresses of posts.
     pub username: Option<String>,

@@ -5,7 +5,7 @@ use std::{
 
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
-    Outcome, Post, Profile, Publisher, Receipt, Result, async_trait,
+    Outcome, Post, Profile, Publisher, Receipt, Result, Retry, async_trait,
     check::Finding,
     chrono::{DateTime, Utc},
     publisher::{about_post, require, undeclared},
@@ -26,8 +26,11 @@ use crate::{
 
 /// The step that keeps when it was begun, and its texts.
 const BEGUN: &str = "x.begun";
-/// Why a part cannot be looked up.
-const WORDLESS: &str = "a post without text cannot be told from the account's other ones";
+/// Why what is not listed may be out all the same.
+const WORDLESS: &str = "a post without text is known by its files alone, and X refuses no repeat of it: look there, then \
+                        send it again or leave it";
+const NO_PROOF: &str = "X does not list it, which is no proof that it is not out: look there, then send it again or \
+                        leave it";
 
 /// Publishes on X: posts, threads, answers, quotes, polls, with images, GIFs and video.
 ///
@@ -69,10 +72,11 @@ impl X {
         cx.intends("x", &(&content, post.delivery))?;
         let (begun, texts) = cx.begin(BEGUN, texts(&content, &profile)).await?;
         let parts = chained(&content, &texts);
-        // What is out needs its media no more, whatever became of that since.
-        let media = match cx.ended::<String>(&step(0)).await? {
-            Some(_) => Vec::new(),
-            None => media::bring(cx, &api, &content, &profile).await?,
+        // What is out needs its media no more, whatever became of that since; what may be out is looked for before.
+        let out = cx.ended::<String>(&step(0)).await?.is_some();
+        let media = match out || cx.is_open(&step(0)).await? {
+            true => Vec::new(),
+            false => media::bring(cx, &api, &content, &profile).await?,
         };
         let mut ids: Vec<String> = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -90,6 +94,8 @@ impl X {
                 begun,
                 index,
                 part: &part,
+                content: &content,
+                profile: &profile,
                 again: AtomicBool::new(false),
             };
             let sent = cx
@@ -118,45 +124,49 @@ impl X {
         };
         let content = content(cx, &intent.post);
         let options: XOptions = content.options()?;
-        let posts = match posts_since(cx, &api, intent.at).await {
-            Ok(posts) => posts,
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                return Ok(Lookup::CannotTell(error.message().to_owned()));
-            }
-            Err(error) => return Err(error),
-        };
         let texts = texts(&content, &rules::profile(&config));
         let texts = cx.begun(BEGUN, intent, texts).await?;
         let parts = chained(&content, &texts);
-        if texts.iter().any(|text| text.trim().is_empty()) {
-            return Ok(Lookup::CannotTell(WORDLESS.to_owned()));
-        }
-        let mut ids: Vec<String> = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            let wanted = Wanted {
-                text,
-                reply_to: parent(parts, &options, &ids),
-                quote: options.quote.as_deref().filter(|_| index == 0),
-                media: (index > 0 || content.media.is_empty()).then_some(&[]),
-            };
-            let found = match pick(cx, &posts, wanted, intent.at).await {
-                Err(error) if error.kind() == ErrorKind::CannotTell => {
-                    return Ok(Lookup::CannotTell(error.message().to_owned()));
-                }
-                found => found?,
-            };
-            match found {
-                Some(id) => ids.push(id),
-                None if index == 0 => return Ok(Lookup::Absent),
-                None => {
-                    return Ok(Lookup::CannotTell(format!(
-                        "{index} of {} parts are there; publishing with the same steps goes on",
-                        texts.len()
-                    )));
+        let known = match cx.key() == Some(&*intent.key) {
+            true => media_of(cx, &content, 0).await?,
+            false => content.media.is_empty().then(Vec::new),
+        };
+        let listed = || async {
+            let posts = posts_since(cx, &api, intent.at).await?;
+            let mut ids: Vec<String> = Vec::new();
+            for (index, text) in texts.iter().enumerate() {
+                let first = index == 0;
+                let wanted = Wanted {
+                    text,
+                    reply_to: parent(parts, &options, &ids),
+                    quote: options.quote.as_deref().filter(|_| first),
+                    media: if first { known.as_deref() } else { Some(&[]) },
+                };
+                match pick(cx, &posts, wanted, intent.at).await? {
+                    Some(id) => ids.push(id),
+                    None => break,
                 }
             }
-        }
-        Ok(Lookup::Found(Outcome::Done(receipt(&config, ids))))
+            Ok(Some(ids).filter(|ids| !ids.is_empty()))
+        };
+        Ok(match cx.look_late(listed).await {
+            Ok(Some(ids)) if ids.len() == texts.len() => {
+                Lookup::Found(Outcome::Done(receipt(&config, ids)))
+            }
+            Ok(Some(ids)) => Lookup::CannotTell(format!(
+                "{} of {} parts are there; publishing with the same steps goes on",
+                ids.len(),
+                texts.len()
+            )),
+            Ok(None) => match unproven(&config, texts.first().map_or("", String::as_str)) {
+                Some(why) => Lookup::CannotTell(why.to_owned()),
+                None => Lookup::Absent,
+            },
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                Lookup::CannotTell(error.message().to_owned())
+            }
+            Err(error) => return Err(error),
+        })
     }
 
     /// Numbers of a post; those for its author only where the token allows them and it is not too old.
@@ -278,12 +288,29 @@ async fn remove(cx: &Context, api: &Api<'_>, id: &str) -> Result<()> {
     }
 }
 
+/// Why a part of this text may be out though X does not list it.
+fn unproven(config: &XConfig, text: &str) -> Option<&'static str> {
+    match text.trim().is_empty() {
+        true => Some(WORDLESS),
+        false => (!config.trust_absence).then_some(NO_PROOF),
+    }
+}
+
+/// The files that a part was sent with; `None` where it has some whose ids are not known.
+async fn media_of(cx: &Context, content: &Content, index: usize) -> Result<Option<Vec<String>>> {
+    if index > 0 || content.media.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let known = media::known(cx).await?;
+    Ok(Some(known).filter(|known| !known.is_empty()))
+}
+
 fn content(cx: &Context, post: &Post) -> Content {
     post.content_for(&PLATFORM, cx.account().map(|account| account.id))
 }
 
 /// All parts in their order: the text, the thread, the first comment.
-fn texts(content: &Content, profile: &Profile) -> Vec<String> {
+pub(crate) fn texts(content: &Content, profile: &Profile) -> Vec<String> {
     let thread = content.thread.iter().map(|part| part.trim_end().to_owned());
     let comment = content.first_comment.iter();
     let comment = comment.map(|text| text.trim().to_owned());
@@ -324,6 +351,8 @@ struct Attempt<'a> {
     begun: DateTime<Utc>,
     index: usize,
     part: &'a Part<'a>,
+    content: &'a Content,
+    profile: &'a Profile,
     /// Whether it may have been sent before.
     again: AtomicBool,
 }
@@ -332,13 +361,10 @@ impl Attempt<'_> {
     /// Looks for what an earlier attempt may have left; `None` when it is taken not to have gone out.
     async fn look(&self) -> Result<Option<String>> {
         self.again.store(true, Ordering::Relaxed);
-        if self.part.text.trim().is_empty() {
-            return Err(Error::new(ErrorKind::CannotTell, WORDLESS));
-        }
         let found = self.find().await?;
-        if found.is_none() && !self.api.config.trust_absence {
-            let why = "X does not list it, which is no proof that it is not out: look there, then send it again \
-                       or leave it";
+        if found.is_none()
+            && let Some(why) = unproven(self.api.config, self.part.text)
+        {
             return Err(Error::new(ErrorKind::CannotTell, why));
         }
         Ok(found)
@@ -351,18 +377,29 @@ impl Attempt<'_> {
     async fn listed(&self) -> Result<Option<String>> {
         let posts = posts_since(self.cx, self.api, self.begun).await?;
         let options = self.part.options;
+        let media = media_of(self.cx, self.content, self.index).await?;
         let wanted = Wanted {
             text: self.part.text,
             reply_to: self.part.reply_to,
             quote: options.and_then(|options| options.quote.as_deref()),
-            media: Some(self.part.media),
+            media: media.as_deref(),
         };
         pick(self.cx, &posts, wanted, self.begun).await
     }
 
     async fn send(&self) -> Result<String> {
+        let mut part = *self.part;
+        let brought;
+        if self.index == 0 && self.again.load(Ordering::Relaxed) {
+            let bringing = media::bring(self.cx, self.api, self.content, self.profile);
+            // That a file is gone, too, says nothing of the sending before.
+            brought = bringing
+                .await
+                .map_err(|error| error.with_retry(Retry::Reconcile))?;
+            part.media = &brought;
+        }
         let create = || async {
-            let call = self.api.create(self.part)?;
+            let call = self.api.create(&part)?;
             Ok(ask::<Created>(self.cx, call).await?.id)
         };
         let answers_ours = self.part.options.is_none();

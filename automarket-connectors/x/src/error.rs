@@ -3,6 +3,7 @@ use automarket_core::{
     http::{self, Call, Reply},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     PLATFORM,
@@ -42,6 +43,20 @@ pub(crate) async fn send(cx: &Context, call: Call) -> Result<Reply> {
         Ok(reply)
     } else {
         Err(classify(&reply, cx))
+    }
+}
+
+/// Makes a call that may be repeated, and of whose answer nothing is wanted: it may be empty, and holds an error all the
+/// same.
+pub(crate) async fn tell(cx: &Context, call: Call) -> Result<()> {
+    let reply = send(cx, call).await?;
+    let answer: Answer<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+    match (answer.data, answer.errors.first()) {
+        (None, Some(problem)) => Err(match told(&reply, problem) {
+            odd if odd.kind() == ErrorKind::UnexpectedReply => odd.with_retry(Retry::After(None)),
+            refused => refused,
+        }),
+        _ => Ok(()),
     }
 }
 

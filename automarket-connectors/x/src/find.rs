@@ -98,6 +98,8 @@ impl Wanted<'_> {
             return alike.certain();
         }
         let fits = match self.media {
+            // There is nothing else to know it by.
+            _ if self.text.trim().is_empty() => false,
             // What has files shows them.
             sent if keys.is_empty() => sent.is_some_and(<[_]>::is_empty),
             // A video may be another post's, whose address the text holds.

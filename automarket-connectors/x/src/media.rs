@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     PLATFORM,
     api::{Api, chunk_size},
-    error::{ask, send},
+    error::{ask, tell},
     wire,
 };
 
@@ -55,7 +55,7 @@ pub(crate) async fn bring(
         return Ok(Vec::new());
     }
     for round in 0..ROUNDS {
-        let step = format!("x.media.{round}");
+        let step = step(round);
         let brought = cx
             .step(&step, || bring_all(cx, api, content, profile, &step))
             .await?;
@@ -68,6 +68,22 @@ pub(crate) async fn bring(
         "the media ran out each time before the post could go",
     )
     .with_retry(Retry::Never))
+}
+
+fn step(round: u32) -> String {
+    format!("x.media.{round}")
+}
+
+/// The ids of all that was brought: a post that shows one of them is ours, also when they ran out since.
+pub(crate) async fn known(cx: &Context) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for round in 0..ROUNDS {
+        match cx.ended::<Brought>(&step(round)).await? {
+            Some(brought) => ids.extend(brought.ids),
+            None => break,
+        }
+    }
+    Ok(ids)
 }
 
 async fn bring_all(
@@ -147,7 +163,7 @@ async fn in_chunks(
         let offset = index * chunk;
         let length = chunk.min(size - offset);
         let part = Upload::range(file.clone(), offset, length);
-        send(cx, api.append(&begun.id, index, part)?).await?;
+        tell(cx, api.append(&begun.id, index, part)?).await?;
     }
     let mut done: wire::Media = ask(cx, api.finalize(&begun.id)?).await?;
     done.expires_after_secs = done.expires_after_secs.or(begun.expires_after_secs);
@@ -160,7 +176,7 @@ async fn make_ready(cx: &Context, api: &Api<'_>, media: &Media, uploaded: &Uploa
         processed(cx, api, &uploaded.id, uploaded.until, first).await?;
     }
     if let Some(alt) = media.alt.as_deref().filter(|alt| !alt.trim().is_empty()) {
-        send(cx, api.describe(&uploaded.id, alt)?).await?;
+        tell(cx, api.describe(&uploaded.id, alt)?).await?;
     }
     Ok(())
 }

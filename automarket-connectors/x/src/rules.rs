@@ -8,7 +8,7 @@ use automarket_core::{
     text::count,
 };
 
-use crate::{PLATFORM, XConfig, api::CREATE, options::XOptions};
+use crate::{PLATFORM, XConfig, api::CREATE, connector::texts, options::XOptions};
 
 /// What a longer post may have.
 const LONG: usize = 25_000;
@@ -74,6 +74,15 @@ pub(crate) fn findings(content: &Content, config: &XConfig) -> Vec<Finding> {
         ));
     }
     poll(&options, &mut found);
+    let texts = texts(content, &profile(config));
+    let again = |(at, text): (usize, &String)| !text.is_empty() && texts[..at].contains(text);
+    if texts.iter().enumerate().any(again) {
+        found.push(Finding::blocker(
+            "x.repeated_part",
+            "X takes no text twice: the thread would end before the part that repeats another",
+            "Say it in other words",
+        ));
+    }
     let ids = [&options.reply_to, &options.quote, &options.community];
     let ids = ids.into_iter().flatten();
     for id in ids.chain(&options.exclude_reply_users) {

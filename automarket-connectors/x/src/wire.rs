@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The envelope of all answers: an answer of success may hold errors beside its data, or instead of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Answer<T> {
     pub(crate) data: Option<T>,
     #[serde(default)]

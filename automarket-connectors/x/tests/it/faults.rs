@@ -97,6 +97,8 @@ async fn a_token_that_expires_in_a_thread_stops_it_and_the_new_one_goes_on() {
     assert_eq!(world.chain().len(), 3);
 }
 
+const TWICE: &str = r#"{"detail":"You are not allowed to create a Tweet with duplicate content."}"#;
+
 async fn refused(world: &World, post: &Post) -> Error {
     let cx = world.cx();
     let error = world.x.publish(&cx, post).await.unwrap_err();
@@ -255,17 +257,97 @@ async fn a_parent_that_does_not_show_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_part_that_is_refused_leaves_those_before_it_published() {
+    let said = r#"{"detail":"Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author of the post you are replying to."}"#;
+    for (body, kind) in [(said, ErrorKind::Forbidden), (TWICE, ErrorKind::Duplicate)] {
+        let world = World::new();
+        let rule = FaultRule::on("/2/tweets", Fault::Reply(403, body)).method(Method::POST);
+        world.sandbox.faults().add(rule.after(2));
+        let mut post = thread();
+        post.base.first_comment = Some("First".into());
+        let receipt = done(world.x.publish(&world.cx(), &post).await.unwrap());
+        let why = receipt.thread_error().unwrap();
+        assert_eq!(why.kind, kind);
+        assert!(why.message.contains("part 3 of 4"), "{}", why.message);
+        assert_eq!(world.chain(), ["One <first>", "Two acme.dev"]);
+        world.x.delete(&world.cx(), &receipt).await.unwrap();
+        assert!(world.effects().is_empty());
+    }
+}
+
+/// The rest goes once there are credits; until then it is known what is out.
+#[tokio::test]
+async fn a_part_that_nobody_paid_for_is_sent_when_it_is_paid() {
     let world = World::new();
-    let mut post = thread();
-    post.base.thread = Some(vec!["Two".into(), "One <first>".into()]);
-    post.base.first_comment = Some("First".into());
-    let receipt = done(world.x.publish(&world.cx(), &post).await.unwrap());
-    let why = receipt.thread_error().unwrap();
-    assert_eq!(why.kind, ErrorKind::Duplicate);
-    assert!(why.message.contains("part 3 of 4"), "{}", why.message);
-    assert_eq!(world.chain(), ["One <first>", "Two"]);
-    world.x.delete(&world.cx(), &receipt).await.unwrap();
+    let body = r#"{"title":"CreditsDepleted"}"#;
+    let rule = FaultRule::on("/2/tweets", Fault::Reply(402, body)).method(Method::POST);
+    world.sandbox.faults().add(rule.after(1));
+    let cx = world.cx();
+    let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QuotaExhausted);
+    let out = error.receipt().unwrap();
+    assert_eq!(out.data["ids"], json!([world.effects()[0]["id"]]));
+    done(world.x.publish(&cx, &thread()).await.unwrap());
+    assert_eq!(world.chain().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_told_of_a_part_comes_with_what_is_out() {
+    let world = World::with(XConfig {
+        trust_absence: false,
+        ..XConfig::default()
+    });
+    let rule = FaultRule::on("/2/tweets", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(rule.after(2));
+    let cx = world.cx();
+    for kind in [ErrorKind::Network, ErrorKind::CannotTell] {
+        let error = world.x.publish(&cx, &thread()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.is_unknown());
+        let out = error.receipt().unwrap();
+        assert_eq!(out.data["ids"].as_array().unwrap().len(), 2);
+    }
+    assert_eq!(world.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_thread_that_repeats_itself_is_not_begun() {
+    let world = World::new();
+    let mut thread = thread();
+    thread.base.thread = Some(vec!["Two".into(), "Two ".into()]);
+    let mut comment = hello();
+    comment.base.first_comment = Some("Hello from Acme & friends".into());
+    for post in [thread, comment] {
+        let error = refused(&world, &post).await;
+        assert_eq!(error.rule(), Some("x.repeated_part"));
+    }
     assert!(world.effects().is_empty());
+}
+
+/// What nobody lists is no word that nothing is out, for who asks either.
+#[tokio::test(start_paused = true)]
+async fn find_is_as_careful_as_a_second_sending() {
+    for (trust_absence, late, found) in [(true, 2, true), (true, 3, false), (false, 3, false)] {
+        let world = World::with(XConfig {
+            trust_absence,
+            ..XConfig::default()
+        });
+        let cx = world.cx();
+        let at = cx.now();
+        done(world.x.publish(&cx, &hello()).await.unwrap());
+        world.fake.delay_listing(late);
+        let intent = Intent {
+            key: "key".into(),
+            post: hello(),
+            at,
+        };
+        let looked = world.x.find(&cx, &intent).await.unwrap();
+        let as_it_is = match looked {
+            Lookup::Found(_) => found,
+            Lookup::Absent => trust_absence && !found,
+            Lookup::CannotTell(_) => !trust_absence,
+        };
+        assert!(as_it_is, "{looked:?}");
+    }
 }
 
 #[tokio::test]
@@ -337,7 +419,7 @@ async fn a_post_that_only_looks_like_the_lost_one_is_not_taken_for_it() {
         world.sandbox.faults().add(rule);
         world
     };
-    // Of media alone there is nothing to know it by.
+    // Of media alone there is nothing to know it by but the files.
     let world = lost();
     let cx = world.cx();
     let photo = Media::image(&b"\x89PNG\r\n\x1a\n"[..], "image/png");

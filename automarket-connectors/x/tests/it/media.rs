@@ -4,6 +4,7 @@ use automarket_core::{
     Context, ErrorKind, Media, Post, Publisher, Retry, TenantId,
     chrono::TimeDelta,
     content::MediaKind,
+    http_types::Method,
     store::Account,
     testing::{Fault, FaultRule, LocalMediaHost},
 };
@@ -198,6 +199,83 @@ async fn media_of_a_part_that_is_out_is_not_brought_again() {
     drop(file);
     done(world.x.publish(&cx, &post).await.unwrap());
     assert_eq!(world.chain(), ["A film", "And more"]);
+}
+
+/// What was attached is ours, however long ago, and whatever became of the file since.
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_known_by_media_that_ran_out() {
+    for text in ["A film", ""] {
+        let world = World::new();
+        world.fake.set_takes_repeats(true);
+        let (file, media) = film(2048);
+        let post = Post::text(text).media(media);
+        let cx = world.cx();
+        let lost = FaultRule::on("/2/tweets", Fault::CutAfter).method(Method::POST);
+        world.sandbox.faults().add(lost);
+        world.x.publish(&cx, &post).await.unwrap_err();
+        world.clock.advance(TimeDelta::hours(25));
+        drop(file);
+        let receipt = done(world.x.publish(&cx, &post).await.unwrap());
+        assert_eq!(world.effects().len(), 1);
+        assert_eq!(receipt.remote_id, world.effects()[0]["id"]);
+    }
+}
+
+/// Only what is to be sent once more has its media brought again.
+#[tokio::test(start_paused = true)]
+async fn a_post_that_is_not_there_is_sent_with_media_that_are_not_over() {
+    let world = World::new();
+    let (file, media) = film(2048);
+    let post = Post::text("A film").media(media.clone());
+    let cx = world.cx();
+    let lost = FaultRule::on("/2/tweets", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(lost);
+    world.x.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(25));
+    let later = FaultRule::on("/initialize", Fault::StatusBefore(503));
+    world.sandbox.faults().add(later);
+    let error = world.x.publish(&cx, &post).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    done(world.x.publish(&cx, &post).await.unwrap());
+    let [upload] = uploads(&world).try_into().unwrap();
+    assert_eq!(upload["bytes"], 2048);
+
+    // It may be out all the same: that the file is gone is no proof.
+    let cx = world.cx();
+    let post = Post::text("Again").media(media);
+    let lost = FaultRule::on("/2/tweets", Fault::CutBefore).method(Method::POST);
+    world.sandbox.faults().add(lost);
+    world.x.publish(&cx, &post).await.unwrap_err();
+    world.clock.advance(TimeDelta::hours(25));
+    drop(file);
+    let error = world.x.publish(&cx, &post).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    assert_eq!(world.effects().len(), 1);
+}
+
+/// An answer of success may hold an error.
+#[tokio::test(start_paused = true)]
+async fn errors_in_answers_about_media_are_no_success() {
+    let busy = r#"{"errors":[{"detail":"over capacity","status":503}]}"#;
+    let (_file, film) = film(2048);
+    for path in ["/2/media/metadata", "/append"] {
+        let world = World::new();
+        world.sandbox.fault(path, Fault::Reply(200, busy));
+        let post = Post::text("A film").media(film.clone().alt("A film"));
+        let cx = world.cx();
+        let error = world.x.publish(&cx, &post).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::After(None), "{error:?}");
+        assert!(error.message().contains("over capacity"), "{error:?}");
+        assert!(world.effects().is_empty());
+        done(world.x.publish(&cx, &post).await.unwrap());
+        assert_eq!(uploads(&world)[0]["alt"], "A film");
+    }
+    // Where nothing went wrong nothing need be said.
+    let world = World::new();
+    let silent = Fault::Reply(200, "");
+    world.sandbox.fault("/2/media/metadata", silent);
+    let post = Post::text("A film").media(film.alt("A film"));
+    done(world.x.publish(&world.cx(), &post).await.unwrap());
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn an_account_of_another_app_is_judged_by_its_own_settings() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn find_knows_whole_threads_and_says_when_a_part_is_missing() {
     let world = World::new();
     let mut post = thread();
