@@ -4,6 +4,7 @@
 //! Hosts use the facade crate `automarket`; connectors and stores are written against this one.
 
 pub mod ai;
+mod blocking;
 pub mod check;
 mod clock;
 pub mod content;
@@ -43,6 +44,7 @@ mod zone;
 
 pub use ::http as http_types;
 pub use async_trait::async_trait;
+pub use blocking::blocking;
 pub use bytes::Bytes;
 pub use chrono;
 pub use clock::{Clock, SystemClock};

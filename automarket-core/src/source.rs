@@ -69,6 +69,30 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page as far as it is kept, whatever its source gave: of title, description, byline, site name, language and
+    /// excerpt 2,000 characters each, up to the end of a word, and of text and Markdown what [`capped`] leaves. Whoever shows it
+    /// to a model, compares with it or keeps it takes it so: how long they are is the page's to say otherwise.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let lines = [
+            &mut self.title,
+            &mut self.description,
+            &mut self.byline,
+            &mut self.site_name,
+            &mut self.language,
+            &mut self.excerpt,
+        ];
+        lines.into_iter().flatten().for_each(shorten);
+        let (text, text_cut) = capped(self.text);
+        let (markdown, markdown_cut) = capped(self.markdown);
+        Self {
+            text,
+            markdown,
+            truncated: self.truncated || text_cut || markdown_cut,
+            ..self
+        }
+    }
+
     /// The brand as far as the page shows it.
     #[must_use]
     pub fn brand(&self) -> Brand {
@@ -90,6 +114,16 @@ impl Page {
             colors: self.colors.clone(),
             voice: crate::content::Voice::default(),
         }
+    }
+}
+
+/// How much of what a page says of itself is kept, in characters.
+const MAX_LINE: usize = 2_000;
+
+fn shorten(line: &mut String) {
+    if let Some((end, _)) = line.char_indices().nth(MAX_LINE) {
+        let word = line[..end].rfind(char::is_whitespace);
+        line.truncate(word.filter(|at| *at > end / 2).unwrap_or(end));
     }
 }
 

@@ -133,7 +133,7 @@ fn page(asked: &Url, data: Data) -> Page {
         description: first(meta, &["description", "ogDescription", "og:description"]),
         byline: first(meta, &["author", "article:author"]),
         site_name: first(meta, &["ogSiteName", "og:site_name"]),
-        language: first(meta, &["language", "lang"]),
+        language: first(meta, &["language", "lang"]).and_then(|tag| html::language_tag(&tag)),
         direction: None,
         excerpt: Some(text.chars().take(EXCERPT).collect::<String>())
             .filter(|text| !text.is_empty()),
@@ -147,6 +147,7 @@ fn page(asked: &Url, data: Data) -> Page {
         markdown,
         truncated: cut || text_cut,
     }
+    .bounded()
 }
 
 /// The first of these that is there; each may be a string or a list of strings.

@@ -29,7 +29,7 @@ Answer with one JSON object of the given schema and nothing else.";
 
 /// The question that a brief puts to a model: standing rules, the targets with their limits, the brand's
 /// voice, and the page as JSON whose angle brackets are escaped, so that no page can close its own bracket.
-/// At most 40,000 characters of the page's main text are shown.
+/// At most 40,000 characters of the page's main text are shown, and of the rest what [`Page::bounded`](crate::source::Page::bounded) leaves.
 #[must_use]
 pub fn prompt(brief: &Brief) -> ModelRequest {
     let targets: Vec<Value> = keys(brief)
@@ -103,7 +103,7 @@ fn describe(key: &str, target: &Profile, limit: Option<usize>) -> Value {
 }
 
 fn page(brief: &Brief) -> Value {
-    let page = &brief.page;
+    let page = &brief.page.clone().bounded();
     let cleaned = |text: &Option<String>| text.as_deref().map(clean);
     let text = clean(&page.text);
     let shown: String = text.chars().take(PAGE_CHARS).collect();

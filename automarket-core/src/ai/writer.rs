@@ -10,7 +10,7 @@ use super::{
     prompt::{data, keys, limit},
     source_text,
 };
-use crate::{Context, Error, ErrorKind, Result, Retry, hash::sha256, text::Words};
+use crate::{Context, Error, ErrorKind, Result, Retry, blocking, hash::sha256, text::Words};
 
 /// How often a model is told what is wrong with its answer.
 const REPAIRS: u32 = 2;
@@ -47,7 +47,8 @@ pub async fn write_with(
     writable(brief)?;
     let mut request = prompt(brief);
     let hash = hash(&request)?;
-    let source = GroundingSource::new(&source_text(&brief.page));
+    let page = brief.page.clone();
+    let source = blocking(move || GroundingSource::new(&source_text(&page.bounded()))).await?;
     let mut usage = Usage::default();
     let mut readable = None;
     let mut repairs = 0;

@@ -355,7 +355,8 @@ fn keep(place: &mut Option<String>, found: Option<String>) {
 }
 
 /// `de_DE` and `de-DE` as `de-DE`; what is no language tag is none.
-fn language_tag(text: &str) -> Option<String> {
+#[must_use]
+pub fn language_tag(text: &str) -> Option<String> {
     let tag = text.split([',', ';']).next()?.trim().replace('_', "-");
     let primary = tag.split('-').next()?;
     let plain = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

@@ -27,11 +27,12 @@ use url::Url;
 use walk::{Event, Rewriter, masked, unmasked, walk};
 
 use crate::{
-    Bytes, Error, ErrorKind, Result,
+    Bytes, Error, ErrorKind, Result, blocking,
     source::{Page, capped},
 };
 
 pub use markdown::to_markdown;
+pub use metadata::language_tag;
 pub use sanitize::sanitize;
 pub use text::to_text;
 
@@ -106,13 +107,9 @@ pub async fn extract_bounded(
     content_type: Option<String>,
     deadline: Duration,
 ) -> Result<Page> {
-    let work =
-        tokio::task::spawn_blocking(move || extract(&bytes, url.as_ref(), content_type.as_deref()));
+    let work = blocking(move || extract(&bytes, url.as_ref(), content_type.as_deref()));
     match tokio::time::timeout(deadline, work).await {
-        Ok(Ok(page)) => page,
-        Ok(Err(panic)) => {
-            Err(Error::new(ErrorKind::Internal, "reading the page failed").with_source(panic))
-        }
+        Ok(page) => page?,
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
             "reading the page took too long",

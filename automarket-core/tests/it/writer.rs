@@ -367,6 +367,28 @@ fn a_page_is_data_and_cannot_leave_its_brackets() {
     }
 }
 
+/// A source of the host's own may give whatever a page says.
+#[test]
+fn a_prompt_is_bounded_whatever_the_page_says_of_itself() {
+    let long = || Some("9 ".repeat(1_000_000));
+    let page = automarket_core::source::Page {
+        title: long(),
+        description: long(),
+        byline: long(),
+        site_name: long(),
+        language: long(),
+        excerpt: long(),
+        text: "8 ".repeat(1_000_000),
+        ..page()
+    };
+    let kept = page.clone().bounded();
+    assert!(kept.truncated);
+    assert!(automarket_core::ai::source_text(&kept).chars().count() < 250_000);
+    assert_eq!(kept.clone().bounded(), kept);
+    let turn = &prompt(&brief(page)).turns[0];
+    assert!(turn.len() < 60_000, "{}", turn.len());
+}
+
 #[test]
 fn the_schema_is_what_the_strictest_provider_takes() {
     fn check(schema: &Value) {

@@ -2,9 +2,10 @@ use std::{future::Future, sync::Weak, time::Duration};
 
 use automarket_core::{
     AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
-    PublicationId, Result, Retry, When, async_trait,
+    PublicationId, Result, Retry, When, async_trait, blocking,
     crm::{CampaignRecord, CampaignRecorded},
     pipeline::Run,
+    source::Page,
     store::{Account, Publication},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -90,7 +91,7 @@ impl Campaigning<'_> {
                 let source = engine.page_source(&request.source.platform)?;
                 let call = |cx| async move { source.read(&cx, &request.page).await };
                 let page = self.by_tool("source", &request.source, call).await;
-                page.map_err(of_page)
+                page.map(Page::bounded).map_err(of_page)
             })
             .await?;
         let drafts = run
@@ -117,7 +118,10 @@ impl Campaigning<'_> {
         let mut composed: Composed = run
             .step("compose", || async {
                 let lanes = lanes(engine, &run.tenant, request).await?;
-                Ok(compose(request, run.id, at, &page, &drafts, &lanes))
+                // Comparing texts with a long page takes its time.
+                let (request, id) = (request.clone(), run.id);
+                let (page, drafts) = (page.clone(), drafts.clone());
+                blocking(move || compose(&request, id, at, &page, &drafts, &lanes)).await
             })
             .await?;
         let targets = self.schedule(&composed).await?;

@@ -131,6 +131,26 @@ async fn of_a_page_without_end_the_beginning_is_kept() {
     }
 }
 
+/// How long it is would be the page's to say, and who pays the model is not the page.
+#[tokio::test]
+async fn what_a_page_says_of_itself_is_bounded() {
+    let long = "Acme ".repeat(200_000);
+    let names = ["title", "description", "author", "ogSiteName", "language"];
+    let said = names.map(|name| (name.to_owned(), json!(long)));
+    let page = FakePage {
+        markdown: "Hello".into(),
+        metadata: said.into_iter().collect(),
+        branding: Some(json!({})),
+        status: 0,
+    };
+    let page = Firecrawl::new().read(&with_page(page), PAGE).await.unwrap();
+    assert_eq!(page.language, None);
+    for said in [page.title, page.description, page.byline, page.site_name] {
+        let said = said.unwrap();
+        assert!((1_000..=2_000).contains(&said.len()) && said.ends_with("Acme"));
+    }
+}
+
 #[tokio::test]
 async fn a_page_that_could_not_be_read_is_no_empty_one() {
     let of = |markdown: &str, error: &str| FakePage {
