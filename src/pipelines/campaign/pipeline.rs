@@ -1,4 +1,8 @@
-use std::{future::Future, sync::Weak, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use automarket_core::{
     AccountId, Context, Delivery, Error, ErrorKind, ErrorRecord, Notice, Pipeline, Platform,
@@ -6,6 +10,7 @@ use automarket_core::{
     crm::{CampaignRecord, CampaignRecorded},
     pipeline::Run,
     source::Page,
+    steps::{self, Steps},
     store::{Account, Publication},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,6 +24,9 @@ use super::{
     told::{crm_record, findings, notice, status},
 };
 use crate::{Tenant, market::Engine, publishing::publication_id, trouble::waits};
+
+/// The step that says of a campaign that its tools' calls have steps of their own.
+const APART: &str = "steps apart";
 
 /// How long a publication started here belongs to this run without a heartbeat.
 const LEASE: Duration = Duration::from_secs(3);
@@ -55,12 +63,27 @@ impl Pipeline for CampaignPipeline {
             tenant: &tenant,
             run,
             request: &request,
+            apart: steps_apart(run).await?,
         }
         .run()
         .await?;
         serde_json::to_value(report)
             .map_err(|error| internal("the report cannot be written as JSON", error))
     }
+}
+
+/// Whether the calls of this campaign's tools have steps of their own, so that no name of theirs is one of the campaign's
+/// or of each other's. One that was begun by a version before goes on as it began: what it has sent stands there.
+async fn steps_apart(run: &Run) -> Result<bool> {
+    let steps = run.steps();
+    if steps::ended::<bool>(&*steps, APART).await?.is_some() {
+        return Ok(true);
+    }
+    // The first of its steps: before it no tool has remembered anything.
+    if steps.get("read").await?.is_some() {
+        return Ok(false);
+    }
+    run.step(APART, || async { Ok(true) }).await
 }
 
 /// The error of reading: where the page is to blame it names it, so that nobody looks for a fault of the library's.
@@ -80,6 +103,7 @@ struct Campaigning<'a> {
     tenant: &'a Tenant,
     run: &'a Run,
     request: &'a CampaignRequest,
+    apart: bool,
 }
 
 impl Campaigning<'_> {
@@ -100,7 +124,7 @@ impl Campaigning<'_> {
                 let generator = engine.generator(&request.generator.platform)?;
                 let brief = &brief(request, &page, &lanes);
                 let call = |cx: Context| async move {
-                    let cx = cx.with_steps(run.steps());
+                    let cx = cx.with_steps(self.steps_of("generator"));
                     generator.generate(&cx, brief).await
                 };
                 let drafts = self.by_tool("generator", &request.generator, call).await?;
@@ -159,6 +183,14 @@ impl Campaigning<'_> {
             notice,
             repeated: false,
         })
+    }
+
+    /// The steps of a tool's call.
+    fn steps_of(&self, call: &str) -> Arc<dyn Steps> {
+        match self.apart {
+            true => self.run.steps_of(call),
+            false => self.run.steps(),
+        }
     }
 
     /// Calls a tool for its account, or for nobody.
@@ -315,7 +347,7 @@ impl Campaigning<'_> {
         let account = self.account(id).await?;
         let crm = &engine.crm(&account.platform).map_err(waits)?.clone();
         let (cx, passed) = engine.passing(account).await.map_err(waits)?;
-        let cx = cx.with_steps(self.run.steps());
+        let cx = cx.with_steps(self.steps_of("crm"));
         let call = |cx| async move { crm.record_campaign(&cx, record).await };
         passed.call(engine, cx, call).await
     }
@@ -331,7 +363,7 @@ impl Campaigning<'_> {
         let account = self.account(id).await?;
         let notifier = &engine.notifier(&account.platform).map_err(waits)?.clone();
         let (cx, passed) = engine.passing(account).await.map_err(waits)?;
-        let cx = cx.with_steps(self.run.steps());
+        let cx = cx.with_steps(self.steps_of("notify"));
         let cx = cx.with_key(&format!("notice {}", self.run.id));
         let call = |cx| async move { notifier.notify(&cx, notice).await };
         let told = passed.call(engine, cx, call).await?;

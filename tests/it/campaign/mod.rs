@@ -4,6 +4,7 @@ mod again;
 mod input;
 mod parts;
 mod texts;
+mod tools;
 
 use std::{sync::Arc, time::Duration};
 
@@ -102,6 +103,7 @@ impl World {
             .generator(texts::LOVING, texts::LOVE)
             .generator(texts::WIDE, texts::WIDELY)
             .generator(texts::ODD, texts::ODDLY)
+            .generator(tools::STEPS, tools::Steps)
             .page_source(input::REASONS, input::Reasons)
             .build()
             .unwrap();
