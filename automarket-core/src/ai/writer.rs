@@ -31,7 +31,8 @@ const TOLD: usize = 20;
 /// hash, so an answer that arrived is never paid for twice. Calling again asks again for one that was cut off, or was on
 /// its way when the process died, and may have been paid for; and for the one that ended it for good: a model that
 /// declined, stopped early or could not be read may do better, or be another by then. Asking has no effect but its
-/// price, so that is taken over being stuck.
+/// price, so that is taken over being stuck. How often one whose answer is lost is asked for is the caller's to say. The
+/// usage is that of all answers that arrived.
 ///
 /// # Errors
 /// `InvalidInput` (`targets`, `page`) when there is nobody to write for or nothing to write about;
@@ -52,18 +53,26 @@ pub async fn write_with(
     let mut usage = Usage::default();
     let mut readable = None;
     let mut repairs = 0;
+    let steps = format!("ai.{name}.{}", hash.get(..16).unwrap_or(&hash));
     for turn in 0..=REPAIRS {
-        let step = format!("ai.{name}.{}.turn.{turn}", hash.get(..16).unwrap_or(&hash));
+        let step = format!("{steps}.turn.{turn}");
         let ask = || async {
             let answer = model.complete(cx, &request).await?;
-            // What ends it for good is not kept: whoever tries again asks again.
-            if readable.is_none() {
-                whole(&answer)?;
-                if turn == REPAIRS && decode(brief, &answer.text).is_err() {
-                    return Err(unreadable(&answer.text));
+            let end = match whole(&answer) {
+                _ if readable.is_some() => Ok(()),
+                Ok(()) if turn == REPAIRS && decode(brief, &answer.text).is_err() => {
+                    Err(unreadable(&answer.text))
+                }
+                end => end,
+            };
+            // What ends it for good is not kept, for whoever tries again asks again; but it was paid for.
+            match end {
+                Ok(()) => Ok(answer),
+                Err(error) => {
+                    spend(cx, &steps, answer.usage).await?;
+                    Err(error)
                 }
             }
-            Ok(answer)
         };
         let answer = match cx.step(&step, ask).await {
             // What was paid for stands, though its repair cannot be asked for.
@@ -98,10 +107,32 @@ pub async fn write_with(
         request.turns.push(repair(&problems));
     }
     let mut drafts = readable.ok_or_else(|| unreadable(""))?;
+    for turn in spent(cx, &steps).await? {
+        usage += turn;
+    }
     drafts.usage = usage;
     drafts.repairs = repairs;
     drafts.prompt_hash = Some(hash);
     Ok(drafts)
+}
+
+/// What the answers cost that ended it for good, in all attempts until now.
+async fn spent(cx: &Context, steps: &str) -> Result<Vec<Usage>> {
+    let mut all = Vec::new();
+    while let Some(usage) = cx.ended(&spent_step(steps, all.len())).await? {
+        all.push(usage);
+    }
+    Ok(all)
+}
+
+async fn spend(cx: &Context, steps: &str, usage: Usage) -> Result<()> {
+    let earlier = spent(cx, steps).await?.len();
+    let step = spent_step(steps, earlier);
+    cx.step(&step, || async { Ok(usage) }).await.map(drop)
+}
+
+fn spent_step(steps: &str, number: usize) -> String {
+    format!("{steps}.spent.{number}")
 }
 
 fn unreadable(answer: &str) -> Error {

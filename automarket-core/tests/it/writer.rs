@@ -294,7 +294,10 @@ async fn what_ended_it_for_good_is_asked_for_again_by_whoever_tries_again() {
         assert_eq!(first.unwrap_err().kind(), kind);
         for _ in 0..2 {
             let drafts = write_with(&model, "parrot", &cx, &brief(page())).await;
-            assert_eq!(drafts.unwrap().texts[1].text, "Lumen cut the bill by 52%.");
+            let drafts = drafts.unwrap();
+            assert_eq!(drafts.texts[1].text, "Lumen cut the bill by 52%.");
+            let paid = 10 * (asked as u64 + 1);
+            assert_eq!(drafts.usage.input_tokens, paid, "each that arrived");
             assert_eq!(model.asked().len(), asked + 1, "only the last once more");
         }
     }

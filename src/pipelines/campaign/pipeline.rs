@@ -23,10 +23,18 @@ use super::{
     lanes::lanes,
     told::{crm_record, findings, notice, status},
 };
-use crate::{Tenant, market::Engine, publishing::publication_id, trouble::waits};
+use crate::{
+    Tenant,
+    market::Engine,
+    publishing::publication_id,
+    trouble::{is_ours, waits},
+};
 
 /// The step that says of a campaign that its tools' calls have steps of their own.
 const APART: &str = "steps apart";
+
+/// How often a generator is asked in vain whose answers may have to be paid for.
+const QUESTIONS: u32 = 3;
 
 /// How long a publication started here belongs to this run without a heartbeat.
 const LEASE: Duration = Duration::from_secs(3);
@@ -98,6 +106,12 @@ fn of_page(error: Error) -> Error {
     }
 }
 
+/// Whether a generator may have worked without our hearing of it.
+fn is_lost(error: &Error) -> bool {
+    let ours = is_ours(error.kind()) || error.kind() == ErrorKind::LeaseLost;
+    error.retry() == Retry::Reconcile && !ours
+}
+
 /// One run of the pipeline.
 struct Campaigning<'a> {
     tenant: &'a Tenant,
@@ -127,7 +141,11 @@ impl Campaigning<'_> {
                     let cx = cx.with_steps(self.steps_of("generator"));
                     generator.generate(&cx, brief).await
                 };
-                let drafts = self.by_tool("generator", &request.generator, call).await?;
+                let drafts = self.by_tool("generator", &request.generator, call).await;
+                let drafts = match drafts {
+                    Err(error) if is_lost(&error) => return Err(self.lost(error).await?),
+                    drafts => drafts?,
+                };
                 let networks = drafts.texts.iter().map(|draft| &draft.network);
                 if networks.ne(lanes.iter().map(|lane| &lane.network)) {
                     return Err(Error::new(
@@ -183,6 +201,31 @@ impl Campaigning<'_> {
             notice,
             repeated: false,
         })
+    }
+
+    /// The error of a question whose answer is lost, perhaps after it was paid for. It is put so often, over all attempts
+    /// of the campaign; then people have to say that it is worth another.
+    async fn lost(&self, error: Error) -> Result<Error> {
+        let steps = self.run.steps();
+        for lost in 1..QUESTIONS {
+            let step = format!("lost answer {lost}");
+            if steps::ended::<bool>(&*steps, &step).await?.is_none() {
+                self.run.step(&step, || async { Ok(true) }).await?;
+                return Ok(error);
+            }
+        }
+        let message = format!(
+            "the generator's answer was lost {QUESTIONS} times, and each may have been paid for"
+        );
+        Ok(Error::new(error.kind(), message)
+            .with_retry(Retry::Never)
+            .with_platform(&self.request.generator.platform)
+            .with_rule("generation.lost")
+            .with_remedy(format!(
+                "see what was billed; Tenant::redrive({}) asks once more, and so does the same request",
+                self.run.id
+            ))
+            .with_source(error))
     }
 
     /// The steps of a tool's call.

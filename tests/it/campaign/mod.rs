@@ -12,6 +12,7 @@ use automarket::{
     AccountId, Automarket, Credential, ErrorKind, Platform, PublishOptions, Tenant, When,
     check::Severity,
     connectors::{
+        claude::{self, Claude, ClaudeConfig},
         firecrawl::{
             self, Firecrawl,
             testing::{FakeFirecrawl, FakePage},
@@ -86,7 +87,8 @@ impl World {
             .with(Arc::new(site))
             .with(Arc::new(planner))
             .with(Arc::new(FakeTwenty::new()))
-            .with(Arc::new(slack::testing::FakeSlack::new()));
+            .with(Arc::new(slack::testing::FakeSlack::new()))
+            .with(Arc::new(claude::testing::FakeClaude::new()));
         let mixpost = MixpostConfig::new(mixpost::testing::BASE_URL, mixpost::testing::WORKSPACE);
         let store = MemoryStore::with_clock(Arc::new(clock.clone()));
         let store = FaultStore::new(Arc::new(store));
@@ -99,6 +101,7 @@ impl World {
             .publisher(X::new(XConfig::default()))
             .crm(Twenty::new(TwentyConfig::at(FakeTwenty::BASE_URL).unwrap()))
             .notifier(Slack::new())
+            .generator(claude::PLATFORM, Claude::new(ClaudeConfig::default()))
             .generator(texts::WORDY, texts::WORDS)
             .generator(texts::LOVING, texts::LOVE)
             .generator(texts::WIDE, texts::WIDELY)

@@ -1,6 +1,7 @@
 //! The tools of a campaign: what they remember, what they cost, what they need.
 
 use automarket::{
+    Retry,
     ai::{Brief, Drafts, Generator},
     core::{Context, async_trait, source::Page},
     store::{Claim, Verdict},
@@ -69,4 +70,67 @@ async fn a_campaign_that_is_under_way_when_the_program_is_updated_finds_its_old_
         [0, 4, 5, 1],
         "the page without address has no tracked links"
     );
+}
+
+/// A world whose texts a model writes.
+async fn with_claude() -> World {
+    let mut world = World::new().await;
+    let model = Account::new(world.tenant.id().clone(), claude::PLATFORM, "key");
+    let key = Credential::token(claude::testing::FakeClaude::KEY);
+    let model = world.tenant.add_account(model, key).await.unwrap();
+    world.request.generator = Tool::with(claude::PLATFORM, model.id);
+    world
+}
+
+/// Runs the campaign until it dies, an hour between its attempts.
+async fn dies(world: &World) -> automarket::Error {
+    for _ in 0..30 {
+        let error = world.campaign().await.unwrap_err();
+        if error.retry() == Retry::Never {
+            return error;
+        }
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    panic!("it does not end");
+}
+
+#[tokio::test]
+async fn a_model_whose_answers_are_lost_is_paid_three_times_and_then_people_say_whether_once_more()
+{
+    for fault in [
+        Fault::GarbageAfter,
+        Fault::HalfAfter,
+        Fault::CutAfter,
+        Fault::StatusAfter(502),
+    ] {
+        let world = with_claude().await;
+        let rule = FaultRule::on("/v1/messages", fault.clone()).times(4);
+        world.sandbox.faults().add(rule);
+        for paid in [3, 4] {
+            let error = dies(&world).await;
+            assert_eq!(error.rule(), Some("generation.lost"), "{fault:?}");
+            assert!(error.remedy().unwrap().contains("redrive"));
+            assert_eq!(world.count(&claude::PLATFORM), paid, "{fault:?}");
+            world.clock.advance(chrono::Duration::hours(1));
+        }
+        world.campaign().await.unwrap();
+        assert_eq!(world.count(&claude::PLATFORM), 5, "{fault:?}");
+        assert_eq!(world.counts(), [1, 4, 9, 1], "{fault:?}");
+    }
+}
+
+/// What surely cost nothing is asked for as often as before.
+#[tokio::test]
+async fn a_model_that_is_away_is_waited_for() {
+    let world = with_claude().await;
+    let away = FaultRule::on("/v1/messages", Fault::StatusBefore(529)).times(6);
+    world.sandbox.faults().add(away);
+    for _ in 0..25 {
+        if world.campaign().await.is_ok() {
+            break;
+        }
+        world.clock.advance(chrono::Duration::hours(1));
+    }
+    assert_eq!(world.count(&claude::PLATFORM), 1);
+    assert_eq!(world.counts(), [1, 4, 9, 1]);
 }
