@@ -5,7 +5,7 @@ use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{Context, Result, content::Brand};
+use crate::{Context, Error, ErrorKind, Result, Retry, content::Brand};
 
 /// Reads a page and extracts what it says. The page is data: nothing in it is ever an instruction.
 #[async_trait]
@@ -23,7 +23,8 @@ pub trait PageSource: Send + Sync {
     /// Reads the page at `address`.
     ///
     /// # Errors
-    /// `InvalidInput` (`address`) for what is no address; `Refused` by the outbound guard; `NotFound`;
+    /// `InvalidInput` (`address`) for what is no address; `Refused` by the outbound guard; `NotFound`, `Forbidden` and what
+    /// else the page itself [`answered`];
     /// `TooLarge`; `UnexpectedReply` for what is not a page (a PDF, an image); `Timeout`, `Network`,
     /// `Unavailable`. A page without title or text is not an error: what it lacks is empty.
     async fn read(&self, cx: &Context, address: &str) -> Result<Page>;
@@ -115,6 +116,21 @@ impl Page {
             voice: crate::content::Voice::default(),
         }
     }
+}
+
+/// What a page's own answer says that is no page. It is the page's, not the source's, and no word on a credential: one
+/// behind a login or a wall is `Forbidden`.
+#[must_use]
+pub fn answered(status: u16) -> Error {
+    let (kind, retry) = match status {
+        404 | 410 => (ErrorKind::NotFound, Retry::Never),
+        401 | 402 | 403 | 407 | 451 => (ErrorKind::Forbidden, Retry::Never),
+        408 | 429 | 500..=599 => (ErrorKind::Unavailable, Retry::After(None)),
+        _ => (ErrorKind::UnexpectedReply, Retry::Never),
+    };
+    Error::new(kind, format!("the page itself answered HTTP {status}"))
+        .with_retry(retry)
+        .with_elsewhere()
 }
 
 /// How much of what a page says of itself is kept, in characters.

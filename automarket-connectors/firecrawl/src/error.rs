@@ -4,6 +4,7 @@ use automarket_core::{
     Error, ErrorKind, Result, Retry,
     chrono::{DateTime, Utc},
     http::{Reply, classify},
+    source,
 };
 use serde_json::Value;
 
@@ -98,28 +99,20 @@ fn page_status(data: Data, reply: &Reply) -> Result<Data> {
         .unwrap_or_default()
         .trim()
         .is_empty();
-    let (kind, retry) = match status {
-        0..=399 => {
-            return match said.filter(|_| nothing) {
-                None => Ok(data),
-                Some(said) => {
-                    let message = format!("Firecrawl could not read the page: {said}");
-                    let error = reply.error(ErrorKind::Unavailable, message);
-                    Err(error
-                        .with_platform(&PLATFORM)
-                        .with_retry(Retry::After(None)))
-                }
-            };
-        }
-        404 | 410 => (ErrorKind::NotFound, Retry::Never),
-        401 | 403 | 451 => (ErrorKind::Forbidden, Retry::Never),
-        408 | 429 | 500..=599 => (ErrorKind::Unavailable, Retry::After(None)),
-        _ => (ErrorKind::UnexpectedReply, Retry::Never),
-    };
-    Err(
-        Error::new(kind, format!("the page itself answered HTTP {status}"))
-            .with_retry(retry)
+    if status > 399 {
+        let error = source::answered(u16::try_from(status).unwrap_or(u16::MAX));
+        return Err(error
             .with_platform(&PLATFORM)
-            .with_operation(reply.operation()),
-    )
+            .with_operation(reply.operation()));
+    }
+    match said.filter(|_| nothing) {
+        None => Ok(data),
+        Some(said) => {
+            let message = format!("Firecrawl could not read the page: {said}");
+            let error = reply.error(ErrorKind::Unavailable, message);
+            Err(error
+                .with_platform(&PLATFORM)
+                .with_retry(Retry::After(None)))
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use automarket_core::{
     Context, Error, ErrorKind, PageSource, Result, Url, async_trait, html,
     http::{Call, Reply, classify},
-    source::Page,
+    source::{self, Page},
 };
 
 use crate::PLATFORM;
@@ -83,7 +83,15 @@ impl PageSource for Web {
         let page = async {
             let (url, reply) = self.fetch(cx, address).await?;
             if !reply.ok() {
-                return Err(classify(&reply, cx.now()));
+                use ErrorKind::{Forbidden, QuotaExhausted, Unauthorized};
+                let error = classify(&reply, cx.now());
+                return Err(match error.kind() {
+                    // There is no credential that it could be about.
+                    Unauthorized | QuotaExhausted | Forbidden => {
+                        source::answered(reply.status.as_u16())
+                    }
+                    _ => error.with_elsewhere(),
+                });
             }
             let content_type = reply.header("content-type").map(str::to_owned);
             if let Some(mime) = content_type.as_deref().and_then(no_page) {

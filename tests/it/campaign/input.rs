@@ -17,6 +17,7 @@ impl PageSource for Reasons {
     async fn read(&self, _: &Context, address: &str) -> automarket::Result<Page> {
         Err(match address {
             "gone" => automarket::Error::new(ErrorKind::NotFound, "no such page"),
+            "walled" => automarket::core::source::answered(403),
             "odd" => automarket::Error::invalid("page", "an odd page").with_rule("page.odd"),
             _ => automarket::Error::new(ErrorKind::Internal, "broken"),
         })
@@ -59,6 +60,7 @@ async fn what_died_of_its_page_says_so_and_is_no_problem_of_health() {
     };
     for (page, kind, rule) in [
         ("gone", ErrorKind::NotFound, None),
+        ("walled", ErrorKind::Forbidden, None),
         ("odd", ErrorKind::InvalidInput, Some("page.odd")),
     ] {
         world.request.page = page.into();

@@ -250,6 +250,16 @@ async fn what_is_the_matter_with_a_page_says_nothing_against_firecrawl() {
         assert_eq!(error.platform_code(), Some(code));
         assert!(error.is_elsewhere(), "{error:?}");
     }
+    for status in [400, 401, 402, 403, 406, 451, 500] {
+        let page = FakePage {
+            metadata: json!({}),
+            status,
+            branding: Some(json!({})),
+            ..FakePage::default()
+        };
+        let error = Firecrawl::new().read(&with_page(page), PAGE).await;
+        assert!(error.unwrap_err().is_elsewhere(), "{status}");
+    }
     // The rest is Firecrawl's own.
     for code in ["UNKNOWN_ERROR", "SCRAPE_PROXY_SELECTION_ERROR"] {
         let fake = Arc::new(FakeFirecrawl::new().with_unreadable(PAGE, code));

@@ -119,3 +119,28 @@ async fn more_than_allowed_is_too_large() {
     let error = Web::new().max_bytes(10).read(&cx, GOOD).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
+
+/// Behind a login or a wall against robots: there is no account to be connected again.
+#[tokio::test]
+async fn what_a_page_answers_is_the_pages_and_no_credentials() {
+    use ErrorKind::{Forbidden, NotFound, Unavailable};
+    for (status, kind) in [
+        (401, Forbidden),
+        (402, Forbidden),
+        (403, Forbidden),
+        (451, Forbidden),
+        (410, NotFound),
+        (503, Unavailable),
+    ] {
+        let wire = Script::new().expect("GET", GOOD).reply(status, "no");
+        let error = Web::new().read(&wire.context(), GOOD).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_elsewhere()), (kind, true));
+        if kind == Forbidden {
+            assert!(error.message().contains(&status.to_string()), "{error}");
+        }
+    }
+    let wire = Script::new().expect("GET", GOOD).reply(429, "slow");
+    let wire = wire.reply_header("retry-after", "30");
+    let error = Web::new().read(&wire.context(), GOOD).await.unwrap_err();
+    assert_eq!(error.wait(), Some(std::time::Duration::from_secs(30)));
+}
