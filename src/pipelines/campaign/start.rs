@@ -31,7 +31,8 @@ pub struct CampaignStart {
 }
 
 impl Tenant {
-    /// Hands a campaign to the queue. The same page within 24 hours is the same campaign, unless
+    /// Hands a campaign to the queue. The same page (its address without UTM parameters and fragment, but with a
+    /// fragment that names a view: `#/pricing`) within 24 hours is the same campaign, unless
     /// `request.again`: then its job is answered, finished or not. (A page is known for as long as its job is
     /// kept, see [`Retention`](crate::worker::Retention).) Asked otherwise, in another mode for one, it is refused. One that died goes on after its last finished step if it
     /// is asked the same, and is made anew if it is asked something else and has handed nothing over.
@@ -48,7 +49,7 @@ impl Tenant {
         self.check_campaign(request).await?;
         let store = &self.engine().store;
         let key = page_key(&request.page);
-        let earlier = store.job_by_key(&self.id, CAMPAIGN_JOB, &key).await?;
+        let earlier = self.earlier(&request.page, &key).await?;
         let before = earlier.as_ref().map(|job| job.id);
         if let Some(job) = earlier
             && let Some(start) = self.recognised(job, request).await?
@@ -128,6 +129,22 @@ impl Tenant {
             engine.notifier(&chat.platform).map_err(of("notify"))?;
         }
         Ok(())
+    }
+
+    /// The campaign of this page that was put in last.
+    async fn earlier(&self, page: &str, key: &str) -> Result<Option<Job>> {
+        let by_key = |key| self.engine().store.job_by_key(&self.id, CAMPAIGN_JOB, key);
+        let known = by_key(key).await?;
+        let before = whole_key(page);
+        if known.is_some() || before == key {
+            return Ok(known);
+        }
+        // A version before took all views of an app for one page.
+        let of_page = |job: &Job| {
+            let asked = CampaignRequest::deserialize(&job.payload);
+            asked.is_ok_and(|asked| page_key(&asked.page) == key)
+        };
+        Ok(by_key(&before).await?.filter(of_page))
     }
 
     /// The id of the page's next campaign. Whoever saw the same earlier job makes the same, so that two callers at
@@ -271,12 +288,27 @@ impl CampaignRequest {
     }
 }
 
-/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same.
+/// The page as a unique key: the same address, with or without UTM parameters and fragment, is the same. A fragment that
+/// names a view of an app (`#/pricing`, `#!/pricing`) is part of the address.
 fn page_key(page: &str) -> String {
+    key(page, |fragment| {
+        let view = fragment.trim_start_matches(['!', '/']);
+        view.len() < fragment.len() && !view.is_empty()
+    })
+}
+
+/// As [`page_key`], of all views at once.
+fn whole_key(page: &str) -> String {
+    key(page, |_| false)
+}
+
+fn key(page: &str, is_view: impl Fn(&str) -> bool) -> String {
     let normal = match Url::parse(page) {
         Ok(url) => {
             let mut url = untag(&url);
-            url.set_fragment(None);
+            if !url.fragment().is_some_and(is_view) {
+                url.set_fragment(None);
+            }
             url.to_string()
         }
         Err(_) => page.trim().to_owned(),

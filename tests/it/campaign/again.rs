@@ -2,8 +2,9 @@
 
 use automarket::{
     Retry,
-    pipelines::campaign::REVIEW_TIME,
-    store::{Claim, Verdict},
+    core::hash::sha256,
+    pipelines::campaign::{CAMPAIGN_JOB, REVIEW_TIME},
+    store::{Claim, NewJob, Verdict},
 };
 use tokio::sync::Notify;
 
@@ -297,4 +298,38 @@ async fn a_report_that_is_not_there_yet_says_when_to_ask_again() {
     assert!(world.store().cancel_job(id, job).await.unwrap());
     let off = world.tenant.campaign_report(job).await.unwrap_err();
     assert_eq!(off.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn each_view_of_an_app_is_a_page_of_its_own() {
+    let mut world = World::new().await;
+    for (at, view) in VIEWS.into_iter().enumerate() {
+        world.request.page = view.into();
+        assert!(!world.campaign().await.unwrap().repeated);
+        assert_eq!(world.count(&mixpost::PLATFORM), 4 * (at + 1));
+        assert!(world.campaign().await.unwrap().repeated);
+    }
+    world.request.page = PAGE.into();
+    world.campaign().await.unwrap();
+    world.request.page = format!("{PAGE}#/");
+    assert!(world.campaign().await.unwrap().repeated);
+}
+
+/// A version before knew all of them by the address without its fragment.
+#[tokio::test]
+async fn a_view_whose_campaign_a_version_before_began_is_recognised() {
+    let mut world = World::new().await;
+    world.request.page = VIEWS[0].into();
+    let key = sha256("https://app.example/")[..32].to_owned();
+    let job = NewJob::new(
+        world.tenant.id().clone(),
+        CAMPAIGN_JOB,
+        json!(world.request),
+    );
+    let job = job.unique(key);
+    let before = job.id;
+    world.store().enqueue(&[job]).await.unwrap();
+    assert_eq!(world.start().await, before);
+    world.request.page = VIEWS[1].into();
+    assert_ne!(world.start().await, before);
 }

@@ -36,6 +36,8 @@ const LEASE: Duration = Duration::from_secs(10);
 const PAGE: &str = "https://acme.example/blog/cloud-2";
 /// A page that speaks of money.
 const RAISED: &str = "https://acme.example/raised";
+/// Views of an app that is made of script.
+const VIEWS: [&str; 2] = ["https://app.example/#/a", "https://app.example/#!b"];
 /// Pages whose certificates are over.
 const EXPIRED: [&str; 5] = [
     "https://expired.example/1",
@@ -75,8 +77,11 @@ impl World {
             markdown: "Acme Cloud raised $3.5 million.".into(),
             ..page.clone()
         };
-        let site = FakeFirecrawl::new().with_page(PAGE, page);
-        let mut site = site.with_page(RAISED, raised);
+        let mut site = FakeFirecrawl::new().with_page(RAISED, raised);
+        for view in VIEWS {
+            site = site.with_page(view, page.clone());
+        }
+        site = site.with_page(PAGE, page);
         for page in EXPIRED {
             site = site.with_unreadable(page, "SCRAPE_SSL_ERROR");
         }
