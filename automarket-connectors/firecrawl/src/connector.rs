@@ -124,9 +124,10 @@ fn page(asked: &Url, data: Data) -> Page {
     let (markdown, cut) = capped(data.markdown.unwrap_or_default());
     // What a reader sees: plain text of Markdown itself shows where links and pictures lead to.
     let (text, text_cut) = capped(html::to_text(&text::render(&markdown, Markup::Html)));
-    let url = first(meta, &["url", "sourceURL"]).and_then(|text| Url::parse(&text).ok());
+    let url = first(meta, &["url", "sourceURL"]).and_then(|text| html::web_address(None, &text));
     let base = url.unwrap_or_else(|| asked.clone());
-    let address = |names: &[&str]| first(meta, names).and_then(|text| base.join(&text).ok());
+    let address =
+        |names: &[&str]| first(meta, names).and_then(|text| html::web_address(Some(&base), &text));
     let branding = data.branding.unwrap_or_default();
     Page {
         title: first(meta, &["title", "ogTitle", "og:title"]),
@@ -163,7 +164,7 @@ fn first(meta: &Map<String, Value>, names: &[&str]) -> Option<String> {
 }
 
 fn image(branding: &Branding, base: &Url, name: &str) -> Option<Url> {
-    base.join(branding.images.get(name)?.as_str()?).ok()
+    html::web_address(Some(base), branding.images.get(name)?.as_str()?)
 }
 
 /// The declared colours, the main one first, each once, as `#rrggbb`.

@@ -19,7 +19,8 @@ const MAX_SCRIPT: usize = 256 * 1024;
 const MAX_TEXT: usize = 2000;
 
 /// An address of the web, absolute, without user and password; whatever else is written there is none.
-pub(super) fn web_address(base: Option<&Url>, text: &str) -> Option<Url> {
+#[must_use]
+pub fn web_address(base: Option<&Url>, text: &str) -> Option<Url> {
     let text = text.trim();
     if text.is_empty() || text.len() > 4096 {
         return None;

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use markdown::to_markdown;
-pub use metadata::language_tag;
+pub use metadata::{language_tag, web_address};
 pub use sanitize::sanitize;
 pub use text::to_text;
 

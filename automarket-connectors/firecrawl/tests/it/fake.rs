@@ -152,6 +152,26 @@ async fn what_a_page_says_of_itself_is_bounded() {
 }
 
 #[tokio::test]
+async fn only_addresses_of_the_web_are_pictures() {
+    for bad in [
+        "file:///etc/passwd",
+        "data:image/png;base64,AAAA",
+        "javascript:alert(1)",
+        "https://user:word@acme.example/og.png",
+    ] {
+        let page = FakePage {
+            markdown: "Hello".into(),
+            metadata: json!({"ogImage": bad, "favicon": bad, "url": bad}),
+            branding: Some(json!({"images": {"ogImage": bad, "favicon": bad}})),
+            status: 0,
+        };
+        let page = Firecrawl::new().read(&with_page(page), PAGE).await.unwrap();
+        assert_eq!((page.image, page.icon), (None, None), "{bad}");
+        assert_eq!(page.url.unwrap().as_str(), PAGE);
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_could_not_be_read_is_no_empty_one() {
     let of = |markdown: &str, error: &str| FakePage {
         markdown: markdown.into(),
