@@ -136,8 +136,7 @@ fn page(asked: &Url, data: Data) -> Page {
         site_name: first(meta, &["ogSiteName", "og:site_name"]),
         language: first(meta, &["language", "lang"]).and_then(|tag| html::language_tag(&tag)),
         direction: None,
-        excerpt: Some(text.chars().take(EXCERPT).collect::<String>())
-            .filter(|text| !text.is_empty()),
+        excerpt: Some(html::beginning(&text, EXCERPT)).filter(|text| !text.is_empty()),
         published: first(meta, &["publishedTime", "article:published_time"])
             .and_then(|text| DateTime::parse_from_rfc3339(&text).ok()),
         image: address(&["ogImage", "og:image"]).or_else(|| image(&branding, &base, "ogImage")),

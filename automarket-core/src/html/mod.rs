@@ -34,7 +34,7 @@ use crate::{
 pub use markdown::to_markdown;
 pub use metadata::{language_tag, web_address};
 pub use sanitize::sanitize;
-pub use text::to_text;
+pub use text::{beginning, to_text};
 
 /// What is left of a page's markup when it is parsed, in bytes at the most.
 const MAX_MARKUP: usize = 2 * 1024 * 1024;

@@ -149,8 +149,9 @@ pub(super) fn one_line(text: &str) -> String {
     out
 }
 
-/// The beginning of a text, at most `limit` characters, cut at a word with an ellipsis.
-pub(super) fn beginning(text: &str, limit: usize) -> String {
+/// The beginning of a text in one line, at most `limit` characters, cut at a word with an ellipsis.
+#[must_use]
+pub fn beginning(text: &str, limit: usize) -> String {
     let line = one_line(
         text.get(..text.floor_char_boundary(limit * 16))
             .unwrap_or(text),

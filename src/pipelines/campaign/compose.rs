@@ -196,6 +196,13 @@ fn write(
     }
     let said = variant.text.unwrap_or_default();
     report.add(unsupported(source, &said));
+    report.add(page.truncated.then(|| {
+        Finding::advice(
+            "page.truncated",
+            "the page is too long: the text was written from its beginning",
+            "see whether what matters is in it",
+        )
+    }));
     variant.text = Some(storable(&said));
     (variant, report)
 }

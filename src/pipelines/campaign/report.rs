@@ -31,6 +31,15 @@ pub struct CampaignReport {
     pub brand: Brand,
     /// What wrote the texts.
     pub generator: String,
+    /// The model that did, where one was asked.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// SHA-256 of what it was asked, in hex.
+    #[serde(default)]
+    pub prompt_hash: Option<String>,
+    /// How often its answer had to be repaired.
+    #[serde(default)]
+    pub repairs: u32,
     /// What the texts cost.
     pub usage: Usage,
     /// The mean of the targets' scores, 0 to 100.

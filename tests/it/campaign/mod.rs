@@ -36,6 +36,8 @@ const LEASE: Duration = Duration::from_secs(10);
 const PAGE: &str = "https://acme.example/blog/cloud-2";
 /// A page that speaks of money.
 const RAISED: &str = "https://acme.example/raised";
+/// A page of which the beginning is read.
+const LONG: &str = "https://acme.example/long";
 /// Views of an app that is made of script.
 const VIEWS: [&str; 2] = ["https://app.example/#/a", "https://app.example/#!b"];
 /// Pages whose certificates are over.
@@ -81,7 +83,11 @@ impl World {
         for view in VIEWS {
             site = site.with_page(view, page.clone());
         }
-        site = site.with_page(PAGE, page);
+        let long = FakePage {
+            markdown: "Acme Cloud deploys in seconds.\n\n".repeat(7_000),
+            ..page.clone()
+        };
+        site = site.with_page(LONG, long).with_page(PAGE, page);
         for page in EXPIRED {
             site = site.with_unreadable(page, "SCRAPE_SSL_ERROR");
         }

@@ -119,6 +119,18 @@ async fn a_model_whose_answers_are_lost_is_paid_three_times_and_then_people_say_
     }
 }
 
+#[tokio::test]
+async fn a_report_says_which_model_wrote_and_what_it_was_asked() {
+    let mut world = with_claude().await;
+    world.request.page = LONG.into();
+    let report = world.campaign().await.unwrap();
+    assert_eq!(report.model, Some(ClaudeConfig::default().model));
+    assert_eq!(report.prompt_hash.unwrap().len(), 64);
+    assert_eq!(report.repairs, 0);
+    let mut found = report.findings.iter();
+    assert!(found.any(|found| found.finding.rule == "page.truncated"));
+}
+
 /// What surely cost nothing is asked for as often as before.
 #[tokio::test]
 async fn a_model_that_is_away_is_waited_for() {

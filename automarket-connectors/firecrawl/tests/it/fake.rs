@@ -102,7 +102,8 @@ async fn its_text_is_what_a_reader_sees() {
         "Acme Cloud 2\n\nAcme Cloud 2 halves build times for large teams and needs no new hardware at all.\n\n\
          Start now\nFrom $9 a month"
     );
-    assert_eq!(page.excerpt.as_ref(), Some(&page.text));
+    let line = page.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(page.excerpt.as_ref(), Some(&line));
     let drafts = TemplateGenerator.generate(&cx, &brief(page)).await.unwrap();
     for draft in drafts.texts {
         assert!(draft.text.contains("large teams and needs"), "{draft:?}");
@@ -169,6 +170,19 @@ async fn only_addresses_of_the_web_are_pictures() {
         assert_eq!((page.image, page.icon), (None, None), "{bad}");
         assert_eq!(page.url.unwrap().as_str(), PAGE);
     }
+}
+
+/// The first half of a price is another one.
+#[tokio::test]
+async fn an_excerpt_ends_with_a_word() {
+    let page = FakePage {
+        markdown: format!("{} $4,900 a year", "a".repeat(296)),
+        metadata: json!({}),
+        branding: Some(json!({})),
+        status: 0,
+    };
+    let page = Firecrawl::new().read(&with_page(page), PAGE).await.unwrap();
+    assert_eq!(page.excerpt.unwrap(), format!("{}…", "a".repeat(296)));
 }
 
 #[tokio::test]
