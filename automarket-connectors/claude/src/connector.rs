@@ -117,6 +117,10 @@ impl Generator for Claude {
         NAME
     }
 
+    fn needs_account(&self) -> bool {
+        true
+    }
+
     async fn generate(&self, cx: &Context, brief: &Brief) -> Result<Drafts> {
         write_with(self, NAME, cx, brief).await
     }

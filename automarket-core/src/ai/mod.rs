@@ -27,6 +27,12 @@ pub trait Generator: Send + Sync {
     /// What writes: shown in reports (`template`, `claude`).
     fn name(&self) -> &str;
 
+    /// Whether it writes for an account alone, whose credential pays: so that one asked without is refused before anything
+    /// is read.
+    fn needs_account(&self) -> bool {
+        false
+    }
+
     /// Writes a text for every target of the brief, each within its network's limits, from nothing but
     /// the page. May cost money: call it inside a step.
     ///

@@ -106,6 +106,18 @@ fn of_page(error: Error) -> Error {
     }
 }
 
+/// The error of a tool without an account. No other process can give what it lacks (`Config`), so nothing is gained by
+/// trying again.
+fn unusable(field: &'static str, tool: &Tool, error: Error) -> Error {
+    if error.kind() != ErrorKind::Config {
+        return error;
+    }
+    let message = format!("{} cannot be used without an account", tool.platform);
+    Error::invalid(field, message)
+        .with_remedy("name the account that pays: Tool::with")
+        .with_source(error)
+}
+
 /// Whether a generator may have worked without our hearing of it.
 fn is_lost(error: &Error) -> bool {
     let ours = is_ours(error.kind()) || error.kind() == ErrorKind::LeaseLost;
@@ -251,7 +263,8 @@ impl Campaigning<'_> {
     {
         let engine = self.tenant.engine();
         let Some(account) = tool.payer(field, engine, &self.run.tenant).await? else {
-            return call(engine.bare_context().await?).await;
+            let end = call(engine.bare_context().await?).await;
+            return end.map_err(|error| unusable(field, tool, error));
         };
         let (cx, passed) = engine.passing(account).await?;
         passed.call(engine, cx, call).await

@@ -39,7 +39,8 @@ impl Tenant {
     ///
     /// # Errors
     /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
-    /// an account of another network, (`source`, `generator`) with an account of another platform, and (`page`, also
+    /// an account of another network, (`source`, `generator`) with an account of another platform or
+    /// (`generator`) without the one that it needs, and (`page`, also
     /// `Refused`) for an address that its source does not read; `NotFound` for an
     /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
     /// `Conflict` (`campaign.asked_otherwise`) for a page whose campaign was asked something else, or
@@ -120,7 +121,12 @@ impl Tenant {
         })?;
         source.payer("source", engine, &self.id).await?;
         let known = engine.generator(&generator.platform);
-        known.map_err(of("generator"))?;
+        let known = known.map_err(of("generator"))?;
+        if known.needs_account() && generator.account.is_none() {
+            let message = format!("{} writes for an account alone", generator.platform);
+            let remedy = "name the account that pays: Tool::with";
+            return Err(Error::invalid("generator", message).with_remedy(remedy));
+        }
         generator.payer("generator", engine, &self.id).await?;
         if let Some(crm) = account("crm", request.crm.account()).await? {
             engine.crm(&crm.platform).map_err(of("crm"))?;

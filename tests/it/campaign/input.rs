@@ -14,7 +14,10 @@ pub(super) const REASONS: Platform = Platform::from_static("reasons");
 
 #[async_trait]
 impl PageSource for Reasons {
-    async fn read(&self, _: &Context, address: &str) -> automarket::Result<Page> {
+    async fn read(&self, cx: &Context, address: &str) -> automarket::Result<Page> {
+        if address == "keyless" {
+            cx.token()?;
+        }
         Err(match address {
             "gone" => automarket::Error::new(ErrorKind::NotFound, "no such page"),
             "walled" => automarket::core::source::answered(403),

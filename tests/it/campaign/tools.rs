@@ -131,6 +131,28 @@ async fn a_report_says_which_model_wrote_and_what_it_was_asked() {
     assert!(found.any(|found| found.finding.rule == "page.truncated"));
 }
 
+/// A bare context has no credential, whatever process it is in.
+#[tokio::test]
+async fn a_tool_without_the_account_that_it_needs_is_not_tried_for_hours() {
+    let mut world = World::new().await;
+    world.request.generator = Tool::of(claude::PLATFORM);
+    let refused = world.tenant.start_campaign(&world.request).await;
+    let refused = refused.unwrap_err();
+    let wrong = (ErrorKind::InvalidInput, Some("generator"));
+    assert_eq!((refused.kind(), refused.field()), wrong);
+    assert_eq!(world.counts(), [0; 4]);
+
+    // One that does not say so.
+    let mut world = World::new().await;
+    world.request.source = Tool::of(input::REASONS);
+    world.request.page = "keyless".into();
+    let died = world.campaign().await.unwrap_err();
+    let wrong = (ErrorKind::InvalidInput, Some("source"));
+    assert_eq!((died.kind(), died.field()), wrong);
+    assert!(died.report().contains("needs a token"), "{}", died.report());
+    assert_eq!(died.retry(), Retry::Never);
+}
+
 /// What surely cost nothing is asked for as often as before.
 #[tokio::test]
 async fn a_model_that_is_away_is_waited_for() {
