@@ -67,6 +67,17 @@ fn reserve(lane: &Lane, link: Option<&Url>, request: &CampaignRequest) -> usize 
     link + text::length(&disclosure_tail(request), &lane.rules.text)
 }
 
+/// Whether the brand's disclosure leaves room for a text at all.
+pub(super) fn leaves_room(request: &CampaignRequest, lane: &Lane) -> bool {
+    let (tail, rules) = (disclosure_tail(request), &lane.rules.text);
+    rules
+        .limit
+        .is_none_or(|limit| text::length(&tail, rules) < limit)
+        && rules
+            .also
+            .is_none_or(|(unit, limit)| text::count(&tail, unit, None) < limit)
+}
+
 /// Puts the campaign together as of `at`.
 pub(super) fn compose(
     request: &CampaignRequest,

@@ -112,7 +112,10 @@ fn unusable(field: &'static str, tool: &Tool, error: Error) -> Error {
     if error.kind() != ErrorKind::Config {
         return error;
     }
-    let message = format!("{} cannot be used without an account", tool.platform);
+    let message = format!(
+        "{} cannot be used as it is, without an account",
+        tool.platform
+    );
     Error::invalid(field, message)
         .with_remedy("name the account that pays: Tool::with")
         .with_source(error)

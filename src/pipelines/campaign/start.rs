@@ -13,7 +13,7 @@ use serde::Deserialize as _;
 
 use super::{
     ATTEMPTS, CAMPAIGN_JOB, CampaignRequest,
-    compose::{kept_id, post_id},
+    compose::{kept_id, leaves_room, post_id},
     lanes::lanes,
 };
 use crate::Tenant;
@@ -40,7 +40,8 @@ impl Tenant {
     /// # Errors
     /// `InvalidInput` (`targets`) without any, with a network twice, with one that is switched off and unknown, or with
     /// an account of another network, (`source`, `generator`) with an account of another platform or
-    /// (`generator`) without the one that it needs, and (`page`, also
+    /// (`generator`) without the one that it needs, (`voice.disclosure`) when the disclosure
+    /// fills a network's text, and (`page`, also
     /// `Refused`) for an address that its source does not read; `NotFound` for an
     /// account that the tenant does not have and `Config` for what is not registered here, each naming its field;
     /// `Conflict` (`campaign.asked_otherwise`) for a page whose campaign was asked something else, or
@@ -110,7 +111,16 @@ impl Tenant {
             let account = engine.account(&self.id, id).await;
             account.map(Some).map_err(of(field))
         };
-        lanes(engine, &self.id, request).await?;
+        for lane in lanes(engine, &self.id, request).await? {
+            if !leaves_room(request, &lane) {
+                let message = format!(
+                    "the disclosure leaves no room for a text on {}",
+                    lane.network
+                );
+                return Err(Error::invalid("voice.disclosure", message)
+                    .with_remedy("shorten it, or leave the network out"));
+            }
+        }
         let (source, generator) = (&request.source, &request.generator);
         let reader = engine.page_source(&source.platform).map_err(of("source"))?;
         reader.check(&request.page).map_err(|error| {

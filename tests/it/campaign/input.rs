@@ -83,3 +83,73 @@ async fn what_died_of_its_page_says_so_and_is_no_problem_of_health() {
     assert_eq!((died.field(), died.rule()), (None, None));
     assert_eq!(problems(&world).await, ["1 jobs are dead"]);
 }
+
+#[tokio::test]
+async fn bad_requests_name_their_field() {
+    async fn refused(spoil: impl FnOnce(&mut CampaignRequest)) -> (ErrorKind, String) {
+        let mut world = World::new().await;
+        spoil(&mut world.request);
+        let error = world.campaign().await.unwrap_err();
+        assert!(
+            world
+                .store()
+                .jobs(world.tenant.id(), JobState::Dead, 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let credentials = world.tenant.credentials().await.unwrap();
+        assert!(credentials.iter().all(|held| !held.needs_reauth));
+        (error.kind(), error.field().unwrap_or_default().to_owned())
+    }
+    let is = |kind, field: &str| (kind, field.to_owned());
+    let (unknown, nobody) = (|| Platform::from_static("nobody"), AccountId::new);
+    use ErrorKind::{Config, InvalidInput, NotFound};
+
+    let twice = refused(|r| r.targets.push(r.targets[0].clone())).await;
+    assert_eq!(twice, is(InvalidInput, "targets"));
+    let none = refused(|r| r.targets.clear()).await;
+    assert_eq!(none, is(InvalidInput, "targets"));
+    let missing = refused(|r| r.targets[2].route = Route::Account(nobody())).await;
+    assert_eq!(missing, is(NotFound, "targets"));
+    let network = refused(|r| {
+        r.targets[2].network = unknown();
+        r.targets[2].route = Route::Disabled("off".into());
+    });
+    assert_eq!(network.await, is(InvalidInput, "targets"));
+    let another = refused(|r| r.targets[2].route = r.targets[3].route.clone()).await;
+    assert_eq!(another, is(InvalidInput, "targets"));
+    let no_publisher = refused(|r| {
+        r.targets[2].network = twenty::PLATFORM;
+        r.targets[2].route = r.crm.clone();
+    })
+    .await;
+    assert_eq!(no_publisher, is(Config, "targets"));
+
+    let no_room = refused(|r| r.voice.disclosure = Some("Capital at risk. ".repeat(27)));
+    assert_eq!(no_room.await, is(InvalidInput, "voice.disclosure"));
+
+    let source = refused(|r| r.source.platform = unknown()).await;
+    assert_eq!(source, is(Config, "source"));
+    let source = refused(|r| r.source.account = Some(nobody())).await;
+    assert_eq!(source, is(NotFound, "source"));
+    // A credential goes to its own platform alone.
+    let source = refused(|r| r.source.account = Some(account(&r.crm))).await;
+    assert_eq!(source, is(InvalidInput, "source"));
+    let generator = refused(|r| r.generator = Tool::of(unknown())).await;
+    assert_eq!(generator, is(Config, "generator"));
+    let generator = refused(|r| r.generator.account = Some(nobody())).await;
+    assert_eq!(generator, is(NotFound, "generator"));
+    let generator = refused(|r| {
+        r.generator.account = Some(account(&r.targets[0].route));
+    });
+    assert_eq!(generator.await, is(InvalidInput, "generator"));
+    let crm = refused(|r| r.crm = Route::Account(nobody())).await;
+    assert_eq!(crm, is(NotFound, "crm"));
+    let no_crm = refused(|r| r.crm = r.notify.clone()).await;
+    assert_eq!(no_crm, is(Config, "crm"));
+    let notify = refused(|r| r.notify = Route::Account(nobody())).await;
+    assert_eq!(notify, is(NotFound, "notify"));
+    let no_notifier = refused(|r| r.notify = r.crm.clone()).await;
+    assert_eq!(no_notifier, is(Config, "notify"));
+}
