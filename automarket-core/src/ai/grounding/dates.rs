@@ -20,20 +20,20 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// The months where dates are written with full stops, as they stand behind a day: German, Danish, Norwegian, Swedish,
-/// French, Italian, Polish, Czech, Finnish, Russian, Turkish. `listopada` is November to Poles and October to Croats.
+/// French, Italian, Polish, Czech, Finnish, Russian, Turkish, Spanish, Portuguese, Dutch. `listopada` is November to Poles and October to Croats.
 const BEHIND_A_DAY: [&str; 12] = [
-    "januar januari jänner janvier gennaio stycznia ledna tammikuuta января ocak",
-    "februar februari février febbraio lutego února helmikuuta февраля şubat",
-    "märz marts mars marzo marca března maaliskuuta марта mart",
-    "april avril aprile kwietnia dubna huhtikuuta апреля nisan",
-    "mai maj maggio maja května toukokuuta мая mayıs",
-    "juni juin giugno czerwca června kesäkuuta июня haziran",
-    "juli juillet luglio lipca července heinäkuuta июля temmuz",
-    "august augusti août agosto sierpnia srpna elokuuta августа ağustos",
-    "september septembre settembre września září syyskuuta сентября eylül",
-    "oktober octobre ottobre października října lokakuuta октября ekim",
-    "november novembre listopadu marraskuuta ноября kasım",
-    "dezember december desember décembre dicembre grudnia prosince joulukuuta декабря aralık",
+    "januar januari jänner janvier gennaio stycznia ledna tammikuuta января ocak enero janeiro",
+    "februar februari février febbraio lutego února helmikuuta февраля şubat febrero fevereiro",
+    "märz marts mars marzo marca března maaliskuuta марта mart março maart",
+    "april avril aprile kwietnia dubna huhtikuuta апреля nisan abril",
+    "mai maj maggio maja května toukokuuta мая mayıs mayo maio mei",
+    "juni juin giugno czerwca června kesäkuuta июня haziran junio junho",
+    "juli juillet luglio lipca července heinäkuuta июля temmuz julio julho",
+    "august augusti août agosto sierpnia srpna elokuuta августа ağustos agosto augustus",
+    "september septembre settembre września září syyskuuta сентября eylül septiembre setembro",
+    "oktober octobre ottobre października října lokakuuta октября ekim octubre outubro",
+    "november novembre listopadu marraskuuta ноября kasım noviembre novembro",
+    "dezember december desember décembre dicembre grudnia prosince joulukuuta декабря aralık diciembre dezembro",
 ];
 
 /// A date and where it stands.
@@ -293,7 +293,9 @@ fn day_first(text: &str, start: usize) -> Option<Date> {
     // `It grew to 12. March 2025 began well.`: no full stop in English.
     let stop = reader.skip(".").is_some();
     let _ = reader.blank();
-    if reader.skip("of").is_some() {
+    // `12 de marzo`; `12 dezembro` begins so, too.
+    let of = reader.skip("of ").or_else(|| reader.skip("de "));
+    if of.is_none() && reader.skip("of").is_some() {
         reader.blank()?;
     }
     let word = reader.word();
@@ -379,7 +381,9 @@ impl<'a> Reader<'a> {
     fn year_behind(&mut self) -> Option<usize> {
         let before = self.at;
         let _ = self.skip(",").or_else(|| self.skip("."));
-        let year = self.blank().and_then(|()| self.year());
+        let blank = self.blank();
+        let _ = self.skip("de ").or_else(|| self.skip("del "));
+        let year = blank.and_then(|()| self.year());
         if year.is_none() {
             self.at = before;
         }

@@ -35,9 +35,12 @@ const SPELLED: [(&str, &str); 31] = [
     ("triple", "3x"),
 ];
 
-/// The first digits of the decimal scripts in use beside ASCII.
-const ZEROS: [u32; 12] = [
-    0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xff10,
+/// The first digits of the decimal scripts beside ASCII, the letter-like ones (`𝟓`) among them.
+const ZEROS: [u32; 45] = [
+    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
+    0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
+    0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+    0x104a0, 0x10d30, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e950, 0x1fbf0,
 ];
 
 /// Digits of every script and the signs beside them as ASCII, or as they are in Latin script.
@@ -68,7 +71,8 @@ pub(super) fn yen(source: &str) -> char {
     let mut words = lower.split(|c: char| !c.is_alphanumeric());
     let japanese = source.contains(|c| kana(c) || c == '円' || c == '込')
         || words.any(|word| matches!(word, "yen" | "jpy"));
-    match source.contains('￥') && !japanese {
+    let chinese = source.contains(|c| matches!(c, '￥' | '元')) || source.contains("人民币");
+    match chinese && !japanese {
         true => '￥',
         false => '¥',
     }

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use super::{
     Claim, UngroundedKind,
+    currencies::currency,
     dates::{self, Date},
     digits,
     numbers::{Figure, Number, Value, is_inner},
     times::{self, Time},
-    units::{Unit, currency, last_word, side_after, unspaced},
+    units::{Unit, last_word, side_after, unspaced},
 };
 
 /// The figures and months of a source.
@@ -322,7 +323,9 @@ fn scan(text: &str, dates: &[Date]) -> Vec<Figure> {
         // `SALE-70%`, `iPhone-15€`; of `GPT-4 $20` the sign is the next one's.
         let priced = match figure.unit {
             Unit::Percent => true,
-            Unit::Currency(_) => after.starts_with(['€', '$', '£']),
+            Unit::Currency(_) => {
+                after.starts_with(['€', '$', '£']) || before.ends_with(['$', '€', '£'])
+            }
             _ => false,
         };
         if !part_of_a_name(before) || priced {

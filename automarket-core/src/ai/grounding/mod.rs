@@ -1,6 +1,7 @@
 //! Whether a text says only what its source says.
 
 mod addresses;
+mod currencies;
 mod dates;
 mod digits;
 mod figures;

@@ -1,12 +1,18 @@
 //! Numbers as they are written, with what belongs to them.
 
-use super::units::{
-    BLANKS, Unit, cents_after, currency, currency_after, currency_of, last_word, magnitude,
-    next_word, side_after, unit_after, unspaced,
+use super::{
+    currencies::currency_before,
+    units::{
+        BLANKS, Unit, cents_after, currency_after, currency_of, is_dashed, magnitude, next_word,
+        percent_before, side_after, unit_after, unspaced,
+    },
 };
 
 /// Raised digits, as pages set cents and footnotes.
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+
+/// Words for powers of ten that a full stop may end.
+const ABBREVIATED: [&str; 8] = ["mio", "mrd", "tsd", "mln", "mld", "млн", "млрд", "тыс"];
 
 /// A number as digits without outer zeros, and the power of ten they are multiplied by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +108,17 @@ impl<'a> Number<'a> {
         if others.iter().all(|one| one == last) && thousands(&self.groups) {
             return Value::new(&self.groups.concat(), 0);
         }
+        // `1,50,000`, as Indians write it.
+        let indian = match &self.groups[..] {
+            [first, middle @ .., end] if !middle.is_empty() => {
+                let middle = middle.iter().all(|group| group.len() == 2);
+                middle && first.len() <= 2 && !first.starts_with('0') && end.len() == 3
+            }
+            _ => false,
+        };
+        if indian && self.separators.iter().all(|one| *one == ',') {
+            return Value::new(&self.groups.concat(), 0);
+        }
         let (fraction, whole) = match self.groups.split_last() {
             Some((fraction, whole)) => (*fraction, whole),
             None => ("", &self.groups[..]),
@@ -151,7 +168,7 @@ impl<'a> Number<'a> {
         let cents = priced
             .rsplit_once(['.', ','])
             .is_some_and(|(_, c)| c.len() == 2);
-        let signed = last_word(rest).is_some_and(|(word, _)| currency(word).is_some());
+        let signed = currency_before(rest).is_some();
         // Without cents it is a number of its own: `Ages 5-12 €8`.
         let whole = self.separators.is_empty();
         priced.ends_with(|c: char| c.is_ascii_digit()) && !signed && whole && cents
@@ -165,8 +182,7 @@ impl<'a> Number<'a> {
         let mut rest = after;
         let mut abbreviated = false;
         let mut power = 0;
-        let money = last_word(before)
-            .and_then(|(word, length)| currency(word).map(|currency| (currency, length)));
+        let money = currency_before(before).or_else(|| francs(before, after));
         let mut noted = None;
         if let Some((priced, length, mark)) = self.raised_cents(rest) {
             let behind = rest.get(length..).unwrap_or_default();
@@ -189,21 +205,23 @@ impl<'a> Number<'a> {
             rest = "";
             unit = Unit::Currency("EUR");
         }
-        if let Some((word, length)) = next_word(rest)
-            && let Some(of_word) = magnitude(
-                word,
-                length == word.len(),
-                money.is_some(),
-                rest.get(length..).unwrap_or_default(),
-            )
-        {
+        // `3 mil millones` are two.
+        for _ in 0..2 {
+            let Some((word, length)) = next_word(rest) else {
+                break;
+            };
+            let behind = rest.get(length..).unwrap_or_default();
+            let Some(of_word) = magnitude(word, length == word.len(), money.is_some(), behind)
+            else {
+                break;
+            };
             // No cents stand before a million.
             value = noted.take().unwrap_or(value);
-            power = of_word;
-            value.exponent = value.exponent.saturating_add(power);
+            power += of_word;
+            value.exponent = value.exponent.saturating_add(of_word);
             end += length;
-            rest = rest.get(length..).unwrap_or_default();
-            abbreviated = matches!(&*word.to_lowercase(), "mio" | "mrd" | "tsd");
+            rest = behind;
+            abbreviated = ABBREVIATED.contains(&&*word.to_lowercase());
         }
         let side = side_after(rest);
         if side == Some(false) {
@@ -224,6 +242,12 @@ impl<'a> Number<'a> {
                 true => Unit::Noted(currency),
                 false => Unit::Currency(currency),
             };
+            start -= length;
+        }
+        if unit == Unit::Plain
+            && let Some(length) = percent_before(before)
+        {
+            unit = Unit::Percent;
             start -= length;
         }
         if unit == Unit::Plain
@@ -268,6 +292,13 @@ impl Value {
             exponent: exponent.saturating_add(zeros),
         }
     }
+}
+
+/// `Fr. 49.–`; without the dash it may be a Friday.
+fn francs(before: &str, after: &str) -> Option<(&'static str, usize)> {
+    let rest = before.strip_suffix(BLANKS).unwrap_or(before);
+    let word = rest.strip_suffix("Fr.").filter(|_| is_dashed(after))?;
+    (!word.ends_with(char::is_alphanumeric)).then_some(("CHF", before.len() - word.len()))
 }
 
 /// Whether letters behind a digit stand before (`19h30`, `70x180`): no name begins so.

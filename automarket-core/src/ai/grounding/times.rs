@@ -125,7 +125,7 @@ fn read(text: &str, start: usize, halved: bool) -> Option<Time> {
     let sure = match part.filter(|_| minute.is_some()) {
         Some(':') => true,
         Some('h') => !rest.starts_with(char::is_alphanumeric),
-        Some(_) => mark.is_some(),
+        Some(_) => mark.is_some() || is_clock(before, rest),
         None => {
             let marked = behind.is_some_and(|behind| !is_moved(before) && !goes_on(behind));
             marked || asian.is_some() || french
@@ -184,6 +184,16 @@ fn word_before(before: &str) -> String {
     let before = before.strip_suffix('.').unwrap_or(before);
     let rest = before.trim_end_matches(char::is_alphabetic);
     before.get(rest.len()..).unwrap_or_default().to_lowercase()
+}
+
+/// `om 19.30 uur`, `19.30 horas`, `ore 19.30`, `kl. 19.30`, `o godz. 19.30`. The words are hours that last as well, so
+/// `24 horas` are no time of day.
+fn is_clock(before: &str, rest: &str) -> bool {
+    let behind = rest.strip_prefix(BLANKS).unwrap_or(rest);
+    let apart = |behind: &str| !behind.starts_with(char::is_alphanumeric);
+    let mut words = ["uur", "horas"].iter();
+    words.any(|word| behind.strip_prefix(word).is_some_and(apart))
+        || matches!(&*word_before(before), "ore" | "kl" | "godz")
 }
 
 /// The half of the day said before an hour.

@@ -1,16 +1,6 @@
 //! Units, currencies and the words for powers of ten, beside a number.
 
-/// Currencies with the ways they are written.
-const CURRENCIES: [(&str, &str); 7] = [
-    ("USD", "$ us$ usd dollar dollars"),
-    ("EUR", "€ eur euro euros"),
-    ("GBP", "£ gbp pound pounds"),
-    ("JPY", "¥ jpy yen 円"),
-    // See `digits::yen`.
-    ("CNY", "￥"),
-    ("INR", "₹ inr rupee rupees"),
-    ("CHF", "chf franken"),
-];
+use super::currencies::currency;
 
 /// What may stand between a number and its unit.
 pub(super) const BLANKS: [char; 3] = [' ', '\u{a0}', '\u{202f}'];
@@ -18,20 +8,52 @@ pub(super) const BLANKS: [char; 3] = [' ', '\u{a0}', '\u{202f}'];
 /// Words for powers of ten.
 const MAGNITUDES: [(i32, &str); 9] = [
     (2, "hundred hundert"),
-    (3, "k thousand tausend tsd mille mil"),
+    (
+        3,
+        "k thousand tausend tsd mille mil tys tusen duizend ribu тыс тысяч тысячи 千",
+    ),
     (4, "万 萬 만"),
-    (5, "lakh"),
+    (5, "lakh lakhs"),
     (
         6,
-        "mn mio million millions millionen millón millones milhões milioni",
+        "mn mio mln million millions millionen millón millones milhão milhões milione milioni milion miliony milionów \
+         milionů miljoen miljon miljoner miljoonaa milyon juta triệu млн миллион миллиона миллионов",
     ),
-    (7, "crore"),
+    (7, "crore crores"),
     (8, "億 亿 억"),
     (
         9,
-        "bn mrd billion billions milliarde milliarden milliard milliards",
+        "bn mrd mld billion billions milliarde milliarden milliard milliards miliardi miliardo miliard miliardy \
+         miliardów miljard miljarder miljardia milyar miliar bilhão bilhões tỷ млрд миллиард миллиарда миллиардов",
     ),
-    (12, "trillion trillions 兆"),
+    (
+        12,
+        "trillion trillions billionen billón billones biljoen 兆",
+    ),
+];
+
+/// Words of scripts without blanks that are longer than a letter.
+const UNSPACED: [&str; 20] = [
+    "美元",
+    "美金",
+    "欧元",
+    "日元",
+    "港元",
+    "港币",
+    "韩元",
+    "澳元",
+    "加元",
+    "英镑",
+    "人民币",
+    "新台币",
+    "米ドル",
+    "ドル",
+    "ユーロ",
+    "ウォン",
+    "パーセント",
+    "퍼센트",
+    "달러",
+    "유로",
 ];
 
 /// What a number counts.
@@ -70,7 +92,8 @@ pub(super) fn next_word(rest: &str) -> Option<(&str, usize)> {
         word.find(|c: char| !c.is_alphabetic())
             .unwrap_or(word.len())
     } else {
-        first.len_utf8()
+        let known = UNSPACED.iter().find(|known| word.starts_with(**known));
+        known.map_or(first.len_utf8(), |known| known.len())
     };
     Some((word.get(..end)?, gap + end))
 }
@@ -128,7 +151,13 @@ pub(super) fn unit_after(rest: &str) -> Option<(Unit, usize)> {
     }
     // `per cent`: two words in many languages.
     let (second, more) = next_word(rest.get(length..)?)?;
+    if word.len() + second.len() > 40 {
+        return None;
+    }
     let words = (word.to_lowercase(), second.to_lowercase());
+    if let Some(currency) = currency(&format!("{}_{}", words.0, words.1)) {
+        return Some((Unit::Currency(currency), length + more));
+    }
     matches!(
         (words.0.as_str(), words.1.as_str()),
         ("per" | "pour" | "por", "cent" | "ciento" | "cento")
@@ -157,6 +186,12 @@ pub(super) fn currency_after(rest: &str, abbreviated: bool) -> Option<(Unit, usi
     let behind = dashed.or_else(|| rest.strip_prefix('.').filter(|_| abbreviated))?;
     let (unit, length) = unit_after(behind)?;
     matches!(unit, Unit::Currency(_)).then_some((unit, rest.len() - behind.len() + length))
+}
+
+/// Whether a price without cents ends here: `49.–`.
+pub(super) fn is_dashed(rest: &str) -> bool {
+    let behind = rest.strip_prefix(['.', ',']);
+    behind.is_some_and(|behind| behind.starts_with(['-', '–', '—']))
 }
 
 /// Whether another side follows (`x180`, ` x 180`, ` × 180`), and whether that can be no more than a word (` x `).
@@ -191,17 +226,23 @@ pub(super) fn cents_after(rest: &str) -> Option<(&str, usize)> {
 
 fn unit_of(word: &str, attached: bool) -> Option<Unit> {
     match word.to_lowercase().as_str() {
-        "%" | "percent" | "pct" | "prozent" | "procent" => Some(Unit::Percent),
+        "%" | "percent" | "pct" | "prozent" | "procent" | "prosent" | "prosenttia" | "процент"
+        | "процента" | "процентов" | "százalék" | "パーセント" | "퍼센트" => {
+            Some(Unit::Percent)
+        }
         "×" | "fold" | "times" | "mal" | "fach" | "fois" => Some(Unit::Times),
         "x" if attached => Some(Unit::Times),
         _ => currency(word).map(Unit::Currency),
     }
 }
 
-pub(super) fn currency(word: &str) -> Option<&'static str> {
-    let lower = word.to_lowercase();
-    CURRENCIES
-        .iter()
-        .find(|(_, words)| words.split_whitespace().any(|one| one == lower))
-        .map(|(code, _)| *code)
+/// The length of a percent sign before a number, as Turks write it (`%20`, `yüzde 20`); behind a number it is that one's.
+pub(super) fn percent_before(before: &str) -> Option<usize> {
+    let (word, length) = last_word(before)?;
+    let rest = before.get(..before.len() - length)?;
+    let sign = word == "%"
+        && !rest
+            .trim_end_matches(BLANKS)
+            .ends_with(char::is_alphanumeric);
+    (sign || word.to_lowercase() == "yüzde").then_some(length)
 }

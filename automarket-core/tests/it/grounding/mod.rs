@@ -3,6 +3,7 @@
 mod addresses;
 mod days;
 mod figures;
+mod money;
 
 use automarket_core::ai::{UngroundedKind, ungrounded};
 use proptest::prelude::*;
