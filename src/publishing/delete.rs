@@ -56,21 +56,22 @@ impl DeleteJob {
 }
 
 impl Tenant {
-    /// Takes down what is published, or accepted by the platform: a worker does it, and the state stays what
+    /// Takes down what is published, accepted by the platform, or unknown with a receipt: of the last what the receipt
+    /// names; a part of which nobody can tell may be left. A worker does it, and the state stays what
     /// it is until the platform has said yes; then it is `deleted`, also where a poll has ended what was accepted
     /// meanwhile. A refusal is told as `publication.delete_failed`, and so is that it was sent again before. While the account has no usable credential it waits, and looks for one every
     /// quarter of an hour. Returns the job.
     ///
     /// # Errors
-    /// `Unsupported` when the platform's connector cannot delete for the account; [`TooLate`] when the publication is neither
-    /// published nor accepted (what still waits is called off with [`Tenant::cancel`]); `NotFound`; those of the
+    /// `Unsupported` when the platform's connector cannot delete for the account; [`TooLate`] when the publication is none of
+    /// these (what still waits is called off with [`Tenant::cancel`]); `NotFound`; those of the
     /// store.
     pub async fn delete(&self, publication: PublicationId) -> Result<JobId> {
         let what = Selection::Publication(publication);
         let job = anew(|| async {
             let found = self.select(what).await?.into_iter().next();
             let p = found.ok_or_else(|| not_found(what))?;
-            if !out(&p) {
+            if !is_known_out(&p) {
                 return Err(TooLate { state: p.state }.into_error());
             }
             let engine = self.engine();
@@ -105,6 +106,12 @@ impl Tenant {
 /// The job's id follows from the publication and the revision that it came with.
 pub(super) fn job_id(publication: PublicationId, revision: i64) -> JobId {
     JobId::derived(&format!("delete {publication} {revision}"))
+}
+
+/// Whether it is with the platform, and by which id is known.
+fn is_known_out(publication: &Publication) -> bool {
+    let unsure = publication.state == PublicationState::Unknown;
+    out(publication) || unsure && publication.receipt.is_some()
 }
 
 /// Whether it is with the platform.

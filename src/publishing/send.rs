@@ -349,6 +349,7 @@ async fn ended(
         }
         Err(error) if error.kind() == ErrorKind::CannotTell => {
             publication.state = PublicationState::Unknown;
+            keep_receipt(&mut publication, &error);
             (End::done(), "platform.cannot_tell")
         }
         Err(error) => match (blocked_by(error.kind()), error.retry()) {
@@ -376,6 +377,7 @@ async fn ended(
             }
             (None, Retry::Never) => {
                 publication.state = refused(engine, &publication, carries).await?;
+                keep_receipt(&mut publication, &error);
                 (End::done(), "rejected")
             }
         },
@@ -410,6 +412,16 @@ async fn ended(
     save(engine, change).await?;
     fault_point("publish.verdict", "after");
     Ok(end)
+}
+
+/// What is surely out of something that ends unknown can be seen, and taken down.
+fn keep_receipt(publication: &mut Publication, error: &Error) {
+    let out = error.receipt().cloned();
+    if publication.state == PublicationState::Unknown
+        && let Some(out) = out
+    {
+        publication.receipt = Some(out);
+    }
 }
 
 /// Another job for what the platform keeps, which goes on from what its job knows and asks again at this instant.
@@ -481,8 +493,7 @@ fn next_poll(
 /// Settles the publication of a job that is not to be run again, of this error: what may have happened is
 /// unknown, the rest did not happen. Only then the job may die.
 async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error) -> Result<End> {
-    let record = ErrorRecord::from(&error);
-    let settled = anew(|| settle(engine, job, carries, &record)).await;
+    let settled = anew(|| settle(engine, job, carries, &error)).await;
     if let Err(error) = settled {
         // The job outlives this, whatever it is.
         return Ok(End::Retry(error.with_retry(Retry::After(None))));
@@ -490,12 +501,7 @@ async fn give_up(engine: &Engine, job: &Job, carries: &PublishJob, error: Error)
     Ok(End::Dead(error))
 }
 
-async fn settle(
-    engine: &Engine,
-    job: &Job,
-    carries: &PublishJob,
-    error: &ErrorRecord,
-) -> Result<()> {
+async fn settle(engine: &Engine, job: &Job, carries: &PublishJob, error: &Error) -> Result<()> {
     let found = engine.store.publication(&job.tenant, carries.publication);
     let Some(mut publication) = found.await? else {
         return Ok(());
@@ -503,18 +509,19 @@ async fn settle(
     if publication.state.is_terminal() || publication.job != job.id {
         return Ok(());
     }
-    let mut error = error.clone();
+    let mut record = ErrorRecord::from(error);
     // Nobody asked the platform, as when the account is not there any more.
-    if publication.state == PublicationState::Accepted && is_last_word(error.kind) {
-        error.kind = ErrorKind::Internal;
+    if publication.state == PublicationState::Accepted && is_last_word(record.kind) {
+        record.kind = ErrorKind::Internal;
     }
-    let sent = publication.sent_at.is_some() && error.retry == Retry::Reconcile;
+    let sent = publication.sent_at.is_some() && record.retry == Retry::Reconcile;
     publication.state = match publication.state {
         PublicationState::Publishing | PublicationState::Accepted => PublicationState::Unknown,
         _ if sent => PublicationState::Unknown,
         _ => refused(engine, &publication, carries).await?,
     };
-    publication.error = Some(error);
+    keep_receipt(&mut publication, error);
+    publication.error = Some(record);
     save(engine, told::change(publication)).await.map(drop)
 }
 

@@ -228,6 +228,40 @@ async fn nor_does_one_that_is_cut_short() {
     }
 }
 
+/// What is surely out of something unknown is known by its receipt: it can be gone on with, and taken down.
+#[tokio::test]
+async fn what_ends_unknown_keeps_the_receipt_of_what_is_out() {
+    for world in worlds().await {
+        for kind in [ErrorKind::QuotaExhausted, ErrorKind::CannotTell] {
+            let (thread, tenant) = Thread::on(&world);
+            let turn = async |post| {
+                let job = world.only(post).await.job;
+                tenant.work_on(job, LEASE).await.unwrap();
+                world.only(post).await
+            };
+            let stopped = || {
+                let error = Error::new(kind, "no more of it").with_platform(&Platform::X);
+                Receipt::new("first").cut_short(error).unwrap_err()
+            };
+            thread.second.answer(Err(stopped()));
+            let post = world.publish(When::Now).await;
+            let unknown = turn(post).await;
+            assert_eq!(unknown.state, PublicationState::Unknown);
+            assert_eq!(unknown.error.as_ref().unwrap().kind, kind);
+            assert_eq!(remote_id(&unknown), Some("first"));
+            let resent = tenant.resend_unknown(unknown.id, "there are credits");
+            resent.await.unwrap();
+            thread.second.answer(Err(stopped()));
+            let unknown = turn(post).await;
+            assert_eq!(unknown.state, PublicationState::Unknown);
+            assert_eq!(thread.parts(), ["first", "second", "second"]);
+            let job = tenant.delete(unknown.id).await.unwrap();
+            tenant.work_on(job, LEASE).await.unwrap();
+            assert_eq!(world.only(post).await.state, PublicationState::Deleted);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_resending_that_waits_for_its_account_never_goes_the_other_way() {
     for world in worlds().await {
