@@ -23,7 +23,7 @@ use automarket_core::{
 use crate::{
     accounts::{self, Accounts, RefreshPolicy},
     pipelines::campaign::{CAMPAIGN_JOB, CampaignPipeline},
-    publishing::{LOOK_AFTER, MEASURE_AFTER},
+    publishing::{Chosen, LOOK_AFTER, MEASURE_AFTER},
     report::Counts,
     worker::{self, Retention, Worker},
 };
@@ -58,6 +58,8 @@ pub(crate) struct Engine {
     /// So long after a sending of unknown end nobody looks for it yet.
     pub(crate) look_after: Duration,
     pub(crate) counts: Counts,
+    /// The posting slots that are chosen and not written yet.
+    pub(crate) chosen: Chosen,
 }
 
 /// Who is told what the library is doing, as it does it.
@@ -110,6 +112,7 @@ impl Automarket {
                 measure_after: MEASURE_AFTER.to_vec(),
                 look_after: LOOK_AFTER,
                 counts: Counts::default(),
+                chosen: Chosen::default(),
             },
             accounts: accounts::Settings::default(),
             kinds: Vec::new(),

@@ -5,13 +5,13 @@ use automarket_core::{
     store::{REVISION, SLOT},
 };
 
-use super::slots;
+use super::slots::holding;
 
 /// How often something is made anew.
 const TRIES: usize = 64;
 
 /// Does what reads, makes and writes, again when its write says that a publication changed meanwhile or that a
-/// posting slot was taken.
+/// posting slot was taken. The slots that a try has chosen are passed over by the others of this process until it ends.
 ///
 /// # Errors
 /// `Conflict` when that goes on; all others of `act`.
@@ -19,15 +19,13 @@ pub(super) async fn anew<T, F>(act: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let mut slot = false;
     for _ in 0..TRIES {
-        match act().await {
-            Err(error) if error.rule() == Some(REVISION) => slot = false,
-            Err(error) if error.rule() == Some(SLOT) => slot = true,
+        match holding(act()).await {
+            Err(error) if matches!(error.rule(), Some(REVISION | SLOT)) => {}
             end => return end,
         }
     }
-    Err(if slot { slots::none_free() } else { restless() })
+    Err(restless())
 }
 
 fn restless() -> Error {

@@ -27,6 +27,7 @@ pub use options::PublishOptions;
 pub use plan::{BudgetLeft, Due, Looked, Part, Plan, PlanOptions, Scopes, TargetPlan};
 pub(crate) use release::release_blocked;
 pub use send::LOOK_AFTER;
+pub(crate) use slots::Chosen;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
 pub use told::remote_id;

@@ -1,7 +1,13 @@
 //! When things are due: at once, at an instant, or at the next free posting slot of an account.
 
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use automarket_core::{
-    AccountId, Error, ErrorKind, Result, When,
+    AccountId, Error, ErrorKind, Result, TenantId, When,
     chrono::{DateTime, Utc},
     store::{Publication, Routing, RoutingPart, Slots},
 };
@@ -11,10 +17,67 @@ use crate::Tenant;
 /// So many taken slots are passed over at the most: beyond that the queue is no plan any more.
 const SLOTS: usize = 10_000;
 
-/// The error when no slot could be had.
-pub(crate) fn none_free() -> Error {
+fn none_free() -> Error {
     let message = "the account has no free posting slot";
-    Error::new(ErrorKind::Conflict, message).with_rule("slots.full")
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule("slots.full")
+        .with_remedy("give it more with Tenant::set_slots, or name a time")
+}
+
+/// A slot of an account.
+type Held = (TenantId, AccountId, DateTime<Utc>);
+
+/// The slots that are chosen and about to be written, in this process. Else all who come at once would choose the same
+/// one, and all but one of them would have to choose again, time after time. The store keeps a slot for one all the same.
+#[derive(Clone, Default)]
+pub(crate) struct Chosen(Arc<Mutex<BTreeSet<Held>>>);
+
+impl Chosen {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of an account.
+    fn of(&self, tenant: &TenantId, account: AccountId) -> BTreeSet<DateTime<Utc>> {
+        let chosen = self.lock();
+        let own = chosen
+            .iter()
+            .filter(|held| held.1 == account && held.0 == *tenant);
+        own.map(|(_, _, slot)| *slot).collect()
+    }
+
+    /// Whether nobody else has chosen it. In a try it is held from now on.
+    fn choose(&self, slot: Held) -> bool {
+        let mut chosen = self.lock();
+        if chosen.contains(&slot) {
+            return false;
+        }
+        // It fails outside of a try.
+        let _ = HOLDS.try_with(|holds| {
+            chosen.insert(slot.clone());
+            holds.borrow_mut().push(Hold(self.clone(), slot));
+        });
+        true
+    }
+}
+
+/// Keeps a slot from the others of this process until it is dropped.
+struct Hold(Chosen, Held);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
+tokio::task_local! {
+    /// What a try holds.
+    static HOLDS: RefCell<Vec<Hold>>;
+}
+
+/// A try whose slots are held until it ends. What chooses one outside of it, such as a plan, holds none.
+pub(super) fn holding<F: Future>(act: F) -> impl Future<Output = F::Output> {
+    HOLDS.scope(RefCell::default(), act)
 }
 
 /// The rule of a time that is past.
@@ -66,11 +129,15 @@ impl Tenant {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput` naming `rule` or `zone`; `NotFound` for an account that the tenant does not have; those
+    /// `InvalidInput` naming `rule`, also for one without a time to come, or `zone`; `NotFound` for an account that the tenant does not have; those
     /// of the store.
     pub async fn set_slots(&self, account: AccountId, slots: Vec<Slots>) -> Result<()> {
+        let now = self.engine().store.now().await?;
         for slots in &slots {
-            slots.timetable()?;
+            if slots.timetable()?.after(now).is_none() {
+                let message = format!("{} has no time to come", slots.rule);
+                return Err(Error::invalid("rule", message));
+            }
         }
         self.engine().account(&self.id, account).await?;
         let slots = RoutingPart::Slots(slots);
@@ -105,17 +172,32 @@ impl Tenant {
                 .with_rule("slots.none")
                 .with_remedy("set them with Tenant::set_slots, or name a time"));
         }
+        // Before the store is read: it is written and let go meanwhile.
+        let chosen = &self.engine().chosen;
+        let mut taken = chosen.of(&self.id, account);
         let live = store
             .live_publications(&self.id, account, &[], SLOTS)
             .await?;
-        let taken: Vec<_> = live.iter().filter_map(|p| p.held_slot()).collect();
-        let mut slot = now;
+        taken.extend(live.iter().filter_map(Publication::held_slot));
+        // Each table with its next slot. One that has none any more takes long to say so, and is not asked again.
+        let mut tables: Vec<_> = tables
+            .iter()
+            .filter_map(|table| Some((table.after(now)?, table)))
+            .collect();
         for _ in 0..SLOTS {
-            let next = tables.iter().filter_map(|table| table.after(slot)).min();
-            slot = next.ok_or_else(none_free)?;
-            if !taken.contains(&slot) {
+            let next = tables.iter().map(|(next, _)| *next).min();
+            let slot = next.ok_or_else(none_free)?;
+            if !taken.contains(&slot) && chosen.choose((self.id.clone(), account, slot)) {
                 return Ok(slot);
             }
+            tables.retain_mut(|(next, table)| {
+                if *next > slot {
+                    return true;
+                }
+                let after = table.after(slot);
+                *next = after.unwrap_or(*next);
+                after.is_some()
+            });
         }
         Err(none_free())
     }

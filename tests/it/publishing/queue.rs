@@ -1,7 +1,12 @@
 //! The next free posting slot.
 
+use std::collections::BTreeSet;
+
 use super::*;
-use automarket::store::Slots;
+use automarket::{
+    publishing::PlanOptions,
+    store::{RoutingPart, Slots},
+};
 
 async fn slots(world: &World, rule: &str) {
     let slots = vec![Slots::new(rule, "Europe/Berlin").unwrap()];
@@ -93,6 +98,82 @@ async fn of_many_at_once_no_two_take_one_slot() {
             *taken.last().unwrap() - taken[0],
             chrono::Duration::hours(11)
         );
+    }
+}
+
+/// As a content plan that is imported, by two processes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_posts_takes_one_slot_after_the_other_without_a_gap() {
+    for world in all_worlds().await {
+        slots(&world, "0 * * * *").await;
+        let (tenants, account) = (
+            [world.tenant.clone(), world.elsewhere().await],
+            world.account.id,
+        );
+        let tries = (0..400).map(|n| {
+            let tenant = tenants[usize::from(n % 8 == 0)].clone();
+            let post = Post::text("We shipped!");
+            tokio::spawn(async move { tenant.publish(post, [account], When::Queue).await })
+        });
+        for post in tries.collect::<Vec<_>>() {
+            post.await.unwrap().unwrap();
+        }
+        let store = world.market().store();
+        let live = store.live_publications(world.tenant.id(), account, &[], 1000);
+        let live = live.await.unwrap();
+        let taken: BTreeSet<_> = live.iter().filter_map(|p| p.slot).collect();
+        assert_eq!((live.len(), taken.len()), (400, 400));
+        let (first, last) = (taken.first().unwrap(), taken.last().unwrap());
+        assert_eq!(*last - *first, chrono::Duration::hours(399));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_shows_the_slot_that_a_publish_takes_and_holds_it_from_nobody() {
+    for world in worlds().await {
+        slots(&world, "0 12 * * *").await;
+        let options = PlanOptions::new().when(When::Queue);
+        for _ in 0..2 {
+            let post = Post::text("We shipped!");
+            let plan = world.tenant.plan_with(&post, [world.account.id], &options);
+            let due = plan.await.unwrap().targets[0].due.clone().unwrap();
+            assert_eq!(due.at.to_rfc3339(), "2027-01-11T11:00:00+00:00");
+        }
+        let post = world.publish(When::Queue).await;
+        assert_eq!(due(&world, post).await, "2027-01-11T11:00Z");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_without_a_time_is_refused_and_one_from_before_keeps_nobody_from_the_others() {
+    for world in worlds().await {
+        let (tenant, account) = (&world.tenant, world.account.id);
+        let of = |rule| Slots::new(rule, "Europe/Berlin").unwrap();
+        let mixed = vec![of("0 12 * * *"), of("0 0 30 2 *")];
+        let refused = tenant.set_slots(account, mixed.clone()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        assert_eq!(refused.field(), Some("rule"));
+        assert!(tenant.routing(account).await.unwrap().slots.is_empty());
+
+        let before = RoutingPart::Slots(mixed);
+        let store = world.market().store();
+        store
+            .put_routing(tenant.id(), account, &before)
+            .await
+            .unwrap();
+        for wanted in ["2027-01-11T11:00Z", "2027-01-12T11:00Z"] {
+            let post = world.publish(When::Queue).await;
+            assert_eq!(due(&world, post).await, wanted);
+        }
+        let before = RoutingPart::Slots(vec![of("0 0 30 2 *")]);
+        store
+            .put_routing(tenant.id(), account, &before)
+            .await
+            .unwrap();
+        let none = tenant
+            .publish(Post::text("x"), [account], When::Queue)
+            .await;
+        assert_eq!(none.unwrap_err().rule(), Some("slots.full"));
     }
 }
 
