@@ -34,7 +34,8 @@ pub(super) struct Vault {
     store: Arc<dyn Store>,
     /// Filled once the keys were tried on what is stored.
     ring: RwLock<Option<Keyring>>,
-    asked: Mutex<Option<Instant>>,
+    /// When it was last asked because a row names a key that is not there, and what came of it.
+    asked: tokio::sync::Mutex<Option<(Instant, Option<Keyring>)>>,
     /// When it was last asked which key is the current one.
     heard: Mutex<Option<Instant>>,
 }
@@ -45,7 +46,7 @@ impl Vault {
             keys,
             store,
             ring: RwLock::new(None),
-            asked: Mutex::new(None),
+            asked: tokio::sync::Mutex::new(None),
             heard: Mutex::new(None),
         }
     }
@@ -182,17 +183,32 @@ impl Vault {
         let mut opened = ring.open(place, sealed);
         if let Err(error) = &opened
             && error.rule() == Some("vault.missing_key")
-            && due(&self.asked, ASK_AGAIN)
         {
             // Another process may seal under a newer key already.
-            let ring = self.ask().await.map_err(later)?;
-            opened = ring.open(place, sealed);
-            // What opens with it is good, and what is sealed from now on has to open elsewhere.
-            if let Err(error) = self.tried(ring).await {
-                tracing::warn!(error = %error.report(), "the new keys are not taken into use");
+            let (newer, asked) = self.newer().await.map_err(later)?;
+            if let Some(ring) = newer {
+                opened = ring.open(place, sealed);
+                // What opens with it is good, and what is sealed from now on has to open elsewhere.
+                if asked && let Err(error) = self.tried(ring).await {
+                    tracing::warn!(error = %error.report(), "the new keys are not taken into use");
+                }
             }
         }
         opened.map_err(later)
+    }
+
+    /// What the provider gives now, or gave a moment ago, and whether it was asked just now. One asks for all: who comes
+    /// meanwhile waits for that answer.
+    async fn newer(&self) -> Result<(Option<Keyring>, bool)> {
+        let mut asked = self.asked.lock().await;
+        if let Some((at, ring)) = &*asked
+            && at.elapsed() < ASK_AGAIN
+        {
+            return Ok((ring.clone(), false));
+        }
+        let answer = self.ask().await;
+        *asked = Some((Instant::now(), answer.as_ref().ok().cloned()));
+        Ok((Some(answer?), true))
     }
 
     /// The same content under the current key of this ring.

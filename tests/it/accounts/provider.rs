@@ -25,6 +25,8 @@ enum Says {
     Keys(Keyring),
     No(ErrorKind),
     Nothing,
+    /// The keys, and others are at work meanwhile.
+    Late(Keyring),
 }
 
 impl Kms {
@@ -34,6 +36,10 @@ impl Kms {
 
     pub(super) fn gives(&self, keys: &str) {
         self.set(Says::Keys(keyring(keys)));
+    }
+
+    pub(super) fn gives_late(&self, keys: &str) {
+        self.set(Says::Late(keyring(keys)));
     }
 
     fn says(&self) -> Says {
@@ -53,6 +59,10 @@ impl KeyProvider for Kms {
             Says::Keys(ring) => Ok(ring),
             Says::No(kind) => Err(automarket::Error::new(kind, "AccessDenied")),
             Says::Nothing => std::future::pending().await,
+            Says::Late(ring) => {
+                tokio::task::yield_now().await;
+                Ok(ring)
+            }
         }
     }
 }

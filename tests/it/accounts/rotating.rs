@@ -311,6 +311,25 @@ async fn a_key_that_came_later_is_asked_for() {
     assert_eq!(token_of(context.credential()), "t");
 }
 
+#[tokio::test]
+async fn all_who_meet_a_key_that_came_later_wait_for_the_one_who_asks() {
+    let world = World::new().await;
+    let (kms, reader) = reader(&world).await;
+    let both = format!("{NEW},{OLD}");
+    let other = on(world.store.clone(), &both);
+    let mut accounts = Vec::new();
+    for n in 2..12 {
+        let account = Account::new(other.id().clone(), PLATFORM, n.to_string());
+        let added = other.add_account(account, Credential::token("t")).await;
+        accounts.push(added.unwrap().id);
+    }
+    kms.gives_late(&both);
+    let opened = accounts.iter().map(|account| reader.context(*account));
+    for context in futures_util::future::join_all(opened).await {
+        assert_eq!(token_of(context.unwrap().credential()), "t");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_process_that_only_connects_seals_under_the_new_key_before_the_old_one_goes() {
     let both = format!("{NEW},{OLD}");
