@@ -188,7 +188,7 @@ impl Connect {
     pub async fn complete(&self, query: &str, session: &str) -> Result<Offered> {
         let state = state_of(query);
         let waiting = self.tenant.take_waiting(&self.platform, session, &state);
-        let Stage::Begun(request) = waiting.await?.stage else {
+        let Stage::Begun(request) = waiting.await?.0.stage else {
             return Err(not_waiting(&self.platform));
         };
         let begun = Self {
@@ -274,7 +274,7 @@ impl Connect {
             .map(|id| id.as_ref().to_owned())
             .collect();
         let waiting = self.tenant.take_waiting(&self.platform, session, handle);
-        let mut waiting = waiting.await?;
+        let (mut waiting, expires_at) = waiting.await?;
         let Stage::Offered(candidates) = &mut waiting.stage else {
             return Err(not_waiting(&self.platform));
         };
@@ -291,7 +291,7 @@ impl Connect {
             Err(error) => Err(error),
         };
         if picked.is_err()
-            && let Err(error) = self.tenant.let_wait(&waiting, handle).await
+            && let Err(error) = self.tenant.wait_until(&waiting, handle, expires_at).await
         {
             tracing::warn!(error = %error.report(), "what was offered is lost");
         }
@@ -299,10 +299,11 @@ impl Connect {
     }
 
     async fn add(&self, chosen: &[&Candidate]) -> Result<Vec<Account>> {
+        let held = self.tenant.accounts().await?;
         let mut accounts = Vec::new();
         for candidate in chosen {
             let credential = credential_from_bytes(candidate.credential.expose().as_bytes())?;
-            let mut account = self.account(&candidate.identity, candidate.again);
+            let mut account = self.account(&candidate.identity, candidate.again, &held);
             let store = &self.tenant.engine().store;
             if let Some(known) = store.account(&account.tenant, account.id).await? {
                 account.settings = laid_over(known.settings, account.settings);
@@ -312,17 +313,26 @@ impl Connect {
         Ok(accounts)
     }
 
-    /// The account that an identity becomes, or becomes again.
-    fn account(&self, identity: &Identity, again: Option<AccountId>) -> Account {
+    /// The account that an identity becomes, or becomes again: a host may have given one that is held an id of its own.
+    fn account(&self, identity: &Identity, again: Option<AccountId>, held: &[Account]) -> Account {
         let tenant = self.tenant.id().clone();
         let new = Account::new(tenant, self.platform.clone(), &*identity.remote_id);
-        Account {
-            id: again.unwrap_or(new.id),
+        let mut account = Account {
             name: identity.name.clone(),
             ..new
         }
         .on_network(identity.network.clone())
-        .with_settings(identity.settings.clone())
+        .with_settings(identity.settings.clone());
+        let is_it = |held: &&Account| {
+            held.platform == account.platform
+                && held.remote_id == account.remote_id
+                && held.network == account.network
+        };
+        // Under its usual id before any other.
+        let known = held.iter().filter(is_it).map(|held| held.id);
+        let known = known.min_by_key(|id| *id != account.id);
+        account.id = again.or(known).unwrap_or(account.id);
+        account
     }
 
     /// Asks whom the tokens speak for, and lets the answer wait to be picked from.
@@ -376,7 +386,7 @@ impl Connect {
             let own = identity.credential.take();
             let for_one_only = own.is_none() && rotates;
             let bytes = credential_to_bytes(own.as_ref().unwrap_or(&shared))?;
-            let id = self.account(&identity, self.again).id;
+            let id = self.account(&identity, self.again, &held).id;
             offers.push(Offer {
                 remote_id: identity.remote_id.clone(),
                 network: identity.network.clone(),

@@ -98,28 +98,37 @@ impl Tenant {
         waiting: &Waiting,
         secret: &Secret,
     ) -> Result<DateTime<Utc>> {
-        let store = &self.engine().store;
+        let expires_at = self.engine().store.now().await? + LIFE;
+        self.wait_until(waiting, secret, expires_at).await?;
+        Ok(expires_at)
+    }
+
+    /// As [`let_wait`](Self::let_wait), for what has waited before: it gets no more time.
+    pub(super) async fn wait_until(
+        &self,
+        waiting: &Waiting,
+        secret: &Secret,
+        expires_at: DateTime<Utc>,
+    ) -> Result<()> {
         let id = sha256(secret.expose());
         let sealed = self.engine().accounts.seal_flow(self, &id, waiting).await?;
-        let expires_at = store.now().await? + LIFE;
         let flow = Flow {
             tenant: self.id.clone(),
             id,
             sealed,
             expires_at,
         };
-        store.put_flow(&flow).await?;
-        Ok(expires_at)
+        self.engine().store.put_flow(&flow).await
     }
 
     /// Takes out what waits under this secret: once, within ten minutes, for this tenant, platform and session. What
-    /// this process lacks the key for waits on.
+    /// this process lacks the key for waits on. Until when it would have waited is said, too.
     pub(super) async fn take_waiting(
         &self,
         platform: &Platform,
         session: &str,
         secret: &Secret,
-    ) -> Result<Waiting> {
+    ) -> Result<(Waiting, DateTime<Utc>)> {
         let id = sha256(secret.expose());
         let store = &self.engine().store;
         let flow = store.take_flow(&self.id, &id).await?;
@@ -149,7 +158,7 @@ impl Tenant {
             .with_platform(platform)
             .with_remedy("let the user begin again"));
         }
-        Ok(waiting)
+        Ok((waiting, flow.expires_at))
     }
 }
 

@@ -136,6 +136,45 @@ async fn an_account_with_an_id_of_the_hosts_own_is_connected_again_under_it() {
 }
 
 #[tokio::test]
+async fn an_account_with_an_id_of_the_hosts_own_is_found_by_a_plain_login_too() {
+    // Added before the login, and while the user chooses.
+    for before in [true, false] {
+        let world = World::usual();
+        let account = Account {
+            id: AccountId::derived("the host's"),
+            ..Account::new(world.acme.id().clone(), PLATFORM, "1")
+        };
+        let add = || {
+            world
+                .acme
+                .add_account(account.clone(), Credential::token("t"))
+        };
+        let early = if before { Some(add().await) } else { None };
+        let offered = world.offered().await;
+        let said: Vec<bool> = offered.accounts.iter().map(|a| a.connected).collect();
+        assert_eq!(said, [before, false]);
+        match early {
+            Some(added) => added.unwrap(),
+            None => add().await.unwrap(),
+        };
+        let same = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+        assert_eq!(same.id, account.id);
+        assert_eq!(world.token(&account).await, "at-0-1");
+        assert_eq!(world.acme.accounts().await.unwrap(), [same]);
+    }
+}
+
+#[tokio::test]
+async fn a_slip_gives_no_more_time() {
+    let world = World::usual();
+    let offered = world.offered().await;
+    world.clock.advance(TimeDelta::minutes(9));
+    assert!(world.pick(&offered, &["3"]).await.is_err());
+    world.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(rule_of(world.pick(&offered, &["1"]).await).0, rule::EXPIRED);
+}
+
+#[tokio::test]
 async fn an_account_that_is_connected_again_keeps_its_settings_but_for_what_the_platform_says() {
     let world = World::usual();
     let offered = world.offered().await;
