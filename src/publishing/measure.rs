@@ -127,7 +127,11 @@ pub(crate) async fn run(engine: &Engine, job: &Job) -> Result<End> {
         ErrorKind::Unauthorized => {}
         ErrorKind::NotFound if lacks_account(engine, &publication).await? => {}
         ErrorKind::NotFound | ErrorKind::Unsupported => return Ok(ended(&error)),
-        _ if error.retry() == Retry::Never => return Ok(then),
+        // They may pass as well: a read changes nothing.
+        ErrorKind::UnexpectedReply | ErrorKind::QuotaExhausted | ErrorKind::TooLarge => {}
+        _ if error.retry() == Retry::Never => {
+            return Ok(next.map_or_else(|| ended(&error), End::Snooze));
+        }
         _ => {}
     }
     if next.is_none() && now - due > LAST {

@@ -181,6 +181,37 @@ async fn a_post_that_is_gone_or_deleted_ends_its_series() {
 }
 
 #[tokio::test]
+async fn an_odd_answer_is_asked_about_again_and_an_end_at_the_last_point_says_why() {
+    for world in World::measured().await {
+        let post = world.publish(When::Now).await;
+        let publication = world.turn(post).await.0;
+        for kind in [
+            ErrorKind::UnexpectedReply,
+            ErrorKind::QuotaExhausted,
+            ErrorKind::TooLarge,
+        ] {
+            world.until_due(publication.id).await;
+            world.publisher.measure_answer(Err(Error::new(kind, "odd")));
+            world.measure(publication.id).await;
+            let again = world.measure(publication.id).await;
+            let now = world.market().store().now().await.unwrap();
+            assert_eq!(again.run_at - now, TimeDelta::minutes(5), "{kind:?}");
+        }
+        world.until_due(publication.id).await;
+        world.measure(publication.id).await;
+        assert_eq!(world.series(&publication).await.len(), 1);
+
+        world.clock.advance(TimeDelta::days(30));
+        let refused = Error::new(ErrorKind::Forbidden, "no rights to its numbers");
+        world.publisher.measure_answer(Err(refused));
+        let job = world.measure(publication.id).await;
+        assert_eq!(job.state, JobState::Completed);
+        let why = job.result.unwrap()["ended"].to_string();
+        assert!(why.contains("no rights to its numbers"), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_post_is_the_sum_of_its_accounts() {
     for world in World::measured().await {
         let other = world.another_account("2").await;
