@@ -91,6 +91,8 @@ struct Calls {
     /// The gates of the hosts whose newest answer was none by its status. What its body says, the end of the work
     /// tells.
     failing: BTreeSet<String>,
+    /// The gates of the hosts whose newest answer was one.
+    good: BTreeSet<String>,
     /// What was said of budgets, by gate and whether it is the app's.
     budgets: BTreeMap<(String, bool), Budget>,
 }
@@ -209,18 +211,27 @@ impl Passed {
             let said = Signal::Answered(Some(budget));
             watch.tell(watch.owner(of_app), &gate, said).await;
         }
-        for host in &calls.failing {
-            if !elsewhere {
-                watch.tell(&watch.own, host, Signal::Failed).await;
-            } else if watched {
-                let good = Signal::Answered(None);
-                watch.probed(Some(host), &answered, good).await;
+        let mut good = calls.good;
+        if elsewhere {
+            if watched && !calls.failing.is_empty() {
+                watch.probed(&answered, Signal::Answered(None)).await;
             }
+            good.extend(calls.failing);
+        } else {
+            for host in &calls.failing {
+                watch.tell(&watch.own, host, Signal::Failed).await;
+            }
+        }
+        if let Some(call) = calls.last.as_ref().filter(|call| cut || !call.answered) {
+            good.remove(&call.host);
+        }
+        if watched {
+            watch.mended(&good).await;
         }
         match (end, calls.last) {
             (Err(_), _) if calls.held_back && watched => {
                 let held: Vec<_> = calls.bucket.into_iter().collect();
-                watch.probed(None, &held, Signal::Unused).await;
+                watch.probed(&held, Signal::Unused).await;
             }
             (Err(_), _) if calls.held_back => {}
             (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
@@ -231,15 +242,11 @@ impl Passed {
             (_, Some(call)) if cut || !call.answered => {
                 watch.tell(&watch.own, &call.host, Signal::Failed).await;
             }
-            (Ok(_), None) if watched => {
-                watch.probed(None, &answered, Signal::Answered(None)).await;
-            }
             (Err(_), None) if watched && answered.is_empty() => {
-                watch.probed(None, &answered, Signal::Unused).await;
+                watch.probed(&answered, Signal::Unused).await;
             }
-            (_, Some(call)) if watched => {
-                let good = Signal::Answered(None);
-                watch.probed(Some(&call.host), &answered, good).await;
+            (Ok(_), None) | (_, Some(_)) if watched => {
+                watch.probed(&answered, Signal::Answered(None)).await;
             }
             _ => {}
         }
@@ -408,7 +415,11 @@ impl Watch {
             });
             if good {
                 calls.failing.remove(&call.host);
-            } else if matches!(shown, Shown::Answer(..)) {
+                calls.good.insert(call.host.clone());
+            } else if !matches!(shown, Shown::Nothing) {
+                calls.good.remove(&call.host);
+            }
+            if !good && matches!(shown, Shown::Answer(..)) {
                 calls.failing.insert(call.host.clone());
             }
             calls.bucket = call.bucket;
@@ -471,11 +482,30 @@ impl Watch {
     /// Says that nothing was called after all.
     async fn unused(&self) {
         let asked: Vec<_> = self.bucket.into_iter().collect();
-        self.probed(None, &asked, Signal::Unused).await;
+        self.probed(&asked, Signal::Unused).await;
     }
 
-    /// Tells the gates whose probe it was, those of these buckets, and that of its host.
-    async fn probed(&self, host: Option<&str>, buckets: &[&str], signal: Signal) {
+    /// Tells the gates of these hosts that they answered, as far as anything was told of them before.
+    async fn mended(&self, hosts: &BTreeSet<String>) {
+        if hosts.is_empty() {
+            return;
+        }
+        let Owner { tenant, account } = &self.own;
+        match self.store.gates(tenant).await {
+            Ok(gates) => {
+                for gate in gates {
+                    if gate.account == *account && hosts.contains(&gate.name) {
+                        let good = Signal::Answered(None);
+                        self.tell(&self.own, &gate.name, good).await;
+                    }
+                }
+            }
+            Err(error) => metrics::store_error("gates", &error),
+        }
+    }
+
+    /// Tells the gates whose probe it was, those of these buckets among them.
+    async fn probed(&self, buckets: &[&str], signal: Signal) {
         for owner in self.owners() {
             let mine = |asked: &Asked| asked.0 == owner.account;
             if !self.watched().keys().any(mine) {
@@ -492,7 +522,7 @@ impl Watch {
                 let bucket = gate.bucket();
                 let own = self.is_probe(gate.account, bucket)
                     && bucket.is_none_or(|name| buckets.contains(&name));
-                if gate.probing && own || Some(gate.name.as_str()) == host {
+                if gate.probing && own {
                     self.tell(owner, &gate.name, signal).await;
                 }
             }

@@ -476,6 +476,39 @@ async fn a_host_that_fails_or_hangs_trips_its_breaker_and_an_answer_mends_it() {
 }
 
 #[tokio::test]
+async fn only_failures_in_a_row_trip_the_breaker_of_a_host_that_is_not_called_last() {
+    let world = World::new().await;
+    let engine = world.tenant.engine();
+    let work = async |upload, post| {
+        let answers = [upload, post].map(|status| (status, "x", "y"));
+        world.answers.lock().unwrap().extend(answers);
+        let (context, passed) = engine.passing(world.account.clone()).await?;
+        for host in ["upload", "api"] {
+            let call = Call::get("x.get", &format!("https://{host}.x.com/2"))?;
+            context.call(call).await?;
+        }
+        passed.tell(&Ok(())).await;
+        Ok::<_, Error>(())
+    };
+    for _ in 0..TRIPS {
+        work(503, 200).await.unwrap();
+        work(200, 200).await.unwrap();
+    }
+    assert!(world.closed().await.is_empty());
+    // One host's failure hides no answer of the other.
+    for _ in 1..TRIPS {
+        work(503, 200).await.unwrap();
+    }
+    work(200, 503).await.unwrap();
+    work(503, 200).await.unwrap();
+    assert!(world.closed().await.is_empty());
+    for _ in 1..TRIPS {
+        work(503, 200).await.unwrap();
+    }
+    assert_eq!(world.closed().await, ["host:upload.x.com"]);
+}
+
+#[tokio::test]
 async fn what_is_the_matter_with_a_page_is_no_failure_of_who_was_to_read_it() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
