@@ -16,7 +16,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use automarket_core::{
     AccountId, Clock, Context, Credential, Error, ErrorKind, KeyProvider, Platform, Result, Retry,
     Store, TenantId,
-    chrono::{DateTime, Utc},
+    chrono::{DateTime, TimeDelta, Utc},
     http::Transport,
     oauth::Provider,
     store::{Account, AuditAction, NewAudit, SealedCredential},
@@ -218,14 +218,17 @@ impl Accounts {
             None => self.vault.open(row).await?,
         };
         let end = match row.expires_at {
-            // By the store's clock: ours may be wrong. An end beyond all time is none.
+            // By the store's clock: ours may be wrong. An end beyond all time is none, one before it is over.
             Some(end) => {
                 let left = end - self.store.now().await?;
-                self.clock.now().checked_add_signed(left)
+                let over = (left < TimeDelta::zero()).then_some(DateTime::<Utc>::MIN_UTC);
+                self.clock.now().checked_add_signed(left).or(over)
             }
             None => None,
         };
-        let until = end.map(|end| end - self.policy.skew_delta());
+        let skew = self.policy.skew_delta();
+        let before = |end: DateTime<Utc>| end.checked_sub_signed(skew);
+        let until = end.map(|end| before(end).unwrap_or(DateTime::<Utc>::MIN_UTC));
         let dying = end.filter(|_| until.is_some_and(|until| until <= self.clock.now()));
         let opened = Opened {
             credential,

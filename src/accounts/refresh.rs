@@ -36,13 +36,16 @@ const MISCONFIGURED: Duration = Duration::from_secs(60);
 /// How often a renewal by another process is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The longest lease for renewing.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// When and how tokens are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
     /// So long before its end a token is renewed when it is used, and used to its end where that fails; 60 s unless
     /// set.
     pub skew: Duration,
-    /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least. The call
+    /// So long a process has for renewing, others wait meanwhile; 30 s unless set, 3 s at the least and a day at the most. The call
     /// to the platform is over after two thirds of it, whatever went before, and the rest is for storing what came
     /// of it: so nobody else asks while this process may still get an answer. New tokens are put for longer where
     /// the store is away, until it takes them. It also bounds how long others wait for a process that died.
@@ -64,7 +67,7 @@ impl RefreshPolicy {
     }
 
     fn lease(self) -> Duration {
-        self.lease.max(Duration::from_secs(3))
+        self.lease.clamp(Duration::from_secs(3), LONGEST)
     }
 }
 

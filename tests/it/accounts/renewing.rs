@@ -443,6 +443,26 @@ async fn a_token_that_is_brought_for_ever_opens_by_a_clock_that_is_ahead() {
 }
 
 #[tokio::test]
+async fn an_end_before_all_time_is_over_and_a_lease_for_ever_is_bounded() {
+    let world = World::new().await;
+    for hours in [0, -1] {
+        let clock = ManualClock::at(issuer::later(&world.clock, hours * 3600));
+        let market = market(world.store.clone(), world.issuer.clone()).clock(Arc::new(clock));
+        let market = market.refresh(RefreshPolicy {
+            lease: std::time::Duration::MAX,
+            ..RefreshPolicy::default()
+        });
+        let tenant = market.build().unwrap().tenant("acme").unwrap();
+        let (access, refresh) = world.issuer.grant();
+        let over = tokens(&access, &refresh, DateTime::<Utc>::MIN_UTC);
+        let account = world.account.clone();
+        tenant.add_account(account, over).await.unwrap();
+        let context = tenant.context(world.account.id).await.unwrap();
+        assert_ne!(token_of(context.credential()), access);
+    }
+}
+
+#[tokio::test]
 async fn a_workers_clock_that_is_wrong_renews_nothing_too_often() {
     let world = World::new().await;
     for (round, hours) in [-2, 2].into_iter().enumerate() {
