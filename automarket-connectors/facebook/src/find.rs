@@ -4,7 +4,7 @@ use automarket_connector_graph::Within;
 use automarket_core::{
     Alike, Content, Context, Delivery, Profile, Result, Url,
     chrono::{DateTime, Utc},
-    text::entities,
+    text::{self, entities},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -167,14 +167,20 @@ pub(crate) async fn holds(
     api.graph.holds(cx, operation, &path, within, id).await
 }
 
-/// Whether two texts are the same but for white space, which Facebook tidies.
+/// Whether two texts are the same but for white space and normal form, which Facebook tidies.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
+    text::normal(one) == text::normal(other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_the_same_in_another_normal_form() {
+        assert!(same("Cafe\u{301}\nopen", "Caf\u{e9} open"));
+        assert!(!same("Cafe open", "Caf\u{e9} open"));
+    }
 
     #[test]
     fn a_file_beside_an_address_makes_doubt_and_its_preview_does_not() {

@@ -5,6 +5,7 @@ use automarket_core::{
     Alike, Content, Context, Intent, Result,
     chrono::{DateTime, Utc},
     content::MediaKind,
+    text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,14 +102,20 @@ pub(crate) async fn holds(
     Ok(false)
 }
 
-/// Whether two texts are the same but for white space.
+/// Whether two texts are the same but for white space and normal form.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
+    text::normal(one) == text::normal(other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_the_same_in_another_normal_form() {
+        assert!(same("Cafe\u{301}\nopen", "Caf\u{e9} open"));
+        assert!(!same("Cafe open", "Caf\u{e9} open"));
+    }
 
     #[test]
     fn a_row_of_the_version_before_is_read() {

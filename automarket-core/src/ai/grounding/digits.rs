@@ -71,7 +71,7 @@ pub(super) fn yen(source: &str) -> char {
     let mut words = lower.split(|c: char| !c.is_alphanumeric());
     let japanese = source.contains(|c| kana(c) || c == '円' || c == '込')
         || words.any(|word| matches!(word, "yen" | "jpy"));
-    let chinese = source.contains(|c| matches!(c, '￥' | '元')) || source.contains("人民币");
+    let chinese = source.contains(['￥', '元']) || source.contains("人民币");
     match chinese && !japanese {
         true => '￥',
         false => '¥',
