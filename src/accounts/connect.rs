@@ -280,7 +280,7 @@ impl Connect {
         };
         let picked = match chosen(candidates, &wanted) {
             Ok(chosen) => {
-                let added = self.add(&chosen).await;
+                let added = self.add(candidates, &chosen).await;
                 if added.is_err() {
                     // Tokens for one only may be stored already: nobody else gets them.
                     candidates
@@ -298,17 +298,26 @@ impl Connect {
         picked
     }
 
-    async fn add(&self, chosen: &[&Candidate]) -> Result<Vec<Account>> {
+    async fn add(&self, offered: &mut [Candidate], chosen: &[usize]) -> Result<Vec<Account>> {
         let held = self.tenant.accounts().await?;
+        let store = &self.tenant.engine().store;
         let mut accounts = Vec::new();
         for candidate in chosen {
+            let Some(candidate) = offered.get_mut(*candidate) else {
+                continue;
+            };
             let credential = credential_from_bytes(candidate.credential.expose().as_bytes())?;
             let mut account = self.account(&candidate.identity, candidate.again, &held);
-            let store = &self.tenant.engine().store;
             if let Some(known) = store.account(&account.tenant, account.id).await? {
                 account.settings = laid_over(known.settings, account.settings);
             }
-            accounts.push(self.tenant.add_account(account, credential).await?);
+            // A pick before this one may have stored it, and what it renews itself by may have been used since.
+            let over = candidate.over;
+            if over.is_none() {
+                let there = store.credential(&account.tenant, account.id).await?;
+                candidate.over = Some(there.map_or(0, |there| there.version));
+            }
+            accounts.push(self.tenant.put_account(account, credential, over).await?);
         }
         Ok(accounts)
     }
@@ -396,6 +405,7 @@ impl Connect {
                 needs_reauth: identity.needs_reauth,
             });
             candidates.push(Candidate {
+                over: None,
                 identity,
                 again: self.again,
                 credential: Secret::new(String::from_utf8_lossy(&bytes)),
@@ -442,10 +452,10 @@ impl Connect {
 }
 
 /// The candidates that are wanted, if they can be had together.
-fn chosen<'a>(candidates: &'a [Candidate], wanted: &[String]) -> Result<Vec<&'a Candidate>> {
+fn chosen(candidates: &[Candidate], wanted: &[String]) -> Result<Vec<usize>> {
     let mut chosen = Vec::new();
     for id in wanted {
-        let found = candidates.iter().find(|c| c.identity.remote_id == *id);
+        let found = candidates.iter().position(|c| c.identity.remote_id == *id);
         let found = found.ok_or_else(|| {
             Error::invalid("accounts", "an account was picked that was not offered")
                 .with_rule("accounts.not_offered")
@@ -455,7 +465,8 @@ fn chosen<'a>(candidates: &'a [Candidate], wanted: &[String]) -> Result<Vec<&'a 
     if chosen.is_empty() {
         return Err(Error::invalid("accounts", "no account was picked").with_rule("accounts.none"));
     }
-    if chosen.iter().filter(|c| c.for_one_only).count() > 1 {
+    let for_one_only = |at: &&usize| candidates.get(**at).is_some_and(|c| c.for_one_only);
+    if chosen.iter().filter(for_one_only).count() > 1 {
         return Err(Error::invalid(
             "accounts",
             "the tokens of this login renew themselves for one account only",

@@ -62,6 +62,9 @@ pub(super) struct Candidate {
     pub(super) credential: Secret,
     /// Whether others on offer have the same credential, and it is one that renews itself for one holder only.
     pub(super) for_one_only: bool,
+    /// Once it was picked: the version of the account's credential before that, over which alone it is put again.
+    #[serde(default)]
+    pub(super) over: Option<i64>,
 }
 
 /// A secret on its way into or out of the envelope, and nowhere else.

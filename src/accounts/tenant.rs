@@ -77,6 +77,17 @@ impl Tenant {
     /// (rule `vault.no_key`) and with one that does not open what is stored (`vault.wrong_key`), when nothing
     /// is stored; `NotFound` when the account was erased meanwhile; those of the store.
     pub async fn add_account(&self, account: Account, credential: Credential) -> Result<Account> {
+        self.put_account(account, credential, None).await
+    }
+
+    /// As [`add_account`](Self::add_account). With a version, the credential is put over that one only: where another
+    /// stands, it was put before, or what stands is newer.
+    pub(super) async fn put_account(
+        &self,
+        account: Account,
+        credential: Credential,
+        over: Option<i64>,
+    ) -> Result<Account> {
         if account.tenant != self.id {
             return Err(Error::invalid(
                 "tenant",
@@ -94,22 +105,26 @@ impl Tenant {
         if let Some(job) = accounts.keep_alive_job(&account, &credential, now)? {
             store.enqueue(&[job]).await?;
         }
-        let row = store.put_credential(&sealed, None).await?;
+        let put = match store.put_credential(&sealed, over).await {
+            Err(error) if error.rule() == Some("credential.changed") => None,
+            put => Some(put?.version),
+        };
         let key = (self.id.clone(), account.id);
         accounts.cache.forget(&key);
         // Erased meanwhile: nobody would see it any more, nor erase it.
         if let Err(gone) = self.engine().account(&self.id, account.id).await {
             if gone.kind() == ErrorKind::NotFound {
                 // No more than was put here: another may have connected it again since.
-                let own = Some(row.version);
-                store.remove_credential(&self.id, account.id, own).await?;
-                accounts.cache.forget(&key);
+                if put.is_some() {
+                    store.remove_credential(&self.id, account.id, put).await?;
+                    accounts.cache.forget(&key);
+                }
             }
             return Err(gone);
         }
         self.note(account.id, AuditAction::Connect, "connected", "done")
             .await?;
-        tracing::debug!(account = %account.id, version = row.version, "an account was connected");
+        tracing::debug!(account = %account.id, version = put, "an account was connected");
         publishing::release_blocked(self.engine(), &self.id, account.id).await?;
         Ok(account)
     }

@@ -175,6 +175,31 @@ async fn a_slip_gives_no_more_time() {
 }
 
 #[tokio::test]
+async fn a_pick_that_is_repeated_puts_nothing_over_what_was_renewed_meanwhile() {
+    for renewed in [true, false] {
+        let world = World::usual();
+        let offered = world.offered().await;
+        // All of it is stored, and the pick fails all the same.
+        let broken = StoreRule::on("append_audit", StoreFault::FailBefore).times(1);
+        world.store.faults().add(broken);
+        assert!(world.pick(&offered, &["1"]).await.is_err());
+        let account = world.acme.accounts().await.unwrap().remove(0);
+        if renewed {
+            let newer = Credential::token("newer");
+            world
+                .acme
+                .add_account(account.clone(), newer)
+                .await
+                .unwrap();
+        }
+        let same = world.pick(&offered, &["1"]).await.unwrap().remove(0);
+        assert_eq!(same.id, account.id);
+        let token = if renewed { "newer" } else { "at-0-1" };
+        assert_eq!(world.token(&account).await, token);
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_is_connected_again_keeps_its_settings_but_for_what_the_platform_says() {
     let world = World::usual();
     let offered = world.offered().await;
