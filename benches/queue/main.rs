@@ -16,6 +16,7 @@ mod shapes;
 mod worker;
 
 use args::{Args, What};
+use automarket::core::async_trait;
 use place::Place;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

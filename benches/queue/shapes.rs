@@ -8,10 +8,9 @@ use std::{
     time::Instant,
 };
 
-use automarket::core::async_trait;
 use serde_json::{Value, json};
 
-use crate::{Result, process, report::Sample};
+use crate::{Result, async_trait, process, report::Sample};
 
 /// Something that jobs are put into.
 #[async_trait]

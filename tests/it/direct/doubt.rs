@@ -45,8 +45,12 @@ async fn a_container_that_ran_out_is_no_post_that_is_out() {
 async fn a_thread_that_is_refused_in_part_is_published_and_can_be_taken_down() {
     let world = World::new("x").await;
     let mut post = Post::text("One");
-    // X takes no text twice.
-    post.base.thread = Some(vec!["Two".into(), "One".into()]);
+    post.base.thread = Some(vec!["Two".into(), "Three".into()]);
+    let (method, path) = world.connector.write.clone();
+    // As of what somebody said by hand before.
+    let said = r#"{"detail":"You are not allowed to create a Tweet with duplicate content."}"#;
+    let twice = FaultRule::on(path, Fault::Reply(403, said));
+    world.sandbox.faults().add(twice.after(2).method(method));
     let end = world.end(world.publish(post).await).await;
     assert_eq!(end.state, PublicationState::Published, "{end:?}");
     let why = end.receipt.as_ref().unwrap().thread_error().unwrap();
