@@ -144,7 +144,8 @@ async fn write(
     let mut created = Vec::with_capacity(ordered.len());
     for publication in ordered {
         let head = up_to_update(publication)?;
-        created.push(publication.created_at);
+        // As text, since what is finer than a microsecond is rounded there as in the record.
+        created.push(publication.created_at.to_rfc3339());
         rows.push(publication, head);
     }
     let jobs: Vec<&NewJob> = changes.iter().flat_map(|change| &change.jobs).collect();

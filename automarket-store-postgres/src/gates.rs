@@ -33,12 +33,12 @@ const LOCK: &str = concat!(
     "SELECT ",
     columns!(),
     "
-    FROM automarket.lock_gates($1, $2, $3) g"
+    FROM automarket.bounded(), automarket.lock_gates($1, $2, $3) g"
 );
 const THERE: &str = "INSERT INTO automarket.gates
         (tenant, account, name, probing, failures, budget, updated_at)
     SELECT k.tenant, k.account, k.name, false, 0, 'null', automarket.clock()
-    FROM unnest($1::text[], $2::uuid[], $3::text[]) AS k (tenant, account, name)
+    FROM automarket.bounded(), unnest($1::text[], $2::uuid[], $3::text[]) AS k (tenant, account, name)
     ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING";
 
 /// The gates of an account that are not simply open, with the store's time.
@@ -150,8 +150,12 @@ impl Gates {
             let db = all.clone();
             async move {
                 let told: Vec<&Told> = group.iter().map(|waiting| &waiting.call).collect();
-                let all = tell(&db, &told).await;
-                for waiting in answer_all(group, all) {
+                let each = match tell(&db, &told).await {
+                    // One that is held is no matter of the others.
+                    Err(fault) if fault.is_held() => group,
+                    all => answer_all(group, all),
+                };
+                for waiting in each {
                     let answer = tell_one(&db, &waiting.call).await;
                     let _ = waiting.answer(answer);
                 }

@@ -53,7 +53,12 @@ impl Steps {
                         }
                     }
                     Err(fault) => {
-                        for waiting in answer_all(group, Err(fault)) {
+                        // One that is held is no matter of the others.
+                        let each = match fault.is_held() {
+                            true => group,
+                            false => answer_all(group, Err(fault)),
+                        };
+                        for waiting in each {
                             let answer = put_one(&db, &waiting.call).await;
                             let _ = waiting.answer(answer);
                         }

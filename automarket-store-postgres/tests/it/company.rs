@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use automarket_core::{
     AccountId, ErrorKind, Post, Result,
+    chrono::TimeDelta,
     store::{
         Claim, EventStore, GateStore, JobStore, PublicationStore, PublishingChange, REVISION,
         Settled, Signal, Verdict,
@@ -111,7 +112,8 @@ async fn each_post_is_put_in_and_each_publication_changed_once() {
     let two = other(cluster, &test).await;
     let at = test.store.now().await.unwrap();
     let post = |_| {
-        let mut new = sample_publishing("acme", at);
+        // Finer than PostgreSQL's time.
+        let mut new = sample_publishing("acme", at + TimeDelta::nanoseconds(789));
         let id = new.post.id;
         new.post = Post::text("We shipped!");
         new.post.id = id;
