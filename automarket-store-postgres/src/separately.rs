@@ -35,8 +35,7 @@ where
     C: Clone + Send + 'static,
     A: Send + 'static,
 {
-    /// `send` takes groups of so many calls at the most, one of a key at a time; another as well when that does not come
-    /// back: who went alone may be a future that nobody polls.
+    /// `send` takes groups of so many calls at the most, one of a key at a time: another would only wait beside the first.
     pub(crate) fn start<F>(
         most: usize,
         send: impl Fn(Vec<Waiting<C, A>>) -> F + Clone + Send + Sync + 'static,
@@ -48,7 +47,7 @@ where
         let runtime = Handle::current();
         let start = move || {
             let _in_it = runtime.enter();
-            Together::start(1, 1, most, |_| 1, send.clone())
+            Together::start(1, 0, most, |_| 1, send.clone())
         };
         Self {
             lines: Mutex::default(),

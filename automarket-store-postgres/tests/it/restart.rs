@@ -68,7 +68,8 @@ async fn a_restarted_database_has_what_was_acknowledged_and_the_store_goes_on() 
     };
     let test = cluster.store().await.unwrap();
     let (stop, told) = watch::channel(false);
-    let producer = tokio::spawn(produce(test.store.clone(), told.clone()));
+    let producer = tokio::spawn(produce(test.store.clone(), told));
+    let (all_put, told) = watch::channel(false);
     let worker = tokio::spawn(work(test.store.clone(), told));
     for _ in 0..2 {
         test.store.woken().await;
@@ -78,7 +79,9 @@ async fn a_restarted_database_has_what_was_acknowledged_and_the_store_goes_on() 
         test.store.woken().await;
     }
     stop.send(true).unwrap();
-    let (put, done) = (producer.await.unwrap(), worker.await.unwrap());
+    let put = producer.await.unwrap();
+    all_put.send(true).unwrap();
+    let done = worker.await.unwrap();
     assert!(put.len() > 2, "void: only {} jobs were put in", put.len());
     for id in &put {
         let job = test.store.job(&acme(), *id).await.unwrap();
