@@ -1,7 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use automarket_core::{
     AccountId, Result, TenantId, async_trait,
@@ -15,7 +12,7 @@ use crate::{
     PostgresStore,
     db::{Database, Params, Tx, decode},
     error::Outcome,
-    together::{Together, WITHOUT_TURN, Waiting, answer_all},
+    together::{Together, WITHOUT_TURN, Waiting, answer_apart},
     value::{Columns, damaged, limit as sql_limit, to_json},
 };
 
@@ -150,12 +147,8 @@ impl Gates {
             let db = all.clone();
             async move {
                 let told: Vec<&Told> = group.iter().map(|waiting| &waiting.call).collect();
-                let each = match tell(&db, &told).await {
-                    // One that is held is no matter of the others.
-                    Err(fault) if fault.is_held() => group,
-                    all => answer_all(group, all),
-                };
-                for waiting in each {
+                let all = tell(&db, &told).await;
+                for waiting in answer_apart(group, all) {
                     let answer = tell_one(&db, &waiting.call).await;
                     let _ = waiting.answer(answer);
                 }
@@ -203,17 +196,15 @@ async fn tell(db: &Database, told: &[&Told]) -> Outcome<Vec<Gate>> {
             Some(row) => row.instant("now")?,
             None => return Ok(Vec::new()),
         };
-        let gates: Vec<Gate> = rows.iter().map(read).collect::<Outcome<_>>()?;
-        let key = |gate: &Gate| (gate.tenant.clone(), gate.account, gate.name.clone());
-        let mut gates: BTreeMap<_, _> = gates.into_iter().map(|gate| (key(&gate), gate)).collect();
+        let mut gates: Vec<Gate> = rows.iter().map(read).collect::<Outcome<_>>()?;
         let mut left = Vec::with_capacity(told.len());
         for told in told {
-            let key = (told.tenant.clone(), told.account, told.name.clone());
-            let gate = gates.get_mut(&key).ok_or_else(|| damaged("a gate"))?;
+            let gate = gates.iter_mut().find(|gate| told.is_of(gate));
+            let gate = gate.ok_or_else(|| damaged("a gate"))?;
             gate.heed(told.signal, told.of_probe, now);
             left.push(gate.clone());
         }
-        put(&tx, &gates.into_values().collect::<Vec<_>>()).await?;
+        put(&tx, &gates).await?;
         tx.commit().await?;
         return Ok(left);
     }
@@ -224,6 +215,10 @@ type Key<'a> = (&'a str, Uuid, &'a str);
 impl Told {
     fn key(&self) -> Key<'_> {
         (self.tenant.as_str(), self.account.uuid(), &self.name)
+    }
+
+    fn is_of(&self, gate: &Gate) -> bool {
+        gate.tenant == self.tenant && gate.account == self.account && gate.name == self.name
     }
 }
 

@@ -187,6 +187,18 @@ pub(crate) fn answer_all<C, A>(
     Vec::new()
 }
 
+/// As [`answer_all`], where what somebody's open transaction holds is a matter of one call, and not of all.
+#[must_use]
+pub(crate) fn answer_apart<C, A>(
+    group: Vec<Waiting<C, A>>,
+    all: Outcome<Vec<A>>,
+) -> Vec<Waiting<C, A>> {
+    match all {
+        Err(fault) if fault.is_held() => group,
+        all => answer_all(group, all),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;

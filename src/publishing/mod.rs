@@ -212,8 +212,7 @@ impl Tenant {
         options: PublishOptions,
     ) -> Result<NewPublishing> {
         let accounts = Vec::from_iter(accounts);
-        let publishing = self.publishing(&post, &accounts, Some(when), options);
-        publishing.await
+        self.publishing(&post, &accounts, Some(when), options).await
     }
 
     /// Keeps the post for these accounts and sends nothing: a draft of ours, which need not pass its checks

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, Result,
+    Error, Result,
     chrono::{DateTime, Utc},
     store::{
         Enqueued, NewJob,
@@ -17,7 +17,7 @@ use super::{fresh::Highest, lines::LineNumbers};
 use crate::{
     db::{Database, Params, Tx},
     error::Outcome,
-    together::{Together, WITHOUT_TURN, Waiting},
+    together::{Together, WITHOUT_TURN, Waiting, answer_apart},
     value::{Columns as _, damaged},
 };
 
@@ -267,36 +267,16 @@ fn may_wait(job: &NewJob) -> bool {
 /// Writes a group and answers each of its calls. What the database refuses is tried again one by one, so that
 /// nobody pays for another's mistake. (A caller that has gone does not want the answer.)
 async fn write(inserts: &Inserts, group: Vec<Waiting<Vec<NewRow>, Vec<Enqueued>>>) {
-    match inserts
-        .put(
-            group
-                .iter()
-                .flat_map(|waiting| waiting.call.iter().map(written)),
-        )
-        .await
-    {
-        Ok(answers) => {
-            let mut answers = answers.into_iter();
-            for waiting in group {
-                let own = answers.by_ref().take(waiting.call.len()).collect();
-                let _ = waiting.answer(Ok(own));
-            }
-        }
-        Err(fault) => {
-            let held = fault.is_held();
-            let error = Error::from(fault);
-            for waiting in group {
-                let answer = match error.kind() {
-                    ErrorKind::Storage if !held && error.rule() != Some("postgres.conflict") => {
-                        Err(Error::from(ErrorRecord::from(&error)))
-                    }
-                    _ => {
-                        let rows = waiting.call.iter().map(written);
-                        inserts.put(rows).await.map_err(Error::from)
-                    }
-                };
-                let _ = waiting.answer(answer);
-            }
-        }
+    let rows = group.iter().flat_map(|waiting| &waiting.call);
+    let put = inserts.put(rows.map(written)).await;
+    let all = put.map(|answers| {
+        let mut answers = answers.into_iter();
+        let own =
+            |waiting: &Waiting<Vec<NewRow>, _>| answers.by_ref().take(waiting.call.len()).collect();
+        group.iter().map(own).collect()
+    });
+    for waiting in answer_apart(group, all) {
+        let answer = inserts.put(waiting.call.iter().map(written)).await;
+        let _ = waiting.answer(answer.map_err(Error::from));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use automarket_core::{
-    Error, ErrorKind, ErrorRecord, JobId, Result, TenantId,
+    Error, ErrorRecord, JobId, Result, TenantId,
     chrono::{DateTime, Utc},
     store::{JobState, LeaseToken, Settled, Verdict, rows::ended_state, rules::FAILURES_KEPT},
 };
@@ -18,7 +18,7 @@ use super::claim::micros;
 use crate::{
     db::{Connection, Database, Tx},
     error::Outcome,
-    together::{Together, WITHOUT_TURN, Waiting},
+    together::{Together, WITHOUT_TURN, Waiting, answer_all},
     value::{Columns, limit as sql_limit, to_json},
 };
 
@@ -70,24 +70,14 @@ impl Settler {
 
 /// Writes a group of completions and answers each of its calls, as those of jobs that are put in.
 async fn complete_all(db: &Database, group: Vec<Waiting<Given, Vec<Settled>>>) {
-    let all = firsts(group.iter().flat_map(|waiting| &waiting.call));
-    match complete(db, &all).await {
-        Ok(mut took) => {
-            for waiting in group {
-                let answers = answers(&mut took, &waiting.call);
-                let _ = waiting.answer(Ok(answers));
-            }
-        }
-        Err(fault) => {
-            let error = Error::from(fault);
-            for waiting in group {
-                let answer = match error.kind() {
-                    ErrorKind::Storage => Err(Error::from(ErrorRecord::from(&error))),
-                    _ => settle(db, &waiting.call).await.map_err(Error::from),
-                };
-                let _ = waiting.answer(answer);
-            }
-        }
+    let verdicts = firsts(group.iter().flat_map(|waiting| &waiting.call));
+    let all = complete(db, &verdicts).await.map(|mut took| {
+        let calls = group.iter().map(|waiting| &waiting.call);
+        calls.map(|call| answers(&mut took, call)).collect()
+    });
+    for waiting in answer_all(group, all) {
+        let answer = settle(db, &waiting.call).await.map_err(Error::from);
+        let _ = waiting.answer(answer);
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::Database,
     error::Outcome,
-    together::{Together, WITHOUT_TURN, Waiting, answer_all},
+    together::{Together, WITHOUT_TURN, Waiting, answer_apart},
     value::Columns as _,
 };
 
@@ -19,7 +19,6 @@ const PUT: &str =
     "SELECT put.n FROM automarket.bounded(), automarket.put_steps($1, $2, $3, $4) AS put (n)";
 
 /// A step to remember, its value as JSON.
-#[derive(Clone)]
 pub(super) struct Step {
     pub(super) lease: LeaseToken,
     pub(super) name: String,
@@ -34,35 +33,21 @@ impl Step {
 
 /// Remembers steps.
 pub(crate) struct Steps {
-    company: Together<Step, ()>,
+    company: Together<Step, bool>,
     db: Arc<Database>,
 }
 
 impl Steps {
     pub(crate) fn start(db: Arc<Database>) -> Self {
         let all = db.clone();
-        let send = move |group: Vec<Waiting<Step, ()>>| {
+        let send = move |group: Vec<Waiting<Step, bool>>| {
             let db = all.clone();
             async move {
                 let steps: Vec<&Step> = group.iter().map(|waiting| &waiting.call).collect();
-                match put(&db, &steps).await {
-                    Ok(written) => {
-                        for (waiting, written) in group.into_iter().zip(written) {
-                            let lost = waiting.call.lease.lost();
-                            let _ = waiting.answer(written.then_some(()).ok_or(lost));
-                        }
-                    }
-                    Err(fault) => {
-                        // One that is held is no matter of the others.
-                        let each = match fault.is_held() {
-                            true => group,
-                            false => answer_all(group, Err(fault)),
-                        };
-                        for waiting in each {
-                            let answer = put_one(&db, &waiting.call).await;
-                            let _ = waiting.answer(answer);
-                        }
-                    }
+                let all = put(&db, &steps).await;
+                for waiting in answer_apart(group, all) {
+                    let answer = put_one(&db, &waiting.call).await;
+                    let _ = waiting.answer(answer);
                 }
             }
         };
@@ -75,18 +60,17 @@ impl Steps {
     /// # Errors
     /// `LeaseLost`.
     pub(super) async fn put(&self, step: Step) -> Result<()> {
-        if let Some(_turn) = self.company.alone() {
-            return put_one(&self.db, &step).await;
-        }
-        self.company.call(step).await
+        let lease = step.lease;
+        let written = match self.company.alone() {
+            Some(_turn) => put_one(&self.db, &step).await?,
+            None => self.company.call(step).await?,
+        };
+        written.then_some(()).ok_or_else(|| lease.lost())
     }
 }
 
-async fn put_one(db: &Database, step: &Step) -> Result<()> {
-    match put(db, &[step]).await?[..] {
-        [true] => Ok(()),
-        _ => Err(step.lease.lost()),
-    }
+async fn put_one(db: &Database, step: &Step) -> Result<bool> {
+    Ok(put(db, &[step]).await? == [true])
 }
 
 /// Whether each was written: its lease was held. Until they are in nobody takes these leases: whoever does locks their

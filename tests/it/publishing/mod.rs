@@ -9,6 +9,7 @@ mod doubt;
 mod fallback;
 mod late;
 mod life;
+mod looking;
 mod meanwhile;
 mod measuring;
 mod planning;
