@@ -311,6 +311,19 @@ pub enum Lookup {
 }
 
 impl Lookup {
+    /// What a look ended in as the answer of [`Publisher::find`]: an error that says `CannotTell` is one.
+    ///
+    /// # Errors
+    /// All others of the look.
+    pub fn told(look: Result<Self>) -> Result<Self> {
+        match look {
+            Err(error) if error.kind() == ErrorKind::CannotTell => {
+                Ok(Self::CannotTell(error.message().to_owned()))
+            }
+            look => look,
+        }
+    }
+
     /// The answer as [`Context::once`] asks for it.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl Api<'_> {
             body["place"] = place.as_str().into();
         }
         kept(&mut body, delivery);
-        // Without it Facebook makes a draft of a post with photos, and never publishes it.
+        // Meta's reference demands it of a post with photos; others report that without it the post is never published.
         if matches!(delivery, Delivery::At(_)) && !photos.is_empty() {
             body["unpublished_content_type"] = "SCHEDULED".into();
         }

@@ -165,26 +165,22 @@ impl Facebook {
             link: said.link.as_deref(),
             photos: content.media.is_empty().then_some(&[]),
         };
-        for place in kind.places(delivery) {
-            match find(cx, &api, *place, sent, intent.at, delivery).await {
-                Ok(None) => {}
-                Ok(Some(id)) => {
-                    let public = *place == Place::Posts;
-                    let (at, now) = (intent.at, cx.now());
-                    return Ok(Lookup::Found(match public {
-                        true => Outcome::Done(kind.receipt(id, None, Some(at))),
-                        false => kind.made(id, at, now, delivery),
-                    }));
+        let (cx, api, at) = (&cx, &api, intent.at);
+        let look = || async move {
+            for place in kind.places(delivery) {
+                if let Some(id) = find(cx, api, *place, sent, at, delivery).await? {
+                    return Ok(Some((*place, id)));
                 }
-                Err(error) if error.kind() == ErrorKind::CannotTell => {
-                    return Ok(Lookup::CannotTell(error.message().to_owned()));
-                }
-                Err(error) => return Err(error),
             }
-        }
-        Ok(match delivery {
-            Delivery::Draft => Lookup::CannotTell(UNLISTED.to_owned()),
-            _ => Lookup::Absent,
+            Ok(None)
+        };
+        Ok(match (cx.look_late(look).await?, delivery) {
+            (Some((Place::Posts, id)), _) => {
+                Lookup::Found(Outcome::Done(kind.receipt(id, None, Some(at))))
+            }
+            (Some((_, id)), _) => Lookup::Found(kind.made(id, at, cx.now(), delivery)),
+            (None, Delivery::Draft) => Lookup::CannotTell(UNLISTED.to_owned()),
+            (None, _) => Lookup::Absent,
         })
     }
 
@@ -311,7 +307,7 @@ impl Publisher for Facebook {
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        let found = self.lookup(cx, intent).await;
+        let found = Lookup::told(self.lookup(cx, intent).await);
         found.map_err(|error| error.with_platform(&PLATFORM))
     }
 

@@ -1,5 +1,5 @@
-use automarket_connector_graph::Fault;
-use automarket_core::{Error, ErrorKind, Retry, http::Reply};
+use automarket_connector_graph::{Fault, of_account};
+use automarket_core::{Error, ErrorKind, http::Reply};
 
 /// Calls that name nothing but the page.
 const OF_PAGE: [&str; 7] = [
@@ -15,15 +15,7 @@ const OF_PAGE: [&str; 7] = [
 /// What Facebook's own codes make of an error.
 pub(crate) fn refine(_: &Fault, reply: &Reply, error: Error) -> Error {
     match error.kind() {
-        ErrorKind::NotFound if OF_PAGE.contains(&reply.operation()) => of_page(error),
+        ErrorKind::NotFound if OF_PAGE.contains(&reply.operation()) => of_account(error),
         _ => error,
     }
-}
-
-/// The page itself is not to be seen with this token.
-pub(crate) fn of_page(error: Error) -> Error {
-    error
-        .with_kind(ErrorKind::Unauthorized)
-        .with_retry(Retry::Never)
-        .with_remedy("connect the account again")
 }

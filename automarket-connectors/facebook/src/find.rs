@@ -1,10 +1,10 @@
 //! Looking for what was sent among the page's own posts, videos and reels.
 
-use automarket_connector_graph::Within;
+use automarket_connector_graph::{Within, same};
 use automarket_core::{
     Alike, Content, Context, Delivery, Profile, Result, Url,
     chrono::{DateTime, Utc},
-    text::{self, entities},
+    text::entities,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -167,20 +167,9 @@ pub(crate) async fn holds(
     api.graph.holds(cx, operation, &path, within, id).await
 }
 
-/// Whether two texts are the same but for white space and normal form, which Facebook tidies.
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    text::normal(one) == text::normal(other)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_the_same_in_another_normal_form() {
-        assert!(same("Cafe\u{301}\nopen", "Caf\u{e9} open"));
-        assert!(!same("Cafe open", "Caf\u{e9} open"));
-    }
 
     #[test]
     fn a_file_beside_an_address_makes_doubt_and_its_preview_does_not() {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use automarket_connector_graph::own_comment;
+use automarket_connector_graph::{of_account, own_comment, same};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Outcome, Profile, Result, Retry,
     chrono::{DateTime, TimeDelta, Utc},
@@ -12,8 +12,7 @@ use automarket_core::{
 use crate::{
     FacebookOptions, PLATFORM,
     api::Api,
-    error::of_page,
-    find::{Said, Sent, find, same},
+    find::{Said, Sent, find},
     kind::Kind,
     media::{self, KEPT, Uploaded},
     wire::{self, Comment},
@@ -46,15 +45,27 @@ impl Draft<'_> {
     pub(crate) async fn post(&self, profile: &Profile) -> Result<Outcome> {
         let (cx, delivery) = (self.cx, self.delivery);
         let ended: Option<(String, DateTime<Utc>)> = cx.ended("facebook.post").await?;
+        let open = cx.is_open("facebook.post").await?;
+        let bring = || media::photos(cx, self.api, self.content, profile, delivery);
         let photos = if self.content.media.is_empty() || ended.is_some() {
             Vec::new()
+        } else if open {
+            // Looked for first: it may be out, whatever became of its files.
+            media::all_photos(cx).await?
         } else {
-            media::photos(cx, self.api, self.content, profile, delivery).await?
+            bring().await?
         };
         // It may not be seen everywhere for a while from now on, however long ago it was begun.
         let made = |id: String| (id, cx.now());
         let look = || async { Ok(self.look(&photos).await?.map(made)) };
-        let send = || async { self.send(&photos).await.map(made) };
+        let send = || async {
+            let brought = match open && !photos.is_empty() {
+                true => Some(bring().await.map_err(|e| e.with_retry(Retry::Reconcile))?),
+                false => None,
+            };
+            let photos = brought.as_deref().unwrap_or(&photos);
+            self.send(photos).await.map(made)
+        };
         let (id, at) = cx.once("facebook.post", look, send).await?;
         let outcome = Kind::Post.made(id.clone(), self.begun, at, self.delivery);
         let (Outcome::Done(receipt), Some(comment)) = (&outcome, &self.said.comment) else {
@@ -85,7 +96,7 @@ impl Draft<'_> {
         };
         let made = match (photos, &self.options.place) {
             ([], None) => make().await.map_err(|error| match error.kind() {
-                ErrorKind::NotFound => of_page(error),
+                ErrorKind::NotFound => of_account(error),
                 _ => error,
             }),
             ([], Some(_)) => make().await,
@@ -214,8 +225,13 @@ impl Draft<'_> {
         let finish = || async {
             let again = self.again.load(Ordering::Relaxed);
             let touched = again && !untouched.load(Ordering::Relaxed);
-            if cx.now() - uploaded.at.unwrap_or(self.begun) >= KEPT && !touched {
-                return Err(stale());
+            let age = cx.now() - uploaded.at.unwrap_or(self.begun);
+            if age >= KEPT && !touched {
+                // What was sent last may not show yet.
+                return Err(match again && age < KEPT + SHOWN {
+                    true => unshown(),
+                    false => stale(),
+                });
             }
             match ask().await {
                 // What the look did not show yet may be why it is refused a second time.
@@ -244,11 +260,16 @@ impl Draft<'_> {
         if untouched && cx.now() - since >= SHOWN {
             return Ok(error);
         }
-        let message = "Facebook does not show yet whether the video goes out: it may";
-        Ok(Error::new(ErrorKind::Unavailable, message)
-            .with_operation("videos.get")
-            .with_retry(Retry::Reconcile))
+        Ok(unshown())
     }
+}
+
+/// A finish may have gone through and not show yet.
+fn unshown() -> Error {
+    let message = "Facebook does not show yet whether the video goes out: it may";
+    Error::new(ErrorKind::Unavailable, message)
+        .with_operation("videos.get")
+        .with_retry(Retry::Reconcile)
 }
 
 /// Nothing came of an upload that is too old to be finished.

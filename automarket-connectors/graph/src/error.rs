@@ -101,6 +101,15 @@ impl Fault {
     }
 }
 
+/// The account itself is not to be seen with this token.
+#[must_use]
+pub fn of_account(error: Error) -> Error {
+    error
+        .with_kind(ErrorKind::Unauthorized)
+        .with_retry(Retry::Never)
+        .with_remedy("connect the account again")
+}
+
 /// What an answer means; `None` for a success. Codes come before the status, which is 400 for most of what
 /// Meta says; without a code that is known the status decides.
 #[must_use]

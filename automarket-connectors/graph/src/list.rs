@@ -5,7 +5,7 @@ use automarket_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Graph, client::Made};
+use crate::{Graph, client::Made, error::of_account};
 
 /// Pages of a list that are read at the most.
 const PAGES: u32 = 5;
@@ -102,9 +102,7 @@ impl Graph<'_> {
         let listed = self.list_to(cx, operation, path, &query, it).await;
         match listed {
             Ok(all) => Ok(all.iter().any(it)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(error
-                .with_kind(ErrorKind::Unauthorized)
-                .with_remedy("connect the account again")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(of_account(error)),
             // Another look would tell no more.
             Err(error) if error.kind() == ErrorKind::CannotTell => Err(error
                 .with_retry(Retry::Never)

@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use automarket_connector_graph::{Graph, Within, own_comment, page_credential, unless_listed};
+use automarket_connector_graph::{
+    Graph, Within, own_comment, page_credential, same, unless_listed,
+};
 use automarket_core::{
     Content, Context, Delivery, Error, ErrorKind, Handle, Identity, Intent, Lookup, Metrics,
     Outcome, Post, Profile, Publisher, Receipt, Result, Retry, Secret, async_trait,
@@ -21,7 +23,7 @@ use crate::{
     api::Api,
     container::{self, Ready, Stage},
     error::{BLOCKED, DEAD, GONE, blocked, quota, refine},
-    find::{BEGUN, Begun, Said, find, holds, same},
+    find::{BEGUN, Begun, Said, find, holds},
     rules,
     wire::{self, Comment, Me, Named, Page, Quotas},
 };
@@ -181,18 +183,12 @@ impl Instagram {
         let options: InstagramOptions = content.options()?;
         let said = Begun::kept(cx, intent).await?;
         let caption = said.unwrap_or_else(|| Said::of(&content)).caption;
-        let cannot_tell = |why: &str| Ok(Lookup::CannotTell(why.to_owned()));
         if options.story || caption.is_empty() {
-            return cannot_tell("a story, or what has no caption, cannot be told from others");
+            let why = "a story, or what has no caption, cannot be told from others";
+            return Ok(Lookup::CannotTell(why.to_owned()));
         }
-        let found = match find(cx, &api, &caption, intent.at).await {
-            Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                return cannot_tell(error.message());
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(match found {
+        let look = || find(cx, &api, &caption, intent.at);
+        Ok(match cx.look_late(look).await? {
             None => Lookup::Absent,
             Some(media) => Lookup::Found(Outcome::Done(Receipt {
                 url: media.permalink,
@@ -302,7 +298,7 @@ impl Publisher for Instagram {
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        let found = self.lookup(cx, intent).await;
+        let found = Lookup::told(self.lookup(cx, intent).await);
         found.map_err(|error| error.with_platform(&PLATFORM))
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use automarket_connector_graph::Fault;
+use automarket_connector_graph::{Fault, of_account};
 use automarket_core::{
     Error, ErrorKind, Retry,
     http::{Effect, Reply},
@@ -89,11 +89,9 @@ pub(crate) fn refine(fault: &Fault, reply: &Reply, error: Error) -> Error {
             .with_kind(ErrorKind::InvalidInput)
             .with_retry(Retry::Never),
         Some(Trouble::Blocked) => blocked(error),
-        // The account itself is not to be seen with this token.
-        None if fault.error_subcode == 33 && OF_ACCOUNT.contains(&reply.operation()) => error
-            .with_kind(ErrorKind::Unauthorized)
-            .with_retry(Retry::Never)
-            .with_remedy("connect the account again"),
+        None if fault.error_subcode == 33 && OF_ACCOUNT.contains(&reply.operation()) => {
+            of_account(error)
+        }
         None => error,
     }
 }

@@ -1,11 +1,10 @@
 //! Looking for what was published among the account's own media.
 
-use automarket_connector_graph::Within;
+use automarket_connector_graph::{Within, same};
 use automarket_core::{
     Alike, Content, Context, Intent, Result,
     chrono::{DateTime, Utc},
     content::MediaKind,
-    text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,20 +101,9 @@ pub(crate) async fn holds(
     Ok(false)
 }
 
-/// Whether two texts are the same but for white space and normal form.
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    text::normal(one) == text::normal(other)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_the_same_in_another_normal_form() {
-        assert!(same("Cafe\u{301}\nopen", "Caf\u{e9} open"));
-        assert!(!same("Cafe open", "Caf\u{e9} open"));
-    }
 
     #[test]
     fn a_row_of_the_version_before_is_read() {

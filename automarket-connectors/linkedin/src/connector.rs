@@ -140,7 +140,8 @@ impl LinkedIn {
             unknown_files: !content.media.is_empty(),
             draft: intent.post.delivery == Delivery::Draft,
         };
-        let post = match find_post(cx, &api, &author, sent, intent.at).await {
+        let look = || find_post(cx, &api, &author, sent, intent.at);
+        let post = match cx.look_late(look).await {
             Err(error) if error.kind() == ErrorKind::Forbidden => {
                 return Err(cannot_tell(UNLISTED));
             }
@@ -238,12 +239,7 @@ impl Publisher for LinkedIn {
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        match self.lookup(cx, intent).await {
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                Ok(Lookup::CannotTell(error.message().to_owned()))
-            }
-            found => found,
-        }
+        Lookup::told(self.lookup(cx, intent).await)
     }
 
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {

@@ -192,7 +192,7 @@ impl Publisher for Mixpost {
             None => 0,
         };
         let api = self.api(cx)?;
-        search(cx, &api, Some(&marker(&intent.key)), None, account).await
+        Lookup::told(search(cx, &api, Some(&marker(&intent.key)), None, account).await)
     }
 
     async fn measure(&self, cx: &Context, receipt: &Receipt) -> Result<Metrics> {

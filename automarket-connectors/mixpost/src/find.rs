@@ -37,13 +37,10 @@ pub(crate) async fn search(
     };
     let numbers: Vec<String> = match tag {
         Some(tag) => vec![tag.to_string()],
-        None => match existing(cx, api, marker).await {
-            Ok(tags) => tags.iter().map(|tag| tag.id.to_string()).collect(),
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                return Ok(Lookup::CannotTell(error.message().to_owned()));
-            }
-            Err(error) => return Err(error),
-        },
+        None => {
+            let tags = existing(cx, api, marker).await?;
+            tags.iter().map(|tag| tag.id.to_string()).collect()
+        }
     };
     // The tag is made before the post.
     if numbers.is_empty() {

@@ -149,23 +149,19 @@ impl X {
             }
             Ok(Some(ids).filter(|ids| !ids.is_empty()))
         };
-        Ok(match cx.look_late(listed).await {
-            Ok(Some(ids)) if ids.len() == texts.len() => {
+        Ok(match cx.look_late(listed).await? {
+            Some(ids) if ids.len() == texts.len() => {
                 Lookup::Found(Outcome::Done(receipt(&config, ids)))
             }
-            Ok(Some(ids)) => Lookup::CannotTell(format!(
+            Some(ids) => Lookup::CannotTell(format!(
                 "{} of {} parts are there; publishing with the same steps goes on",
                 ids.len(),
                 texts.len()
             )),
-            Ok(None) => match unproven(&config, texts.first().map_or("", String::as_str)) {
+            None => match unproven(&config, texts.first().map_or("", String::as_str)) {
                 Some(why) => Lookup::CannotTell(why.to_owned()),
                 None => Lookup::Absent,
             },
-            Err(error) if error.kind() == ErrorKind::CannotTell => {
-                Lookup::CannotTell(error.message().to_owned())
-            }
-            Err(error) => return Err(error),
         })
     }
 
@@ -240,7 +236,7 @@ impl Publisher for X {
     }
 
     async fn find(&self, cx: &Context, intent: &Intent) -> Result<Lookup> {
-        self.lookup(cx, intent).await
+        Lookup::told(self.lookup(cx, intent).await)
     }
 
     /// The numbers of the first part.

@@ -1,6 +1,6 @@
 use automarket_core::{
     Context, Error, ErrorKind, Result, Retry,
-    http::{self, Call, Reply},
+    http::{self, Call, Effect, Reply},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -52,10 +52,7 @@ pub(crate) async fn tell(cx: &Context, call: Call) -> Result<()> {
     let reply = send(cx, call).await?;
     let answer: Answer<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
     match (answer.data, answer.errors.first()) {
-        (None, Some(problem)) => Err(match told(&reply, problem) {
-            odd if odd.kind() == ErrorKind::UnexpectedReply => odd.with_retry(Retry::After(None)),
-            refused => refused,
-        }),
+        (None, Some(problem)) => Err(told(&reply, problem)),
         _ => Ok(()),
     }
 }
@@ -71,10 +68,14 @@ pub(crate) fn told(reply: &Reply, problem: &Problem) -> Error {
     let kind = match slug(&problem.kind) {
         "resource-not-found" => ErrorKind::NotFound,
         "not-authorized-for-resource" | "disallowed-resource" => ErrorKind::Forbidden,
-        // After a write it may have been done.
         _ => {
-            return reply
-                .unexpected(words(problem))
+            let odd = reply.unexpected(words(problem));
+            // After a write it may have been done; the rest may be asked again.
+            let odd = match reply.effect() {
+                Effect::Read => odd.with_retry(Retry::After(None)),
+                Effect::Write => odd,
+            };
+            return odd
                 .with_platform(&PLATFORM)
                 .with_platform_code(reply.code(slug(&problem.kind)));
         }

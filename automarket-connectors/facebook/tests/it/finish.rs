@@ -189,6 +189,39 @@ async fn a_video_that_waits_for_days_is_brought_again_and_one_that_may_be_out_is
     }
 }
 
+/// A finish of a moment ago does not show yet, and the upload looks as if nobody had touched it.
+#[tokio::test(start_paused = true)]
+async fn a_finish_shortly_before_its_upload_is_too_old_is_given_time_to_show() {
+    let untouched = r#"{"id":"1","status":{"video_status":"upload_complete"}}"#;
+    for options in [reel(), FacebookOptions::default()] {
+        let world = World::new();
+        let exchanges = Exchanges::default();
+        let cx = world.cx().with_exchanges(exchanges.clone());
+        let (_file, media) = film(2048);
+        let post = with_options(hello().media(media), &options);
+        let (edge, before) = finish_of(&options);
+        for (fault, before, minutes) in [
+            (Fault::RateLimited(None), before, 22 * 60 + 59),
+            (Fault::CutAfter, 0, 2),
+        ] {
+            let rule = FaultRule::on(edge, fault).method(Method::POST);
+            world.sandbox.faults().add(rule.after(before));
+            world.facebook.publish(&cx, &post).await.unwrap_err();
+            world.clock.advance(TimeDelta::minutes(minutes));
+        }
+        let early = FaultRule::on("/v26.0/", Fault::Reply(200, untouched));
+        world.sandbox.faults().add(early.method(Method::GET));
+        let error = world.facebook.publish(&cx, &post).await.unwrap_err();
+        assert!(error.is_unknown(), "{error:?}");
+        let end = world.facebook.publish(&cx, &post).await.unwrap();
+        world.public(&cx, end).await;
+        assert_eq!(world.effects().len(), 1);
+        let (asked, _) = exchanges.take();
+        let starts = asked.iter().filter(|one| one.operation.ends_with(".start"));
+        assert_eq!(starts.count(), 1);
+    }
+}
+
 /// The version before did not say when a video was uploaded.
 #[tokio::test(start_paused = true)]
 async fn an_upload_of_the_version_before_is_finished() {

@@ -84,6 +84,28 @@ async fn photos_have_their_time_at_facebook() {
     done(world.facebook.poll(&cx, &handle).await.unwrap());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_lost_post_is_looked_for_though_its_photos_are_old_and_gone() {
+    for (fault, out) in [(Fault::CutAfter, true), (Fault::CutBefore, false)] {
+        let world = World::new();
+        let cx = world.cx();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(JPEG).unwrap();
+        let media = Media::file(MediaKind::Image, file.path()).alt("A dot");
+        let post = hello().media(media);
+        world.sandbox.fault("/feed", fault);
+        world.facebook.publish(&cx, &post).await.unwrap_err();
+        world.clock.advance(TimeDelta::hours(25));
+        drop(file);
+        match world.facebook.publish(&cx, &post).await {
+            Ok(found) if out => drop(done(found)),
+            Err(error) if !out => assert!(error.is_unknown(), "{error:?}"),
+            end => panic!("{end:?}"),
+        }
+        assert_eq!(world.effects().len(), usize::from(out));
+    }
+}
+
 #[tokio::test]
 async fn photos_that_facebook_drops_are_brought_again() {
     let world = World::new();

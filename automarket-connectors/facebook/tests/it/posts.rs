@@ -142,7 +142,7 @@ async fn what_facebook_does_not_take_is_refused_before_anything_is_sent() {
     assert!(world.effects().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn find_does_not_take_older_posts_or_those_of_another_page() {
     let world = World::new();
     let now = world.cx().now();

@@ -88,7 +88,7 @@ fn node(path: &[String]) -> Option<(&'static str, Option<&str>)> {
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_request_follows_the_description() {
     let world = World::new();
     let wire = Recorder::new(world.sandbox.clone());

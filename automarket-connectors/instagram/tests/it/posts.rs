@@ -246,7 +246,7 @@ async fn what_instagram_does_not_take_is_refused_before_anything_is_made() {
     assert_eq!(world.instagram.check(&content, Delivery::Now, None), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn find_tells_older_foreign_and_repeated_captions_apart() {
     let world = World::new();
     let cx = world.cx();

@@ -68,7 +68,7 @@ async fn a_process_that_ends_anywhere_goes_on_where_it_stopped() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_post_without_its_comment_is_not_the_whole_of_it() {
     let world = World::new();
     let cx = world.cx();

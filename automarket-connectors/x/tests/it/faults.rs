@@ -255,7 +255,7 @@ async fn a_parent_that_does_not_show_yet_is_waited_for() {
     assert_eq!(world.effects().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_part_that_is_refused_leaves_those_before_it_published() {
     let said = r#"{"detail":"Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author of the post you are replying to."}"#;
     for (body, kind) in [(said, ErrorKind::Forbidden), (TWICE, ErrorKind::Duplicate)] {

@@ -258,7 +258,7 @@ async fn a_post_that_is_not_there_is_sent_with_media_that_are_not_over() {
 async fn errors_in_answers_about_media_are_no_success() {
     let busy = r#"{"errors":[{"detail":"over capacity","status":503}]}"#;
     let (_file, film) = film(2048);
-    for path in ["/2/media/metadata", "/append"] {
+    for path in ["/2/media/metadata", "/append", "/initialize", "/finalize"] {
         let world = World::new();
         world.sandbox.fault(path, Fault::Reply(200, busy));
         let post = Post::text("A film").media(film.clone().alt("A film"));
