@@ -4,7 +4,7 @@ use automarket_connector_facebook::{FacebookOptions, testing};
 use automarket_core::{
     Delivery, ErrorKind, Intent, Lookup, Outcome, Post, Publisher,
     chrono::{DateTime, TimeDelta, Utc},
-    testing::Fault,
+    testing::{Fault, FaultRule},
 };
 use serde_json::json;
 
@@ -156,6 +156,15 @@ async fn find_does_not_take_older_posts_or_those_of_another_page() {
         .find(&world.cx(), &intent(&hello(), now))
         .await;
     assert_eq!(absent.unwrap(), Lookup::Absent);
+    // Its own one, which two looks do not show.
+    let receipt = done(world.facebook.publish(&world.cx(), &hello()).await.unwrap());
+    let empty = FaultRule::on("/published_posts", Fault::Reply(200, r#"{"data":[]}"#));
+    world.sandbox.faults().add(empty.times(2));
+    let (cx, its) = (world.cx(), intent(&hello(), now));
+    let Lookup::Found(found) = world.facebook.find(&cx, &its).await.unwrap() else {
+        panic!("it is there")
+    };
+    assert_eq!(found.remote_id(), receipt.remote_id);
     // A link alone has no text to be known by.
     let link = Post::text("").link("https://acme.dev").unwrap();
     let told = world.facebook.find(&world.cx(), &intent(&link, now)).await;

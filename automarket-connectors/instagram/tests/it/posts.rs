@@ -7,6 +7,7 @@ use automarket_core::{
     check::Severity,
     chrono::TimeDelta,
     content::{MediaKind, MediaSource},
+    testing::{Fault, FaultRule},
 };
 use serde_json::json;
 
@@ -259,6 +260,9 @@ async fn find_tells_older_foreign_and_repeated_captions_apart() {
         .unwrap();
     assert_eq!(absent, Lookup::Absent);
     let id = world.fake.seed(caption, cx.now());
+    // Two looks do not show it.
+    let empty = FaultRule::on("/media", Fault::Reply(200, r#"{"data":[]}"#));
+    world.sandbox.faults().add(empty.times(2));
     let found = world
         .instagram
         .find(&cx, &intent(&hello(), &cx))

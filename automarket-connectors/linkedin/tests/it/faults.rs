@@ -84,6 +84,9 @@ async fn a_post_without_its_comment_is_not_the_whole_of_it() {
     let half = world.linkedin.find(&cx, &intent).await.unwrap();
     assert!(matches!(half, Lookup::CannotTell(_)), "{half:?}");
     let receipt = done(world.linkedin.publish(&cx, &commented()).await.unwrap());
+    // Two looks do not show it.
+    let empty = FaultRule::on("/rest/posts", Fault::Reply(200, r#"{"elements":[]}"#));
+    world.sandbox.faults().add(empty.times(2));
     let whole = world.linkedin.find(&cx, &intent).await.unwrap();
     assert_eq!(whole, Lookup::Found(Outcome::Done(receipt)));
 }
