@@ -94,6 +94,13 @@ pub(super) fn currency_before(before: &str) -> Option<(&'static str, usize)> {
     })
 }
 
+/// The longest name of a currency that a text of a script without blanks begins with.
+pub(super) fn name_at(text: &str) -> Option<&'static str> {
+    let names = CURRENCIES.iter().flat_map(|(_, _, names)| names.split(' '));
+    let at_it = names.filter(|name| !name.is_empty() && text.starts_with(name));
+    at_it.max_by_key(|name| name.len())
+}
+
 fn find(word: &str, names: bool) -> Option<&'static str> {
     // A long word is none, and is not copied for each number beside it.
     if word.len() > 40 {

@@ -1,6 +1,6 @@
 //! Units, currencies and the words for powers of ten, beside a number.
 
-use super::currencies::currency;
+use super::currencies::{self, currency};
 
 /// What may stand between a number and its unit.
 pub(super) const BLANKS: [char; 3] = [' ', '\u{a0}', '\u{202f}'];
@@ -32,29 +32,8 @@ const MAGNITUDES: [(i32, &str); 9] = [
     ),
 ];
 
-/// Words of scripts without blanks that are longer than a letter.
-const UNSPACED: [&str; 20] = [
-    "美元",
-    "美金",
-    "欧元",
-    "日元",
-    "港元",
-    "港币",
-    "韩元",
-    "澳元",
-    "加元",
-    "英镑",
-    "人民币",
-    "新台币",
-    "米ドル",
-    "ドル",
-    "ユーロ",
-    "ウォン",
-    "パーセント",
-    "퍼센트",
-    "달러",
-    "유로",
-];
+/// A percent in scripts without blanks.
+const PERCENTS: [&str; 2] = ["パーセント", "퍼센트"];
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,8 +71,10 @@ pub(super) fn next_word(rest: &str) -> Option<(&str, usize)> {
         word.find(|c: char| !c.is_alphabetic())
             .unwrap_or(word.len())
     } else {
-        let known = UNSPACED.iter().find(|known| word.starts_with(**known));
-        known.map_or(first.len_utf8(), |known| known.len())
+        // Words of several letters stand there without a blank behind them.
+        let percent = PERCENTS.into_iter().find(|known| word.starts_with(known));
+        let known = percent.or_else(|| currencies::name_at(word));
+        known.map_or(first.len_utf8(), str::len)
     };
     Some((word.get(..end)?, gap + end))
 }
