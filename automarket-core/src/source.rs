@@ -70,8 +70,9 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page as far as it is kept, whatever its source gave: of title, description, byline, site name, language and
-    /// excerpt 2,000 characters each, up to the end of a word, and of text and Markdown what [`capped`] leaves. Whoever shows it
+    /// The page as far as it is kept, whatever its source gave: of title, description, byline, site name, language,
+    /// direction, excerpt and eight colours 2,000 characters each, up to the end of a word, and of text and Markdown what
+    /// [`capped`] leaves. Whoever shows it
     /// to a model, compares with it or keeps it takes it so: how long they are is the page's to say otherwise.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -81,9 +82,12 @@ impl Page {
             &mut self.byline,
             &mut self.site_name,
             &mut self.language,
+            &mut self.direction,
             &mut self.excerpt,
         ];
         lines.into_iter().flatten().for_each(shorten);
+        self.colors.truncate(MAX_COLORS);
+        self.colors.iter_mut().for_each(shorten);
         let (text, text_cut) = capped(self.text);
         let (markdown, markdown_cut) = capped(self.markdown);
         Self {
@@ -135,6 +139,7 @@ pub fn answered(status: u16) -> Error {
 
 /// How much of what a page says of itself is kept, in characters.
 const MAX_LINE: usize = 2_000;
+pub(crate) const MAX_COLORS: usize = 8;
 
 fn shorten(line: &mut String) {
     if let Some((end, _)) = line.char_indices().nth(MAX_LINE) {

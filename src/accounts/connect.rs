@@ -308,8 +308,8 @@ impl Connect {
             };
             let credential = credential_from_bytes(candidate.credential.expose().as_bytes())?;
             let mut account = self.account(&candidate.identity, candidate.again, &held);
-            if let Some(known) = store.account(&account.tenant, account.id).await? {
-                account.settings = laid_over(known.settings, account.settings);
+            if let Some(known) = held.iter().find(|held| held.id == account.id) {
+                account.settings = laid_over(known.settings.clone(), account.settings);
             }
             // A pick before this one may have stored it, and what it renews itself by may have been used since.
             let over = candidate.over;

@@ -5,13 +5,11 @@ use automarket_core::{
     store::{REVISION, SLOT},
 };
 
-use super::slots::holding;
-
 /// How often something is made anew.
 const TRIES: usize = 64;
 
 /// Does what reads, makes and writes, again when its write says that a publication changed meanwhile or that a
-/// posting slot was taken. The slots that a try has chosen are passed over by the others of this process until it ends.
+/// posting slot was taken.
 ///
 /// # Errors
 /// `Conflict` when that goes on; all others of `act`.
@@ -20,7 +18,7 @@ where
     F: Future<Output = Result<T>>,
 {
     for _ in 0..TRIES {
-        match holding(act()).await {
+        match act().await {
             Err(error) if matches!(error.rule(), Some(REVISION | SLOT)) => {}
             end => return end,
         }
@@ -31,7 +29,7 @@ where
 fn restless() -> Error {
     Error::new(
         ErrorKind::Conflict,
-        "the publications went on changing under the change; nothing was changed",
+        "publications or posting slots went on changing under the change; nothing was changed",
     )
     .with_rule(REVISION)
     .with_remedy("read them again, and call again")

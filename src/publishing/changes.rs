@@ -16,6 +16,7 @@ use super::{
     anew::anew,
     job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
     routed, said_by,
+    slots::Hold,
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
@@ -63,6 +64,8 @@ pub(super) struct Move {
     pub(super) job: Option<PublishJob>,
     /// The job that it had.
     left: JobId,
+    /// Its slot, until it is written.
+    held: Option<Hold>,
 }
 
 impl Move {
@@ -72,8 +75,13 @@ impl Move {
             facts,
             job: None,
             left: publication.job,
+            held: None,
             publication,
         }
+    }
+
+    fn holding(self, held: Option<Hold>) -> Self {
+        Self { held, ..self }
     }
 
     fn armed(self, job: PublishJob) -> Self {
@@ -173,7 +181,7 @@ impl Tenant {
             if !waits(&p) {
                 return Ok(None);
             }
-            let (due, slot) = self.due(p.target.account, when, now).await?;
+            let (due, slot, held) = self.due(p.target.account, when, now, true).await?;
             // What goes another way holds no slot of its account.
             (p.due, p.slot) = (due.trunc_subsecs(6), slot.filter(|_| p.via.is_none()));
             self.check_time(when, &p, now)?;
@@ -182,10 +190,11 @@ impl Tenant {
             }
             let facts = json!({ "due": p.due });
             if p.state == PublicationState::Draft {
-                return Ok(Some(Move::new(p, "rescheduled", facts)));
+                return Ok(Some(Move::new(p, "rescheduled", facts).holding(held)));
             }
             let job = PublishJob::continuing(self.engine(), &p, false).await?;
-            Ok(Some(Move::new(p, "rescheduled", facts).armed(job)))
+            let moved = Move::new(p, "rescheduled", facts).armed(job);
+            Ok(Some(moved.holding(held)))
         })
         .await
     }
@@ -268,7 +277,7 @@ impl Tenant {
             let account = p.target.account;
             let plan = self.checked(&body, [account], &Voice::default()).await?;
             plan.check()?;
-            let (due, slot) = self.due(account, when, now).await?;
+            let (due, slot, held) = self.due(account, when, now, true).await?;
             (p.due, p.slot) = (due.trunc_subsecs(6), slot);
             p.lateness = options.lateness;
             if options.approval {
@@ -279,7 +288,8 @@ impl Tenant {
                 for_now(&mut p, now);
             }
             let job = PublishJob::new(p.id);
-            Ok(Some(Move::new(p, "released", Value::Null).armed(job)))
+            let moved = Move::new(p, "released", Value::Null).armed(job);
+            Ok(Some(moved.holding(held)))
         })
         .await
     }
@@ -499,8 +509,9 @@ impl Tenant {
     ) -> Result<Vec<Publication>> {
         let store = &self.engine().store;
         let kept = change.publications.len();
-        let (mut left, mut ends) = (Vec::new(), Vec::new());
+        let (mut left, mut ends, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for mut made in moves {
+            held.extend(made.held);
             let p = &mut made.publication;
             let revision = p.revision + 1;
             if let Some(job) = made.job {
@@ -521,6 +532,7 @@ impl Tenant {
             change.publications.push(made.publication);
         }
         let changed = store.change_publishing(&change).await?;
+        drop(held);
         let moved = changed.into_iter().skip(kept).collect::<Vec<_>>();
         for (publication, _) in moved.iter().zip(ends).filter(|(_, ends)| *ends) {
             metrics::publication(publication);

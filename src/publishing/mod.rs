@@ -48,6 +48,7 @@ use serde_json::json;
 use crate::Tenant;
 use anew::anew;
 use job::{PublishJob, arm, job_id};
+use slots::Hold;
 
 impl Tenant {
     /// What would be sent where, and what stands against it: the text and its parts, what the credential may do,
@@ -173,8 +174,9 @@ impl Tenant {
     ) -> Result<PostId> {
         let accounts = Vec::from_iter(accounts);
         anew(|| async {
-            let publishing = self.publishing(&post, &accounts, Some(when), options);
-            self.put(publishing.await?).await
+            let publishing = self.publishing(&post, &accounts, Some(when), options, true);
+            let (publishing, _held) = publishing.await?;
+            self.put(publishing).await
         })
         .await?;
         self.engine().wake.notify_waiters();
@@ -212,7 +214,8 @@ impl Tenant {
         options: PublishOptions,
     ) -> Result<NewPublishing> {
         let accounts = Vec::from_iter(accounts);
-        self.publishing(&post, &accounts, Some(when), options).await
+        let publishing = self.publishing(&post, &accounts, Some(when), options, false);
+        Ok(publishing.await?.0)
     }
 
     /// Keeps the post for these accounts and sends nothing: a draft of ours, which need not pass its checks
@@ -230,8 +233,9 @@ impl Tenant {
         let accounts = Vec::from_iter(accounts);
         let options = PublishOptions::default();
         anew(|| async {
-            let publishing = self.publishing(&post, &accounts, None, options);
-            self.put(publishing.await?).await
+            let publishing = self.publishing(&post, &accounts, None, options, true);
+            let (publishing, _held) = publishing.await?;
+            self.put(publishing).await
         })
         .await?;
         Ok(post.id)
@@ -294,19 +298,22 @@ impl Tenant {
         Ok(PostState::of(&self.publications(post).await?))
     }
 
-    /// The rows of a post that are not there yet; without `when` a draft, which need not pass the checks.
+    /// The rows of a post that are not there yet, and the slots that they take where these are to be held; without `when`
+    /// a draft, which need not pass the checks.
     async fn publishing(
         &self,
         post: &Post,
         accounts: &[AccountId],
         when: Option<When>,
         options: PublishOptions,
-    ) -> Result<NewPublishing> {
+        hold: bool,
+    ) -> Result<(NewPublishing, Vec<Hold>)> {
         let (plan, (stored, known)) = self.to_write(post, accounts).await?;
         if when.is_some() {
             plan.check()?;
         }
         let now = self.engine().store.now().await?;
+        let mut held = Vec::new();
         let mut new = NewPublishing {
             tenant: self.id.clone(),
             // What it says on other accounts is not what this is about.
@@ -352,10 +359,11 @@ impl Tenant {
                 }
                 continue;
             }
-            let (due, slot) = match when {
-                None => (now, None),
-                Some(when) => self.due(account.id, when, now).await?,
+            let (due, slot, its) = match when {
+                None => (now, None, None),
+                Some(when) => self.due(account.id, when, now, hold).await?,
             };
+            held.extend(its);
             let mut publication = Publication {
                 id,
                 tenant: self.id.clone(),
@@ -396,7 +404,7 @@ impl Tenant {
                 .push(told::told(&publication, 1, kind, target.facts()));
             new.publications.push(publication);
         }
-        Ok(new)
+        Ok((new, held))
     }
 }
 

@@ -169,7 +169,7 @@ impl Tenant {
         for target in &mut plan.targets {
             let id = target.account.id;
             if let Some(when) = options.when {
-                let (at, _) = self.due(id, when, now).await?;
+                let (at, ..) = self.due(id, when, now, false).await?;
                 target.report.add(late(at, target.delivery, now));
                 let zone = match (options.zone, when) {
                     (Some(zone), _) => zone,

@@ -414,13 +414,13 @@ async fn ended(
     Ok(end)
 }
 
-/// What is surely out of something that ends unknown can be seen, and taken down.
+/// What is surely out of something that ends unknown can be seen, and taken down. (Not where its last error is known by its
+/// record alone, as after crashes.)
 fn keep_receipt(publication: &mut Publication, error: &Error) {
-    let out = error.receipt().cloned();
     if publication.state == PublicationState::Unknown
-        && let Some(out) = out
+        && let Some(out) = error.receipt()
     {
-        publication.receipt = Some(out);
+        publication.receipt = Some(out.clone());
     }
 }
 

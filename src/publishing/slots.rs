@@ -1,7 +1,6 @@
 //! When things are due: at once, at an instant, or at the next free posting slot of an account.
 
 use std::{
-    cell::RefCell,
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -46,38 +45,20 @@ impl Chosen {
         own.map(|(_, _, slot)| *slot).collect()
     }
 
-    /// Whether nobody else has chosen it. In a try it is held from now on.
-    fn choose(&self, slot: Held) -> bool {
-        let mut chosen = self.lock();
-        if chosen.contains(&slot) {
-            return false;
-        }
-        // It fails outside of a try.
-        let _ = HOLDS.try_with(|holds| {
-            chosen.insert(slot.clone());
-            holds.borrow_mut().push(Hold(self.clone(), slot));
-        });
-        true
+    /// Holds a slot, if nobody else does.
+    fn hold(&self, slot: Held) -> Option<Hold> {
+        let chosen = self.lock().insert(slot.clone());
+        chosen.then(|| Hold(self.clone(), slot))
     }
 }
 
-/// Keeps a slot from the others of this process until it is dropped.
-struct Hold(Chosen, Held);
+/// Keeps a slot from the others of this process until it is dropped, once it is written.
+pub(crate) struct Hold(Chosen, Held);
 
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.lock().remove(&self.1);
     }
-}
-
-tokio::task_local! {
-    /// What a try holds.
-    static HOLDS: RefCell<Vec<Hold>>;
-}
-
-/// A try whose slots are held until it ends. What chooses one outside of it, such as a plan, holds none.
-pub(super) fn holding<F: Future>(act: F) -> impl Future<Output = F::Output> {
-    HOLDS.scope(RefCell::default(), act)
 }
 
 /// The rule of a time that is past.
@@ -145,21 +126,27 @@ impl Tenant {
         put.await
     }
 
-    /// When something is due on an account, and the slot it takes.
+    /// When something is due on an account, and the slot it takes, which is held where it is about to be written.
     pub(crate) async fn due(
         &self,
         account: AccountId,
         when: When,
         now: DateTime<Utc>,
-    ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>)> {
+        hold: bool,
+    ) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>, Option<Hold>)> {
         if let Some(due) = when.instant(now) {
-            return Ok((due, None));
+            return Ok((due, None, None));
         }
-        let slot = self.free_slot(account, now).await?;
-        Ok((slot, Some(slot)))
+        let (slot, held) = self.free_slot(account, now, hold).await?;
+        Ok((slot, Some(slot), held))
     }
 
-    async fn free_slot(&self, account: AccountId, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+    async fn free_slot(
+        &self,
+        account: AccountId,
+        now: DateTime<Utc>,
+        hold: bool,
+    ) -> Result<(DateTime<Utc>, Option<Hold>)> {
         let store = &self.engine().store;
         let routing = store.routing(&self.id, account).await?;
         let tables = routing.slots.iter().map(Slots::timetable);
@@ -187,8 +174,13 @@ impl Tenant {
         for _ in 0..SLOTS {
             let next = tables.iter().map(|(next, _)| *next).min();
             let slot = next.ok_or_else(none_free)?;
-            if !taken.contains(&slot) && chosen.choose((self.id.clone(), account, slot)) {
-                return Ok(slot);
+            if !taken.contains(&slot) {
+                if !hold {
+                    return Ok((slot, None));
+                }
+                if let Some(held) = chosen.hold((self.id.clone(), account, slot)) {
+                    return Ok((slot, Some(held)));
+                }
             }
             tables.retain_mut(|(next, table)| {
                 if *next > slot {

@@ -12,7 +12,7 @@ pub use grounding::{GroundingSource, Ungrounded, UngroundedKind, source_text, un
 pub use model::{
     Completion, LanguageModel, ModelRequest, StopReason, TextPiece, TextStream, Usage,
 };
-pub use prompt::prompt;
+pub use prompt::{PAGE_CHARS, prompt};
 pub use template::TemplateGenerator;
 pub use writer::write_with;
 

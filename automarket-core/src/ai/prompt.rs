@@ -4,7 +4,7 @@ use super::{Brief, ModelRequest, sentences::clean};
 use crate::profile::{LinkPlace, Profile, TextUnit};
 
 /// Characters of a page's main text that a model is shown; about ten thousand tokens.
-const PAGE_CHARS: usize = 40_000;
+pub const PAGE_CHARS: usize = 40_000;
 
 const SYSTEM: &str = "\
 You write social media posts about one web page for the brand that owns it.

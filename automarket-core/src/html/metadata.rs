@@ -11,6 +11,7 @@ use super::{
     text::{one_line, seen, shaped},
     walk::Event,
 };
+use crate::source::MAX_COLORS;
 
 /// Tags, scripts and characters of one value that are looked at.
 const MAX_TAGS: usize = 300;
@@ -342,7 +343,7 @@ impl Metadata {
                 colors.push(color);
             }
         }
-        colors.truncate(8);
+        colors.truncate(MAX_COLORS);
         colors
     }
 }

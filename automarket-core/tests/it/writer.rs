@@ -381,11 +381,16 @@ fn a_prompt_is_bounded_whatever_the_page_says_of_itself() {
         site_name: long(),
         language: long(),
         excerpt: long(),
+        direction: long(),
+        colors: vec!["9 ".repeat(10_000); 100],
         text: "8 ".repeat(1_000_000),
         ..page()
     };
     let kept = page.clone().bounded();
     assert!(kept.truncated);
+    assert!(kept.direction.as_ref().unwrap().len() <= 2_000);
+    assert_eq!(kept.colors.len(), 8);
+    assert!(kept.colors.iter().all(|color| color.len() <= 2_000));
     assert!(automarket_core::ai::source_text(&kept).chars().count() < 250_000);
     assert_eq!(kept.clone().bounded(), kept);
     let turn = &prompt(&brief(page)).turns[0];

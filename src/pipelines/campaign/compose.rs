@@ -2,7 +2,7 @@
 
 use automarket_core::{
     CampaignId, Delivery, JobId, Media, Platform, Post, PostId, Profile, Url, Variant,
-    ai::{Brief, Drafts, GroundingSource, Ungrounded, UngroundedKind, source_text},
+    ai::{Brief, Drafts, GroundingSource, PAGE_CHARS, Ungrounded, UngroundedKind, source_text},
     check::{Finding, Report, Severity},
     chrono::{DateTime, Utc},
     content::{Campaign, CampaignStatus, MediaKind, Utm},
@@ -112,8 +112,18 @@ pub(super) fn compose(
     let source = format!("{}{}", source_text(page), disclosure_tail(request));
     let source = GroundingSource::new(&source);
     let mut texts = Vec::new();
+    // A model is shown less of it than is read.
+    let shown = drafts.model.is_none() || page.text.chars().nth(PAGE_CHARS).is_none();
+    let cut = page.truncated || !shown;
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
-        let (variant, report) = write(lane, &draft.text, page, &source, &utm, request);
+        let (variant, mut report) = write(lane, &draft.text, page, &source, &utm, request);
+        report.add(cut.then(|| {
+            Finding::advice(
+                "page.truncated",
+                "the texts were written from a part of the page",
+                "see whether what matters is in it",
+            )
+        }));
         texts.push(Text {
             network: lane.network.clone(),
             route: lane.route.clone(),
@@ -207,13 +217,6 @@ fn write(
     }
     let said = variant.text.unwrap_or_default();
     report.add(unsupported(source, &said));
-    report.add(page.truncated.then(|| {
-        Finding::advice(
-            "page.truncated",
-            "the page is too long: the text was written from its beginning",
-            "see whether what matters is in it",
-        )
-    }));
     variant.text = Some(storable(&said));
     (variant, report)
 }

@@ -84,14 +84,9 @@ impl Pipeline for CampaignPipeline {
 /// or of each other's. One that was begun by a version before goes on as it began: what it has sent stands there.
 async fn steps_apart(run: &Run) -> Result<bool> {
     let steps = run.steps();
-    if steps::ended::<bool>(&*steps, APART).await?.is_some() {
-        return Ok(true);
-    }
     // The first of its steps: before it no tool has remembered anything.
-    if steps.get("read").await?.is_some() {
-        return Ok(false);
-    }
-    run.step(APART, || async { Ok(true) }).await
+    let anew = || async { Ok(steps.get("read").await?.is_none()) };
+    run.step(APART, anew).await
 }
 
 /// The error of reading: where the page is to blame it names it, so that nobody looks for a fault of the library's.
@@ -233,7 +228,7 @@ impl Campaigning<'_> {
             }
         }
         let message = format!(
-            "the generator's answer was lost {QUESTIONS} times, and each may have been paid for"
+            "the generator's answer was lost at least {QUESTIONS} times, and each may have been paid for"
         );
         Ok(Error::new(error.kind(), message)
             .with_retry(Retry::Never)

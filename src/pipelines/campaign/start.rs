@@ -112,7 +112,7 @@ impl Tenant {
             account.map(Some).map_err(of(field))
         };
         for lane in lanes(engine, &self.id, request).await? {
-            if !leaves_room(request, &lane) {
+            if lane.route.account().is_some() && !leaves_room(request, &lane) {
                 let message = format!(
                     "the disclosure leaves no room for a text on {}",
                     lane.network

@@ -84,7 +84,7 @@ impl World {
             site = site.with_page(view, page.clone());
         }
         let long = FakePage {
-            markdown: "Acme Cloud deploys in seconds.\n\n".repeat(7_000),
+            markdown: "Acme Cloud deploys in seconds.\n\n".repeat(2_000),
             ..page.clone()
         };
         site = site.with_page(LONG, long).with_page(PAGE, page);

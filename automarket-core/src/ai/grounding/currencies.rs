@@ -107,6 +107,13 @@ fn find(word: &str, names: bool) -> Option<&'static str> {
         return None;
     }
     let lower = word.to_lowercase();
+    // Written otherwise they are feet, and seconds in German.
+    if ["Ft", "SEK"]
+        .iter()
+        .any(|exact| exact.to_lowercase() == lower && *exact != word)
+    {
+        return None;
+    }
     let has = |words: &str| words.split(' ').any(|one| one == lower && !one.is_empty());
     CURRENCIES
         .iter()

@@ -293,10 +293,11 @@ fn day_first(text: &str, start: usize) -> Option<Date> {
     // `It grew to 12. March 2025 began well.`: no full stop in English.
     let stop = reader.skip(".").is_some();
     let _ = reader.blank();
-    // `12 de marzo`; `12 dezembro` begins so, too.
-    let of = reader.skip("of ").or_else(|| reader.skip("de "));
-    if of.is_none() && reader.skip("of").is_some() {
-        reader.blank()?;
+    let before = reader.at;
+    let of = reader.skip("of").or_else(|| reader.skip("de"));
+    if of.and_then(|_| reader.blank()).is_none() {
+        // `12 dezembro`
+        reader.at = before;
     }
     let word = reader.word();
     let english = if stop { None } else { month(word) };

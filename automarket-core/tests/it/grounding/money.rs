@@ -26,6 +26,9 @@ fn a_currency_is_no_other_one() {
             ("5 customers", "The real 5, 5 real customers"),
             ("5 teams won", "All 5 won"),
             ("8 steps", "Fr. 8 steps"),
+            ("10 feet", "10 ft"),
+            ("30 Sekunden", "30 Sek."),
+            ("5000 Ft", "5000 HUF"),
         ],
         &[
             ("R$ 49", "Only $49", &["$49"]),
