@@ -43,6 +43,8 @@ struct Args {
     stores: Vec<&'static str>,
     /// Only cases whose names begin so.
     case: String,
+    /// A peer that is left out, such as one that does not end.
+    without: String,
     jobs: usize,
     rounds: usize,
 }
@@ -53,6 +55,7 @@ fn args() -> Result<Args> {
         effectum: None,
         stores: vec!["sqlite", "postgres"],
         case: String::new(),
+        without: String::new(),
         jobs: 20_000,
         rounds: 3,
     };
@@ -64,6 +67,7 @@ fn args() -> Result<Args> {
             "--store" if value == "sqlite" => args.stores = vec!["sqlite"],
             "--store" if value == "postgres" => args.stores = vec!["postgres"],
             "--case" => args.case = value,
+            "--without" => args.without = value,
             "--jobs" => args.jobs = value.parse()?,
             "--rounds" => args.rounds = value.parse()?,
             _ => return Err(format!("what is {option} {value}?").into()),
@@ -112,7 +116,8 @@ async fn main() -> Result<()> {
             for _ in 0..args.rounds {
                 let jobs = if batch > 1 { args.jobs * 2 } else { args.jobs };
                 rounds.add("ours", ours::run(&args.ours, url, store, what, case, jobs)?);
-                for (peer, rate, one_by_one) in peers(store) {
+                let others = peers(store).iter().filter(|(peer, ..)| *peer != args.without);
+                for (peer, rate, one_by_one) in others {
                     // About four seconds of the slow ones.
                     let rate = if batch == 1 { one_by_one } else { rate };
                     let jobs = jobs.min(rate * 4);

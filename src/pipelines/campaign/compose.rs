@@ -113,8 +113,8 @@ pub(super) fn compose(
     let source = GroundingSource::new(&source);
     let mut texts = Vec::new();
     // A model is shown less of it than is read.
-    let shown = drafts.model.is_none() || page.text.chars().nth(PAGE_CHARS).is_none();
-    let cut = page.truncated || !shown;
+    let unseen = drafts.model.is_some() && page.text.chars().nth(PAGE_CHARS).is_some();
+    let cut = page.truncated || unseen;
     for (lane, draft) in lanes.iter().zip(&drafts.texts) {
         let (variant, mut report) = write(lane, &draft.text, page, &source, &utm, request);
         report.add(cut.then(|| {
