@@ -153,3 +153,16 @@ async fn bad_requests_name_their_field() {
     let no_notifier = refused(|r| r.notify = r.crm.clone()).await;
     assert_eq!(no_notifier, is(Config, "notify"));
 }
+
+#[tokio::test]
+async fn a_disclosure_is_measured_where_something_is_to_be_published() {
+    let mut world = World::new().await;
+    let long = "Capital at risk. ".repeat(27);
+    world.request.voice.disclosure = Some(long);
+    for target in &mut world.request.targets {
+        if target.network == Platform::X {
+            target.route = Route::Disabled("off".into());
+        }
+    }
+    world.tenant.start_campaign(&world.request).await.unwrap();
+}

@@ -160,12 +160,15 @@ async fn a_thread_that_is_given_up_half_way_is_not_said_to_be_nowhere() {
         let post = world.publish(When::Now).await;
         while !world.only(post).await.state.is_terminal() {
             let away = Error::new(ErrorKind::Unavailable, "away");
+            let away = away.with_receipt(Receipt::new("first"));
             thread.second.answer(Err(away));
             let job = world.only(post).await.job;
             tenant.work_on(job, LEASE).await.unwrap();
             world.clock.advance(chrono::Duration::days(1));
         }
-        assert_eq!(world.only(post).await.state, PublicationState::Unknown);
+        let unknown = world.only(post).await;
+        assert_eq!(unknown.state, PublicationState::Unknown);
+        assert_eq!(remote_id(&unknown), Some("first"));
     }
 }
 
