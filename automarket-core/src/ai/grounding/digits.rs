@@ -1,39 +1,4 @@
-//! Digits of every script, and number words.
-
-/// English number words, which in a source cover the figure.
-const SPELLED: [(&str, &str); 31] = [
-    ("one", "1"),
-    ("two", "2"),
-    ("three", "3"),
-    ("four", "4"),
-    ("five", "5"),
-    ("six", "6"),
-    ("seven", "7"),
-    ("eight", "8"),
-    ("nine", "9"),
-    ("ten", "10"),
-    ("eleven", "11"),
-    ("twelve", "12"),
-    ("thirteen", "13"),
-    ("fourteen", "14"),
-    ("fifteen", "15"),
-    ("sixteen", "16"),
-    ("seventeen", "17"),
-    ("eighteen", "18"),
-    ("nineteen", "19"),
-    ("twenty", "20"),
-    ("thirty", "30"),
-    ("forty", "40"),
-    ("fifty", "50"),
-    ("sixty", "60"),
-    ("seventy", "70"),
-    ("eighty", "80"),
-    ("ninety", "90"),
-    ("half", "50%"),
-    ("twice", "2x"),
-    ("double", "2x"),
-    ("triple", "3x"),
-];
+//! Digits of every script.
 
 /// The first digits of the decimal scripts beside ASCII, the letter-like ones (`𝟓`) among them.
 const ZEROS: [u32; 65] = [
@@ -47,21 +12,32 @@ const ZEROS: [u32; 65] = [
 
 /// Digits of every script and the signs beside them as ASCII, or as they are in Latin script.
 pub(super) fn ascii(text: &str) -> String {
-    thousands(&points(text))
-        .chars()
-        .map(|c| match c {
+    let mut out = String::with_capacity(text.len());
+    for c in thousands(&points(text)).chars() {
+        let c = match c {
             '٬' => ',',
             '٫' => '.',
             '٪' | '％' => '%',
             '＄' => '$',
             '￡' => '£',
+            // `2½`; alone it may be said in words.
+            '¼' | '½' | '¾' if out.ends_with(|c: char| c.is_ascii_digit()) => {
+                out.push_str(match c {
+                    '¼' => ".2",
+                    '½' => ".",
+                    _ => ".7",
+                });
+                '5'
+            }
             _ => ZEROS
                 .iter()
                 .find_map(|zero| (c as u32).checked_sub(*zero).filter(|digit| *digit < 10))
                 .and_then(|digit| char::from_digit(digit, 10))
                 .unwrap_or(c),
-        })
-        .collect()
+        };
+        out.push(c);
+    }
+    out
 }
 
 /// The one of `¥` and `￥` that both mean in a source and in texts about it. Chinese keyboards write yuan with the wide one,
@@ -125,20 +101,4 @@ fn points(text: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// English number words as digits.
-pub(super) fn for_words(text: &str) -> String {
-    text.split_inclusive(|c: char| !c.is_alphabetic())
-        .map(|piece| {
-            let word = piece.trim_end_matches(|c: char| !c.is_alphabetic());
-            let lower = word.to_lowercase();
-            match SPELLED.iter().find(|(name, _)| *name == lower) {
-                Some((_, digits)) => {
-                    format!("{digits}{}", piece.get(word.len()..).unwrap_or_default())
-                }
-                None => piece.to_owned(),
-            }
-        })
-        .collect()
 }

@@ -6,10 +6,10 @@ use super::{
     Claim, UngroundedKind,
     currencies::currency,
     dates::{self, Date},
-    digits,
     numbers::{Figure, Number, Value, is_inner},
     times::{self, Time},
     units::{Unit, last_word, side_after, unspaced},
+    words,
 };
 
 /// The figures and months of a source.
@@ -45,7 +45,7 @@ impl Source {
             named: HashSet::new(),
             times: HashSet::new(),
         };
-        let text = digits::for_words(source);
+        let text = words::for_words(source);
         found
             .times
             .extend(times::find(&text).map(|time| time.minute));

@@ -9,6 +9,7 @@ mod names;
 mod numbers;
 mod times;
 mod units;
+mod words;
 
 use std::collections::HashSet;
 
@@ -42,8 +43,10 @@ pub enum UngroundedKind {
 /// the text.
 ///
 /// - Figures compare by value: `1,000`, `1.000` and `1000` are one, so are `1.5M` and `1.5 million`, and
-///   `three` in the source covers `3`. A percent, a factor (`3x`) and a currency have to stand in the source as
-///   such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures; an
+///   `three` in the source covers `3`. In a text a number word (English, German) is a figure before a percent, a currency
+///   or millions (`fifty percent`, `nineteen dollars`, `two million teams`) and in `five times faster`; others are ways of
+///   speaking (`two ways`, `a million thanks`, `one hundred percent`, `half price`). A percent, a factor (`3x`) and a
+///   currency have to stand in the source as such; a bare number may stand there with any unit. Numbers of list items and within addresses are not figures; an
 ///   ordinal that a line begins with covers itself (`25. Markt`).
 ///   `19–49 €` in the source covers `19 €`, and `$19–49` covers `$49`; two raised digits are a price's cents (`$49⁹⁹`). Where a
 ///   footnote may be meant (`$99¹²`: 01 to 29, with the sign before the number), a source covers the price without
@@ -104,7 +107,7 @@ impl GroundingSource {
     /// As [`ungrounded`], of this source.
     #[must_use]
     pub fn ungrounded(&self, text: &str) -> Vec<Ungrounded> {
-        let text = read(text, self.yen);
+        let (text, written) = words::counted(&read(text, self.yen));
         let mut addresses = addresses::find(&text);
         addresses::cut(&self.addresses, &mut addresses);
         let rest = addresses::masked(&text, &addresses);
@@ -115,8 +118,16 @@ impl GroundingSource {
 
         let mut listed: Vec<Ungrounded> = Vec::new();
         for claim in found {
+            // As it is written: `fifty percent`.
+            let word = written
+                .binary_search_by_key(&claim.start, |(start, ..)| *start)
+                .ok()
+                .and_then(|at| written.get(at));
+            let words = word.and_then(|(_, digits, word)| {
+                Some(format!("{word}{}", claim.text.strip_prefix(digits)?))
+            });
             let claim = Ungrounded {
-                text: claim.text,
+                text: words.unwrap_or(claim.text),
                 kind: claim.kind,
             };
             if !listed.contains(&claim) {

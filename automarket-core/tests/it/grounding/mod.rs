@@ -4,6 +4,7 @@ mod addresses;
 mod days;
 mod figures;
 mod money;
+mod spelled;
 
 use automarket_core::ai::{UngroundedKind, ungrounded};
 use proptest::prelude::*;
