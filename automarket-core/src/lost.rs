@@ -179,7 +179,8 @@ impl Context {
     /// as far as clocks may differ.
     ///
     /// # Errors
-    /// `CannotTell` when there are several, or one that may be of before, or doubtful; those of [`Taken::taken`].
+    /// `CannotTell` when several match, or the only one may be older than the sending, or is doubtful; those of
+    /// [`Taken::taken`].
     pub async fn ours(
         &self,
         begun: DateTime<Utc>,

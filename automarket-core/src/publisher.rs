@@ -182,8 +182,8 @@ impl Receipt {
         }
     }
 
-    /// One of what is public while the platform does not say which of the account's posts it is: the id is another thing's,
-    /// and the post is not known by it.
+    /// Marks a receipt whose id is not the post's own: the post is public, but the platform has not said which of the
+    /// account's posts it is.
     #[must_use]
     pub fn unlisted(mut self) -> Self {
         self.data[UNLISTED] = true.into();

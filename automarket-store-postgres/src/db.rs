@@ -43,8 +43,8 @@ pub(crate) struct Database {
     distrusted: Notify,
 }
 
-/// One more connection, that all short reads share: they are sent without waiting for each other's answers, so
-/// that many at once cost few ways. Its pool has more, for when somebody still waits on one that is given up.
+/// One more connection, which all short reads share: they are pipelined on it, so that many at once cost few round trips.
+/// Its pool has spare ones, for readers that still wait on one that was given up.
 struct Glances {
     pool: Pool,
     now: Mutex<Option<Arc<Lent>>>,
@@ -112,9 +112,8 @@ impl Database {
         }
     }
 
-    /// From now on only connections are used that are made from now on: an old primary stays read-only, and what
-    /// is connected to it stays connected, though the name of the server is another's by now. And what was prepared before
-    /// a table changed stays as it was.
+    /// Stops the use of connections that were opened before now: after a failover they still reach the old, read-only
+    /// primary, and what was prepared on them before a table changed is stale.
     fn distrust(&self) {
         *self.trusted_from() = Some(Instant::now());
         self.distrusted.notify_waiters();

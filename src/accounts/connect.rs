@@ -322,7 +322,8 @@ impl Connect {
         Ok(accounts)
     }
 
-    /// The account that an identity becomes, or becomes again: a host may have given one that is held an id of its own.
+    /// The account for an identity: the one that is connected again, else the one that is held for it, whose id the host
+    /// may have chosen, else a new one.
     fn account(&self, identity: &Identity, again: Option<AccountId>, held: &[Account]) -> Account {
         let tenant = self.tenant.id().clone();
         let new = Account::new(tenant, self.platform.clone(), &*identity.remote_id);

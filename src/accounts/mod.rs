@@ -284,7 +284,7 @@ fn key_of(account: &Account) -> Key {
     (account.tenant.clone(), account.id)
 }
 
-/// Whether it is about the credential: another one helps nothing that is to be mended elsewhere.
+/// Whether the credential is to blame. An error that is to be mended elsewhere is not: to connect again would not help.
 fn is_of_credential(error: &Error) -> bool {
     error.kind() == ErrorKind::Unauthorized && !error.is_elsewhere()
 }

@@ -1,4 +1,4 @@
-//! What of the connectors is about to end.
+//! Versions of platforms' interfaces that are close to their sunset.
 
 use std::fmt;
 

@@ -88,10 +88,10 @@ struct Calls {
     answered: BTreeSet<&'static str>,
     /// Whether the newest was held back by the gate of its bucket.
     held_back: bool,
-    /// The gates of the hosts whose newest answer was none by its status. What its body says, the end of the work
-    /// tells.
+    /// The gates of hosts whose newest status was a failure. Failures that only the body tells are recorded when the work
+    /// ends.
     failing: BTreeSet<String>,
-    /// The gates of the hosts whose newest answer was one.
+    /// The gates of hosts whose newest status was an answer.
     good: BTreeSet<String>,
     /// What was said of budgets, by gate and whether it is the app's.
     budgets: BTreeMap<(String, bool), Budget>,
@@ -317,7 +317,7 @@ struct Underway {
 enum Shown {
     Answer(u16, HeaderMap),
     Failure,
-    /// Nothing of the platform: it was not asked, or what it was to be sent could not be had.
+    /// Says nothing about the platform: no request left us, or our own body could not be read.
     Nothing,
 }
 
@@ -339,7 +339,7 @@ impl Watch {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it was let through by so that its end is news, and whether as the probe: others may be that.
+    /// The gates it passed whose state its end changes, and whether it passed each as the probe.
     fn watched(&self) -> MutexGuard<'_, BTreeMap<Asked, bool>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }

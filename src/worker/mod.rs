@@ -63,7 +63,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often a worker looks for jobs of kinds that it does not know. The others it leaves to those that know them.
 const STRANGERS: Duration = Duration::from_secs(60);
-/// How soon the store is asked again that refused, and verdicts are written again that it did not take.
+/// How soon a store that refused is asked again, and verdicts that it did not take are written again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long work that was told to stop has to reach its next await.
 const DROP: Duration = Duration::from_secs(1);

@@ -217,7 +217,7 @@ impl Engine {
                         metrics::store_error("run_schedule", &error);
                         passed_by.insert(key_of(schedule));
                         stuck += 1;
-                        // What was waited for holds up whatever has the same key, and may the tenant's others.
+                        // A failure that may pass also blocks later runs with the same key, and counts against the tenant.
                         if error.retry() != Retry::Never {
                             *held.entry(schedule.tenant.clone()).or_default() += 1;
                             keys.extend(key);
@@ -257,8 +257,8 @@ impl Engine {
     }
 }
 
-/// Where the next time is if this one is none any more, since its zone has other rules than when it was reckoned, and
-/// the right one is still to come: both would be runs of one day.
+/// The next run, if a change of the zone's rules means that this instant is none any more: running at both would be two
+/// runs in a day.
 fn moved(timetable: &Timetable, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let first = timetable.after(at - TimeDelta::microseconds(1))?;
     (first != at && first - at <= MOVED).then_some(first)

@@ -20,9 +20,9 @@ use crate::{
 /// How long processing is waited for before the attempt ends, and how long until the next.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LATER: Duration = Duration::from_secs(30);
-/// How many containers are made at once, one after the other is gone.
+/// How many containers are made in an attempt, each when the one before has expired.
 const ROUNDS: u32 = 3;
-/// How many in all where media could not be fetched for now, and how long until each of the further ones.
+/// How many in all when media could not be fetched, and how long until each of the further ones.
 const PATIENT_ROUNDS: u32 = 12;
 const ANEW: Duration = Duration::from_secs(5 * 60);
 

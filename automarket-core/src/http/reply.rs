@@ -55,7 +55,7 @@ impl Reply {
         }
     }
 
-    /// An answer that came otherwise than by a call: recorded, or made up by a test.
+    /// An answer that no call produced: recorded, or built by a test.
     #[must_use]
     pub fn recorded(
         operation: &'static str,

@@ -8,7 +8,7 @@ use url::Url;
 use super::{App, Provider, redirect::is_loopback, rule};
 use crate::{Error, ErrorKind, Result, http::segment};
 
-/// The values of a provider's places: the account's, the app's, or the default.
+/// The values for the placeholders in a provider's addresses: the account's, the app's, or the default.
 pub(super) struct Places(BTreeMap<&'static str, String>);
 
 impl Places {

@@ -259,7 +259,8 @@ impl Writer {
     }
 }
 
-/// Whether somebody's open transaction may hold its key, or its id, since both follow from something: not in company.
+/// Whether its insert may wait for somebody's transaction, since it has a unique key or an id that follows from something:
+/// such jobs do not go in company.
 fn may_wait(job: &NewJob) -> bool {
     job.unique_key.is_some() || job.id.uuid().get_version() != Some(Version::SortRand)
 }

@@ -31,7 +31,7 @@ type Verdicts<'a> = Vec<(LeaseToken, &'a Verdict)>;
 /// The verdicts of one call.
 type Given = Vec<(LeaseToken, Verdict)>;
 
-/// Ends of leases: those of jobs that ended well in company.
+/// Settles leases; completions go together with those of other callers.
 pub(crate) struct Settler(Together<Given, Vec<Settled>>);
 
 impl Settler {

@@ -33,7 +33,7 @@ use crate::{
 /// The step that says of a campaign that its tools' calls have steps of their own.
 const APART: &str = "steps apart";
 
-/// How often a generator is asked in vain whose answers may have to be paid for.
+/// So many answers of a paid generator may be lost before the step gives up.
 const QUESTIONS: u32 = 3;
 
 /// How long a publication started here belongs to this run without a heartbeat.
@@ -276,7 +276,7 @@ impl Campaigning<'_> {
         let accounts: Vec<_> = sent.filter_map(|text| text.route.account()).collect();
         self.run
             .step("schedule", || async {
-                // What was handed over in a run before this one is told of as it stands, whatever became of it.
+                // Publications of an earlier run of this step are reported as they stand now.
                 let store = &self.tenant.engine().store;
                 let known = store.publications(&self.run.tenant, post.id).await?;
                 let is_known = |account: &AccountId| {
