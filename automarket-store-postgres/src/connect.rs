@@ -25,6 +25,9 @@ use crate::error::Outcome;
 /// post that goes out twice. Settings that wait for more than this server's disk stay.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'";
+/// Our connections wait for work: the server does not end them for that, whatever the role is set to.
+const KEPT: &str = "SELECT set_config('idle_session_timeout', '0', false)
+    WHERE current_setting('idle_session_timeout', true) <> '0'";
 /// How long a connection may take to be made, where the URL says nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection to become free, or to be made and greeted.
@@ -110,7 +113,8 @@ impl Connect for Server {
                 Some(tls) => ConfigConnectImpl { tls }.connect(&config).await?,
                 None => ConfigConnectImpl { tls: NoTls }.connect(&config).await?,
             };
-            connected.0.batch_execute(DURABLE).await?;
+            let ours = format!("{DURABLE}; {KEPT}");
+            connected.0.batch_execute(&ours).await?;
             Ok(connected)
         })
     }
@@ -143,7 +147,8 @@ impl Listening {
                 }
             }
         });
-        client.batch_execute(&format!("LISTEN {channel}")).await?;
+        let listen = format!("{KEPT}; LISTEN {channel}");
+        client.batch_execute(&listen).await?;
         Ok(Self {
             words,
             _client: client,

@@ -316,7 +316,9 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
             Storage,
             "the database is read-only",
             "postgres.readonly",
-            Some("connect to the primary: target_session_attrs=read-write"),
+            Some(
+                "connect to the primary; where it is one, unset default_transaction_read_only of the role and the database",
+            ),
         ),
         "55P03" | "57014" | "25P03" | "25P04" => (
             Storage,

@@ -45,6 +45,35 @@ async fn what_was_acknowledged_outlives_the_server_whatever_it_is_set_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_wait_for_work_are_not_ended() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let admin = client(cluster.url()).await;
+    let name = "ends_what_waits";
+    let Some(url) = database(&admin, cluster.url(), name, "").await else {
+        return;
+    };
+    let timeout = format!("ALTER DATABASE {name} SET idle_session_timeout = '500ms'");
+    admin.batch_execute(&timeout).await.unwrap();
+    let store = PostgresStore::connect(url).await.unwrap();
+    store.enqueue(&[job()]).await.unwrap();
+    let ours = async || {
+        let sql = format!(
+            "SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        let row = admin.query_one(&sql, &[]).await.unwrap();
+        row.get::<_, Option<Vec<i32>>>(0).unwrap()
+    };
+    let before = ours().await;
+    admin.batch_execute("SELECT pg_sleep(1.5)").await.unwrap();
+    assert_eq!(ours().await, before);
+    drop(store);
+    let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+    admin.batch_execute(&sql).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_hold_every_character_is_refused() {
     let Some(cluster) = cluster().await else {
         return;
