@@ -89,8 +89,11 @@ async fn every_local_day_has_one_run_over_changes_of_the_clocks() {
     }
 }
 
+/// What a zone does is no matter of the store: a few, for those that take their time.
+const SOME: [&str; 3] = ["Europe/Berlin", "Pacific/Apia", "Australia/Lord_Howe"];
+
 /// Two processes schedule on one store, over the changes of spring and of autumn.
-async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
+async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock, zones: &[&str]) {
     let process = || {
         on(store.clone(), |b| {
             b.job("tick", |_: String, _| async { Ok(()) })
@@ -103,7 +106,7 @@ async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
     let start = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
     let to = async |at: DateTime<Utc>| clock.advance(at - store.now().await.unwrap()).await;
     to(start(weeks[0])).await;
-    for zone in ZONES {
+    for zone in zones {
         for rule in ["30 2 * * *", "15 0 * * *"] {
             let name = format!("{rule} {zone}");
             let job = tenant.new_job("tick", &name).unwrap();
@@ -150,7 +153,7 @@ async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
         }
     }
     let names: BTreeSet<String> = days.keys().map(|(name, _)| name.clone()).collect();
-    assert_eq!(names.len(), ZONES.len() * 2);
+    assert_eq!(names.len(), zones.len() * 2);
     for name in names {
         for week in weeks {
             // The first and the last days are only half seen.
@@ -167,7 +170,7 @@ async fn one_run_a_day(store: Arc<dyn Store>, clock: &dyn StoreClock) {
 async fn two_schedulers_make_one_run_a_day_in_memory() {
     let clock = ManualClock::parse("2030-01-01T00:00:00Z");
     let store = MemoryStore::with_clock(Arc::new(clock.clone()));
-    one_run_a_day(Arc::new(store), &clock).await;
+    one_run_a_day(Arc::new(store), &clock, &ZONES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +180,7 @@ async fn two_schedulers_make_one_run_a_day_on_sqlite() {
     let store = automarket::store::sqlite::SqliteStore::builder(dir.path().join("market.db"))
         .clock(Arc::new(clock.clone()))
         .build();
-    one_run_a_day(Arc::new(store.await.unwrap()), &clock).await;
+    one_run_a_day(Arc::new(store.await.unwrap()), &clock, &SOME).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +189,7 @@ async fn two_schedulers_make_one_run_a_day_on_postgresql() {
         return;
     };
     let test = cluster.store().await.unwrap();
-    one_run_a_day(Arc::new(test.store.clone()), &test.clock()).await;
+    one_run_a_day(Arc::new(test.store.clone()), &test.clock(), &SOME).await;
 }
 
 #[tokio::test]
