@@ -29,6 +29,9 @@ pub struct SqliteStore {
 const READERS: usize = 4;
 const READERS_OF_CLAIMED: usize = 2;
 
+/// SQLite counts milliseconds in 32 bits.
+const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// The reading connections close before the writing one, which then folds the write-ahead log back.
 pub(crate) struct Inner {
     pub(crate) readers: Arc<Readers>,
@@ -103,10 +106,10 @@ impl SqliteStoreBuilder {
     }
 
     /// How long to wait for another process that writes, before the answer is a `Storage` error; 5 s unless
-    /// set.
+    /// set, 24 days at the most.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.busy_timeout = timeout;
+        self.settings.busy_timeout = timeout.min(LONGEST_WAIT);
         self
     }
 
@@ -124,11 +127,15 @@ impl SqliteStoreBuilder {
 
     fn build_blocking(self) -> Result<SqliteStore> {
         if self.path.as_os_str().is_empty() || self.path.as_os_str() == ":memory:" {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "the path of the SQLite store names no file",
-            )
-            .with_remedy("name a file, or use MemoryStore"));
+            return Err(no_file("name a file, or use MemoryStore"));
+        }
+        if self
+            .path
+            .as_os_str()
+            .as_encoded_bytes()
+            .starts_with(b"file:")
+        {
+            return Err(no_file("give the path alone, without `file:`"));
         }
         if self.path.is_dir() {
             let message = format!("{} is a directory", self.path.display());
@@ -139,7 +146,11 @@ impl SqliteStoreBuilder {
             let message = format!("there is no directory {}", directory.display());
             return Err(Error::new(ErrorKind::Config, message));
         }
-        let path = from_the_root(self.path)?;
+        // Connections are opened later, too, whatever directory the process goes to.
+        let path = std::path::absolute(&self.path).map_err(|error| {
+            let message = "the path of the SQLite store has no beginning";
+            Error::new(ErrorKind::Config, message).with_source(error)
+        })?;
         let db = self.settings.connect(&path, true)?;
         let lock = Lock::new(&db, self.settings.busy_timeout)?;
         migrations::run(&db, &lock, self.clock.now())?;
@@ -155,16 +166,9 @@ impl SqliteStoreBuilder {
     }
 }
 
-/// The path, whatever directory the process goes to: connections are opened later, too. What SQLite reads as an address
-/// stays one.
-fn from_the_root(path: PathBuf) -> Result<PathBuf> {
-    if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
-        return Ok(path);
-    }
-    std::path::absolute(&path).map_err(|error| {
-        let message = "the path of the SQLite store has no beginning";
-        Error::new(ErrorKind::Config, message).with_source(error)
-    })
+fn no_file(remedy: &str) -> Error {
+    let message = "the path of the SQLite store names no file";
+    Error::new(ErrorKind::Config, message).with_remedy(remedy)
 }
 
 impl fmt::Debug for SqliteStoreBuilder {

@@ -12,6 +12,7 @@ mod erasing;
 mod faults;
 mod flood;
 mod kill;
+mod opening;
 mod schema;
 mod transaction;
 mod turns;
