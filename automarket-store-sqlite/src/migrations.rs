@@ -24,6 +24,12 @@ const MIGRATIONS: [&str; 10] = [
 
 /// Brings the schema up to date, in one transaction that waits for other processes at the same work.
 pub(crate) fn run(db: &Connection, lock: &Lock, now: DateTime<Utc>) -> Outcome<()> {
+    // Mostly nothing is to be done, and then nobody who writes is waited for.
+    if let Ok(applied) = ledger(db)
+        && pending("sqlite", &MIGRATIONS, &applied)?.is_empty()
+    {
+        return Ok(());
+    }
     lock.begin(db)?;
     let result = migrate(db, now).and_then(|()| Ok(db.execute_batch("COMMIT")?));
     if result.is_err() && !db.is_autocommit() {
@@ -40,11 +46,7 @@ fn migrate(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
             applied_at INTEGER NOT NULL
         )",
     )?;
-    let applied = db
-        .prepare("SELECT number, checksum FROM automarket_migrations")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(i32, String)>>>()?;
-    for (number, sql, checksum) in pending("sqlite", &MIGRATIONS, &applied)? {
+    for (number, sql, checksum) in pending("sqlite", &MIGRATIONS, &ledger(db)?)? {
         db.execute_batch(sql)?;
         db.execute(
             "INSERT INTO automarket_migrations (number, checksum, applied_at) VALUES (?1, ?2, ?3)",
@@ -52,6 +54,13 @@ fn migrate(db: &Connection, now: DateTime<Utc>) -> Outcome<()> {
         )?;
     }
     Ok(())
+}
+
+/// Number and checksum of what ran.
+fn ledger(db: &Connection) -> rusqlite::Result<Vec<(i32, String)>> {
+    db.prepare("SELECT number, checksum FROM automarket_migrations")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 #[cfg(test)]

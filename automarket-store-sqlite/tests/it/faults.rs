@@ -38,7 +38,9 @@ async fn a_locked_database_is_tried_again_and_work_resumes() {
     );
     assert_eq!(store.queue_stats().await.unwrap().ready, 0, "reads go on");
     let second = SqliteStore::builder(&path).busy_timeout(Duration::from_millis(20));
-    assert_eq!(second.build().await.unwrap_err().kind(), ErrorKind::Storage);
+    let second = second.build().await.unwrap(); // There is nothing to bring up to date.
+    let refused = second.enqueue(&[job("a")]).await.unwrap_err();
+    assert_eq!(refused.rule(), Some("sqlite.locked"));
     other.execute_batch("COMMIT").unwrap();
     store.enqueue(&[job("a")]).await.unwrap();
     assert_eq!(store.claim(&Claim::new("w", 9)).await.unwrap().len(), 1);

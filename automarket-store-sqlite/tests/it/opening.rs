@@ -7,6 +7,7 @@ use automarket_core::{
     store::{JobStore, NewJob},
 };
 use automarket_store_sqlite::SqliteStore;
+use rusqlite::Connection;
 
 #[tokio::test]
 async fn who_waits_for_ever_for_others_may_say_so() {
@@ -30,4 +31,25 @@ async fn an_address_is_no_path() {
         assert!(refused.to_string().contains("names no file"), "{refused}");
         assert!(refused.remedy().unwrap().contains("without `file:`"));
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_up_to_date_is_opened_while_somebody_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let opened = async || {
+        let store = SqliteStore::builder(&path).busy_timeout(Duration::from_millis(20));
+        store.build().await
+    };
+    let import = Connection::open(&path).unwrap();
+    import.pragma_update(None, "journal_mode", "WAL").unwrap();
+    import.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The tables are to be made yet.
+    let refused = opened().await.unwrap_err();
+    assert_eq!(refused.rule(), Some("sqlite.locked"));
+    import.execute_batch("COMMIT").unwrap();
+    opened().await.unwrap();
+    import.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let store = opened().await.unwrap();
+    assert_eq!(store.queue_stats().await.unwrap().ready, 0);
 }
