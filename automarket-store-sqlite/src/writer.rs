@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread::{JoinHandle, yield_now},
     time::{Duration, Instant},
@@ -251,10 +252,12 @@ fn write(
             hold_open(&mut group, waiting, crowd.min(GROUP));
         }
         let before = lines.clone();
-        let failure = flushing
-            .set(db, group.iter().any(|call| call.after() != After::Nothing))
-            .and_then(|()| commit(db, lock, clock, &mut lines, &wiping.due, &mut group))
-            .err();
+        // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
+        let committed = catch_unwind(AssertUnwindSafe(|| {
+            flushing.set(db, group.iter().any(|call| call.after() != After::Nothing))?;
+            commit(db, lock, clock, &mut lines, &wiping.due, &mut group)
+        }));
+        let failure = committed.unwrap_or_else(|_| Err(panicked())).err();
         if failure.is_some() {
             lines = before;
             if !db.is_autocommit() {
@@ -276,6 +279,13 @@ fn write(
         wiping.in_time(db);
     }
     wiping.now(db);
+}
+
+fn panicked() -> Fault {
+    let message = "the store's writer panicked, and nothing was written";
+    let remedy = "look for the panic in what the process wrote to stderr (a clock of your own may be its cause); the next call is tried as ever";
+    let error = Error::new(ErrorKind::Storage, message).with_rule("sqlite.panicked");
+    Fault::Ours(error.with_remedy(remedy))
 }
 
 /// Takes in who comes, until there are so many or nobody comes any more.

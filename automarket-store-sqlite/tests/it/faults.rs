@@ -1,13 +1,17 @@
 //! What the database cannot do now is `Storage`, to be tried again; what it will never do is not.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use automarket_core::{
-    ErrorKind, Retry, TenantId,
+    Clock, ErrorKind, Retry, TenantId,
+    chrono::{DateTime, Utc},
     store::{Claim, Enqueued, JobStore, NewJob},
 };
 use automarket_store_sqlite::SqliteStore;
@@ -147,4 +151,33 @@ fn who_writes_gets_its_turn_beside_a_busy_process() {
         done.store(true, Ordering::Relaxed);
         assert_eq!(refused, 0);
     });
+}
+
+#[derive(Debug)]
+struct PanicsWhenTold(AtomicBool);
+
+impl Clock for PanicsWhenTold {
+    fn now(&self) -> DateTime<Utc> {
+        assert!(!self.0.load(Ordering::Relaxed), "told to panic");
+        Utc::now()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_writing_is_answered_and_work_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(PanicsWhenTold(false.into()));
+    let store = SqliteStore::builder(directory.path().join("a.db")).clock(clock.clone());
+    let store = store.build().await.unwrap();
+    clock.0.store(true, Ordering::Relaxed);
+    let refused = store.enqueue(&[job("a")]).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.retry()),
+        (ErrorKind::Storage, Retry::After(None))
+    );
+    assert_eq!(refused.rule(), Some("sqlite.panicked"));
+    assert!(refused.remedy().unwrap().contains("clock"));
+    clock.0.store(false, Ordering::Relaxed);
+    store.enqueue(&[job("a")]).await.unwrap();
+    assert_eq!(store.queue_stats().await.unwrap().ready, 1);
 }
