@@ -13,6 +13,7 @@ mod jobs;
 mod lock;
 mod measurements;
 mod migrations;
+mod place;
 mod publications;
 mod readers;
 mod schedules;

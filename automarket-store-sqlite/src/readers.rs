@@ -1,27 +1,24 @@
 //! A few reading connections, so that reads do not wait for the writer.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use automarket_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use crate::{error::Outcome, store::Settings};
+use crate::{error::Outcome, place::Place, store::Settings};
 
 pub(crate) struct Readers {
-    path: PathBuf,
+    place: Place,
     settings: Settings,
     idle: Mutex<Vec<Connection>>,
     free: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, settings: Settings, connections: usize) -> Arc<Self> {
+    pub(crate) fn new(place: Place, settings: Settings, connections: usize) -> Arc<Self> {
         Arc::new(Self {
-            path,
+            place,
             settings,
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(connections)),
@@ -29,12 +26,8 @@ impl Readers {
     }
 
     /// As [`new`](Self::new), with all connections open, so that a read needs nothing more of the system.
-    pub(crate) fn open(
-        path: PathBuf,
-        settings: Settings,
-        connections: usize,
-    ) -> Outcome<Arc<Self>> {
-        let readers = Self::new(path, settings, connections);
+    pub(crate) fn open(place: Place, settings: Settings, connections: usize) -> Outcome<Arc<Self>> {
+        let readers = Self::new(place, settings, connections);
         for _ in 0..connections {
             let db = readers.connect()?;
             readers.idle().push(db);
@@ -65,6 +58,7 @@ impl Readers {
     }
 
     fn take(&self) -> Outcome<Connection> {
+        self.place.check()?;
         let idle = self.idle().pop();
         match idle {
             Some(db) => Ok(db),
@@ -73,8 +67,10 @@ impl Readers {
     }
 
     fn connect(&self) -> Outcome<Connection> {
-        let db = self.settings.connect(&self.path, false)?;
+        let db = self.settings.connect(self.place.path(), false)?;
         db.pragma_update(None, "query_only", true)?;
+        // Reads see what the writer wrote, so it has to be the same file.
+        self.place.check()?;
         Ok(db)
     }
 

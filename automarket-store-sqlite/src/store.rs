@@ -12,6 +12,7 @@ use crate::{
     error::{Fault, Outcome},
     lock::Lock,
     migrations,
+    place::Place,
     readers::Readers,
     writer::Writer,
 };
@@ -146,19 +147,20 @@ impl SqliteStoreBuilder {
             let message = format!("there is no directory {}", directory.display());
             return Err(Error::new(ErrorKind::Config, message));
         }
-        // Connections are opened later, too, whatever directory the process goes to.
         let path = std::path::absolute(&self.path).map_err(|error| {
             let message = "the path of the SQLite store has no beginning";
             Error::new(ErrorKind::Config, message).with_source(error)
         })?;
         let db = self.settings.connect(&path, true)?;
+        let place = Place::of(&db, &path)?;
         let lock = Lock::new(&db, self.settings.busy_timeout)?;
         migrations::run(&db, &lock, self.clock.now())?;
-        let writer = Writer::start(db, lock, self.clock.clone(), self.settings.synchronous)?;
+        let synchronous = self.settings.synchronous;
+        let writer = Writer::start(db, lock, place.clone(), self.clock.clone(), synchronous)?;
         Ok(SqliteStore {
             inner: Arc::new(Inner {
-                readers: Readers::new(path.clone(), self.settings, READERS),
-                claimed: Readers::open(path, self.settings, READERS_OF_CLAIMED)?,
+                readers: Readers::new(place.clone(), self.settings, READERS),
+                claimed: Readers::open(place, self.settings, READERS_OF_CLAIMED)?,
                 writer,
                 clock: self.clock,
             }),

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::writer::Work;
+use crate::{place::Place, writer::Work};
 
 /// So often at the most by itself: retention removes by batches, and each wiping writes the log back into the file.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,14 +20,17 @@ pub(crate) struct Wiping {
     /// Set by the calls that erase, so that it is done also when nobody waits for it.
     pub(crate) due: Cell<bool>,
     not_before: Instant,
+    /// The log of a file that was taken away may be another's by now.
+    place: Place,
 }
 
 impl Wiping {
     /// Due: a process that was killed may have left something.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self {
             due: Cell::new(true),
             not_before: Instant::now(),
+            place,
         }
     }
 
@@ -61,14 +64,15 @@ impl Wiping {
         if !self.due.get() {
             return;
         }
-        let wiped = db
-            .busy_timeout(PATIENCE)
-            .and_then(|()| {
-                db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                    Ok(!row.get::<_, bool>(0)?)
+        let wiped = self.place.check().is_ok()
+            && db
+                .busy_timeout(PATIENCE)
+                .and_then(|()| {
+                    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                        Ok(!row.get::<_, bool>(0)?)
+                    })
                 })
-            })
-            .unwrap_or(false);
+                .unwrap_or(false);
         // As `Lock` wants it.
         let _ = db.busy_timeout(Duration::ZERO);
         self.due.set(!wiped);

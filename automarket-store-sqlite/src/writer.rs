@@ -21,6 +21,7 @@ use crate::{
     error::{Fault, Outcome},
     jobs::Looks,
     lock::Lock,
+    place::Place,
     together::{Puts, run_all},
     value::micros,
     wiping::Wiping,
@@ -74,6 +75,7 @@ impl Writer {
     pub(crate) fn start(
         db: Connection,
         lock: Lock,
+        place: Place,
         clock: Arc<dyn Clock>,
         synchronous: Synchronous,
     ) -> Result<Self> {
@@ -84,7 +86,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("automarket-sqlite".to_owned())
-            .spawn(move || write(&db, &lock, &*clock, &mut flushing, &waiting))
+            .spawn(move || write(&db, &lock, &place, &*clock, &mut flushing, &waiting))
             .map_err(|e| {
                 Error::new(ErrorKind::Internal, "no thread for the writer").with_source(e)
             })?;
@@ -231,6 +233,7 @@ pub(crate) fn reply<T>(
 fn write(
     db: &Connection,
     lock: &Lock,
+    place: &Place,
     clock: &dyn Clock,
     flushing: &mut Flushing,
     waiting: &mpsc::Receiver<Box<dyn Work>>,
@@ -239,7 +242,7 @@ fn write(
     let mut group = Vec::new();
     // How many may be there in a moment.
     let mut crowd = 0;
-    let mut wiping = Wiping::new();
+    let mut wiping = Wiping::new(place.clone());
     loop {
         if group.is_empty() {
             let Some(first) = wiping.next(db, waiting) else {
@@ -254,6 +257,7 @@ fn write(
         let before = lines.clone();
         // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
         let committed = catch_unwind(AssertUnwindSafe(|| {
+            place.check()?;
             flushing.set(db, group.iter().any(|call| call.after() != After::Nothing))?;
             commit(db, lock, clock, &mut lines, &wiping.due, &mut group)
         }));
@@ -535,7 +539,8 @@ mod tests {
         let lock = Lock::new(&read_only, Duration::ZERO);
         let clock = Arc::new(SystemClock);
         let lock = lock.map_err(Error::from).unwrap();
-        let writer = Writer::start(read_only, lock, clock, Synchronous::Full).unwrap();
+        let place = Place::of(&read_only, &path).map_err(Error::from).unwrap();
+        let writer = Writer::start(read_only, lock, place, clock, Synchronous::Full).unwrap();
         let rows = NewRow::all(&jobs(1)).unwrap();
         let call = writer.call(move |tx| enqueue(tx, &rows));
         let refused = call.await.unwrap_err();

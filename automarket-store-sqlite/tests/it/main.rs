@@ -12,6 +12,8 @@ mod erasing;
 mod faults;
 mod flood;
 mod kill;
+#[cfg(unix)]
+mod moved;
 mod opening;
 mod schema;
 mod transaction;
