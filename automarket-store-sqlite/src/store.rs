@@ -79,8 +79,9 @@ pub enum Synchronous {
     /// the system their holders are gone too, and those jobs are there at once instead of after their leases.
     #[default]
     Full,
-    /// A crash of the process. A crash of the system or a loss of power may take the newest writes with it,
-    /// though never damage the file. Commits do not wait for the disk.
+    /// A crash of the process. Commits do not wait for the disk: a crash of the system or a loss of power may take the
+    /// newest writes with it, minutes of them, though never damage the file. Where these said that a post was begun or is
+    /// out, it is sent again without a look: that nothing is posted twice holds for crashes of the process alone.
     Normal,
 }
 
