@@ -41,11 +41,17 @@ fn refused(envelope: &Envelope, reply: &Reply) -> Error {
         .error(kind, message)
         .with_platform(&PLATFORM)
         .with_platform_code(reply.code(code));
-    // Slack says of its own failures that some of it may have happened.
+    // Slack says of its own failures that some of it may have happened; of a workspace under migration that it is away.
     match (kind, reply.effect()) {
+        (ErrorKind::Unavailable, _) if code == "org_login_required" => {
+            error.with_retry(Retry::After(None))
+        }
         (ErrorKind::Unavailable, Effect::Write) => error.with_retry(Retry::Reconcile),
         (ErrorKind::Unauthorized, _) => {
             error.with_remedy("install the app again, or make a new webhook")
+        }
+        (ErrorKind::Forbidden, _) if code == "no_permission" => {
+            error.with_remedy("invite the bot to the channel")
         }
         (ErrorKind::NotFound, _) if !code.starts_with("file_") => {
             error.with_remedy("use the channel's id, and invite the bot to the channel")
@@ -56,11 +62,13 @@ fn refused(envelope: &Envelope, reply: &Reply) -> Error {
 
 fn kind(code: &str) -> ErrorKind {
     match code {
-        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired"
-        | "no_permission" | "org_login_required" => ErrorKind::Unauthorized,
+        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" => {
+            ErrorKind::Unauthorized
+        }
         "missing_scope"
         | "not_allowed_token_type"
         | "ekm_access_denied"
+        | "no_permission"
         | "posting_to_general_channel_denied"
         | "team_access_not_granted"
         | "access_denied"
@@ -78,6 +86,7 @@ fn kind(code: &str) -> ErrorKind {
         | "fatal_error"
         | "request_timeout"
         | "service_unavailable"
+        | "org_login_required"
         | "team_added_to_org" => ErrorKind::Unavailable,
         "method_not_supported_for_channel_type" | "unknown_method" => ErrorKind::Unsupported,
         code if code.starts_with("restricted_action") => ErrorKind::Forbidden,

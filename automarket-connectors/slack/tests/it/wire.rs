@@ -103,6 +103,19 @@ async fn recorded_refusals_map_to_kinds() {
             ErrorKind::Unavailable,
             Retry::Reconcile,
         ),
+        // Neither is about the token.
+        (
+            200,
+            r#"{"ok":false,"error":"no_permission"}"#,
+            ErrorKind::Forbidden,
+            Retry::Never,
+        ),
+        (
+            200,
+            r#"{"ok":false,"error":"org_login_required"}"#,
+            ErrorKind::Unavailable,
+            Retry::After(None),
+        ),
         (
             200,
             r#"{"ok":false,"error":"ratelimited"}"#,
@@ -132,5 +145,8 @@ async fn recorded_refusals_map_to_kinds() {
             .unwrap_err();
         assert_eq!((error.kind(), error.retry()), (kind, retry), "{body}");
         assert_eq!(error.platform(), Some(&PLATFORM), "{body}");
+        if body.contains("no_permission") {
+            assert!(error.remedy().unwrap().contains("invite the bot"));
+        }
     }
 }
