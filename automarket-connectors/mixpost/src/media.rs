@@ -23,8 +23,10 @@ const WHOLE: u64 = 10 * 1024 * 1024;
 /// How often a pending download is asked for before the attempt ends, and how long to wait in between.
 const POLLS: u32 = 10;
 const POLL_WAIT: Duration = Duration::from_secs(2);
-/// How often a file is fetched whose download Mixpost forgets.
+/// How often a file is fetched whose pending download Mixpost forgets, or cannot finish.
 const FETCHES: u32 = 3;
+/// The rule of a fetch that failed, for another reason than the file.
+const FETCH_FAILED: &str = "mixpost.fetch_failed";
 
 /// Where fetching from an address stands, as a step remembers it.
 #[derive(Serialize, Deserialize)]
@@ -53,12 +55,19 @@ pub(crate) async fn bring(cx: &Context, api: &Api, index: usize, media: &Media) 
             Fetched::Media(id) => return Ok(id),
             Fetched::Pending(download) => download,
         };
-        let found: Option<u64> = cx.step(&step, || wait(cx, api, &download)).await?;
+        let found: Option<u64> = match cx.step(&step, || wait(cx, api, &download)).await {
+            // It may tell that end again for an hour: the next attempt begins anew.
+            Err(error) if error.rule() == Some(FETCH_FAILED) => {
+                cx.step(&step, || async { Ok(None::<u64>) }).await?;
+                return Err(error);
+            }
+            found => found?,
+        };
         if let Some(id) = found {
             return Ok(id);
         }
     }
-    let message = "Mixpost forgot each time that it was fetching it";
+    let message = "Mixpost could not finish fetching it, or forgot it, each time";
     Err(Error::invalid("media", message)
         .with_operation("media.fetch_status")
         .with_remedy("give the file itself, or look after the instance's cache and queue"))
@@ -100,16 +109,20 @@ async fn wait(cx: &Context, api: &Api, download: &str) -> Result<Option<u64>> {
     .with_retry(Retry::After(Some(Duration::from_secs(15)))))
 }
 
-/// The media once it is there; failure comes with status 200.
+/// The media once it is there; failure comes with status 200. Only words of its type or size are the file's fault: the rest
+/// is what its host and the line to it did.
 fn finished(cx: &Context, download: &Download) -> Result<Option<u64>> {
     match download.status.to_lowercase().as_str() {
         "failed" => {
             let said = download.error.as_deref().unwrap_or("no reason given");
-            let said = bounded(said, cx);
-            Err(Error::invalid(
-                "media",
-                format!("Mixpost cannot fetch it: {said}"),
-            ))
+            let message = format!("Mixpost cannot fetch it: {}", bounded(said, cx));
+            Err(match is_of_the_file(said) {
+                true => Error::invalid("media", message),
+                false => Error::new(ErrorKind::Unavailable, message)
+                    .with_retry(Retry::After(None))
+                    .with_rule(FETCH_FAILED)
+                    .with_remedy("look whether Mixpost's server reaches the address"),
+            })
         }
         // One is documented, the other comes from PostBoost.
         "completed" | "complete" => match &download.media {
@@ -121,6 +134,23 @@ fn finished(cx: &Context, download: &Download) -> Result<Option<u64>> {
         },
         _ => Ok(None),
     }
+}
+
+fn is_of_the_file(said: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "extension",
+        "format",
+        "kilobytes",
+        "large",
+        "mime",
+        "size",
+        "type",
+    ];
+    // The address says nothing.
+    let words = said.split_whitespace().filter(|word| !word.contains("://"));
+    words
+        .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()))
+        .any(|word| WORDS.contains(&&*word.to_lowercase()))
 }
 
 /// Brings bytes in, whole or in chunks, and returns the file's number.

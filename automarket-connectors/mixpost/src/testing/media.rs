@@ -120,14 +120,12 @@ fn fetch(state: &mut State, body: &Value) -> Response<Bytes> {
             "png" => "image/png",
             "gif" => "image/gif",
             "mp4" => "video/mp4",
-            _ => return None,
+            _ => "text/html",
         };
         Some((mime.to_owned(), 1000))
     };
-    let Some((mime, size)) = state.remote.get(url).cloned().or_else(|| guess(url)) else {
-        let error = "The file could not be downloaded.";
-        return json_reply(200, &json!({"status": "failed", "error": error}));
-    };
+    let remote = state.remote.get(url).cloned().or_else(|| guess(url));
+    let (mime, size) = remote.unwrap_or_default();
     if refusal(&mime, size).is_some() {
         let error = "The file type or size is not allowed.";
         return json_reply(200, &json!({"status": "failed", "error": error}));

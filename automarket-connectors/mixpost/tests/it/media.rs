@@ -143,6 +143,43 @@ async fn a_download_that_mixpost_forgot_is_begun_anew() {
     assert_eq!((begun, world.effects().len()), (3, 0));
 }
 
+/// What the media's host or the line to it did says nothing of the file: the next try may bring it.
+#[tokio::test(start_paused = true)]
+async fn a_download_that_fails_is_tried_again() {
+    let failed = r#"{"status":"failed","error":"cURL error 28: Operation timed out after 10001 milliseconds for https://acme.dev/large/type.mp4"}"#;
+    let film = "https://acme.dev/film.mp4";
+    let post = hello().media(Media::address(MediaKind::Video, url(film)));
+    for (size, path) in [(MIB, "/initiate"), (50 * MIB, "/status")] {
+        let world = World::new();
+        world.fake.put_remote(film, "video/mp4", size as u64);
+        world.sandbox.fault(path, Fault::Reply(200, failed));
+        let cx = world.x("k");
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        let told = (ErrorKind::Unavailable, Retry::After(None));
+        assert_eq!((error.kind(), error.retry()), told, "{path}: {error:?}");
+        assert!(error.message().contains("timed out"), "{error}");
+        assert!(world.effects().is_empty());
+        world.mixpost.publish(&cx, &post).await.unwrap();
+        let newest = world.mixpost.media(&cx, 1).await.unwrap().items[0].id;
+        assert_eq!(world.the_effect()["media"], json!([newest]));
+    }
+    // Mixpost may tell the same end for an hour: a file that it could not fetch is begun anew, three times in all.
+    let world = World::new();
+    world.fake.put_remote(film, "video/mp4", 50 * MIB as u64);
+    let always = FaultRule::on("/status", Fault::Reply(200, failed)).times(u32::MAX);
+    world.sandbox.faults().add(always);
+    let cx = world.x("k");
+    let mut kinds = Vec::new();
+    for _ in 0..5 {
+        let error = world.mixpost.publish(&cx, &post).await.unwrap_err();
+        kinds.push(error.kind());
+    }
+    assert_eq!(kinds[..3], [ErrorKind::Unavailable; 3]);
+    assert_eq!(kinds[3..], [ErrorKind::InvalidInput; 2]);
+    let begun = world.fake.save()["downloads"].as_array().unwrap().len();
+    assert_eq!((begun, world.effects().len()), (3, 0));
+}
+
 #[tokio::test]
 async fn refused_media_posts_nothing() {
     let large = |bytes: usize| {
