@@ -184,14 +184,12 @@ pub(crate) fn person(
         row.insert("name".into(), name.into());
     }
     if let Some(phone) = &contact.phone
-        && known.and_then(phone_of).as_ref() != Some(phone)
+        && known.and_then(phone_of) != Some(dialled(phone))
     {
         let mut phones = parts(known, "phones");
-        phones.extend(object([
-            ("primaryPhoneNumber", json!(phone)),
-            ("primaryPhoneCountryCode", json!("")),
-            ("primaryPhoneCallingCode", json!("")),
-        ]));
+        // Twenty takes both codes from the number, unless it is sent some: empty ones stay empty, old ones are in conflict.
+        phones.retain(|part, _| !part.ends_with("Code"));
+        phones.insert("primaryPhoneNumber".into(), json!(phone));
         row.insert("phones".into(), phones.into());
     }
     if let Some(url) = &contact.linkedin {
@@ -240,13 +238,15 @@ fn parts(known: Option<&Value>, field: &str) -> Map<String, Value> {
 fn phone_of(person: &Value) -> Option<String> {
     let phones = &person["phones"];
     let number = phones["primaryPhoneNumber"].as_str()?;
-    if number.starts_with('+') {
-        return Some(number.to_owned());
-    }
-    let code = phones["primaryPhoneCallingCode"]
-        .as_str()
-        .unwrap_or_default();
-    Some(format!("{code}{number}"))
+    let code = phones["primaryPhoneCallingCode"].as_str();
+    let code = code.filter(|_| !number.starts_with('+'));
+    Some(dialled(&format!("{}{number}", code.unwrap_or_default())))
+}
+
+/// A number without what only separates.
+fn dialled(number: &str) -> String {
+    let counts = |c: &char| *c == '+' || c.is_ascii_digit();
+    number.chars().filter(counts).collect()
 }
 
 pub(crate) fn company(

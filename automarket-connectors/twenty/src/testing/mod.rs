@@ -2,13 +2,15 @@
 //!
 //! Written from the platform's documentation, not from the connector, with its real limits: batches are
 //! all or none and hold 60 records, unknown fields and objects are refused, addresses are kept in lower case
-//! and as people read them, links with their origin in ASCII, upserts match unique values as they are kept
+//! and as people read them, links with their origin in ASCII, phone numbers apart from their calling codes, parts that are left out as
+//! Twenty leaves or drops them, upserts match unique values as they are kept
 //! and bring soft-deleted records back, times are kept and ordered by the microsecond and
 //! answered by the millisecond, UUIDs of version 7 are refused, permission and limit errors come as HTTP
 //! 400, a `DELETE` without `soft_delete=true` destroys.
 
 mod filter;
 mod graphql;
+mod kept;
 mod records;
 mod rest;
 mod schema;

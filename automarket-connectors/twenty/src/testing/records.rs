@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use automarket_core::{
-    Url,
-    chrono::{DateTime, Utc},
-};
+use automarket_core::chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,6 +10,7 @@ use super::{
     Record, Refusal, State,
     filter::answer,
     iso,
+    kept::{kept, lay},
     schema::{Field, Object, parts},
 };
 
@@ -41,7 +39,7 @@ impl State {
         let before = records.len();
         let mut touched = Vec::new();
         for body in bodies {
-            let body = self.kept(&object, body);
+            let body = kept(&object, body, self.old)?;
             let known = records.get(..before).unwrap_or_default();
             let place = if upsert {
                 matching(known, &paths, &body)?
@@ -63,7 +61,7 @@ impl State {
             if let Some(record) = records.get_mut(place) {
                 // The record keeps its id when it was met by another unique value.
                 let id = record.get("id").filter(|_| place < before).cloned();
-                record.extend(body);
+                lay(&object, record, body);
                 record.extend(id.map(|id| ("id".to_owned(), id)));
                 record.insert("updatedAt".into(), iso(at));
                 record.insert("deletedAt".into(), Value::Null);
@@ -115,7 +113,7 @@ impl State {
     ) -> Result<Value, Refusal> {
         let body = fields(body)?;
         self.check(object, &body)?;
-        let body = self.kept(object, body);
+        let body = kept(object, body, self.old)?;
         let paths: Vec<&str> = object
             .fields
             .iter()
@@ -128,7 +126,7 @@ impl State {
             .unwrap_or_default();
         let place = live(&records, id)?;
         if let Some(record) = records.get_mut(place) {
-            record.extend(body);
+            lay(object, record, body);
             record.insert("updatedAt".into(), iso(at));
         }
         unique(&records, &paths, &[place])?;
@@ -163,25 +161,6 @@ impl State {
         let records = self.records.get(&object.singular).unwrap_or(&none);
         let place = live(records, id)?;
         Ok(records.get(place).map(answer).unwrap_or_default())
-    }
-
-    /// Addresses and links as they are kept: this is done before anything is compared.
-    fn kept(&self, object: &Object, mut body: Record) -> Record {
-        for field in &object.fields {
-            let part = match field.kind.as_str() {
-                "EMAILS" => "primaryEmail",
-                "LINKS" => "primaryLinkUrl",
-                _ => continue,
-            };
-            let value = body.get_mut(&field.name);
-            if let Some(Value::String(text)) = value.and_then(|value| value.get_mut(part)) {
-                *text = match part {
-                    "primaryEmail" => kept_email(text, self.old),
-                    _ => kept_link(text),
-                };
-            }
-        }
-        body
     }
 
     fn check(&self, object: &Object, body: &Record) -> Result<(), Refusal> {
@@ -268,30 +247,6 @@ impl State {
         }
         Err(Refusal::reference(&field.column(), self.old))
     }
-}
-
-/// In lower case; current servers write the domain as people read it, without a dot at its end.
-fn kept_email(text: &str, old: bool) -> String {
-    let lower = text.to_lowercase();
-    let read = || {
-        let (local, domain) = lower.split_once('@')?;
-        let url = Url::parse(&format!("https://{}", domain.trim_end_matches('.'))).ok()?;
-        let origin = url.origin().unicode_serialization();
-        Some(format!("{local}@{}", origin.strip_prefix("https://")?))
-    };
-    read().filter(|_| !old).unwrap_or(lower)
-}
-
-/// The origin in ASCII, without a slash at the end. What has no scheme is kept as it came.
-fn kept_link(text: &str) -> String {
-    let kept = || {
-        let origin = Url::parse(text).ok()?.origin().ascii_serialization();
-        let (_, rest) = text.split_once("://")?;
-        let path = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..));
-        let whole = origin + path.unwrap_or_default();
-        Some(whole.strip_suffix('/').unwrap_or(&whole).to_owned())
-    };
-    kept().unwrap_or_else(|| text.to_owned())
 }
 
 /// Postgres takes no NUL.

@@ -299,9 +299,9 @@ async fn restored_records_keep_what_they_had() {
         name: "Acme".into(),
         ..Company::default()
     };
-    let links =
-        json!({"primaryLinkUrl": "https://acme.dev", "secondaryLinks": ["https://acme.io"]});
-    let company = json!([{"domainName": links, "name": "Acme"}]);
+    let further = json!([{"url": "https://acme.io", "label": "more"}]);
+    let mut links = json!({"primaryLinkUrl": "https://acme.dev", "primaryLinkLabel": "Acme", "secondaryLinks": further.to_string()});
+    let company = json!([{"domainName": links.clone(), "name": "Acme"}]);
     world
         .twenty
         .upsert_contacts(&world.cx, &[ann])
@@ -358,6 +358,7 @@ async fn restored_records_keep_what_they_had() {
     let path = format!("rest/companies/{made}");
     let company = world.twenty.raw(&world.cx, Method::GET, &path, None);
     let company = company.await.unwrap();
+    links["secondaryLinks"] = further;
     assert_eq!(company["data"]["company"]["domainName"], links);
 }
 

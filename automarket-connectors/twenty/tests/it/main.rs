@@ -9,6 +9,7 @@ mod changes;
 mod conformance;
 mod edges;
 mod faults;
+mod races;
 mod sandbox;
 mod spellings;
 mod wire;

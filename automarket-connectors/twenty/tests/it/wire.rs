@@ -165,7 +165,7 @@ async fn new_and_known_people_go_in_one_batch() {
              "linkedinLink": {"primaryLinkUrl": "https://linkedin.com/in/ann", "primaryLinkLabel": "me", "secondaryLinks": []}},
             // New: no id, so that it can only meet a record of the same address.
             {"emails": {"primaryEmail": "bob@example.com", "additionalEmails": []},
-             "phones": {"primaryPhoneNumber": "+14155550100", "primaryPhoneCountryCode": "", "primaryPhoneCallingCode": ""},
+             "phones": {"primaryPhoneNumber": "+14155550100"},
              "city": "Bonn", "plan": "pro"},
         ]),
     )

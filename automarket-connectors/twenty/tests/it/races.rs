@@ -1,0 +1,108 @@
+//! What others write between our look and our write, and what Twenty makes of values that it is sent.
+
+use std::sync::{Arc, Mutex};
+
+use automarket_connector_twenty::testing::FakeTwenty;
+use automarket_core::{
+    Bytes, Context, Credential, CrmProvider as _, async_trait,
+    crm::{Contact, Upserted},
+    http::{Body, Transport, TransportError},
+    http_types::{Request, Response},
+};
+use serde_json::{Value, json};
+
+use crate::{World, contact};
+
+type Event = Box<dyn FnOnce(&FakeTwenty) + Send>;
+
+/// A line on which something happens just before the first batch arrives, and which remembers what was written.
+#[derive(Clone)]
+struct Line {
+    world: Arc<World>,
+    event: Arc<Mutex<Option<Event>>>,
+    written: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Line {
+    fn quiet(world: World) -> Self {
+        Self {
+            world: Arc::new(world),
+            event: Arc::default(),
+            written: Arc::default(),
+        }
+    }
+
+    fn before_the_write(&self, event: impl FnOnce(&FakeTwenty) + Send + 'static) {
+        *self.event.lock().unwrap() = Some(Box::new(event));
+    }
+
+    /// The only record of the last batch.
+    fn written(&self) -> Value {
+        self.written.lock().unwrap().last().unwrap()[0].clone()
+    }
+
+    fn cx(&self) -> Context {
+        Context::new(self.clone())
+            .with_clock(Arc::new(self.world.clock.clone()))
+            .with_credential(Credential::token(FakeTwenty::TOKEN))
+    }
+
+    async fn upsert(&self, contact: Contact) -> Upserted {
+        let (cx, contacts) = (self.cx(), [contact]);
+        let results = self.world.twenty.upsert_contacts(&cx, &contacts).await;
+        results.unwrap().remove(0).unwrap()
+    }
+
+    /// What the workspace holds of these objects.
+    fn held(&self, object: &str) -> Vec<Value> {
+        let platform = automarket_connector_twenty::PLATFORM;
+        let effects = self.world.sandbox.effects(&platform);
+        let of_it = |effect: &Value| effect["object"] == object;
+        effects.into_iter().filter(of_it).collect()
+    }
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        if request.uri().path().starts_with("/rest/batch/") {
+            if let Some(event) = self.event.lock().unwrap().take() {
+                event(&self.world.fake);
+            }
+            let body = serde_json::from_slice(request.body()).unwrap();
+            self.written.lock().unwrap().push(body);
+        }
+        self.world.sandbox.send(request).await
+    }
+}
+
+/// Twenty parses a number, and keeps a code that it is sent, an empty one too.
+#[tokio::test]
+async fn a_number_keeps_its_country_and_is_written_once() {
+    let line = Line::quiet(World::new());
+    for (number, spoken, kept) in [
+        (
+            "+4915123456789",
+            "+49 151 23456789",
+            ["+49", "DE", "15123456789"],
+        ),
+        (
+            "+442079460958",
+            "+44 (20) 7946-0958",
+            ["+44", "GB", "2079460958"],
+        ),
+    ] {
+        let ann = |phone: &str| Contact {
+            phone: Some(phone.to_owned()),
+            ..contact("ann@example.com")
+        };
+        line.upsert(ann(number)).await;
+        let phones = line.held("person").remove(0)["phones"].clone();
+        let parts = ["CallingCode", "CountryCode", "Number"];
+        let parts = parts.map(|part| phones[format!("primaryPhone{part}")].clone());
+        assert_eq!(json!(parts), json!(kept));
+        // What is there is not written again, however it is spelled.
+        line.upsert(ann(spoken)).await;
+        assert!(line.written().get("phones").is_none(), "{}", line.written());
+    }
+}
