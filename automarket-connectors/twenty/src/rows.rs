@@ -156,7 +156,8 @@ pub(crate) fn extra(fields: &BTreeMap<String, Value>) -> Result<Map<String, Valu
 }
 
 /// The person as it is sent. A known one keeps the parts of its composite fields that the contact does not
-/// speak of; a new one gets no id, so that it can only meet a record of the same address.
+/// speak of; a new one gets no id, so that it can only meet a record of the same address, and nothing empty, since somebody may
+/// have made that record meanwhile.
 pub(crate) fn person(
     email: &str,
     contact: &Contact,
@@ -165,10 +166,7 @@ pub(crate) fn person(
     let mut row = extra(&contact.fields)?;
     match known {
         Some(known) => row.insert("id".into(), known["id"].clone()),
-        None => row.insert(
-            "emails".into(),
-            json!({"primaryEmail": email, "additionalEmails": []}),
-        ),
+        None => row.insert("emails".into(), json!({"primaryEmail": email})),
     };
     if contact.first_name.is_some() || contact.last_name.is_some() {
         let mut name = parts(known, "name");
@@ -176,10 +174,9 @@ pub(crate) fn person(
             ("firstName", &contact.first_name),
             ("lastName", &contact.last_name),
         ] {
-            match value {
-                Some(value) => name.insert(part.into(), json!(value)),
-                None => Some(name.entry(part).or_insert_with(|| json!("")).clone()),
-            };
+            if let Some(value) = value {
+                name.insert(part.into(), json!(value));
+            }
         }
         row.insert("name".into(), name.into());
     }
@@ -259,7 +256,7 @@ pub(crate) fn company(
         Some(known) => row.insert("id".into(), known["id"].clone()),
         None => row.insert(
             "domainName".into(),
-            json!({"primaryLinkUrl": format!("https://{domain}"), "primaryLinkLabel": "", "secondaryLinks": []}),
+            json!({"primaryLinkUrl": format!("https://{domain}")}),
         ),
     };
     if !company.name.is_empty() {

@@ -106,3 +106,24 @@ async fn a_number_keeps_its_country_and_is_written_once() {
         assert!(line.written().get("phones").is_none(), "{}", line.written());
     }
 }
+
+/// A person whom others make in between is met by the address: what they wrote and the contact does not speak of stays.
+#[tokio::test]
+async fn somebody_who_appears_before_the_write_loses_nothing() {
+    let line = Line::quiet(World::new());
+    let emails =
+        json!({"primaryEmail": "ann@example.com", "additionalEmails": ["ann@home.example"]});
+    let lee = json!({"name": {"firstName": "A.", "lastName": "Lee"}, "emails": emails});
+    let at = line.cx().now();
+    line.before_the_write(move |fake| fake.import("person", vec![lee], at));
+    let ann = Contact {
+        last_name: None,
+        ..contact("ann@example.com")
+    };
+    line.upsert(ann).await;
+    let [held] = &line.held("person")[..] else {
+        panic!("there is one Ann")
+    };
+    assert_eq!(held["emails"], emails);
+    assert_eq!(held["name"], json!({"firstName": "Ann", "lastName": "Lee"}));
+}

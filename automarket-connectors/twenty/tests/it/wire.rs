@@ -164,7 +164,7 @@ async fn new_and_known_people_go_in_one_batch() {
             {"id": ann, "name": {"firstName": "Annette", "lastName": "Lee"}, "jobTitle": "CTO",
              "linkedinLink": {"primaryLinkUrl": "https://linkedin.com/in/ann", "primaryLinkLabel": "me", "secondaryLinks": []}},
             // New: no id, so that it can only meet a record of the same address.
-            {"emails": {"primaryEmail": "bob@example.com", "additionalEmails": []},
+            {"emails": {"primaryEmail": "bob@example.com"},
              "phones": {"primaryPhoneNumber": "+14155550100"},
              "city": "Bonn", "plan": "pro"},
         ]),
@@ -314,7 +314,7 @@ async fn companies_are_found_however_their_domain_was_written() {
         "/rest/batch/companies?upsert=true",
         json!([
             {"id": "c1", "name": "Acme", "employees": 12},
-            {"domainName": {"primaryLinkUrl": "https://other.dev", "primaryLinkLabel": "", "secondaryLinks": []}},
+            {"domainName": {"primaryLinkUrl": "https://other.dev"}},
         ]),
     )
     .reply(201, r#"{"data":{"createCompanies":[{"id":"c1"},{"id":"c2","domainName":{"primaryLinkUrl":"https://other.dev/"}}]}}"#);
