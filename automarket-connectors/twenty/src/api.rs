@@ -14,7 +14,7 @@ use crate::{PLATFORM, TwentyConfig, error, rows::invalid};
 pub(crate) const MAX_BATCH: usize = 60;
 
 /// Deleted ones, too, which an upsert brings back: they are left out unless the filter names `deletedAt`.
-const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+const COMPANIES_BY_DOMAIN: &str = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl primaryLinkLabel secondaryLinks}}} pageInfo{hasNextPage endCursor}}}";
 
 /// Composite fields of a person, with the parts that an update sends along.
 const COMPOSITES: [(&str, &str); 3] = [

@@ -165,9 +165,20 @@ pub(crate) fn person(
 ) -> Result<Map<String, Value>> {
     let mut row = extra(&contact.fields)?;
     match known {
-        Some(known) => row.insert("id".into(), known["id"].clone()),
-        None => row.insert("emails".into(), json!({"primaryEmail": email})),
-    };
+        Some(known) => {
+            row.insert("id".into(), known["id"].clone());
+            // Twenty makes an id anew that somebody destroyed meanwhile: with its address it is met again.
+            let primary = known.pointer("/emails/primaryEmail");
+            let primary = primary.and_then(Value::as_str);
+            if let Some(primary) = primary.filter(|text| self::email(text).is_ok()) {
+                let emails = json!({"primaryEmail": primary});
+                row.entry("emails").or_insert(emails);
+            }
+        }
+        None => {
+            row.insert("emails".into(), json!({"primaryEmail": email}));
+        }
+    }
     if contact.first_name.is_some() || contact.last_name.is_some() {
         let mut name = parts(known, "name");
         for (part, value) in [
@@ -190,7 +201,7 @@ pub(crate) fn person(
         row.insert("phones".into(), phones.into());
     }
     if let Some(url) = &contact.linkedin {
-        let mut link = parts(known, "linkedinLink");
+        let mut link = link_parts(known, "linkedinLink");
         link.insert("primaryLinkUrl".into(), json!(url));
         row.insert("linkedinLink".into(), link.into());
     }
@@ -231,6 +242,17 @@ fn parts(known: Option<&Value>, field: &str) -> Map<String, Value> {
     parts
 }
 
+/// Those of a link. Twenty reads further links out of a JSON text alone, though it answers them as a list.
+fn link_parts(known: Option<&Value>, field: &str) -> Map<String, Value> {
+    let mut parts = parts(known, field);
+    if let Some(further) = parts.get_mut("secondaryLinks")
+        && further.is_array()
+    {
+        *further = json!(further.to_string());
+    }
+    parts
+}
+
 /// The number of a known person in one piece: newer servers keep the calling code apart.
 fn phone_of(person: &Value) -> Option<String> {
     let phones = &person["phones"];
@@ -253,12 +275,20 @@ pub(crate) fn company(
 ) -> Result<Map<String, Value>> {
     let mut row = extra(&company.fields)?;
     match known {
-        Some(known) => row.insert("id".into(), known["id"].clone()),
-        None => row.insert(
-            "domainName".into(),
-            json!({"primaryLinkUrl": format!("https://{domain}")}),
-        ),
-    };
+        Some(there) => {
+            row.insert("id".into(), there["id"].clone());
+            // As for a person. What has no scheme may be refused now.
+            let link = link_parts(known, "domainName");
+            let url = link.get("primaryLinkUrl").and_then(Value::as_str);
+            if url.is_some_and(|url| url.starts_with("http")) {
+                row.entry("domainName").or_insert(link.into());
+            }
+        }
+        None => {
+            let link = json!({"primaryLinkUrl": format!("https://{domain}")});
+            row.insert("domainName".into(), link);
+        }
+    }
     if !company.name.is_empty() {
         row.insert("name".into(), json!(company.name));
     }

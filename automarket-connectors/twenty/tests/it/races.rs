@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use automarket_connector_twenty::testing::FakeTwenty;
 use automarket_core::{
     Bytes, Context, Credential, CrmProvider as _, async_trait,
-    crm::{Contact, Upserted},
+    crm::{Company, Contact, Upserted},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
+    testing::Fake as _,
 };
 use serde_json::{Value, json};
 
@@ -126,4 +127,62 @@ async fn somebody_who_appears_before_the_write_loses_nothing() {
     };
     assert_eq!(held["emails"], emails);
     assert_eq!(held["name"], json!({"firstName": "Ann", "lastName": "Lee"}));
+}
+
+/// Destroys them, as somebody may who has the right.
+fn destroy(fake: &FakeTwenty, objects: &str, id: &str, line: &Line) {
+    let request = Request::delete(format!("{}/rest/{objects}/{id}", FakeTwenty::BASE_URL))
+        .header("authorization", format!("Bearer {}", FakeTwenty::TOKEN))
+        .body(Bytes::new());
+    let reply = fake.handle(&request.unwrap(), line.cx().now());
+    assert_eq!(reply.status(), 200);
+}
+
+/// An upsert by an id that is gone makes the record anew: whole, so that it is met again.
+#[tokio::test]
+async fn what_is_destroyed_before_the_write_is_made_whole() {
+    let line = Line::quiet(World::new());
+    let (twenty, acme) = (line.world.twenty.clone(), acme("acme.dev"));
+    let ann = contact("ann@example.com");
+    let id = line.upsert(ann.clone()).await.id;
+    let at = line.clone();
+    line.before_the_write(move |fake| destroy(fake, "people", &id, &at));
+    for _ in 0..2 {
+        line.upsert(ann.clone()).await;
+    }
+    let people = line.held("person");
+    assert_eq!(people.len(), 1, "{people:?}");
+    assert_eq!(people[0]["emails"]["primaryEmail"], "ann@example.com");
+    // A company's further links are read along, since Twenty drops those that are left out.
+    let links = json!({"primaryLinkUrl": "https://acme.dev", "primaryLinkLabel": "Acme", "secondaryLinks": r#"[{"url":"https://acme.io","label":"more"}]"#});
+    let now = line.cx().now();
+    let company = json!({"name": "Acme", "domainName": links});
+    line.world.fake.import("company", vec![company], now);
+    let before = line.held("company").remove(0);
+    let companies = [acme];
+    twenty
+        .upsert_companies(&line.cx(), &companies)
+        .await
+        .unwrap();
+    assert_eq!(line.held("company"), [before.clone()]);
+    let (at, id) = (line.clone(), before["id"].as_str().unwrap().to_owned());
+    line.before_the_write(move |fake| destroy(fake, "companies", &id, &at));
+    for _ in 0..2 {
+        twenty
+            .upsert_companies(&line.cx(), &companies)
+            .await
+            .unwrap();
+    }
+    let [held] = &line.held("company")[..] else {
+        panic!("there is one Acme")
+    };
+    assert_eq!(held["domainName"], before["domainName"]);
+}
+
+fn acme(domain: &str) -> Company {
+    Company {
+        domain: domain.into(),
+        name: "Acme".into(),
+        ..Company::default()
+    }
 }

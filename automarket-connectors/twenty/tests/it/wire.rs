@@ -160,9 +160,9 @@ async fn new_and_known_people_go_in_one_batch() {
         wire,
         "/rest/batch/people?upsert=true",
         json!([
-            // Known by id: no address, whole composites, and the same phone is not sent again.
-            {"id": ann, "name": {"firstName": "Annette", "lastName": "Lee"}, "jobTitle": "CTO",
-             "linkedinLink": {"primaryLinkUrl": "https://linkedin.com/in/ann", "primaryLinkLabel": "me", "secondaryLinks": []}},
+            // Known by id, with the address that it has: whole composites, and the same phone is not sent again.
+            {"id": ann, "emails": {"primaryEmail": "ann@example.com"}, "name": {"firstName": "Annette", "lastName": "Lee"}, "jobTitle": "CTO",
+             "linkedinLink": {"primaryLinkUrl": "https://linkedin.com/in/ann", "primaryLinkLabel": "me", "secondaryLinks": "[]"}},
             // New: no id, so that it can only meet a record of the same address.
             {"emails": {"primaryEmail": "bob@example.com"},
              "phones": {"primaryPhoneNumber": "+14155550100"},
@@ -298,7 +298,7 @@ async fn a_lead_is_a_person_and_an_opportunity_with_a_derived_id() {
 
 #[tokio::test]
 async fn companies_are_found_however_their_domain_was_written() {
-    let query = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl}}} pageInfo{hasNextPage endCursor}}}";
+    let query = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl primaryLinkLabel secondaryLinks}}} pageInfo{hasNextPage endCursor}}}";
     let values = json!([
         "https://acme.dev",
         "http://acme.dev",
