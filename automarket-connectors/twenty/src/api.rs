@@ -45,6 +45,11 @@ fn storable(value: &Value) -> Result<()> {
     Ok(())
 }
 
+/// A text as `LIKE` takes it by its letters.
+fn literal(text: &str) -> String {
+    text.replace('%', "\\%").replace('_', "\\_")
+}
+
 /// A workspace: where it is, and the key to it.
 pub(crate) struct Site {
     pub(crate) base: String,
@@ -160,7 +165,7 @@ impl Site {
             .json(field)
     }
 
-    /// People with one of these addresses, also deleted ones, with those composite fields that are to be written: a workspace
+    /// People with one of these addresses, as their primary or a further one, also deleted ones, with those composite fields that are to be written: a workspace
     /// may have switched the others off. The addresses travel as variables, so they are data whatever they
     /// hold.
     pub(crate) fn people_by_email(
@@ -175,27 +180,30 @@ impl Site {
             .map(|(_, parts)| format!(" {parts}"))
             .collect();
         let query = format!(
-            "query($values:[String!]!,$after:String){{people(filter:{{and:[{{emails:{{primaryEmail:{{in:$values}}}}}},{{or:[{{deletedAt:{{is:NULL}}}},{{deletedAt:{{is:NOT_NULL}}}}]}}]}},first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+            "query($filter:PersonFilterInput!,$after:String){{people(filter:$filter,first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail additionalEmails}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
         );
-        self.graphql("people.lookup", &query, emails, after)
+        // Further addresses are a list: what is found is compared exactly.
+        let like = |email: &String| json!({"emails": {"additionalEmails": {"like": format!("%\"{}\"%", literal(email))}}});
+        let primary = json!({"emails": {"primaryEmail": {"in": emails}}});
+        let any: Vec<Value> = std::iter::once(primary)
+            .chain(emails.iter().map(like))
+            .collect();
+        let deleted_too = json!([{"deletedAt": {"is": "NULL"}}, {"deletedAt": {"is": "NOT_NULL"}}]);
+        let filter = json!({"and": [{"or": any}, {"or": deleted_too}]});
+        let variables = json!({"filter": filter, "after": after});
+        self.graphql("people.lookup", &query, &variables)
     }
 
     /// Companies with one of these domains, also deleted ones.
     pub(crate) fn companies_by_domain(&self, urls: &[String], after: Option<&str>) -> Result<Call> {
-        self.graphql("companies.lookup", COMPANIES_BY_DOMAIN, urls, after)
+        let variables = json!({"values": urls, "after": after});
+        self.graphql("companies.lookup", COMPANIES_BY_DOMAIN, &variables)
     }
 
-    fn graphql(
-        &self,
-        operation: &'static str,
-        query: &str,
-        values: &[String],
-        after: Option<&str>,
-    ) -> Result<Call> {
-        let body = json!({"query": query, "variables": {"values": values, "after": after}});
+    fn graphql(&self, operation: &'static str, query: &str, variables: &Value) -> Result<Call> {
         self.call(operation, Method::POST, "/graphql", &[])?
             .repeatable()
-            .json(&body)
+            .json(&json!({"query": query, "variables": variables}))
     }
 
     pub(crate) fn call(

@@ -75,18 +75,23 @@ impl CrmProvider for Twenty {
     async fn find_contact(&self, cx: &Context, email: &str) -> Result<Option<Record>> {
         let email = rows::email(email)?;
         let site = self.site(cx)?;
-        let is = |email: &String| format!("emails.primaryEmail[eq]:\"{email}\"");
-        let mut filter: Vec<String> = rows::email_spellings(&email).iter().map(is).collect();
-        let filter = match filter.len() {
-            1 => filter.remove(0),
-            _ => format!("or({})", filter.join(",")),
+        let is = |email: &String| {
+            let further = format!("emails.additionalEmails[like]:\"%{email}%\"");
+            [format!("emails.primaryEmail[eq]:\"{email}\""), further]
         };
-        let call = site.list("people", &[("filter", &filter), ("limit", "2")])?;
+        let ways: Vec<String> = rows::email_spellings(&email).iter().flat_map(is).collect();
+        let filter = format!("or({})", ways.join(","));
+        let call = site.list("people", &[("filter", &filter), ("limit", "60")])?;
         let page = wire::page(&site.send(cx, call).await?)?;
-        page.records
+        // The primary address goes first; further ones are compared exactly here.
+        let at = |person: &Value| rows::emails_of(person).iter().position(|own| *own == email);
+        let known = page
+            .records
             .into_iter()
-            .next()
-            .map(changes::record)
+            .filter_map(|person| Some((at(&person)?, person)));
+        let nearest = known.min_by_key(|(at, _)| *at);
+        nearest
+            .map(|(_, person)| changes::record(person))
             .transpose()
     }
 
@@ -114,11 +119,9 @@ impl CrmProvider for Twenty {
                     .collect();
                 let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
                 let find = |after: Option<&str>| site.people_by_email(&emails, &written, after);
-                let known = lookup(cx, &site, find, rows::email_of).await?;
-                let body = |email: &str, contact: &Contact, known: Option<&Value>| {
-                    rows::person(email, contact, known)
-                };
-                let people = batch_of(chunk, &known, body, &mut results);
+                let known = lookup(cx, &site, find, rows::emails_of).await?;
+                let there = |email: &str, _: &Contact| known.get(email);
+                let people = batch_of(chunk, there, rows::person, &mut results);
                 batch::write(cx, &site, "people", &people, rows::email_of, &mut results).await
             };
             if let Err(error) = written.await {
@@ -158,7 +161,12 @@ impl CrmProvider for Twenty {
         let mut distinct = Distinct::new();
         for (at, company) in companies.iter().enumerate() {
             match rows::domain(&company.domain) {
-                Ok(domain) => distinct.add(domain, at, company.clone(), rows::lay_company),
+                Ok(domain) => {
+                    let key = rows::bare(&domain).to_owned();
+                    let mut company = company.clone();
+                    company.domain = domain;
+                    distinct.add(key, at, company, rows::lay_company);
+                }
                 Err(error) => results.set(&[at], Err(error)),
             }
         }
@@ -166,12 +174,20 @@ impl CrmProvider for Twenty {
             let written = async {
                 let urls: Vec<_> = chunk
                     .iter()
-                    .flat_map(|(domain, ..)| rows::domain_urls(domain))
+                    .flat_map(|(_, company, _)| rows::domain_urls(&company.domain))
                     .collect();
                 let find = |after: Option<&str>| site.companies_by_domain(&urls, after);
-                let known = lookup(cx, &site, find, rows::domain_of).await?;
-                let companies = batch_of(chunk, &known, rows::company, &mut results);
-                let key = rows::domain_of;
+                let keys = |company: &Value| rows::domain_of(company).into_iter().collect();
+                let known = lookup(cx, &site, find, keys).await?;
+                let there = |_: &str, company: &Company| {
+                    let twin = || known.get(&rows::twin(&company.domain));
+                    known.get(&company.domain).or_else(twin)
+                };
+                let body = |_: &str, company: &Company, known: Option<&Value>| {
+                    rows::company(company, known)
+                };
+                let companies = batch_of(chunk, there, body, &mut results);
+                let key = rows::bare_of;
                 batch::write(cx, &site, "companies", &companies, key, &mut results).await
             };
             if let Err(error) = written.await {
@@ -281,14 +297,15 @@ impl CrmProvider for Twenty {
     }
 }
 
-/// The records that are there already, by natural key; of several with one key the first that is not deleted.
+/// The records that are there already, by each of their natural keys. Of several with one key it is one that is not deleted,
+/// then one whose first key that is, then the first.
 async fn lookup(
     cx: &Context,
     site: &Site,
     call: impl Fn(Option<&str>) -> Result<Call>,
-    key_of: batch::KeyOf,
+    keys_of: impl Fn(&Value) -> Vec<String>,
 ) -> Result<HashMap<String, Value>> {
-    let mut known = HashMap::new();
+    let mut known: HashMap<String, ((bool, bool), Value)> = HashMap::new();
     let mut after: Option<String> = None;
     for _ in 0..wire::PAGES {
         let reply = site.send(cx, call(after.as_deref())?).await?;
@@ -297,15 +314,17 @@ async fn lookup(
         }
         let page = wire::page(&reply)?;
         for record in page.records {
-            if let Some(key) = key_of(&record) {
-                let there = known.entry(key).or_insert_with(|| record.clone());
-                if !there["deletedAt"].is_null() && record["deletedAt"].is_null() {
-                    *there = record;
+            for (at, key) in keys_of(&record).into_iter().enumerate() {
+                let rank = (!record["deletedAt"].is_null(), at > 0);
+                let there = known.entry(key).or_insert_with(|| (rank, record.clone()));
+                if rank < there.0 {
+                    *there = (rank, record.clone());
                 }
             }
         }
         if page.next.is_none() || page.next == after {
-            return Ok(known);
+            let records = known.into_iter().map(|(key, (_, record))| (key, record));
+            return Ok(records.collect());
         }
         after = page.next;
     }
@@ -313,15 +332,15 @@ async fn lookup(
 }
 
 /// The rows of a chunk; what cannot be one gets its error.
-fn batch_of<T>(
+fn batch_of<'a, T>(
     chunk: &[(String, T, Vec<usize>)],
-    known: &HashMap<String, Value>,
+    there: impl Fn(&str, &T) -> Option<&'a Value>,
     body: impl Fn(&str, &T, Option<&Value>) -> Result<serde_json::Map<String, Value>>,
     results: &mut Results,
 ) -> Vec<Row> {
     let mut rows = Vec::with_capacity(chunk.len());
     for (key, value, at) in chunk {
-        let there = known.get(key);
+        let there = there(key, value);
         match body(key, value, there) {
             Ok(body) => rows.push(Row {
                 at: at.clone(),

@@ -83,20 +83,53 @@ pub(crate) fn domain(text: &str) -> Result<String> {
     }
 }
 
+/// A domain without its `www.`: by that Twenty compares companies, too.
+pub(crate) fn bare(domain: &str) -> &str {
+    let rest = domain.strip_prefix("www.");
+    rest.filter(|rest| rest.contains('.')).unwrap_or(domain)
+}
+
+/// The same domain with `www.`, or without, where there can be both.
+pub(crate) fn twin(domain: &str) -> String {
+    match bare(domain) {
+        bare if bare != domain => bare.to_owned(),
+        same if same.contains('.') && !same.starts_with("www.") => format!("www.{same}"),
+        same => same.to_owned(),
+    }
+}
+
 /// How Twenty itself writes a domain, and the other ways in which it may stand there.
 pub(crate) fn domain_urls(domain: &str) -> Vec<String> {
-    let mut names = spellings(domain).to_vec();
-    names.dedup();
+    let names = [domain.to_owned(), twin(domain)]
+        .into_iter()
+        .flat_map(|name| {
+            let mut names = spellings(&name).to_vec();
+            names.dedup();
+            names
+        });
     let ways = |name: String| [format!("https://{name}"), format!("http://{name}"), name];
-    names.into_iter().flat_map(ways).collect()
+    names.flat_map(ways).collect()
 }
 
 pub(crate) fn email_of(person: &Value) -> Option<String> {
     Some(as_kept(person.pointer("/emails/primaryEmail")?.as_str()?))
 }
 
+/// All addresses of a person, the primary one first. One without has the empty one in its place.
+pub(crate) fn emails_of(person: &Value) -> Vec<String> {
+    let further = person.pointer("/emails/additionalEmails");
+    let further = further.and_then(Value::as_array).into_iter().flatten();
+    let further = further.filter_map(Value::as_str).map(as_kept);
+    let primary = email_of(person).unwrap_or_default();
+    std::iter::once(primary).chain(further).collect()
+}
+
 pub(crate) fn domain_of(company: &Value) -> Option<String> {
     domain(company.pointer("/domainName/primaryLinkUrl")?.as_str()?).ok()
+}
+
+pub(crate) fn bare_of(company: &Value) -> Option<String> {
+    Some(bare(&domain_of(company)?).to_owned())
 }
 
 /// Inputs with the same key become one: what the later says lays over the earlier.
@@ -268,11 +301,8 @@ fn dialled(number: &str) -> String {
     number.chars().filter(counts).collect()
 }
 
-pub(crate) fn company(
-    domain: &str,
-    company: &Company,
-    known: Option<&Value>,
-) -> Result<Map<String, Value>> {
+/// The company as it is sent; its domain is in its plain form.
+pub(crate) fn company(company: &Company, known: Option<&Value>) -> Result<Map<String, Value>> {
     let mut row = extra(&company.fields)?;
     match known {
         Some(there) => {
@@ -285,7 +315,7 @@ pub(crate) fn company(
             }
         }
         None => {
-            let link = json!({"primaryLinkUrl": format!("https://{domain}")});
+            let link = json!({"primaryLinkUrl": format!("https://{}", company.domain)});
             row.insert("domainName".into(), link);
         }
     }

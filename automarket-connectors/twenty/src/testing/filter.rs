@@ -89,6 +89,7 @@ impl Filter {
             "lte",
             "is",
             "startsWith",
+            "like",
         ];
         if !known.contains(&comparator) {
             return Err(Refusal::bad(format!(
@@ -153,6 +154,15 @@ impl Test {
                 .as_array()
                 .is_some_and(|list| list.contains(&value)),
             "is" => value.is_null() == (self.value == "NULL"),
+            "like" => {
+                // Values that are no texts are compared as Postgres writes them.
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
+                let pattern: Vec<char> = self.value.as_str().unwrap_or_default().chars().collect();
+                let text: Vec<char> = text.chars().collect();
+                !value.is_null() && like(&pattern, &text)
+            }
             "startsWith" => {
                 let start = self.value.as_str().unwrap_or_default();
                 value.as_str().is_some_and(|text| text.starts_with(start))
@@ -163,6 +173,17 @@ impl Test {
             "lt" => order().is_lt(),
             _ => order().is_le(),
         }
+    }
+}
+
+/// `LIKE` of SQL.
+fn like(pattern: &[char], text: &[char]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        ['%', rest @ ..] => (0..=text.len()).any(|from| like(rest, &text[from..])),
+        ['\\', mark, rest @ ..] => text.first() == Some(mark) && like(rest, &text[1..]),
+        ['_', rest @ ..] => !text.is_empty() && like(rest, &text[1..]),
+        [own, rest @ ..] => text.first() == Some(own) && like(rest, &text[1..]),
     }
 }
 

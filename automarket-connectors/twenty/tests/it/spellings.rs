@@ -33,6 +33,12 @@ async fn an_international_domain_has_two_spellings() {
         "https://müller.de",
         "http://müller.de",
         "müller.de",
+        "https://www.xn--mller-kva.de",
+        "http://www.xn--mller-kva.de",
+        "www.xn--mller-kva.de",
+        "https://www.müller.de",
+        "http://www.müller.de",
+        "www.müller.de",
     ];
     assert_eq!(bodies[0]["variables"]["values"], json!(asked));
     let written = &bodies[1][0]["domainName"]["primaryLinkUrl"];
@@ -51,7 +57,8 @@ async fn an_international_domain_has_two_spellings() {
     assert_eq!(results.unwrap()[0].as_ref().unwrap().id, "p2");
     let asked: Value = serde_json::from_slice(wire.requests()[0].body()).unwrap();
     let both = ["ann@müller.de", "ann@xn--mller-kva.de"];
-    assert_eq!(asked["variables"]["values"], json!(both));
+    let filter = &asked["variables"]["filter"]["and"][0]["or"];
+    assert_eq!(filter[0]["emails"]["primaryEmail"]["in"], json!(both));
     // What stands for a quote is one, and is in no filter.
     let error = twenty()
         .find_contact(&Script::new().context(), "a@x＂.io")
@@ -80,4 +87,80 @@ async fn an_international_domain_is_one_company_and_one_address() {
     }
     ids.dedup();
     assert_eq!((ids.len(), world.effects()), (2, 2));
+}
+
+/// Who was merged in Twenty has the other's address as a further one.
+#[tokio::test]
+async fn a_person_is_known_by_further_addresses() {
+    let world = World::new();
+    let (twenty, cx) = (&world.twenty, &world.cx);
+    let emails = json!({"primaryEmail": "ann@x.io", "additionalEmails": ["Ann_Lee@home.example"]});
+    let ann = json!({"emails": emails});
+    world.fake.import("person", vec![ann], cx.now());
+    let ids = async |email: &str| {
+        let found = twenty.find_contact(cx, email).await.unwrap();
+        let written = twenty.upsert_contacts(cx, &[contact(email)]).await.unwrap();
+        (
+            found.map(|found| found.id),
+            written[0].as_ref().unwrap().id.clone(),
+        )
+    };
+    let (found, first) = ids("ann@x.io").await;
+    assert_eq!(found.as_ref(), Some(&first));
+    let (found, further) = ids("ANN_lee@home.example").await;
+    assert_eq!((found, further), (Some(first.clone()), first.clone()));
+    let emails = json!({"primaryEmail": "ann@x.io", "additionalEmails": ["ann_lee@home.example"]});
+    let held = twenty.find_contact(cx, "ann@x.io").await.unwrap().unwrap();
+    assert_eq!(held.fields["emails"], emails);
+    // Compared exactly.
+    for other in ["annxlee@home.example", "lee@home.example", "%@home.example"] {
+        let (found, made) = ids(other).await;
+        assert_eq!(found, None, "{other}");
+        assert_ne!(made, first, "{other}");
+    }
+    // Who is there goes before who was merged into them.
+    let old = json!({"emails": {"primaryEmail": "ann@old.example"}});
+    world.fake.import("person", vec![old], cx.now());
+    let merged = twenty.find_contact(cx, "ann@old.example").await.unwrap();
+    twenty
+        .archive(cx, "person", &merged.unwrap().id)
+        .await
+        .unwrap();
+    let emails = json!({"primaryEmail": "ann@x.io", "additionalEmails": ["ann@old.example"]});
+    let ann = json!({"id": first, "emails": emails});
+    world.fake.import("person", vec![ann], cx.now());
+    let (found, written) = ids("ann@old.example").await;
+    assert_eq!((found, written), (Some(first.clone()), first));
+}
+
+/// `www.` makes no other company, as for Twenty itself.
+#[tokio::test]
+async fn a_company_is_known_with_and_without_www() {
+    let world = World::new();
+    let company = |domain: &str| Company {
+        domain: domain.into(),
+        name: domain.into(),
+        ..Company::default()
+    };
+    let ids = async |domains: &[&str]| {
+        let companies: Vec<_> = domains.iter().map(|domain| company(domain)).collect();
+        let written = world.twenty.upsert_companies(&world.cx, &companies).await;
+        let ids = written.unwrap().into_iter().map(|end| end.unwrap().id);
+        ids.collect::<Vec<_>>()
+    };
+    let first = ids(&["https://acme.dev"]).await;
+    assert_eq!(ids(&["https://www.acme.dev/about"]).await, first);
+    let other = ids(&["www.other.dev", "other.dev", "https://WWW.other.dev"]).await;
+    assert_eq!(other[1..], [other[0].clone(), other[0].clone()]);
+    assert_eq!(ids(&["other.dev"]).await, other[..1]);
+    assert_eq!(world.effects(), 2);
+    // Of two that are there it is the one of that spelling.
+    let twin = json!({"domainName": {"primaryLinkUrl": "https://www.acme.dev"}});
+    world.fake.import("company", vec![twin], world.cx.now());
+    let twin = ids(&["www.acme.dev"]).await;
+    assert_ne!(twin, first);
+    assert_eq!(ids(&["acme.dev"]).await, first);
+    // `www.dev` is a domain, and no `dev` with a prefix.
+    let www = ids(&["www.dev"]).await;
+    assert_ne!(ids(&["dev"]).await, www);
 }

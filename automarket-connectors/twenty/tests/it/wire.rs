@@ -34,9 +34,16 @@ const NAME: &str = " name{firstName lastName}";
 /// The look-up of these addresses with what is selected of the composite fields.
 fn people_query(emails: &[&str], parts: &str) -> Value {
     let query = format!(
-        "query($values:[String!]!,$after:String){{people(filter:{{and:[{{emails:{{primaryEmail:{{in:$values}}}}}},{{or:[{{deletedAt:{{is:NULL}}}},{{deletedAt:{{is:NOT_NULL}}}}]}}]}},first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+        "query($filter:PersonFilterInput!,$after:String){{people(filter:$filter,first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail additionalEmails}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
     );
-    json!({"query": query, "variables": {"values": emails, "after": null}})
+    let mut any = vec![json!({"emails": {"primaryEmail": {"in": emails}}})];
+    for email in emails {
+        let like = format!("%\"{email}\"%");
+        any.push(json!({"emails": {"additionalEmails": {"like": like}}}));
+    }
+    let deleted = json!([{"deletedAt": {"is": "NULL"}}, {"deletedAt": {"is": "NOT_NULL"}}]);
+    let filter = json!({"and": [{"or": any}, {"or": deleted}]});
+    json!({"query": query, "variables": {"filter": filter, "after": null}})
 }
 
 pub(crate) fn nobody() -> String {
@@ -105,7 +112,7 @@ pub(crate) fn acme() -> TenantId {
 async fn find_contact_asks_for_one_address() {
     let wire = get(
         Script::new(),
-        "/rest/people?filter=emails.primaryEmail%5Beq%5D%3A%22o%27ann%2Bx%40example.com%22&limit=2&depth=0",
+        "/rest/people?filter=or%28emails.primaryEmail%5Beq%5D%3A%22o%27ann%2Bx%40example.com%22%2Cemails.additionalEmails%5Blike%5D%3A%22%25o%27ann%2Bx%40example.com%25%22%29&limit=60&depth=0",
     )
     .reply(200, r#"{"data":{"people":[{"id":"5b1f0a44-3c11-5d1e-9a63-2c8e6b0f8a10","emails":{"primaryEmail":"o'ann+x@example.com"},"updatedAt":"2026-11-20T10:00:00.000Z"}]},"totalCount":1,"pageInfo":{"hasNextPage":false}}"#);
     let found = twenty()
@@ -303,9 +310,15 @@ async fn companies_are_found_however_their_domain_was_written() {
         "https://acme.dev",
         "http://acme.dev",
         "acme.dev",
+        "https://www.acme.dev",
+        "http://www.acme.dev",
+        "www.acme.dev",
         "https://other.dev",
         "http://other.dev",
-        "other.dev"
+        "other.dev",
+        "https://www.other.dev",
+        "http://www.other.dev",
+        "www.other.dev"
     ]);
     let wire = post(Script::new(), "/graphql", json!({"query": query, "variables": {"values": values, "after": null}}))
         .reply(200, r#"{"data":{"companies":{"edges":[{"node":{"id":"c1","domainName":{"primaryLinkUrl":"acme.dev"}}}],"pageInfo":{"hasNextPage":false}}}}"#);
