@@ -65,8 +65,8 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, cx: &Context, post: &Post) -> Result<Outcome>;
 
     /// What became of something accepted. Never publishes. `Err` means the question failed and is
-    /// asked again, except for the kinds that are the platform's [last word](is_last_word) on the post, and for
-    /// `CannotTell`: nobody can say any more what became of it.
+    /// asked again, except for the kinds that are the platform's [last word](is_last_word) on the post, those of the
+    /// rule [`NOT_SENT`], and `CannotTell`: nobody can say any more what became of it.
     async fn poll(&self, cx: &Context, handle: &Handle) -> Result<Outcome>;
 
     /// After a lost answer: did this intent go through? Looks for the marker, id or text and time that
@@ -433,6 +433,18 @@ impl Metrics {
 pub fn is_last_word(kind: ErrorKind) -> bool {
     use ErrorKind::{ContentRefused, InvalidInput, NotFound};
     matches!(kind, ContentRefused | InvalidInput | NotFound)
+}
+
+/// The rule of an error by which [`Publisher::poll`] says for sure that what the platform took did not and will not go out,
+/// though errors of its kind are asked again: the network's login was lost when it was due (`Unauthorized`), or its limit
+/// reached (`RateLimited`).
+pub const NOT_SENT: &str = "platform.not_sent";
+
+/// Whether an error of this kind and rule ends a post that the platform took: its [last word](is_last_word), or
+/// [`NOT_SENT`].
+#[must_use]
+pub fn ends_post(kind: ErrorKind, rule: Option<&str>) -> bool {
+    is_last_word(kind) || rule == Some(NOT_SENT)
 }
 
 /// What a question about a post ended in: that it is not found is a word on the post only where the platform knows that

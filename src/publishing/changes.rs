@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, JobId, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, ErrorKind, ErrorRecord, JobId, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
-    publisher::is_last_word,
+    publisher::ends_post,
     store::{Approval, Publication, PublicationState, PublishingChange},
 };
 use serde_json::{Value, json};
@@ -576,9 +576,10 @@ pub(super) fn new_key(publication: &Publication, hash: &str) -> String {
 /// Whether the platform took the whole of it and then said what became of that: it failed it, or cannot tell. What a
 /// step remembers of the taking leads nowhere any more.
 async fn was_settled(engine: &Engine, publication: &Publication) -> Result<bool> {
-    let ended = |kind| kind == ErrorKind::CannotTell || is_last_word(kind);
-    let error = publication.error.as_ref();
-    let said = publication.handle.is_some() && error.is_some_and(|error| ended(error.kind));
+    let ended = |error: &ErrorRecord| {
+        error.kind == ErrorKind::CannotTell || ends_post(error.kind, error.rule.as_deref())
+    };
+    let said = publication.handle.is_some() && publication.error.as_ref().is_some_and(ended);
     Ok(said && is_one_write(engine, publication).await?)
 }
 

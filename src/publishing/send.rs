@@ -8,7 +8,7 @@ use automarket_core::{
     chrono::{DateTime, Duration, Utc},
     content::Voice,
     fault_point,
-    publisher::is_last_word,
+    publisher::{ends_post, is_last_word},
     steps::{OVER, Steps},
     store::{
         Account, Decision, Job, NewJob, Operation, Publication, PublicationState, PublishingChange,
@@ -299,7 +299,9 @@ async fn ended(
         Err(error) if error.rule() == Some(OVER) => Err(error),
         // Only the platform's word on the post ends what it took; a question that fails is asked again.
         Err(error)
-            if was_accepted && error.retry() == Retry::Never && !is_last_word(error.kind()) =>
+            if was_accepted
+                && error.retry() == Retry::Never
+                && !ends_post(error.kind(), error.rule()) =>
         {
             Err(error.with_retry(Retry::After(None)))
         }
@@ -352,7 +354,7 @@ async fn ended(
             keep_receipt(&mut publication, &error);
             (End::done(), "platform.cannot_tell")
         }
-        Err(error) => match (blocked_by(error.kind()), error.retry()) {
+        Err(error) => match (waits_for(&error, was_accepted), error.retry()) {
             (Some(rule), retry) => {
                 // What may have happened stays `publishing`: it is looked up once the account is usable.
                 if !was_accepted && retry != Retry::Reconcile {
@@ -446,6 +448,13 @@ pub(super) fn blocked_by(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::ApiVersionRetired => Some("api.retired"),
         _ => None,
     }
+}
+
+/// As [`blocked_by`], unless it ends what was accepted: mending it sends nothing any more.
+fn waits_for(error: &Error, was_accepted: bool) -> Option<&'static str> {
+    let ended =
+        was_accepted && error.retry() == Retry::Never && ends_post(error.kind(), error.rule());
+    blocked_by(error.kind()).filter(|_| !ended)
 }
 
 /// The error of a question about what was accepted, or is in doubt. A platform's `Config` that nobody mended in time

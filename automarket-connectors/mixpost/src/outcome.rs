@@ -1,8 +1,9 @@
 //! What a post's status means for the publication.
 
 use automarket_core::{
-    Context, Error, ErrorKind, Handle, Outcome, Receipt,
+    Context, Error, ErrorKind, Handle, Outcome, Receipt, Retry,
     chrono::{DateTime, Utc},
+    publisher::NOT_SENT,
 };
 use serde_json::{Value, json};
 
@@ -73,11 +74,21 @@ pub(crate) fn failure(cx: &Context, post: &MixpostPost, account: Option<u64>) ->
     } else if known || !refused(errors) {
         let message = format!("the network may have taken the post: {said}; look there");
         Error::new(ErrorKind::CannotTell, message)
+    } else if let Some(kind) = not_sent(errors) {
+        // No word on the post: it may go once that is mended, and not by itself.
+        Error::new(kind, format!("the post was not sent: {said}"))
+            .with_retry(Retry::Never)
+            .with_rule(NOT_SENT)
+            .with_elsewhere()
     } else {
         let message = format!("the network did not take the post: {said}");
         Error::new(ErrorKind::ContentRefused, message)
     };
     Some(match there {
+        _ if error.kind() == ErrorKind::RateLimited => error.with_remedy("send it again later"),
+        _ if error.kind() == ErrorKind::Unauthorized => error.with_remedy(
+            "reconnect the account in Mixpost under Social Accounts, or switch its service on; then send it again",
+        ),
         Some(account) if !account.authorized => {
             error.with_remedy("reconnect the account in Mixpost under Social Accounts")
         }
@@ -118,13 +129,37 @@ fn refused(errors: &[String]) -> bool {
     said.peek().is_some() && !said.any(|text| is_trouble(text))
 }
 
+/// What these words are where they say that the network was not asked, or would not hear: Mixpost's own of a login that is
+/// lost, a service that is switched off and a limit, and those of X, which come as its status says.
+fn not_sent(errors: &[String]) -> Option<ErrorKind> {
+    errors.iter().find_map(|text| match letters(text) {
+        said if said.contains("accesstokenexpired")
+            || said.starts_with("unauthorized")
+            || said == "servicedisabled" =>
+        {
+            Some(ErrorKind::Unauthorized)
+        }
+        said if said.starts_with("toomanyrequests")
+            || said.contains("ratelimithasbeenexceeded") =>
+        {
+            Some(ErrorKind::RateLimited)
+        }
+        _ => None,
+    })
+}
+
+/// Letters and digits alone, in lower case.
+fn letters(text: &str) -> String {
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
 fn is_trouble(text: &str) -> bool {
     // A status by itself, or an error of Meta as it came.
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     let status = value.as_u64().is_some_and(|n| (500..600).contains(&n));
     let transient = value["is_transient"] == true || matches!(value["code"].as_u64(), Some(1 | 2));
-    let letters = text.chars().filter(|c| c.is_alphanumeric());
-    let letters: String = letters.flat_map(char::to_lowercase).collect();
+    let letters = letters(text);
     status || transient || TROUBLE.iter().any(|words| letters.contains(words))
 }
 

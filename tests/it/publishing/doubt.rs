@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use automarket::core::{
     Context, Handle, Identity, Intent, Metrics, Profile, Publisher, async_trait,
+    publisher::NOT_SENT,
 };
 
 use super::*;
@@ -355,6 +356,16 @@ async fn the_platforms_word_on_what_it_accepted_is_final() {
             world.publisher.poll_answer(Err(Error::new(kind, "no")));
             world.clock.advance(chrono::Duration::hours(7));
             assert_eq!(world.turn(post).await.0.state, PublicationState::Rejected);
+        }
+        // Of others it is where the platform says for sure that it did not go out.
+        for kind in [ErrorKind::Unauthorized, ErrorKind::RateLimited] {
+            let post = world.accepted().await;
+            let lost = Error::new(kind, "lost").with_elsewhere();
+            let lost = lost.with_retry(Retry::Never).with_rule(NOT_SENT);
+            let state = world.polled(post, lost).await;
+            assert_eq!(state, PublicationState::Rejected, "{kind:?}");
+            // As after every such word the host may send it again.
+            world.tenant.retry(post).await.unwrap();
         }
     }
 }

@@ -302,7 +302,7 @@ impl Post {
                 continue;
             }
             if !account.authorized {
-                let text = "The account is not authorized. Reconnect it.";
+                let text = "Access token expired";
                 self.errors.insert(*id, text.to_owned());
             } else if let Some(text) = &account.refuses {
                 self.errors.insert(*id, text.clone());

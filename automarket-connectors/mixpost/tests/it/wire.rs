@@ -8,6 +8,7 @@ use automarket_connector_mixpost::{
 use automarket_core::{
     Context, Delivery, ErrorKind, Handle, Outcome, Platform, Post, Publisher, Receipt, Retry,
     content::Variant,
+    publisher::NOT_SENT,
     testing::{ManualClock, Script},
 };
 use serde_json::{Value, json};
@@ -222,7 +223,7 @@ async fn a_poll_reads_status_link_and_refusal() {
     );
     let lost = json!({"id": 1, "authorized": false, "errors": ["Unauthorized"]});
     let error = poll(a_post("failed", lost), 200).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ContentRefused);
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.remedy().unwrap().contains("reconnect"));
     let role = r#"{"message":"Access forbidden."}"#.to_owned();
     assert_eq!(
@@ -298,7 +299,6 @@ async fn a_failure_is_a_refusal_only_where_the_network_said_no() {
         json!(["Forbidden: You are not allowed to create a Tweet with duplicate content."]),
         json!({"error": "Validation failed: Text is too long", "details": {}}),
         json!({"status": 422, "message": "DUPLICATE_POST"}),
-        json!(["access_token_expired"]),
         meta(100, false),
     ] {
         let error = poll(json!({"id": 1, "external_url": null, "errors": errors})).await;
@@ -307,6 +307,25 @@ async fn a_failure_is_a_refusal_only_where_the_network_said_no() {
             ErrorKind::ContentRefused,
             "{errors}: {error:?}"
         );
+    }
+    // A lost login or a limit when it was due says nothing of the words: it did not go out, and does not by itself.
+    let (lost, limit) = (ErrorKind::Unauthorized, ErrorKind::RateLimited);
+    for (errors, kind) in [
+        (json!(["Access token expired"]), lost),
+        (json!(["access_token_expired"]), lost),
+        (json!(["Service disabled"]), lost),
+        (json!(["Unauthorized: Unauthorized"]), lost),
+        (json!(["Too Many Requests: Too Many Requests"]), limit),
+        (
+            json!({"rate_limit_exceed": true, "message": "The rate limit has been exceeded", "next_attempt_at": "2026-12-01 10:00"}),
+            limit,
+        ),
+    ] {
+        let error = poll(json!({"id": 1, "external_url": null, "errors": errors})).await;
+        assert_eq!(error.kind(), kind, "{errors}: {error:?}");
+        let ends = (error.rule(), error.retry(), error.is_elsewhere());
+        assert_eq!(ends, (Some(NOT_SENT), Retry::Never, true), "{errors}");
+        assert!(error.remedy().unwrap().contains("send it again"));
     }
     // What Mixpost has the network's post of is out, whatever was said after.
     let link = "https://x.com/acme/status/7";

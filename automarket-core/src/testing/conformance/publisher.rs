@@ -22,7 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     Delivery, ErrorKind, Intent, Lookup, Outcome, Post,
     content::{Media, MediaKind, Variant, Voice},
-    publisher::{is_last_word, judge},
+    publisher::{ends_post, judge},
     steps,
     testing::{
         Fault, FaultRule,
@@ -536,7 +536,7 @@ pub async fn deleting_twice_is_fine(test: &PublisherUnderTest) {
 }
 
 /// What the platform took and then fails for good ends so when it is asked for: the error is the platform's
-/// [last word](is_last_word). `fail` has the fake fail what it holds; which ways there are, only the connector
+/// last word ([`ends_post`]). `fail` has the fake fail what it holds; which ways there are, only the connector
 /// knows, so its test calls this for each.
 ///
 /// # Panics
@@ -552,7 +552,8 @@ pub async fn what_failed_for_good_is_told_so(test: &PublisherUnderTest, fail: im
         test.clock.advance(TimeDelta::minutes(1));
         match test.publisher.poll(&cx, &handle).await {
             Err(error) => {
-                assert!(is_last_word(error.kind()), "asked for again: {error:?}");
+                let ends = ends_post(error.kind(), error.rule());
+                assert!(ends, "asked for again: {error:?}");
                 return;
             }
             Ok(still) => outcome = still,
