@@ -165,8 +165,8 @@ impl Site {
             .json(field)
     }
 
-    /// People with one of these addresses, as their primary or a further one, also deleted ones, with those composite fields that are to be written: a workspace
-    /// may have switched the others off. The addresses travel as variables, so they are data whatever they
+    /// People with one of these addresses, as their primary or a further one, also deleted ones, with those composite fields that
+    /// are to be written: a workspace may have switched the others off. The addresses travel as variables, so they are data whatever they
     /// hold.
     pub(crate) fn people_by_email(
         &self,

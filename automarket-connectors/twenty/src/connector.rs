@@ -297,15 +297,15 @@ impl CrmProvider for Twenty {
     }
 }
 
-/// The records that are there already, by each of their natural keys. Of several with one key it is one that is not deleted,
-/// then one whose first key that is, then the first.
+/// The records that are there already, by each of their natural keys. Of several with one key it is one whose first key that
+/// is, then one with a further one, then a deleted one, which is known by its first key alone.
 async fn lookup(
     cx: &Context,
     site: &Site,
     call: impl Fn(Option<&str>) -> Result<Call>,
     keys_of: impl Fn(&Value) -> Vec<String>,
 ) -> Result<HashMap<String, Value>> {
-    let mut known: HashMap<String, ((bool, bool), Value)> = HashMap::new();
+    let mut known: HashMap<String, (u8, Value)> = HashMap::new();
     let mut after: Option<String> = None;
     for _ in 0..wire::PAGES {
         let reply = site.send(cx, call(after.as_deref())?).await?;
@@ -315,7 +315,12 @@ async fn lookup(
         let page = wire::page(&reply)?;
         for record in page.records {
             for (at, key) in keys_of(&record).into_iter().enumerate() {
-                let rank = (!record["deletedAt"].is_null(), at > 0);
+                let rank = match (record["deletedAt"].is_null(), at) {
+                    (true, 0) => 0,
+                    (true, _) => 1,
+                    (false, 0) => 2,
+                    (false, _) => continue,
+                };
                 let there = known.entry(key).or_insert_with(|| (rank, record.clone()));
                 if rank < there.0 {
                     *there = (rank, record.clone());

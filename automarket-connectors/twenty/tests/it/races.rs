@@ -164,7 +164,7 @@ async fn what_is_destroyed_before_the_write_is_made_whole() {
         .upsert_companies(&line.cx(), &companies)
         .await
         .unwrap();
-    assert_eq!(line.held("company"), [before.clone()]);
+    assert_eq!(line.held("company"), std::slice::from_ref(&before));
     let (at, id) = (line.clone(), before["id"].as_str().unwrap().to_owned());
     line.before_the_write(move |fake| destroy(fake, "companies", &id, &at));
     for _ in 0..2 {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     World, contact, twenty,
-    wire::{BASE, nobody},
+    wire::{BASE, nobody, post},
 };
 
 #[tokio::test]
@@ -133,6 +133,23 @@ async fn a_person_is_known_by_further_addresses() {
     assert_eq!((found, written), (Some(first.clone()), first));
 }
 
+/// Who was deleted comes back by the primary address alone, as Twenty has it.
+#[tokio::test]
+async fn a_further_address_brings_nobody_back() {
+    let world = World::new();
+    let (twenty, cx) = (&world.twenty, &world.cx);
+    let emails = json!({"primaryEmail": "ann@x.io", "additionalEmails": ["ann@home.example"]});
+    world
+        .fake
+        .import("person", vec![json!({"emails": emails})], cx.now());
+    let ann = twenty.find_contact(cx, "ann@x.io").await.unwrap().unwrap();
+    twenty.archive(cx, "person", &ann.id).await.unwrap();
+    for (email, same) in [("ann@home.example", false), ("ann@x.io", true)] {
+        let written = twenty.upsert_contacts(cx, &[contact(email)]).await.unwrap();
+        assert_eq!(written[0].as_ref().unwrap().id == ann.id, same, "{email}");
+    }
+}
+
 /// `www.` makes no other company, as for Twenty itself.
 #[tokio::test]
 async fn a_company_is_known_with_and_without_www() {
@@ -163,4 +180,54 @@ async fn a_company_is_known_with_and_without_www() {
     // `www.dev` is a domain, and no `dev` with a prefix.
     let www = ids(&["www.dev"]).await;
     assert_ne!(ids(&["dev"]).await, www);
+}
+
+#[tokio::test]
+async fn companies_are_found_however_their_domain_was_written() {
+    let query = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl primaryLinkLabel secondaryLinks}}} pageInfo{hasNextPage endCursor}}}";
+    let values = json!([
+        "https://acme.dev",
+        "http://acme.dev",
+        "acme.dev",
+        "https://www.acme.dev",
+        "http://www.acme.dev",
+        "www.acme.dev",
+        "https://other.dev",
+        "http://other.dev",
+        "other.dev",
+        "https://www.other.dev",
+        "http://www.other.dev",
+        "www.other.dev"
+    ]);
+    let wire = post(Script::new(), "/graphql", json!({"query": query, "variables": {"values": values, "after": null}}))
+        .reply(200, r#"{"data":{"companies":{"edges":[{"node":{"id":"c1","domainName":{"primaryLinkUrl":"acme.dev"}}}],"pageInfo":{"hasNextPage":false}}}}"#);
+    let wire = post(
+        wire,
+        "/rest/batch/companies?upsert=true",
+        json!([
+            {"id": "c1", "name": "Acme", "employees": 12},
+            {"domainName": {"primaryLinkUrl": "https://other.dev"}},
+        ]),
+    )
+    .reply(201, r#"{"data":{"createCompanies":[{"id":"c1"},{"id":"c2","domainName":{"primaryLinkUrl":"https://other.dev/"}}]}}"#);
+    let company = |domain: &str, name: &str| Company {
+        domain: domain.into(),
+        name: name.into(),
+        ..Company::default()
+    };
+    let acme = Company {
+        employees: Some(12),
+        ..company("HTTPS://Acme.dev/about?x", "Acme")
+    };
+    let results = twenty()
+        .upsert_companies(
+            &wire.context(),
+            &[acme, company("other.dev", ""), company(" ", "None")],
+        )
+        .await
+        .unwrap();
+    assert_eq!(results[0].as_ref().unwrap().id, "c1");
+    assert_eq!(results[1].as_ref().unwrap().id, "c2");
+    assert_eq!(results[2].as_ref().unwrap_err().field(), Some("domain"));
+    wire.finished();
 }

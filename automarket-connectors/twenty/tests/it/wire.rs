@@ -4,10 +4,7 @@ use automarket_core::{
     Context, Credential, CrmProvider as _, ErrorKind, Platform, Retry, TenantId, Url,
     chrono::{DateTime, Utc},
     content::{CampaignStatus, Utm},
-    crm::{
-        Activity, CampaignPost, CampaignRecord, CampaignUtm, Company, Contact, Field, FieldKind,
-        Lead,
-    },
+    crm::{Activity, CampaignPost, CampaignRecord, CampaignUtm, Contact, Field, FieldKind, Lead},
     store::Account,
     testing::Script,
 };
@@ -22,7 +19,7 @@ pub(crate) fn get(wire: Script, path: &str) -> Script {
         .header("authorization", "Bearer test-token")
 }
 
-fn post(wire: Script, path: &str, body: Value) -> Script {
+pub(crate) fn post(wire: Script, path: &str, body: Value) -> Script {
     wire.expect("POST", &format!("{BASE}{path}"))
         .header("authorization", "Bearer test-token")
         .header("content-type", "application/json")
@@ -300,56 +297,6 @@ async fn a_lead_is_a_person_and_an_opportunity_with_a_derived_id() {
         .unwrap();
     assert_eq!(results[0].as_ref().unwrap().id, id);
     assert_eq!(results[1].as_ref().unwrap_err().field(), Some("email"));
-    wire.finished();
-}
-
-#[tokio::test]
-async fn companies_are_found_however_their_domain_was_written() {
-    let query = "query($values:[String!]!,$after:String){companies(filter:{and:[{domainName:{primaryLinkUrl:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]},first:60,after:$after){edges{node{id deletedAt domainName{primaryLinkUrl primaryLinkLabel secondaryLinks}}} pageInfo{hasNextPage endCursor}}}";
-    let values = json!([
-        "https://acme.dev",
-        "http://acme.dev",
-        "acme.dev",
-        "https://www.acme.dev",
-        "http://www.acme.dev",
-        "www.acme.dev",
-        "https://other.dev",
-        "http://other.dev",
-        "other.dev",
-        "https://www.other.dev",
-        "http://www.other.dev",
-        "www.other.dev"
-    ]);
-    let wire = post(Script::new(), "/graphql", json!({"query": query, "variables": {"values": values, "after": null}}))
-        .reply(200, r#"{"data":{"companies":{"edges":[{"node":{"id":"c1","domainName":{"primaryLinkUrl":"acme.dev"}}}],"pageInfo":{"hasNextPage":false}}}}"#);
-    let wire = post(
-        wire,
-        "/rest/batch/companies?upsert=true",
-        json!([
-            {"id": "c1", "name": "Acme", "employees": 12},
-            {"domainName": {"primaryLinkUrl": "https://other.dev"}},
-        ]),
-    )
-    .reply(201, r#"{"data":{"createCompanies":[{"id":"c1"},{"id":"c2","domainName":{"primaryLinkUrl":"https://other.dev/"}}]}}"#);
-    let company = |domain: &str, name: &str| Company {
-        domain: domain.into(),
-        name: name.into(),
-        ..Company::default()
-    };
-    let acme = Company {
-        employees: Some(12),
-        ..company("HTTPS://Acme.dev/about?x", "Acme")
-    };
-    let results = twenty()
-        .upsert_companies(
-            &wire.context(),
-            &[acme, company("other.dev", ""), company(" ", "None")],
-        )
-        .await
-        .unwrap();
-    assert_eq!(results[0].as_ref().unwrap().id, "c1");
-    assert_eq!(results[1].as_ref().unwrap().id, "c2");
-    assert_eq!(results[2].as_ref().unwrap_err().field(), Some("domain"));
     wire.finished();
 }
 
