@@ -214,13 +214,8 @@ fn successor(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-
     use super::*;
-    use crate::jobs::testing::{database, searches};
+    use crate::jobs::testing::{database, operations, searches};
 
     #[test]
     fn every_step_is_a_search_of_an_index() {
@@ -228,20 +223,6 @@ mod tests {
         for step in [NEXT_PRIORITY, KIND_FROM, TENANT_FROM, FIRST] {
             searches(&db, step);
         }
-    }
-
-    /// How many operations of SQLite's machine it takes.
-    fn operations(db: &Connection, work: impl FnOnce(&Connection)) -> usize {
-        let count = Arc::new(AtomicUsize::new(0));
-        let counting = count.clone();
-        let counting = move || {
-            counting.fetch_add(1, Ordering::Relaxed);
-            false
-        };
-        db.progress_handler(1, Some(counting)).unwrap();
-        work(db);
-        db.progress_handler(0, None::<fn() -> bool>).unwrap();
-        count.load(Ordering::Relaxed)
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! What the tests of single steps share.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use automarket_core::chrono::DateTime;
 use rusqlite::Connection;
 
@@ -28,4 +33,18 @@ pub(super) fn searches(db: &Connection, step: &str) -> Vec<String> {
         assert!(fine, "neither scanned nor sorted: {step}: {line}");
     }
     lines
+}
+
+/// How many operations of SQLite's machine it takes.
+pub(super) fn operations(db: &Connection, work: impl FnOnce(&Connection)) -> usize {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counting = count.clone();
+    let counting = move || {
+        counting.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    db.progress_handler(1, Some(counting)).unwrap();
+    work(db);
+    db.progress_handler(0, None::<fn() -> bool>).unwrap();
+    count.load(Ordering::Relaxed)
 }
