@@ -20,6 +20,41 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(not_json)
 }
 
+/// The value of a step as JSON text.
+///
+/// # Errors
+/// `InvalidInput` (`value`, `step.nesting`) when it nests more deeply than can be read back: all steps of its job could be read no more.
+pub fn step_to_json(value: &Value) -> Result<String> {
+    check_step(value)?;
+    to_json(value)
+}
+
+/// As many levels of arrays and objects as `serde_json` reads.
+const LEVELS: usize = 127;
+
+/// # Errors
+/// As [`step_to_json`].
+pub(crate) fn check_step(value: &Value) -> Result<()> {
+    match is_within(value, LEVELS) {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            "value",
+            format!("the value of a step nests at most {LEVELS} arrays and objects"),
+        )
+        .with_rule("step.nesting")
+        .with_remedy("remember less of it, or as text")),
+    }
+}
+
+fn is_within(value: &Value, levels: usize) -> bool {
+    let is_within = |inner: &Value| levels > 0 && is_within(inner, levels - 1);
+    match value {
+        Value::Array(all) => levels > 0 && all.iter().all(is_within),
+        Value::Object(all) => levels > 0 && all.values().all(is_within),
+        _ => true,
+    }
+}
+
 fn not_json(error: serde_json::Error) -> Error {
     Error::invalid("json", "the record cannot be written as JSON").with_source(error)
 }

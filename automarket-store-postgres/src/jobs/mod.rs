@@ -18,7 +18,8 @@ use automarket_core::{
     chrono::{DateTime, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict, Woken, rows::ended_state,
+        Verdict, Woken,
+        rows::{ended_state, step_to_json},
     },
 };
 use serde_json::Value;
@@ -27,7 +28,7 @@ use tokio_postgres::Row;
 use crate::{
     PostgresStore,
     db::decode,
-    value::{Columns, damaged, limit as sql_limit, to_json},
+    value::{Columns, damaged, limit as sql_limit},
 };
 pub(crate) use claim::{Claims, micros};
 pub(crate) use enqueue::{JobColumns, Writer, enqueue, payloads_of, with_payloads};
@@ -178,7 +179,7 @@ impl JobStore for PostgresStore {
         let step = Step {
             lease,
             name: name.to_owned(),
-            value: to_json(value)?,
+            value: step_to_json(value)?,
         };
         self.inner.steps.put(step).await
     }

@@ -22,13 +22,14 @@ use automarket_core::{
     chrono::{DateTime, SubsecRound, Utc},
     store::{
         Claim, Enqueued, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats, Settled,
-        Verdict, Woken, rows::NewRow,
+        Verdict, Woken,
+        rows::{NewRow, step_to_json},
     },
 };
 use rusqlite::params;
 use serde_json::Value;
 
-use crate::{SqliteStore, value::to_json};
+use crate::SqliteStore;
 pub(crate) use admission::Looks;
 pub(crate) use enqueue::{enqueue, enqueue_all, enqueue_one};
 use settle::VerdictRow;
@@ -167,7 +168,7 @@ impl JobStore for SqliteStore {
     }
 
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
-        let (name, value) = (name.to_owned(), to_json(value)?);
+        let (name, value) = (name.to_owned(), step_to_json(value)?);
         let call = self
             .inner
             .writer

@@ -12,7 +12,7 @@ use crate::{
     ErrorRecord, JobId, Result, TenantId,
     store::{
         Claim, Enqueued, Failure, Job, JobState, JobStore, Lease, LeaseToken, NewJob, QueueStats,
-        Settled, Verdict, Woken,
+        Settled, Verdict, Woken, rows,
         rules::{Crash, FAILURES_KEPT, id_taken, lease_end, next_fence},
     },
 };
@@ -460,6 +460,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()> {
+        rows::check_step(value)?;
         let (mut state, _) = self.lock();
         let row = state.queue.leased(lease).ok_or_else(|| lease.lost())?;
         match row.steps.iter_mut().find(|(n, _)| n == name) {

@@ -16,6 +16,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "steps keep the order in which they were first remembered",
             |s| Box::pin(in_first_order(s)),
         ),
+        StoreCase::new(
+            "a step that nests too deeply to be read is refused, and no other step is lost by it",
+            |s| Box::pin(nesting(s)),
+        ),
         StoreCase::new("steps outlive the lease and the job", |s| {
             Box::pin(outlive(s))
         }),
@@ -38,6 +42,27 @@ async fn kept_and_replaced(s: &StoreUnderTest) {
         s.store.step(&a, id, TEXT).await.unwrap(),
         Some(json_of_all_sorts())
     );
+}
+
+async fn nesting(s: &StoreUnderTest) {
+    let nested = |levels: usize| {
+        (0..levels).fold(json!(1), |inner, level| match level % 2 {
+            0 => json!([inner]),
+            _ => json!({ "a": inner }),
+        })
+    };
+    let id = s.put(job("a")).await;
+    let token = s.claim_one().await.token;
+    let deepest = nested(127);
+    s.store.put_step(token, "deep", &deepest).await.unwrap();
+    for levels in [128, 1_000] {
+        let refused = s.store.put_step(token, "deeper", &nested(levels)).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{levels}");
+        assert_eq!(refused.rule(), Some("step.nesting"));
+    }
+    let steps = s.store.steps(&tenant("a"), id).await.unwrap();
+    assert_eq!(steps, [("deep".to_owned(), deepest)]);
 }
 
 async fn in_first_order(s: &StoreUnderTest) {
