@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use crate::{error::Outcome, lock::Lock, value::micros};
 
 /// Every migration, in order. A file that was released never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_init.sql"),
     include_str!("../migrations/0002_operations.sql"),
     include_str!("../migrations/0003_publishing.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0008_in_trust.sql"),
     include_str!("../migrations/0009_line.sql"),
     include_str!("../migrations/0010_standing.sql"),
+    include_str!("../migrations/0011_sent.sql"),
 ];
 
 /// Brings the schema up to date, in one transaction that waits for other processes at the same work.

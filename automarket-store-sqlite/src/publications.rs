@@ -122,16 +122,12 @@ impl PublicationStore for SqliteStore {
     ) -> Result<Vec<Publication>> {
         let tenant = tenant.clone();
         let read = self.inner.readers.read(move |db| {
-            db.prepare_cached(
-                "SELECT body FROM automarket_publications WHERE tenant = ?1 AND route = ?2
-                    AND json_extract(body, '$.sent_at') IS NOT NULL
-                    AND (live = 1 OR unixepoch(json_extract(body, '$.updated_at')) >= ?3)",
-            )?
-            .query_and_then(
-                params![tenant.as_str(), blob(account), since.timestamp()],
-                |row| row.json("body"),
-            )?
-            .collect::<Outcome<Vec<Publication>>>()
+            db.prepare_cached(SENT)?
+                .query_and_then(
+                    params![tenant.as_str(), blob(account), since.timestamp()],
+                    |row| row.json("body"),
+                )?
+                .collect::<Outcome<Vec<Publication>>>()
         });
         let mut sent = read.await?;
         // SQLite compares whole seconds.
@@ -241,6 +237,15 @@ pub(crate) const POST: &str = "SELECT body FROM automarket_posts WHERE tenant = 
 pub(crate) const OF_POST: &str =
     "SELECT body FROM automarket_publications WHERE tenant = ?1 AND post = ?2 ORDER BY id";
 
+/// What was sent, and is live or has changed since; each part has its index.
+const SENT: &str = "
+    SELECT body FROM automarket_publications
+    WHERE live = 1 AND tenant = ?1 AND route = ?2 AND json_extract(body, '$.sent_at') IS NOT NULL
+    UNION ALL
+    SELECT body FROM automarket_publications INDEXED BY automarket_publications_sent
+    WHERE live = 0 AND json_valid(body) AND json_extract(body, '$.sent_at') IS NOT NULL
+        AND tenant = ?1 AND route = ?2 AND unixepoch(json_extract(body, '$.updated_at')) >= ?3";
+
 /// A publishing whose rows are written out already, so that the writer need not.
 pub(crate) struct NewRows {
     new: NewPublishing,
@@ -347,4 +352,37 @@ fn stored(
         })
         .optional()?
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::jobs::testing::{database, operations, searches};
+
+    fn ended(db: &Connection, updated_at: &str, count: i64) {
+        let put = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+            INSERT INTO automarket_publications (tenant, id, post, state, revision, body, live, route)
+            SELECT 'acme', randomblob(16), x'', 'published', 1,
+                json_object('sent_at', ?2, 'updated_at', ?2), 0, x'01' FROM n";
+        db.execute(put, params![count, updated_at]).unwrap();
+    }
+
+    #[test]
+    fn what_was_sent_is_found_past_all_that_was_ever_published() {
+        let cost = |published| {
+            let db = database();
+            ended(&db, "2027-01-01T00:00:00.5Z", 1);
+            ended(&db, "2026-01-01T00:00:00Z", published);
+            searches(&db, SENT);
+            operations(&db, |db| {
+                let mut sent = db.prepare(SENT).unwrap();
+                let sent = sent.query_map(params!["acme", [1_u8], 1_798_761_600], |_| Ok(()));
+                assert_eq!(sent.unwrap().count(), 1);
+            })
+        };
+        let (few, many) = (cost(1), cost(500));
+        assert!(few > 0 && many <= few, "{few} operations became {many}");
+    }
 }

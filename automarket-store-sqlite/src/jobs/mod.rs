@@ -13,7 +13,7 @@ mod standing;
 mod steps;
 mod taken;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::{collections::BTreeMap, time::Duration};
 

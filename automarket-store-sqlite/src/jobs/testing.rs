@@ -9,7 +9,7 @@ use automarket_core::chrono::DateTime;
 use rusqlite::Connection;
 
 /// One with our schema, in memory.
-pub(super) fn database() -> Connection {
+pub(crate) fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
     let lock = crate::lock::Lock::new(&db, std::time::Duration::ZERO);
     lock.and_then(|lock| crate::migrations::run(&db, &lock, DateTime::UNIX_EPOCH))
@@ -20,7 +20,7 @@ pub(super) fn database() -> Connection {
 }
 
 /// The plan of a step; fails unless it neither scans nor sorts.
-pub(super) fn searches(db: &Connection, step: &str) -> Vec<String> {
+pub(crate) fn searches(db: &Connection, step: &str) -> Vec<String> {
     let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {step}")).unwrap();
     // Unbound parameters are NULL, and change no plan.
     let lines = plan
@@ -36,7 +36,7 @@ pub(super) fn searches(db: &Connection, step: &str) -> Vec<String> {
 }
 
 /// How many operations of SQLite's machine it takes.
-pub(super) fn operations(db: &Connection, work: impl FnOnce(&Connection)) -> usize {
+pub(crate) fn operations(db: &Connection, work: impl FnOnce(&Connection)) -> usize {
     let count = Arc::new(AtomicUsize::new(0));
     let counting = count.clone();
     let counting = move || {

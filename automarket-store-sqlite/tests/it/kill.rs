@@ -272,7 +272,7 @@ async fn two_processes_migrate_at_once_and_are_killed_in_the_middle() {
         cut += i32::from(met && ran == 9);
         is_whole(&path);
         let store = SqliteStore::open(&path).await.unwrap();
-        assert_eq!(store.schema_version().await.unwrap(), 10);
+        assert_eq!(store.schema_version().await.unwrap(), 11);
         assert_eq!(store.queue_stats().await.unwrap().ready, 10_000);
     }
     assert!(cut > 0, "no kill met the migration");
