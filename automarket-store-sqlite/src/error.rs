@@ -81,6 +81,11 @@ pub(crate) fn by_code(code: Option<ErrorCode>) -> Words {
     }
 }
 
+/// Another holds the file's lock: nothing was done.
+pub(crate) fn is_locked(error: &Error) -> bool {
+    error.rule() == Some("sqlite.locked")
+}
+
 pub(crate) fn said(
     (kind, message, rule): Words,
     source: impl std::error::Error + Send + Sync + 'static,

@@ -77,15 +77,19 @@ fn put(tx: &Tx<'_>, calls: &mut [Box<dyn Work>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
-    use automarket_core::{
-        ErrorKind, TenantId,
-        store::{JobStore, NewJob},
+    use std::{
+        sync::{Arc, mpsc},
+        time::Duration,
     };
 
+    use automarket_core::{
+        ErrorKind, SystemClock, TenantId,
+        store::{JobStore, NewJob},
+    };
+    use rusqlite::Connection;
+
     use super::*;
-    use crate::SqliteStore;
+    use crate::{SqliteStore, Synchronous, lock::Lock, writer::Writer};
 
     fn job(tenant: &str) -> NewJob {
         NewJob::new(TenantId::new(tenant).unwrap(), "work", 1.into())
@@ -156,5 +160,54 @@ mod tests {
             }
         }
         assert_eq!(store.queue_stats().await.unwrap().ready, 39);
+    }
+
+    /// What several callers ask for at once, the second of them bad, the writer held up until all wait.
+    async fn at_once(writer: &Writer, bad: &'static str) -> [Result<()>; 3] {
+        let (go, wait) = mpsc::channel::<()>();
+        let hold = writer.call(move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        let does =
+            |sql: &'static str| writer.call(move |tx| Ok(tx.db.execute(sql, []).map(drop)?));
+        let good = "INSERT INTO kept VALUES (1)";
+        let (held, one, failed, two, ()) =
+            tokio::join!(hold, does(good), does(bad), does(good), async { drop(go) });
+        held.unwrap();
+        [one, failed, two]
+    }
+
+    #[tokio::test]
+    async fn what_one_call_does_to_a_commit_or_a_transaction_fails_no_other() {
+        let bad = [
+            ("INSERT INTO child VALUES (7)", "sqlite.other"), // Shows at COMMIT.
+            (
+                "INSERT INTO kept VALUES (zeroblob(10000000))",
+                "sqlite.full",
+            ), // Ends the transaction.
+        ];
+        for (bad, rule) in bad {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a.db");
+            let db = Connection::open(&path).unwrap();
+            db.execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA max_page_count = 100;
+                 CREATE TABLE kept (value); CREATE TABLE parent (id INTEGER PRIMARY KEY);
+                 CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+            let lock = Lock::new(&db, Duration::ZERO).map_err(Error::from).unwrap();
+            let clock = Arc::new(SystemClock);
+            let writer = Writer::start(db, lock, clock, Synchronous::Full).unwrap();
+            let [one, failed, two] = at_once(&writer, bad).await;
+            assert_eq!((one.is_ok(), two.is_ok()), (true, true), "{bad}");
+            assert_eq!(failed.unwrap_err().rule(), Some(rule));
+            drop(writer);
+            let kept = "SELECT count(*) FROM kept";
+            let host = Connection::open(&path).unwrap();
+            let kept: i64 = host.query_row(kept, [], |row| row.get(0)).unwrap();
+            assert_eq!(kept, 2, "once each");
+        }
     }
 }

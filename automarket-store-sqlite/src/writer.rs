@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Synchronous,
-    error::{Fault, Outcome},
+    error::{Fault, Outcome, is_locked, transaction_gone},
     jobs::Looks,
     lock::Lock,
     place::Place,
@@ -254,22 +254,39 @@ fn write(
         if group.len() < crowd.min(GROUP) {
             hold_open(&mut group, waiting, crowd.min(GROUP));
         }
-        let before = lines.clone();
-        // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
-        let committed = catch_unwind(AssertUnwindSafe(|| {
-            place.check()?;
-            flushing.set(db, group.iter().any(|call| call.after() != After::Nothing))?;
-            commit(db, lock, clock, &mut lines, &wiping.due, &mut group)
-        }));
-        let failure = committed.unwrap_or_else(|_| Err(panicked())).err();
-        if failure.is_some() {
-            lines = before;
-            if !db.is_autocommit() {
-                // Nothing is left to do if this fails too: the next BEGIN will say so.
-                let _ = db.execute_batch("ROLLBACK");
+        let mut failure = transact(
+            db,
+            lock,
+            place,
+            clock,
+            flushing,
+            &mut lines,
+            &wiping.due,
+            &mut group,
+        );
+        if group.len() > 1 && failure.as_ref().is_some_and(|error| !is_locked(error)) {
+            // Such as a full disk, which COMMIT shows. It may be one call's doing: each gets a transaction of its own.
+            for mut call in group.drain(..) {
+                // Once the file is locked nobody waits for it again.
+                if !failure.as_ref().is_some_and(is_locked) {
+                    let one = std::slice::from_mut(&mut call);
+                    failure = transact(
+                        db,
+                        lock,
+                        place,
+                        clock,
+                        flushing,
+                        &mut lines,
+                        &wiping.due,
+                        one,
+                    );
+                }
+                if call.after() == After::Wipe {
+                    wiping.now(db);
+                }
+                call.answer(failure.as_ref());
             }
         }
-        let failure = failure.map(Error::from);
         if group.iter().any(|call| call.after() == After::Wipe) {
             wiping.now(db);
         }
@@ -343,6 +360,34 @@ impl Flushing {
     }
 }
 
+/// Commits these calls, or leaves all as it was and says why.
+#[allow(clippy::too_many_arguments)]
+fn transact(
+    db: &Connection,
+    lock: &Lock,
+    place: &Place,
+    clock: &dyn Clock,
+    flushing: &mut Flushing,
+    lines: &mut Lines,
+    erased: &Cell<bool>,
+    calls: &mut [Box<dyn Work>],
+) -> Option<Error> {
+    let before = lines.clone();
+    // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
+    let committed = catch_unwind(AssertUnwindSafe(|| {
+        place.check()?;
+        flushing.set(db, calls.iter().any(|call| call.after() != After::Nothing))?;
+        commit(db, lock, clock, lines, erased, calls)
+    }));
+    let failure = committed.unwrap_or_else(|_| Err(panicked())).err()?;
+    *lines = before;
+    if !db.is_autocommit() {
+        // Nothing is left to do if this fails too: the next BEGIN will say so.
+        let _ = db.execute_batch("ROLLBACK");
+    }
+    Some(failure.into())
+}
+
 fn commit(
     db: &Connection,
     lock: &Lock,
@@ -384,11 +429,12 @@ fn commit(
             erased,
         });
         if db.is_autocommit() {
-            // Out of space, I/O and memory errors may end the whole transaction.
-            return Err(Fault::Ours(Error::new(
+            // Out of space, I/O and memory errors may end the whole transaction. Nobody is told so: each call is
+            // done by itself then, and has its own answer.
+            return Err(Fault::Ours(transaction_gone(Error::new(
                 ErrorKind::Storage,
-                "the database gave the transaction up",
-            )));
+                "the database gave it up",
+            ))));
         }
         if keep {
             before = lines.clone();
