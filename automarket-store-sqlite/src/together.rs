@@ -89,7 +89,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{SqliteStore, Synchronous, lock::Lock, writer::Writer};
+    use crate::{SqliteStore, Synchronous, lock::Lock, place::Place, writer::Writer};
 
     fn job(tenant: &str) -> NewJob {
         NewJob::new(TenantId::new(tenant).unwrap(), "work", 1.into())
@@ -199,7 +199,8 @@ mod tests {
             .unwrap();
             let lock = Lock::new(&db, Duration::ZERO).map_err(Error::from).unwrap();
             let clock = Arc::new(SystemClock);
-            let writer = Writer::start(db, lock, clock, Synchronous::Full).unwrap();
+            let place = Place::of(&db, &path).map_err(Error::from).unwrap();
+            let writer = Writer::start(db, lock, place, clock, Synchronous::Full).unwrap();
             let [one, failed, two] = at_once(&writer, bad).await;
             assert_eq!((one.is_ok(), two.is_ok()), (true, true), "{bad}");
             assert_eq!(failed.unwrap_err().rule(), Some(rule));

@@ -86,7 +86,15 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("automarket-sqlite".to_owned())
-            .spawn(move || write(&db, &lock, &place, &*clock, &mut flushing, &waiting))
+            .spawn(move || {
+                let file = File {
+                    db: &db,
+                    lock: &lock,
+                    place: &place,
+                    clock: &*clock,
+                };
+                write(&file, &mut flushing, &waiting);
+            })
             .map_err(|e| {
                 Error::new(ErrorKind::Internal, "no thread for the writer").with_source(e)
             })?;
@@ -230,14 +238,16 @@ pub(crate) fn reply<T>(
     let _ = to.send(result);
 }
 
-fn write(
-    db: &Connection,
-    lock: &Lock,
-    place: &Place,
-    clock: &dyn Clock,
-    flushing: &mut Flushing,
-    waiting: &mpsc::Receiver<Box<dyn Work>>,
-) {
+/// What is written to.
+struct File<'a> {
+    db: &'a Connection,
+    lock: &'a Lock,
+    place: &'a Place,
+    clock: &'a dyn Clock,
+}
+
+fn write(file: &File<'_>, flushing: &mut Flushing, waiting: &mpsc::Receiver<Box<dyn Work>>) {
+    let File { db, place, .. } = *file;
     let mut lines = Lines::default();
     let mut group = Vec::new();
     // How many may be there in a moment.
@@ -254,32 +264,14 @@ fn write(
         if group.len() < crowd.min(GROUP) {
             hold_open(&mut group, waiting, crowd.min(GROUP));
         }
-        let mut failure = transact(
-            db,
-            lock,
-            place,
-            clock,
-            flushing,
-            &mut lines,
-            &wiping.due,
-            &mut group,
-        );
+        let mut failure = transact(file, flushing, &mut lines, &wiping.due, &mut group);
         if group.len() > 1 && failure.as_ref().is_some_and(|error| !is_locked(error)) {
             // Such as a full disk, which COMMIT shows. It may be one call's doing: each gets a transaction of its own.
             for mut call in group.drain(..) {
                 // Once the file is locked nobody waits for it again.
                 if !failure.as_ref().is_some_and(is_locked) {
                     let one = std::slice::from_mut(&mut call);
-                    failure = transact(
-                        db,
-                        lock,
-                        place,
-                        clock,
-                        flushing,
-                        &mut lines,
-                        &wiping.due,
-                        one,
-                    );
+                    failure = transact(file, flushing, &mut lines, &wiping.due, one);
                 }
                 if call.after() == After::Wipe {
                     wiping.now(db);
@@ -361,17 +353,19 @@ impl Flushing {
 }
 
 /// Commits these calls, or leaves all as it was and says why.
-#[allow(clippy::too_many_arguments)]
 fn transact(
-    db: &Connection,
-    lock: &Lock,
-    place: &Place,
-    clock: &dyn Clock,
+    file: &File<'_>,
     flushing: &mut Flushing,
     lines: &mut Lines,
     erased: &Cell<bool>,
     calls: &mut [Box<dyn Work>],
 ) -> Option<Error> {
+    let File {
+        db,
+        lock,
+        place,
+        clock,
+    } = *file;
     let before = lines.clone();
     // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
     let committed = catch_unwind(AssertUnwindSafe(|| {
