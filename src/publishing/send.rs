@@ -63,7 +63,9 @@ pub(crate) async fn run(engine: &Arc<Engine>, job: &Job, steps: Arc<dyn Steps>) 
     }
     // Made anew, nothing is out that the steps do not know of.
     match anew(|| send(engine, job, &carries, steps.clone())).await {
-        Ok(End::Retry(error)) if tries(job) + 1 >= ATTEMPTS && !is_ours(error.kind()) => {
+        Ok(End::Retry(error) | End::RetryBy(error, _))
+            if tries(job) + 1 >= ATTEMPTS && !is_ours(error.kind()) =>
+        {
             give_up(engine, job, &carries, error).await
         }
         Err(error) if error.kind() == ErrorKind::LeaseLost || is_ours(error.kind()) => Err(error),
@@ -374,7 +376,11 @@ async fn ended(
                         let again = in_time(engine, &publication, until, now).await?;
                         (End::Snooze(again), "platform.wait")
                     }
-                    None => (End::Retry(error), "retry.backoff"),
+                    None => {
+                        let latest = DateTime::<Utc>::MAX_UTC;
+                        let latest = in_time(engine, &publication, latest, now).await?;
+                        (End::RetryBy(error, latest), "retry.backoff")
+                    }
                 }
             }
             (None, Retry::Never) => {

@@ -24,6 +24,8 @@ pub(crate) enum End {
     Snooze(DateTime<Utc>),
     /// To be tried again after a back-off.
     Retry(Error),
+    /// The same, at this instant at the latest.
+    RetryBy(Error, DateTime<Utc>),
     /// Never to be tried again.
     Dead(Error),
     /// Not finished: for the next worker.
@@ -95,12 +97,16 @@ pub(super) async fn settle(engine: &SharedEngine, ended: &[Ended]) -> Result<()>
             Err(error) if error.retry() == Retry::Never && !is_ours(error.kind()) => {
                 Verdict::Bury(ErrorRecord::from(error))
             }
-            Ok(End::Retry(error)) | Err(error) => {
+            Ok(End::Retry(error) | End::RetryBy(error, _)) | Err(error) => {
                 let now = match now {
                     Some(now) => now,
                     None => *now.insert(engine.store.now().await?),
                 };
-                again(error, lease.job.attempts, engine.look_after, now)
+                let latest = match end {
+                    Ok(End::RetryBy(_, latest)) => *latest,
+                    _ => DateTime::<Utc>::MAX_UTC,
+                };
+                again(error, lease.job.attempts, engine.look_after, now, latest)
             }
         };
         runs.push((lease, *took));
@@ -137,7 +143,13 @@ fn run_end(verdict: &Verdict, settled: Settled) -> RunEnd {
 /// A failure that may pass: again after the platform's own time or a back-off, but not before what may have happened
 /// can be looked for. Waiting out a rate limit uses up no attempt, unless a look is told to wait: nobody would ever say
 /// that its end is unknown.
-fn again(error: &Error, attempts: u32, look_after: Duration, now: DateTime<Utc>) -> Verdict {
+fn again(
+    error: &Error,
+    attempts: u32,
+    look_after: Duration,
+    now: DateTime<Utc>,
+    latest: DateTime<Utc>,
+) -> Verdict {
     let at = match error.retry() {
         Retry::After(Some(wait)) => wait_end(now, wait),
         Retry::After(None) | Retry::Never => retry_at(now, attempts),
@@ -146,6 +158,7 @@ fn again(error: &Error, attempts: u32, look_after: Duration, now: DateTime<Utc>)
             retry_at(now, attempts).max(now + look_after).max(told)
         }
     };
+    let at = at.min(latest);
     if error.kind() == ErrorKind::RateLimited && matches!(error.retry(), Retry::After(Some(_))) {
         return Verdict::Snooze { at };
     }

@@ -229,3 +229,39 @@ async fn an_answer_begins_the_days_of_grace_anew() {
         }
     }
 }
+
+/// Its back-off is an hour at the most, as long as it may be late: what waits for that is missed in time all the same.
+#[tokio::test]
+async fn what_fails_until_it_is_too_late_is_missed_as_soon_as_it_is() {
+    for world in worlds().await {
+        let store = world.market().store().clone();
+        let bare = Automarket::shared(store.clone())
+            .clock(Arc::new(world.clock.clone()))
+            .keyring(keyring())
+            .publisher(world.publisher.clone())
+            .build()
+            .unwrap();
+        let (bare, id) = (bare.tenant("acme").unwrap(), world.tenant.id());
+        for (tenant, kind) in [
+            (&bare, ErrorKind::Config),
+            (&world.tenant, ErrorKind::Unavailable),
+        ] {
+            for _ in 0..25 {
+                world.publisher.answer(Err(away()));
+            }
+            let post = world.publish(When::Now).await;
+            let over = world.only(post).await.expiry().unwrap();
+            while !world.only(post).await.state.is_terminal() {
+                let job = world.only(post).await.job;
+                let job = store.job(id, job).await.unwrap().unwrap();
+                assert!(job.run_at <= over, "{} is after {over}", job.run_at);
+                let wait = job.run_at - store.now().await.unwrap();
+                world.clock.advance(wait.max(chrono::Duration::zero()));
+                tenant.work_on(job.id, LEASE).await.unwrap();
+            }
+            let missed = world.only(post).await;
+            assert_eq!(missed.state, PublicationState::Missed);
+            assert_eq!(missed.error.unwrap().kind, kind);
+        }
+    }
+}
