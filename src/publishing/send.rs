@@ -325,6 +325,12 @@ async fn ended(
     };
     let attempt = attempt.of(&publication, &result);
     publication.error = result.as_ref().err().map(ErrorRecord::from);
+    // What kept it from being sent in time is the cause that people look for.
+    if let (Some(over), Some(last)) = (&mut publication.error, &before.error)
+        && over.rule.as_deref() == Some(OVER)
+    {
+        over.message = format!("{}; before that: {}", over.message, last.message);
+    }
     if rerouted(engine, &publication, &attempt, &result, now).await? {
         return Ok(End::done());
     }

@@ -141,6 +141,10 @@ async fn what_a_look_says_is_not_out_is_missed_when_its_time_is_over() {
         assert!(world.publisher.texts().is_empty());
         let why = world.tenant.why(late.id).await.unwrap().to_string();
         assert!(why.contains("[missed]"), "{why}");
+        let error = late.error.unwrap();
+        let (over, before) = error.message.split_once("; before that: ").unwrap();
+        assert!(over.contains("too late"), "{over}");
+        assert!(before.ends_with("away"), "{before}");
         // It may appear yet: whoever wants it all the same has it looked for again.
         world.tenant.retry(post).await.unwrap();
         world.publisher.find_answer(Ok(Lookup::Absent));
