@@ -31,7 +31,7 @@ pub(crate) use slots::Chosen;
 pub use state::{PostState, TooLate};
 pub(crate) use told::overdue;
 pub use told::remote_id;
-pub use why::{Link, Why};
+pub use why::{Link, Why, meaning};
 
 pub use automarket_core::publisher::rules_for;
 

@@ -24,7 +24,7 @@ use crate::{Tenant, market::Engine, worker::CLOSED};
 pub struct Why {
     /// The publication as it stands.
     pub publication: Publication,
-    /// What it waits for, and by which rule; `None` when nothing more happens by itself.
+    /// What it waits for, and by which rule ([`meaning`] says it in words); `None` when nothing more happens by itself.
     pub waits: Option<Decision>,
     /// What led there, oldest first.
     pub chain: Vec<Link>,
@@ -200,8 +200,14 @@ async fn put_off(
     )
 }
 
-/// What a rule means, for people.
-fn meaning(rule: &str) -> &str {
+/// What the rule of a [`Decision`] means, for people; a rule that is not known here is given back.
+///
+/// ```
+/// use automarket::publishing::meaning;
+/// assert_eq!(meaning("approval"), "somebody has to say yes");
+/// ```
+#[must_use]
+pub fn meaning(rule: &str) -> &str {
     match rule {
         "draft" => "a draft: nothing happens until it is handed over",
         "approval" => "somebody has to say yes",
