@@ -6,7 +6,7 @@ use std::{
 };
 
 use automarket::{
-    Automarket, Error, ErrorKind, Secret, Tenant,
+    Automarket, Error, Secret, Tenant,
     oauth::{Cause, random},
 };
 use axum::{
@@ -142,7 +142,7 @@ impl From<Error> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        if Cause::of(&error) == Cause::User || error.kind() == ErrorKind::InvalidInput {
+        if Cause::of(&error) == Cause::User {
             let text = format!("{}. Please try again.\n", error.message());
             return (StatusCode::UNPROCESSABLE_ENTITY, text).into_response();
         }

@@ -459,12 +459,14 @@ fn chosen(candidates: &[Candidate], wanted: &[String]) -> Result<Vec<usize>> {
         let found = candidates.iter().position(|c| c.identity.remote_id == *id);
         let found = found.ok_or_else(|| {
             Error::invalid("accounts", "an account was picked that was not offered")
-                .with_rule("accounts.not_offered")
+                .with_rule(rule::NOT_OFFERED)
         })?;
         chosen.push(found);
     }
     if chosen.is_empty() {
-        return Err(Error::invalid("accounts", "no account was picked").with_rule("accounts.none"));
+        return Err(
+            Error::invalid("accounts", "no account was picked").with_rule(rule::NONE_PICKED)
+        );
     }
     let for_one_only = |at: &&usize| candidates.get(**at).is_some_and(|c| c.for_one_only);
     if chosen.iter().filter(for_one_only).count() > 1 {
@@ -472,7 +474,7 @@ fn chosen(candidates: &[Candidate], wanted: &[String]) -> Result<Vec<usize>> {
             "accounts",
             "the tokens of this login renew themselves for one account only",
         )
-        .with_rule("accounts.one_only")
+        .with_rule(rule::ONE_ONLY)
         .with_remedy("pick one, and connect the others each with a login of its own"));
     }
     Ok(chosen)

@@ -19,7 +19,7 @@ pub const INVALID_GRANT: &str = "oauth.invalid_grant";
 pub const STATE: &str = "oauth.state";
 /// The callback names another issuer, or none where there has to be one (RFC 9207).
 pub const ISSUER: &str = "oauth.issuer";
-/// The callback makes no sense.
+/// The callback makes no sense: an address that was cut, mangled or made up.
 pub const CALLBACK: &str = "oauth.callback";
 /// A code verifier that is none (RFC 7636, 4.1).
 pub const VERIFIER: &str = "oauth.verifier";
@@ -42,6 +42,13 @@ pub const REFUSED: &str = "oauth.refused";
 /// The token reply makes no sense.
 pub const REPLY: &str = "oauth.reply";
 
+/// No account was picked of those that were offered.
+pub const NONE_PICKED: &str = "accounts.none";
+/// An account was picked that was not offered.
+pub const NOT_OFFERED: &str = "accounts.not_offered";
+/// Several accounts were picked of a login that is for one.
+pub const ONE_ONLY: &str = "accounts.one_only";
+
 /// Whose doing an error of the flow is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -60,7 +67,7 @@ impl Cause {
         match error.rule() {
             Some(
                 DENIED | EXPIRED | WRONG_ACCOUNT | MISSING_SCOPES | NO_ACCOUNT | INVALID_GRANT
-                | STATE,
+                | STATE | CALLBACK | NONE_PICKED | NOT_OFFERED | ONE_ONLY,
             ) => Self::User,
             Some(CLIENT | REDIRECT_URI | SCOPE | REQUEST | PLACE | VERIFIER | ISSUER) => {
                 Self::Configuration

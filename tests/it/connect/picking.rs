@@ -54,7 +54,11 @@ async fn tokens_that_renew_themselves_for_one_holder_go_to_one_account() {
     let world = World::usual();
     let offered = world.offered().await;
     let both = world.pick(&offered, &["1", "2"]).await;
-    assert_eq!(rule_of(both).0, "accounts.one_only");
+    assert_eq!(rule_of(both), ("accounts.one_only".into(), Cause::User));
+    let none = world.pick(&offered, &[]).await;
+    assert_eq!(rule_of(none), ("accounts.none".into(), Cause::User));
+    let other = world.pick(&offered, &["9"]).await;
+    assert_eq!(rule_of(other), ("accounts.not_offered".into(), Cause::User));
     assert!(world.acme.accounts().await.unwrap().is_empty());
     assert_eq!(world.pick(&offered, &["1"]).await.unwrap().len(), 1);
 }

@@ -44,6 +44,8 @@ fn what_the_user_did_is_told_from_what_is_set_up_wrongly() {
         let query = query.replace("STATE", STATE);
         assert_eq!(rule_of(&query, None), wanted, "{query}");
     }
+    let mangled = read_callback(&format!("state={STATE}"), STATE, None).unwrap_err();
+    assert_eq!(Cause::of(&mangled), Cause::User);
     let denied = read_callback(&format!("error=access_denied&state={STATE}"), STATE, None);
     let denied = denied.unwrap_err();
     assert_eq!(
