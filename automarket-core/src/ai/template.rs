@@ -187,10 +187,11 @@ fn talk(material: &Material) -> Vec<Piece> {
 }
 
 fn hashtags(material: &Material, target: &Profile, most: usize) -> Option<String> {
-    let most = target
-        .text
-        .max_hashtags
-        .map_or(most, |limit| limit.min(most));
+    let rules = &target.text;
+    let most = [rules.max_hashtags, rules.advised_hashtags]
+        .into_iter()
+        .flatten()
+        .fold(most, usize::min);
     let tags: Vec<String> = material
         .tags
         .iter()

@@ -70,6 +70,15 @@ async fn each_network_has_its_shape() {
 }
 
 #[tokio::test]
+async fn no_more_hashtags_are_written_than_do_a_network_good() {
+    let mut brief = brief(page());
+    let instagram = &mut brief.targets[2].text;
+    (instagram.max_hashtags, instagram.advised_hashtags) = (Some(30), Some(3));
+    let drafts = write(&brief).await;
+    assert_eq!(text(&drafts, "instagram").matches('#').count(), 3);
+}
+
+#[tokio::test]
 async fn every_text_is_grounded_in_its_page() {
     let german = Page {
         title: Some("Solarstrom vom Balkon".into()),
