@@ -144,7 +144,8 @@ pub async fn the_same_steps_publish_once(test: &PublisherUnderTest) {
     assert_eq!(
         first.remote_id(),
         second.remote_id(),
-        "another remote id the second time"
+        "another remote id the second time: what was sent once has to be answered from the steps; \
+         put the write into `Context::once`"
     );
     test.expect_effects(1, "after two calls with the same steps");
 }
