@@ -60,9 +60,7 @@ pub use notifier::{Notice, Notifier};
 pub use pipeline::Pipeline;
 pub use platform::Platform;
 pub use profile::Profile;
-pub use publisher::{
-    Handle, Identity, Intent, Lookup, Metrics, Outcome, Publisher, Receipt, WriteEnd,
-};
+pub use publisher::{Handle, Identity, Intent, Lookup, Metrics, Outcome, Publisher, Receipt};
 pub use secret::{Credential, Secret};
 pub use source::PageSource;
 pub use store::Store;

@@ -337,33 +337,6 @@ impl Lookup {
     }
 }
 
-/// The four ends of an outside write, as they are stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteEnd {
-    /// It is done.
-    Done(Receipt),
-    /// It was taken.
-    Accepted(Handle),
-    /// It did not happen.
-    Rejected(ErrorRecord),
-    /// It may have happened.
-    Unknown(ErrorRecord),
-}
-
-impl WriteEnd {
-    /// Sorts the result of a write into its four ends.
-    #[must_use]
-    pub fn of(result: &Result<Outcome>) -> Self {
-        match result {
-            Ok(Outcome::Done(receipt)) => Self::Done(receipt.clone()),
-            Ok(Outcome::Accepted(handle)) => Self::Accepted(handle.clone()),
-            Err(error) if error.is_unknown() => Self::Unknown(error.into()),
-            Err(error) => Self::Rejected(error.into()),
-        }
-    }
-}
-
 /// Numbers about a published post, in one vocabulary, with the platform's own beside them.
 /// A number that the platform does not give is absent, never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

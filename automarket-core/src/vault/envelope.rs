@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::{Error, ErrorKind, Result};
 
 /// The version of the layout, its first byte.
-pub const FORMAT: u8 = 1;
+const FORMAT: u8 = 1;
 /// Length of the nonce in bytes.
 pub(super) const NONCE: usize = 12;
 /// Length of the tag in bytes.

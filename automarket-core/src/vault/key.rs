@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{Error, ErrorKind, Result, hash::hex};
 
 /// With random nonces a key may seal 2^32 times (NIST SP 800-38D, 8.3).
-pub const SEALS_LIMIT: u64 = 1 << 32;
+const SEALS_LIMIT: u64 = 1 << 32;
 /// From here on every 2^20th sealing warns that the key wants to be replaced.
-pub const SEALS_WARNING: u64 = 1 << 31;
+const SEALS_WARNING: u64 = 1 << 31;
 
 /// A 256-bit key under its id. Wiped when it is dropped.
 pub(super) struct Key {

@@ -17,7 +17,6 @@ mod key;
 mod keyring;
 
 pub use contents::{credential_from_bytes, credential_to_bytes};
-pub use envelope::{FORMAT, Place, key_id_of};
-pub use key::{SEALS_LIMIT, SEALS_WARNING};
+pub use envelope::{Place, key_id_of};
 pub use keyring::{KeyProvider, Keyring};
 pub use secrecy::zeroize::Zeroizing;
