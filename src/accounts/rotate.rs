@@ -27,7 +27,8 @@ pub struct Rotation {
     /// Whose they are, the first hundred: each account can be connected anew, or disconnected. A tenant's own app
     /// has an id that is no account's, and can be put anew.
     pub left: Vec<(TenantId, AccountId)>,
-    /// Set at the end: old keys on the keyring on which nothing hangs any more. They may go.
+    /// Set at the end: old keys on the keyring that have sealed credentials, and on which nothing hangs any more. They
+    /// may go. A key that has sealed none yet is not named: it may be the next one.
     pub retired: Vec<String>,
 }
 
@@ -104,11 +105,11 @@ impl Automarket {
         }
         let waiting = accounts.reseal_flows(&ring).await?;
         let uses = store.key_uses().await?;
-        let needed = |id: &str| {
-            let mut used = uses.iter().filter(|key| key.credentials > 0);
-            waiting.contains(id) || used.any(|key| key.key_id == id)
+        let is_done = |id: &str| {
+            let mut empty = uses.iter().filter(|key| key.credentials == 0);
+            !waiting.contains(id) && empty.any(|key| key.key_id == id)
         };
-        let old = ring.ids().filter(|id| *id != current && !needed(id));
+        let old = ring.ids().filter(|id| *id != current && is_done(id));
         rotation.retired = old.map(str::to_owned).collect();
         progress(&rotation);
         Ok(rotation)

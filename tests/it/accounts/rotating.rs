@@ -129,6 +129,15 @@ async fn a_connection_that_meets_a_process_with_older_keys_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_key_that_has_sealed_nothing_yet_is_not_retired() {
+    let (store, ..) = many().await;
+    let both = on(store, &format!("{OLD},{NEW}"));
+    let report = both.market().rotate(|_| {}).await.unwrap();
+    assert_eq!((report.total, report.resealed), (0, 0));
+    assert_eq!(report.retired, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_damaged_holds_up_no_rotation() {
     use automarket::store::Flow;
     let (store, tenant, _) = many().await;
