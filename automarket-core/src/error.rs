@@ -237,6 +237,14 @@ impl Error {
         error
     }
 
+    /// By which a job of the host's own puts itself off for so long. It uses up no attempt and is kept as no failure.
+    #[must_use]
+    pub fn snooze(wait: Duration) -> Self {
+        Self::new(ErrorKind::RateLimited, "put off by the job itself")
+            .with_rule("job.snoozed")
+            .with_retry(Retry::After(Some(wait)))
+    }
+
     /// Says of what the message speaks: `part 2 of 3: ...`.
     #[must_use]
     pub fn about(mut self, what: &str) -> Self {

@@ -62,7 +62,8 @@ impl Builder {
     /// A job runs at least once: whatever it does to the world stands in a [`Run::step`] or
     /// [`Run::once`]. An error whose retry is `After` or `Reconcile` runs it again, as does a panic, and one of the
     /// kind `Config` or `Storage`, which may be right soon or in another process; any other whose retry is `Never` ends
-    /// it dead. Waiting out a `RateLimited` with a time uses up no attempt. The job's result is kept with it: one of more
+    /// it dead. To put a job off return [`Error::snooze`]: that uses up no attempt, as does waiting out a `RateLimited` with
+    /// a time. The job's result is kept with it: one of more
     /// than 16 MiB as JSON ends it dead (`Internal`, naming `result`).
     ///
     /// So the kind that you give to an error of your own decides: `Internal`, `InvalidInput` and most others end the job

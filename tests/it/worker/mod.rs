@@ -119,6 +119,39 @@ async fn a_hosts_job_runs_with_its_payload_and_keeps_its_result() {
 }
 
 #[tokio::test]
+async fn a_job_that_puts_itself_off_uses_up_no_attempt() {
+    let clock = ManualClock::parse("2027-01-11T09:00:00Z");
+    let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let tenant = on(store, |b| {
+        b.job("poll", move |_: Value, _| {
+            let times = asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match times {
+                    0..3 => Err(Error::snooze(Duration::from_secs(3600))),
+                    _ => Ok(()),
+                }
+            }
+        })
+    });
+    let mut new = tenant.new_job("poll", &Value::Null).unwrap();
+    new.max_attempts = 1;
+    let id = tenant.enqueue(new).await.unwrap().id();
+    for _ in 0..3 {
+        let put_off = tenant.work_on(id, LEASE).await.unwrap();
+        assert_eq!(put_off.state, JobState::Waiting);
+        assert_eq!(
+            put_off.run_at,
+            clock.now() + chrono::Duration::hours(1),
+            "the very time"
+        );
+        clock.advance(chrono::Duration::hours(1));
+    }
+    let done = tenant.work_on(id, LEASE).await.unwrap();
+    assert_eq!((done.state, done.failures), (JobState::Completed, vec![]));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_or_is_not_known_waits_longer_and_longer_and_dies() {
     let clock = ManualClock::parse("2027-01-11T09:00:00Z");
     let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
