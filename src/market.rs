@@ -381,12 +381,21 @@ impl Tenant {
         &self.market
     }
 
-    /// What happened after a sequence number, oldest first.
+    /// What happened after a sequence number, oldest first: after 0 all that is kept, after
+    /// [`last_event`](Self::last_event) what is to come.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn events(&self, after: i64, limit: usize) -> Result<Vec<Event>> {
         self.engine().store.events(&self.id, after, limit).await
+    }
+
+    /// The sequence number of its newest event, for who wants to hear from now on; 0 when nothing is kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn last_event(&self) -> Result<i64> {
+        self.engine().store.last_event(&self.id).await
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -78,6 +78,14 @@ impl EventStore for PostgresStore {
         decode(rows, event)
     }
 
+    async fn last_event(&self, tenant: &TenantId) -> Result<i64> {
+        let sql = "SELECT coalesce(max(sequence), 0) AS last FROM automarket.events
+            WHERE tenant = $1";
+        let rows = self.inner.db.rows(sql, &[&tenant.as_str()]).await;
+        let last = decode(rows, |row| row.column("last"))?;
+        Ok(last.first().copied().unwrap_or(0))
+    }
+
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
         let sql =
             "SELECT sequence, id, tenant, kind, subject, data::text, at FROM automarket.events

@@ -68,6 +68,18 @@ impl EventStore for SqliteStore {
         read.await
     }
 
+    async fn last_event(&self, tenant: &TenantId) -> Result<i64> {
+        let tenant = tenant.clone();
+        let read = self.inner.readers.read(move |db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT coalesce(max(sequence), 0) FROM automarket_events WHERE tenant = ?1",
+                )?
+                .query_row([tenant.as_str()], |row| row.get(0))?)
+        });
+        read.await
+    }
+
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
         let (tenant, subject) = (tenant.clone(), subject.to_owned());
         let read = self.inner.readers.read(move |db| {

@@ -39,6 +39,8 @@ pub trait EventStore: Send + Sync {
     async fn append_events(&self, events: &[NewEvent]) -> Result<()>;
     /// The tenant's events after a sequence number, oldest first, at most `limit`.
     async fn events(&self, tenant: &TenantId, after: i64, limit: usize) -> Result<Vec<Event>>;
+    /// The sequence number of the tenant's newest event; 0 without any.
+    async fn last_event(&self, tenant: &TenantId) -> Result<i64>;
     /// The tenant's events about one subject, oldest first.
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>>;
 }

@@ -92,6 +92,13 @@ impl EventStore for MemoryStore {
             .collect())
     }
 
+    async fn last_event(&self, tenant: &TenantId) -> Result<i64> {
+        let (state, _) = self.lock();
+        let mut newest_first = state.events.iter().rev();
+        let last = newest_first.find(|e| e.event.tenant == *tenant);
+        Ok(last.map_or(0, |e| e.sequence))
+    }
+
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
         let (state, _) = self.lock();
         let about = |e: &&Event| e.event.tenant == *tenant && e.event.subject == subject;

@@ -69,6 +69,9 @@ impl EventStore for FaultStore {
         self.pass("events", self.inner.events(tenant, after, limit))
             .await
     }
+    async fn last_event(&self, tenant: &TenantId) -> Result<i64> {
+        self.pass("last_event", self.inner.last_event(tenant)).await
+    }
     async fn events_about(&self, tenant: &TenantId, subject: &str) -> Result<Vec<Event>> {
         self.pass("events_about", self.inner.events_about(tenant, subject))
             .await

@@ -103,6 +103,8 @@ async fn events(s: &StoreUnderTest) {
     let mine = s.store.events(&a, 0, 1).await.unwrap();
     assert_eq!(mine.iter().map(|e| &e.event).collect::<Vec<_>>(), [&new[1]]);
     assert_eq!(s.store.events_about(&a, "x").await.unwrap(), mine);
+    assert_eq!(s.store.last_event(&a).await.unwrap(), mine[0].sequence);
+    assert_eq!(s.store.last_event(&tenant("A")).await.unwrap(), 0);
     assert_eq!(s.store.events(&tenant("A"), 0, 10).await.unwrap(), []);
     assert_eq!(s.store.events_about(&tenant("c"), "x").await.unwrap(), []);
 }
