@@ -333,6 +333,12 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
             PREPARED,
             Some("let the pooler keep prepared statements: PgBouncer's max_prepared_statements"),
         ),
+        "3F000" => (
+            Config,
+            "the database does not have the store's schema",
+            "postgres.no_store",
+            Some("connect to the database that the store was opened on"),
+        ),
         "42501" => (Config, "the role may not do this", PRIVILEGE, Some(GRANT)),
         "22021" | "22P05" | "22008" | "22003" | "22P02" | "22007" | "22023" | "54000" => (
             InvalidInput,
@@ -412,6 +418,7 @@ mod tests {
             ("28P01", Config),
             ("3D000", Config),
             ("42501", Config),
+            ("3F000", Config),
             ("22021", InvalidInput),
             ("42P01", Internal),
             ("XX000", Internal),

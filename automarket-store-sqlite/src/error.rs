@@ -27,6 +27,7 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Ours(error) => error,
+            Fault::Sqlite(error) if is_foreign(&error.to_string()) => no_store(error),
             Fault::Sqlite(error) => said(by_code(error.sqlite_error_code()), error),
         }
     }
@@ -93,6 +94,20 @@ pub(crate) fn said(
     Error::new(kind, message)
         .with_rule(rule)
         .with_source(source)
+}
+
+/// Whether the file has no store: SQLite has no code for a table that is not there.
+pub(crate) fn is_foreign(said: &str) -> bool {
+    said.contains("no such table: automarket_")
+}
+
+pub(crate) fn no_store(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let words = (
+        ErrorKind::Config,
+        "the database file holds no store of this version",
+        "sqlite.no_store",
+    );
+    said(words, source).with_remedy("open a SqliteStore on this file first; is its path right?")
 }
 
 /// Some faults (a full disk, I/O) end a transaction by themselves, the host's too.

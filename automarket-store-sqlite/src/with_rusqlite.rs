@@ -27,6 +27,7 @@ use crate::{
 /// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue). `Storage` by the rule `sqlite.transaction_gone`
 /// when a full disk or the like made SQLite roll the host's transaction back: what is written on it afterwards would
 /// be committed by itself.
+/// `Config` (`sqlite.no_store`) on a file that no store has opened.
 ///
 /// ```
 /// use automarket_core::{TenantId, store::NewJob};

@@ -10,7 +10,7 @@ use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction, sqlite::Sqlit
 use uuid::Uuid;
 
 use crate::{
-    error::{by_code, said, transaction_gone},
+    error::{by_code, is_foreign, no_store, said, transaction_gone},
     events,
     jobs::sql,
     publications,
@@ -25,6 +25,7 @@ use crate::{
 /// As [`JobStore::enqueue`](automarket_core::store::JobStore::enqueue). `Storage` by the rule `sqlite.transaction_gone`
 /// when a full disk or the like made SQLite roll the host's transaction back: what is written on it afterwards would
 /// be committed by itself. Close that connection: sqlx does not know.
+/// `Config` (`sqlite.no_store`) on a file that no store has opened.
 pub async fn enqueue_in(db: &mut SqliteConnection, job: &NewJob) -> Result<Enqueued> {
     let within = db.is_in_transaction();
     let mut tx = db.begin().await.map_err(classify)?;
@@ -176,6 +177,9 @@ fn is_unique(error: &sqlx::Error) -> bool {
 
 /// `Storage` when the file is locked, full or cannot be written.
 fn classify(error: sqlx::Error) -> Error {
+    if is_foreign(&error.to_string()) {
+        return no_store(error);
+    }
     let code = error.as_database_error().and_then(|e| e.code());
     let code = code.and_then(|code| code.parse().ok());
     let code = code.map(|code| rusqlite::ffi::Error::new(code).code);

@@ -31,6 +31,30 @@ fn job(name: &str) -> NewJob {
     NewJob::new(acme(), "welcome", json!({"user": name}))
 }
 
+#[tokio::test]
+async fn a_file_that_no_store_has_opened_is_told_as_such() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong.db");
+    let host = Connection::open(&path).unwrap();
+    let mut sqlx = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
+        .await
+        .unwrap();
+    for refused in [
+        with_rusqlite::enqueue_in(&host, &job("ada")).unwrap_err(),
+        with_rusqlite::publish_in(&host, &publishing()).unwrap_err(),
+        with_sqlx::enqueue_in(&mut sqlx, &job("ada"))
+            .await
+            .unwrap_err(),
+        with_sqlx::publish_in(&mut sqlx, &publishing())
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), ErrorKind::Config, "{}", refused.report());
+        assert_eq!(refused.rule(), Some("sqlite.no_store"));
+        assert!(refused.remedy().unwrap().contains("open a SqliteStore"));
+    }
+}
+
 fn publishing() -> NewPublishing {
     let at: DateTime<Utc> = "2027-01-11T09:00:00Z".parse().unwrap();
     let post = Post::text("We shipped!");
