@@ -192,7 +192,16 @@ fn folders_features_and_the_readme_table_name_the_same_connectors() {
     assert_eq!(umbrella, folders, "the umbrella's features");
 
     let mut facade = features("automarket");
-    for other in ["default", "postgres", "sqlite", "reqwest", "testing"] {
+    for other in [
+        "default",
+        "postgres",
+        "postgres-sqlx",
+        "postgres-testing",
+        "sqlite",
+        "sqlite-sqlx",
+        "reqwest",
+        "testing",
+    ] {
         assert!(facade.remove(other), "the facade has no feature {other}");
     }
     assert_eq!(facade, folders, "the facade's features");
