@@ -14,6 +14,13 @@ pub(super) async fn gone(world: &World, step: &str, value: Value) -> PostId {
     let due = store.now().await.unwrap() + chrono::Duration::hours(1);
     let post = world.publish(When::At(due)).await;
     world.clock.advance(chrono::Duration::hours(1));
+    begun(world, post, [(step, value)]).await;
+    post
+}
+
+/// The same of a publication that is due, with these steps.
+async fn begun<const N: usize>(world: &World, post: PostId, steps: [(&str, Value); N]) {
+    let store = world.market().store();
     let mut begun = world.only(post).await;
     let claim = Claim::new("gone", 1).only(begun.job).lease(LEASE);
     let lease = store.claim(&claim).await.unwrap().remove(0);
@@ -24,12 +31,13 @@ pub(super) async fn gone(world: &World, step: &str, value: Value) -> PostId {
         ..PublishingChange::new(world.tenant.id().clone())
     };
     store.change_publishing(&change).await.unwrap();
-    store.put_step(lease.token, step, &value).await.unwrap();
-    post
+    for (step, value) in steps {
+        store.put_step(lease.token, step, &value).await.unwrap();
+    }
 }
 
 /// Hours later a worker finds that the process is gone, and waits until what it sent can be looked for.
-async fn found_gone(world: &World, post: PostId) {
+pub(super) async fn found_gone(world: &World, post: PostId) {
     world.clock.advance(chrono::Duration::hours(10));
     let (in_doubt, _) = world.turn(post).await;
     assert_eq!(in_doubt.state, PublicationState::Publishing);
@@ -150,6 +158,30 @@ async fn what_a_look_says_is_not_out_is_missed_when_its_time_is_over() {
         world.publisher.find_answer(Ok(Lookup::Absent));
         assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
         assert_eq!(world.publisher.texts().len(), 1);
+    }
+}
+
+/// That the one write is not there says nothing of another one.
+#[tokio::test]
+async fn what_a_look_does_not_find_is_not_missed_where_more_may_be_out() {
+    let doubtful = || ("recording.publish", json!("begun"));
+    for world in worlds().await {
+        for first in [json!({ "done": 1 }), json!("begun")] {
+            let post = world.publish(When::Now).await;
+            begun(&world, post, [doubtful(), ("thread.0", first)]).await;
+            found_gone(&world, post).await;
+            world.publisher.find_answer(Ok(Lookup::Absent));
+            assert_eq!(world.turn(post).await.0.state, PublicationState::Published);
+        }
+        // Nor of the sending before, of something that was sent again all the same.
+        let lost = world.lost().await;
+        let resent = world.tenant.resend_unknown(lost.id, "why not");
+        resent.await.unwrap();
+        begun(&world, lost.post, [doubtful()]).await;
+        found_gone(&world, lost.post).await;
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        let (sent, _) = world.turn(lost.post).await;
+        assert_eq!(sent.state, PublicationState::Published);
     }
 }
 
@@ -412,5 +444,39 @@ async fn a_store_that_fails_before_the_intent_keeps_nobody_from_the_probe() {
             world.turn(second).await.0.state,
             PublicationState::Published
         );
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_comes_to_no_call_leaves_it_to_the_next() {
+    for is_sound in [true, false] {
+        for world in worlds().await {
+            world.publisher.answer(limited(600));
+            let first = world.publish(When::Now).await;
+            let (mut waits, _) = world.turn(first).await;
+            let second = world.publish(When::Now).await;
+            world.clock.advance(chrono::Duration::minutes(11));
+            let store = FaultStore::new(world.market().store().clone());
+            if is_sound {
+                // Its intent cannot be written.
+                let fails = StoreRule::on("change_publishing", StoreFault::FailBefore);
+                store.faults().add(fails);
+            } else {
+                // It does not pass its checks.
+                waits.content_hash = "other words".into();
+                let change = PublishingChange {
+                    publications: vec![waits.clone()],
+                    ..PublishingChange::new(world.tenant.id().clone())
+                };
+                let store = world.market().store();
+                store.change_publishing(&change).await.unwrap();
+            }
+            let market = market(Arc::new(store), &world.clock, world.publisher.clone());
+            let tenant = market.tenant("acme").unwrap();
+            tenant.work_on(waits.job, LEASE).await.unwrap();
+            assert_eq!(world.publisher.texts().len(), 1);
+            let (sent, _) = world.turn(second).await;
+            assert_eq!(sent.state, PublicationState::Published);
+        }
     }
 }
