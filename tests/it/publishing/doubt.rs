@@ -2,9 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use automarket::core::{
-    Context, Handle, Identity, Intent, Metrics, Profile, Publisher, async_trait,
-    publisher::NOT_SENT,
+use automarket::{
+    core::{
+        Context, Handle, Identity, Intent, Metrics, Profile, Publisher, async_trait,
+        publisher::NOT_SENT,
+    },
+    testing::{FaultStore, StoreFault, StoreRule},
 };
 
 use super::*;
@@ -112,19 +115,75 @@ async fn what_is_out_of_a_thread_is_remembered_longer_than_the_jobs_that_sent_it
 
 #[tokio::test]
 async fn a_thread_of_which_nobody_knows_any_more_what_is_out_is_not_begun_anew() {
+    for taken in [false, true] {
+        for world in worlds().await {
+            let (thread, tenant) = Thread::on(&world);
+            let post = world.publish(When::Now).await;
+            let job = world.only(post).await.job;
+            if taken {
+                world.takes();
+                world.publisher.poll_answer(Err(refusal()));
+                tenant.work_on(job, LEASE).await.unwrap();
+                world.clock.advance(chrono::Duration::hours(7));
+            } else {
+                thread.second.answer(Err(refusal()));
+            }
+            tenant.work_on(job, LEASE).await.unwrap();
+            let unknown = world.only(post).await;
+            assert_eq!(unknown.state, PublicationState::Unknown);
+            world.clock.advance(chrono::Duration::days(31));
+            forget_old_jobs(&world).await;
+            let resent = tenant.resend_unknown(unknown.id, "the rest of it").await;
+            let refused = resent.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Conflict);
+            assert_eq!(refused.rule(), Some("publication.forgotten"));
+            assert_eq!(thread.parts(), ["first", "second"]);
+        }
+    }
+}
+
+/// A look did not find it; it may appear yet.
+#[tokio::test]
+async fn what_was_missed_and_may_be_out_is_not_begun_anew_when_its_job_is_forgotten() {
     for world in worlds().await {
-        let (thread, tenant) = Thread::on(&world);
-        let post = world.publish(When::Now).await;
-        thread.second.answer(Err(refusal()));
-        let unknown = world.only(post).await;
-        tenant.work_on(unknown.job, LEASE).await.unwrap();
+        let begun = serde_json::json!("begun");
+        let post = late::gone(&world, "recording.publish", begun).await;
+        late::found_gone(&world, post).await;
+        world.publisher.find_answer(Ok(Lookup::Absent));
+        assert_eq!(world.turn(post).await.0.state, PublicationState::Missed);
         world.clock.advance(chrono::Duration::days(31));
         forget_old_jobs(&world).await;
-        let resent = tenant.resend_unknown(unknown.id, "the rest of it").await;
-        let refused = resent.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        let edited = world.tenant.edit(post, Post::text("Other words")).await;
+        assert_eq!(edited.unwrap_err().kind(), ErrorKind::TooLate);
+        let refused = world.tenant.retry(post).await.unwrap_err();
         assert_eq!(refused.rule(), Some("publication.forgotten"));
-        assert_eq!(thread.parts(), ["first", "second"]);
+    }
+}
+
+#[tokio::test]
+async fn what_went_out_after_a_refusal_is_known_though_its_verdict_was_not_written() {
+    for world in worlds().await {
+        let (thread, tenant) = Thread::on(&world);
+        thread.second.answer(Err(refusal()));
+        let post = world.publish(When::Now).await;
+        let refused = world.only(post).await;
+        tenant.work_on(refused.job, LEASE).await.unwrap();
+        let resent = tenant.resend_unknown(refused.id, "the rest of it").await;
+        let job = resent.unwrap().job;
+        // The intent is written, and then nothing any more.
+        let store = FaultStore::new(world.market().store().clone());
+        let refuse = StoreFault::Refuse(ErrorKind::Config);
+        let verdict = StoreRule::on("change_publishing", refuse).after(1);
+        store.faults().add(verdict.times(u32::MAX));
+        let gone = market(Arc::new(store), &world.clock, thread.clone());
+        let gone = gone.tenant("acme").unwrap();
+        gone.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Publishing);
+        assert_eq!(world.publisher.texts().len(), 2);
+        world.clock.advance(chrono::Duration::minutes(30));
+        tenant.work_on(job, LEASE).await.unwrap();
+        assert_eq!(world.only(post).await.state, PublicationState::Published);
+        assert_eq!(world.publisher.texts().len(), 2);
     }
 }
 
