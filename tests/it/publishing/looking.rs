@@ -200,3 +200,26 @@ async fn what_a_second_look_does_not_find_either_is_settled_by_its_refusal() {
         assert_eq!(refused.state, PublicationState::Rejected);
     }
 }
+
+/// Its connector does not ask what the others have.
+#[tokio::test]
+async fn what_is_found_of_another_publication_is_not_taken_for_its_own() {
+    for world in worlds().await {
+        let other = world.publish(When::Now).await;
+        let (other, _) = world.turn(other).await;
+        world.publisher.answer(Err(unknown()));
+        let post = world.publish(When::Now).await;
+        world.turn(post).await;
+        world.clock.advance(chrono::Duration::seconds(61));
+        let theirs = Outcome::Done(other.receipt.unwrap());
+        world.publisher.find_answer(Ok(Lookup::Found(theirs)));
+        let (lost, _) = world.turn(post).await;
+        assert_eq!(lost.state, PublicationState::Unknown);
+        assert_eq!(lost.receipt, None);
+        assert_eq!(lost.error.unwrap().kind, ErrorKind::CannotTell);
+        let store = world.market().store();
+        let attempts = store.attempts(world.tenant.id(), lost.id).await.unwrap();
+        let rule = &attempts.last().unwrap().decision.rule;
+        assert_eq!(rule, "platform.cannot_tell");
+    }
+}
