@@ -141,6 +141,27 @@ async fn what_is_being_sent_is_not_taken_for_a_lost_one() {
     are_two(&world, [&first, &sent], 0);
 }
 
+/// Both wait for the other: the one that was sent first goes on.
+#[tokio::test(start_paused = true)]
+async fn of_two_lost_ones_the_later_waits_for_the_first() {
+    let world = World::new(of_facebook()).await;
+    let lose = async |fault| {
+        world.fault(fault, 0);
+        let post = world.publish(Post::text("We open")).await;
+        world.turn(post).await;
+        world.clock.advance(TimeDelta::seconds(10));
+        post
+    };
+    let (first, second) = (lose(Fault::CutAfter).await, lose(Fault::CutBefore).await);
+    world.clock.advance(TimeDelta::minutes(2));
+    let waits = world.turn(second).await;
+    assert_eq!(waits.state, PublicationState::Publishing, "{waits:?}");
+    let looked = world.turn(first).await;
+    assert_eq!(looked.state, PublicationState::Published, "{looked:?}");
+    let second = ended(&world, second).await;
+    are_two(&world, [&looked, &second], 0);
+}
+
 /// Its step holds the id, and nobody could write the receipt.
 #[tokio::test(start_paused = true)]
 async fn what_a_step_knows_and_no_receipt_is_its_own() {
