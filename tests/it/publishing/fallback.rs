@@ -84,6 +84,22 @@ async fn what_may_have_happened_never_goes_the_other_way() {
 }
 
 #[tokio::test]
+async fn what_this_process_lacks_sends_nothing_the_other_way() {
+    for world in worlds().await {
+        with_fallback(&world).await;
+        let wait = Retry::After(Some(Duration::from_secs(6 * 3600)));
+        let lacks = Error::new(ErrorKind::Config, "no place for media");
+        world.publisher.answer(Err(lacks.with_retry(wait)));
+        let post = world.publish(When::Now).await;
+        let (waits, _) = world.turn(post).await;
+        assert_eq!(
+            (waits.state, waits.via),
+            (PublicationState::Scheduled, None)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_refused_content_is_refused_and_a_second_failure_is_final() {
     for world in worlds().await {
         with_fallback(&world).await;
