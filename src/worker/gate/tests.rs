@@ -330,6 +330,21 @@ fn tokens_of(app: &str) -> Credential {
 }
 
 #[tokio::test]
+async fn a_limit_of_a_tenants_own_app_holds_back_no_other_tenant() {
+    let world = World::new().await;
+    let one = world.of_app("one", "1", "own/main").await;
+    let same = world.of_app("one", "2", "own/main").await;
+    let namesake = world.of_app("two", "3", "own/main").await;
+    let engine = world.tenant.engine();
+    let (_, passed) = engine.passing(one).await.unwrap();
+    let full = Error::new(ErrorKind::RateLimited, "the app is over its limit");
+    passed.tell::<()>(&Err(full.with_app_limit())).await;
+    let refused = engine.passing(same).await.err().unwrap();
+    assert_eq!(refused.rule(), Some(CLOSED));
+    assert!(engine.passing(namesake).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_an_app_has_used_up_holds_back_all_its_tenants_before_a_refusal() {
     let world = World::new().await;
     let one = world.of_app("one", "1", "shared").await;
