@@ -7,7 +7,7 @@ use automarket_core::{
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
     publisher::ends_post,
-    store::{Approval, Publication, PublicationState, PublishingChange},
+    store::{Approval, Publication, PublicationState, PublishingChange, Target},
 };
 use serde_json::{Value, json};
 
@@ -17,10 +17,15 @@ use super::{
     job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
     routed, said_by,
     slots::Hold,
+    state::{changed, editable, waits},
     told::told,
 };
 use crate::{Tenant, market::Engine, report::metrics};
 
+/// How an edit works where something is out already.
+const OWN_WORDS: &str = "give the accounts to come words of their own (`account_variant`)";
+/// Why there is nothing to say yes or no to.
+const NOT_ASKED: &str = "nothing of it awaits approval";
 /// So many publications are called off in one transaction.
 const TOGETHER: usize = 100;
 
@@ -92,23 +97,6 @@ impl Move {
     }
 }
 
-/// Whether its words may be changed, as far as its state goes.
-fn editable(publication: &Publication) -> bool {
-    use PublicationState::{Cancelled, Missed, Rejected};
-    waits(publication) || matches!(publication.state, Cancelled | Missed | Rejected)
-}
-
-/// Whether nothing was sent yet and something is still to come.
-fn waits(publication: &Publication) -> bool {
-    matches!(
-        publication.state,
-        PublicationState::Draft
-            | PublicationState::AwaitingApproval
-            | PublicationState::Scheduled
-            | PublicationState::Blocked
-    )
-}
-
 impl Tenant {
     /// Calls off what still waits: drafts, what awaits approval, what is scheduled or blocked. Of a post, what
     /// is out already stays as it is. Of a publication that a failure interrupted, what is out, or may be, stays: the rest of
@@ -120,7 +108,8 @@ impl Tenant {
     /// # Errors
     /// [`TooLate`] when there is nothing to call off; `NotFound`; those of the store.
     pub async fn cancel(&self, what: impl Into<Selection>) -> Result<Vec<Publication>> {
-        self.change(what.into(), |p, _| async move {
+        let late = "nothing of it can be called off any more";
+        self.change(what.into(), late, |p, _| async move {
             if !waits(&p) {
                 return Ok(None);
             }
@@ -177,7 +166,8 @@ impl Tenant {
         what: impl Into<Selection>,
         when: When,
     ) -> Result<Vec<Publication>> {
-        self.change(what.into(), |mut p, now| async move {
+        let late = "it cannot be given another time any more";
+        self.change(what.into(), late, |mut p, now| async move {
             if !waits(&p) {
                 return Ok(None);
             }
@@ -216,7 +206,7 @@ impl Tenant {
         let facts = &json!({ "by": by, "note": note });
         let read = self.select(what).await?.into_iter();
         let words = &BTreeMap::from_iter(read.map(|p| (p.id, p.content_hash)));
-        self.change(what, |mut p, now| async move {
+        self.change(what, NOT_ASKED, |mut p, now| async move {
             if p.state != PublicationState::AwaitingApproval {
                 return Ok(None);
             }
@@ -248,7 +238,7 @@ impl Tenant {
         note: Option<&str>,
     ) -> Result<Vec<Publication>> {
         let facts = &json!({ "by": by, "note": note, "rule": "approval.refused" });
-        self.change(what.into(), |mut p, _| async move {
+        self.change(what.into(), NOT_ASKED, |mut p, _| async move {
             if p.state != PublicationState::AwaitingApproval {
                 return Ok(None);
             }
@@ -260,15 +250,18 @@ impl Tenant {
 
     /// Hands drafts of ours to the queue, checked as by [`Tenant::publish`].
     ///
+    /// Unlike [`Tenant::publish`] it does so once: a repeated call is [`TooLate`], and its state says how the first one stands.
+    ///
     /// # Errors
-    /// [`TooLate`] when there is no draft; those of [`Tenant::publish`].
+    /// [`TooLate`] when there is no draft, or none any more; those of [`Tenant::publish`].
     pub async fn publish_draft(
         &self,
         post: PostId,
         when: When,
         options: PublishOptions,
     ) -> Result<Vec<Publication>> {
-        self.change(post.into(), |mut p, now| async move {
+        let late = "it is no draft any more";
+        self.change(post.into(), late, |mut p, now| async move {
             if p.state != PublicationState::Draft {
                 return Ok(None);
             }
@@ -302,7 +295,8 @@ impl Tenant {
     /// its accounts is not edited: a cancel is not taken back, publish a new post.
     ///
     /// # Errors
-    /// [`TooLate`]; `InvalidInput` with the first blocker's rule; `NotFound`; those of the store.
+    /// [`TooLate`], with the account on which it is; `InvalidInput` with the first blocker's rule; `NotFound`; those of the
+    /// store.
     pub async fn edit(&self, id: PostId, mut post: Post) -> Result<Vec<Publication>> {
         post.id = id;
         anew(|| async {
@@ -311,8 +305,9 @@ impl Tenant {
             let cancelled = |p: &Publication| p.state == PublicationState::Cancelled;
             if publications.iter().all(cancelled) {
                 let state = PublicationState::Cancelled;
-                return Err(TooLate { state }.into_error());
+                return Err(TooLate { state }.error("it cannot be said differently any more"));
             }
+            let to_come = publications.iter().any(waits);
             let says_same = |p: &Publication| said_by(&post, p) == p.content_hash;
             let (same, other): (Vec<_>, Vec<_>) = publications.into_iter().partition(says_same);
             for p in other.iter().filter(|p| p.state != PublicationState::Draft) {
@@ -329,7 +324,12 @@ impl Tenant {
             change.publications = same.into_iter().filter(editable).collect();
             let mut moves = Vec::new();
             for publication in other {
-                moves.push(self.edited(&post, publication).await?);
+                let others_wait = to_come && !waits(&publication);
+                let edited = self.edited(&post, publication).await;
+                moves.push(edited.map_err(|error| match error.kind() {
+                    ErrorKind::TooLate if others_wait => error.with_remedy(OWN_WORDS),
+                    _ => error,
+                })?);
             }
             self.write(change, moves).await
         })
@@ -344,7 +344,17 @@ impl Tenant {
         let over = was_settled(engine, &p).await?;
         let began = p.sent_at.is_some() && !over && !nothing_out(engine, &p).await?;
         if began || !editable(&p) {
-            return Err(TooLate { state: p.state }.into_error());
+            let Target {
+                account, network, ..
+            } = p.route();
+            let part = if editable(&p) {
+                "a part of it is out or may be, "
+            } else {
+                ""
+            };
+            let why =
+                format!("on {network} (account {account}) {part}it cannot be said differently");
+            return Err(TooLate { state: p.state }.error(&why));
         }
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
         p.key = new_key(&p, &hash);
@@ -407,7 +417,7 @@ impl Tenant {
         match sent.into_iter().next() {
             Some(publication) => Ok(publication),
             None => Err(match self.select(what).await?.first() {
-                Some(p) => TooLate { state: p.state }.into_error(),
+                Some(p) => TooLate { state: p.state }.error("it is not unknown"),
                 None => not_found(what),
             }),
         }
@@ -452,10 +462,11 @@ impl Tenant {
     /// As [`moved`](Self::moved), and returns how all stand then.
     ///
     /// # Errors
-    /// [`TooLate`] when there was no move to make.
+    /// [`TooLate`] when there was no move to make, with why.
     async fn change<F>(
         &self,
         what: Selection,
+        late: &str,
         make: impl Fn(Publication, DateTime<Utc>) -> F,
     ) -> Result<Vec<Publication>>
     where
@@ -465,7 +476,7 @@ impl Tenant {
         let Some(first) = moved.first() else {
             let state = self.select(what).await?.first().map(|p| p.state);
             return Err(match state {
-                Some(state) => TooLate { state }.into_error(),
+                Some(state) => TooLate { state }.error(late),
                 None => not_found(what),
             });
         };
@@ -591,12 +602,4 @@ pub(super) fn not_found(what: Selection) -> Error {
         }
     };
     Error::new(ErrorKind::NotFound, message)
-}
-
-/// The error when a publication is not the one any more that somebody looked at.
-fn changed(publication: &Publication) -> Error {
-    let message = format!("the publication {} was changed meanwhile", publication.id);
-    Error::new(ErrorKind::Conflict, message)
-        .with_rule("publication.changed")
-        .with_remedy("read it again, and decide again")
 }

@@ -72,7 +72,7 @@ impl Tenant {
             let found = self.select(what).await?.into_iter().next();
             let p = found.ok_or_else(|| not_found(what))?;
             if !is_known_out(&p) {
-                return Err(TooLate { state: p.state }.into_error());
+                return Err(TooLate { state: p.state }.error("it is not known to be out"));
             }
             let engine = self.engine();
             let account = engine.account(&self.id, p.route().account).await?;
@@ -156,7 +156,8 @@ async fn delete(
     };
     if !carries.may_act(&p) {
         if p.state != PublicationState::Deleted {
-            let error = ErrorRecord::from(&TooLate { state: p.state }.into_error());
+            let error =
+                ErrorRecord::from(&TooLate { state: p.state }.error("nothing of it is out"));
             let event = told(&p, p.revision, "delete_failed", json!({ "error": error }));
             engine.store.append_events(&[event]).await?;
         }

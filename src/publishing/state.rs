@@ -1,4 +1,4 @@
-//! What follows from the states of publications: a post's own state, and what cannot be changed any more.
+//! What follows from the states of publications: a post's own state, and what cannot be done with it any more.
 
 use std::fmt;
 
@@ -77,14 +77,31 @@ impl PostState {
     }
 }
 
-/// Why something cannot be changed any more: the source of an error of the kind `TooLate`.
+/// Whether its words may be changed, as far as its state goes.
+pub(super) fn editable(publication: &Publication) -> bool {
+    use PublicationState::{Cancelled, Missed, Rejected};
+    waits(publication) || matches!(publication.state, Cancelled | Missed | Rejected)
+}
+
+/// Whether nothing was sent yet and something is still to come.
+pub(super) fn waits(publication: &Publication) -> bool {
+    matches!(
+        publication.state,
+        PublicationState::Draft
+            | PublicationState::AwaitingApproval
+            | PublicationState::Scheduled
+            | PublicationState::Blocked
+    )
+}
+
+/// Why something cannot be done with a publication: the source of an error of the kind `TooLate`, whose message says what was
+/// wanted, whose rule is `publication.` and the state, and whose remedy names the calls that work in that state.
 ///
 /// ```
-/// use automarket::{ErrorKind, publishing::TooLate, store::PublicationState};
-/// let error = TooLate { state: PublicationState::Published }.into_error();
-/// assert_eq!(error.kind(), ErrorKind::TooLate);
-/// assert_eq!(error.rule(), Some("publication.published"));
-/// assert_eq!(TooLate::of(&error).map(|late| late.state), Some(PublicationState::Published));
+/// use automarket::{Error, publishing::TooLate, store::PublicationState};
+/// fn is_out(error: &Error) -> bool {
+///     TooLate::of(error).is_some_and(|late| late.state == PublicationState::Published)
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate {
@@ -99,14 +116,29 @@ impl TooLate {
         std::error::Error::source(error)?.downcast_ref().copied()
     }
 
-    /// The error, its rule `publication.` and the state.
-    #[must_use]
-    pub fn into_error(self) -> Error {
+    /// The error, with why what was wanted is not to be had.
+    pub(super) fn error(self, why: &str) -> Error {
         let state = self.state.as_str();
-        let message = format!("the publication is {state}: it cannot be changed any more");
+        let message = format!("{why}: it is {}", state.replace('_', " "));
         Error::new(ErrorKind::TooLate, message)
             .with_rule(format!("publication.{state}"))
+            .with_remedy(works(self.state))
             .with_source(self)
+    }
+}
+
+/// What can be done with a publication in this state.
+fn works(state: PublicationState) -> &'static str {
+    use PublicationState as P;
+    match state {
+        P::Draft => "`publish_draft` hands it over, `cancel` calls it off",
+        P::AwaitingApproval => "`approve` lets it go, `cancel` calls it off",
+        P::Scheduled | P::Blocked => "`reschedule` moves it, `cancel` calls it off",
+        P::Publishing => "it is under way: look again when that has ended",
+        P::Accepted | P::Published => "`delete` takes it down",
+        P::Unknown => "look there; `resend_unknown` sends it again",
+        P::Rejected | P::Missed => "`retry` sends it again",
+        _ => "publish a new post",
     }
 }
 
@@ -117,6 +149,14 @@ impl fmt::Display for TooLate {
 }
 
 impl std::error::Error for TooLate {}
+
+/// The error when a publication is not the one any more that somebody looked at.
+pub(super) fn changed(publication: &Publication) -> Error {
+    let message = format!("the publication {} was changed meanwhile", publication.id);
+    Error::new(ErrorKind::Conflict, message)
+        .with_rule("publication.changed")
+        .with_remedy("read it again, and decide again")
+}
 
 #[cfg(test)]
 mod tests {

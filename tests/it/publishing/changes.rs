@@ -27,6 +27,61 @@ async fn what_waits_is_called_off_and_its_job_with_it() {
 }
 
 #[tokio::test]
+async fn what_comes_too_late_is_told_why_and_what_works() {
+    for world in worlds().await {
+        let tenant = &world.tenant;
+        let says = |error: Error, why: &str, what: &str| {
+            assert_eq!(error.kind(), ErrorKind::TooLate);
+            assert!(error.message().starts_with(why), "{error}");
+            assert!(error.remedy().unwrap().contains(what), "{error:?}");
+        };
+        let id = world.publish(at(TEN)).await;
+        let waits = world.only(id).await.id;
+        let again = tenant.publish_draft(id, at(TEN), PublishOptions::new());
+        let again = again.await.unwrap_err();
+        says(
+            again,
+            "it is no draft any more: it is scheduled",
+            "`cancel`",
+        );
+        let none = "nothing of it awaits approval: it is scheduled";
+        let twice = tenant.approve(id, "ada", None).await.unwrap_err();
+        says(twice, none, "`reschedule`");
+        let no = tenant.reject_approval(id, "ada", None).await.unwrap_err();
+        says(no, none, "`cancel`");
+        let down = tenant.delete(waits).await.unwrap_err();
+        says(
+            down,
+            "it is not known to be out: it is scheduled",
+            "`cancel`",
+        );
+        let resent = tenant.resend_unknown(waits, "why not").await.unwrap_err();
+        says(resent, "it is not unknown", "`cancel`");
+        tenant.cancel(id).await.unwrap();
+        let gone = tenant.reschedule(id, When::Now).await.unwrap_err();
+        says(gone, "it cannot be given another time", "new post");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_names_the_account_on_which_it_is_out() {
+    for world in worlds().await {
+        let id = world.publish_to_two(When::Now).await;
+        let out = world.tenant.publications(id).await.unwrap().remove(0);
+        world.tenant.work_on(out.job, LEASE).await.unwrap();
+        let late = world.tenant.edit(id, Post::text("All new")).await;
+        let late = late.unwrap_err();
+        assert_eq!(late.rule(), Some("publication.published"));
+        let account = out.target.account.to_string();
+        assert!(late.message().contains(&account), "{late}");
+        assert!(
+            late.remedy().unwrap().contains("`account_variant`"),
+            "{late:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_post_that_is_called_off_everywhere_is_not_edited() {
     for world in worlds().await {
         let id = world.publish_to_two(at(TEN)).await;
