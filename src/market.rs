@@ -512,6 +512,23 @@ impl Engine {
         registered(&self.publishers, platform, "publisher")
     }
 
+    /// The publisher for an account that somebody named.
+    ///
+    /// # Errors
+    /// `InvalidInput` (rule `account.no_publisher`) where its platform is here for something else; `Config` where nothing
+    /// here knows the platform.
+    pub(crate) fn publisher_of(&self, account: &Account) -> Result<&Arc<dyn Publisher>> {
+        let platform = &account.platform;
+        self.publisher(platform).map_err(|error| {
+            if self.check_connector(platform).is_err() {
+                return error;
+            }
+            Error::invalid("accounts", format!("{platform} cannot publish"))
+                .with_rule("account.no_publisher")
+                .with_remedy("choose accounts that can publish")
+        })
+    }
+
     pub(crate) fn crm(&self, platform: &Platform) -> Result<&Arc<dyn CrmProvider>> {
         registered(&self.crms, platform, "CRM")
     }

@@ -83,6 +83,17 @@ impl Tenant {
         Ok(plan)
     }
 
+    /// The rules by which an account publishes: its network's limits, with what its connector can do. `None` when no publisher
+    /// is registered for its platform: no account to offer for posts.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub async fn rules(&self, account: AccountId) -> Result<Option<automarket_core::Profile>> {
+        let account = self.engine().account(&self.id, account).await?;
+        let publisher = self.engine().publisher(&account.platform).ok();
+        Ok(publisher.map(|publisher| rules_for(&account, &**publisher)))
+    }
+
     /// The checks alone.
     async fn checked(
         &self,
@@ -97,7 +108,7 @@ impl Tenant {
             }
             let of = |error: Error| error.with_field("accounts");
             let account = self.engine().account(&self.id, id).await.map_err(of)?;
-            let publisher = self.engine().publisher(&account.platform);
+            let publisher = self.engine().publisher_of(&account);
             let publisher = publisher.map_err(|error| of(error.about(&account.name)))?;
             let cx = self.engine().offline(account.clone());
             let target = TargetPlan::of(post, &account, &**publisher, voice, &cx).await?;

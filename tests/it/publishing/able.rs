@@ -3,6 +3,38 @@
 use automarket::core::{Context, Identity, Intent, Metrics, Profile, Publisher, async_trait};
 
 use super::*;
+use automarket::connectors::slack::{self, Slack};
+
+#[tokio::test]
+async fn an_account_that_cannot_publish_is_the_users_slip() {
+    for world in worlds().await {
+        let market = Automarket::shared(world.market().store().clone())
+            .clock(Arc::new(world.clock.clone()))
+            .transport(Script::new())
+            .keyring(keyring())
+            .publisher(world.publisher.clone())
+            .notifier(Slack::new())
+            .build()
+            .unwrap();
+        let tenant = market.tenant("acme").unwrap();
+        let chat = Account::new(tenant.id().clone(), slack::PLATFORM, "C1");
+        let chat = tenant.add_account(chat, Credential::token("t")).await;
+        let chat = chat.unwrap();
+        let accounts = [world.account.id, chat.id];
+        let post = Post::text("We shipped!");
+        let refused = tenant.publish(post.clone(), accounts, When::Now).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        assert_eq!(refused.field(), Some("accounts"));
+        assert_eq!(refused.rule(), Some("account.no_publisher"));
+        // A connector that is missing is the host's.
+        let refused = world.tenant.publish(post, accounts, When::Now).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Config);
+        let rules = tenant.rules(world.account.id).await.unwrap();
+        assert_eq!(rules.unwrap().platform, Platform::X);
+        assert!(tenant.rules(chat.id).await.unwrap().is_none());
+    }
+}
 
 /// A publisher of whose accounts none can delete and measure though it can, or all though it cannot.
 struct Otherwise {
