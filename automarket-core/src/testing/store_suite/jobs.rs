@@ -33,6 +33,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             "an id that has ended stays taken, alone and in a batch",
             |s| Box::pin(ended_id(s)),
         ),
+        StoreCase::new(
+            "an id that has ended answers for itself while another job holds its key",
+            |s| Box::pin(ended_id_of_a_key(s)),
+        ),
         StoreCase::new("kinds and unique keys have an end", |s| Box::pin(bounds(s))),
         StoreCase::new("ids that are there keep no other of a batch out", |s| {
             Box::pin(known_ids_in_a_batch(s))
@@ -255,6 +259,17 @@ async fn ended_id(s: &StoreUnderTest) {
         assert_eq!(answers[at], Enqueued::Existing(ended.id));
         assert_eq!(s.claim(30).await.len(), 19);
     }
+}
+
+async fn ended_id_of_a_key(s: &StoreUnderTest) {
+    let ended = job("a").unique("k");
+    s.put(ended.clone()).await;
+    let token = s.claim_one().await.token;
+    s.settle(token, Verdict::Complete(json!(1))).await;
+    let holder = s.put(job("a").unique("k")).await;
+    assert_ne!(holder, ended.id);
+    assert_eq!(s.put(ended.clone()).await, ended.id);
+    assert_eq!(s.claimed_ids(10).await, [holder]);
 }
 
 async fn bounds(s: &StoreUnderTest) {

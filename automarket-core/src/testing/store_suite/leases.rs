@@ -39,6 +39,10 @@ pub(super) fn cases() -> Vec<StoreCase> {
             |s| Box::pin(still_counts(s)),
         ),
         StoreCase::new(
+            "a lease that was prolonged after it had run out runs out again",
+            |s| Box::pin(out_again(s)),
+        ),
+        StoreCase::new(
             "whatever a late verdict says of a job that is in the line again, it stands in one place",
             |s| Box::pin(late_verdicts(s)),
         ),
@@ -229,6 +233,25 @@ async fn still_counts(s: &StoreUnderTest) {
     assert_eq!(s.claim(10).await, []);
     let settled = s.settle(leases[0].token, Verdict::Complete(json!(1))).await;
     assert_eq!(settled, Settled::Now(JobState::Completed));
+}
+
+async fn out_again(s: &StoreUnderTest) {
+    let id = s.put(job("a")).await;
+    let token = s.claim_one().await.token;
+    s.wait(31).await;
+    // Too small to take it, this claim lets it into the line all the same.
+    let urgent = NewJob {
+        priority: 9,
+        ..job("a")
+    };
+    let urgent = s.put(urgent).await;
+    let other = s.claim_one().await;
+    assert_eq!(other.job.id, urgent);
+    s.settle(other.token, Verdict::Complete(json!(0))).await;
+    assert_eq!(s.store.heartbeat(&[token], LEASE).await.unwrap(), []);
+    s.wait(31).await;
+    let again = s.claim_one().await;
+    assert_eq!((again.job.id, again.job.crashes), (id, 1));
 }
 
 async fn late_verdicts(s: &StoreUnderTest) {
