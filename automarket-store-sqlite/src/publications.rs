@@ -244,7 +244,8 @@ const SENT: &str = "
     UNION ALL
     SELECT body FROM automarket_publications INDEXED BY automarket_publications_sent
     WHERE live = 0 AND json_valid(body) AND json_extract(body, '$.sent_at') IS NOT NULL
-        AND tenant = ?1 AND route = ?2 AND unixepoch(json_extract(body, '$.updated_at')) >= ?3";
+        AND tenant = ?1 AND route = ?2
+        AND CAST(strftime('%s', json_extract(body, '$.updated_at')) AS INTEGER) >= ?3";
 
 /// A publishing whose rows are written out already, so that the writer need not.
 pub(crate) struct NewRows {
