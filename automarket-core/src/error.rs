@@ -237,7 +237,8 @@ impl Error {
         error
     }
 
-    /// By which a job of the host's own puts itself off for so long. It uses up no attempt and is kept as no failure.
+    /// By which a job of the host's own puts itself off for so long, a second at the least. It uses up no attempt and is kept
+    /// as no failure.
     #[must_use]
     pub fn snooze(wait: Duration) -> Self {
         Self::new(ErrorKind::RateLimited, "put off by the job itself")

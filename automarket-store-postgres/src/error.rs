@@ -337,7 +337,9 @@ pub(crate) fn by_code(code: &SqlState) -> Words {
             Config,
             "the database does not have the store's schema",
             "postgres.no_store",
-            Some("connect to the database that the store was opened on"),
+            Some(
+                "connect to the database that the store was opened on, or open a store on this one first",
+            ),
         ),
         "42501" => (Config, "the role may not do this", PRIVILEGE, Some(GRANT)),
         "22021" | "22P05" | "22008" | "22003" | "22P02" | "22007" | "22023" | "54000" => (

@@ -2,4 +2,5 @@
 -- makes a copy by SQLite's own means needs every function of an index, and unixepoch is of 3.38.)
 CREATE INDEX automarket_publications_sent
     ON automarket_publications (tenant, route, CAST(strftime('%s', json_extract(body, '$.updated_at')) AS INTEGER))
-    WHERE live = 0 AND json_valid(body) AND json_extract(body, '$.sent_at') IS NOT NULL;
+    WHERE live = 0 AND json_valid(body) AND json_extract(body, '$.sent_at') IS NOT NULL
+        AND json_extract(body, '$.updated_at') GLOB '[0-9]*';

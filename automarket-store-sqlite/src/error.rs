@@ -83,8 +83,16 @@ pub(crate) fn by_code(code: Option<ErrorCode>) -> Words {
 }
 
 /// Another holds the file's lock: nothing was done.
-pub(crate) fn is_locked(error: &Error) -> bool {
-    error.rule() == Some("sqlite.locked")
+/// Whether it is of the file and not of what was to be written: whoever comes next meets it, too.
+pub(crate) fn is_of_file(error: &Error) -> bool {
+    const RULES: [&str; 5] = [
+        "sqlite.corrupt",
+        "sqlite.io",
+        "sqlite.locked",
+        "sqlite.moved",
+        "sqlite.readonly",
+    ];
+    error.rule().is_some_and(|rule| RULES.contains(&rule))
 }
 
 pub(crate) fn said(

@@ -62,6 +62,12 @@ impl Place {
         }
         Ok(())
     }
+
+    /// Whether another process has begun a log of its own by now.
+    pub(crate) fn has_another_log(&self) -> bool {
+        let log = self.files.get(1);
+        log.is_some_and(|(log, was)| matches!(id(log), Ok(Some(is)) if is != *was))
+    }
 }
 
 /// Asked by path: to open a file and close it would drop the locks that SQLite has on it.

@@ -244,6 +244,7 @@ const SENT: &str = "
     UNION ALL
     SELECT body FROM automarket_publications INDEXED BY automarket_publications_sent
     WHERE live = 0 AND json_valid(body) AND json_extract(body, '$.sent_at') IS NOT NULL
+        AND json_extract(body, '$.updated_at') GLOB '[0-9]*'
         AND tenant = ?1 AND route = ?2
         AND CAST(strftime('%s', json_extract(body, '$.updated_at')) AS INTEGER) >= ?3";
 

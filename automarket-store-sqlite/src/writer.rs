@@ -13,12 +13,12 @@ use automarket_core::{
     Clock, Error, ErrorKind, ErrorRecord, Result,
     store::{Enqueued, rows::NewRow},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::oneshot;
 
 use crate::{
     Synchronous,
-    error::{Fault, Outcome, is_locked, transaction_gone},
+    error::{Fault, Outcome, is_of_file, transaction_gone},
     jobs::Looks,
     lock::Lock,
     place::Place,
@@ -246,6 +246,14 @@ struct File<'a> {
     clock: &'a dyn Clock,
 }
 
+impl File<'_> {
+    /// Begins a transaction, in the file that was opened: another may have taken its place while its lock was waited for.
+    fn begin(&self) -> Outcome<()> {
+        self.lock.begin(self.db)?;
+        self.place.check()
+    }
+}
+
 fn write(file: &File<'_>, flushing: &mut Flushing, waiting: &mpsc::Receiver<Box<dyn Work>>) {
     let File { db, place, .. } = *file;
     let mut lines = Lines::default();
@@ -265,11 +273,11 @@ fn write(file: &File<'_>, flushing: &mut Flushing, waiting: &mpsc::Receiver<Box<
             hold_open(&mut group, waiting, crowd.min(GROUP));
         }
         let mut failure = transact(file, flushing, &mut lines, &wiping.due, &mut group);
-        if group.len() > 1 && failure.as_ref().is_some_and(|error| !is_locked(error)) {
+        if group.len() > 1 && failure.as_ref().is_some_and(|error| !is_of_file(error)) {
             // Such as a full disk, which COMMIT shows. It may be one call's doing: each gets a transaction of its own.
             for mut call in group.drain(..) {
-                // Once the file is locked nobody waits for it again.
-                if !failure.as_ref().is_some_and(is_locked) {
+                // Once it is the file's, such as its lock, nobody waits for it again.
+                if !failure.as_ref().is_some_and(is_of_file) {
                     let one = std::slice::from_mut(&mut call);
                     failure = transact(file, flushing, &mut lines, &wiping.due, one);
                 }
@@ -292,6 +300,10 @@ fn write(file: &File<'_>, flushing: &mut Flushing, waiting: &mpsc::Receiver<Box<
         wiping.in_time(db);
     }
     wiping.now(db);
+    if place.has_another_log() {
+        // To fold ours into the file would take with it what others have written since. Nothing is left to do if this fails.
+        let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
 }
 
 fn panicked() -> Fault {
@@ -360,18 +372,12 @@ fn transact(
     erased: &Cell<bool>,
     calls: &mut [Box<dyn Work>],
 ) -> Option<Error> {
-    let File {
-        db,
-        lock,
-        place,
-        clock,
-    } = *file;
+    let db = file.db;
     let before = lines.clone();
     // The clock is the host's. What a panic leaves half done is rolled back below, as after any failure.
     let committed = catch_unwind(AssertUnwindSafe(|| {
-        place.check()?;
         flushing.set(db, calls.iter().any(|call| call.after() != After::Nothing))?;
-        commit(db, lock, clock, lines, erased, calls)
+        commit(file, lines, erased, calls)
     }));
     let failure = committed.unwrap_or_else(|_| Err(panicked())).err()?;
     *lines = before;
@@ -383,9 +389,7 @@ fn transact(
 }
 
 fn commit(
-    db: &Connection,
-    lock: &Lock,
-    clock: &dyn Clock,
+    file: &File<'_>,
     lines: &mut Lines,
     erased: &Cell<bool>,
     group: &mut [Box<dyn Work>],
@@ -393,8 +397,9 @@ fn commit(
     // A savepoint for each call costs copies of the pages that it writes, so they are for groups in which one
     // fails.
     let mut before = lines.clone();
-    lock.begin(db)?;
-    let now = micros(clock.now());
+    let db = file.db;
+    file.begin()?;
+    let now = micros(file.clock.now());
     if run_all(
         &mut Tx {
             db,
@@ -413,7 +418,7 @@ fn commit(
     if group.len() == 1 {
         return Ok(()); // Its own error is its answer.
     }
-    lock.begin(db)?;
+    file.begin()?;
     for call in group {
         run(db, "SAVEPOINT call")?;
         let keep = call.run(&mut Tx {

@@ -24,6 +24,8 @@ use crate::{Tenant, market::Engine, report::metrics};
 
 /// How an edit works where something is out already.
 const OWN_WORDS: &str = "give the accounts to come words of their own (`account_variant`)";
+/// What is left where something was begun.
+const BEGUN: &str = "look there; `retry` goes on with what it says, or publish a new post";
 /// Why there is nothing to say yes or no to.
 const NOT_ASKED: &str = "nothing of it awaits approval";
 /// So many publications are called off in one transaction.
@@ -354,7 +356,11 @@ impl Tenant {
             };
             let why =
                 format!("on {network} (account {account}) {part}it cannot be said differently");
-            return Err(TooLate { state: p.state }.error(&why));
+            let error = TooLate { state: p.state }.error(&why);
+            return Err(match editable(&p) {
+                true => error.with_remedy(BEGUN),
+                false => error,
+            });
         }
         let facts = json!({ "was": p.content_hash, "is": hash, "key": new_key(&p, &hash) });
         p.key = new_key(&p, &hash);

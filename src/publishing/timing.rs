@@ -5,7 +5,9 @@ use automarket_core::{
     chrono::{DateTime, Duration, Utc},
     store::{
         Job, Publication,
-        PublicationState::{AwaitingApproval, Blocked, Draft, Missed, Publishing, Scheduled},
+        PublicationState::{
+            Accepted, AwaitingApproval, Blocked, Draft, Missed, Publishing, Scheduled,
+        },
     },
 };
 use serde_json::{Value, json};
@@ -120,7 +122,8 @@ async fn turn(
     Ok(Some(End::Snooze(now + PACE * turns)))
 }
 
-/// When what waits until then is wanted again: as soon as it is missed, so that it is told so in time.
+/// When what waits until then is wanted again: as soon as it is missed, so that it is told so in time. What was accepted is
+/// asked for whatever the time.
 pub(super) async fn in_time(
     engine: &Engine,
     publication: &Publication,
@@ -129,9 +132,11 @@ pub(super) async fn in_time(
 ) -> Result<DateTime<Utc>> {
     match publication.expiry() {
         Some(expiry)
-            if now < expiry && expiry < until && nothing_out(engine, publication).await? =>
+            if expiry < until
+                && publication.state != Accepted
+                && nothing_out(engine, publication).await? =>
         {
-            Ok(expiry)
+            Ok(expiry.max(now))
         }
         _ => Ok(until),
     }

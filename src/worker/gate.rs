@@ -234,7 +234,7 @@ impl Passed {
                 watch.probed(&held, Signal::Unused).await;
             }
             (Err(_), _) if calls.held_back => {}
-            (Err(error), _) if error.kind() == ErrorKind::RateLimited => {
+            (Err(error), _) if error.kind() == ErrorKind::RateLimited && !elsewhere => {
                 let wait = error.wait().unwrap_or(UNSAID);
                 let (owner, gate) = (watch.owner(error.is_app_limit()), Gate::rate(calls.bucket));
                 watch.tell(owner, &gate, Signal::Limited(wait)).await;

@@ -148,6 +148,7 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     let put = a.add_account(foreign, Credential::token("t")).await;
     walk.invalid("add_account", put);
 
+    walk.refused("rules", a.rules(account).await);
     walk.refused("plan", a.plan(&text(), [account]).await);
     let plan = a.plan_with(&text(), [account], &PlanOptions::new()).await;
     walk.refused("plan_with", plan);
@@ -220,6 +221,7 @@ async fn walk(store: Arc<dyn Store>) -> BTreeSet<String> {
     );
     walk.nothing("apps", !nobody.apps().await.unwrap().is_empty());
     walk.nothing("events", !nobody.events(0, 9).await.unwrap().is_empty());
+    walk.nothing("last_event", nobody.last_event().await.unwrap() > 0);
     walk.nothing("audit", !nobody.audit(0, 9).await.unwrap().is_empty());
     let epoch = chrono::DateTime::UNIX_EPOCH;
     let measured = nobody.measurements_since(epoch, 9).await.unwrap();

@@ -146,8 +146,15 @@ fn is_of_the_file(said: &str) -> bool {
         "size",
         "type",
     ];
-    // The address says nothing.
-    let words = said.split_whitespace().filter(|word| !word.contains("://"));
+    if said.starts_with("cURL error") || said.starts_with("Allowed memory size") {
+        return false;
+    }
+    // An address or a host says nothing.
+    let inside = |word: &str| {
+        word.trim_matches(|c: char| !c.is_alphanumeric())
+            .contains(['.', '/'])
+    };
+    let words = said.split_whitespace().filter(|word| !inside(word));
     words
         .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()))
         .any(|word| WORDS.contains(&&*word.to_lowercase()))

@@ -29,8 +29,8 @@ pub fn step_to_json(value: &Value) -> Result<String> {
     to_json(value)
 }
 
-/// As many levels of arrays and objects as `serde_json` reads.
-const LEVELS: usize = 127;
+/// As many levels of arrays and objects as `serde_json` reads (127), with room for the jobs that carry steps on.
+const LEVELS: usize = 120;
 
 /// # Errors
 /// As [`step_to_json`].

@@ -5,7 +5,7 @@ use automarket_core::{
     chrono::DateTime,
     store::{Account, AccountStore, JobStore},
 };
-use automarket_store_postgres::{PostgresStore, testing::Cluster};
+use automarket_store_postgres::{PostgresStore, testing::Cluster, with_tokio_postgres};
 use tokio_postgres::Client;
 
 use crate::{acme, client, cluster, job};
@@ -142,5 +142,28 @@ async fn a_table_that_changes_under_a_running_process_ends_no_work() {
     );
     assert!(store.account(&acme(), id).await.unwrap().is_some());
     assert_eq!(store.accounts(&acme()).await.unwrap().len(), 1);
+    test.remove().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosts_transaction_on_a_database_without_a_store_is_told_as_such() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let test = cluster.store().await.unwrap();
+    let admin = client(cluster.url()).await;
+    let Some(url) = database(&admin, cluster.url(), "without_a_store", "").await else {
+        return;
+    };
+    let host = client(&url).await;
+    let refused = with_tokio_postgres::enqueue_in(&test.store, &host, &job()).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.rule()),
+        (ErrorKind::Config, Some("postgres.no_store"))
+    );
+    drop(host);
+    let sql = "DROP DATABASE without_a_store WITH (FORCE)";
+    admin.batch_execute(sql).await.unwrap();
     test.remove().await.unwrap();
 }

@@ -345,6 +345,16 @@ async fn a_limit_of_a_tenants_own_app_holds_back_no_other_tenant() {
 }
 
 #[tokio::test]
+async fn a_limit_elsewhere_holds_back_nothing() {
+    let world = World::new().await;
+    let engine = world.tenant.engine();
+    let (_, passed) = engine.passing(world.account.clone()).await.unwrap();
+    let full = Error::new(ErrorKind::RateLimited, "the network behind it");
+    passed.tell::<()>(&Err(full.with_elsewhere())).await;
+    assert!(engine.passing(world.account.clone()).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_an_app_has_used_up_holds_back_all_its_tenants_before_a_refusal() {
     let world = World::new().await;
     let one = world.of_app("one", "1", "shared").await;

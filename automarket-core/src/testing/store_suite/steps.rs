@@ -53,9 +53,9 @@ async fn nesting(s: &StoreUnderTest) {
     };
     let id = s.put(job("a")).await;
     let token = s.claim_one().await.token;
-    let deepest = nested(127);
+    let deepest = nested(120);
     s.store.put_step(token, "deep", &deepest).await.unwrap();
-    for levels in [128, 1_000] {
+    for levels in [121, 1_000] {
         let refused = s.store.put_step(token, "deeper", &nested(levels)).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{levels}");
