@@ -437,7 +437,7 @@ pub trait JobStore: Send + Sync {
     ///
     /// # Errors
     /// `LeaseLost` when the lease has passed on or ended. One that ran out but that nobody took still counts.
-    /// `InvalidInput` (`step.nesting`) when the value nests more than 127 arrays and objects.
+    /// `InvalidInput` (`step.nesting`) when the value nests more than 120 arrays and objects.
     async fn put_step(&self, lease: LeaseToken, name: &str, value: &Value) -> Result<()>;
 
     /// The steps of a job with their values, in the order in which they were first remembered.
