@@ -6,7 +6,7 @@ use automarket_core::{
     http_types::Method,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{PLATFORM, TwentyConfig, error, rows::invalid};
 
@@ -48,6 +48,18 @@ fn storable(value: &Value) -> Result<()> {
 /// A text as `LIKE` takes it by its letters.
 fn literal(text: &str) -> String {
     text.replace('%', "\\%").replace('_', "\\_")
+}
+
+/// The query for people.
+fn people(declared: &str, filter: &str, written: &[&str]) -> String {
+    let parts: String = COMPOSITES
+        .iter()
+        .filter(|(name, _)| written.contains(name))
+        .map(|(_, parts)| format!(" {parts}"))
+        .collect();
+    format!(
+        "query({declared},$after:String){{people(filter:{{{filter}}},first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail additionalEmails}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
+    )
 }
 
 /// A workspace: where it is, and the key to it.
@@ -165,33 +177,40 @@ impl Site {
             .json(field)
     }
 
-    /// People with one of these addresses, as their primary or a further one, also deleted ones, with those composite fields that
-    /// are to be written: a workspace may have switched the others off. The addresses travel as variables, so they are data whatever they
-    /// hold.
+    /// People whose primary address is one of these, also deleted ones, with those composite fields that are to be written: a
+    /// workspace may have switched the others off. Addresses travel as variables, so they are data whatever they hold.
     pub(crate) fn people_by_email(
         &self,
         emails: &[String],
         written: &[&str],
         after: Option<&str>,
     ) -> Result<Call> {
-        let parts: String = COMPOSITES
-            .iter()
-            .filter(|(name, _)| written.contains(name))
-            .map(|(_, parts)| format!(" {parts}"))
-            .collect();
-        let query = format!(
-            "query($filter:PersonFilterInput!,$after:String){{people(filter:$filter,first:60,after:$after){{edges{{node{{id deletedAt emails{{primaryEmail additionalEmails}}{parts}}}}} pageInfo{{hasNextPage endCursor}}}}}}"
-        );
-        // Further addresses are a list: what is found is compared exactly.
-        let like = |email: &String| json!({"emails": {"additionalEmails": {"like": format!("%\"{}\"%", literal(email))}}});
-        let primary = json!({"emails": {"primaryEmail": {"in": emails}}});
-        let any: Vec<Value> = std::iter::once(primary)
-            .chain(emails.iter().map(like))
-            .collect();
-        let deleted_too = json!([{"deletedAt": {"is": "NULL"}}, {"deletedAt": {"is": "NOT_NULL"}}]);
-        let filter = json!({"and": [{"or": any}, {"or": deleted_too}]});
-        let variables = json!({"filter": filter, "after": after});
+        let filter = "and:[{emails:{primaryEmail:{in:$values}}},{or:[{deletedAt:{is:NULL}},{deletedAt:{is:NOT_NULL}}]}]";
+        let query = people("$values:[String!]!", filter, written);
+        let variables = json!({"values": emails, "after": after});
         self.graphql("people.lookup", &query, &variables)
+    }
+
+    /// People with one of these as a further address, but deleted ones. Those are a list: what is found is to be compared exactly.
+    /// `like` stands in the query itself, so that a server that does not know it says so by these words.
+    pub(crate) fn people_by_further_email(
+        &self,
+        emails: &[String],
+        written: &[&str],
+        after: Option<&str>,
+    ) -> Result<Call> {
+        let names: Vec<String> = (0..emails.len()).map(|at| format!("like{at}")).collect();
+        let each = |text: fn(&String) -> String| names.iter().map(text).collect::<Vec<_>>();
+        let declared = each(|name| format!("${name}:String")).join(",");
+        let ways = each(|name| format!("{{emails:{{additionalEmails:{{like:${name}}}}}}}"));
+        let filter = format!("or:[{}]", ways.join(","));
+        let likes = emails
+            .iter()
+            .map(|email| json!(format!("%\"{}\"%", literal(email))));
+        let mut variables: Map<String, Value> = names.iter().cloned().zip(likes).collect();
+        variables.insert("after".into(), json!(after));
+        let query = people(&declared, &filter, written);
+        self.graphql("people.lookup_further", &query, &variables.into())
     }
 
     /// Companies with one of these domains, also deleted ones.

@@ -75,28 +75,25 @@ impl CrmProvider for Twenty {
     async fn find_contact(&self, cx: &Context, email: &str) -> Result<Option<Record>> {
         let email = rows::email(email)?;
         let site = self.site(cx)?;
-        let is = |email: &String| {
-            let further = format!("emails.additionalEmails[like]:\"%{email}%\"");
-            [format!("emails.primaryEmail[eq]:\"{email}\""), further]
+        let spellings = rows::email_spellings(&email);
+        let primary = |email: &String| format!("emails.primaryEmail[eq]:\"{email}\"");
+        let further = |email: &String| format!("emails.additionalEmails[like]:\"%{email}%\"");
+        let first = spellings.iter().map(primary).collect();
+        let found = match people_where(cx, &site, first).await? {
+            people if people.is_empty() => {
+                let second = spellings.iter().map(further).collect();
+                or_nobody(people_where(cx, &site, second).await)?
+            }
+            people => people,
         };
-        let ways: Vec<String> = rows::email_spellings(&email).iter().flat_map(is).collect();
-        let filter = format!("or({})", ways.join(","));
-        let call = site.list("people", &[("filter", &filter), ("limit", "60")])?;
-        let page = wire::page(&site.send(cx, call).await?)?;
-        // The primary address goes first; further ones are compared exactly here.
-        let at = |person: &Value| rows::emails_of(person).iter().position(|own| *own == email);
-        let known = page
-            .records
-            .into_iter()
-            .filter_map(|person| Some((at(&person)?, person)));
-        let nearest = known.min_by_key(|(at, _)| *at);
-        nearest
-            .map(|(_, person)| changes::record(person))
-            .transpose()
+        // What is `like` it is compared exactly here.
+        let mut found = found.into_iter();
+        let person = found.find(|person| rows::emails_of(person).contains(&email));
+        person.map(changes::record).transpose()
     }
 
-    /// Per 60 contacts: one GraphQL query for those that are there, one batch for all. Contacts with the
-    /// same address are one record; what the later says lays over the earlier.
+    /// Per 60 contacts: one GraphQL query for those that are there, a second for those whom it does not find, one batch
+    /// for all. Contacts with the same address are one record; what the later says lays over the earlier.
     async fn upsert_contacts(
         &self,
         cx: &Context,
@@ -113,13 +110,9 @@ impl CrmProvider for Twenty {
         }
         for chunk in people.items().chunks(MAX_BATCH) {
             let written = async {
-                let emails: Vec<_> = chunk
-                    .iter()
-                    .flat_map(|(email, ..)| rows::email_spellings(email))
-                    .collect();
+                let emails: Vec<_> = chunk.iter().map(|(email, ..)| &**email).collect();
                 let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
-                let find = |after: Option<&str>| site.people_by_email(&emails, &written, after);
-                let known = lookup(cx, &site, find, rows::emails_of).await?;
+                let known = people_there(cx, &site, &emails, &written).await?;
                 let there = |email: &str, _: &Contact| known.get(email);
                 let people = batch_of(chunk, there, rows::person, &mut results);
                 batch::write(cx, &site, "people", &people, rows::email_of, &mut results).await
@@ -294,6 +287,61 @@ impl CrmProvider for Twenty {
         let site = self.site(cx)?;
         let reply = site.send(cx, raw::call(&site, method, path, body)?).await?;
         raw::decode(&reply)
+    }
+}
+
+/// The people for whom one of these filters holds.
+async fn people_where(cx: &Context, site: &Site, ways: Vec<String>) -> Result<Vec<Value>> {
+    let filter = match &ways[..] {
+        [way] => way.clone(),
+        ways => format!("or({})", ways.join(",")),
+    };
+    let call = site.list("people", &[("filter", &filter), ("limit", "60")])?;
+    Ok(wire::page(&site.send(cx, call).await?)?.records)
+}
+
+/// The people who are there already, by address: by their primary one, and only whom that does not find alive by a further
+/// one, since this makes Twenty read all people.
+async fn people_there(
+    cx: &Context,
+    site: &Site,
+    emails: &[&str],
+    written: &[&str],
+) -> Result<HashMap<String, Value>> {
+    let spelled = |emails: &[&str]| -> Vec<String> {
+        let spellings = emails.iter().map(|email| rows::email_spellings(email));
+        spellings.flatten().collect()
+    };
+    let asked = spelled(emails);
+    let find = |after: Option<&str>| site.people_by_email(&asked, written, after);
+    let key = |person: &Value| rows::email_of(person).into_iter().collect();
+    let mut known = lookup(cx, site, find, key).await?;
+    let alive = |email: &&str| {
+        known
+            .get(*email)
+            .is_some_and(|one| one["deletedAt"].is_null())
+    };
+    let open: Vec<&str> = emails
+        .iter()
+        .copied()
+        .filter(|email| !alive(email))
+        .collect();
+    if open.is_empty() {
+        return Ok(known);
+    }
+    let asked = spelled(&open);
+    let find = |after: Option<&str>| site.people_by_further_email(&asked, written, after);
+    let mut further = or_nobody(lookup(cx, site, find, rows::emails_of).await)?;
+    let found = |email: &str| Some((email.to_owned(), further.remove(email)?));
+    known.extend(open.into_iter().filter_map(found));
+    Ok(known)
+}
+
+/// Of the question for further addresses: older servers do not understand it.
+fn or_nobody<T: Default>(people: Result<T>) -> Result<T> {
+    match people {
+        Err(error) if error::not_understood(&error) => Ok(T::default()),
+        people => people,
     }
 }
 

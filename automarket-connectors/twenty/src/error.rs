@@ -129,6 +129,13 @@ pub(crate) fn already(error: &Error) -> bool {
     error.kind() == ErrorKind::Duplicate || error.rule() == Some("name_taken")
 }
 
+/// Whether a query was refused as one that this server does not know: it may say so with another code, or with none, in GraphQL's
+/// words.
+pub(crate) fn not_understood(error: &Error) -> bool {
+    let said = |body: &str| body.contains("is not defined by type");
+    error.kind() == ErrorKind::InvalidInput || error.body().is_some_and(said)
+}
+
 /// Whether the workspace does not know the object (yet).
 pub(crate) fn unknown_object(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound

@@ -84,6 +84,7 @@ impl State {
                     limit: usize::try_from(first).unwrap_or_default(),
                     after: root.arguments.get("after").and_then(Value::as_str),
                     old: self.old,
+                    without_like: self.without_like,
                 },
             )?;
             let columns: Vec<String> = object

@@ -80,6 +80,9 @@ struct State {
     /// See [`FakeTwenty::revoke`].
     #[serde(default)]
     revoked: bool,
+    /// See [`FakeTwenty::without_like`].
+    #[serde(default)]
+    without_like: bool,
     objects: Vec<schema::Object>,
     records: BTreeMap<String, Vec<Record>>,
     /// The time of the last write: a transaction has one, and each is later than the one before, mostly in
@@ -113,6 +116,13 @@ impl FakeTwenty {
         Self::with(true)
     }
 
+    /// A server whose filters of JSON values know only `is`.
+    #[must_use]
+    pub fn without_like(self) -> Self {
+        self.lock().without_like = true;
+        self
+    }
+
     /// Answers that many requests a minute and refuses the others, as Twenty does: by HTTP 400.
     #[must_use]
     pub fn limited(self, per_minute: usize) -> Self {
@@ -124,6 +134,7 @@ impl FakeTwenty {
         Self(Mutex::new(State {
             old,
             revoked: false,
+            without_like: false,
             objects: schema::standard(old),
             records: BTreeMap::new(),
             stamp: None,

@@ -125,6 +125,7 @@ impl State {
                 limit,
                 after: query.get("starting_after").map(String::as_str),
                 old: self.old,
+                without_like: self.without_like,
             },
         )?;
         let info = page.info();

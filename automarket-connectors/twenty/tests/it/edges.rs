@@ -339,24 +339,22 @@ proptest! {
         let seen = Seen::default();
         let cx = Context::new(seen.clone()).with_credential(Credential::token("t"));
         let end = runtime.block_on(twenty().find_contact(&cx, &email));
-        let Some(url) = seen.url() else {
+        let asked = seen.urls();
+        if asked.is_empty() {
             prop_assert_eq!(end.unwrap_err().kind(), ErrorKind::InvalidInput);
             return Ok(());
-        };
-        let filter = url.query_pairs().find(|(name, _)| name == "filter").unwrap().1.into_owned();
-        let ways = filter.strip_prefix("or(").and_then(|rest| rest.strip_suffix(')')).unwrap();
-        for part in ways.split(',') {
-            let value = part.strip_suffix('"').unwrap();
-            let value = match value.strip_prefix("emails.primaryEmail[eq]:\"") {
-                Some(value) => value,
-                None => {
-                    let like = value.strip_prefix("emails.additionalEmails[like]:\"%").unwrap();
-                    like.strip_suffix('%').unwrap()
-                }
-            };
-            let kept = local.trim_start().to_lowercase();
-            prop_assert_eq!(value.split_once('@').map(|(local, _)| local), Some(&*kept));
-            prop_assert!(!value.contains(['"', '\\', ',', '(', ')', '[', ']']) && !value.chars().any(char::is_control));
+        }
+        let around = [("emails.primaryEmail[eq]:\"", "\""), ("emails.additionalEmails[like]:\"%", "%\"")];
+        prop_assert_eq!(asked.len(), around.len());
+        for (url, (before, after)) in asked.iter().zip(around) {
+            let filter = url.query_pairs().find(|(name, _)| name == "filter").unwrap().1.into_owned();
+            let ways = filter.strip_prefix("or(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(&filter);
+            for part in ways.split(',') {
+                let value = part.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap();
+                let kept = local.trim_start().to_lowercase();
+                prop_assert_eq!(value.split_once('@').map(|(local, _)| local), Some(&*kept));
+                prop_assert!(!value.contains(['"', '\\', ',', '(', ')', '[', ']']) && !value.chars().any(char::is_control));
+            }
         }
     }
 
@@ -369,7 +367,7 @@ proptest! {
             .with_settings(json!({"base_url": "https://crm.acme.dev/in/here"}));
         let cx = Context::new(seen.clone()).with_credential(Credential::token("t")).with_account(account);
         let end = runtime.block_on(twenty().raw(&cx, Method::GET, &path, None));
-        match seen.url() {
+        match seen.urls().pop() {
             Some(url) => {
                 prop_assert_eq!(url.host_str(), Some("crm.acme.dev"));
                 prop_assert!(url.path().starts_with("/in/here/"), "{}", url);
@@ -380,12 +378,12 @@ proptest! {
     }
 }
 
-/// A wire that remembers where the last request went and answers an empty list.
+/// A wire that remembers where requests went and answers empty lists.
 #[derive(Clone, Default)]
-struct Seen(std::sync::Arc<std::sync::Mutex<Option<Url>>>);
+struct Seen(std::sync::Arc<std::sync::Mutex<Vec<Url>>>);
 
 impl Seen {
-    fn url(&self) -> Option<Url> {
+    fn urls(&self) -> Vec<Url> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -399,7 +397,10 @@ impl automarket_core::http::Transport for Seen {
         automarket_core::http_types::Response<automarket_core::http::Body>,
         automarket_core::http::TransportError,
     > {
-        *self.0.lock().unwrap() = Url::parse(&request.uri().to_string()).ok();
+        self.0
+            .lock()
+            .unwrap()
+            .extend(Url::parse(&request.uri().to_string()));
         let body = automarket_core::http::Body::Full(r#"{"data":{"people":[]}}"#.into());
         Ok(automarket_core::http_types::Response::new(body))
     }

@@ -1,6 +1,7 @@
 //! International domains: Twenty keeps those of companies in ASCII, those of addresses as people read them.
 
-use automarket_core::{CrmProvider as _, crm::Company, testing::Script};
+use automarket_connector_twenty::testing::FakeTwenty;
+use automarket_core::{CrmProvider as _, ErrorKind, crm::Company, testing::Script};
 use serde_json::{Value, json};
 
 use crate::{
@@ -47,6 +48,8 @@ async fn an_international_domain_has_two_spellings() {
     let wire = Script::new()
         .expect("POST", &format!("{BASE}/graphql"))
         .reply(200, nobody())
+        .expect("POST", &format!("{BASE}/graphql"))
+        .reply(200, nobody())
         .expect("POST", &format!("{BASE}/rest/batch/people?upsert=true"))
         .reply(
             201,
@@ -55,10 +58,14 @@ async fn an_international_domain_has_two_spellings() {
     let ann = [contact("Ann@XN--MLLER-KVA.de.")];
     let results = twenty().upsert_contacts(&wire.context(), &ann).await;
     assert_eq!(results.unwrap()[0].as_ref().unwrap().id, "p2");
-    let asked: Value = serde_json::from_slice(wire.requests()[0].body()).unwrap();
+    let asked = [0, 1].map(|at| {
+        let body: Value = serde_json::from_slice(wire.requests()[at].body()).unwrap();
+        body["variables"].clone()
+    });
     let both = ["ann@müller.de", "ann@xn--mller-kva.de"];
-    let filter = &asked["variables"]["filter"]["and"][0]["or"];
-    assert_eq!(filter[0]["emails"]["primaryEmail"]["in"], json!(both));
+    let likes = both.map(|email| format!("%\"{email}\"%"));
+    let further = json!({"like0": likes[0], "like1": likes[1], "after": null});
+    assert_eq!(asked, [json!({"values": both, "after": null}), further]);
     // What stands for a quote is one, and is in no filter.
     let error = twenty()
         .find_contact(&Script::new().context(), "a@x＂.io")
@@ -131,6 +138,85 @@ async fn a_person_is_known_by_further_addresses() {
     world.fake.import("person", vec![ann], cx.now());
     let (found, written) = ids("ann@old.example").await;
     assert_eq!((found, written), (Some(first.clone()), first));
+}
+
+/// Older servers cannot be asked for further addresses: people are known by the primary one there.
+#[tokio::test]
+async fn a_server_that_cannot_look_into_lists_is_served_all_the_same() {
+    let world = World::with(FakeTwenty::new().without_like());
+    let (twenty, cx) = (&world.twenty, &world.cx);
+    let emails = json!({"primaryEmail": "ann@x.io", "additionalEmails": ["ann@home.example"]});
+    world
+        .fake
+        .import("person", vec![json!({"emails": emails})], cx.now());
+    let people = ["ann@x.io", "bob@x.io"].map(contact);
+    for created in [true, false] {
+        let written = twenty.upsert_contacts(cx, &people).await.unwrap();
+        let created_now: Vec<_> = written
+            .into_iter()
+            .map(|end| end.unwrap().created)
+            .collect();
+        assert_eq!(created_now, [Some(false), Some(created)]);
+    }
+    let found = twenty.find_contact(cx, "bob@x.io").await.unwrap();
+    assert!(found.is_some());
+    let found = twenty.find_contact(cx, "ann@home.example").await.unwrap();
+    assert_eq!(found, None);
+    assert_eq!(world.effects(), 2);
+}
+
+/// However the second question is refused as one that is not understood, nobody has that further address; what else goes wrong is an error.
+#[tokio::test]
+async fn only_a_question_that_is_not_understood_finds_nobody() {
+    let unknown = r#"Field \"like\" is not defined by type \"RawJsonFilter\"."#;
+    let error = |code: &str| {
+        format!(r#"{{"errors":[{{"message":"{unknown}","extensions":{{{code}}}}}],"data":null}}"#)
+    };
+    let limit = r#"{"statusCode":400,"error":"BadRequestException","messages":["Limit reached (100 tokens per 60000 ms)"]}"#;
+    let database =
+        r#"{"statusCode":400,"error":"BadRequestException","messages":["Query read timeout"]}"#;
+    let forbidden =
+        r#"{"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}],"data":null}"#;
+    for (status, body, kind) in [
+        (200, error(r#""code":"GRAPHQL_VALIDATION_FAILED""#), None),
+        (400, error(r#""code":"GRAPHQL_VALIDATION_FAILED""#), None),
+        (200, error(r#""code":"BAD_USER_INPUT""#), None),
+        (200, error(r#""code":"INTERNAL_SERVER_ERROR""#), None),
+        (200, error(""), None),
+        (400, error(""), None),
+        (400, limit.into(), Some(ErrorKind::RateLimited)),
+        (400, database.into(), Some(ErrorKind::Unavailable)),
+        (200, forbidden.into(), Some(ErrorKind::Forbidden)),
+        (503, String::new(), Some(ErrorKind::Unavailable)),
+    ] {
+        let wire = Script::new()
+            .expect("POST", &format!("{BASE}/graphql"))
+            .reply(200, nobody())
+            .expect("POST", &format!("{BASE}/graphql"))
+            .reply(status, body.clone());
+        let wire = match kind {
+            Some(_) => wire,
+            None => wire
+                .expect("POST", &format!("{BASE}/rest/batch/people?upsert=true"))
+                .reply(201, r#"{"data":{"createPeople":[{"id":"p1","emails":{"primaryEmail":"ann@x.io"}}]}}"#),
+        };
+        let ann = [contact("ann@x.io")];
+        let end = twenty().upsert_contacts(&wire.context(), &ann).await;
+        assert_eq!(end.err().map(|error| error.kind()), kind, "{status} {body}");
+        wire.finished();
+        // The same by REST.
+        if status != 200 {
+            let list = r#"{"data":{"people":[]}}"#;
+            let wire = Script::new()
+                .expect("GET", &format!("{BASE}/rest/people?filter=emails.primaryEmail%5Beq%5D%3A%22ann%40x.io%22&limit=60&depth=0"))
+                .reply(200, list)
+                .expect("GET", &format!("{BASE}/rest/people?filter=emails.additionalEmails%5Blike%5D%3A%22%25ann%40x.io%25%22&limit=60&depth=0"))
+                .reply(status, body.clone());
+            let end = twenty().find_contact(&wire.context(), "ann@x.io").await;
+            assert_eq!(end.err().map(|error| error.kind()), kind, "{status} {body}");
+            wire.finished();
+        }
+    }
 }
 
 /// Who was deleted comes back by the primary address alone, as Twenty has it.
