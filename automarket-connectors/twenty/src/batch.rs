@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use automarket_core::{Context, Error, ErrorKind, ErrorRecord, Result, Retry, crm::Upserted};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     PLATFORM,
@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) known: bool,
     /// What is sent.
     pub(crate) body: Map<String, Value>,
+    /// The part of it that a known record has already: its address or link.
+    pub(crate) held: Option<&'static str>,
 }
 
 /// Reads the natural key out of an answered record.
@@ -159,7 +161,16 @@ async fn send(
 ) -> Result<()> {
     let bodies = rows.iter().map(|row| row.body.clone().into()).collect();
     let call = site.upsert_batch(plural, &Value::Array(bodies))?;
-    let reply = site.send_upsert(cx, call).await?;
+    let reply = match (site.send_upsert(cx, call).await, rows) {
+        // As Twenty writes it now, its address is another record's, too: the id says which is meant.
+        (Err(error), [row]) if error.kind() == ErrorKind::Conflict && row.held.is_some() => {
+            let mut body = row.body.clone();
+            body.retain(|name, _| Some(&**name) != row.held);
+            let call = site.upsert_batch(plural, &json!([body]))?;
+            site.send_upsert(cx, call).await?
+        }
+        (reply, _) => reply?,
+    };
     let records = wire::page(&reply)?.records;
     if records.len() > rows.len() {
         return Err(garbled(&reply, "more results than records"));

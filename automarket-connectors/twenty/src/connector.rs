@@ -114,7 +114,8 @@ impl CrmProvider for Twenty {
                 let written = rows::composites(chunk.iter().map(|(_, contact, _)| contact));
                 let known = people_there(cx, &site, &emails, &written).await?;
                 let there = |email: &str, _: &Contact| known.get(email);
-                let people = batch_of(chunk, there, rows::person, &mut results);
+                let held = |contact: &Contact| rows::held("emails", &contact.fields);
+                let people = batch_of(chunk, there, rows::person, held, &mut results);
                 batch::write(cx, &site, "people", &people, rows::email_of, &mut results).await
             };
             if let Err(error) = written.await {
@@ -179,7 +180,8 @@ impl CrmProvider for Twenty {
                 let body = |_: &str, company: &Company, known: Option<&Value>| {
                     rows::company(company, known)
                 };
-                let companies = batch_of(chunk, there, body, &mut results);
+                let held = |company: &Company| rows::held("domainName", &company.fields);
+                let companies = batch_of(chunk, there, body, held, &mut results);
                 let key = rows::bare_of;
                 batch::write(cx, &site, "companies", &companies, key, &mut results).await
             };
@@ -389,6 +391,7 @@ fn batch_of<'a, T>(
     chunk: &[(String, T, Vec<usize>)],
     there: impl Fn(&str, &T) -> Option<&'a Value>,
     body: impl Fn(&str, &T, Option<&Value>) -> Result<serde_json::Map<String, Value>>,
+    held: impl Fn(&T) -> Option<&'static str>,
     results: &mut Results,
 ) -> Vec<Row> {
     let mut rows = Vec::with_capacity(chunk.len());
@@ -400,6 +403,9 @@ fn batch_of<'a, T>(
                 key: key.clone(),
                 id: there.and_then(|record| record["id"].as_str().map(str::to_owned)),
                 known: there.is_some(),
+                held: there
+                    .and_then(|_| held(value))
+                    .filter(|name| body.contains_key(*name)),
                 body,
             }),
             Err(error) => results.set(at, Err(error)),
@@ -418,6 +424,7 @@ fn sale(at: usize, lead: &Lead, person_id: &str) -> Result<Row> {
         id: Some(rows::derived("opportunity", &lead.key)),
         known: false,
         body: rows::opportunity(lead, person_id)?,
+        held: None,
     })
 }
 

@@ -250,6 +250,14 @@ pub(crate) fn person(
     Ok(row)
 }
 
+/// The field that a known record is sent with though it has it, unless the host writes it itself.
+pub(crate) fn held(
+    natural: &'static str,
+    fields: &BTreeMap<String, Value>,
+) -> Option<&'static str> {
+    Some(natural).filter(|name| !fields.contains_key(*name))
+}
+
 /// The composite fields that these contacts write.
 pub(crate) fn composites<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Vec<&'static str> {
     let mut written = Vec::new();
@@ -435,6 +443,7 @@ pub(crate) fn keyed(object: &str, at: usize, key: &str, mut body: Map<String, Va
         id: Some(id),
         known: false,
         body,
+        held: None,
     }
 }
 

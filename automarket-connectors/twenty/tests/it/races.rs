@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use automarket_connector_twenty::testing::FakeTwenty;
 use automarket_core::{
-    Bytes, Context, Credential, CrmProvider as _, async_trait,
+    Bytes, Context, Credential, CrmProvider as _, ErrorKind, async_trait,
     crm::{Company, Contact, Upserted},
     http::{Body, Transport, TransportError},
     http_types::{Request, Response},
@@ -177,6 +177,38 @@ async fn what_is_destroyed_before_the_write_is_made_whole() {
         panic!("there is one Acme")
     };
     assert_eq!(held["domainName"], before["domainName"]);
+}
+
+/// An older server kept both spellings of an address, of which a current one makes one: the id says who is meant.
+#[tokio::test]
+async fn a_known_record_whose_address_became_anothers_is_written_by_its_id() {
+    let world = World::with(FakeTwenty::old());
+    let email = |email: &str| json!({"emails": {"primaryEmail": email}});
+    let twins = ["ann@xn--mller-kva.de", "ann@müller.de"].map(email);
+    world.fake.import("person", twins.to_vec(), world.cx.now());
+    let mut saved = world.fake.save();
+    saved["old"] = json!(false);
+    world.fake.load(saved).unwrap();
+    let line = Line::quiet(world);
+    let ann = contact("ann@müller.de");
+    let known = line.upsert(ann.clone()).await;
+    assert_eq!(known.created, Some(false));
+    assert_eq!(line.written()["id"], known.id.as_str());
+    let people = line.held("person");
+    let named: Vec<_> = people
+        .iter()
+        .filter(|person| person["id"] == known.id.as_str())
+        .collect();
+    assert_eq!(
+        (people.len(), &named[0]["name"]["firstName"]),
+        (2, &json!("Ann"))
+    );
+    // What the host itself wants to write is not left out: this is for people to decide.
+    let fields = email("ann@xn--mller-kva.de");
+    let fields = [("emails".to_owned(), fields["emails"].clone())].into();
+    let (cx, own) = (line.cx(), [Contact { fields, ..ann }]);
+    let results = line.world.twenty.upsert_contacts(&cx, &own).await.unwrap();
+    assert_eq!(results[0].as_ref().unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 fn acme(domain: &str) -> Company {
