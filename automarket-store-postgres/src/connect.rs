@@ -147,8 +147,8 @@ impl Listening {
                 }
             }
         });
-        let listen = format!("{KEPT}; LISTEN {channel}");
-        client.batch_execute(&listen).await?;
+        client.batch_execute(KEPT).await?;
+        client.batch_execute(&format!("LISTEN {channel}")).await?;
         Ok(Self {
             words,
             _client: client,
