@@ -82,7 +82,6 @@ pub(crate) fn by_code(code: Option<ErrorCode>) -> Words {
     }
 }
 
-/// Another holds the file's lock: nothing was done.
 /// Whether it is of the file and not of what was to be written: whoever comes next meets it, too.
 pub(crate) fn is_of_file(error: &Error) -> bool {
     const RULES: [&str; 5] = [

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use automarket_core::{
-    AccountId, Error, ErrorKind, ErrorRecord, JobId, Post, PostId, PublicationId, Result, When,
+    AccountId, Error, ErrorKind, JobId, Post, PostId, PublicationId, Result, When,
     chrono::{DateTime, SubsecRound as _, Utc},
     content::Voice,
-    publisher::ends_post,
     store::{Approval, Publication, PublicationState, PublishingChange, Target},
 };
 use serde_json::{Value, json};
@@ -14,13 +13,13 @@ use serde_json::{Value, json};
 use super::{
     PublishOptions, TooLate,
     anew::anew,
-    job::{PublishJob, arm, for_now, is_one_write, job_id, nothing_out},
+    job::{PublishJob, arm, for_now, job_id, nothing_out, was_settled},
     routed, said_by,
     slots::Hold,
     state::{changed, editable, waits},
     told::told,
 };
-use crate::{Tenant, market::Engine, report::metrics};
+use crate::{Tenant, report::metrics};
 
 /// How an edit works where something is out already.
 const OWN_WORDS: &str = "give the accounts to come words of their own (`account_variant`)";
@@ -588,16 +587,6 @@ impl Tenant {
 pub(super) fn new_key(publication: &Publication, hash: &str) -> String {
     let Publication { id, revision, .. } = publication;
     PublicationId::derived(&format!("{id} says {hash} after {revision}")).to_string()
-}
-
-/// Whether the platform took the whole of it and then said what became of that: it failed it, or cannot tell. What a
-/// step remembers of the taking leads nowhere any more.
-async fn was_settled(engine: &Engine, publication: &Publication) -> Result<bool> {
-    let ended = |error: &ErrorRecord| {
-        error.kind == ErrorKind::CannotTell || ends_post(error.kind, error.rule.as_deref())
-    };
-    let said = publication.handle.is_some() && publication.error.as_ref().is_some_and(ended);
-    Ok(said && is_one_write(engine, publication).await?)
 }
 
 pub(super) fn not_found(what: Selection) -> Error {

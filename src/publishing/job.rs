@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use automarket_core::{
     Error, ErrorKind, ErrorRecord, JobId, PublicationId, Result, Retry, async_trait,
     chrono::{DateTime, Utc},
+    publisher::ends_post,
     steps::{self, Steps},
     store::{Job, NewJob, Publication, PublicationState, rules::FAILURES_KEPT},
 };
@@ -244,6 +245,16 @@ pub(crate) async fn is_one_write(engine: &Engine, publication: &Publication) -> 
         // What is rejected was looked at when it was.
         None => publication.state == PublicationState::Rejected,
     })
+}
+
+/// Whether the platform took the whole of it and then said what became of that: it failed it, or cannot tell. What a
+/// step remembers of the taking leads nowhere any more.
+pub(crate) async fn was_settled(engine: &Engine, publication: &Publication) -> Result<bool> {
+    let ended = |error: &ErrorRecord| {
+        error.kind == ErrorKind::CannotTell || ends_post(error.kind, error.rule.as_deref())
+    };
+    let said = publication.handle.is_some() && publication.error.as_ref().is_some_and(ended);
+    Ok(said && is_one_write(engine, publication).await?)
 }
 
 /// Whether one write of the publication is in doubt and surely nothing else of it is out: where that one is not,

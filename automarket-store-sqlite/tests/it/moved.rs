@@ -79,3 +79,14 @@ async fn a_link_that_is_turned_leads_no_read_to_another_file() {
         fs::remove_file(at("link")).unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_another_process_has_begun_to_write_outlives_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("a.db-wal");
+    let store = store(&directory.path().join("a.db")).await;
+    fs::remove_file(&log).unwrap();
+    fs::write(&log, "of another").unwrap();
+    drop(store);
+    assert_eq!(fs::read(&log).unwrap(), b"of another");
+}
